@@ -1,0 +1,49 @@
+import type { FaultCondition } from '../config/settings.ts'
+
+/** What the settings decide about the life of a connection. Milliseconds throughout. */
+export interface Policy {
+  /** A primary was declared, usable or not. */
+  readonly declared: boolean
+  /** The fallback may serve for the primary. False when it is switched off, or is the primary itself. */
+  readonly fallback: boolean
+  readonly conditions: ReadonlySet<FaultCondition>
+  /** How long the primary is tried before the fallback serves. */
+  readonly timeoutMs: number
+  /** 1 + retries. */
+  readonly attempts: number
+  readonly retryDelayMs: number
+}
+
+/** Fixed times of the machine; DESIGN gives them, no setting changes them. */
+export const times: {
+  readonly backoffBaseMs: number
+  readonly backoffCapMs: number
+  readonly authBackoffCapMs: number
+  readonly proofGapMs: number
+  readonly switchHoldMs: number
+  readonly flapWindowMs: number
+  readonly forgetStaysMs: number
+  readonly firstStayMs: number
+  readonly longestStayMs: number
+} = {
+  backoffBaseMs: 100,
+  /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
+  backoffCapMs: 1_000,
+  /** A wrong password is tried slower, so that nobody is locked out, but never given up: a rotated secret heals it. */
+  authBackoffCapMs: 30_000,
+  proofGapMs: 200,
+  switchHoldMs: 250,
+  flapWindowMs: 60_000,
+  forgetStaysMs: 300_000,
+  firstStayMs: 5_000,
+  longestStayMs: 30_000,
+}
+
+/**
+ * Doubling, capped, with jitter of half: the wait before try `failures + 1`, in milliseconds.
+ * `chance` in [0, 1); the result is never 0.
+ */
+export function backoffMs(failures: number, chance: number, capMs: number): number {
+  const full = Math.min(capMs, times.backoffBaseMs * 2 ** Math.min(failures, 20))
+  return full / 2 + (full / 2) * chance
+}

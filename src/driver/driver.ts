@@ -1,0 +1,245 @@
+/**
+ * The contract of a driver: a plugin for one kind of database. With `errors.ts` this is all that a plugin may import.
+ *
+ * The core asks what a driver can do (is the facet there?), never what it is called.
+ */
+
+import type { Problem } from '../config/problem.ts'
+import type { Secret } from '../config/secret.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Fault, Phase } from './fault.ts'
+import type { MikroORM, Options, SqlEntityManager } from './orm.ts'
+
+export type { Origin, Problem, Severity } from '../config/problem.ts'
+export { Secret } from '../config/secret.ts'
+export type { FaultCondition, Settings } from '../config/settings.ts'
+export { defineDriver } from './define.ts'
+export type { Fault, FaultKind, Phase } from './fault.ts'
+export { FaultError } from './fault.ts'
+export type { EntityManager, MikroORM, Options, SqlEntityManager } from './orm.ts'
+
+/** The contract generation that this release speaks. */
+export const contractGeneration = 1
+
+/** A plugin for one kind of database. Importing its module opens nothing and loads no client. */
+export interface Driver<T extends Target = Target> {
+  /** Contract generation. The registry takes the current one; any other is a problem, not a crash. */
+  readonly contract: 1
+  /** Folder, configuration value and test file carry this same word: lower case, digits, hyphens. Unique in a registry. */
+  readonly name: string
+  /** Lower case, without colon, aliases included (`postgres`, `postgresql`, `postgresql+psycopg2`). No two drivers share one. */
+  readonly schemes: readonly string[]
+  /** Schemes of others that it can serve when `DATABASE_DRIVER` names it. */
+  readonly accepts?: readonly string[]
+  /**
+   * A word that no other driver in the registry may share: `sqlite` for whatever carries an SQLite, because two builds
+   * of it on one file in one process damage the file (POSIX locks do not conflict within a process).
+   */
+  readonly exclusive?: string
+  /** Settings of its own as plain data. Joined to the schema under `plugins.<name>` before it is resolved. */
+  readonly settings?: SettingDeclarations
+  /** Pure, total, never throws: a usable target, or problems naming part, reason and masked correction; both when repaired. */
+  parse(address: Address, settings: Settings): Parsed<T>
+  /** What can only be seen by looking: files named in the address. Makes and changes nothing. Called by `check` and before `connect`, never by `parse`. */
+  inspect?(target: T): Promise<Inspection>
+  /** A label for people and logs. Holds no secret; stable for the same target. */
+  describe(target: T): string
+  /** Total: any thrown value becomes a fault; the same error gives the same fault. In phase `commit` it may be `ambiguous`. */
+  classify(error: unknown, phase: Phase): Fault
+  /** Loads the client; nothing is open afterwards. Several hosts (or places) give several candidates in the order to try; each has every timeout set. Throws what `classify` reads. */
+  connect(target: T, limits: Limits): Promise<readonly Candidate[]>
+  /** On a connection of `Candidate.open`, within `signal`: resolves when the candidate can serve the wanted role (version, writable, whole, ours), else throws. Repeatable. */
+  verify(connection: Connection, want: Want, signal: AbortSignal): Promise<Facts>
+  /** Frees the caller now. Afterwards that connection is closed by reset and is in no pool. Never throws. Safe to call twice. */
+  evict(connection: Connection): void
+
+  // Facets. Present: it can. Absent: it cannot, and the core says so instead of guessing.
+  /** Lives in this process on files of this machine: may be the local store. */
+  readonly embedded?: Embedded<T>
+  /** Compiled statements on the native client. Absent: the core goes through kysely, slower and equal. */
+  readonly statements?: Statements
+  /** Two replicas never hold it at once; a dead holder frees it. Needs no session state (poolers). */
+  readonly schemaLock?: SchemaLock
+  // `attempts`, `journal`, `replay` and `feed` get their place here with the rooms that call them.
+}
+
+/** What was declared, before a driver has read it. `parse` finds the rest (data directory, its own settings) in `Settings`. */
+export type Address = UrlAddress | PartsAddress
+
+/** The common part of both ways to declare a database. */
+export interface AddressRole {
+  readonly role: Role
+  /** The setting to name in problems: `database.url`. */
+  readonly setting: string
+  readonly origin: Problem['origin']
+  /**
+   * Absolute folders in which a relative file may live, in the order to try them. One for a declared primary: it is
+   * used where it is declared or not at all.
+   */
+  readonly places: readonly string[]
+}
+
+/** Declared as a URL, cleaned of quotes and blanks. */
+export interface UrlAddress extends AddressRole {
+  readonly form: 'url'
+  /** Lower case, without colon. */
+  readonly scheme: string
+  readonly text: Secret
+}
+
+/** Declared in parts; the driver is named, the rest may be absent. */
+export interface PartsAddress extends AddressRole {
+  readonly form: 'parts'
+  readonly host: string | null
+  readonly port: number | null
+  readonly username: string | null
+  readonly password: Secret | null
+  readonly name: string | null
+}
+
+/** Which part a database plays. A fallback is shown as *local* when no primary was ever declared. */
+export type Role = 'primary' | 'fallback'
+
+/** A parsed, validated address. A driver's own target extends it; secrets in it are `Secret`. */
+export interface Target {
+  /** The driver's name. */
+  readonly driver: string
+  /** The same for two targets exactly when they are the same database; holds no secret. */
+  readonly id: string
+  /** What may be shown; null where the kind of database has no such thing. */
+  readonly host: string | null
+  readonly port: number | null
+  readonly database: string | null
+  readonly user: string | null
+  readonly tls: string | null
+}
+
+/** The outcome of `parse`. */
+export type Parsed<T> =
+  | { readonly target: T; readonly problems: readonly Problem[] }
+  | { readonly target?: undefined; readonly problems: readonly [Problem, ...Problem[]] }
+
+/** What looking found. */
+export interface Inspection {
+  readonly problems: readonly Problem[]
+  /** The file that would be used now; null for a server. */
+  readonly path: string | null
+}
+
+/** Limits of one store; every driver enforces all of them. */
+export interface Limits {
+  /** One connection attempt. */
+  readonly connectMs: number
+  /** One statement, and one wait for a connection or for the writer; past it the caller is freed with a `lost` or `transient` fault. */
+  readonly queryMs: number
+  /** An idle write transaction. */
+  readonly transactionMs: number
+  readonly poolSize: number
+  readonly poolMaxOverflow: number
+  /** Called with each statement's text (never its values) when ECHO_SQL is on. */
+  readonly echo?: (sql: string) => void
+}
+
+/** One place to connect to. Creating it opens nothing. */
+export interface Candidate {
+  /** For people and logs; no secret. */
+  readonly label: string
+  /** A fresh connection outside any pool. Rejects with what `classify` reads, at the latest when `signal` aborts; then nothing stays open. */
+  open(signal: AbortSignal): Promise<Connection>
+  /**
+   * What `new MikroORM` needs for this place: the driver class with the safe connection, every option given that an
+   * environment variable could fill. The caller adds `entities` only. Secret files are read by the caller before `connect`.
+   */
+  orm(): OrmOptions
+  /**
+   * Ends every connection of an ORM made from this candidate, gracefully within `withinMs`, then by reset. Resolves
+   * when none is left. Never throws. Safe to call twice.
+   */
+  close(orm: MikroORM, withinMs: number): Promise<void>
+}
+
+/** What a candidate gives to MikroORM; `entities` come from the core. */
+export type OrmOptions = Omit<Partial<Options>, 'entities' | 'entitiesTs'>
+
+/** One physical connection, opened by `Candidate.open`, in no pool. */
+export interface Connection {
+  /** Graceful end. Never throws. Safe to call twice and after `evict`. */
+  close(): Promise<void>
+}
+
+/** What `verify` is to prove. */
+export interface Want {
+  readonly role: Role
+  /** `open`: it can serve (an empty database may be made ours). `write`: in addition a write of ours was committed just now. */
+  readonly proof: 'open' | 'write'
+}
+
+/** What `verify` found. */
+export interface Facts {
+  /** The server's or library's version, as it says it. */
+  readonly version: string
+  /** Absolute path of the file; null for a server. */
+  readonly path: string | null
+  /** True when the driver itself will throw the data away at close (`:memory:`). */
+  readonly ephemeral: boolean
+  /** True when connections go through a pooler that shares them between transactions. */
+  readonly pooled: boolean
+  /** What an operator should know: a file set aside, another place than the configured one, a slower mode. */
+  readonly problems: readonly Problem[]
+}
+
+/** Facet: files of this machine. */
+export interface Embedded<T extends Target = Target> {
+  /** Absolute paths of the files that `connect` would try, in that order. Pure. */
+  files(target: T): readonly string[]
+}
+
+/** A value that a statement takes or gives: what the native client takes without conversion. */
+export type Value = string | number | bigint | boolean | null | Uint8Array | Date
+
+/** A row by column name. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** Facet: statements compiled once (by the store's kysely, in its own dialect) and run on the native client. */
+export interface Statements {
+  /** Binds to an ORM that is connected. Prepared statements are cached by text, bounded. */
+  bind(orm: MikroORM): StatementRunner
+}
+
+/** Runs native statements beside an open MikroORM. Inside an open EntityManager transaction (same async context) both join it. */
+export interface StatementRunner {
+  /** A statement that changes nothing. Sees only what is committed, and the own transaction's changes inside one. */
+  read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
+  /** One statement, atomic. Resolves when it is as durable as the store promises. `rows` are those of RETURNING. */
+  write(sql: string, values: readonly Value[]): Promise<Written>
+}
+
+/** The outcome of one write. */
+export interface Written {
+  readonly rows: readonly Row[]
+  /** Rows inserted, changed or deleted. */
+  readonly changed: number
+}
+
+/** Facet: one schema change at a time. */
+export interface SchemaLock {
+  /**
+   * Runs `change` in one transaction (where DDL allows it) while no other holder can; rejects with what `classify`
+   * reads when the lock is not had within `signal`. Freed when `change` settles or its process dies.
+   */
+  hold<R>(orm: MikroORM, signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R>
+}
+
+/** A driver's own settings, by key: `sync` becomes `plugins.sqlite.sync`. Plain data. */
+export type SettingDeclarations = Readonly<Record<string, SettingDeclaration>>
+
+/** One setting of a driver. */
+export interface SettingDeclaration {
+  readonly doc: string
+  /** A list of words, or one of the schema's formats. */
+  readonly format: readonly string[] | 'string' | 'boolean' | 'natural' | 'duration' | 'bytes'
+  readonly default: string | number | boolean | null
+  /** Environment name, in capitals, beginning with the driver's name. */
+  readonly env: string
+  readonly secret?: boolean
+}
