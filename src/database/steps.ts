@@ -1,0 +1,18 @@
+import type { Store } from './store.ts'
+
+/** What the supervisor needs of the rooms above it; `service.ts` composes it. Each step may be called again after it failed. */
+export interface StoreSteps {
+  /** After a store opened and before it serves (tables, triggers). Throws: the store is not usable. */
+  prepare(store: Store): Promise<void>
+  /** True when the primary must not answer yet. */
+  owes(fallback: Store): Promise<boolean>
+  /** Carries what waits; resolves when at most `tail` entries are left. Called again under the held gate with 0. */
+  carry(from: Store, to: Store, tail: number): Promise<void>
+}
+
+/** Nothing to prepare, nothing owed: a service without collections and without a journal. */
+export const emptySteps: StoreSteps = {
+  prepare: async () => {},
+  owes: async () => false,
+  carry: async () => {},
+}
