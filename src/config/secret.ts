@@ -16,6 +16,11 @@ export class Secret<T extends string = string> {
     return this.#value
   }
 
+  /** Compare with this: two secrets have no public member, so a deep comparison calls any two equal. */
+  equals(other: Secret): boolean {
+    return this.#value === other.#value
+  }
+
   toString(): string {
     return '***'
   }

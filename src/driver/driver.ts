@@ -44,13 +44,20 @@ export interface Driver<T extends Target = Target> {
   inspect?(target: T): Promise<Inspection>
   /** A label for people and logs. Holds no secret; stable for the same target. */
   describe(target: T): string
-  /** Total: any thrown value becomes a fault; the same error gives the same fault. In phase `commit` it may be `ambiguous`. */
+  /**
+   * Total: any thrown value becomes a fault; the same error gives the same fault. In phase `commit` it may be `ambiguous`.
+   * A `FaultError` anywhere in the chain of causes keeps its fault, whatever phase is given: where the driver itself knew
+   * the phase (nothing was sent yet, say), it has said so.
+   */
   classify(error: unknown, phase: Phase): Fault
   /** Loads the client; nothing is open afterwards. Several hosts (or places) give several candidates in the order to try; each has every timeout set. Throws what `classify` reads. */
   connect(target: T, limits: Limits): Promise<readonly Candidate[]>
-  /** On a connection of `Candidate.open`, within `signal`: resolves when the candidate can serve the wanted role (version, writable, whole, ours), else throws. Repeatable. */
+  /**
+   * On a connection of `Candidate.open`, within `signal`: resolves when the candidate can serve the wanted role (version,
+   * writable, whole, ours), else throws. Repeatable. Another writer that is merely busy is no failure of a proof.
+   */
   verify(connection: Connection, want: Want, signal: AbortSignal): Promise<Facts>
-  /** Frees the caller now. Afterwards that connection is closed by reset and is in no pool. Never throws. Safe to call twice. */
+  /** For a connection of `Candidate.open`: frees its caller now and closes it by reset. Never throws. Safe to call twice. */
   evict(connection: Connection): void
 
   // Facets. Present: it can. Absent: it cannot, and the core says so instead of guessing.
@@ -148,9 +155,10 @@ export interface Candidate {
   open(signal: AbortSignal): Promise<Connection>
   /**
    * What `new MikroORM` needs for this place: the driver class with the safe connection, every option given that an
-   * environment variable could fill. The caller adds `entities` only. Secret files are read by the caller before `connect`.
+   * environment variable could fill. The caller adds `entities` only. Its connections limit each statement and evict
+   * themselves from the pool when a limit falls. `facts` are what `verify` found here.
    */
-  orm(): OrmOptions
+  orm(facts: Facts): OrmOptions
   /**
    * Ends every connection of an ORM made from this candidate, gracefully within `withinMs`, then by reset. Resolves
    * when none is left. Never throws. Safe to call twice.
@@ -194,7 +202,7 @@ export interface Embedded<T extends Target = Target> {
   files(target: T): readonly string[]
 }
 
-/** A value that a statement takes or gives: what the native client takes without conversion. */
+/** A value that a statement takes; the runner converts it to what its native client can bind (SQLite knows no boolean, say). */
 export type Value = string | number | bigint | boolean | null | Uint8Array | Date
 
 /** A row by column name. */
@@ -206,7 +214,10 @@ export interface Statements {
   bind(orm: MikroORM): StatementRunner
 }
 
-/** Runs native statements beside an open MikroORM. Inside an open EntityManager transaction (same async context) both join it. */
+/**
+ * Runs native statements beside an open MikroORM. Inside an open EntityManager transaction (same async context) both join
+ * it. Rejects with what `classify` reads; with a `FaultError` where only the driver knows the phase.
+ */
 export interface StatementRunner {
   /** A statement that changes nothing. Sees only what is committed, and the own transaction's changes inside one. */
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
