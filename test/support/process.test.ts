@@ -32,11 +32,10 @@ test('a process can run as an ordinary user with its folder as its own', async (
 })
 
 test('a process and its folder are gone when the test ends', async (t) => {
-  const clean: (() => void | Promise<void>)[] = []
-  const running = await startProcess(
-    { after: (one) => clean.push(one) },
-    { args: ['-e', 'setInterval(() => {}, 1e6)'] },
-  )
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  const hooks: Promise<void>[] = []
+  const after = (clean: () => void | Promise<void>) => void hooks.push(ended.then(clean))
+  const running = await startProcess({ after }, { args: ['-e', 'setInterval(() => {}, 1e6)'] })
   t.after(() => running.child.kill('SIGKILL'))
   end()
   await Promise.all(hooks)
