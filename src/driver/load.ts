@@ -1,0 +1,145 @@
+import { maskAddress } from '../config/mask.ts'
+import type { Origin, Problem } from '../config/problem.ts'
+import { contractGeneration } from './driver.ts'
+import { housePluginNames } from './house.ts'
+import { locatePlugin } from './locate.ts'
+import { nearest } from './nearest.ts'
+import { DriverRegistry, type DriverSource, refusal } from './registry.ts'
+
+/** From where plugins are looked up. */
+export interface LoadFrom {
+  /** Paths are relative to it, packages are those installed for it. */
+  readonly cwd: string
+  /** Where the setting `drivers` came from. */
+  readonly origin?: Origin | null
+  /** How long one plugin may take to import; 10 s when absent. */
+  readonly importTimeoutMs?: number
+  /** Drivers that are there already: the named ones join them. */
+  readonly registry?: DriverRegistry
+}
+
+/** What could be loaded, and what is wrong with the rest. */
+export interface LoadedDrivers {
+  readonly registry: DriverRegistry
+  readonly problems: readonly Problem[]
+}
+
+const driverLimit = 32
+const nameLengthLimit = 1_024
+const importTimeoutMs = 10_000
+
+/**
+ * Loads plugins by name (`sqlite`), path (`./my-driver`) or package (`@acme/holdfast-driver`). One that cannot be loaded
+ * is a problem, and the others are there. Never rejects; importing a driver opens nothing.
+ */
+export async function loadDrivers(names: readonly string[], from: LoadFrom): Promise<LoadedDrivers> {
+  const registry = from.registry ?? new DriverRegistry()
+  const problems: Problem[] = []
+  const wanted = [...new Set(names.map((name) => name.trim()).filter((name) => name !== ''))]
+  if (wanted.length > driverLimit) {
+    const source = { given: wanted[driverLimit] ?? '', origin: from.origin ?? null }
+    problems.push(
+      refusal(
+        source,
+        'DRIVER_LIMIT',
+        `and those after it are beyond the limit of ${driverLimit}`,
+        'Name fewer plugins in DRIVERS.',
+      ),
+    )
+  }
+  // One after the other: which of two colliding drivers is refused must not depend on the disk.
+  for (const given of wanted.slice(0, driverLimit)) {
+    const problem = await loadDriver(registry, given, from)
+    if (problem !== null) problems.push(problem)
+  }
+  return { registry, problems }
+}
+
+async function loadDriver(registry: DriverRegistry, given: string, from: LoadFrom): Promise<Problem | null> {
+  const source: DriverSource = { given: given.slice(0, 200), origin: from.origin ?? null }
+  const url = given.length > nameLengthLimit ? null : await locatePlugin(given, from.cwd).catch(() => null)
+  if (url === null) return unknownPlugin(source, from.cwd)
+  let module: unknown
+  try {
+    module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
+  } catch (error) {
+    return unloadable(source, error)
+  }
+  const driver = exportedDriver(module)
+  if (driver === undefined) {
+    return refusal(
+      source,
+      'DRIVER_INVALID',
+      'exports no driver',
+      'Export it as "driver" or as the default: export const driver = defineDriver({ ... }).',
+    )
+  }
+  return registry.register(driver, source)
+}
+
+function exportedDriver(module: unknown): unknown {
+  const { driver, default: fallback } = module as { driver?: unknown; default?: unknown } // A module's namespace is an object.
+  return driver ?? fallback
+}
+
+/** A plugin that waits for ever while it is imported must not keep the service from starting. */
+async function importWithin(url: URL, withinMs: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateImport(`its import took longer than ${withinMs / 1000} s`)), withinMs)
+  })
+  try {
+    return await Promise.race([import(url.href), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+class LateImport extends Error {}
+
+async function unknownPlugin(source: DriverSource, cwd: string): Promise<Problem> {
+  const house = await housePluginNames()
+  const near = nearest(source.given, house)
+  const known = `The house's own are: ${house.join(', ') || 'none'}.`
+  const suggestion =
+    near === null
+      ? `${known} Others are named by path (./my-driver) or by package, installed for ${cwd}.`
+      : `Did you mean "${near}"? ${known}`
+  return refusal(source, 'DRIVER_UNKNOWN', 'is not there', suggestion)
+}
+
+function unloadable(source: DriverSource, error: unknown): Problem {
+  const { why, mend } = importFailure(error)
+  return refusal(source, 'DRIVER_UNLOADABLE', `cannot be loaded: ${why}`, mend)
+}
+
+function importFailure(error: unknown): { why: string; mend: string } {
+  const message = messageOf(error)
+  const text = maskAddress(message)
+  if (error instanceof LateImport) {
+    return { why: text, mend: 'A driver must do nothing while it is imported; load the client in "connect".' }
+  }
+  const missing = /Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1]
+  if (missing !== undefined) {
+    const isPackage = !/^[./]|^file:/.test(missing)
+    return {
+      why: `it needs "${missing}", which is not there`,
+      mend: isPackage ? `Run: npm install ${missing}` : 'The plugin is incomplete: install it again.',
+    }
+  }
+  if (error instanceof SyntaxError) {
+    return {
+      why: `its code cannot be read (${text})`,
+      mend: 'Correct it; TypeScript must be erasable: no enums, no decorators.',
+    }
+  }
+  const mend = `A driver of contract ${contractGeneration} must do nothing while it is imported; ask its author, or take it out of DRIVERS.`
+  return { why: `it fails while it is imported (${text})`, mend }
+}
+
+/** The first line of whatever was thrown; a plugin may throw anything. */
+function messageOf(error: unknown): string {
+  const text =
+    error instanceof Error ? `${error.message}` : typeof error === 'string' ? error : `a thrown ${typeof error}`
+  return (text.split('\n', 1)[0] ?? '').slice(0, 200)
+}

@@ -1,0 +1,95 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { driverNamePattern } from './define.ts'
+import { housePluginUrl } from './house.ts'
+
+const packagePattern = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*$/i
+const extensions = ['ts', 'js', 'mjs'] as const
+/** The conditions under which Node imports a package, as far as a plugin can mean them. */
+const conditions = new Set(['node', 'import', 'module-sync', 'default'])
+
+/**
+ * The module that a plugin's name or path means, seen from `cwd`; null when there is none. A word of the house is the
+ * house's own; any other word is a package installed where the application lives.
+ */
+export async function locatePlugin(given: string, cwd: string): Promise<URL | null> {
+  if (driverNamePattern.test(given)) {
+    const house = housePluginUrl(given)
+    if (await isFile(fileURLToPath(house))) return house
+  }
+  if (packagePattern.test(given) && !hasExtension(given)) {
+    const installed = await installedEntry(given, cwd)
+    if (installed !== null) return pathToFileURL(installed)
+  }
+  const found = await pathEntry(pathOf(given, cwd))
+  return found === null ? null : pathToFileURL(found)
+}
+
+function pathOf(given: string, cwd: string): string {
+  if (given.startsWith('file://')) return fileURLToPath(given)
+  return isAbsolute(given) ? given : resolve(cwd, given)
+}
+
+function hasExtension(given: string): boolean {
+  return extensions.some((extension) => given.endsWith(`.${extension}`))
+}
+
+/** Node's own rule: `node_modules` here, then in each folder above. */
+async function installedEntry(name: string, cwd: string): Promise<string | null> {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    const entry = await folderEntry(join(folder, 'node_modules', name))
+    if (entry !== null || folder === dirname(folder)) return entry
+  }
+}
+
+async function pathEntry(path: string): Promise<string | null> {
+  return (await isFile(path)) ? path : folderEntry(path)
+}
+
+/** What the folder's package.json names, else the file of the folder's own name, else `index`. */
+async function folderEntry(folder: string): Promise<string | null> {
+  const named = await packageEntry(folder)
+  const word = basename(folder)
+  const candidates = [word, 'index'].flatMap((stem) => extensions.map((extension) => `${stem}.${extension}`))
+  for (const candidate of named === null ? candidates : [named, ...candidates]) {
+    const path = join(folder, candidate)
+    if (await isFile(path)) return path
+  }
+  return null
+}
+
+async function packageEntry(folder: string): Promise<string | null> {
+  const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => null)
+  if (text === null) return null
+  try {
+    const description: unknown = JSON.parse(text)
+    if (typeof description !== 'object' || description === null) return null
+    const { exports, main } = description as { exports?: unknown; main?: unknown } // Both are judged before use.
+    return exported(exports) ?? (typeof main === 'string' ? main : null)
+  } catch {
+    // A broken package.json says nothing; the file of the folder's name may still be there.
+    return null
+  }
+}
+
+/** The file under `.` in a package's `exports`, whose conditions are tried in their order. */
+function exported(value: unknown): string | null {
+  if (typeof value === 'string') return value
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '.') return exported(inner)
+    if (!conditions.has(key)) continue
+    const found = exported(inner)
+    if (found !== null) return found
+  }
+  return null
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch {
+    return false
+  }
+}
