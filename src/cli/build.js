@@ -1,0 +1,97 @@
+/**
+ * Builds `dist/`: the process and the command line as bundles (a start costs a third of what it costs from modules),
+ * and in `dist/lib` the library as modules with types, whose dependencies stay outside.
+ *
+ * `--optional` (npm's `prepare`): does nothing, successfully, where the bundler is absent. `--stale`: only when something
+ * has changed since the last build. The new build takes the old one's place whole.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { isBuilt, stamp } from './entry.js'
+import { root } from './runtime.js'
+
+/** Packages that stay outside of the bundles: native code, and what MikroORM imports only if somebody installed it. */
+const external = ['better-sqlite3', 'dataloader', 'tinyglobby', '@mikro-orm/mysql', 'thread-stream']
+
+/** Packages that are CommonJS call `require`, which a module does not have. */
+const requireBanner =
+  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);"
+
+if (!process.argv.includes('--stale') || !isBuilt()) await build()
+
+async function build() {
+  const esbuild = await findBundler()
+  if (esbuild === null) {
+    if (process.argv.includes('--optional')) return
+    throw new Error('esbuild is not installed: "npm ci" without --omit=dev brings it.')
+  }
+  const fresh = join(root, `.dist-${process.pid}`)
+  try {
+    await Promise.all([bundle(esbuild, fresh), compileLibrary(join(fresh, 'lib'))])
+    const now = new Date().toISOString()
+    writeFileSync(join(fresh, basename(stamp)), `${JSON.stringify({ built: now, node: process.versions.node })}\n`)
+    replace(fresh, join(root, 'dist'))
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
+
+async function findBundler() {
+  try {
+    const esbuild = await import('esbuild')
+    return existsSync(join(root, 'node_modules/typescript')) ? esbuild : null
+  } catch {
+    return null
+  }
+}
+
+async function bundle(esbuild, outdir) {
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts', ...pluginEntries() },
+    outdir,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22.17',
+    // Beside `main.js`, wherever they are imported from: code that looks for its neighbours finds them from there.
+    chunkNames: '[name]-[hash]',
+    define: { HOLDFAST_BUNDLED: 'true' },
+    banner: { js: requireBanner },
+    external,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+}
+
+/** Each plugin is an entry of its own, imported when its name is configured. */
+function pluginEntries() {
+  const entries = {}
+  for (const entry of readdirSync(join(root, 'plugins'), { withFileTypes: true })) {
+    const path = `plugins/${entry.name}/${entry.name}`
+    if (entry.isDirectory() && existsSync(join(root, `${path}.ts`))) entries[path] = `${path}.ts`
+  }
+  return entries
+}
+
+/** Types were checked by `npm run types`; here they are only taken away. */
+function compileLibrary(outDir) {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  const args = [compiler, '-p', join(root, 'tsconfig.build.json'), '--outDir', outDir]
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    child.once('error', reject)
+    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`The compiler ended with ${code}.`))))
+  })
+}
+
+function replace(fresh, dist) {
+  const old = `${fresh}-old`
+  if (existsSync(dist)) renameSync(dist, old)
+  renameSync(fresh, dist)
+  rmSync(old, { recursive: true, force: true })
+}

@@ -1,0 +1,5 @@
+/** `npm start`: the service, on the right Node, from the build when it is newer than the sources. */
+import { importEntry } from './entry.js'
+import { onRightNode } from './runtime.js'
+
+await onRightNode(() => importEntry('main'))
