@@ -1,0 +1,36 @@
+import { Ajv, type ErrorObject } from 'ajv'
+import { parseInstant } from './instant.ts'
+
+/** One place for Ajv's options. Schemas are ours or made by us, so they are not checked against the meta-schema again. */
+export function createAjv(options: { readonly allErrors: boolean }): Ajv {
+  const ajv = new Ajv({
+    allErrors: options.allErrors,
+    meta: false,
+    validateSchema: false,
+    // A key that only the prototype has is no field of the row.
+    ownProperties: true,
+    strict: true,
+    strictTypes: false,
+    strictRequired: false,
+    formats: { 'date-time': (text: string) => parseInstant(text) !== null },
+  })
+  ajv.addKeyword({
+    keyword: 'maxBytes',
+    type: ['object', 'array'],
+    schemaType: 'number',
+    validate: (maxBytes: number, value: unknown) => Buffer.byteLength(JSON.stringify(value)) <= maxBytes,
+  })
+  return ajv
+}
+
+/** The JSON pointer that an error is about: for a missing or unknown member, the member itself. */
+export function pointerOf(error: ErrorObject): string {
+  const { instancePath, params } = error
+  const member = params.missingProperty ?? params.additionalProperty ?? error.propertyName ?? params.propertyName
+  return typeof member === 'string' ? `${instancePath}/${escapePointer(member)}` : instancePath
+}
+
+/** A name as one step of a JSON pointer. */
+export function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+}

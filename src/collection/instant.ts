@@ -1,0 +1,24 @@
+const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))$/
+
+/** The instant that RFC 3339 text with an offset names, to the millisecond; null for anything else. Never throws. */
+export function parseInstant(text: string): Date | null {
+  const parts = pattern.exec(text)
+  if (parts === null) return null
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offsetHour = 0, offsetMinute = 0] = parts
+    .slice(1)
+    .map((part) => Number(part ?? 0))
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null
+  // No leap second: neither JavaScript nor the databases keep it.
+  if (hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return null
+  const date = new Date(text.toUpperCase())
+  return Number.isNaN(date.getTime()) || date.getTime() < earliestMs || date.getTime() > latestMs ? null : date
+}
+
+/** Years 1 to 9999: what every database keeps, whatever the offset moves. */
+const earliestMs = Date.parse('0001-01-01T00:00:00Z')
+const latestMs = Date.parse('9999-12-31T23:59:59.999Z')
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28
+  return [4, 6, 9, 11].includes(month) ? 30 : 31
+}

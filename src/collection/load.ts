@@ -1,0 +1,144 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative, resolve, sep } from 'node:path'
+import type { Origin, Problem } from '../config/problem.ts'
+import { checkCollection, type Defect } from './check.ts'
+import { bounds, type Collection } from './declaration.ts'
+
+/** The declarations that may be served, and what is wrong with the rest. */
+export interface LoadedCollections {
+  /** In the order of their files' names. */
+  readonly collections: readonly Collection[]
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * Reads every `*.json` of `dir` (relative to `cwd`). A wrong file is a problem that names file, place and remedy, and the
+ * others are served. A folder that is not there is a problem only when `explicit`. Never rejects.
+ */
+export async function loadCollections(dir: string, cwd: string, explicit = false): Promise<LoadedCollections> {
+  const folder = resolve(cwd, dir)
+  let names: readonly string[]
+  try {
+    names = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort()
+  } catch (error) {
+    return { collections: [], problems: folderProblems(dir, error, explicit) }
+  }
+  const problems: Problem[] = []
+  const given: Given[] = []
+  for (const name of names) {
+    const path = shownPath(join(folder, name), cwd)
+    const value = await readDeclaration(join(folder, name))
+    if ('defect' in value) problems.push(problemOf(path, { from: 'file', path }, value.defect))
+    else given.push({ place: path, origin: { from: 'file', path }, value: value.value })
+  }
+  const checked = checkAll(given)
+  return { collections: checked.collections, problems: [...problems, ...checked.problems] }
+}
+
+/** Checks declarations that were given in code, as files are checked. Never throws. */
+export function checkCollections(declarations: readonly unknown[]): LoadedCollections {
+  return checkAll(
+    declarations.map((value, at) => ({ place: `options.collections[${at}]`, origin: { from: 'options' }, value })),
+  )
+}
+
+interface Given {
+  readonly place: string
+  readonly origin: Origin
+  readonly value: unknown
+}
+
+function checkAll(given: readonly Given[]): LoadedCollections {
+  const collections: Collection[] = []
+  const problems: Problem[] = []
+  const places = new Map<string, string>()
+  for (const { place, origin, value } of given) {
+    const { collection, defects } = checkCollection(value)
+    problems.push(...defects.map((defect) => problemOf(place, origin, defect)))
+    if (collection === null) continue
+    const defect = setDefect(collection, places)
+    if (defect !== null) {
+      problems.push(problemOf(place, origin, defect))
+      continue
+    }
+    places.set(collection.name.toLowerCase(), place)
+    collections.push(collection)
+  }
+  return { collections, problems }
+}
+
+/** What is wrong with a declaration beside those before it. */
+function setDefect(collection: Collection, places: ReadonlyMap<string, string>): Defect | null {
+  const twin = places.get(collection.name.toLowerCase())
+  if (twin !== undefined) {
+    const message = `The collection "${collection.name}" is declared in ${twin} already; this one is not served.`
+    return { pointer: '/name', message, suggestion: 'Rename or remove one of them.' }
+  }
+  if (places.size < bounds.collections) return null
+  const message = `There are more than ${bounds.collections} collections; this one is not served.`
+  return { pointer: '', message, suggestion: 'Remove those that are not used.' }
+}
+
+async function readDeclaration(path: string): Promise<{ readonly value: unknown } | { readonly defect: Defect }> {
+  const unreadable = (message: string, suggestion: string) => ({ defect: { pointer: '', message, suggestion } })
+  let text: string
+  try {
+    const found = await stat(path)
+    if (!found.isFile()) return unreadable('It is no file.', 'Remove it or give it another name.')
+    if (found.size > bounds.fileBytes) {
+      return unreadable(`It is larger than ${bounds.fileBytes} bytes.`, 'A collection is a short declaration.')
+    }
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+  } catch (error) {
+    if (error instanceof TypeError) return unreadable('It is not valid UTF-8.', 'Save the file as UTF-8.')
+    return unreadable(`It cannot be read (${codeOf(error)}).`, 'Make it readable for the user that runs the service.')
+  }
+  try {
+    return { value: JSON.parse(text) }
+  } catch (error) {
+    const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined
+    const where =
+      position === undefined ? 'at its end' : `in line ${text.slice(0, Number(position)).split('\n').length}`
+    return unreadable(
+      `It is not valid JSON: it breaks ${where}.`,
+      'Mend the JSON; comments and trailing commas are not taken.',
+    )
+  }
+}
+
+function folderProblems(dir: string, error: unknown, explicit: boolean): readonly Problem[] {
+  if (codeOf(error) === 'ENOENT' && !explicit) return []
+  return [
+    {
+      code: 'COLLECTIONS_UNREADABLE',
+      severity: 'error',
+      setting: 'collections.dir',
+      origin: null,
+      part: null,
+      message: `The collections folder ${dir} cannot be read (${codeOf(error)}); no collection is served from it.`,
+      suggestion: 'Make the folder, or give the right one in "collections.dir".',
+    },
+  ]
+}
+
+function problemOf(place: string, origin: Origin, defect: Defect): Problem {
+  return {
+    code: 'COLLECTION_INVALID',
+    severity: 'error',
+    setting: `${place}#${defect.pointer}`,
+    origin,
+    part: defect.pointer === '' ? null : defect.pointer,
+    message: defect.message,
+    suggestion: defect.suggestion,
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
+/** Relative where it is below the working directory: the same words on every machine. */
+function shownPath(path: string, cwd: string): string {
+  const shown = relative(cwd, path)
+  return shown.startsWith('..') ? path : shown.split(sep).join('/')
+}

@@ -1,0 +1,118 @@
+import { bounds, operations } from './declaration.ts'
+import { namePattern } from './names.ts'
+
+const description = { type: 'string', maxLength: 1_000, description: 'For people; in the documentation of the API.' }
+
+const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+
+const numberKeywords = {
+  description,
+  minimum: { type: 'number' },
+  maximum: { type: 'number' },
+  enum: { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 200, uniqueItems: true },
+  default: { type: 'number' },
+}
+
+/** One branch per type, so that a mistake is told in that type's words. */
+const fieldTypes = {
+  string: {
+    description,
+    minLength: count,
+    maxLength: { ...count, minimum: 1, maximum: 1_000_000 },
+    enum: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 200, uniqueItems: true },
+    pattern: { type: 'string' },
+    format: { const: 'date-time' },
+    default: { type: 'string' },
+  },
+  integer: numberKeywords,
+  number: numberKeywords,
+  boolean: { description, default: { type: 'boolean' } },
+  object: { description, maxBytes: { ...count, minimum: 2, maximum: 1_000_000 }, default: { type: 'object' } },
+  array: {
+    description,
+    maxItems: { ...count, maximum: 10_000 },
+    maxBytes: { ...count, minimum: 2, maximum: 1_000_000 },
+    default: { type: 'array' },
+  },
+}
+
+const field = {
+  type: 'object',
+  required: ['type'],
+  properties: { type: { enum: Object.keys(fieldTypes) } },
+  allOf: Object.entries(fieldTypes).map(([type, properties]) => ({
+    if: { properties: { type: { const: type } }, required: ['type'] },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; nobody awaits a schema.
+    then: { properties: { type: true, ...properties }, additionalProperties: false },
+  })),
+}
+
+const fieldName = { type: 'string', pattern: namePattern }
+
+/** The JSON Schema of a collection file; `config/collection.schema.json` is this, for editors. */
+export const collectionSchema: Readonly<Record<string, unknown>> = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'A Holdfast collection',
+  type: 'object',
+  required: ['name', 'fields'],
+  additionalProperties: false,
+  properties: {
+    $schema: { type: 'string' },
+    name: {
+      type: 'string',
+      pattern: namePattern,
+      description: 'The table, and the place in the address: /api/<name>.',
+    },
+    description,
+    fields: {
+      type: 'object',
+      description: 'The fields of a row by name, each with a JSON Schema; in the order of the answer.',
+      minProperties: 1,
+      maxProperties: bounds.fields,
+      propertyNames: { pattern: namePattern },
+      additionalProperties: field,
+    },
+    required: {
+      type: 'array',
+      description: 'Fields that a row cannot be without.',
+      items: fieldName,
+      maxItems: bounds.fields,
+      uniqueItems: true,
+    },
+    indexes: {
+      type: 'array',
+      description: 'Fields that are looked up, or unique, together.',
+      maxItems: bounds.indexes,
+      items: {
+        type: 'object',
+        required: ['fields'],
+        additionalProperties: false,
+        properties: {
+          fields: { type: 'array', items: fieldName, minItems: 1, maxItems: bounds.indexFields, uniqueItems: true },
+          unique: { type: 'boolean', default: false },
+        },
+      },
+    },
+    access: {
+      type: 'object',
+      description: 'Who may do what; "admin" for what is not named.',
+      additionalProperties: false,
+      properties: Object.fromEntries(operations.map((operation) => [operation, { enum: ['public', 'admin'] }])),
+    },
+    rateLimit: {
+      type: 'object',
+      description: 'How many public creates one client may make; the settings say it when absent.',
+      required: ['requests', 'windowS'],
+      additionalProperties: false,
+      properties: {
+        requests: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+        windowS: { type: 'integer', minimum: 1, maximum: 86_400 },
+      },
+    },
+    maxRows: { ...count, minimum: 1, description: 'Creates beyond are answered 507; no limit when absent.' },
+    durability: {
+      enum: ['primary', 'journal'],
+      description: 'The least durability of a write; what cannot be had is 503 before anything is written.',
+    },
+  },
+}
