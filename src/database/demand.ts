@@ -5,13 +5,18 @@ import { type State, servingStore } from './state.ts'
  * the new one by `id`: what is new is started, what is gone is aborted. So no operation outlives the state that wanted it.
  */
 export type Demand<S> =
-  | { readonly run: 'open-primary'; readonly id: number; readonly deadline: number }
-  | { readonly run: 'open-fallback'; readonly id: number }
+  | { readonly run: 'open-primary'; readonly id: number; readonly until: number }
+  | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
   /** A timer; its end is the event `due`. */
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
-  | { readonly run: 'probe'; readonly id: number }
-  | { readonly run: 'carry'; readonly id: number; readonly from: S }
-  /** Hold new writes, carry the rest, then `switched`. */
+  /** Past `until` it has failed. */
+  | { readonly run: 'probe'; readonly id: number; readonly until: number }
+  /** `primary`: open from the round before; null: open it first. */
+  | { readonly run: 'carry'; readonly id: number; readonly from: S; readonly primary: S | null }
+  /**
+   * Hold new writes, carry the rest, then `switched`. When it fails or is aborted it sets back what it changed before it
+   * settles; the supervisor lets writes in, and starts what comes next, only after it has settled.
+   */
   | { readonly run: 'switch'; readonly id: number; readonly from: S; readonly to: S }
 
 /** The demands of a state. Pure; the order is of no meaning. */
@@ -19,15 +24,15 @@ export function demandsOf<S>(state: State<S>): readonly Demand<S>[] {
   const demands: Demand<S>[] = []
   if ('standby' in state) {
     const { standby } = state
-    if (standby.status === 'opening') demands.push({ run: 'open-fallback', id: standby.id })
+    if (standby.status === 'opening') demands.push({ run: 'open-fallback', id: standby.id, until: standby.until })
     if (standby.status === 'failed') demands.push({ run: 'wait', id: standby.id, until: standby.retryAt })
   }
   switch (state.name) {
     case 'CONNECTING_PRIMARY': {
-      const { step } = state
-      demands.push({ run: 'wait', id: state.deadlineId, until: state.deadline })
-      if (step.at === 'opening') demands.push({ run: 'open-primary', id: step.id, deadline: state.deadline })
-      else demands.push({ run: 'wait', id: step.id, until: step.until })
+      const { step, deadline } = state
+      demands.push({ run: 'wait', id: state.deadlineId, until: deadline })
+      if (step.at === 'opening') demands.push({ run: 'open-primary', id: step.id, until: deadline })
+      if (step.at === 'waiting') demands.push({ run: 'wait', id: step.id, until: step.until })
       break
     }
     case 'CONNECTING_FALLBACK':
@@ -54,11 +59,12 @@ function recoveryDemands<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
     case 'none':
       return []
     case 'waiting':
+    case 'resting':
       return [{ run: 'wait', id: recovery.id, until: recovery.until }]
     case 'probing':
-      return [{ run: 'probe', id: recovery.id }]
+      return [{ run: 'probe', id: recovery.id, until: recovery.until }]
     case 'replaying':
-      return [{ run: 'carry', id: recovery.id, from }]
+      return [{ run: 'carry', id: recovery.id, from, primary: recovery.primary }]
     case 'switching':
       return [
         { run: 'switch', id: recovery.id, from, to: recovery.primary },

@@ -18,11 +18,11 @@ export type Happening<S> =
   | { readonly type: 'asked' }
   /** A timer that the state named has run out. */
   | { readonly type: 'due'; readonly id: number }
-  /** Open, ours, writable, prepared; `owes`: the journal is not empty, so it must not answer yet (the store is closed). */
+  /** Open, ours, writable, prepared. */
   | { readonly type: 'primary.opened'; readonly id: number; readonly store: S }
-  | { readonly type: 'primary.owes'; readonly id: number }
   | { readonly type: 'primary.failed'; readonly id: number; readonly fault: Fault }
-  | { readonly type: 'fallback.opened'; readonly id: number; readonly store: S }
+  /** `owes`: its journal is not empty, so the primary must not answer yet. */
+  | { readonly type: 'fallback.opened'; readonly id: number; readonly store: S; readonly owes: boolean }
   | { readonly type: 'fallback.failed'; readonly id: number; readonly fault: Fault }
   /** A store that is held was found dead: by a probe (primary) or by its own fault (fallback). */
   | { readonly type: 'store.lost'; readonly store: S; readonly fault: Fault }

@@ -1,4 +1,5 @@
 import type { FaultCondition } from '../config/settings.ts'
+import type { Fault } from '../driver/fault.ts'
 
 /** What the settings decide about the life of a connection. Milliseconds throughout. */
 export interface Policy {
@@ -12,6 +13,8 @@ export interface Policy {
   /** 1 + retries. */
   readonly attempts: number
   readonly retryDelayMs: number
+  /** One connection attempt. */
+  readonly connectMs: number
 }
 
 /** Fixed times of the machine; DESIGN gives them, no setting changes them. */
@@ -25,6 +28,8 @@ export const times: {
   readonly forgetStaysMs: number
   readonly firstStayMs: number
   readonly longestStayMs: number
+  readonly shortLifeMs: number
+  readonly standbyRetryMs: number
 } = {
   backoffBaseMs: 100,
   /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
@@ -37,6 +42,10 @@ export const times: {
   forgetStaysMs: 300_000,
   firstStayMs: 5_000,
   longestStayMs: 30_000,
+  /** A store that is lost sooner is opened again only after a pause: opening it in a loop helps nobody. */
+  shortLifeMs: 1_000,
+  /** A fallback that cannot be opened beside a healthy primary is tried again at this pace: nobody waits for it. */
+  standbyRetryMs: 30_000,
 }
 
 /**
@@ -46,4 +55,9 @@ export const times: {
 export function backoffMs(failures: number, chance: number, capMs: number): number {
   const full = Math.min(capMs, times.backoffBaseMs * 2 ** Math.min(failures, 20))
   return full / 2 + (full / 2) * chance
+}
+
+/** How long a wait after `fault` may become: a wrong password is tried slower. */
+export function backoffCapMs(fault: Fault | null): number {
+  return fault?.kind === 'auth' ? times.authBackoffCapMs : times.backoffCapMs
 }

@@ -1,4 +1,5 @@
 import type { Fault } from '../driver/fault.ts'
+import type { Happening } from './event.ts'
 
 /**
  * The life of the connection, as one value. Each case carries only its own data; there is no flag beside it.
@@ -26,12 +27,14 @@ export interface Common {
   readonly lastId: number
   /** How long the primary's last stays were. */
   readonly stay: Stay
+  /** True once any store has served in this process: an eager replica is not ready before. */
+  readonly hasServed: boolean
 }
 
 /** Damping: a primary that was lost soon after a return waits longer for the next one. */
 export interface Stay {
-  /** True when PRIMARY_CONNECTED was reached from the fallback, so that leaving it soon counts as flapping. */
-  readonly returned: boolean
+  /** When the primary took over from the fallback, so that leaving it soon counts as flapping; null when it did not. */
+  readonly returnedAt: number | null
   /** What the last damped stay on the fallback was, 0 when none is remembered. */
   readonly lastMs: number
 }
@@ -45,13 +48,13 @@ export interface Disconnected extends Common {
 /** The primary is being opened, beside the fallback. */
 export interface ConnectingPrimary<S> extends Common {
   readonly name: 'CONNECTING_PRIMARY'
-  /** True until any store has served: an eager replica is not ready yet. */
-  readonly first: boolean
   /** 1 for the first. */
   readonly attempt: number
   readonly step:
     | { readonly at: 'opening'; readonly id: number }
     | { readonly at: 'waiting'; readonly id: number; readonly until: number }
+    /** Open, and waiting for the fallback to say whether its journal is empty. */
+    | { readonly at: 'opened'; readonly id: number; readonly store: S }
   /** Until when the primary is tried before the fallback serves. */
   readonly deadline: number
   /** Names the deadline's timer. */
@@ -82,6 +85,8 @@ export interface ConnectingFallback<S> extends Common {
 export interface PrimaryConnected<S> extends Common {
   readonly name: 'PRIMARY_CONNECTED'
   readonly store: S
+  /** Failures in a row before it served; forgotten once it has lived for a second. */
+  readonly failures: number
   readonly standby: Standby<S>
 }
 
@@ -91,6 +96,8 @@ export interface FallbackConnected<S> extends Common {
   readonly store: S
   readonly declared: boolean
   readonly cause: Fault | null
+  /** Failures in a row before it served; forgotten once it has lived for a second. */
+  readonly failures: number
   readonly recovery: Recovery<S>
 }
 
@@ -108,12 +115,16 @@ export interface ConnectionError<S> extends Common {
 export interface Opening {
   readonly status: 'opening'
   readonly id: number
+  /** When it has failed if nothing was heard. */
+  readonly until: number
 }
 
 /** A store that is open. */
 export interface Opened<S> {
   readonly status: 'open'
   readonly store: S
+  /** Its journal is not empty: the primary must not answer yet. */
+  readonly owes: boolean
 }
 
 /** The fallback beside a declared primary. */
@@ -125,7 +136,6 @@ export type Standby<S> =
       readonly status: 'failed'
       readonly id: number
       readonly fault: Fault
-      readonly failures: number
       readonly retryAt: number
     }
 
@@ -141,15 +151,37 @@ export type Recovery<S> =
       readonly failures: number
       readonly lastFault: Fault | null
     }
-  | { readonly step: 'probing'; readonly id: number; readonly proofs: number; readonly failures: number }
-  /** The primary is opened and the journal carried to a short tail. */
-  | { readonly step: 'replaying'; readonly id: number; readonly failures: number; readonly rounds: number }
+  | {
+      readonly step: 'probing'
+      readonly id: number
+      readonly until: number
+      readonly proofs: number
+      readonly failures: number
+    }
+  /** The primary is opened, unless it is still open from the last round, and the journal carried to a short tail. */
+  | {
+      readonly step: 'replaying'
+      readonly id: number
+      readonly failures: number
+      readonly rounds: number
+      readonly primary: S | null
+    }
   /** New writes are held; the rest is carried. Left again at `deadline`. */
   | {
       readonly step: 'switching'
       readonly id: number
       readonly deadlineId: number
       readonly deadline: number
+      readonly failures: number
+      readonly rounds: number
+      readonly primary: S
+    }
+  /** The switch did not end in time: writes are let in for a while, longer each round, before the next. */
+  | {
+      readonly step: 'resting'
+      readonly id: number
+      readonly until: number
+      readonly failures: number
       readonly rounds: number
       readonly primary: S
     }
@@ -167,7 +199,14 @@ export type HealthRow =
 
 /** Where a service begins. */
 export function initialState(now: number): Disconnected {
-  return { name: 'DISCONNECTED', since: now, lastId: 0, stay: { returned: false, lastMs: 0 }, reason: 'not-asked' }
+  return {
+    name: 'DISCONNECTED',
+    since: now,
+    lastId: 0,
+    stay: { returnedAt: null, lastMs: 0 },
+    hasServed: false,
+    reason: 'not-asked',
+  }
 }
 
 /** The store that answers in this state, with how it is shown; null when none does. */
@@ -184,13 +223,29 @@ export function servingStore<S>(
   }
 }
 
-/** Every store that the state holds; one that is in no later state is to be closed. */
+/** Every store that the state holds. */
 export function heldStores<S>(state: State<S>): readonly S[] {
   const held: S[] = []
   if ('store' in state) held.push(state.store)
   if ('standby' in state && state.standby.status === 'open') held.push(state.standby.store)
-  if (state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching') held.push(state.recovery.primary)
+  if (state.name === 'CONNECTING_PRIMARY' && state.step.at === 'opened') held.push(state.step.store)
+  if (state.name === 'FALLBACK_CONNECTED') {
+    const { recovery } = state
+    if ('primary' in recovery && recovery.primary !== null) held.push(recovery.primary)
+  }
   return held
+}
+
+/**
+ * The stores to close after `event` led from `before` to `after`: those that the state held or the event brought, and
+ * that it does not hold now. A store whose opening came too late is among them.
+ */
+export function releasedStores<S>(before: State<S>, event: Happening<S>, after: State<S>): readonly S[] {
+  const known = new Set(heldStores(before))
+  if (event.type === 'primary.opened' || event.type === 'fallback.opened') known.add(event.store)
+  if (event.type === 'carried') known.add(event.primary)
+  for (const store of heldStores(after)) known.delete(store)
+  return [...known]
 }
 
 /** The row of the health table that the state stands in. */
@@ -199,8 +254,8 @@ export function healthRow<S>(state: State<S>): HealthRow {
     case 'DISCONNECTED':
       return 'not-asked'
     case 'CONNECTING_PRIMARY':
-      if (state.first) return 'connecting-first'
-      return state.standby.status === 'off' ? 'connecting-later-alone' : 'connecting-later'
+      if (state.standby.status === 'off' && (state.hasServed || state.failures > 0)) return 'connecting-later-alone'
+      return state.hasServed ? 'connecting-later' : 'connecting-first'
     case 'CONNECTING_FALLBACK':
       return state.before
     case 'PRIMARY_CONNECTED':

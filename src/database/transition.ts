@@ -1,6 +1,7 @@
 import type { Fault, FaultKind } from '../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { backoffMs, type Policy, times } from './policy.ts'
+import { backoffCapMs, backoffMs, type Policy, times } from './policy.ts'
+import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
 import {
   type Common,
   type ConnectingFallback,
@@ -11,7 +12,6 @@ import {
   type Opened,
   type Opening,
   type PrimaryConnected,
-  type Recovery,
   type Standby,
   type State,
 } from './state.ts'
@@ -22,13 +22,14 @@ import {
  */
 export function transition<S>(state: State<S>, event: Event<S>, policy: Policy): State<S> {
   if (event.type === 'closed' || event.type === 'reconfigured') return disconnect(state, event)
+  if (event.type === 'store.lost' && harmless.has(event.fault.kind)) return state
   switch (state.name) {
     case 'DISCONNECTED':
-      return event.type === 'asked' ? begin(state, event, policy, { first: true, failures: 0, standby: null }) : state
+      return event.type === 'asked' && state.reason !== 'closed' ? begin(state, event, policy, 0, null) : state
     case 'CONNECTING_PRIMARY':
       return whileConnectingPrimary(state, event, policy)
     case 'CONNECTING_FALLBACK':
-      return whileConnectingFallback(state, event)
+      return whileConnectingFallback(state, event, policy)
     case 'PRIMARY_CONNECTED':
       return whilePrimaryServes(state, event, policy)
     case 'FALLBACK_CONNECTED':
@@ -38,87 +39,87 @@ export function transition<S>(state: State<S>, event: Event<S>, policy: Policy):
   }
 }
 
+/** Kinds that say nothing against a database that serves. */
+const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>(['statement', 'constraint', 'transient'])
+
+/** Closed is final. */
 function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
   const reason = event.type === 'closed' ? 'closed' : 'settings-changed'
-  if (state.name === 'DISCONNECTED' && state.reason === reason) return state
-  return {
-    name: 'DISCONNECTED',
-    since: event.at,
-    lastId: state.lastId,
-    stay: { returned: false, lastMs: 0 },
-    reason,
-  }
+  if (state.name === 'DISCONNECTED' && (state.reason === reason || state.reason === 'closed')) return state
+  return { name: 'DISCONNECTED', ...common(state, event, 0), stay: { returnedAt: null, lastMs: 0 }, reason }
+}
+
+/** What every new state carries; `ids` are drawn for its operations. */
+function common<S>(state: State<S>, event: Moment, ids: number): Common {
+  return { since: event.at, lastId: state.lastId + ids, stay: state.stay, hasServed: state.hasServed }
+}
+
+function opening(id: number, event: Moment, policy: Policy): Opening {
+  return { status: 'opening', id, until: event.at + policy.connectMs }
 }
 
 /** From nothing: to the primary when one is declared, else to the local store. */
 function begin<S>(
-  state: Common & State<S>,
+  state: State<S>,
   event: Moment,
   policy: Policy,
-  from: { readonly first: boolean; readonly failures: number; readonly standby: Standby<S> | null },
-): State<S> {
+  failures: number,
+  kept: Standby<S> | null,
+): ConnectingPrimary<S> | ConnectingFallback<S> {
   const id = state.lastId + 1
   if (!policy.declared) {
     return {
       name: 'CONNECTING_FALLBACK',
-      since: event.at,
-      lastId: id,
-      stay: state.stay,
+      ...common(state, event, 1),
       declared: false,
       before: healthRow(state),
       cause: null,
       owes: false,
-      failures: from.failures,
+      failures,
       stayMs: 0,
-      standby: { status: 'opening', id },
+      standby: opening(id, event, policy),
     }
   }
-  const standby = standbyFor(policy, from.standby, id + 2)
+  const standby = standbyFor(policy, kept, event, id + 2)
   return {
     name: 'CONNECTING_PRIMARY',
-    since: event.at,
-    lastId: id + 2,
-    stay: state.stay,
-    first: from.first,
+    ...common(state, event, 3),
     attempt: 1,
     step: { at: 'opening', id },
-    deadline: event.at + policy.timeoutMs,
+    deadline: event.at + primaryLimitMs(policy, failures, standby),
     deadlineId: id + 1,
     lastFault: null,
-    failures: from.failures,
+    failures,
     standby,
   }
 }
 
+/** A primary that is only slow gets all of its time when nothing else can serve meanwhile. */
+function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>): number {
+  const isAlone = standby.status === 'off' || (failures > 0 && standby.status !== 'open')
+  return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
+}
+
 /** Keeps a fallback that is open or on its way; opens one anew otherwise. */
-function standbyFor<S>(policy: Policy, standby: Standby<S> | null, id: number): Standby<S> {
+function standbyFor<S>(policy: Policy, kept: Standby<S> | null, event: Moment, id: number): Standby<S> {
   if (!policy.fallback) return { status: 'off' }
-  if (standby?.status === 'open' || standby?.status === 'opening') return standby
-  return { status: 'opening', id }
+  return kept?.status === 'open' || kept?.status === 'opening' ? kept : opening(id, event, policy)
 }
 
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
-  const standby = standbyAfter(state, event)
-  if (standby !== null) return { ...state, ...standby }
+  const standby = standbyAfter(state, event, policy)
+  if (standby !== null) return settled({ ...state, ...standby }, event)
   switch (event.type) {
     case 'primary.opened':
       if (!isOpening(state, event.id)) return state
-      return {
-        name: 'PRIMARY_CONNECTED',
-        since: event.at,
-        lastId: state.lastId,
-        stay: state.stay,
-        store: event.store,
-        standby: state.standby,
-      }
-    case 'primary.owes':
-      if (!isOpening(state, event.id)) return state
-      return toFallback(state, event, { cause: null, owes: true, stayMs: 0, failures: state.failures })
+      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event)
     case 'primary.failed':
-      if (!isOpening(state, event.id)) return state
+      return isOpening(state, event.id) ? afterFailedAttempt(state, event, event.fault, policy) : state
+    case 'store.lost':
+      if (state.step.at !== 'opened' || state.step.store !== event.store) return state
       return afterFailedAttempt(state, event, event.fault, policy)
     case 'due':
-      if (event.id === state.deadlineId) return leavePrimary(state, event, state.lastFault ?? deadlineFault, policy)
+      if (event.id === state.deadlineId) return atDeadline(state, event, policy)
       if (state.step.at !== 'waiting' || event.id !== state.step.id) return state
       return {
         ...state,
@@ -129,6 +130,18 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
     default:
       return state
   }
+}
+
+/** An open primary serves as soon as the fallback has said that nothing waits in its journal, or cannot say. */
+function settled<S>(state: ConnectingPrimary<S>, event: Moment): State<S> {
+  if (state.step.at !== 'opened' || state.standby.status === 'opening') return state
+  if (state.standby.status === 'open' && state.standby.owes) return toFallbackThatOwes(state, event, state.standby)
+  return primaryServes(state, event, state.step.store)
+}
+
+function primaryServes<S>(state: ConnectingPrimary<S>, event: Moment, store: S): PrimaryConnected<S> {
+  const { failures, standby } = state
+  return { name: 'PRIMARY_CONNECTED', ...common(state, event, 0), hasServed: true, store, failures, standby }
 }
 
 function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
@@ -151,19 +164,27 @@ function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault
   }
 }
 
+/** The time is up: what is open serves; what has not answered is a black hole, whatever it said before. */
+function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
+  if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
+  const known = state.lastFault
+  return leavePrimary(state, event, known !== null && leadsToFallback(known, policy) ? known : deadlineFault, policy)
+}
+
 /** The primary was tried and does not serve: the fallback, if it may; else an error that is tried again. */
 function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
-  if (leadsToFallback(fault, policy)) {
-    return toFallback(state, event, { cause: fault, owes: false, stayMs: 0, failures: state.failures })
-  }
+  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, { cause: fault })
   return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
 }
 
 function leadsToFallback(fault: Fault, policy: Policy): boolean {
-  return policy.fallback && (policy.conditions as ReadonlySet<string>).has(fault.kind)
+  const isOurs = fault.kind === 'statement' || fault.kind === 'constraint'
+  // A database that refuses what we need to open it is not usable as it is configured.
+  const kind = isOurs ? 'configuration' : fault.kind
+  return policy.fallback && (policy.conditions as ReadonlySet<string>).has(kind)
 }
 
-/** The deadline passed and no attempt had answered: a black hole. */
+/** The deadline passed and no attempt had answered. */
 const deadlineFault: Fault = {
   kind: 'unreachable',
   code: 'FALLBACK_TIMEOUT',
@@ -176,23 +197,41 @@ const deadlineFault: Fault = {
 function toFallback<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Moment,
-  why: { readonly cause: Fault | null; readonly owes: boolean; readonly stayMs: number; readonly failures: number },
+  policy: Policy,
+  why: { readonly cause: Fault | null; readonly stayMs?: number },
 ): ConnectingFallback<S> {
-  const id = state.lastId + 1
+  const { standby } = state
+  const isUsable = standby.status === 'open' || standby.status === 'opening'
   return {
     name: 'CONNECTING_FALLBACK',
-    since: event.at,
-    lastId: id,
-    stay: state.stay,
+    ...common(state, event, 1),
     declared: true,
     before: healthRow(state),
-    ...why,
-    standby: openOrOpening(state.standby, id),
+    cause: why.cause,
+    owes: false,
+    failures: state.failures,
+    stayMs: why.stayMs ?? 0,
+    standby: isUsable ? standby : opening(state.lastId + 1, event, policy),
   }
 }
 
-function openOrOpening<S>(standby: Standby<S>, id: number): Opening | Opened<S> {
-  return standby.status === 'open' || standby.status === 'opening' ? standby : { status: 'opening', id }
+/** The primary is fine; what the journal holds must reach it before it answers. */
+function toFallbackThatOwes<S>(
+  state: ConnectingPrimary<S> | PrimaryConnected<S>,
+  event: Moment,
+  standby: Opened<S>,
+): ConnectingFallback<S> {
+  return {
+    name: 'CONNECTING_FALLBACK',
+    ...common(state, event, 1),
+    declared: true,
+    before: healthRow(state),
+    cause: null,
+    owes: true,
+    failures: state.failures,
+    stayMs: 0,
+    standby,
+  }
 }
 
 function toError<S>(
@@ -201,226 +240,145 @@ function toError<S>(
   fault: Fault,
   data: { readonly declared: boolean; readonly failures: number; readonly standby: Standby<S> },
 ): ConnectionError<S> {
-  const id = state.lastId + 1
   return {
     name: 'CONNECTION_ERROR',
-    since: event.at,
-    lastId: id,
-    stay: state.stay,
+    ...common(state, event, 1),
     fault,
     declared: data.declared,
     failures: data.failures + 1,
-    retry: { id, at: event.at + backoffMs(data.failures, event.chance, capFor(fault)) },
-    standby: data.standby,
+    retry: { id: state.lastId + 1, at: event.at + backoffMs(data.failures, event.chance, backoffCapMs(fault)) },
+    standby: data.standby.status === 'failed' ? { status: 'off' } : data.standby,
   }
 }
 
-function capFor(fault: Fault | null): number {
-  return fault?.kind === 'auth' ? times.authBackoffCapMs : times.backoffCapMs
-}
-
-function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S>): State<S> {
+function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S>, policy: Policy): State<S> {
   const { standby } = state
   switch (event.type) {
     case 'fallback.opened':
-      if (standby.status !== 'opening' || standby.id !== event.id) return state
-      return fallbackServes(state, event, event.store)
-    case 'fallback.failed':
-      if (standby.status !== 'opening' || standby.id !== event.id) return state
-      return toError(state, event, event.fault, {
-        declared: state.declared,
-        failures: state.failures,
-        standby: { status: 'off' },
-      })
+      return isFor(standby, event.id) ? fallbackServes(state, event, event.store) : state
+    case 'fallback.failed': {
+      if (!isFor(standby, event.id)) return state
+      const { declared, failures } = state
+      return toError(state, event, event.fault, { declared, failures, standby: { status: 'off' } })
+    }
     // It was open already when it was needed; the supervisor answers the demand at once with what is there.
     case 'due':
-      return standby.status === 'open' && event.id === state.lastId
-        ? fallbackServes(state, event, standby.store)
-        : state
+      if (standby.status !== 'open' || event.id !== state.lastId) return state
+      return fallbackServes(state, event, standby.store)
     case 'store.lost':
       if (standby.status !== 'open' || standby.store !== event.store) return state
-      return { ...state, lastId: state.lastId + 1, standby: { status: 'opening', id: state.lastId + 1 } }
+      return { ...state, lastId: state.lastId + 1, standby: opening(state.lastId + 1, event, policy) }
     default:
       return state
   }
 }
 
-function fallbackServes<S>(state: ConnectingFallback<S>, event: Moment, store: S): FallbackConnected<S> {
-  const id = state.lastId + 1
-  return {
-    name: 'FALLBACK_CONNECTED',
-    since: event.at,
-    lastId: id,
-    stay: state.stay,
-    store,
-    declared: state.declared,
-    cause: state.cause,
-    recovery: firstRecovery(state, event, id),
-  }
+function isFor<S>(standby: Standby<S>, id: number): boolean {
+  return standby.status === 'opening' && standby.id === id
 }
 
-function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id: number): Recovery<S> {
-  if (!state.declared) return { step: 'none' }
-  if (state.owes) return { step: 'replaying', id, failures: 0, rounds: 0 }
+function fallbackServes<S>(state: ConnectingFallback<S>, event: Moment, store: S): FallbackConnected<S> {
+  const { declared, cause, failures } = state
   return {
-    step: 'waiting',
-    id,
-    until: event.at + Math.max(state.stayMs, backoffMs(0, event.chance, capFor(state.cause))),
-    proofs: 0,
-    failures: 0,
-    lastFault: state.cause,
+    name: 'FALLBACK_CONNECTED',
+    ...common(state, event, 1),
+    hasServed: true,
+    store,
+    declared,
+    cause,
+    failures,
+    recovery: declared ? firstRecovery(state, event, state.lastId + 1) : { step: 'none' },
   }
 }
 
 function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, policy: Policy): State<S> {
-  const standby = standbyAfter(state, event)
-  if (standby !== null) return { ...state, ...standby }
-  if (event.type !== 'store.lost' || event.store !== state.store) return state
-  if (!leadsToFallback(event.fault, policy)) {
-    return begin(state, event, policy, { first: false, failures: 0, standby: state.standby })
+  const change = standbyAfter(state, event, policy)
+  if (change !== null) {
+    const next = { ...state, ...change }
+    return next.standby.status === 'open' && next.standby.owes ? toFallbackThatOwes(next, event, next.standby) : next
   }
-  const { stay, stayMs } = nextStay(state, event.at)
-  return { ...toFallback(state, event, { cause: event.fault, owes: false, stayMs, failures: 0 }), stay }
+  if (event.type !== 'store.lost' || event.store !== state.store) return state
+  const failures = failuresAfter(state, event)
+  if (leadsToFallback(event.fault, policy)) {
+    const { stay, stayMs } = nextStay(state, event.at)
+    return { ...toFallback({ ...state, failures }, event, policy, { cause: event.fault, stayMs }), stay }
+  }
+  if (failures === 0) return begin(state, event, policy, 0, state.standby)
+  return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
+}
+
+/** A store that is lost as soon as it serves counts as a failure, so that it is not opened in a loop. */
+function failuresAfter<S>(state: PrimaryConnected<S> | FallbackConnected<S>, event: Moment): number {
+  return event.at - state.since < times.shortLifeMs ? state.failures + 1 : 0
 }
 
 /** How long the fallback is kept at least: 0, or 5 s doubling to 30 s when a return did not hold for a minute. */
 function nextStay<S>(state: PrimaryConnected<S>, at: number): { stay: Common['stay']; stayMs: number } {
-  const servedMs = at - state.since
-  const isFlapping = state.stay.returned && servedMs < times.flapWindowMs
-  const rememberedMs = servedMs >= times.forgetStaysMs ? 0 : state.stay.lastMs
+  const { returnedAt, lastMs } = state.stay
+  const servedMs = at - (returnedAt ?? state.since)
+  const isFlapping = returnedAt !== null && servedMs < times.flapWindowMs
+  const rememberedMs = servedMs >= times.forgetStaysMs ? 0 : lastMs
   const stayMs = isFlapping ? Math.min(times.longestStayMs, Math.max(times.firstStayMs, rememberedMs * 2)) : 0
-  return { stay: { returned: false, lastMs: isFlapping ? stayMs : rememberedMs }, stayMs }
+  return { stay: { returnedAt: null, lastMs: isFlapping ? stayMs : rememberedMs }, stayMs }
 }
 
 /** The fallback beside the primary opens, fails and is tried again on its own; null when the event is not about it. */
 function standbyAfter<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Event<S>,
+  policy: Policy,
 ): { readonly standby: Standby<S>; readonly lastId: number } | null {
   const { standby, lastId } = state
+  const id = lastId + 1
   switch (event.type) {
     case 'fallback.opened':
-      if (standby.status !== 'opening' || standby.id !== event.id) return null
-      return { lastId, standby: { status: 'open', store: event.store } }
+      if (!isFor(standby, event.id)) return null
+      return { lastId, standby: { status: 'open', store: event.store, owes: event.owes } }
     case 'fallback.failed':
-      if (standby.status !== 'opening' || standby.id !== event.id) return null
-      return { lastId: lastId + 1, standby: failedStandby(event, event.fault, lastId + 1) }
+      if (!isFor(standby, event.id)) return null
+      return { lastId: id, standby: failedStandby(event, event.fault, id) }
     case 'store.lost':
       if (standby.status !== 'open' || standby.store !== event.store) return null
-      return { lastId: lastId + 1, standby: { status: 'opening', id: lastId + 1 } }
+      return { lastId: id, standby: opening(id, event, policy) }
     case 'due':
       if (standby.status !== 'failed' || standby.id !== event.id) return null
-      return { lastId: lastId + 1, standby: { status: 'opening', id: lastId + 1 } }
+      return { lastId: id, standby: opening(id, event, policy) }
     default:
       return null
   }
 }
 
-/** A fallback that cannot be opened beside a healthy primary is tried again at the slow pace: nobody waits for it. */
 function failedStandby<S>(event: Moment, fault: Fault, id: number): Standby<S> {
-  return {
-    status: 'failed',
-    id,
-    fault,
-    failures: 1,
-    retryAt: event.at + backoffMs(8, event.chance, times.authBackoffCapMs),
-  }
+  const waitMs = times.standbyRetryMs * (0.5 + event.chance / 2)
+  return { status: 'failed', id, fault, retryAt: event.at + waitMs }
 }
 
 function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, policy: Policy): State<S> {
   if (event.type === 'store.lost') {
-    if (event.store === state.store) return reopenFallback(state, event, event.fault)
-    if (state.recovery.step !== 'switching' || event.store !== state.recovery.primary) return state
-    return withRecovery(state, (id) => waitAgain(event, id, 0, event.fault))
+    if (event.store === state.store) return fallbackLost(state, event, event.fault, policy)
+    const recovery = withoutPrimary(state.recovery, event, event.store, event.fault, state.lastId + 1)
+    return recovery === state.recovery ? state : { ...state, lastId: state.lastId + 1, recovery }
   }
-  const next = recoveryAfter(state.recovery, event, state.lastId)
+  const next = recoveryAfter(state.recovery, event, state.lastId + 1, policy)
   if (next === 'primary') return primaryReturns(state, event, policy)
   return next === state.recovery ? state : { ...state, lastId: state.lastId + 2, recovery: next }
 }
 
-function reopenFallback<S>(state: FallbackConnected<S>, event: Moment, fault: Fault): ConnectingFallback<S> {
-  const id = state.lastId + 1
+function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
+  const failures = failuresAfter(state, event)
+  const { declared, recovery } = state
+  if (failures > 0) return toError(state, event, fault, { declared, failures, standby: { status: 'off' } })
   return {
     name: 'CONNECTING_FALLBACK',
-    since: event.at,
-    lastId: id,
-    stay: state.stay,
-    declared: state.declared,
+    ...common(state, event, 1),
+    declared,
     before: healthRow(state),
-    cause: state.declared ? (state.cause ?? fault) : null,
+    cause: declared ? (state.cause ?? fault) : null,
     owes: false,
     failures: 0,
-    stayMs: 0,
-    standby: { status: 'opening', id },
-  }
-}
-
-function withRecovery<S>(state: FallbackConnected<S>, make: (id: number) => Recovery<S>): FallbackConnected<S> {
-  return { ...state, lastId: state.lastId + 1, recovery: make(state.lastId + 1) }
-}
-
-/** The next step of the way back; the same object when the event is not for it; `primary` when it is done. */
-function recoveryAfter<S>(recovery: Recovery<S>, event: Event<S>, lastId: number): Recovery<S> | 'primary' {
-  const id = lastId + 1
-  if (recovery.step === 'none' || !('id' in event)) return recovery
-  if (recovery.step === 'switching' && event.type === 'due' && event.id === recovery.deadlineId) {
-    return { step: 'replaying', id, failures: 0, rounds: recovery.rounds + 1 }
-  }
-  if (event.id !== recovery.id) return recovery
-  switch (event.type) {
-    case 'due':
-      if (recovery.step !== 'waiting') return recovery
-      return { step: 'probing', id, proofs: recovery.proofs, failures: recovery.failures }
-    case 'probe.passed':
-      return recovery.step === 'probing' ? afterProof(recovery, event, id) : recovery
-    case 'probe.failed':
-      return recovery.step === 'probing' ? waitAgain(event, id, recovery.failures + 1, event.fault) : recovery
-    case 'carried':
-      if (recovery.step !== 'replaying') return recovery
-      return {
-        step: 'switching',
-        id,
-        deadlineId: id + 1,
-        deadline: event.at + times.switchHoldMs,
-        rounds: recovery.rounds,
-        primary: event.primary,
-      }
-    case 'carry.failed':
-      return recovery.step === 'replaying' ? waitAgain(event, id, recovery.failures + 1, event.fault) : recovery
-    case 'switched':
-      return recovery.step === 'switching' ? 'primary' : recovery
-    case 'switch.failed':
-      return recovery.step === 'switching' ? waitAgain(event, id, 1, event.fault) : recovery
-    default:
-      return recovery
-  }
-}
-
-/** One committed write may be luck; two, a little apart, are a database. */
-function afterProof<S>(
-  recovery: { readonly proofs: number; readonly failures: number },
-  event: Moment,
-  id: number,
-): Recovery<S> {
-  if (recovery.proofs >= 1) return { step: 'replaying', id, failures: 0, rounds: 0 }
-  return {
-    step: 'waiting',
-    id,
-    until: event.at + times.proofGapMs,
-    proofs: 1,
-    failures: recovery.failures,
-    lastFault: null,
-  }
-}
-
-function waitAgain<S>(event: Moment, id: number, failures: number, fault: Fault): Recovery<S> {
-  return {
-    step: 'waiting',
-    id,
-    until: event.at + backoffMs(failures, event.chance, capFor(fault)),
-    proofs: 0,
-    failures,
-    lastFault: fault,
+    // What is left of a stay is kept: losing the fallback is no reason to go back to a primary that flaps.
+    stayMs: recovery.step === 'waiting' ? Math.max(0, recovery.until - event.at) : 0,
+    standby: opening(state.lastId + 1, event, policy),
   }
 }
 
@@ -428,22 +386,23 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: P
   if (state.recovery.step !== 'switching') return state
   return {
     name: 'PRIMARY_CONNECTED',
-    since: event.at,
-    lastId: state.lastId,
-    stay: { returned: true, lastMs: state.stay.lastMs },
+    ...common(state, event, 0),
+    stay: { returnedAt: event.at, lastMs: state.stay.lastMs },
     store: state.recovery.primary,
-    standby: policy.fallback ? { status: 'open', store: state.store } : { status: 'off' },
+    failures: 0,
+    standby: policy.fallback ? { status: 'open', store: state.store, owes: false } : { status: 'off' },
   }
 }
 
 function whileNothingServes<S>(state: ConnectionError<S>, event: Event<S>, policy: Policy): State<S> {
-  const isDue = event.type === 'due' && event.id === state.retry.id
-  if (isDue) return begin(state, event, policy, { first: false, failures: state.failures, standby: state.standby })
-  if (event.type === 'store.lost' && state.standby.status === 'open' && state.standby.store === event.store) {
+  const { standby } = state
+  if (event.type === 'due' && event.id === state.retry.id) return begin(state, event, policy, state.failures, standby)
+  if (event.type === 'store.lost' && standby.status === 'open' && standby.store === event.store) {
     return { ...state, standby: { status: 'off' } }
   }
-  if (state.standby.status !== 'opening' || !('id' in event) || event.id !== state.standby.id) return state
-  if (event.type === 'fallback.opened') return { ...state, standby: { status: 'open', store: event.store } }
-  if (event.type === 'fallback.failed') return { ...state, standby: { status: 'off' } }
+  if (event.type === 'fallback.opened' && isFor(standby, event.id)) {
+    return { ...state, standby: { status: 'open', store: event.store, owes: event.owes } }
+  }
+  if (event.type === 'fallback.failed' && isFor(standby, event.id)) return { ...state, standby: { status: 'off' } }
   return state
 }
