@@ -1,9 +1,9 @@
 import { maskAddress } from '../config/mask.ts'
+import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
 import { contractGeneration } from './driver.ts'
 import { housePluginNames } from './house.ts'
 import { locatePlugin } from './locate.ts'
-import { nearest } from './nearest.ts'
 import { DriverRegistry, type DriverSource, refusal } from './registry.ts'
 
 /** From where plugins are looked up. */

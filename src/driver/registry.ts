@@ -1,4 +1,5 @@
 import type { Origin, Problem } from '../config/problem.ts'
+import type { DriverProblemCode } from './codes.ts'
 import { driverDefects } from './define.ts'
 import { contractGeneration, type Driver } from './driver.ts'
 
@@ -75,7 +76,7 @@ export class DriverRegistry {
 const writing = 'Compare it with plugins/README.md, which says how to write a driver.'
 
 /** A problem with one plugin; `why` continues the sentence "The plugin "x" ...". */
-export function refusal(source: DriverSource, code: string, why: string, suggestion: string): Problem {
+export function refusal(source: DriverSource, code: DriverProblemCode, why: string, suggestion: string): Problem {
   return {
     code,
     severity: 'error',

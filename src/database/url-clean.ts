@@ -1,0 +1,82 @@
+import { maskAddress } from '../config/mask.ts'
+
+/** One thing that was mended in an address before it was read. */
+export interface Repair {
+  readonly part: string
+  /** Continues "DATABASE_URL ...". */
+  readonly what: string
+}
+
+/** An address without what was pasted around it. */
+export interface Cleaned {
+  readonly text: string
+  readonly repairs: readonly Repair[]
+  /** As it should be written, the secret masked. */
+  readonly corrected: string
+}
+
+interface Rule extends Repair {
+  /** The mended text; the same text when there is nothing to mend. */
+  mend(text: string): string
+}
+
+/** In this order, again and again until nothing is left to mend: quotes may stand around quotes. */
+const rules: readonly Rule[] = [
+  {
+    part: 'invisible',
+    what: 'holds invisible characters (a byte order mark, or blanks of no width)',
+    // An alternation: some of these join their neighbours, which a character class cannot hold.
+    mend: (text) => text.replace(/\uFEFF|\u200B|\u200C|\u200D|\u2060/g, ''),
+  },
+  { part: 'blanks', what: 'has blanks or line ends around it', mend: (text) => text.trim() },
+  { part: 'newline', what: 'is broken over several lines', mend: (text) => text.replace(/ *[\r\n\t]+ */g, '') },
+  {
+    part: 'name',
+    what: 'repeats the name of the variable in its value',
+    mend: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
+  },
+  { part: 'command', what: 'holds a command instead of the address alone', mend: withoutCommand },
+  { part: 'jdbc', what: 'begins with "jdbc:"', mend: (text) => text.replace(/^jdbc:/i, '') },
+  { part: 'quotes', what: 'has quotes around it', mend: withoutQuotes },
+  {
+    part: 'brackets',
+    what: 'has angle brackets around it',
+    mend: (text) => text.replace(/^<([^<>]+:\/\/[^<>]+)>$/, '$1'),
+  },
+  { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/[;,]+$/, '') },
+]
+
+const passLimit = 10
+
+/** Takes away what copying and pasting leaves around an address; says what it was. Pure and total. */
+export function cleanAddress(given: string): Cleaned {
+  const repairs = new Map<string, Repair>()
+  let text = given
+  for (let pass = 0; pass < passLimit; pass++) {
+    const before = text
+    for (const { part, what, mend } of rules) {
+      const mended = mend(text)
+      if (mended !== text) repairs.set(part, { part, what })
+      text = mended
+    }
+    if (text === before) break
+  }
+  return { text, repairs: [...repairs.values()], corrected: maskAddress(text) }
+}
+
+const blankWords: ReadonlySet<string> = new Set(['null', 'undefined', 'none'])
+
+/** Whether a value says that there is no database: nothing, or the word that some language has for it. */
+export function isBlank(text: string): boolean {
+  const word = cleanAddress(text).text
+  return word === '' || blankWords.has(word.toLowerCase())
+}
+
+function withoutCommand(text: string): string {
+  const quoted = /^psql\s+(?:-d\s+)?(['"])(.*?)\1(?:\s.*)?$/i.exec(text)?.[2]
+  return quoted ?? text.replace(/^psql\s+(?:-d\s+)?(?=[a-z][a-z0-9+.-]*:\/\/)/i, '')
+}
+
+function withoutQuotes(text: string): string {
+  return text.replace(/^["'`“”‘’]+/, '').replace(/["'`“”‘’]+$/, '')
+}
