@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { basename, join } from 'node:path'
+import { test } from 'node:test'
+import { repository } from './support/process.ts'
+import { readSources, type SourceFile } from './support/sources.ts'
+
+/** Lowest first: a file may import from its own room or a lower one. */
+const rooms = ['errors', 'config', 'driver', 'database', 'journal', 'copy', 'collection', 'http', 'observe', 'service']
+
+/** What knows all rooms, and nobody imports. */
+const doors = ['main', 'index', 'modules', 'cli']
+
+/** Where a package may be imported. A trailing slash is a folder. Types may be named anywhere above its home. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  convict: ['src/config/'],
+  polka: ['src/http/'],
+  'rate-limiter-flexible': ['src/http/'],
+  pino: ['src/observe/'],
+  'pino-pretty': ['src/observe/'],
+  'prom-client': ['src/observe/'],
+  ajv: ['src/collection/'],
+  uuid: ['src/database/'],
+  '@mikro-orm/core': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
+  '@mikro-orm/sql': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
+  '@mikro-orm/sqlite': ['plugins/sqlite/'],
+  'better-sqlite3': ['plugins/sqlite/'],
+  kysely: ['plugins/'],
+}
+
+/** Lines that a file may have: about 300. */
+const linesMax = 320
+
+const sources = readSources('src')
+const plugins = readSources('plugins')
+const all = [...sources, ...plugins]
+
+test('imports go one way: a file imports from its own room or a lower one', () => {
+  const wrong = sources.flatMap((file) =>
+    file.imports
+      .filter((one) => one.path?.startsWith('src/') && rankOf(one.path) > rankOf(file.path))
+      .map((one) => `${file.path} imports ${one.path}`),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+test('every file of src is in a room', () => {
+  assert.deepEqual(
+    sources.filter((file) => rankOf(file.path) === Number.POSITIVE_INFINITY).map((file) => file.path),
+    [],
+  )
+})
+
+test('src imports no plugin, and neither imports a test', () => {
+  const wrong = sources.flatMap((file) =>
+    file.imports
+      .filter((one) => one.path && !one.path.startsWith('src/'))
+      .map((one) => `${file.path}: ${one.specifier}`),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+test('a plugin sees its own folder, the contract and the catalogue of errors', () => {
+  const wrong = plugins.flatMap((file) =>
+    file.imports
+      .filter((one) => one.path && !isOpenToPlugin(file.path, one.path))
+      .map((one) => `${file.path} imports ${one.path}`),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+test('each package is declared and imported in its one home', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+  const wrong: string[] = []
+  for (const file of all) {
+    for (const { specifier, path, typeOnly } of file.imports) {
+      if (path !== null || isBuiltin(specifier)) continue
+      const name = packageOf(specifier)
+      const home = homes[name]
+      if (!home) wrong.push(`${file.path}: ${name} has no home in this test`)
+      else if (
+        !home.some((folder) => file.path.startsWith(folder)) &&
+        !(typeOnly && !file.path.startsWith('plugins/'))
+      ) {
+        wrong.push(`${file.path}: ${name} belongs to ${home.join(', ')}`)
+      }
+      if (!typeOnly && !dependencies[name] && name !== 'better-sqlite3')
+        wrong.push(`${file.path}: ${name} is not declared`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('built-in modules are imported as node:', () => {
+  const bare = all.flatMap((file) =>
+    file.imports.filter((one) => builtinModules.includes(one.specifier)).map((one) => `${file.path}: ${one.specifier}`),
+  )
+  assert.deepEqual(bare, [])
+})
+
+test('no file imports itself by way of others', () => {
+  const graph = new Map(all.map((file) => [file.path, file.imports.flatMap((one) => one.path ?? [])]))
+  assert.deepEqual(findCycle(graph), null)
+})
+
+test('every relative import names a file that is there', () => {
+  const known = new Set(all.map((file) => file.path))
+  const missing = all.flatMap((file) =>
+    file.imports
+      .filter((one) => one.path?.endsWith('.ts') && !known.has(one.path))
+      .map((one) => `${file.path}: ${one.specifier}`),
+  )
+  assert.deepEqual(missing, [])
+})
+
+test('no type is any', () => {
+  const wrong = all.flatMap((file) => linesWith(file, /(?:[:<|&,(]\s*|\bas\s+|\bextends\s+)any\b(?!\s*:)/))
+  assert.deepEqual(wrong, [])
+})
+
+test('nothing is exported as default but a plugin', () => {
+  const wrong = all
+    .filter((file) => !/^plugins\/([^/]+)\/\1\.ts$/.test(file.path))
+    .flatMap((file) => linesWith(file, /^export default\b/))
+  assert.deepEqual(wrong, [])
+})
+
+test('a file has one purpose: a short name in kebab case and not too many lines', () => {
+  const named = all.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(file.path)))
+  const long = all.filter((file) => file.text.split('\n').length > linesMax)
+  assert.deepEqual(named.concat(long).map(lineCount), [])
+})
+
+test('no folder is a drawer for the rest, and none hides behind an index', () => {
+  const wrong = all.filter((file) => /\/(utils?|common|types|helpers?|lib|misc)\/|\w\/\w+\/index\.ts$/.test(file.path))
+  assert.deepEqual(
+    wrong.map((file) => file.path),
+    [],
+  )
+})
+
+test('the cycle finder finds a cycle, and the import reader reads every form', () => {
+  assert.deepEqual(findCycle(new Map([['a', ['b']], ['b', ['c']], ['c', ['b']]])), ['b', 'c', 'b']) // biome-ignore format: one line says it
+  const [self] = readSources('test', 'layering.test.ts')
+  assert.ok(self?.imports.some((one) => one.path === 'test/support/process.ts'))
+  assert.ok(self?.imports.some((one) => one.specifier === 'node:test' && !one.typeOnly))
+})
+
+function rankOf(path: string): number {
+  const room = path.split('/')[1]?.replace(/\.ts$/, '') ?? ''
+  if (doors.includes(room)) return rooms.length
+  const rank = rooms.indexOf(room)
+  return rank < 0 ? Number.POSITIVE_INFINITY : rank
+}
+
+function isOpenToPlugin(from: string, to: string): boolean {
+  const folder = from.split('/').slice(0, 2).join('/')
+  return to.startsWith(`${folder}/`) || to === 'src/driver/driver.ts' || to === 'src/errors.ts'
+}
+
+function isBuiltin(specifier: string): boolean {
+  return specifier.startsWith('node:') || builtinModules.includes(specifier)
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+}
+
+function linesWith(file: SourceFile, pattern: RegExp): string[] {
+  return file.code.split('\n').flatMap((line, at) => (pattern.test(line) ? `${file.path}:${at + 1}` : []))
+}
+
+function lineCount(file: SourceFile): string {
+  return `${file.path} (${file.text.split('\n').length} lines)`
+}
+
+/** The first cycle as a path from a file to itself, or null. */
+function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const done = new Set<string>()
+  const visit = (at: string, path: readonly string[]): string[] | null => {
+    if (path.includes(at)) return [...path.slice(path.indexOf(at)), at]
+    if (done.has(at)) return null
+    for (const next of graph.get(at) ?? []) {
+      const cycle = visit(next, [...path, at])
+      if (cycle) return cycle
+    }
+    done.add(at)
+    return null
+  }
+  for (const start of graph.keys()) {
+    const cycle = visit(start, [])
+    if (cycle) return cycle
+  }
+  return null
+}
