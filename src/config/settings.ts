@@ -21,7 +21,7 @@ export type FaultCondition = (typeof faultConditions)[number]
 
 /** The primary: an address, or its parts, and how it is used. */
 export interface DatabaseSettings {
-  /** `DATABASE_URL`; null when absent or blank. */
+  /** `DATABASE_URL` as it was given, blanks and all; null when it was not. */
   readonly url: Secret | null
   readonly driver: string | null
   readonly host: string | null
@@ -140,6 +140,8 @@ export interface ResolvedSettings {
   readonly problems: readonly Problem[]
   /** Where the value of a key came from; `default` for a key that nobody gave. */
   originOf(key: string): Origin
+  /** True when anybody gave the key, even with a value that could not be used: an unreadable `DATABASE_URL_FILE` declares a primary. */
+  isGiven(key: string): boolean
   /** Every setting, masked, in the schema's order. */
   lines(): readonly SettingLine[]
 }

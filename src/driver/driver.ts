@@ -4,12 +4,14 @@
  * The core asks what a driver can do (is the facet there?), never what it is called.
  */
 
+import type { SettingDeclarations } from '../config/declarations.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Fault, Phase } from './fault.ts'
 import type { MikroORM, Options, SqlEntityManager } from './orm.ts'
 
+export type { SettingDeclaration, SettingDeclarations } from '../config/declarations.ts'
 export type { Origin, Problem, Severity } from '../config/problem.ts'
 export { Secret } from '../config/secret.ts'
 export type { FaultCondition, Settings } from '../config/settings.ts'
@@ -239,18 +241,4 @@ export interface SchemaLock {
    * reads when the lock is not had within `signal`. Freed when `change` settles or its process dies.
    */
   hold<R>(orm: MikroORM, signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R>
-}
-
-/** A driver's own settings, by key: `sync` becomes `plugins.sqlite.sync`. Plain data. */
-export type SettingDeclarations = Readonly<Record<string, SettingDeclaration>>
-
-/** One setting of a driver. */
-export interface SettingDeclaration {
-  readonly doc: string
-  /** A list of words, or one of the schema's formats. */
-  readonly format: readonly string[] | 'string' | 'boolean' | 'natural' | 'duration' | 'bytes'
-  readonly default: string | number | boolean | null
-  /** Environment name, in capitals, beginning with the driver's name. */
-  readonly env: string
-  readonly secret?: boolean
 }

@@ -1,0 +1,68 @@
+import type { FlatSchema } from './flat.ts'
+import type { Environment, Layers, SecretFile } from './layers.ts'
+import type { Origin, Problem } from './problem.ts'
+import { walkTree } from './tree.ts'
+
+/** A value that was given for a setting, not yet judged. */
+export interface Given {
+  readonly key: string
+  /** As the giver wrote it: `PORT`, `http.port`, `http_port`. */
+  readonly name: string
+  readonly origin: Origin
+  /** The value, or why there is none though it was given. */
+  readonly value: (() => unknown) | { readonly reason: string }
+}
+
+/** What was given for each setting, lowest layer first, and what was given for none. `isComplete`: the schema has the drivers' settings too. */
+export function gather(
+  layers: Layers,
+  schema: FlatSchema,
+  isComplete: boolean,
+): { given: Given[]; problems: Problem[] } {
+  const problems: Problem[] = []
+  const given: Given[] = []
+  for (const tree of layers.trees) {
+    if (typeof tree.content === 'function') {
+      const walked = walkTree(tree.content(), tree.origin, schema, isComplete)
+      given.push(...walked.given)
+      problems.push(...walked.problems)
+    } else {
+      problems.push(unreadableTree(tree.origin, tree.content))
+    }
+  }
+  for (const [key, { env }] of schema) {
+    const inEnvironment = givenByEnvironment(key, env, layers.environment)
+    if (inEnvironment !== null) given.push(inEnvironment)
+    const file = layers.secretFiles.find((one) => one.env === env)
+    if (file !== undefined) given.push(givenBySecretFile(key, file))
+  }
+  return { given, problems }
+}
+
+function givenByEnvironment(key: string, name: string, environment: Environment): Given | null {
+  const value = environment.value(name)
+  return value === undefined ? null : { key, name, origin: { from: 'environment', name }, value: () => value }
+}
+
+function givenBySecretFile(key: string, { env, path, content }: SecretFile): Given {
+  const name = `${env}_FILE`
+  return { key, name, origin: { from: 'secret-file', name, path }, value: content }
+}
+
+function unreadableTree(
+  origin: Origin,
+  { reason, place }: { reason: string; place: { line: number; column: number; hint: string } | null },
+): Problem {
+  const path = origin.from === 'file' ? origin.path : origin.from
+  const where = place === null ? '' : ` at line ${place.line}, column ${place.column}: ${place.hint}`
+  return {
+    code: place === null ? 'FILE_UNREADABLE' : 'FILE_MALFORMED',
+    severity: 'error',
+    setting: path,
+    origin,
+    part: place === null ? null : `${place.line}:${place.column}`,
+    message: `The settings file ${path} ${reason}${where}. Nothing in it is used.`,
+    suggestion:
+      place === null ? 'Correct the path, or make it a readable JSON file.' : 'Correct the file at that place.',
+  }
+}

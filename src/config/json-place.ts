@@ -1,0 +1,115 @@
+/** Where a text stops being JSON, and what is probably the matter. Holds nothing of the text: it may be a secret. */
+export interface JsonPlace {
+  /** Both from 1. */
+  readonly line: number
+  readonly column: number
+  readonly hint: string
+}
+
+/** Nesting beyond this is a mistake in a settings file, and would exhaust the stack of this scanner. */
+const depthMax = 100
+
+/**
+ * Finds the place at which `text` stops being JSON, or null when it is JSON.
+ *
+ * V8 says the place in some of its messages only, and quotes the text in others.
+ */
+export function findJsonFault(text: string): JsonPlace | null {
+  const scanner = new Scanner(text)
+  const hint = scanner.document()
+  if (hint === null) return null
+  const before = text.slice(0, scanner.at)
+  const lineStart = before.lastIndexOf('\n') + 1
+  return { line: before.split('\n').length, column: scanner.at - lineStart + 1, hint }
+}
+
+/** Each method moves `at` behind what it has read and gives null, or leaves it at the fault and gives a hint. */
+class Scanner {
+  at = 0
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  document(): string | null {
+    this.#blanks()
+    if (this.at >= this.#text.length) return 'the file is empty'
+    const fault = this.#value(0)
+    if (fault !== null) return fault
+    this.#blanks()
+    return this.at >= this.#text.length ? null : 'there is something after the end'
+  }
+
+  #value(depth: number): string | null {
+    if (depth > depthMax) return `nested more than ${depthMax} deep`
+    const start = this.#text[this.at]
+    if (start === '{') return this.#members('}', () => this.#member(depth))
+    if (start === '[') return this.#members(']', () => this.#value(depth + 1))
+    if (start === '"') return this.#string()
+    return this.#take(/(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y)
+      ? null
+      : this.#unexpected('a value')
+  }
+
+  #members(end: string, member: () => string | null): string | null {
+    this.at++
+    this.#blanks()
+    if (this.#skip(end)) return null
+    for (;;) {
+      const fault = member()
+      if (fault !== null) return fault
+      this.#blanks()
+      if (this.#skip(end)) return null
+      if (!this.#skip(',')) return this.#unexpected(`"," or "${end}"`)
+      this.#blanks()
+      if (this.#text[this.at] === end) return `the comma before "${end}" is one too many`
+    }
+  }
+
+  #member(depth: number): string | null {
+    if (this.#text[this.at] !== '"') return this.#unexpected('a name in double quotes')
+    const fault = this.#string()
+    if (fault !== null) return fault
+    this.#blanks()
+    if (!this.#skip(':')) return this.#unexpected('":"')
+    this.#blanks()
+    return this.#value(depth + 1)
+  }
+
+  #string(): string | null {
+    const start = this.at
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string.
+    this.#take(/"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*/y)
+    if (this.#skip('"')) return null
+    if (this.#text[this.at] === '\\') return 'there is no such escape; a backslash is written twice'
+    if (this.at >= this.#text.length) this.at = start
+    return 'the text is not closed by a double quote on its line'
+  }
+
+  #unexpected(wanted: string): string {
+    const found = this.#text[this.at]
+    if (found === undefined) return `the file ends where ${wanted} should be`
+    if (found === '/' || found === '#') return 'JSON has no comments'
+    if (found === "'") return 'JSON takes double quotes'
+    return `${wanted} should be here`
+  }
+
+  #blanks(): void {
+    this.#take(/[ \t\r\n]*/y)
+  }
+
+  #skip(character: string): boolean {
+    if (this.#text[this.at] !== character) return false
+    this.at++
+    return true
+  }
+
+  #take(pattern: RegExp): boolean {
+    pattern.lastIndex = this.at
+    const found = pattern.exec(this.#text)
+    if (found === null) return false
+    this.at += found[0].length
+    return true
+  }
+}

@@ -1,0 +1,35 @@
+/** The name that `given` was probably meant to be, at most `most` letters away, or null when none is near. Case does not count. */
+export function nearest(given: string, names: Iterable<string>, most = 3): string | null {
+  const wanted = given.slice(0, 80).toLowerCase()
+  let best: string | null = null
+  // One letter in three may differ: short words have many neighbours.
+  let bound = Math.min(most, Math.floor(wanted.length / 3)) + 1
+  for (const name of names) {
+    const found = distance(wanted, name.toLowerCase(), bound)
+    if (found < bound) {
+      best = name
+      bound = found
+    }
+  }
+  return best
+}
+
+/** Letters to insert, delete, replace or swap with their neighbour to get from one to the other; at least `bound` when it is not less. */
+export function distance(one: string, other: string, bound: number): number {
+  if (Math.abs(one.length - other.length) >= bound) return bound
+  let before: number[] = []
+  let last = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= one.length; row++) {
+    const next = [row]
+    for (let column = 1; column <= other.length; column++) {
+      const isSame = one[row - 1] === other[column - 1]
+      const steps = [(last[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + (isSame ? 0 : 1)]
+      const isSwap = one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1]
+      if (row > 1 && column > 1 && isSwap) steps.push((before[column - 2] ?? 0) + 1)
+      next.push(Math.min(...steps))
+    }
+    before = last
+    last = next
+  }
+  return last[other.length] ?? bound
+}

@@ -1,0 +1,44 @@
+import { open, stat } from 'node:fs/promises'
+
+/** The text of a file, or why there is none. `isMissing` tells the file that simply is not there from all other reasons. */
+export type TextFile = { readonly text: string } | { readonly reason: string; readonly isMissing: boolean }
+
+/** Reads a whole UTF-8 file of at most `limitBytes`, without its byte order mark. Never throws, never waits for a pipe or a device. */
+export async function readTextFile(path: string, limitBytes: number): Promise<TextFile> {
+  try {
+    // Before opening: opening a pipe waits for its writer, perhaps for ever.
+    const found = await stat(path)
+    if (found.isDirectory()) return unusable('is a directory')
+    if (!found.isFile()) return unusable('is not a regular file')
+    const content = await readBounded(path, limitBytes)
+    if (content === null) return unusable(`is larger than ${limitBytes} bytes`)
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(content) }
+  } catch (error) {
+    return failure(error)
+  }
+}
+
+/** Null when there is more than `limitBytes`; the size that `stat` gave is not trusted, since /proc says 0. */
+async function readBounded(path: string, limitBytes: number): Promise<Uint8Array | null> {
+  await using file = await open(path, 'r')
+  const buffer = new Uint8Array(limitBytes + 1)
+  let length = 0
+  while (length < buffer.length) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, null)
+    if (bytesRead === 0) return buffer.subarray(0, length)
+    length += bytesRead
+  }
+  return null
+}
+
+function unusable(reason: string): TextFile {
+  return { reason, isMissing: false }
+}
+
+function failure(error: unknown): TextFile {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'ENOENT' || code === 'ENOTDIR') return { reason: 'is not there', isMissing: true }
+  if (code === 'EACCES' || code === 'EPERM') return unusable('may not be read by this user')
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return unusable('is not UTF-8 text')
+  return unusable(code === '' ? 'cannot be read' : `cannot be read (${code})`)
+}
