@@ -26,7 +26,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@mikro-orm/sql': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sqlite': ['plugins/sqlite/'],
   'better-sqlite3': ['plugins/sqlite/'],
-  kysely: ['plugins/'],
+  kysely: ['src/database/', 'src/collection/', 'plugins/'],
 }
 
 /** Lines that a file may have: about 300. */
