@@ -85,7 +85,7 @@ test('each package is declared and imported in its one home', () => {
       ) {
         wrong.push(`${file.path}: ${name} belongs to ${home.join(', ')}`)
       }
-      if (!typeOnly && !dependencies[name] && name !== 'better-sqlite3')
+      if (!typeOnly && !dependencies[name])
         wrong.push(`${file.path}: ${name} is not declared`)
     }
   }

@@ -1,0 +1,35 @@
+# The image: the build, the production packages and the configuration; no compiler, no sources, no package manager at work.
+# syntax is plain Dockerfile, so that any builder takes it. test/container.test.ts rehearses it line by line.
+
+FROM node:24-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
+COPY src ./src
+COPY plugins ./plugins
+RUN npm ci
+
+FROM node:24-slim AS packages
+WORKDIR /packages
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts
+# The package carries its binary for seven platforms (24 MB); one of them runs here.
+RUN find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-$(node -p process.arch).node" -delete
+# What it is compiled from is of no use here either.
+RUN rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src
+
+FROM node:24-slim
+ENV NODE_ENV=production
+ENV DATA_DIR=/data
+WORKDIR /app
+COPY --from=packages /packages/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+COPY package.json LICENSE ./
+COPY src/cli/holdfast.js src/cli/start.js src/cli/entry.js src/cli/runtime.js ./src/cli/
+COPY config ./config
+# Node compiles the bundle once, here; at run time nothing under /app is written.
+RUN node src/cli/holdfast.js check
+RUN mkdir -p /data && chown 1000:1000 /data
+USER 1000
+EXPOSE 7860
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||7860)+'/health/live').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+CMD ["node", "src/cli/start.js"]
