@@ -8,6 +8,8 @@ export type AnswerHeaders = Readonly<Record<string, string | number | readonly s
 const lingerBytes = 8 * 1024 * 1024
 const lingerMs = 2_000
 
+const refusals = new WeakMap<ServerResponse, unknown>()
+
 /** Answers with JSON that is already text. Does nothing when the caller is gone or was answered before. */
 export function sendJson(res: ServerResponse, status: number, text: string, headers?: AnswerHeaders): void {
   sendText(res, status, 'application/json', text, headers)
@@ -40,6 +42,7 @@ function setHeaders(res: ServerResponse, headers: AnswerHeaders): void {
  */
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (res.destroyed || res.writableEnded) return
+  refusals.set(res, error)
   if (res.headersSent) {
     res.destroy()
     return
@@ -53,6 +56,11 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   res.removeHeader('ETag')
   if (leavesBodyBehind(req, refusal)) sendAndLinger(req, res, refusal.status, text)
   else sendText(res, refusal.status, 'application/problem+json', text)
+}
+
+/** What `sendError` was given for this answer, so that the server can notice it; undefined when it was not called. */
+export function refusalOf(res: ServerResponse): unknown {
+  return refusals.get(res)
 }
 
 /** The body of a problem, also for answers that are written without a `ServerResponse`. */

@@ -1,0 +1,177 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Settings } from '../config/settings.ts'
+import { HoldfastError } from '../errors.ts'
+import { checkAddress } from './address.ts'
+import { refusalOf, requestIdOf, sendError } from './answers.ts'
+import { type App, createApp, dispatch, routeOf } from './app.ts'
+import { createClientErrorHandler, type Exchange } from './connection.ts'
+import { type ListenAddress, ListenError, listenOn } from './listen.ts'
+import type { ObserveHttp } from './observation.ts'
+import { requestIdFor } from './request-id.ts'
+import { contentPolicy } from './security.ts'
+
+/** What the HTTP shell is made from. */
+export interface HttpParts {
+  /** Read anew for each request, so a reload reaches the limits of addresses; those of sockets need a restart. */
+  readonly settings: () => Pick<Settings, 'http' | 'platform'>
+  readonly observe: ObserveHttp
+  /** Adds the routes; the first that fits answers. */
+  readonly routes: (app: App) => void
+}
+
+/** The HTTP side of the service. Nothing is open until `listen`. */
+export interface Http {
+  /** Answers every request, never rejects. For Polka, Express and `node:http`. */
+  readonly handler: RequestListener
+  /** For routes that come later. */
+  readonly app: App
+  /** Binds. Rejects with `ListenError`: port taken or forbidden, or already listening or closed. */
+  listen(at: { readonly port: number; readonly host: string }): Promise<ListenAddress>
+  /** Stops accepting, answers what is in flight, destroys what is left after the limit. Safe to call twice and before `listen`. */
+  close(options: { readonly withinMs: number }): Promise<void>
+  /** True from the first call of `close`. */
+  isClosing(): boolean
+}
+
+/** A client that neither sends nor reads for this long is gone. Above every time that a request may take. */
+const socketIdleMs = 120_000
+
+/** Composes the shell: opens nothing. */
+export function createHttp(parts: HttpParts): Http {
+  const app = createApp()
+  parts.routes(app)
+  const inFlight = new Set<Exchange>()
+  const sockets = new Set<Socket>()
+  let server: Server | null = null
+  let closed: Promise<void> | null = null
+  const handler: RequestListener = (req, res) => {
+    const exchange = begin(parts, inFlight, req, res)
+    if (closed !== null) res.setHeader('Connection', 'close')
+    try {
+      checkAddress(req, parts.settings().http.urlLimitBytes)
+    } catch (error) {
+      return sendError(req, res, error)
+    }
+    dispatch(app, exchange.req, res)
+  }
+  return {
+    handler,
+    app,
+    async listen({ port, host }) {
+      if (server !== null || closed !== null)
+        throw new ListenError('LISTEN_FAILED', 'The service listens already, or was closed.')
+      server = createNodeServer(parts, handler, inFlight, sockets)
+      try {
+        const address = await listenOn(server, port, host)
+        if (address.problem !== null) parts.observe({ type: 'http.host.replaced', problem: address.problem })
+        parts.observe({ type: 'http.listening', url: address.url, host: address.host, port: address.port })
+        return address
+      } catch (error) {
+        server = null
+        throw error
+      }
+    },
+    close({ withinMs }) {
+      closed ??=
+        server === null ? Promise.resolve() : closeServer(server, { inFlight, sockets }, withinMs, parts.observe)
+      return closed
+    },
+    isClosing: () => closed !== null,
+  }
+}
+
+/** Puts on the headers of every answer, and notices its end. */
+function begin(parts: HttpParts, inFlight: Set<Exchange>, req: IncomingMessage, res: ServerResponse): Exchange {
+  const startedAt = performance.now()
+  const exchange: Exchange = { req, res }
+  const path = (req.url ?? '/').split('?', 1)[0] ?? '/'
+  inFlight.add(exchange)
+  res.setHeader('X-Request-Id', requestIdFor(req))
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.setHeader('Referrer-Policy', 'no-referrer')
+  res.setHeader('Content-Security-Policy', contentPolicy(parts.settings().platform.spaceId !== null))
+  res.once('close', () => {
+    inFlight.delete(exchange)
+    observeEnd(parts.observe, exchange, path, performance.now() - startedAt)
+  })
+  return exchange
+}
+
+function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, durationMs: number): void {
+  const requestId = requestIdOf(res) ?? ''
+  const method = req.method ?? ''
+  const route = routeOf(req)
+  const error = refusalOf(res)
+  if (error !== undefined && isOurs(error)) {
+    const code = error instanceof HoldfastError ? error.code : 'INTERNAL'
+    observe({ type: 'request.failed', requestId, method, route, code, error })
+  }
+  const aborted = !res.writableFinished
+  observe({ type: 'request.answered', requestId, method, path, route, status: res.statusCode, durationMs, aborted })
+}
+
+/** True when the log should have the cause: the caller could do nothing about it. */
+function isOurs(error: unknown): boolean {
+  if (!(error instanceof HoldfastError)) return true
+  return error.code === 'INTERNAL' || (error.status >= 500 && error.cause !== undefined)
+}
+
+function createNodeServer(
+  parts: HttpParts,
+  handler: RequestListener,
+  inFlight: ReadonlySet<Exchange>,
+  sockets: Set<Socket>,
+): Server {
+  const limits = parts.settings().http
+  const headersTimeout = limits.headersTimeoutS * 1000
+  const requestTimeout = limits.requestTimeoutS * 1000
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerLimitBytes,
+      headersTimeout: Math.min(headersTimeout, requestTimeout),
+      requestTimeout,
+      keepAliveTimeout: limits.keepAliveTimeoutS * 1000,
+      // Node looks only every 30 s otherwise, and a limit of 10 s would mean 40.
+      connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeout / 4)),
+      // Ours answers with a problem.
+      requireHostHeader: false,
+    },
+    handler,
+  )
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.maxConnections = limits.maxConnections
+  server.timeout = Math.max(socketIdleMs, 2 * requestTimeout)
+  server.on('clientError', createClientErrorHandler(inFlight, parts.observe))
+  server.on('drop', () => parts.observe({ type: 'connection.dropped', limit: limits.maxConnections }))
+  return server
+}
+
+async function closeServer(
+  server: Server,
+  open: { readonly inFlight: ReadonlySet<Exchange>; readonly sockets: ReadonlySet<Socket> },
+  withinMs: number,
+  observe: ObserveHttp,
+): Promise<void> {
+  const startedAt = performance.now()
+  let destroyed = 0
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.close(() => resolve())
+  const busy = new Set<Socket>()
+  for (const { req, res } of open.inFlight) {
+    busy.add(req.socket)
+    if (!res.headersSent) res.setHeader('Connection', 'close')
+  }
+  // Node's closeIdleConnections passes over connections that have not sent a byte yet.
+  for (const socket of open.sockets) if (!busy.has(socket)) socket.destroySoon()
+  const timer = setTimeout(() => {
+    destroyed = open.inFlight.size
+    for (const socket of open.sockets) socket.destroy()
+  }, withinMs)
+  await promise
+  clearTimeout(timer)
+  observe({ type: 'http.closed', tookMs: performance.now() - startedAt, destroyed })
+}
