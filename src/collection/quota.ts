@@ -1,0 +1,90 @@
+import { HoldfastError } from '../errors.ts'
+
+/** Creates after which the rows are counted again: business code and other processes write beside us. */
+const recountAfterCreates = 1_000
+
+/** A full collection is counted at most so often: each count reads the whole key. */
+const recountPauseMs = 1_000
+
+/** A place for one row that is about to be created. `settle` once, whatever became of the row. */
+export interface Reservation {
+  settle(created: boolean): void
+}
+
+/**
+ * Keeps the rows of one collection in one store at most `maxRows`, without counting per create. Exact for what is
+ * written through it: a place is reserved before the insert and given back when that fails.
+ */
+export class Quota {
+  readonly #maxRows: number
+  readonly #count: () => Promise<number>
+  readonly #now: () => number
+  /** Rows that are there; null: not counted yet. */
+  #rows: number | null = null
+  #reserved = 0
+  #createdSinceCount = 0
+  #countedAt = Number.NEGATIVE_INFINITY
+  #counting: Promise<void> | null = null
+  #waiting: (() => void)[] = []
+
+  /** `count` gives the committed rows; `now` is a monotonic clock in milliseconds. */
+  constructor(maxRows: number, count: () => Promise<number>, now: () => number) {
+    this.#maxRows = maxRows
+    this.#count = count
+    this.#now = now
+  }
+
+  /** Resolves when there is a place. Rejects with COLLECTION_FULL, or with what the count rejects with. */
+  async reserve(): Promise<Reservation> {
+    for (;;) {
+      if (this.#counting !== null) await this.#counting
+      else if (this.#rows === null || this.#createdSinceCount >= recountAfterCreates) await this.#recount()
+      else if (this.#rows + this.#reserved < this.#maxRows) return this.#take()
+      // Rows in flight may fail, and then there is a place after all.
+      else if (this.#rows < this.#maxRows) await this.#settled()
+      else if (this.#now() - this.#countedAt >= recountPauseMs) await this.#recount()
+      else throw new HoldfastError('COLLECTION_FULL', { detail: `It may have ${this.#maxRows} rows.` })
+    }
+  }
+
+  /** A row was deleted through us. */
+  removed(): void {
+    if (this.#rows !== null && this.#rows > 0) this.#rows--
+  }
+
+  #take(): Reservation {
+    this.#reserved++
+    let isSettled = false
+    return {
+      settle: (created) => {
+        if (isSettled) return
+        isSettled = true
+        this.#reserved--
+        if (created && this.#rows !== null) this.#rows++
+        if (created) this.#createdSinceCount++
+        const waiting = this.#waiting
+        this.#waiting = []
+        for (const wake of waiting) wake()
+      },
+    }
+  }
+
+  #settled(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** One count for all that wait, when nothing is in flight: a row that is committed but not yet settled would count twice. */
+  #recount(): Promise<void> {
+    this.#counting ??= this.#countWhenIdle().finally(() => {
+      this.#counting = null
+    })
+    return this.#counting
+  }
+
+  async #countWhenIdle(): Promise<void> {
+    while (this.#reserved > 0) await this.#settled()
+    this.#rows = await this.#count()
+    this.#countedAt = this.#now()
+    this.#createdSinceCount = 0
+  }
+}

