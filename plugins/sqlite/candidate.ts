@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Candidate, Connection, Limits, MikroORM, OrmOptions, Problem, Severity } from '../../src/driver/driver.ts'
+import { type Checked, openChecked } from './checked.ts'
+import { classify } from './faults.ts'
+import { FileConnection } from './file-connection.ts'
+import { isServed } from './in-service.ts'
+import { OpenFile } from './open-file.ts'
+import { ormOptions } from './orm-options.ts'
+import { isTrusted, preparePlace, setAside, syncFolder } from './place.ts'
+import { openFiles } from './scope.ts'
+import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
+
+/** The places of a target, in the order to try them. Opens nothing. */
+export function createCandidates(target: SqliteTarget, limits: Limits): readonly Candidate[] {
+  if (target.isMemory) return [new FileCandidate(target, memoryPlace(), 0, limits)]
+  return target.places.map((place, index) => new FileCandidate(target, place, index, limits))
+}
+
+/** A folder of its own, so that its end is one removal. */
+function memoryPlace(): Place {
+  const root = join(tmpdir(), `holdfast-memory-${process.pid}-${randomUUID()}`)
+  return { root, file: join(root, 'memory.db') }
+}
+
+class FileCandidate implements Candidate {
+  readonly label: string
+  readonly #target: SqliteTarget
+  readonly #place: Place
+  readonly #index: number
+  readonly #limits: Limits
+  /** What opening found; kept for the ORM that is made afterwards. */
+  #journalMode: JournalMode | null = null
+  #problems: readonly Problem[] = []
+  #users = 0
+
+  constructor(target: SqliteTarget, place: Place, index: number, limits: Limits) {
+    this.label = target.isMemory ? 'sqlite :memory:' : `sqlite ${maskPath(place.file)}`
+    this.#target = target
+    this.#place = place
+    this.#index = index
+    this.#limits = limits
+  }
+
+  async open(signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted()
+    const checked = await this.#check(AbortSignal.any([signal, AbortSignal.timeout(this.#limits.connectMs)]))
+    this.#users += 1
+    return new FileConnection({
+      native: checked.native,
+      path: this.#place.file,
+      isEphemeral: this.#target.isMemory,
+      problems: this.#problems,
+      left: () => this.#leave(),
+    })
+  }
+
+  orm(): OrmOptions {
+    return ormOptions(this.#place.file, () => this.#openFile())
+  }
+
+  async close(orm: MikroORM, withinMs: number): Promise<void> {
+    const connection = orm.driver.getConnection()
+    const file = openFiles.get(connection)
+    if (file !== undefined) {
+      await idle(file, withinMs)
+      file.close()
+      openFiles.delete(connection)
+      await this.#leave()
+    }
+    // MikroORM has nothing left to wait for; what it still throws is about its own state.
+    await orm.close(true).catch(() => {})
+  }
+
+  async #openFile(): Promise<OpenFile> {
+    if (this.#journalMode === null) {
+      const checked = await this.#check(AbortSignal.timeout(this.#limits.connectMs))
+      checked.native.close()
+    }
+    const journalMode = this.#journalMode ?? this.#target.journalMode
+    const isAsync = journalMode === 'wal' && (await this.#isAsync())
+    const file = await OpenFile.open({ path: this.#place.file, journalMode, isAsync, limits: this.#limits })
+    this.#users += 1
+    return file
+  }
+
+  async #isAsync(): Promise<boolean> {
+    const { sync } = this.#target
+    return sync === 'auto' ? await isTrusted(dirname(this.#place.file)) : sync === 'async'
+  }
+
+  async #check(signal: AbortSignal): Promise<Checked> {
+    const { file } = this.#place
+    const problems: Problem[] = []
+    const mode = await preparePlace(this.#place, this.#target.journalMode)
+    let checked: Checked
+    try {
+      checked = await openChecked(file, mode, signal)
+    } catch (error) {
+      if (!this.#mayReplace(error)) throw error
+      const aside = maskPath(await setAside(file))
+      const message = `The file ${maskPath(file)} was damaged or no database; it was moved to ${aside} and a new one made.`
+      problems.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, `Look into ${aside} for what it held.`))
+      checked = await openChecked(file, mode, signal)
+    }
+    this.#journalMode = checked.journalMode
+    await syncFolder(dirname(file))
+    // A file that was set aside is still worth knowing when the same candidate opens again.
+    const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
+    this.#problems = [...kept, ...problems, ...this.#remarks(checked)]
+    return checked
+  }
+
+  /** A declared primary is somebody's data: it is never moved. */
+  #mayReplace(error: unknown): boolean {
+    if (this.#target.role === 'primary' || isServed(this.#place.file)) return false
+    return classify(error, 'open').kind === 'corrupt'
+  }
+
+  #remarks(checked: Checked): readonly Problem[] {
+    const { file } = this.#place
+    const remarks: Problem[] = []
+    if (this.#index > 0) {
+      const message = `The configured file cannot be used; ${maskPath(file)} is used instead.`
+      remarks.push(this.#problem('SQLITE_OTHER_PLACE', 'warning', message, 'Make the configured folder writable.'))
+    }
+    if (checked.journalMode === 'delete' && this.#target.journalMode === 'wal') {
+      const message = 'The file system has no shared memory for a WAL: a rollback journal is used, which is slower.'
+      remarks.push(this.#problem('SQLITE_NO_WAL', 'info', message, 'Use a local disk for the data directory.'))
+    }
+    if (checked.isForeign) {
+      const message = 'The file carries the mark of another application; it is used as it is.'
+      remarks.push(this.#problem('SQLITE_FOREIGN_FILE', 'warning', message, 'Name a file of its own for this service.'))
+    }
+    return remarks
+  }
+
+  #problem(code: string, severity: Severity, message: string, suggestion: string): Problem {
+    const { setting, origin } = this.#target
+    return { code, severity, setting, origin, part: 'path', message, suggestion }
+  }
+
+  /** The last user of a file in memory removes it. */
+  async #leave(): Promise<void> {
+    this.#users -= 1
+    if (this.#users > 0 || !this.#target.isMemory) return
+    this.#journalMode = null
+    await rm(this.#place.root, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+/** Waits until nobody writes; at most `withinMs`. */
+async function idle(file: OpenFile, withinMs: number): Promise<void> {
+  const signal = AbortSignal.timeout(Math.max(0, withinMs))
+  try {
+    const permit = await file.writer.take('closing', null, signal)
+    permit.release()
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      if (file.sync.after === null) resolve()
+      else file.sync.after(() => resolve())
+    })
+  } catch {
+    // Time is up: what is still open is undone by the reset that follows.
+  }
+}

@@ -1,0 +1,68 @@
+import { whileBusy } from './busy.ts'
+import { faultError } from './faults.ts'
+import { applySettings, type Native, openNative } from './handle.ts'
+import { applicationId, type JournalMode } from './target.ts'
+
+/** A file that was opened and looked through. */
+export interface Checked {
+  readonly native: Native
+  /** What the file is in, which may be another mode than the wished one. */
+  readonly journalMode: JournalMode
+  /** The file belongs to another kind of application; it is used, and said. */
+  readonly isForeign: boolean
+}
+
+/** How long foreign locks are waited for when no signal says otherwise. */
+const waitMs = 60_000
+
+/**
+ * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused.
+ *
+ * @throws what `classify` reads; then nothing is open. `SQLITE_CORRUPT` also for what `quick_check` finds.
+ */
+export async function openChecked(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
+  const native = openNative(file)
+  try {
+    return await whileBusy(() => check(native, wish), waitMs, signal)
+  } catch (error) {
+    native.close()
+    throw error
+  }
+}
+
+function check(native: Native, wish: JournalMode): Checked {
+  const isNew = native.pragma('page_count', { simple: true }) === 0
+  if (!isNew) assertWhole(native)
+  const journalMode = setJournalMode(native, wish)
+  applySettings(native, { synchronous: 'full' })
+  if (isNew) native.pragma(`application_id = ${applicationId}`)
+  const id = native.pragma('application_id', { simple: true })
+  return { native, journalMode, isForeign: id !== 0 && id !== applicationId }
+}
+
+/** A smashed file can still take an INSERT: only looking through it tells. */
+function assertWhole(native: Native): void {
+  const answer = native.pragma('quick_check(1)', { simple: true })
+  if (answer === 'ok') return
+  throw faultError(
+    'corrupt',
+    'SQLITE_CORRUPT',
+    'The SQLite file is damaged: its check found an error.',
+    'Restore it from a copy, or move it away so that a new one is made.',
+    { cause: new Error(String(answer)) },
+  )
+}
+
+function setJournalMode(native: Native, wish: JournalMode): JournalMode {
+  try {
+    return modeOf(native.pragma(`journal_mode = ${wish}`, { simple: true }))
+  } catch (error) {
+    // On a full disk the mode cannot be changed, but the rows can be read as they are.
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'SQLITE_FULL') throw error
+    return modeOf(native.pragma('journal_mode', { simple: true }))
+  }
+}
+
+function modeOf(answer: unknown): JournalMode {
+  return answer === 'wal' ? 'wal' : 'delete'
+}

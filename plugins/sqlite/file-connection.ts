@@ -1,0 +1,68 @@
+import type { Connection, Facts, Problem, Want } from '../../src/driver/driver.ts'
+import { whileBusy } from './busy.ts'
+import { classify } from './faults.ts'
+import type { Native } from './handle.ts'
+import { enterService } from './in-service.ts'
+
+/** How long a foreign lock is waited for when the signal is longer. */
+const waitMs = 60_000
+
+/** What a connection is made of. */
+export interface FileConnectionParts {
+  readonly native: Native
+  readonly path: string
+  readonly isEphemeral: boolean
+  readonly problems: readonly Problem[]
+  /** Called once, when the native connection is closed. */
+  readonly left: () => Promise<void>
+}
+
+/** One native connection in no pool, for proofs. */
+export class FileConnection implements Connection {
+  readonly #parts: FileConnectionParts
+  readonly #leave: () => void
+  #end: Promise<void> | null = null
+
+  constructor(parts: FileConnectionParts) {
+    this.#parts = parts
+    this.#leave = enterService(parts.path)
+  }
+
+  /** @throws what `classify` reads; on a full disk the proof `open` passes, because reads can be answered. */
+  async verify(want: Want, signal: AbortSignal): Promise<Facts> {
+    const { native, path, isEphemeral, problems } = this.#parts
+    signal.throwIfAborted()
+    const version = String(native.prepare('select sqlite_version()').pluck().get())
+    try {
+      await whileBusy(() => writeProof(native), waitMs, signal)
+    } catch (error) {
+      if (native.open && native.inTransaction) native.exec('rollback')
+      if (want.proof === 'write' || classify(error, 'commit').kind !== 'disk-full') throw error
+    }
+    return { version, path, ephemeral: isEphemeral, pooled: false, problems }
+  }
+
+  /** Never throws. Safe to call twice and after `evict`. */
+  async close(): Promise<void> {
+    this.evict()
+    await this.#end
+  }
+
+  /** Frees the file at once. Never throws. Safe to call twice. */
+  evict(): void {
+    if (this.#end !== null) return
+    try {
+      this.#parts.native.close()
+    } catch {
+      // Nothing can be done about a handle that does not close; the process's end frees it.
+    }
+    this.#leave()
+    this.#end = this.#parts.left().catch(() => {})
+  }
+}
+
+/** A committed write that changes nothing: the header's application id, set to what it is, in a transaction of its own. */
+function writeProof(native: Native): void {
+  const id = Number(native.pragma('application_id', { simple: true }))
+  native.exec(`begin immediate; pragma application_id = ${id}; commit`)
+}

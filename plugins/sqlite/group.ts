@@ -1,0 +1,267 @@
+import type { Value, Written } from '../../src/driver/driver.ts'
+import { whileBusy } from './busy.ts'
+import { busyError, closedError, faultError, isBusy } from './faults.ts'
+import type { Handle, Prepared } from './handle.ts'
+import type { Sync } from './sync.ts'
+import type { Permit, Writer } from './writer.ts'
+
+/** One write of one caller. */
+interface Item {
+  readonly sql: string
+  readonly values: readonly Value[]
+  readonly since: number
+  readonly resolve: (written: Written) => void
+  readonly reject: (error: unknown) => void
+  written: Written | null
+  error: unknown
+}
+
+/** One transaction's worth: the event loop stands still for as long as it takes. */
+const groupMax = 256
+/** Writes that may wait; beyond it a caller is told at once. */
+const pendingMax = 20_000
+const label = 'a group of writes'
+
+/**
+ * The writes of one turn of the event loop as one transaction on the hot handle: one sync for all, and nobody's failure
+ * is another's.
+ */
+export class GroupCommit {
+  readonly #handle: Handle
+  readonly #writer: Writer
+  readonly #sync: Sync
+  readonly #limitMs: number
+  readonly #control: Readonly<Record<'begin' | 'commit' | 'rollback' | 'mark' | 'keep' | 'undo', Prepared>>
+  #pending: Item[] = []
+  #isAwaited = false
+  #isInLine = false
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(handle: Handle, writer: Writer, sync: Sync, limitMs: number) {
+    this.#handle = handle
+    this.#writer = writer
+    this.#sync = sync
+    this.#limitMs = limitMs
+    this.#control = {
+      begin: handle.prepareOnce('begin immediate'),
+      commit: handle.prepareOnce('commit'),
+      rollback: handle.prepareOnce('rollback'),
+      mark: handle.prepareOnce('savepoint one'),
+      keep: handle.prepareOnce('release one'),
+      undo: handle.prepareOnce('rollback to one'),
+    }
+  }
+
+  /** Resolves when the write is as durable as the file promises. */
+  write(sql: string, values: readonly Value[]): Promise<Written> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal()
+      if (refusal !== null) {
+        reject(refusal)
+        return
+      }
+      this.#pending.push({ sql, values, since: performance.now(), resolve, reject, written: null, error: null })
+      if (this.#isInLine && this.#timer === null) this.#watch()
+      if (this.#isAwaited) return
+      this.#isAwaited = true
+      // The check phase comes after the poll phase, so requests that arrived together are written together.
+      setImmediate(this.#turn)
+    })
+  }
+
+  #refusal(): Error | null {
+    if (this.#sync.failure !== null) return this.#sync.failure
+    return this.#pending.length >= pendingMax ? busyError('Too many writes are waiting.') : null
+  }
+
+  /** Refuses what still waits. */
+  close(): void {
+    this.#leaveLine()
+    for (const item of this.#pending.splice(0)) item.reject(closedError())
+  }
+
+  readonly #turn = (): void => {
+    const permit = this.#writer.tryTake(label)
+    if (permit !== null) {
+      this.#run(permit)
+      return
+    }
+    this.#isInLine = true
+    this.#watch()
+    this.#writer.line(label, this.#run, (error) => {
+      this.#leaveLine()
+      this.#isAwaited = false
+      for (const item of this.#pending.splice(0)) item.reject(error)
+    })
+  }
+
+  /** Frees the callers whose wait is over; the place in the line is kept for the others. */
+  #watch(): void {
+    const oldest = this.#pending[0]
+    if (oldest === undefined) return
+    const leftMs = Math.max(1, oldest.since + this.#limitMs - performance.now())
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      const until = performance.now() - this.#limitMs
+      const late = this.#pending.findIndex((item) => item.since > until)
+      const error = this.#writer.busy()
+      for (const item of this.#pending.splice(0, late < 0 ? this.#pending.length : late)) item.reject(error)
+      this.#watch()
+    }, leftMs)
+  }
+
+  readonly #run = (permit: Permit): void => {
+    this.#leaveLine()
+    const items = this.#pending.length <= groupMax ? this.#pending : this.#pending.slice(0, groupMax)
+    this.#pending = items === this.#pending ? [] : this.#pending.slice(groupMax)
+    this.#isAwaited = this.#pending.length > 0
+    const left = items.length === 0 ? items : this.#attempt(items)
+    if (left.length === 0) this.#finish(items, permit)
+    else void this.#again(items, left, permit)
+    if (this.#isAwaited) setImmediate(this.#turn)
+  }
+
+  #leaveLine(): void {
+    this.#isInLine = false
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  /** A foreign process has the lock: the writer is kept, the event loop is not. */
+  async #again(items: readonly Item[], left: readonly Item[], permit: Permit): Promise<void> {
+    let rest = left
+    try {
+      await whileBusy(() => {
+        rest = this.#attempt(rest)
+        if (rest.length > 0) throw rest[0]?.error
+      }, this.#limitMs)
+    } catch (error) {
+      for (const item of rest) item.error = error
+    }
+    this.#finish(items, permit)
+  }
+
+  #finish(items: readonly Item[], permit: Permit): void {
+    permit.release()
+    let isWritten = false
+    for (const item of items) {
+      if (item.written === null) item.reject(item.error)
+      else isWritten = true
+    }
+    if (!isWritten) return
+    if (this.#sync.after === null) settle(items, null)
+    else this.#sync.after((error) => settle(items, error))
+  }
+
+  /** Runs the items, together if that can be. Returns those that met a foreign lock; the others are done or failed. */
+  #attempt(items: readonly Item[]): readonly Item[] {
+    for (const item of items) {
+      item.error = null
+      item.written = null
+    }
+    if (!this.#handle.native.open) return failed(items, closedError())
+    const only = items[0]
+    if (items.length === 1 && only !== undefined) return this.#alone(only) ? [] : items
+    const outcome = this.#together(items)
+    if (outcome === 'done') return []
+    if (outcome === 'busy') return items
+    return items.filter((item) => !this.#alone(item))
+  }
+
+  #together(items: readonly Item[]): 'done' | 'busy' | 'apart' {
+    const { begin, commit, mark, keep } = this.#control
+    try {
+      begin.statement.run()
+    } catch (error) {
+      failed(items, error)
+      return isBusy(error) ? 'busy' : 'done'
+    }
+    for (const item of items) {
+      try {
+        mark.statement.run()
+        item.written = this.#execute(item)
+        keep.statement.run()
+      } catch (error) {
+        item.error = error
+        item.written = null
+        // ON CONFLICT ROLLBACK, a full disk: SQLite took the whole transaction back, not only this write.
+        if (!this.#undoOne()) return 'apart'
+      }
+    }
+    try {
+      commit.statement.run()
+      return 'done'
+    } catch (error) {
+      this.#rollback()
+      if (!isBusy(error)) return 'apart'
+      failed(items, error)
+      return 'busy'
+    }
+  }
+
+  /** False when a foreign lock was met; true when it is done or failed for good. */
+  #alone(item: Item): boolean {
+    item.error = null
+    item.written = null
+    try {
+      this.#control.begin.statement.run()
+      const written = this.#execute(item)
+      this.#control.commit.statement.run()
+      item.written = written
+    } catch (error) {
+      item.error = error
+      this.#rollback()
+      return !isBusy(error)
+    }
+    return true
+  }
+
+  #execute(item: Item): Written {
+    const prepared = this.#handle.prepare(item.sql)
+    assertWritable(prepared)
+    return this.#handle.write(item.sql, prepared, item.values)
+  }
+
+  #undoOne(): boolean {
+    if (!this.#handle.native.inTransaction) return false
+    try {
+      this.#control.undo.statement.run()
+      this.#control.keep.statement.run()
+      return true
+    } catch {
+      this.#rollback()
+      return false
+    }
+  }
+
+  #rollback(): void {
+    if (this.#handle.native.inTransaction) this.#control.rollback.statement.run()
+  }
+}
+
+/** One statement is what it says: no transaction of its own, no setting of the shared handle. */
+export function assertWritable(prepared: Prepared): void {
+  if (prepared.kind === 'write' || prepared.kind === 'read') return
+  throw faultError(
+    'statement',
+    'SQLITE_STATEMENT_REFUSED',
+    'Transactions and settings are not written as native statements.',
+    'Use em.transactional().',
+  )
+}
+
+function failed(items: readonly Item[], error: unknown): readonly Item[] {
+  for (const item of items) {
+    item.error = error
+    item.written = null
+  }
+  return []
+}
+
+function settle(items: readonly Item[], error: unknown): void {
+  for (const item of items) {
+    if (item.written === null) continue
+    if (error === null) item.resolve(item.written)
+    else item.reject(error)
+  }
+}

@@ -1,0 +1,183 @@
+import Database from 'better-sqlite3'
+import type { Row, Value, Written } from '../../src/driver/driver.ts'
+import { faultError } from './faults.ts'
+
+/** The native client's own connection. */
+export type Native = Database.Database
+
+/** What a statement does, as far as its way is concerned. */
+export type Kind = 'read' | 'write' | 'setting' | 'control'
+
+/** A prepared statement and what is known of it. */
+export interface Prepared {
+  readonly statement: Database.Statement<unknown[], Row>
+  readonly kind: Kind
+  /** It gives rows. */
+  readonly isReader: boolean
+}
+
+/** Distinct texts kept per handle: each holds native memory. */
+const statementsMax = 500
+
+/** One native connection with its prepared statements. */
+export class Handle {
+  readonly native: Native
+  readonly #cache: Map<string, Prepared> = new Map()
+  readonly #echo: ((sql: string) => void) | undefined
+
+  constructor(native: Native, echo?: (sql: string) => void) {
+    this.native = native
+    this.#echo = echo
+  }
+
+  /** Prepared once per text; the oldest text goes when there are too many. */
+  prepare(sql: string): Prepared {
+    const known = this.#cache.get(sql)
+    if (known !== undefined) return known
+    const prepared = this.prepareOnce(sql)
+    if (this.#cache.size >= statementsMax) {
+      for (const oldest of this.#cache.keys()) {
+        this.#cache.delete(oldest)
+        break
+      }
+    }
+    this.#cache.set(sql, prepared)
+    return prepared
+  }
+
+  /** For texts that hold their values and so never come again. */
+  prepareOnce(sql: string): Prepared {
+    const statement = this.native.prepare<unknown[], Row>(sql)
+    return { statement, kind: kindOf(sql, statement.readonly), isReader: statement.reader }
+  }
+
+  /** The rows of a statement that gives some. */
+  rows(sql: string, prepared: Prepared, values: readonly Value[]): readonly Row[] {
+    this.#echo?.(sql)
+    if (prepared.isReader) return prepared.statement.all(nativeValues(values))
+    prepared.statement.run(nativeValues(values))
+    return noRows
+  }
+
+  /** Runs a statement that may change something. */
+  write(sql: string, prepared: Prepared, values: readonly Value[]): Written {
+    this.#echo?.(sql)
+    if (prepared.isReader) {
+      const rows = prepared.statement.all(nativeValues(values))
+      return { rows, changed: prepared.kind === 'write' ? rows.length : 0 }
+    }
+    return { rows: noRows, changed: prepared.statement.run(nativeValues(values)).changes }
+  }
+
+  /** Tells a statement's text to whoever asked for it (ECHO_SQL). */
+  note(sql: string): void {
+    this.#echo?.(sql)
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    this.#cache.clear()
+    if (this.native.open) this.native.close()
+  }
+}
+
+const noRows: readonly Row[] = Object.freeze([])
+
+/** Booleans and dates are what MikroORM's SQLite platform makes of them: 0 or 1, milliseconds. Copies only when needed. */
+export function nativeValues(values: readonly unknown[]): readonly unknown[] {
+  for (const value of values) {
+    if (typeof value === 'boolean' || value instanceof Date) return values.map(nativeValue)
+  }
+  return values
+}
+
+function nativeValue(value: unknown): unknown {
+  if (typeof value === 'boolean') return value ? 1 : 0
+  return value instanceof Date ? value.getTime() : value
+}
+
+/** Pragmas that only tell; with an argument in parentheses, the others are settings. */
+const tellingPragmas = new Set([
+  'table_info',
+  'table_xinfo',
+  'table_list',
+  'index_list',
+  'index_info',
+  'index_xinfo',
+  'foreign_key_list',
+  'foreign_key_check',
+  'quick_check',
+  'integrity_check',
+])
+
+/** Pragmas that work although they have no argument. */
+const workingPragmas = new Set(['wal_checkpoint', 'optimize', 'incremental_vacuum', 'shrink_memory'])
+
+/**
+ * By the first word: SQLite calls BEGIN, COMMIT and some pragmas "read-only", so its own answer serves only where the
+ * word says nothing (WITH).
+ */
+export function kindOf(sql: string, isReadonly: boolean): Kind {
+  const text = sql.replace(/^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|[(;])+/, '')
+  const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? ''
+  switch (word) {
+    case 'begin':
+    case 'commit':
+    case 'end':
+    case 'rollback':
+    case 'savepoint':
+    case 'release':
+      return 'control'
+    case 'attach':
+    case 'detach':
+      return 'setting'
+    case 'pragma':
+      return pragmaKind(text)
+    case 'select':
+    case 'values':
+    case 'explain':
+    case 'with':
+      return isReadonly ? 'read' : 'write'
+    default:
+      return 'write'
+  }
+}
+
+function pragmaKind(text: string): Kind {
+  const match = /^pragma\s+(?:[\w"]+\.)?(\w+)\s*(\(|=)?/i.exec(text)
+  const name = match?.[1]?.toLowerCase() ?? ''
+  if (match?.[2] === '=' || workingPragmas.has(name)) return 'setting'
+  return match?.[2] === '(' && !tellingPragmas.has(name) ? 'setting' : 'read'
+}
+
+/** How a handle is set; each value is read back, because SQLite ignores what it does not know. */
+export interface HandleSettings {
+  readonly synchronous: 'normal' | 'full'
+}
+
+/**
+ * Opens a native connection with no busy timeout: SQLite's blocks the event loop.
+ *
+ * @throws what the client throws; `classify` reads it.
+ */
+export function openNative(file: string, options: { readonly?: boolean; mustExist?: boolean } = {}): Native {
+  return new Database(file, {
+    timeout: 0,
+    readonly: options.readonly ?? false,
+    fileMustExist: options.mustExist ?? false,
+  })
+}
+
+/** Sets what every connection of ours has, and reads it back. */
+export function applySettings(native: Native, settings: HandleSettings): void {
+  native.pragma(`synchronous = ${settings.synchronous}`)
+  // Without it, INSERT OR REPLACE deletes rows that no trigger hears of.
+  native.pragma('recursive_triggers = on')
+  native.pragma('foreign_keys = on')
+  const wanted = { synchronous: settings.synchronous === 'full' ? 2 : 1, recursive_triggers: 1, foreign_keys: 1 }
+  for (const [name, value] of Object.entries(wanted)) {
+    if (native.pragma(name, { simple: true }) === value) continue
+    const summary = `SQLite did not take the setting "${name}".`
+    throw faultError('configuration', 'SQLITE_SETTING_REFUSED', summary, 'Use the SQLite that this driver brings.')
+  }
+}

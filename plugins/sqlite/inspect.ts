@@ -1,0 +1,102 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { access, constants, stat } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import type { Inspection, Problem, Severity } from '../../src/driver/driver.ts'
+import { isServed } from './in-service.ts'
+import { maskPath, type SqliteTarget } from './target.ts'
+
+type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
+
+/** What looking finds, without opening a database or making anything; with the file that would be used now. */
+export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
+  const problems: Problem[] = []
+  const { setting, origin } = target
+  const say: Say = (code, severity, message, suggestion) => {
+    problems.push({ code, severity, setting, origin, part: 'path', message, suggestion })
+  }
+  if (target.isMemory) return { problems, path: null }
+  let used: string | null = null
+  for (const [index, place] of target.places.entries()) {
+    if (await isUsable(place.file, target, say)) {
+      used = place.file
+      if (index > 0)
+        say('SQLITE_OTHER_PLACE', 'warning', `${maskPath(used)} would be used instead.`, 'Mend the configured place.')
+      break
+    }
+  }
+  await noticeEarlier(target, say)
+  return { problems, path: used ?? target.places[0]?.file ?? null }
+}
+
+async function isUsable(file: string, target: SqliteTarget, say: Say): Promise<boolean> {
+  const severity = target.role === 'primary' ? 'error' : 'warning'
+  const shown = maskPath(file)
+  const found = await stat(file).catch(() => null)
+  if (found !== null && !found.isFile()) {
+    say('SQLITE_NOT_A_FILE', severity, `${shown} is a folder.`, 'Name a file.')
+    return false
+  }
+  const checked = found === null ? await nearestFolder(dirname(file)) : file
+  if (!(await isWritable(checked)) || (found !== null && !(await isWritable(dirname(file))))) {
+    say(
+      'SQLITE_UNWRITABLE',
+      severity,
+      `${shown} cannot be written by this user.`,
+      'Give the folder to the user of this process.',
+    )
+    return false
+  }
+  if (found === null || found.size === 0 || isServed(file) || hasHeader(file)) return true
+  const aside = target.role === 'primary' ? 'It is not touched.' : 'It would be moved aside and a new one made.'
+  say('SQLITE_NOT_A_DATABASE', severity, `${shown} is no SQLite database. ${aside}`, 'Name another file.')
+  return target.role !== 'primary'
+}
+
+async function nearestFolder(folder: string): Promise<string> {
+  let path = folder
+  while (path !== dirname(path)) {
+    if ((await stat(path).catch(() => null)) !== null) return path
+    path = dirname(path)
+  }
+  return path
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Synchronous, and only where this process has the file not open: closing it would drop SQLite's locks on it. */
+function hasHeader(file: string): boolean {
+  const wanted = 'SQLite format 3\0'
+  try {
+    const descriptor = openSync(file, 'r')
+    try {
+      const bytes = Buffer.alloc(wanted.length)
+      readSync(descriptor, bytes, 0, bytes.length, 0)
+      return bytes.toString('latin1') === wanted
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    return false
+  }
+}
+
+/** A file that an earlier deployment left in the working directory is named, and left alone. */
+async function noticeEarlier(target: SqliteTarget, say: Say): Promise<void> {
+  const configured = target.places[0]?.file
+  if (target.role === 'primary' || configured === undefined) return
+  const earlier = resolve(basename(configured))
+  if (target.places.some((place) => place.file === earlier)) return
+  const found = await stat(earlier).catch(() => null)
+  if (found === null || !found.isFile()) return
+  say(
+    'SQLITE_EARLIER_FILE',
+    'info',
+    `${maskPath(earlier)} of an earlier deployment is left alone.`,
+    `To use it: SQLITE_ALLOW_PATHS=${maskPath(dirname(earlier))} FALLBACK_DATABASE_URL=sqlite:///${maskPath(earlier)}`,
+  )
+}

@@ -1,0 +1,201 @@
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { Row } from '../../src/driver/driver.ts'
+import { whileBusy } from './busy.ts'
+import { faultError, nestedError } from './faults.ts'
+import { type Handle, nativeValues, type Prepared } from './handle.ts'
+import type { OpenFile } from './open-file.ts'
+import { reservation, transactionAround } from './scope.ts'
+import { OwnTransaction } from './transaction.ts'
+
+/** A dialect whose connections are bound to a handle only when a statement or a BEGIN says which. */
+export function lateDialect(open: () => Promise<OpenFile>): Dialect {
+  const stock = new SqliteDialect({ database: () => Promise.reject(new Error('unreachable: the driver is ours')) })
+  return {
+    createDriver: () => new LateDriver(open),
+    createAdapter: () => new LateAdapter(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: (db) => stock.createIntrospector(db),
+  }
+}
+
+/** Our own line for the writer replaces kysely's mutex over one connection, under which reads wait for transactions. */
+class LateAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
+  }
+}
+
+class LateDriver implements Driver {
+  readonly #open: () => Promise<OpenFile>
+  #file: OpenFile | null = null
+
+  constructor(open: () => Promise<OpenFile>) {
+    this.#open = open
+  }
+
+  async init(): Promise<void> {
+    this.#file = await this.#open()
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#file === null) throw new Error('unreachable: kysely inits a driver first')
+    return new LateConnection(this.#file)
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await late(connection).begin()
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await late(connection).transaction?.commit()
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    late(connection).transaction?.rollback()
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    late(connection).control(`savepoint ${quoted(name)}`)
+  }
+
+  async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    late(connection).control(`rollback to ${quoted(name)}`)
+  }
+
+  async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    late(connection).control(`release ${quoted(name)}`)
+  }
+
+  async releaseConnection(): Promise<void> {}
+
+  async destroy(): Promise<void> {
+    this.#file?.close()
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function late(connection: DatabaseConnection): LateConnection {
+  if (connection instanceof LateConnection) return connection
+  throw new TypeError('The connection is none of this driver.')
+}
+
+class LateConnection implements DatabaseConnection {
+  readonly #file: OpenFile
+  transaction: OwnTransaction | null = null
+
+  constructor(file: OpenFile) {
+    this.#file = file
+  }
+
+  async begin(): Promise<void> {
+    const { writer, limits } = this.#file
+    const reserved = reservation.getStore()
+    if (reserved?.permit != null) {
+      const { permit } = reserved
+      reserved.permit = null
+      // The reservation's signal is the limit; an hour stands for "none".
+      this.transaction = await OwnTransaction.begin(this.#file, permit, 3_600_000, reserved.signal)
+    } else {
+      const permit = await writer.take('a transaction', limits.queryMs)
+      this.transaction = await OwnTransaction.begin(this.#file, permit, limits.queryMs)
+    }
+    this.#file.transaction = this.transaction
+  }
+
+  control(sql: string): void {
+    if (this.transaction === null) throw new TypeError('Savepoints need a transaction.')
+    this.transaction.run((handle) => handle.native.exec(sql))
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const { transaction } = this
+    if (transaction !== null) return transaction.run((handle) => execute<R>(handle, prepare(handle, query), query))
+    const { hot } = this.#file
+    const prepared = prepare(hot, query)
+    switch (prepared.kind) {
+      case 'read':
+        return whileBusy(() => execute<R>(hot, prepared, query), this.#file.limits.queryMs)
+      case 'write':
+        return this.#writeAlone((own) => execute<R>(own, prepare(own, query), query))
+      case 'setting':
+        return this.#writeAlone((own) => {
+          execute(hot, prepared, query)
+          return execute<R>(own, prepare(own, query), query)
+        })
+      case 'control':
+        throw faultError(
+          'statement',
+          'SQLITE_STATEMENT_REFUSED',
+          'A transaction is not begun or ended by a statement of one\u2019s own.',
+          'Use em.transactional() or em.begin().',
+        )
+    }
+  }
+
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    if (this.transaction !== null) {
+      // Its own handle would not see the transaction's rows, and an open iterator would block its writes: read at once.
+      const { rows } = await this.executeQuery<R>(query)
+      for (const row of rows) yield { rows: [row] }
+      return
+    }
+    const handle = this.#file.openStream()
+    try {
+      const prepared = handle.prepareOnce(query.sql)
+      for (const row of prepared.statement.iterate(nativeValues(query.parameters))) yield { rows: [row as R] }
+    } finally {
+      this.#file.closeStream(handle)
+    }
+  }
+
+  /** An autocommitted statement: the writer goes before the sync is waited for. */
+  async #writeAlone<T>(run: (own: Handle) => T): Promise<T> {
+    const { writer, own, sync, limits } = this.#file
+    if (transactionAround(this.#file) !== null) throw nestedError()
+    if (sync.failure !== null) throw sync.failure
+    const permit = await writer.take('a statement', limits.queryMs)
+    let result: T
+    try {
+      result = await whileBusy(() => run(own), limits.queryMs)
+    } finally {
+      permit.release()
+    }
+    await synced(this.#file)
+    return result
+  }
+}
+
+/** Resolves when all that was committed is durable. */
+export async function synced(file: OpenFile): Promise<void> {
+  const { after } = file.sync
+  if (after === null) return
+  await new Promise<void>((resolve, reject) => {
+    after((error) => (error === null ? resolve() : reject(error)))
+  })
+}
+
+/** Texts without parameters hold their values (MikroORM writes them so) and would only fill the cache. */
+function prepare(handle: Handle, query: CompiledQuery): Prepared {
+  return query.parameters.length === 0 ? handle.prepareOnce(query.sql) : handle.prepare(query.sql)
+}
+
+/** As kysely's own: a statement gives either rows or counts. The row's type is the caller's claim. */
+function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): QueryResult<R> {
+  handle.note(query.sql)
+  const values = nativeValues(query.parameters)
+  if (prepared.isReader) return { rows: prepared.statement.all(values) as Row[] as R[] }
+  const { changes, lastInsertRowid } = prepared.statement.run(values)
+  return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+}

@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import type { Limits, Row, Value, Written } from '../../src/driver/driver.ts'
+import { whileBusy } from './busy.ts'
+import { faultError, isBusy } from './faults.ts'
+import { GroupCommit } from './group.ts'
+import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
+import { enterService } from './in-service.ts'
+import { transactionAround } from './scope.ts'
+import { fullSync, type Sync, WalSync } from './sync.ts'
+import type { JournalMode } from './target.ts'
+import type { OwnTransaction } from './transaction.ts'
+import { Writer } from './writer.ts'
+
+/** Streams at once: each has a native connection of its own. */
+const streamsMax = 16
+
+/** How a checked file is to be opened. */
+export interface OpenOptions {
+  readonly path: string
+  readonly journalMode: JournalMode
+  /** Commits are synced off the event loop; only with a WAL. */
+  readonly isAsync: boolean
+  readonly limits: Limits
+}
+
+/**
+ * A SQLite file in service: a hot handle for native reads and group commits, an own handle for EntityManager
+ * transactions, and one line for the writer. The hot handle is never in a transaction across an `await`, so a read
+ * neither waits nor sees what is not committed.
+ */
+export class OpenFile {
+  readonly path: string
+  readonly hot: Handle
+  readonly own: Handle
+  readonly writer: Writer = new Writer()
+  readonly sync: Sync
+  readonly limits: Limits
+  /** The last transaction that began on the own handle: for the scope that began it. */
+  transaction: OwnTransaction | null = null
+  readonly #group: GroupCommit
+  readonly #streams: Set<Handle> = new Set()
+  readonly #leave: () => void
+
+  private constructor(options: OpenOptions, hot: Handle, own: Handle) {
+    this.path = options.path
+    this.limits = options.limits
+    this.hot = hot
+    this.own = own
+    this.sync = options.isAsync ? new WalSync(options.path) : fullSync
+    this.#leave = enterService(options.path)
+    this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
+  }
+
+  /** Opens both handles. @throws what `classify` reads; then nothing is open. */
+  static async open(options: OpenOptions): Promise<OpenFile> {
+    const opened: Handle[] = []
+    try {
+      const { connectMs, echo } = options.limits
+      for (let count = 0; count < 2; count += 1) {
+        const handle = new Handle(openNative(options.path, { mustExist: true }), echo)
+        opened.push(handle)
+        await whileBusy(() => setUp(handle, options), connectMs)
+      }
+      const [hot, own] = opened
+      if (hot === undefined || own === undefined) throw new Error('unreachable: two handles were opened')
+      return new OpenFile(options, hot, own)
+    } catch (error) {
+      for (const handle of opened) handle.close()
+      throw error
+    }
+  }
+
+  /** A statement that changes nothing; inside a transaction it sees that transaction's changes. */
+  read(sql: string, values: readonly Value[]): Promise<readonly Row[]> {
+    try {
+      const transaction = transactionAround(this)
+      const handle = transaction === null ? this.hot : this.own
+      const prepared = handle.prepare(sql)
+      assertReading(prepared)
+      if (transaction !== null) return Promise.resolve(transaction.read(sql, values))
+      return Promise.resolve(handle.rows(sql, prepared, values))
+    } catch (error) {
+      if (!isBusy(error)) return Promise.reject(error)
+      return whileBusy(() => this.hot.rows(sql, this.hot.prepare(sql), values), this.limits.queryMs)
+    }
+  }
+
+  /** One statement, atomic and durable; inside a transaction a part of it. */
+  write(sql: string, values: readonly Value[]): Promise<Written> {
+    const transaction = transactionAround(this)
+    if (transaction === null) return this.#group.write(sql, values)
+    try {
+      return Promise.resolve(transaction.write(sql, values))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** A read-only handle for one stream: while a handle has an open iterator every write on it throws. */
+  openStream(): Handle {
+    if (this.#streams.size >= streamsMax) {
+      const summary = `More than ${streamsMax} streams are open.`
+      throw faultError('capacity', 'SQLITE_STREAMS', summary, 'Read the streams to their ends, or break out of them.')
+    }
+    const handle = new Handle(openNative(this.path, { readonly: true, mustExist: true }), this.limits.echo)
+    this.#streams.add(handle)
+    return handle
+  }
+
+  /** Ends a stream's handle. Safe to call twice. */
+  closeStream(handle: Handle): void {
+    this.#streams.delete(handle)
+    handle.close()
+  }
+
+  /** Ends everything at once; an open transaction is undone. Safe to call twice. */
+  close(): void {
+    this.#group.close()
+    this.writer.close()
+    for (const stream of this.#streams) this.closeStream(stream)
+    this.sync.close()
+    this.own.close()
+    // Last: whoever closes last removes the WAL, and it must not be while another handle reads.
+    this.hot.close()
+    this.#leave()
+  }
+}
+
+function setUp(handle: Handle, options: OpenOptions): void {
+  const { native } = handle
+  native.pragma(`journal_mode = ${options.journalMode}`)
+  applySettings(native, { synchronous: options.isAsync ? 'normal' : 'full' })
+}
+
+function assertReading(prepared: Prepared): void {
+  if (prepared.kind === 'read') return
+  const hint = 'Write through "write", and change settings through the EntityManager.'
+  throw faultError('statement', 'SQLITE_STATEMENT_REFUSED', 'A statement that changes something is no read.', hint)
+}
+
+/** SQLite's companions of a file. */
+export function companionsOf(path: string): readonly string[] {
+  return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
+}
+
+/** Where a throw-away file for probing a folder lives. */
+export function probePath(folder: string): string {
+  return join(folder, `.holdfast-probe-${process.pid}-${Math.random().toString(36).slice(2)}.db`)
+}

@@ -1,0 +1,78 @@
+import type { OrmOptions } from '../../src/driver/driver.ts'
+import { createDriverClass, type OpenFileOnce } from './connection.ts'
+
+const silent = (): void => {}
+
+/**
+ * Everything that `new MikroORM` needs but the entities. Each option that a stray `MIKRO_ORM_*` variable could fill is
+ * given, `undefined` included: given options win over the environment, and `undefined` then takes MikroORM's default.
+ */
+export function ormOptions(path: string, open: OpenFileOnce): OrmOptions {
+  const options = {
+    driver: createDriverClass(open),
+    dbName: path,
+    clientUrl: undefined,
+    host: undefined,
+    port: undefined,
+    user: undefined,
+    password: undefined,
+    schema: undefined,
+    driverOptions: {},
+    pool: {},
+    baseDir: process.cwd(),
+    entitiesTs: [],
+    preferTs: false,
+    loadStrategy: undefined,
+    batchSize: undefined,
+    useBatchInserts: undefined,
+    useBatchUpdates: undefined,
+    allowGlobalContext: false,
+    autoJoinOneToOneOwner: undefined,
+    populateAfterFlush: undefined,
+    forceEntityConstructor: undefined,
+    forceUndefined: undefined,
+    forceUtcTimezone: undefined,
+    timezone: undefined,
+    // A database that is missing is a fault, not something to make in silence.
+    ensureDatabase: false,
+    ensureIndexes: false,
+    implicitTransactions: undefined,
+    debug: false,
+    colors: false,
+    logger: silent,
+    discovery: {
+      warnWhenNoEntities: false,
+      checkDuplicateTableNames: undefined,
+      checkDuplicateFieldNames: undefined,
+      checkNonPersistentCompositeProps: undefined,
+      inferDefaultValues: undefined,
+      tsConfigPath: undefined,
+    },
+    migrations: {
+      tableName: undefined,
+      path: undefined,
+      pathTs: undefined,
+      glob: undefined,
+      transactional: undefined,
+      disableForeignKeys: undefined,
+      allOrNothing: undefined,
+      dropTables: undefined,
+      safe: undefined,
+      silent: true,
+      emit: undefined,
+      snapshot: undefined,
+      snapshotOnMigrate: undefined,
+      snapshotName: undefined,
+    },
+    schemaGenerator: {
+      disableForeignKeys: undefined,
+      createForeignKeyConstraints: undefined,
+      ignoreTriggers: undefined,
+      ignoreRoutines: undefined,
+      ignorePolicies: undefined,
+    },
+    seeder: { path: undefined, pathTs: undefined, glob: undefined, emit: undefined, defaultSeeder: undefined },
+  }
+  // The explicit `undefined`s are the point, and are what exactOptionalPropertyTypes forbids in MikroORM's own type.
+  return options as unknown as OrmOptions
+}

@@ -1,0 +1,147 @@
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, relative } from 'node:path'
+import { isInside } from './address.ts'
+import { faultError } from './faults.ts'
+import { openNative } from './handle.ts'
+import { companionsOf, probePath } from './open-file.ts'
+import type { JournalMode, Place } from './target.ts'
+
+/**
+ * Makes the folder and proves it by a real write.
+ *
+ * @returns the journal mode that works there: the wished one, or `delete`.
+ * @throws what `classify` reads: `unwritable`, `disk-full`, or `configuration` when a symbolic link leads out.
+ */
+export async function preparePlace(place: Place, wish: JournalMode): Promise<JournalMode> {
+  const folder = dirname(place.file)
+  await mkdir(place.root, { recursive: true })
+  const root = await realpath(place.root)
+  await assertWithin(await realpath(await nearestExisting(folder)), root)
+  await mkdir(folder, { recursive: true })
+  await assertFile(place.file, root)
+  return await probe(folder, wish, await sizeOf(place.file))
+}
+
+/** Bytes of a file; 0 when it is not there. The file is not opened: closing it would drop SQLite's locks on it. */
+export async function sizeOf(file: string): Promise<number> {
+  const found = await statOrNull(file)
+  return found?.size ?? 0
+}
+
+async function statOrNull(file: string): Promise<Stats | null> {
+  try {
+    return await stat(file)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+/** True for a system error of this code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code
+}
+
+/** The folder itself, or the nearest one above it that is there. */
+export async function nearestExisting(folder: string): Promise<string> {
+  let path = folder
+  while (path !== dirname(path)) {
+    if ((await statOrNull(path).catch(() => null)) !== null) return path
+    path = dirname(path)
+  }
+  return path
+}
+
+async function assertWithin(real: string, root: string): Promise<void> {
+  if (relative(root, real) === '' || isInside(real, root)) return
+  throw faultError(
+    'configuration',
+    'SQLITE_PATH_OUTSIDE',
+    'A symbolic link leads the file out of its folder.',
+    'Point the link inside, or name its goal in SQLITE_ALLOW_PATHS and in the address.',
+  )
+}
+
+async function assertFile(file: string, root: string): Promise<void> {
+  const found = await lstat(file).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  })
+  if (found === null) return
+  if (found.isSymbolicLink()) await assertWithin(await realpath(file), root)
+  if ((await stat(file)).isFile()) return
+  const summary = 'What stands at the place of the SQLite file is no file.'
+  throw faultError('unwritable', 'SQLITE_NOT_A_FILE', summary, 'Name a file; a folder of that name is in the way.')
+}
+
+async function probe(folder: string, wish: JournalMode, size: number): Promise<JournalMode> {
+  const modes: readonly JournalMode[] = wish === 'wal' ? ['wal', 'delete'] : ['delete']
+  let failure: unknown = null
+  for (const mode of modes) {
+    try {
+      await writeThrowAway(folder, mode)
+      return mode
+    } catch (error) {
+      failure ??= error
+    }
+  }
+  // A full disk still answers reads from a database that is there.
+  const isFull = hasCode(failure, 'SQLITE_FULL') || hasCode(failure, 'SQLITE_IOERR_SHMSIZE')
+  if (isFull && size > 0) return wish
+  throw failure
+}
+
+/**
+ * A row in a file of its own: `journal_mode=WAL` may be granted on a file system without shared memory and then fail
+ * at the first write, with no way back on that connection.
+ */
+async function writeThrowAway(folder: string, mode: JournalMode): Promise<void> {
+  const file = probePath(folder)
+  try {
+    const native = openNative(file)
+    try {
+      native.pragma(`journal_mode = ${mode}`)
+      native.pragma('synchronous = off')
+      native.exec('create table probe (value integer); insert into probe values (1)')
+    } finally {
+      native.close()
+    }
+  } finally {
+    for (const path of companionsOf(file)) await rm(path, { force: true }).catch(() => {})
+  }
+}
+
+/**
+ * Moves a damaged file and its companions aside, under names that keep them together. Nothing is overwritten.
+ *
+ * @returns the new name.
+ */
+export async function setAside(file: string): Promise<string> {
+  const stamp = new Date().toISOString().replace(/[:.]/g, '-')
+  let aside = `${file}.damaged-${stamp}`
+  for (let count = 2; (await statOrNull(aside)) !== null; count += 1) aside = `${file}.damaged-${stamp}-${count}`
+  for (const [index, path] of companionsOf(file).entries()) {
+    if ((await statOrNull(path)) !== null) await rename(path, companionsOf(aside)[index] ?? aside)
+  }
+  await syncFolder(dirname(file))
+  return aside
+}
+
+/** Makes the names in a folder survive a power cut. Best effort: some file systems cannot. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // Not every file system syncs folders; the file's own syncs still hold.
+  }
+}
+
+/** ext2 to ext4, xfs, btrfs, overlay, tmpfs: where `fdatasync` on our own descriptor is known to keep its word. */
+const trustedFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0x794c7630, 0x01021994])
+
+/** True when commits may be synced through a descriptor of our own. */
+export async function isTrusted(folder: string): Promise<boolean> {
+  return trustedFileSystems.has((await statfs(folder)).type)
+}

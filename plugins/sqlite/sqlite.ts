@@ -1,0 +1,49 @@
+import { type Driver, defineDriver } from '../../src/driver/driver.ts'
+import { parseAddress } from './address.ts'
+import { classify } from './faults.ts'
+import { FileConnection } from './file-connection.ts'
+import { inspectTarget } from './inspect.ts'
+import { schemaLock } from './schema-lock.ts'
+import { statements } from './statements.ts'
+import type { SqliteTarget } from './target.ts'
+
+/**
+ * SQLite in this process, on files of this machine: the local store, the fallback, or a declared primary.
+ *
+ * A single statement cannot be interrupted: SQLite runs it synchronously. `queryMs` bounds the wait for the one writer
+ * and for foreign locks, not the statement itself.
+ */
+export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
+  contract: 1,
+  name: 'sqlite',
+  schemes: ['sqlite', 'sqlite3', 'file', 'sqlite+pysqlite', 'sqlite+aiosqlite'],
+  exclusive: 'sqlite',
+  settings: {
+    sync: {
+      doc: 'How commits reach the disk: async (fdatasync off the event loop), full (by SQLite itself), auto (async where the file system is known to keep its word). Both promise the same.',
+      format: ['auto', 'async', 'full'],
+      default: 'auto',
+      env: 'SQLITE_SYNC',
+    },
+  },
+  parse: parseAddress,
+  inspect: inspectTarget,
+  describe: (target) => `sqlite ${target.database ?? ':memory:'}`,
+  classify,
+  async connect(target, limits) {
+    const { createCandidates } = await import('./candidate.ts')
+    return createCandidates(target, limits)
+  },
+  async verify(connection, want, signal) {
+    if (!(connection instanceof FileConnection)) throw new TypeError('The connection was opened by another driver.')
+    return connection.verify(want, signal)
+  },
+  evict(connection) {
+    if (connection instanceof FileConnection) connection.evict()
+  },
+  embedded: { files: (target) => target.places.map((place) => place.file) },
+  statements,
+  schemaLock,
+})
+
+export default driver

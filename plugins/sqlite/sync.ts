@@ -1,0 +1,94 @@
+import { close, fdatasync, openSync } from 'node:fs'
+import type { FaultError } from '../../src/driver/driver.ts'
+import { faultError } from './faults.ts'
+
+type Done = (error: FaultError | null) => void
+
+/** What makes a commit durable before it is answered. */
+export interface Sync {
+  /** Why no further write may be answered; null while all is well. */
+  readonly failure: FaultError | null
+  /** Calls `done` once everything committed before this call is on the disk; null: at once, there is nothing to wait for. */
+  readonly after: ((done: Done) => void) | null
+  /** Frees the descriptor. Safe to call twice. */
+  close(): void
+}
+
+/** `synchronous=FULL`: SQLite has synced when COMMIT returns. */
+export const fullSync: Sync = { failure: null, after: null, close: () => {} }
+
+/**
+ * `synchronous=NORMAL` and an asynchronous `fdatasync` of the `-wal` file: the same promise as FULL with the event loop
+ * free. One sync runs at a time; the next covers all that committed meanwhile.
+ */
+export class WalSync implements Sync {
+  readonly #path: string
+  /** Opened after the first commit: before it there is no file. Our own, so closing it drops no lock of SQLite's. */
+  #descriptor: number | null = null
+  #waiting: Done[] = []
+  #isRunning = false
+  #isClosed = false
+  #failure: FaultError | null = null
+
+  constructor(file: string) {
+    this.#path = `${file}-wal`
+  }
+
+  get failure(): FaultError | null {
+    return this.#failure
+  }
+
+  readonly after = (done: Done): void => {
+    if (this.#failure !== null) {
+      done(this.#failure)
+      return
+    }
+    this.#waiting.push(done)
+    if (!this.#isRunning) this.#start()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (!this.#isRunning) this.#closeDescriptor()
+  }
+
+  #start(): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    try {
+      this.#descriptor ??= openSync(this.#path, 'r+')
+    } catch (error) {
+      this.#end(batch, error)
+      return
+    }
+    this.#isRunning = true
+    fdatasync(this.#descriptor, (error) => {
+      this.#isRunning = false
+      this.#end(batch, error)
+      if (this.#isClosed && !this.#isRunning) this.#closeDescriptor()
+    })
+  }
+
+  #end(batch: readonly Done[], error: unknown): void {
+    // After a failed fsync the kernel may have dropped the pages and call the next one a success: only a reopening tells.
+    if (error !== null) {
+      this.#failure = faultError(
+        'unwritable',
+        'SQLITE_SYNC_FAILED',
+        'The disk could not say that the last writes are safe.',
+        'The file is opened anew and checked; look at the log of the machine for disk errors.',
+        { cause: error, ambiguous: true },
+      )
+    }
+    if (this.#waiting.length > 0 && this.#failure === null) this.#start()
+    for (const done of batch) done(this.#failure)
+    if (this.#failure === null) return
+    for (const done of this.#waiting.splice(0)) done(this.#failure)
+  }
+
+  #closeDescriptor(): void {
+    if (this.#descriptor === null) return
+    close(this.#descriptor, () => {})
+    this.#descriptor = null
+  }
+}

@@ -1,0 +1,157 @@
+import type { Row, Value, Written } from '../../src/driver/driver.ts'
+import { whileBusy } from './busy.ts'
+import { faultError } from './faults.ts'
+import { assertWritable } from './group.ts'
+import type { Handle, Prepared } from './handle.ts'
+import type { Sync } from './sync.ts'
+import type { Permit } from './writer.ts'
+
+/** What a transaction needs of the file that it runs on. */
+export interface Ground {
+  readonly own: Handle
+  readonly sync: Sync
+  readonly limits: { readonly queryMs: number; readonly transactionMs: number }
+}
+
+/**
+ * One transaction of an EntityManager on the own handle. It has the writer from BEGIN IMMEDIATE to its end, whatever
+ * the end is: commit, rollback, an error, an idle caller, or SQLite's own rollback.
+ */
+export class OwnTransaction {
+  readonly #ground: Ground
+  readonly #permit: Permit
+  readonly #idle: NodeJS.Timeout
+  #usedAt = performance.now()
+  #end: Error | null = null
+
+  private constructor(ground: Ground, permit: Permit) {
+    this.#ground = ground
+    this.#permit = permit
+    this.#idle = setInterval(() => this.#endWhenIdle(), Math.max(10, ground.limits.transactionMs / 4))
+    this.#idle.unref()
+  }
+
+  /**
+   * BEGIN IMMEDIATE; the permit is handed back when that fails.
+   *
+   * @throws FaultError `STORE_BUSY` when a foreign process holds the lock past the limit.
+   */
+  static async begin(ground: Ground, permit: Permit, limitMs: number, signal?: AbortSignal): Promise<OwnTransaction> {
+    try {
+      if (ground.sync.failure !== null) throw ground.sync.failure
+      await whileBusy(() => ground.own.native.exec('begin immediate'), limitMs, signal)
+      return new OwnTransaction(ground, permit)
+    } catch (error) {
+      permit.release()
+      throw error
+    }
+  }
+
+  /** Runs a statement inside; throws when the transaction is over, so nothing commits by itself behind its back. */
+  run<T>(work: (handle: Handle) => T): T {
+    this.#assertAlive()
+    this.#usedAt = performance.now()
+    return work(this.#ground.own)
+  }
+
+  /** A native statement that joins: reads see the transaction's own changes. */
+  read(sql: string, values: readonly Value[]): readonly Row[] {
+    return this.run((handle) => handle.rows(sql, handle.prepare(sql), values))
+  }
+
+  /** A native write that joins, in a savepoint: it fails alone. */
+  write(sql: string, values: readonly Value[]): Written {
+    return this.run((handle) => {
+      const prepared = handle.prepare(sql)
+      assertWritable(prepared)
+      return this.#inSavepoint(handle, sql, prepared, values)
+    })
+  }
+
+  /** Resolves when the changes are durable. On failure they are taken back and the writer is free all the same. */
+  async commit(): Promise<void> {
+    const { own, sync, limits } = this.#ground
+    try {
+      this.#assertAlive()
+      await whileBusy(() => own.native.exec('commit'), limits.queryMs)
+      this.#finish(overError())
+    } catch (error) {
+      this.rollback()
+      throw error
+    }
+    const { after } = sync
+    if (after === null) return
+    await new Promise<void>((resolve, reject) => {
+      after((error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  /** Never throws: what a rollback cannot undo, SQLite has undone already. */
+  rollback(): void {
+    this.#undo()
+    this.#finish(overError())
+  }
+
+  #inSavepoint(handle: Handle, sql: string, prepared: Prepared, values: readonly Value[]): Written {
+    const { native } = handle
+    native.exec('savepoint native')
+    try {
+      const written = handle.write(sql, prepared, values)
+      native.exec('release native')
+      return written
+    } catch (error) {
+      if (native.inTransaction) native.exec('rollback to native; release native')
+      throw error
+    }
+  }
+
+  #assertAlive(): void {
+    if (this.#end !== null) throw this.#end
+    if (this.#ground.own.native.open && this.#ground.own.native.inTransaction) return
+    // An ON CONFLICT ROLLBACK or a full disk: what came next would commit statement by statement.
+    this.#finish(
+      faultError(
+        'transient',
+        'SQLITE_TRANSACTION_GONE',
+        'SQLite took the whole transaction back after an error in it.',
+        'Begin the transaction again.',
+      ),
+    )
+    throw this.#end ?? overError()
+  }
+
+  #endWhenIdle(): void {
+    const { transactionMs } = this.#ground.limits
+    if (performance.now() - this.#usedAt < transactionMs) return
+    this.#undo()
+    this.#finish(
+      faultError(
+        'transient',
+        'SQLITE_TRANSACTION_TIMEOUT',
+        `The transaction was idle for ${transactionMs} ms and was taken back: it held the one writer.`,
+        'Keep transactions short, or raise TRANSACTION_TIMEOUT.',
+      ),
+    )
+  }
+
+  #undo(): void {
+    const { native } = this.#ground.own
+    if (this.#end !== null || !native.open || !native.inTransaction) return
+    try {
+      native.exec('rollback')
+    } catch {
+      // The file is gone or the disk failed; the connection's end undoes what is left.
+    }
+  }
+
+  #finish(end: Error): void {
+    if (this.#end !== null) return
+    this.#end = end
+    clearInterval(this.#idle)
+    this.#permit.release()
+  }
+}
+
+function overError(): Error {
+  return faultError('statement', 'SQLITE_TRANSACTION_OVER', 'The transaction is over.', 'Begin another one.')
+}
