@@ -7,7 +7,7 @@ import { repository } from './support/process.ts'
 import { readSources, type SourceFile } from './support/sources.ts'
 
 /** Lowest first: a file may import from its own room or a lower one. */
-const rooms = ['errors', 'config', 'driver', 'database', 'journal', 'copy', 'collection', 'http', 'observe', 'service']
+const rooms = ['errors', 'config', 'driver', 'database', 'journal', 'copy', 'collection', 'http', 'observe', 'resolve', 'service']
 
 /** What knows all rooms, and nobody imports. */
 const doors = ['main', 'index', 'modules', 'cli']

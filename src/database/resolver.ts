@@ -86,7 +86,11 @@ class PrimaryReader {
       const problems = [...named.problems, ...reading.problems, ...this.#differences(url, reading, named.driver)]
       return { ...reading, problems, declared: true, absence: null }
     }
-    if (!declaresPrimary(this.#parts)) return { ...reading, declared: false, absence: absenceOf(url, this.#resolved) }
+    if (!declaresPrimary(this.#parts)) {
+      // Declared, though its value never arrived: a secret file that cannot be read. Its problem is in the settings.
+      if (this.#isLost()) return { ...reading, declared: true, absence: null }
+      return { ...reading, declared: false, absence: absenceOf(url, this.#resolved) }
+    }
     const parts = this.#readParts(named.driver)
     return { ...parts, problems: [...named.problems, ...parts.problems], declared: true, absence: null }
   }
@@ -115,7 +119,22 @@ class PrimaryReader {
       const problem = this.#problem('ADDRESS_PARTS_INCOMPLETE', 'error', 'driver', message, mend)
       return { resolved: null, isBlank: false, problems: [problem] }
     }
-    return this.#validator.parse(driver, this.#partsAddress())
+    const reading = this.#validator.parse(driver, this.#partsAddress())
+    return { ...reading, problems: reading.problems.map((problem) => this.#named(problem)) }
+  }
+
+  /** A driver knows of one setting; which of the parts it means is in `part`. */
+  #named(problem: Problem): Problem {
+    const part = problem.part === 'user' ? 'username' : problem.part
+    if (!['host', 'port', 'username', 'password', 'name'].includes(part ?? '')) return problem
+    const setting = `database.${part}`
+    return { ...problem, setting, origin: this.#resolved.originOf(setting) }
+  }
+
+  #isLost(): boolean {
+    const { problems } = this.#resolved
+    const isRefused = problems.some(({ setting, severity }) => setting === 'database.url' && severity === 'error')
+    return isRefused && this.#resolved.isGiven('database.url')
   }
 
   #partsAddress(): PartsAddress {

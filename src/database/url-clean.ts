@@ -35,6 +35,7 @@ const rules: readonly Rule[] = [
     what: 'repeats the name of the variable in its value',
     mend: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
   },
+  { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/[;,]+$/, '') },
   { part: 'command', what: 'holds a command instead of the address alone', mend: withoutCommand },
   { part: 'jdbc', what: 'begins with "jdbc:"', mend: (text) => text.replace(/^jdbc:/i, '') },
   { part: 'quotes', what: 'has quotes around it', mend: withoutQuotes },
@@ -43,7 +44,11 @@ const rules: readonly Rule[] = [
     what: 'has angle brackets around it',
     mend: (text) => text.replace(/^<([^<>]+:\/\/[^<>]+)>$/, '$1'),
   },
-  { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/[;,]+$/, '') },
+  {
+    part: 'scheme',
+    what: 'has no scheme; it is read as SQLite in memory',
+    mend: (text) => (text === ':memory:' ? 'sqlite::memory:' : text),
+  },
 ]
 
 const passLimit = 10
@@ -74,9 +79,14 @@ export function isBlank(text: string): boolean {
 
 function withoutCommand(text: string): string {
   const quoted = /^psql\s+(?:-d\s+)?(['"])(.*?)\1(?:\s.*)?$/i.exec(text)?.[2]
-  return quoted ?? text.replace(/^psql\s+(?:-d\s+)?(?=[a-z][a-z0-9+.-]*:\/\/)/i, '')
+  return quoted ?? text.replace(/^psql\s+(?:-d\s+)?(?=["']?[a-z][a-z0-9+.-]*:\/\/)/i, '')
 }
 
+/** One pair at a time, or a quote whose partner was not copied. */
 function withoutQuotes(text: string): string {
-  return text.replace(/^["'`“”‘’]+/, '').replace(/["'`“”‘’]+$/, '')
+  const paired = /^(?:"(.*)"|'(.*)'|`(.*)`|“(.*)”|‘(.*)’)$/s
+    .exec(text)
+    ?.slice(1)
+    .find((inner) => inner !== undefined)
+  return paired ?? text.replace(/^["'`“‘]+/, '').replace(/["'`”’]+$/, '')
 }

@@ -83,10 +83,8 @@ export class DatabaseUrlValidator {
     const problem = problemsOf(address)
     const text = address.form === 'url' ? address.text.reveal() : ''
     const password = address.form === 'parts' ? (address.password?.reveal() ?? '') : ''
-    let parsed: Parsed<Target>
-    try {
-      parsed = driver.parse(address, this.#settings)
-    } catch {
+    const parsed = parseWith(driver, address, this.#settings)
+    if (parsed === null) {
       const message = `The driver "${driver.name}" failed while it read the address.`
       return unusable([problem('DRIVER_FAILED', 'error', null, message, 'Report it to the author of the driver.')])
     }
@@ -123,6 +121,23 @@ export class DatabaseUrlValidator {
     const reading = this.parse(driver, address)
     return { ...reading, problems: [...before, ...reading.problems] }
   }
+}
+
+/** Null when the driver threw or gave what cannot be the outcome of `parse`. */
+function parseWith(driver: Driver, address: Address, settings: Settings): Parsed<Target> | null {
+  try {
+    const parsed = driver.parse(address, settings)
+    const { target, problems } = parsed
+    const isWhole = target === undefined ? problems.length > 0 : typeof target.id === 'string' && target.id !== ''
+    if (!isWhole || !problems.every(isProblem)) return null
+    return parsed
+  } catch {
+    return null
+  }
+}
+
+function isProblem({ message, suggestion, part }: Problem): boolean {
+  return typeof message === 'string' && typeof suggestion === 'string' && (part === null || typeof part === 'string')
 }
 
 /** What people call a setting: the variable that they set, else its key. */

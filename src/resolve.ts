@@ -1,0 +1,83 @@
+import { dataPlaces } from './config/data-places.ts'
+import { type Layers, type LayersFrom, readLayers, refreshSecrets } from './config/layers.ts'
+import type { Problem } from './config/problem.ts'
+import { resolveSettings } from './config/resolve.ts'
+import type { ResolvedSettings } from './config/settings.ts'
+import { legacyFileProblem } from './database/legacy-file.ts'
+import { DatabaseUrlResolver, type Resolution } from './database/resolver.ts'
+import type { Driver, SettingDeclarations } from './driver/driver.ts'
+import { loadDrivers } from './driver/load.ts'
+import { DriverRegistry } from './driver/registry.ts'
+
+/** Settings, drivers and databases: all that is known before anything is opened. */
+export interface Resolved {
+  readonly layers: Layers
+  readonly resolved: ResolvedSettings
+  readonly registry: DriverRegistry
+  readonly config: Resolution
+  /** All of them: of the settings, of the drivers, of the addresses. */
+  readonly problems: readonly Problem[]
+}
+
+/** The house's own driver that can always be the local store. */
+const houseStore = 'sqlite'
+
+/** Reads files and environment and resolves what they say. Opens no database, makes no file, never rejects. */
+export async function resolveAll(from: LayersFrom): Promise<Resolved> {
+  return resolveLayers(await readLayers(from), from.cwd)
+}
+
+/**
+ * The two phases: the core's settings name the drivers, the drivers bring settings of their own, then the whole is
+ * resolved. `drivers` (by name, by path, or themselves) stand in for the setting. Never rejects.
+ */
+export async function resolveLayers(
+  given: Layers,
+  cwd: string,
+  drivers?: readonly (Driver | string)[],
+): Promise<Resolved> {
+  const core = resolveSettings(given)
+  const { registry, problems } = await registerAll(core, cwd, drivers)
+  const declarations = declarationsOf(registry)
+  const layers = await refreshSecrets(given, declarations)
+  const resolved = resolveSettings(layers, declarations)
+  const config = new DatabaseUrlResolver(registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
+  const legacy = await legacyFileProblem(cwd, config)
+  const all = [...resolved.problems, ...problems, ...config.problems, ...(legacy === null ? [] : [legacy])]
+  return { layers, resolved, registry, config, problems: all }
+}
+
+/** What the drivers declare as settings of their own, by driver. */
+export function declarationsOf(registry: DriverRegistry): Record<string, SettingDeclarations> {
+  return Object.fromEntries(registry.all.map(({ name, settings }) => [name, settings ?? {}]))
+}
+
+async function registerAll(
+  core: ResolvedSettings,
+  cwd: string,
+  drivers: readonly (Driver | string)[] = core.settings.drivers,
+): Promise<{ registry: DriverRegistry; problems: readonly Problem[] }> {
+  const registry = new DriverRegistry()
+  const origin = core.originOf('drivers')
+  const own = drivers.filter((driver) => typeof driver !== 'string')
+  const refused = own.map((driver) => registry.register(driver)).filter((problem) => problem !== null)
+  const names = drivers.filter((driver) => typeof driver === 'string')
+  const { problems } = await loadDrivers(names, { cwd, origin, registry })
+  if (registry.all.some((driver) => driver.embedded !== undefined))
+    return { registry, problems: [...refused, ...problems] }
+  // A list of drivers without a local store, or one misspelt word, must not keep the service from serving.
+  const house = await loadDrivers([houseStore], { cwd, origin, registry })
+  return { registry, problems: [...refused, ...problems, ...house.problems, addedProblem(core)] }
+}
+
+function addedProblem(core: ResolvedSettings): Problem {
+  return {
+    code: 'DRIVER_ADDED',
+    severity: 'info',
+    setting: 'drivers',
+    origin: core.originOf('drivers'),
+    part: null,
+    message: `None of the drivers that could be loaded can be the local store; "${houseStore}" is loaded too.`,
+    suggestion: `Add "${houseStore}" to DRIVERS.`,
+  }
+}
