@@ -8,6 +8,7 @@ import type { SettingDeclarations } from '../config/declarations.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
+import { driverDefects } from './defects.ts'
 import type { Fault, Phase } from './fault.ts'
 import type { MikroORM, Options, SqlEntityManager } from './orm.ts'
 
@@ -15,7 +16,6 @@ export type { SettingDeclaration, SettingDeclarations } from '../config/declarat
 export type { Origin, Problem, Severity } from '../config/problem.ts'
 export { Secret } from '../config/secret.ts'
 export type { FaultCondition, Settings } from '../config/settings.ts'
-export { defineDriver } from './define.ts'
 export type { Fault, FaultKind, Phase } from './fault.ts'
 export { FaultError } from './fault.ts'
 export type { EntityManager, MikroORM, Options, SqlEntityManager } from './orm.ts'
@@ -241,4 +241,15 @@ export interface SchemaLock {
    * reads when the lock is not had within `signal`. Freed when `change` settles or its process dies.
    */
   hold<R>(orm: MikroORM, signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R>
+}
+
+/**
+ * Checks shape and types at the edge; returns its argument.
+ *
+ * @throws TypeError naming every defect. The contract's generation is not checked here: the registry reports it.
+ */
+export function defineDriver<T extends Target>(driver: Driver<T>): Driver<T> {
+  const defects = driverDefects(driver)
+  if (defects.length > 0) throw new TypeError(`This is not a driver: ${defects.join('; ')}.`)
+  return driver
 }

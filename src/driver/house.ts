@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { driverNamePattern } from './define.ts'
+import { driverNamePattern } from './defects.ts'
 
 /** Set by the bundler, and only there. */
 declare const HOLDFAST_BUNDLED: boolean | undefined

@@ -1,6 +1,6 @@
 import type { Origin, Problem } from '../config/problem.ts'
 import type { DriverProblemCode } from './codes.ts'
-import { driverDefects } from './define.ts'
+import { driverDefects } from './defects.ts'
 import { contractGeneration, type Driver } from './driver.ts'
 
 /** Where a plugin came from, for the problem that may arise. */

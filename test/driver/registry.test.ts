@@ -72,12 +72,6 @@ describe('the driver registry', () => {
     ['accepts that is no list', { ...plain('a', ['a']), accepts: 'sqlite' }, 'DRIVER_INVALID', /"accepts"/],
     ['a facet that can do nothing', { ...plain('a', ['a']), embedded: {} }, 'DRIVER_INVALID', /"embedded".*"files"/],
     [
-      'a setting whose environment name is not its own',
-      { ...plain('a', ['a']), settings: { port: { doc: 'x', format: 'natural', default: 1, env: 'PORT' } } },
-      'DRIVER_INVALID',
-      /"port".*A_/,
-    ],
-    [
       'a member that throws when it is read',
       Object.defineProperty({ ...plain('a', ['a']) }, 'parse', {
         get: () => {

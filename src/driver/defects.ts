@@ -1,5 +1,4 @@
-import type { Driver, SettingDeclaration, Target } from './driver.ts'
-
+/** Members of `Driver` and their types. This file names none of its types: the contract imports it. */
 const members = {
   contract: 'number',
   name: 'string',
@@ -10,7 +9,7 @@ const members = {
   connect: 'function',
   verify: 'function',
   evict: 'function',
-} as const satisfies Partial<Record<keyof Driver, string>>
+} as const
 
 const optionalMembers = {
   accepts: 'object',
@@ -20,19 +19,17 @@ const optionalMembers = {
   embedded: 'object',
   statements: 'object',
   schemaLock: 'object',
-} as const satisfies Partial<Record<keyof Driver, string>>
+} as const
 
 /** What each facet must be able to do; a facet that is there and cannot is worse than none. */
 const facets = {
   embedded: 'files',
   statements: 'bind',
   schemaLock: 'hold',
-} as const satisfies Partial<Record<keyof Driver, string>>
+} as const
 
 /** The words that a driver's folder, configuration value and test file share. */
 export const driverNamePattern: RegExp = /^[a-z][a-z0-9-]{0,39}$/
-
-const settingFormats: readonly SettingDeclaration['format'][] = ['string', 'boolean', 'natural', 'duration', 'bytes']
 
 type Foreign = Readonly<Record<string, unknown>>
 
@@ -40,22 +37,11 @@ type Foreign = Readonly<Record<string, unknown>>
 export function driverDefects(value: unknown): readonly string[] {
   if (!isObject(value)) return ['it is not an object']
   try {
-    return [...memberDefects(value), ...wordDefects(value), ...facetDefects(value), ...settingDefects(value)]
+    return [...memberDefects(value), ...wordDefects(value), ...facetDefects(value)]
   } catch {
     // A member that throws when it is read: nothing in a driver has a reason to.
     return ['one of its members throws when it is read']
   }
-}
-
-/**
- * Checks shape and types at the edge; returns its argument.
- *
- * @throws TypeError naming every defect. The contract's generation is not checked here: the registry reports it.
- */
-export function defineDriver<T extends Target>(driver: Driver<T>): Driver<T> {
-  const defects = driverDefects(driver)
-  if (defects.length > 0) throw new TypeError(`This is not a driver: ${defects.join('; ')}.`)
-  return driver
 }
 
 function memberDefects(given: Foreign): string[] {
@@ -87,32 +73,6 @@ function facetDefects(given: Foreign): string[] {
       return isObject(member) && typeof member[method] !== 'function'
     })
     .map(([facet, method]) => `the facet "${facet}" must have a function "${method}"`)
-}
-
-function settingDefects(given: Foreign): string[] {
-  if (!isObject(given.settings) || typeof given.name !== 'string') return []
-  const prefix = `${given.name.toUpperCase().replaceAll('-', '_')}_`
-  return Object.entries(given.settings).flatMap(([key, declaration]) =>
-    declarationDefects(declaration, prefix).map((defect) => `the setting "${key}" ${defect}`),
-  )
-}
-
-function declarationDefects(declaration: unknown, prefix: string): string[] {
-  if (!isObject(declaration)) return ['must be an object']
-  const { doc, format, env } = declaration
-  const defects: string[] = []
-  if (typeof doc !== 'string') defects.push('must have a text "doc"')
-  if (!isFormat(format)) defects.push('must have a "format": a list of words or a known word')
-  if (!('default' in declaration)) defects.push('must have a "default"')
-  if (typeof env !== 'string' || !env.startsWith(prefix) || !/^[A-Z][A-Z0-9_]*$/.test(env)) {
-    defects.push(`must have an "env" in capitals that begins with ${prefix}`)
-  }
-  return defects
-}
-
-function isFormat(format: unknown): boolean {
-  if (Array.isArray(format)) return format.length > 0 && format.every((word) => typeof word === 'string')
-  return settingFormats.some((known) => known === format)
 }
 
 function isSchemeList(value: unknown): value is readonly string[] {
