@@ -1,5 +1,5 @@
 import { defineEntity, type EntitySchema, p } from '@mikro-orm/core'
-import { drawId } from '../database/id.ts'
+import { drawId } from '../database/work-session.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 
 /** A row as an EntityManager gives it; the fields are the declaration's. */

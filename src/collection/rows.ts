@@ -1,4 +1,4 @@
-import { drawId } from '../database/id.ts'
+import { drawId } from '../database/work-session.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../database/session.ts'
 import type { Demand, Store } from '../database/store.ts'
 import type { Row } from '../driver/driver.ts'
