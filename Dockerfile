@@ -1,5 +1,5 @@
-# The image: the build, the production packages and the configuration; no compiler, no sources, no package manager at work.
-# syntax is plain Dockerfile, so that any builder takes it. test/container.test.ts rehearses it line by line.
+# The image: the build, the production packages and the configuration; no compiler and no sources.
+# test/container.test.ts rehearses it line by line.
 
 FROM node:24-slim AS build
 WORKDIR /build

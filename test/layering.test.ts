@@ -7,7 +7,19 @@ import { repository } from './support/process.ts'
 import { readSources, type SourceFile } from './support/sources.ts'
 
 /** Lowest first: a file may import from its own room or a lower one. */
-const rooms = ['errors', 'config', 'driver', 'database', 'journal', 'copy', 'collection', 'http', 'observe', 'resolve', 'service']
+const rooms = [
+  'errors',
+  'config',
+  'driver',
+  'database',
+  'journal',
+  'copy',
+  'collection',
+  'http',
+  'observe',
+  'resolve',
+  'service',
+]
 
 /** What knows all rooms, and nobody imports. */
 const doors = ['main', 'index', 'modules', 'cli']
@@ -85,8 +97,7 @@ test('each package is declared and imported in its one home', () => {
       ) {
         wrong.push(`${file.path}: ${name} belongs to ${home.join(', ')}`)
       }
-      if (!typeOnly && !dependencies[name])
-        wrong.push(`${file.path}: ${name} is not declared`)
+      if (!typeOnly && !dependencies[name]) wrong.push(`${file.path}: ${name} is not declared`)
     }
   }
   assert.deepEqual(wrong, [])

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LogLine, listeningPort, parseLog } from './log.ts'
@@ -28,8 +29,10 @@ export interface ProcessOptions {
   readonly args?: readonly string[]
   /** The executable; the Node that runs the test unless told. */
   readonly command?: string
-  /** Run as this user, with all of the working directory given to it. Without root: as the present user. */
+  /** Run as this user. Without root: as the present user. */
   readonly uid?: number
+  /** False: the working directory is not given to that user. */
+  readonly give?: boolean
 }
 
 /** How a process ended. */
@@ -73,9 +76,9 @@ process.on('exit', () => {
 /** Starts a process in a folder of its own; resolves as soon as it is spawned. */
 export async function startProcess(t: Cleanup, options: ProcessOptions = {}): Promise<Running> {
   const dir = options.cwd ?? (await makeWorkingDir(t))
-  await writeFiles(dir, { 'tmp/.keep': '', ...options.files })
+  await writeFiles(dir, { ...options.files })
   const asUser = isRoot && options.uid !== undefined ? { uid: options.uid, gid: options.uid } : {}
-  if (asUser.uid !== undefined) await giveTo(dir, asUser.uid, asUser.gid)
+  if (asUser.uid !== undefined && options.give !== false) await giveTo(dir, asUser.uid, asUser.gid)
   const child = spawn(options.command ?? process.execPath, options.args ?? [join(repository, 'src/main.ts')], {
     cwd: dir,
     env: cleanEnvironment(dir, options.env),
@@ -162,7 +165,7 @@ export function cleanEnvironment(
   const all = {
     PATH: process.env.PATH,
     HOME: dir,
-    TMPDIR: join(dir, 'tmp'),
+    TMPDIR: existsSync(join(dir, 'tmp')) ? join(dir, 'tmp') : undefined,
     PORT: '0',
     HOST: '127.0.0.1',
     LOG_FORMAT: 'json',
@@ -177,6 +180,7 @@ async function makeWorkingDir(t: Cleanup): Promise<string> {
     recursive: true,
     filter: (source) => !source.includes(join(repository, 'config', 'examples')),
   })
+  await mkdir(join(dir, 'tmp'))
   return dir
 }
 

@@ -1,0 +1,117 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { cp, mkdir, readdir } from 'node:fs/promises'
+import { basename, delimiter, dirname, join, relative, resolve } from 'node:path'
+import { isInContext, parseCopy, parseDockerfile, type Stage } from './dockerfile.ts'
+import { repository, runProcess } from './process.ts'
+import type { Cleanup } from './temp.ts'
+
+/** The last stage as it stands after its instructions: a folder that plays the image's root. */
+export interface Image {
+  readonly root: string
+  readonly stage: Stage
+  /** The working directory of its CMD, inside `root`. */
+  readonly workdir: string
+  readonly env: Readonly<Record<string, string>>
+  readonly user: string
+}
+
+/** Does what a Dockerfile says, without an engine: each stage in a folder below `dir`, its commands run there. */
+export async function rehearse(t: Cleanup, dir: string): Promise<Image> {
+  const stages = parseDockerfile(readFileSync(join(repository, 'Dockerfile'), 'utf8'))
+  let image: Image | undefined
+  for (const stage of stages) image = await build(t, stage, dir)
+  if (!image) throw new Error('The Dockerfile has no stage.')
+  return image
+}
+
+/** An absolute path of the image as it is on this machine. */
+export function inImage(root: string, path: string): string {
+  return join(root, path)
+}
+
+async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
+  const root = join(dir, stage.name)
+  const env: Record<string, string> = {}
+  let workdir = '/'
+  let user = 'root'
+  await mkdir(root, { recursive: true })
+  for (const { name, text } of stage.instructions) {
+    const here = inImage(root, workdir)
+    if (name === 'WORKDIR') {
+      workdir = text
+      await mkdir(inImage(root, workdir), { recursive: true })
+    } else if (name === 'ENV') {
+      const at = text.indexOf('=')
+      const value = text.slice(at + 1)
+      env[text.slice(0, at)] = value.startsWith('/') ? inImage(root, value) : value
+    } else if (name === 'USER') user = text
+    else if (name === 'COPY') await copy(text, dir, here)
+    else if (name === 'RUN') await run(t, text, root, here, env)
+  }
+  return { root, stage, workdir: inImage(root, workdir), env, user }
+}
+
+/** COPY: a folder's contents, or files, from the context (what `.dockerignore` leaves) or from an earlier stage. */
+async function copy(text: string, dir: string, workdir: string): Promise<void> {
+  const { from, sources, to } = parseCopy(text)
+  const ignore = readFileSync(join(repository, '.dockerignore'), 'utf8')
+  for (const source of sources) {
+    const origin = from === null ? join(repository, source) : join(dir, from, source)
+    if (!existsSync(origin)) throw new Error(`COPY ${text}: ${origin} is not there.`)
+    const target = resolve(workdir, to)
+    const isFolder = statSync(origin).isDirectory()
+    await cp(origin, isFolder ? target : to.endsWith('/') ? join(target, basename(source)) : target, {
+      recursive: true,
+      filter: (path) => from !== null || isInContext(ignore, relative(repository, path).replaceAll('\\', '/')),
+    })
+  }
+}
+
+/** RUN: in a shell, with this Node as the image's, absolute paths moved below the image's root. */
+async function run(
+  t: Cleanup,
+  text: string,
+  root: string,
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const local = text.replace(/(^|\s)(\/[a-z][\w/-]*)/g, (_, before, path) => `${before}${inImage(root, path)}`)
+  const isOwnUser = process.getuid?.() === 0
+  const command = isOwnUser ? local : local.replace(/&&\s*chown \S+ \S+/g, '')
+  const result = await runProcess(t, {
+    cwd,
+    command: '/bin/sh',
+    args: ['-ec', command],
+    env: {
+      ...env,
+      PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+      npm_config_prefer_offline: 'true',
+      ...registryEnvironment(),
+      PORT: undefined,
+      HOST: undefined,
+    },
+    withinMs: 180_000,
+  })
+  if (result.code !== 0) throw new Error(`RUN ${text} ended with ${result.code}.\n${result.stdout}${result.stderr}`)
+}
+
+/** How this machine reaches its package registry, and what it has of it; in a clean environment npm would not know. */
+function registryEnvironment(): Record<string, string> {
+  const known =
+    /^(home|npm_config_(registry|cache|cafile|userconfig|globalconfig)|https?_proxy|no_proxy|node_extra_ca_certs)$/i
+  const entries = Object.entries(process.env).filter((one): one is [string, string] => known.test(one[0]) && !!one[1])
+  return Object.fromEntries(entries)
+}
+
+/** Every file below a folder with its size and time: two of these are equal when nothing was written between them. */
+export async function snapshot(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      const { size, mtimeMs } = statSync(path)
+      return `${relative(dir, path)} ${size} ${mtimeMs}`
+    })
+    .sort()
+}
