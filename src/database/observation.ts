@@ -30,7 +30,6 @@ export type DatabaseObservation =
       readonly role: Role
       readonly driver: string
       readonly label: string
-      readonly tookMs: number
       readonly problems: readonly Problem[]
     }
   | { readonly type: 'store.closed'; readonly role: Role; readonly driver: string; readonly label: string }

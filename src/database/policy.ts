@@ -30,6 +30,7 @@ export const times: {
   readonly longestStayMs: number
   readonly shortLifeMs: number
   readonly standbyRetryMs: number
+  readonly lateCloseMs: number
 } = {
   backoffBaseMs: 100,
   /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
@@ -46,7 +47,12 @@ export const times: {
   shortLifeMs: 1_000,
   /** A fallback that cannot be opened beside a healthy primary is tried again at this pace: nobody waits for it. */
   standbyRetryMs: 30_000,
+  /** How long a store that nobody uses any more may take to end gracefully. */
+  lateCloseMs: 1_000,
 }
+
+/** How many journal entries may be left when new writes begin to be held. */
+export const shortTailEntries = 100
 
 /**
  * Doubling, capped, with jitter of half: the wait before try `failures + 1`, in milliseconds.

@@ -6,8 +6,11 @@ export interface StoreSteps {
   prepare(store: Store): Promise<void>
   /** True when the primary must not answer yet. */
   owes(fallback: Store): Promise<boolean>
-  /** Carries what waits; resolves when at most `tail` entries are left. Called again under the held gate with 0. */
-  carry(from: Store, to: Store, tail: number): Promise<void>
+  /**
+   * Carries what waits; resolves when at most `tail` entries are left. Called again under the held gate with 0. When
+   * `signal` aborts, it sets back what it changed and settles soon: writes are held until then.
+   */
+  carry(from: Store, to: Store, tail: number, signal: AbortSignal): Promise<void>
 }
 
 /** Nothing to prepare, nothing owed: a service without collections and without a journal. */

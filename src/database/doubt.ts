@@ -1,0 +1,73 @@
+import type { Fault, FaultKind } from '../driver/driver.ts'
+import { FaultError } from '../driver/driver.ts'
+import { limitedSignal } from './bounded.ts'
+import type { Clock } from './clock.ts'
+import type { DatabaseConfig } from './config.ts'
+import type { StoreOpener } from './engine-factory.ts'
+import { openingFault, timeoutFault } from './fault-of.ts'
+import type { Store } from './store.ts'
+
+/** What was found about a store that somebody doubts. */
+export type Verdict = { readonly verdict: 'kept' } | { readonly verdict: 'lost'; readonly fault: Fault }
+
+/** Faults that say nothing against a database that answers. */
+const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>(['transient', 'constraint', 'statement'])
+
+/** Of files in this process nobody else can say more than the fault itself: these kinds leave the file usable. */
+const endured: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmless, 'disk-full', 'capacity'])
+
+/** From the outside a full pool, a busy writer or our own mistake is no loss while the store's own connections answer. */
+const inconclusive: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmless, 'capacity'])
+
+const kept: Verdict = { verdict: 'kept' }
+
+/** What `Doubt` needs. */
+export interface DoubtTools {
+  readonly clock: Clock
+  readonly opener: StoreOpener
+  /** The resolution, anew. Never rejects. */
+  resolve(): Promise<DatabaseConfig>
+  /** How long the probe may take, in milliseconds. */
+  limitMs(): number
+}
+
+/** Decides whether a store is lost: by its fault where it is a file of ours, else by a probe outside the pool. */
+export class Doubt {
+  readonly #tools: DoubtTools
+  readonly #probes = new Map<Store, Promise<Verdict>>()
+
+  constructor(tools: DoubtTools) {
+    this.#tools = tools
+  }
+
+  /** Never rejects. All that doubt a store at one time share one probe. `fault` null: a statement is merely slow. */
+  async verdictOf(store: Store, fault: Fault | null): Promise<Verdict> {
+    if (store.driver.embedded !== undefined) {
+      return fault === null || endured.has(fault.kind) ? kept : { verdict: 'lost', fault }
+    }
+    if (fault !== null && harmless.has(fault.kind)) return kept
+    const running = this.#probes.get(store)
+    if (running !== undefined) return await running
+    const probe = this.#probe(store).finally(() => this.#probes.delete(store))
+    this.#probes.set(store, probe)
+    return await probe
+  }
+
+  async #probe(store: Store): Promise<Verdict> {
+    const limitMs = this.#tools.limitMs()
+    const limited = limitedSignal(this.#tools.clock, limitMs, undefined, () => new FaultError(timeoutFault(limitMs)))
+    try {
+      const config = await this.#tools.resolve()
+      const resolved = config[store.role] ?? { driver: store.driver, target: store.target }
+      const proof = store.role === 'primary' ? 'write' : 'open'
+      await this.#tools.opener.prove(resolved, { role: store.role, proof }, limited.signal)
+      return kept
+    } catch (error) {
+      const cause = limited.signal.aborted ? limited.signal.reason : error
+      const fault = openingFault(store.driver, cause)
+      return inconclusive.has(fault.kind) ? kept : { verdict: 'lost', fault }
+    } finally {
+      limited.end()
+    }
+  }
+}

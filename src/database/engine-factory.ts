@@ -1,0 +1,142 @@
+import type { EntitySchema } from '@mikro-orm/core'
+import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
+import { type Disk, diskOf } from '../config/disk.ts'
+import type { Candidate, Connection, Facts, Limits, MikroORM, Role, Want } from '../driver/driver.ts'
+import { FaultError } from '../driver/driver.ts'
+import { untilAborted } from './bounded.ts'
+import type { ResolvedTarget } from './config.ts'
+import { openingFault } from './fault-of.ts'
+import { kyselyStatements } from './kysely-statements.ts'
+import type { Store } from './store.ts'
+
+/** What opens and proves stores for the supervisor. */
+export interface StoreOpener {
+  /**
+   * A store that is verified and connected. Rejects with a FaultError, at the latest when `signal` aborts; then nothing
+   * stays open.
+   */
+  open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
+  /** Resolves when one candidate gave the wanted proof on a fresh connection, which is closed again. Rejects as `open`. */
+  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void>
+}
+
+/** What the factory takes. `durable` and `limits` are asked at each opening, so that new settings count. */
+export interface EngineFactoryOptions {
+  readonly entities: readonly EntitySchema[]
+  limits(): Limits
+  /** `DATA_DURABLE`; null: detected. */
+  durable(): boolean | null
+}
+
+/** How long a connection that was opened too late, or only to verify, may take to end. */
+const lateCloseMs = 1_000
+
+/** Two ORMs of one process must not see each other's transactions: MikroORM finds them by this name. */
+let storesMade = 0
+
+/** Makes stores: verifies on a connection of its own, then opens MikroORM over the driver's safe connection. */
+export class DatabaseEngineFactory implements StoreOpener {
+  readonly #options: EngineFactoryOptions
+
+  constructor(options: EngineFactoryOptions) {
+    this.#options = options
+  }
+
+  async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
+    // A fallback may be new and is made ours; a primary must take a write of ours before it may answer.
+    const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
+    return await this.#firstOf(resolved, signal, async (candidate) => {
+      const facts = await verified(resolved, candidate, want, signal)
+      return await this.#engine(resolved, role, candidate, facts, signal)
+    })
+  }
+
+  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void> {
+    await this.#firstOf(resolved, signal, (candidate) => verified(resolved, candidate, want, signal))
+  }
+
+  /** The first candidate that succeeds. When none does, the first's fault is thrown: it is the configured place. */
+  async #firstOf<R>(
+    { driver, target }: ResolvedTarget,
+    signal: AbortSignal,
+    attempt: (candidate: Candidate) => Promise<R>,
+  ): Promise<R> {
+    const failures: FaultError[] = []
+    try {
+      const candidates = await untilAborted(driver.connect(target, this.#options.limits()), signal)
+      for (const candidate of candidates) {
+        try {
+          return await attempt(candidate)
+        } catch (error) {
+          failures.push(new FaultError(openingFault(driver, error)))
+          if (signal.aborted) break
+        }
+      }
+    } catch (error) {
+      failures.push(new FaultError(openingFault(driver, error)))
+    }
+    throw (
+      failures[0] ?? new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no place to connect to.`)))
+    )
+  }
+
+  async #engine(
+    { driver, target }: ResolvedTarget,
+    role: Role,
+    candidate: Candidate,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Store> {
+    const orm = createOrm(candidate, facts, this.#options.entities)
+    try {
+      await untilAborted(orm.connect(), signal)
+      const disk = await this.#diskOf(facts)
+      signal.throwIfAborted()
+      const statements = driver.statements?.bind(orm) ?? kyselyStatements(orm)
+      const close = (withinMs: number): Promise<void> => candidate.close(orm, withinMs)
+      return { role, driver, target, label: candidate.label, facts, disk, orm, statements, close }
+    } catch (error) {
+      // Not awaited: the caller's time may be up, and `close` is bounded and never throws.
+      void candidate.close(orm, lateCloseMs)
+      throw error
+    }
+  }
+
+  async #diskOf(facts: Facts): Promise<Disk | null> {
+    return facts.path === null ? null : await diskOf(facts.path, this.#options.durable())
+  }
+}
+
+/** Proves one place on a fresh connection, which is closed again whatever happens. */
+async function verified(
+  { driver }: ResolvedTarget,
+  candidate: Candidate,
+  want: Want,
+  signal: AbortSignal,
+): Promise<Facts> {
+  signal.throwIfAborted()
+  const evict = (late: Connection): void => driver.evict(late)
+  const connection = await untilAborted(candidate.open(signal), signal, evict)
+  let facts: Facts
+  try {
+    facts = await untilAborted(driver.verify(connection, want, signal), signal)
+  } catch (error) {
+    driver.evict(connection)
+    throw error
+  }
+  await untilAborted(connection.close(), signal).catch(() => driver.evict(connection))
+  return facts
+}
+
+function createOrm(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): MikroORM {
+  // The contract speaks of MikroORM's options for any driver; those of SQL drivers are the same object.
+  const options = candidate.orm(facts) as Omit<SqlOptions, 'entities' | 'entitiesTs'>
+  storesMade += 1
+  return new SqlMikroORM({
+    ...options,
+    contextName: `holdfast-${storesMade}`,
+    // A service without collections is legitimate.
+    discovery: { ...options.discovery, warnWhenNoEntities: false },
+    entities: [...entities],
+  })
+}

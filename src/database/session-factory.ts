@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { HoldfastError } from '../errors.ts'
+import type { DatabaseObservation, Observe } from './observation.ts'
+import { ResponseFinder } from './response-finder.ts'
+import type { Session } from './session.ts'
+import type { Serving, Supervisor } from './supervisor.ts'
+import type { Work } from './work.ts'
+import { ReadOnlySession, WorkSession } from './work-session.ts'
+
+/**
+ * Sessions by request, for handlers of an application: the same for the same request, released when its answer ends,
+ * also when it ends badly. No EntityManager is shared between requests.
+ */
+export class DatabaseSessionFactory {
+  readonly #supervisor: Supervisor
+  readonly #work: Work
+  readonly #observe: Observe<DatabaseObservation>
+  readonly #responses = new ResponseFinder()
+  readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
+
+  constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
+    this.#supervisor = supervisor
+    this.#work = work
+    this.#observe = observe
+  }
+
+  /**
+   * The session of this request, opened at the first call. `response` is found by itself for every server of node:http
+   * (Polka, Express, ...).
+   *
+   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING; TypeError when no response is found.
+   */
+  session(request: IncomingMessage, response?: ServerResponse): Promise<Session> {
+    const known = this.#sessions.get(request)
+    if (known !== undefined) return known
+    const answer = response ?? this.#responses.find(request)
+    if (answer === undefined)
+      return Promise.reject(new TypeError('Give the response, too: session(request, response).'))
+    const session = this.#begin(answer)
+    this.#sessions.set(request, session)
+    // A failure is not kept: the handler may ask again.
+    session.catch(() => this.#sessions.delete(request))
+    return session
+  }
+
+  /**
+   * What to answer to an error that a handler threw after it had a session: faults of the database become refusals, and
+   * the supervisor hears of them. The error itself when it says nothing of the database.
+   */
+  async refusal(request: IncomingMessage, error: unknown): Promise<unknown> {
+    const session = await this.#sessions.get(request)?.catch(() => undefined)
+    // Whether a COMMIT was under way is not known here: the careful reading is that it was.
+    return session === undefined ? error : await this.#work.refusal(session, error, 'commit')
+  }
+
+  /** Stops listening for requests. Sessions that are open are released when their answers end. */
+  close(): void {
+    this.#responses.close()
+  }
+
+  async #begin(response: ServerResponse): Promise<WorkSession> {
+    const gone = new AbortController()
+    const onClose = (): void => gone.abort(new HoldfastError('BAD_REQUEST', { detail: 'The client went away.' }))
+    if (response.closed) onClose()
+    else response.once('close', onClose)
+    try {
+      gone.signal.throwIfAborted()
+      const { active } = this.#supervisor.gate
+      if (active >= this.#supervisor.settings.maxActiveSessions)
+        throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
+      // What a handler will do is not known: it is counted as a write, so that a switch waits for it.
+      await this.#supervisor.gate.opened(gone.signal)
+      const serving = await this.#work.admit({ kind: 'read', signal: gone.signal })
+      gone.signal.throwIfAborted()
+      return this.#count(serving, response)
+    } finally {
+      response.removeListener('close', onClose)
+    }
+  }
+
+  #count(serving: Serving, response: ServerResponse): WorkSession {
+    const { gate, settings } = this.#supervisor
+    const isReadOnly = serving.shown === 'fallback' && settings.fallbackMode === 'read-only'
+    const session = isReadOnly ? new ReadOnlySession(serving) : new WorkSession(serving)
+    gate.enter(serving.store, 'write')
+    response.once('close', () => {
+      gate.leave(serving.store, 'write')
+      void this.#abandon(session)
+    })
+    return session
+  }
+
+  /** A transaction that a handler began by hand and left open would hold the writer for ever. */
+  async #abandon(session: WorkSession): Promise<void> {
+    const em = session.forkedEm
+    if (em === undefined || !em.isInTransaction()) return
+    try {
+      await em.rollback()
+    } catch (error) {
+      this.#observe({ type: 'database.defect', where: 'rollback of an abandoned transaction', error })
+    }
+  }
+}

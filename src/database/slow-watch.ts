@@ -1,0 +1,55 @@
+import type { Clock } from './clock.ts'
+import type { Store } from './store.ts'
+
+/** A unit of work that is being watched. */
+export interface Watched {
+  readonly store: Store
+  readonly sinceMs: number
+  isSuspected: boolean
+}
+
+/** Notices work that has waited for long, with one coarse timer for all of it and none while nothing runs. */
+export class SlowWatch {
+  readonly #clock: Clock
+  readonly #limitMs: () => number
+  readonly #suspect: (store: Store) => void
+  readonly #watched = new Set<Watched>()
+  #cancel: (() => void) | null = null
+
+  /** `suspect` is called once for each unit of work that has run for `limitMs` (up to a quarter of it later). */
+  constructor(clock: Clock, limitMs: () => number, suspect: (store: Store) => void) {
+    this.#clock = clock
+    this.#limitMs = limitMs
+    this.#suspect = suspect
+  }
+
+  begin(store: Store): Watched {
+    const watched: Watched = { store, sinceMs: this.#clock.now(), isSuspected: false }
+    this.#watched.add(watched)
+    this.#cancel ??= this.#clock.wait(this.#limitMs() / 4, () => this.#sweep())
+    return watched
+  }
+
+  end(watched: Watched): void {
+    this.#watched.delete(watched)
+  }
+
+  /** Stops watching what still runs. */
+  close(): void {
+    this.#watched.clear()
+    this.#cancel?.()
+    this.#cancel = null
+  }
+
+  #sweep(): void {
+    this.#cancel = null
+    if (this.#watched.size === 0) return
+    const slowSinceMs = this.#clock.now() - this.#limitMs()
+    for (const watched of this.#watched) {
+      if (watched.isSuspected || watched.sinceMs > slowSinceMs) continue
+      watched.isSuspected = true
+      this.#suspect(watched.store)
+    }
+    this.#cancel = this.#clock.wait(this.#limitMs() / 4, () => this.#sweep())
+  }
+}

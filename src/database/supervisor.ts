@@ -1,0 +1,283 @@
+import type { Fault } from '../driver/driver.ts'
+import { HoldfastError } from '../errors.ts'
+import { atMost, untilAborted } from './bounded.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { DatabaseConfig } from './config.ts'
+import { type ConnectionSettings, policyOf } from './connection-settings.ts'
+import { demandsOf } from './demand.ts'
+import { Doubt } from './doubt.ts'
+import type { StoreOpener } from './engine-factory.ts'
+import type { Event, Happening } from './event.ts'
+import type { Gate } from './gate.ts'
+import { TransitionHistory } from './history.ts'
+import type { DatabaseObservation, Observe } from './observation.ts'
+import { Operations } from './operations.ts'
+import { type Policy, times } from './policy.ts'
+import { Retirement } from './retirement.ts'
+import { Runs } from './runs.ts'
+import { heldStores, initialState, releasedStores, type State, servingStore } from './state.ts'
+import type { StoreSteps } from './steps.ts'
+import type { Shown, Store } from './store.ts'
+import { transition } from './transition.ts'
+import { attemptFailure, faultOfState } from './transition-reason.ts'
+import { Waiters } from './waiters.ts'
+
+/** What the supervisor is made of; `service.ts` composes it. */
+export interface SupervisorParts {
+  readonly opener: StoreOpener
+  readonly gate: Gate
+  readonly steps: StoreSteps
+  readonly settings: ConnectionSettings
+  /** The resolution: called anew before each connection attempt, so that a rotated secret file counts. */
+  resolve(): Promise<DatabaseConfig>
+  readonly observe: Observe<DatabaseObservation>
+  /** The machine's when absent. */
+  readonly clock?: Clock
+  /** In [0, 1), for jitter; `Math.random` when absent. */
+  readonly random?: () => number
+}
+
+/** The store that answers, and how it is shown. */
+export interface Serving {
+  readonly store: Store
+  readonly shown: Shown
+}
+
+const nothingResolved: DatabaseConfig = { declared: false, primary: null, fallback: null, problems: [] }
+
+/** The only writer of the connection's state: opens, watches, leaves and returns. Opens nothing before the first ask. */
+export class Supervisor {
+  readonly history: TransitionHistory = new TransitionHistory()
+  readonly clock: Clock
+  readonly gate: Gate
+  readonly #parts: SupervisorParts
+  readonly #random: () => number
+  readonly #runs: Runs
+  readonly #retirement: Retirement
+  readonly #doubt: Doubt
+  readonly #waiters = new Waiters()
+  #settings: ConnectionSettings
+  #config: DatabaseConfig = nothingResolved
+  #policy: Policy
+  #state: State<Store>
+  #serving: Serving | null = null
+  #lastAttempt: { readonly wallMs: number; readonly fault: Fault | null } | null = null
+  /** The resolution that the first ask waits for; a failed one is not kept. */
+  #asking: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+  #generation = 0
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts
+    this.clock = parts.clock ?? systemClock
+    this.gate = parts.gate
+    this.#random = parts.random ?? Math.random
+    this.#settings = parts.settings
+    this.#policy = policyOf(parts.settings, nothingResolved)
+    this.#state = initialState(this.clock.now())
+    const resolve = (): Promise<DatabaseConfig> => this.#resolve()
+    const { clock } = this
+    const { opener, gate, steps, observe } = parts
+    const connectMs = (): number => this.#settings.limits.connectMs
+    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs })
+    this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
+    this.#retirement = new Retirement(clock, gate, observe)
+    // Half of QUERY_TIMEOUT: the verdict on a slow statement is ready when its limit falls.
+    const limitMs = (): number => Math.min(connectMs(), this.#settings.limits.queryMs / 2)
+    this.#doubt = new Doubt({ clock, opener, resolve, limitMs })
+  }
+
+  /** The state at this moment: one value, never changed in place. */
+  get state(): State<Store> {
+    return this.#state
+  }
+
+  /** The resolution that was last used. */
+  get config(): DatabaseConfig {
+    return this.#config
+  }
+
+  get settings(): ConnectionSettings {
+    return this.#settings
+  }
+
+  /** The last opening, probe or carrying that answered; null before the first. */
+  get lastAttempt(): { readonly wallMs: number; readonly fault: Fault | null } | null {
+    return this.#lastAttempt
+  }
+
+  /** What serves at this moment, without asking for anything; null when nothing does. */
+  get current(): Serving | null {
+    return this.#serving
+  }
+
+  /** Asks for a store and resolves with the state reached: one serves, or CONNECTION_ERROR, or closed. Never rejects. */
+  async open(): Promise<State<Store>> {
+    return await this.#settled()
+  }
+
+  /**
+   * The store that serves: opened when there is none, once for all that wait. A failure is not kept: the next call finds
+   * what is there then.
+   *
+   * @throws HoldfastError STORE_UNAVAILABLE while nothing can be reached, CLOSING after `close`; the signal's reason.
+   */
+  async serving(signal?: AbortSignal): Promise<Serving> {
+    for (;;) {
+      if (this.#serving !== null) return this.#serving
+      const state = await this.#settled(signal)
+      if (state.name === 'CONNECTION_ERROR') throw this.#unavailable(state)
+      if (isClosed(state)) throw new HoldfastError('CLOSING', { retryAfterS: 1 })
+    }
+  }
+
+  /** A fault that work met on a store. Resolves with what became of the store: when it is lost, the state says so already. */
+  async report(store: Store, fault: Fault): Promise<'kept' | 'lost'> {
+    return await this.#judge(store, fault)
+  }
+
+  /** A statement on this store is slow: is the database still there? Resolves as `report`. */
+  async suspect(store: Store): Promise<'kept' | 'lost'> {
+    return await this.#judge(store, null)
+  }
+
+  /** Leaves every store, takes the new settings and, when a store had been asked for, opens anew. */
+  async reconfigure(settings: ConnectionSettings): Promise<State<Store>> {
+    const wasAsked = this.#state.name !== 'DISCONNECTED' || this.#asking !== null
+    this.#settings = settings
+    this.#generation += 1
+    this.#asking = null
+    this.#dispatch({ type: 'reconfigured' })
+    return wasAsked ? await this.open() : this.#state
+  }
+
+  /** Ends everything within the limit; what asks afterwards gets CLOSING. Never rejects. Safe to call twice and before `open`. */
+  close(withinMs: number): Promise<void> {
+    this.#closing ??= this.#close(withinMs)
+    return this.#closing
+  }
+
+  /** How long the work on a store may go on when all is closed. */
+  #graceMs = 0
+
+  async #close(withinMs: number): Promise<void> {
+    this.#graceMs = Math.max(0, withinMs - times.lateCloseMs)
+    this.#dispatch({ type: 'closed' })
+    await atMost(this.clock, withinMs, this.#retirement.ended())
+  }
+
+  #dispatch(happening: Happening<Store>): void {
+    const before = this.#state
+    const event: Event<Store> = { ...happening, at: this.clock.now(), chance: this.#random() }
+    const after = transition(before, event, this.#policy)
+    if (after !== before) {
+      this.#state = after
+      this.#serving = servingOf(after, this.#serving)
+      this.#notice(before, event, after)
+      this.#runs.match(demandsOf(after))
+    }
+    for (const store of releasedStores(before, event, after)) this.#retirement.begin(store, this.#graceFor(event))
+    if (after !== before) this.#waiters.wake()
+  }
+
+  #graceFor(event: Event<Store>): number {
+    if (event.type === 'closed') return this.#graceMs
+    const { limits, timeoutMs } = this.#settings
+    // All requests wait for this one: no longer than they would wait for a primary.
+    if (event.type === 'reconfigured') return Math.min(limits.transactionMs, timeoutMs)
+    // Connections of a lost store are left by reset; all others may finish what they do.
+    return event.type === 'store.lost' ? 0 : limits.transactionMs
+  }
+
+  /** Waits until something serves, nothing can, or all is closed. */
+  async #settled(signal?: AbortSignal): Promise<State<Store>> {
+    for (;;) {
+      if (this.#serving !== null || this.#state.name === 'CONNECTION_ERROR' || isClosed(this.#state)) return this.#state
+      if (this.#state.name === 'DISCONNECTED') {
+        const asked = this.#ask()
+        await (signal === undefined ? asked : untilAborted(asked, signal))
+      } else await this.#waiters.next(signal)
+    }
+  }
+
+  #ask(): Promise<void> {
+    const generation = this.#generation
+    // After new settings: one file must not be open twice, so what runs ends first.
+    this.#asking ??= this.#retirement.ended().then(async () => {
+      const config = await this.#resolve()
+      if (generation !== this.#generation) return
+      this.#asking = null
+      this.#policy = policyOf(this.#settings, config)
+      this.#dispatch({ type: 'asked' })
+    })
+    return this.#asking
+  }
+
+  /** Total: a resolution that fails is one in which nothing is usable. */
+  async #resolve(): Promise<DatabaseConfig> {
+    try {
+      this.#config = await this.#parts.resolve()
+    } catch (error) {
+      this.#parts.observe({ type: 'database.defect', where: 'resolution', error })
+      if (this.#config === nothingResolved) return { ...nothingResolved, declared: true }
+    }
+    return this.#config
+  }
+
+  async #judge(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
+    if (!heldStores(this.#state).includes(store)) return 'lost'
+    const found = await this.#doubt.verdictOf(store, fault)
+    if (!heldStores(this.#state).includes(store)) return 'lost'
+    const { verdict } = found
+    this.#parts.observe({
+      type: 'store.doubted',
+      label: store.label,
+      why: fault === null ? 'slow' : 'fault',
+      verdict,
+      fault: verdict === 'lost' ? found.fault : fault,
+    })
+    if (verdict === 'lost') this.#dispatch({ type: 'store.lost', store, fault: found.fault })
+    return verdict
+  }
+
+  #unavailable(state: State<Store> & { name: 'CONNECTION_ERROR' }): HoldfastError {
+    const waitMs = Math.max(0, state.retry.at - this.clock.now())
+    return new HoldfastError('STORE_UNAVAILABLE', {
+      retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
+      cause: state.fault.cause ?? state.fault,
+    })
+  }
+
+  #notice(before: State<Store>, event: Event<Store>, after: State<Store>): void {
+    const { observe } = this.#parts
+    const wallMs = this.clock.wallMs()
+    const failure = attemptFailure(before, event)
+    if (failure !== null) observe(failure)
+    if ('id' in event && event.type !== 'due') this.#lastAttempt = { wallMs, fault: failure?.fault ?? null }
+    if (event.type === 'primary.opened' || event.type === 'fallback.opened') observe(openedObservation(event.store))
+    if (before.name === after.name) return
+    const fault = faultOfState(event, after)
+    const reason = event.type
+    const { name: from, since } = before
+    const store = this.#serving?.store.label ?? null
+    observe({ type: 'connection.changed', from, to: after.name, reason, fault, lastedMs: event.at - since, store })
+    const shown = fault === null ? null : { kind: fault.kind, code: fault.code, summary: fault.summary }
+    this.history.add(wallMs, { from, to: after.name, reason, fault: shown })
+  }
+}
+
+function isClosed(state: State<Store>): boolean {
+  return state.name === 'DISCONNECTED' && state.reason === 'closed'
+}
+
+/** The same object while the same store serves in the same way: the hot path compares it. */
+function servingOf(state: State<Store>, known: Serving | null): Serving | null {
+  const serving = servingStore(state)
+  if (serving === null) return null
+  return known !== null && known.store === serving.store && known.shown === serving.shown ? known : serving
+}
+
+function openedObservation(store: Store): DatabaseObservation {
+  const { role, driver, label, facts } = store
+  return { type: 'store.opened', role, driver: driver.name, label, problems: facts.problems }
+}

@@ -1,0 +1,89 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { SqlEntityManager, StatementRunner } from '../driver/driver.ts'
+import { HoldfastError } from '../errors.ts'
+import type { Session } from './session.ts'
+import type { Shown, Store } from './store.ts'
+import type { Serving } from './supervisor.ts'
+
+/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time. */
+export function drawId(): string {
+  return uuidv7()
+}
+
+/** A session that draws its attempt and forks its EntityManager only when they are asked for. */
+export class WorkSession implements Session {
+  readonly store: Store
+  readonly shown: Shown
+  #attempt: string | undefined
+  #em: SqlEntityManager | undefined
+
+  constructor(serving: Serving, attempt?: string) {
+    this.store = serving.store
+    this.shown = serving.shown
+    this.#attempt = attempt
+  }
+
+  get attempt(): string {
+    this.#attempt ??= drawId()
+    return this.#attempt
+  }
+
+  /** The attempt if anybody has asked for it, so that the next try keeps it. */
+  get drawnAttempt(): string | undefined {
+    return this.#attempt
+  }
+
+  get em(): SqlEntityManager {
+    // Not the transaction of whoever called: a session of its own, whatever async context it is made in.
+    this.#em ??= this.fork()
+    return this.#em
+  }
+
+  protected fork(): SqlEntityManager {
+    return this.store.orm.em.fork({ disableContextResolution: true })
+  }
+
+  /** The EntityManager if it was forked. */
+  get forkedEm(): SqlEntityManager | undefined {
+    return this.#em
+  }
+
+  get statements(): StatementRunner {
+    return this.store.statements
+  }
+}
+
+/** A session on a fallback that takes no writes: statements and flushes that would change something are refused. */
+export class ReadOnlySession extends WorkSession {
+  override get statements(): StatementRunner {
+    return { read: super.statements.read, write: () => Promise.reject(readOnly()) }
+  }
+
+  protected override fork(): SqlEntityManager {
+    const em = this.store.orm.em.fork({ disableContextResolution: true, freshEventManager: true })
+    em.getEventManager().registerSubscriber({
+      onFlush: async ({ uow }) => {
+        if (uow.getChangeSets().length > 0) throw readOnly()
+      },
+    })
+    return em
+  }
+}
+
+function readOnly(): HoldfastError {
+  return new HoldfastError('READ_ONLY', { retryAfterS: 1 })
+}
+
+/** The same unit of work inside its transaction. */
+export function withinTransaction(session: Session, em: SqlEntityManager): Session {
+  const { store, shown, statements } = session
+  return {
+    store,
+    shown,
+    statements,
+    em,
+    get attempt() {
+      return session.attempt
+    },
+  }
+}

@@ -1,0 +1,264 @@
+import type { Fault, Phase } from '../driver/driver.ts'
+import { HoldfastError } from '../errors.ts'
+import { limitedSignal } from './bounded.ts'
+import { durabilityOf, meets } from './durability.ts'
+import { faultOf } from './fault-of.ts'
+import type { DatabaseObservation, Observe } from './observation.ts'
+import { refusalOf, statementTimeoutCode } from './refusal.ts'
+import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
+import { SlowWatch } from './slow-watch.ts'
+import type { Demand } from './store.ts'
+import type { Serving, Supervisor } from './supervisor.ts'
+import { WorkSession, withinTransaction } from './work-session.ts'
+
+/** How a transaction of business code is run. */
+export interface TransactionOptions {
+  /** Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT. */
+  readonly rerun?: 'before-commit' | 'always'
+  readonly durability?: Demand
+  readonly signal?: AbortSignal
+}
+
+/** One transaction on the active store; resolves when the outcome is known. Rejects as `RunWork`. */
+export type RunTransaction = <T>(
+  work: (session: Session) => Promise<T>,
+  options?: TransactionOptions,
+) => Promise<Outcome<T>>
+
+/** The one place where work is run. */
+export interface Work {
+  readonly run: RunWork
+  readonly transactional: RunTransaction
+  /** Waits until writes are let in and a store serves. Rejects as `run`. */
+  admit(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving>
+  /**
+   * What to answer to an error that work on this store met outside `run` (a handler with a request's session): tells the
+   * supervisor, too. The error itself when it says nothing of the database.
+   */
+  refusal(serving: Serving, error: unknown, phase: Phase): Promise<unknown>
+  /** Units of work that wait or run. */
+  readonly admitted: number
+  /** Stops watching for slow work. */
+  close(): void
+}
+
+/** How far a unit of work has come: what a failure at this point means. */
+interface Progress {
+  phase: Phase
+}
+
+/** What an earlier try of the same unit left behind. */
+interface Earlier {
+  readonly fault: Fault
+  readonly serving: Serving
+  readonly error: unknown
+}
+
+/** A lost unit is tried three times at most: where the second fallback of a fallback is lost, more would not help. */
+const mostTries = 3
+
+/** Runs work on whatever serves. */
+export function createWork(supervisor: Supervisor, observe: Observe<DatabaseObservation>): Work {
+  return new WorkRoom(supervisor, observe)
+}
+
+class WorkRoom implements Work {
+  readonly #supervisor: Supervisor
+  readonly #observe: Observe<DatabaseObservation>
+  readonly #slow: SlowWatch
+  #admitted = 0
+
+  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation>) {
+    this.#supervisor = supervisor
+    this.#observe = observe
+    const limitMs = (): number => supervisor.settings.limits.queryMs / 2
+    this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.suspect(store))
+  }
+
+  get admitted(): number {
+    return this.#admitted
+  }
+
+  close(): void {
+    this.#slow.close()
+  }
+
+  readonly run: RunWork = (work, options) => {
+    // A statement outside a transaction is its own COMMIT; drivers that know better say so in their FaultError.
+    return this.#counted(work, options, { phase: options.kind === 'write' ? 'commit' : 'statement' })
+  }
+
+  readonly transactional: RunTransaction = (work, options = {}) => {
+    const { rerun = 'never', durability, signal } = options
+    const progress: Progress = { phase: 'begin' }
+    const inTransaction = async <T>(session: Session, unit: (session: Session) => Promise<T>): Promise<T> => {
+      progress.phase = 'begin'
+      return await session.em.transactional(
+        async (em) => {
+          progress.phase = 'statement'
+          const value = await unit(withinTransaction(session, em))
+          // Flushed here, so that from now on only COMMIT can fail.
+          await em.flush()
+          progress.phase = 'commit'
+          return value
+        },
+        signal === undefined ? {} : { signal },
+      )
+    }
+    return this.#counted(
+      (session) => inTransaction(session, work),
+      {
+        kind: 'write',
+        rerun,
+        ...(durability === undefined ? {} : { demand: durability }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+      progress,
+    )
+  }
+
+  async admit(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving> {
+    return this.#current(options) ?? (await this.#awaited(options))
+  }
+
+  async refusal(serving: Serving, error: unknown, phase: Phase): Promise<unknown> {
+    if (error instanceof HoldfastError) return error
+    const fault = faultOf(serving.store.driver, error, phase)
+    if (fault.kind === 'statement') return error
+    const verdict = await this.#supervisor.report(serving.store, fault)
+    return refusalOf(fault, verdict, error) ?? error
+  }
+
+  async #counted<T>(
+    work: (session: Session) => Promise<T>,
+    options: WorkOptions,
+    progress: Progress,
+  ): Promise<Outcome<T>> {
+    if (this.#admitted >= this.#supervisor.settings.maxActiveSessions) {
+      throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
+    }
+    this.#admitted += 1
+    try {
+      return await this.#tried(work, options, progress)
+    } finally {
+      this.#admitted -= 1
+    }
+  }
+
+  async #tried<T>(
+    work: (session: Session) => Promise<T>,
+    options: WorkOptions,
+    progress: Progress,
+  ): Promise<Outcome<T>> {
+    let { attempt } = options
+    let unknown: Earlier | null = null
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const serving: Serving = this.#current(options) ?? (await this.#awaited(options))
+        if (unknown !== null) refuseElsewhere(unknown, serving)
+        const session = new WorkSession(serving, attempt)
+        try {
+          const value = await this.#once(work, session, options)
+          const { store, shown } = serving
+          return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
+        } catch (error) {
+          const fault = await this.#rerunnable(serving, session, error, options, progress.phase, tries)
+          attempt = session.drawnAttempt
+          if (fault.ambiguous) unknown = { fault, serving, error }
+        }
+      } catch (error) {
+        // Once a COMMIT is unknown, no later failure makes it known.
+        if (unknown !== null) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
+        throw error
+      }
+    }
+  }
+
+  async #once<T>(work: (session: Session) => Promise<T>, session: WorkSession, options: WorkOptions): Promise<T> {
+    const { store } = session
+    const { gate } = this.#supervisor
+    // A file of this process is never asked from outside, so nothing is gained by watching it.
+    const watched = store.driver.embedded === undefined ? this.#slow.begin(store) : null
+    gate.enter(store, options.kind)
+    try {
+      return await work(session)
+    } finally {
+      gate.leave(store, options.kind)
+      if (watched !== null) this.#slow.end(watched)
+    }
+  }
+
+  /** Resolves with the fault when the work may be run again; else rejects with what the caller gets. */
+  async #rerunnable(
+    serving: Serving,
+    session: WorkSession,
+    error: unknown,
+    options: WorkOptions,
+    phase: Phase,
+    tries: number,
+  ): Promise<Fault> {
+    if (error instanceof HoldfastError || options.signal?.aborted) throw error
+    const fault = faultOf(serving.store.driver, error, phase)
+    if (fault.kind === 'statement') throw error
+    // A row that breaks a rule is the caller's affair.
+    if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault })
+    const verdict = await this.#supervisor.report(serving.store, fault)
+    if (tries >= mostTries || !mayRerun(fault, verdict, options)) throw refusalOf(fault, verdict, error) ?? error
+    this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
+    return fault
+  }
+
+  /** What serves now, when nothing has to be waited for. */
+  #current(options: Pick<WorkOptions, 'kind' | 'demand'>): Serving | null {
+    const { current, gate } = this.#supervisor
+    if (current === null || (options.kind === 'write' && gate.isHeld)) return null
+    this.#refuseUnmet(current, options)
+    return current
+  }
+
+  /** The same after waiting: for a store, and for the gate. Each wait has a limit. */
+  async #awaited(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving> {
+    const { settings, clock, gate } = this.#supervisor
+    const limitMs = settings.timeoutMs + settings.limits.connectMs
+    const tooLong = (): HoldfastError => new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: 1 })
+    const limited = limitedSignal(clock, limitMs, options.signal, tooLong)
+    try {
+      for (;;) {
+        await this.#supervisor.serving(limited.signal)
+        if (options.kind === 'write') await gate.opened(limited.signal)
+        const current = this.#current(options)
+        if (current !== null) return current
+      }
+    } finally {
+      limited.end()
+    }
+  }
+
+  /** Refuses before anything is written what this store cannot give. */
+  #refuseUnmet({ store, shown }: Serving, { kind, demand }: Pick<WorkOptions, 'kind' | 'demand'>): void {
+    if (kind === 'write' && shown === 'fallback' && this.#supervisor.settings.fallbackMode === 'read-only') {
+      throw new HoldfastError('READ_ONLY', { retryAfterS: 1 })
+    }
+    if (demand !== undefined && !meets(durabilityOf(store, shown), demand)) {
+      throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 1 })
+    }
+  }
+}
+
+/** Whether this failure allows another try: it was lost with its store, and what it did is not there, or may be. */
+function mayRerun(fault: Fault, verdict: 'kept' | 'lost', { rerun }: WorkOptions): boolean {
+  if (rerun === 'never' || (fault.ambiguous && rerun !== 'always')) return false
+  // Slow, not lost: it would only be slow again.
+  if (fault.code === statementTimeoutCode && verdict === 'kept') return false
+  if (fault.kind === 'constraint' || fault.kind === 'transient') return false
+  return verdict === 'lost' || fault.kind === 'lost' || fault.kind === 'unreachable'
+}
+
+/**
+ * After an unknown COMMIT the same store, opened anew, may be asked again; another may not: nothing settles there yet
+ * what became of the first try.
+ */
+function refuseElsewhere(unknown: Earlier, serving: Serving): void {
+  const isSame = serving.store.target.id === unknown.serving.store.target.id
+  if (!isSame) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
+}

@@ -1,0 +1,84 @@
+import type { EntitySchema } from '@mikro-orm/core'
+import { faultConditions } from '../../src/config/settings.ts'
+import type { DatabaseConfig } from '../../src/database/config.ts'
+import type { ConnectionSettings } from '../../src/database/connection-settings.ts'
+import { DatabaseEngineFactory } from '../../src/database/engine-factory.ts'
+import { Gate } from '../../src/database/gate.ts'
+import type { DatabaseObservation } from '../../src/database/observation.ts'
+import { emptySteps, type StoreSteps } from '../../src/database/steps.ts'
+import { Supervisor } from '../../src/database/supervisor.ts'
+import { createWork, type Work } from '../../src/database/work.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { configOf, ScriptedDatabase } from '../support/scripted-driver.ts'
+
+/** Settings as DESIGN's defaults give them. */
+export const defaults: ConnectionSettings = {
+  limits: { connectMs: 30_000, queryMs: 5_000, transactionMs: 30_000, poolSize: 5, poolMaxOverflow: 10 },
+  fallbackMode: 'read-write',
+  fallbackEnabled: true,
+  conditions: new Set(faultConditions.filter((condition) => condition !== 'transient')),
+  timeoutMs: 5_000,
+  attempts: 3,
+  retryDelayMs: 500,
+  durable: null,
+  maxActiveSessions: 1_000,
+}
+
+/** The whole room over scripted databases and a clock that stands still. */
+export interface Rig {
+  readonly clock: FakeClock
+  readonly primary: ScriptedDatabase
+  readonly fallback: ScriptedDatabase
+  readonly gate: Gate
+  readonly supervisor: Supervisor
+  readonly work: Work
+  readonly seen: DatabaseObservation[]
+  /** Replaces what `resolve` gives. */
+  config: DatabaseConfig
+  resolved: number
+}
+
+/** What a test may choose. */
+export interface RigOptions {
+  readonly declared?: boolean
+  readonly settings?: Partial<ConnectionSettings>
+  readonly steps?: StoreSteps
+  readonly entities?: readonly EntitySchema[]
+}
+
+/** Composes it as `service.ts` does. Nothing is open. */
+export function rigOf(options: RigOptions = {}): Rig {
+  const clock = new FakeClock()
+  const primary = new ScriptedDatabase('primary-db')
+  const fallback = new ScriptedDatabase('fallback-db', { isEmbedded: true })
+  const settings = { ...defaults, ...options.settings }
+  const gate = new Gate()
+  const seen: DatabaseObservation[] = []
+  const opener = new DatabaseEngineFactory({
+    entities: options.entities ?? [],
+    limits: () => settings.limits,
+    durable: () => settings.durable,
+  })
+  const supervisor = new Supervisor({
+    opener,
+    gate,
+    steps: options.steps ?? emptySteps,
+    settings,
+    resolve: async () => {
+      rig.resolved += 1
+      return rig.config
+    },
+    observe: (observation) => seen.push(observation),
+    clock,
+    random: () => 0.5,
+  })
+  const work = createWork(supervisor, (observation) => seen.push(observation))
+  const config = options.declared === false ? configOf(null, fallback) : configOf(primary, fallback)
+  const rig: Rig = { clock, primary, fallback, gate, supervisor, work, seen, config, resolved: 0 }
+  return rig
+}
+
+/** The names of the states that the connection went through, first to last. */
+export function path(rig: Rig): string[] {
+  return rig.seen.flatMap((seen) => (seen.type === 'connection.changed' ? [seen.to] : []))
+}

@@ -1,0 +1,140 @@
+import { SqliteDriver } from '@mikro-orm/sqlite'
+import type { DatabaseConfig } from '../../src/database/config.ts'
+import {
+  type Candidate,
+  type Connection,
+  contractGeneration,
+  type Driver,
+  defineDriver,
+  type Facts,
+  type Fault,
+  FaultError,
+  type FaultKind,
+  type Target,
+  type Want,
+} from '../../src/driver/driver.ts'
+
+/** What an opening does: at once, with a fault, or not before the test says so. */
+export type Script = 'works' | 'hangs' | FaultKind
+
+/** A fault of a kind, as a test needs it. */
+export function faultLike(kind: FaultKind, more: Partial<Fault> = {}): Fault {
+  return {
+    kind,
+    code: `TEST_${kind}`,
+    summary: `A ${kind} fault.`,
+    hint: 'None.',
+    ambiguous: false,
+    cause: null,
+    ...more,
+  }
+}
+
+/** What the driver did, in order. */
+export interface Calls {
+  opened: number
+  verified: Want[]
+  evicted: number
+  connectionsOpen: number
+  ormsMade: number
+  ormsClosed: number
+}
+
+/** A database that does what the test says, over real MikroORM on SQLite in memory. */
+export class ScriptedDatabase {
+  readonly target: Target
+  readonly driver: Driver
+  readonly calls: Calls = { opened: 0, verified: [], evicted: 0, connectionsOpen: 0, ormsMade: 0, ormsClosed: 0 }
+  /** How the next openings go; the last stays. */
+  script: Script[] = ['works']
+  /** True: `close` of an ORM never ends. */
+  isCloseHanging = false
+  readonly #hanging = new Set<(script: Script) => void>()
+
+  constructor(name: string, options: { readonly isEmbedded?: boolean; readonly files?: readonly string[] } = {}) {
+    this.target = { driver: name, id: name, host: null, port: null, database: name, user: null, tls: null }
+    const files = options.files ?? []
+    this.driver = defineDriver({
+      contract: contractGeneration,
+      name,
+      schemes: [name],
+      parse: () => ({ target: this.target, problems: [] }),
+      describe: () => name,
+      classify: (error) => classify(error),
+      connect: async () => [this.#candidate()],
+      verify: async (_connection, want) => {
+        this.calls.verified.push(want)
+        return factsOf()
+      },
+      evict: (connection) => {
+        this.calls.evicted += 1
+        void connection.close()
+      },
+      ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
+    })
+  }
+
+  /** Lets everything that hangs go on with this outcome. */
+  answer(script: Script): void {
+    for (const go of this.#hanging) go(script)
+    this.#hanging.clear()
+  }
+
+  #candidate(): Candidate {
+    return {
+      label: `${this.target.id}-store`,
+      open: () => this.#open(),
+      orm: () => {
+        this.calls.ormsMade += 1
+        return { driver: SqliteDriver, dbName: ':memory:', ensureDatabase: false }
+      },
+      close: async (orm) => {
+        if (this.isCloseHanging) return await new Promise(() => {})
+        this.calls.ormsClosed += 1
+        await orm.close(true)
+      },
+    }
+  }
+
+  async #open(): Promise<Connection> {
+    this.calls.opened += 1
+    const script = this.script.length > 1 ? this.script.shift() : this.script[0]
+    return this.#outcome(script ?? 'works')
+  }
+
+  async #outcome(script: Script): Promise<Connection> {
+    if (script === 'hangs') {
+      return await new Promise((resolve) => {
+        this.#hanging.add((next) => resolve(this.#outcome(next)))
+      })
+    }
+    if (script !== 'works') throw new FaultError(faultLike(script))
+    this.calls.connectionsOpen += 1
+    let isOpen = true
+    return {
+      close: async () => {
+        if (isOpen) this.calls.connectionsOpen -= 1
+        isOpen = false
+      },
+    }
+  }
+}
+
+/** The resolution of a primary and a fallback; either may be absent. */
+export function configOf(primary: ScriptedDatabase | null, fallback: ScriptedDatabase | null): DatabaseConfig {
+  const resolved = (database: ScriptedDatabase | null) =>
+    database === null ? null : { driver: database.driver, target: database.target }
+  return { declared: primary !== null, primary: resolved(primary), fallback: resolved(fallback), problems: [] }
+}
+
+function factsOf(): Facts {
+  return { version: 'test', path: null, ephemeral: false, pooled: false, problems: [] }
+}
+
+/** A `FaultError` keeps its fault; SQLite's constraint errors are one; everything else is the caller's own. */
+function classify(error: unknown): Fault {
+  if (error instanceof FaultError) return error.fault
+  const text = String(error)
+  if (text.includes('UNIQUE')) return faultLike('constraint', { cause: error })
+  return faultLike('statement', { cause: error })
+}
