@@ -13,7 +13,7 @@ export function contentPolicy(inSpace: boolean): string {
   return inSpace ? policies.space : policies.elsewhere
 }
 
-/** The policy of a page: its one style, by its hash, and nothing else. */
+/** The policy of a page: its one style, by its hash, its icon, and nothing else. */
 export function pagePolicy(inSpace: boolean, styleHash: string): string {
-  return `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; form-action 'none'; ${frameAncestors(inSpace)}`
+  return `default-src 'none'; style-src '${styleHash}'; img-src data:; base-uri 'none'; form-action 'none'; ${frameAncestors(inSpace)}`
 }

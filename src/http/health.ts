@@ -1,0 +1,96 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { sendText } from './answers.ts'
+import type { App } from './app.ts'
+import { isAdmin } from './auth.ts'
+import { type HealthStatus, type Verdict, verdictOf } from './health-table.ts'
+import type { DatabaseStatus, StatusSource } from './status-source.ts'
+
+/** Adds `/health`, `/health/live` and `/health/ready`: from memory, `application/health+json`, never cached. */
+export function addHealthRoutes(app: App, source: StatusSource): void {
+  app.get('/health', (req, res) => {
+    const verdict = currentVerdict(source)
+    send(res, verdict.status === 'fail' ? 503 : 200, verdict.status, source, isTrusted(req, source))
+  })
+  app.get('/health/live', (_req, res) => {
+    // The process answers, and that is all that a restart could mend.
+    sendHealth(res, 200, { status: 'pass', releaseId: source.version })
+  })
+  app.get('/health/ready', (req, res) => {
+    const verdict = currentVerdict(source)
+    if (verdict.ready)
+      send(res, 200, verdict.status === 'fail' ? 'warn' : verdict.status, source, isTrusted(req, source))
+    else send(res, 503, 'fail', source, isTrusted(req, source))
+  })
+}
+
+function currentVerdict(source: StatusSource): Verdict {
+  if (source.isClosing()) return { status: 'fail', ready: false }
+  return verdictOf(source.database(), source.policy())
+}
+
+function isTrusted(req: IncomingMessage, source: StatusSource): boolean {
+  return isAdmin(req, source.adminToken().token)
+}
+
+function send(
+  res: ServerResponse,
+  httpStatus: number,
+  status: HealthStatus,
+  source: StatusSource,
+  trusted: boolean,
+): void {
+  const database = source.database()
+  const time = new Date().toISOString()
+  const output = status === 'pass' ? {} : { output: outputOf(source, database, trusted) }
+  const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
+  sendHealth(res, httpStatus, {
+    status,
+    releaseId: source.version,
+    ...output,
+    checks: {
+      'database:state': [
+        {
+          componentType: 'datastore',
+          observedValue: database.state,
+          status,
+          time,
+          ...storeOf(database, trusted),
+          ...output,
+        },
+      ],
+      'database:durability': [
+        { componentType: 'datastore', observedValue: database.durability ?? 'none', status: 'pass', time },
+      ],
+      'database:sessions': [
+        {
+          componentType: 'datastore',
+          observedValue: database.activeSessions,
+          observedUnit: 'sessions',
+          status: 'pass',
+          time,
+        },
+      ],
+      'system:uptime': [{ componentType: 'system', observedValue: uptimeS, observedUnit: 's', status: 'pass', time }],
+    },
+  })
+}
+
+/** Which store answers; its label, which may name a host, only for those who may know. */
+function storeOf(database: DatabaseStatus, trusted: boolean): Readonly<Record<string, string>> {
+  if (database.store === null) return {}
+  const { shown, driver, label } = database.store
+  return trusted ? { store: shown, driver, label } : { store: shown, driver }
+}
+
+/** Codes for everybody; sentences, which may name a host, for the admin. */
+function outputOf(source: StatusSource, database: DatabaseStatus, trusted: boolean): string {
+  if (source.isClosing()) return 'CLOSING'
+  const { fault } = database
+  if (fault === null) return database.state
+  const codes = `${database.state} ${fault.kind} ${fault.code}`
+  return trusted ? `${codes}: ${fault.summary} ${fault.hint}` : codes
+}
+
+function sendHealth(res: ServerResponse, status: number, body: Readonly<Record<string, unknown>>): void {
+  sendText(res, status, 'application/health+json', JSON.stringify(body), { 'Cache-Control': 'no-store' })
+}

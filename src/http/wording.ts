@@ -1,0 +1,43 @@
+import type { Durability } from '../database/store.ts'
+import type { DatabaseStatus } from './status-source.ts'
+
+/** The state of the service in a sentence for people. Names no host. */
+export function stateSentence(database: DatabaseStatus): string {
+  const driver = database.store?.driver ?? 'database'
+  switch (database.row) {
+    case 'not-asked':
+      return 'Ready. The database is opened by the first request that needs it.'
+    case 'connecting-first':
+    case 'connecting-later':
+    case 'connecting-later-alone':
+      return 'Connecting to the primary database.'
+    case 'local':
+      return `Serving from its own embedded database (${driver}).`
+    case 'primary':
+      return `Serving from the primary database (${driver}).`
+    case 'fallback':
+      return `Serving from the fallback (${driver}): the primary database cannot be used at the moment and is tried again by itself.`
+    case 'error':
+      return 'No database can be reached at the moment. It is tried again by itself; until then requests that need one are answered 503.'
+  }
+}
+
+/** How safe a write is, in a sentence for people. */
+export function durabilitySentence(durability: Durability | null): string {
+  switch (durability) {
+    case 'primary':
+      return 'A write is answered once the primary database has committed it; it is as safe as that database.'
+    case 'journal':
+      return 'A write is on a disk that outlives the container before it is answered, and is carried to the primary when that is back.'
+    case 'journal-ephemeral':
+      return 'A write is on disk before it is answered and survives a crash; a restart of the container loses what the primary has not seen.'
+    case 'fallback-only':
+      return 'A write is on this service’s own disk before it is answered; nothing carries it to the primary.'
+    case 'local':
+      return 'A write is on disk before it is answered, and that disk outlives the container.'
+    case 'local-ephemeral':
+      return 'A write is on disk before it is answered and survives a crash, but a restart of the container loses it. Put DATA_DIR on a lasting disk, or set DATABASE_URL.'
+    case null:
+      return 'As durable as the database that answers; every write says it in the header Holdfast-Durability.'
+  }
+}
