@@ -202,8 +202,8 @@ class FallbackReader {
 
   read(): AddressReading {
     const text = this.#resolved.settings.fallback.url.reveal()
-    const isDefault = this.#resolved.originOf('fallback.url').from === 'default'
-    const given = isDefault ? { resolved: null, isBlank: true, problems: [] } : this.#readText(text)
+    // `config/default.json` writes the default out: who it came from does not say whether anybody chose it.
+    const given = text === defaultFallback ? { resolved: null, isBlank: true, problems: [] } : this.#readText(text)
     if (given.resolved?.driver.embedded !== undefined) return given
     const refused = given.resolved === null ? [] : [this.#notEmbedded(given.resolved)]
     const fallback = this.#readText(this.#defaultText())

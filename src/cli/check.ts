@@ -1,0 +1,141 @@
+import { isDeepStrictEqual } from 'node:util'
+import { loadCollections } from '../collection/load.ts'
+import type { Disk } from '../config/disk.ts'
+import { diskOf } from '../config/disk.ts'
+import { layersOfOptions } from '../config/layers.ts'
+import { formatOrigin, type Problem } from '../config/problem.ts'
+import { resolveSettings } from '../config/resolve.ts'
+import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
+import type { ResolvedTarget } from '../database/config.ts'
+import { declarationsOf, type Resolved, resolveAll } from '../resolve.ts'
+
+/** What is configured, from where, and what is wrong with it. Holds no secret. */
+export interface CheckReport {
+  /** Why no primary is declared; null when one is. */
+  readonly absence: string | null
+  readonly declared: boolean
+  readonly primary: PrimaryReport | null
+  /** The fallback, or the local store when no primary is declared; null when there is none. */
+  readonly fallback: FallbackReport | null
+  readonly settings: readonly SettingLine[]
+  /** The names of the settings that differ from the default, or that the environment gives. */
+  readonly chosen: ReadonlySet<string>
+  readonly collections: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
+/** A declared primary, as far as it may be shown. */
+export interface PrimaryReport {
+  readonly driver: string
+  readonly host: string | null
+  readonly port: number | null
+  readonly database: string | null
+  readonly user: string | null
+  readonly tls: string | null
+  readonly label: string
+}
+
+/** The fallback or local store. */
+export interface FallbackReport {
+  readonly driver: string
+  /** The file that would be used now; null where none is kept. */
+  readonly path: string | null
+  readonly disk: Disk
+  readonly label: string
+}
+
+const inspectWithinMs = 5_000
+
+/** Resolves settings, drivers, addresses and collections, and looks at the files that they name. Opens no database, makes no file, never rejects. */
+export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Promise<CheckReport> {
+  const found = await resolveAll(from)
+  const { resolved, config } = found
+  const { dir } = resolved.settings.collections
+  const chosen = chosenSettings(found)
+  const { collections, problems } = await loadCollections(dir, from.cwd, chosen.has('collections.dir'))
+  const primary = config.primary === null ? null : await inspect(config.primary)
+  const fallback = config.fallback === null ? null : await inspect(config.fallback)
+  return {
+    absence: config.absence,
+    declared: config.declared,
+    primary: config.primary === null ? null : primaryReport(config.primary),
+    fallback: config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved),
+    settings: resolved.lines(),
+    chosen,
+    collections: collections.map(({ name }) => name),
+    problems: [...found.problems, ...(primary?.problems ?? []), ...(fallback?.problems ?? []), ...problems],
+  }
+}
+
+/** The report as programs read it. */
+export function checkJson(report: CheckReport): object {
+  const { primary, fallback } = report
+  return {
+    primary,
+    fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
+    settings: report.settings.map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
+    problems: report.problems.map(({ code, severity, setting, origin, part, message, suggestion }) => ({
+      code,
+      severity,
+      setting,
+      origin: origin === null ? null : formatOrigin(origin),
+      part,
+      message,
+      suggestion,
+    })),
+  }
+}
+
+function primaryReport({ driver, target }: ResolvedTarget): PrimaryReport {
+  const { host, port, database, user, tls } = target
+  return { driver: driver.name, host, port, database, user, tls, label: labelOf({ driver, target }) }
+}
+
+async function fallbackReport(
+  { driver, target }: ResolvedTarget,
+  path: string | null,
+  { settings }: ResolvedSettings,
+): Promise<FallbackReport> {
+  const isKept = path !== null
+  const disk: Disk = isKept
+    ? await diskOf(path, settings.data.durable, settings.platform.spaceId !== null)
+    : { kind: 'ephemeral', fileSystem: 'unknown', why: 'It is removed when the service ends.' }
+  return { driver: driver.name, path, disk, label: labelOf({ driver, target }) }
+}
+
+/** A driver's label; its name where it has none to give. */
+function labelOf({ driver, target }: ResolvedTarget): string {
+  try {
+    return String(driver.describe(target))
+  } catch {
+    return driver.name
+  }
+}
+
+/** What the driver finds by looking, within a limit: a network disk may hang. */
+async function inspect({
+  driver,
+  target,
+}: ResolvedTarget): Promise<{ problems: readonly Problem[]; path: string | null }> {
+  const unseen = { problems: [], path: driver.embedded?.files(target)[0] ?? null }
+  if (driver.inspect === undefined) return unseen
+  const { promise: late, resolve } = Promise.withResolvers<typeof unseen>()
+  const timer = setTimeout(() => resolve(unseen), inspectWithinMs)
+  try {
+    return await Promise.race([driver.inspect(target), late])
+  } catch {
+    return unseen
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function chosenSettings({ resolved, registry }: Resolved): ReadonlySet<string> {
+  const defaults = resolveSettings(layersOfOptions({}), declarationsOf(registry)).lines()
+  const byName = new Map(defaults.map(({ name, value }) => [name, value]))
+  const chosen = resolved.lines().filter(({ name, value, origin }) => {
+    const isFromOutside = origin.from === 'environment' || origin.from === 'secret-file'
+    return isFromOutside || !isDeepStrictEqual(value, byName.get(name))
+  })
+  return new Set(chosen.map(({ name }) => name))
+}
