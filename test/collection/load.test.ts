@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkCollections, loadCollections } from '../../src/collection/load.ts'
+import { makeTempDir, writeFiles } from '../support/temp.ts'
+import { feedback } from './support.ts'
+
+const good = JSON.stringify(feedback)
+
+describe('the collections folder', () => {
+  it('is read file by file: what is wrong is told, the rest is served', async (t) => {
+    const cwd = await makeTempDir(t)
+    await writeFiles(cwd, {
+      'c/a-broken.json': '{\n  "name": "a",\n  nope',
+      'c/b.json': JSON.stringify({ ...feedback, name: 'b', fields: { rating: { type: 'integer', minimun: 1 } } }),
+      'c/c.json': good,
+      'c/d-twin.json': good,
+      'c/e-bytes.json': new Uint8Array([0x7b, 0xff, 0x7d]),
+      'c/f-large.json': `${' '.repeat(300 * 1024)}{}`,
+      'c/g.json/inner.txt': 'a folder with the name of a file',
+      'c/notes.txt': 'not a collection',
+      'c/.hidden.json': 'nor this',
+    })
+    const { collections, problems } = await loadCollections('c', cwd)
+    assert.deepEqual(
+      collections.map(({ name }) => name),
+      ['feedback'],
+    )
+    assert.deepEqual(problems.map(({ setting }) => setting).sort(), [
+      'c/a-broken.json#',
+      'c/b.json#/fields/rating/minimun',
+      'c/d-twin.json#/name',
+      'c/e-bytes.json#',
+      'c/f-large.json#',
+      'c/g.json#',
+    ])
+    for (const problem of problems) {
+      assert.equal(problem.severity, 'error')
+      assert.notEqual(problem.suggestion, '')
+    }
+    const broken = problems.find(({ setting }) => setting === 'c/a-broken.json#')
+    assert.match(broken?.message ?? '', /line 3/)
+    const twin = problems.find(({ setting }) => setting === 'c/d-twin.json#/name')
+    assert.match(twin?.message ?? '', /c\/c\.json/)
+  })
+
+  it('may be absent, unless somebody named it', async (t) => {
+    const cwd = await makeTempDir(t)
+    assert.deepEqual(await loadCollections('c', cwd), { collections: [], problems: [] })
+    const { problems } = await loadCollections('c', cwd, true)
+    assert.deepEqual(
+      problems.map(({ code, setting }) => [code, setting]),
+      [['COLLECTIONS_UNREADABLE', 'collections.dir']],
+    )
+  })
+
+  it('that is a file is told and stops nothing', async (t) => {
+    const cwd = await makeTempDir(t)
+    await writeFiles(cwd, { c: 'x' })
+    const { collections, problems } = await loadCollections('c', cwd)
+    assert.deepEqual(collections, [])
+    assert.match(problems[0]?.message ?? '', /ENOTDIR/)
+  })
+
+  it('serves a hundred collections and names those beyond', async (t) => {
+    const cwd = await makeTempDir(t)
+    const files = Array.from({ length: 101 }, (_, n) => [
+      `c/${1000 + n}.json`,
+      JSON.stringify({ ...feedback, name: `c${n}` }),
+    ])
+    await writeFiles(cwd, Object.fromEntries(files))
+    const { collections, problems } = await loadCollections('c', cwd)
+    assert.equal(collections.length, 100)
+    assert.deepEqual(
+      problems.map(({ setting }) => setting),
+      ['c/1100.json#'],
+    )
+  })
+})
+
+describe('collections given in code', () => {
+  it('are checked as files are', () => {
+    const { collections, problems } = checkCollections([feedback, { name: 'x' }, 7])
+    assert.deepEqual(collections, [feedback])
+    assert.deepEqual(
+      problems.map(({ setting }) => setting),
+      ['options.collections[1]#/fields', 'options.collections[2]#'],
+    )
+    assert.deepEqual(problems[0]?.origin, { from: 'options' })
+  })
+})

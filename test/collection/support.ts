@@ -1,0 +1,119 @@
+import { join } from 'node:path'
+import { driver } from '../../plugins/sqlite/sqlite.ts'
+import type { Collection } from '../../src/collection/declaration.ts'
+import { entityOf } from '../../src/collection/entity.ts'
+import { Rows } from '../../src/collection/rows.ts'
+import { ensureTables, type SchemaApply, type TableReport, Tables } from '../../src/collection/tables.ts'
+import { settingsFromOptions } from '../../src/config/options.ts'
+import type { Settings } from '../../src/config/settings.ts'
+import { connectionSettingsOf } from '../../src/database/connection-settings.ts'
+import { DatabaseEngineFactory } from '../../src/database/engine-factory.ts'
+import { Gate } from '../../src/database/gate.ts'
+import { DatabaseUrlResolver } from '../../src/database/resolver.ts'
+import { emptySteps } from '../../src/database/steps.ts'
+import type { Store } from '../../src/database/store.ts'
+import { Supervisor } from '../../src/database/supervisor.ts'
+import { createWork, type Work } from '../../src/database/work.ts'
+import { DriverRegistry } from '../../src/driver/registry.ts'
+import { type Cleanup, cleanLater } from '../support/temp.ts'
+
+/** The house's own feedback, small enough to read at a glance. */
+export const feedback: Collection = {
+  name: 'feedback',
+  fields: {
+    rating: { type: 'integer', minimum: 1, maximum: 5 },
+    comment: { type: 'string', maxLength: 2_000 },
+    meta: { type: 'object' },
+  },
+  required: ['rating'],
+  access: { create: 'public', list: 'public', get: 'public' },
+}
+
+/** A field of each kind, and keys. */
+export const everything: Collection = {
+  name: 'everything',
+  fields: {
+    small: { type: 'integer', minimum: 0, maximum: 100 },
+    large: { type: 'integer' },
+    real: { type: 'number' },
+    flag: { type: 'boolean' },
+    word: { type: 'string', maxLength: 40 },
+    text: { type: 'string' },
+    at: { type: 'string', format: 'date-time' },
+    things: { type: 'array' },
+    meta: { type: 'object' },
+  },
+  indexes: [{ fields: ['word'], unique: true }, { fields: ['small', 'at'] }],
+}
+
+/** The data side of a service on a real SQLite file. */
+export interface House {
+  readonly settings: Settings
+  readonly work: Work
+  readonly tables: Tables
+  readonly reports: TableReport[]
+  /** The store that serves; opened when nobody has asked yet. */
+  store(): Promise<Store>
+  rows(name: string): Rows
+  readonly all: ReadonlyMap<string, Rows>
+}
+
+/** Everything from the settings to the rows, composed as the service does it. Closed when the test ends. */
+export function openHouse(
+  t: Cleanup,
+  dir: string,
+  collections: readonly Collection[],
+  options: { readonly apply?: SchemaApply; readonly now?: () => number } = {},
+): House {
+  const resolved = settingsFromOptions({ data: { dir }, fallback: { url: 'sqlite:///./rows.db' } })
+  const registry = new DriverRegistry()
+  registry.register(driver)
+  const settings = connectionSettingsOf(resolved.settings)
+  const tables = new Tables()
+  const reports: TableReport[] = []
+  const opener = new DatabaseEngineFactory({
+    entities: collections.map(entityOf),
+    limits: () => settings.limits,
+    durable: () => null,
+  })
+  const supervisor = new Supervisor({
+    opener,
+    gate: new Gate(),
+    settings,
+    observe: () => {},
+    resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
+    steps: {
+      ...emptySteps,
+      prepare: async (store) => {
+        const report = await ensureTables(store, collections, options.apply ?? 'additive', AbortSignal.timeout(5_000))
+        tables.set(store, report)
+        reports.push(report)
+      },
+    },
+  })
+  const work = createWork(supervisor, () => {})
+  cleanLater(t, async () => {
+    work.close()
+    await supervisor.close(1_000)
+  })
+  const now = options.now ?? (() => performance.now())
+  const all = new Map(collections.map((one) => [one.name, new Rows(one, { run: work.run, tables, now })]))
+  return {
+    settings: resolved.settings,
+    work,
+    tables,
+    reports,
+    all,
+    store: async () => (await work.run(async ({ store }) => store, { kind: 'read', rerun: 'never' })).value,
+    rows: (name) => {
+      const rows = all.get(name)
+      if (rows === undefined) throw new Error(`No collection ${name}.`)
+      return rows
+    },
+  }
+}
+
+/** Where the rows of a house are. */
+export function fileOf(dir: string): string {
+  return join(dir, 'rows.db')
+}
