@@ -1,0 +1,106 @@
+/**
+ * `npm run bench [-- --seconds 1 --repeat 2 --only get]`: requests per second as ratios to the yardstick in the same run,
+ * in turn, and what memory and health cost.
+ */
+import { body, type Contestant, enter, load, names, residentMb } from './contestant.ts'
+import type { LoadOptions } from './load.ts'
+import { readOptions, withCleanup } from './options.ts'
+import { showSpread, spreadOf, table } from './statistics.ts'
+
+interface Case {
+  readonly name: string
+  readonly goal: number
+  readonly load: Pick<LoadOptions, 'connections' | 'method'> & { readonly path?: string }
+}
+
+const cases: readonly Case[] = [
+  { name: 'get', goal: 0.85, load: { connections: 64, method: 'GET' } },
+  { name: 'list', goal: 0.85, load: { connections: 64, method: 'GET', path: '/api/feedback?limit=20' } },
+  { name: 'create1', goal: 0.85, load: { connections: 1, method: 'POST', path: '/api/feedback' } },
+  { name: 'create64', goal: 2, load: { connections: 64, method: 'POST', path: '/api/feedback' } },
+]
+
+const options = readOptions()
+await withCleanup(async (t) => {
+  const contestants = await Promise.all(names.map((name) => enter(t, name)))
+  const rowPaths = new Map<string, readonly string[]>()
+  const idleMb = new Map<string, number>()
+  for (const one of contestants) rowPaths.set(one.name, await seed(one))
+  for (const one of contestants) idleMb.set(one.name, residentMb(one.running.pid))
+
+  const rows = [['case', 'by hand, requests/s', 'holdfast, requests/s', 'ratio', 'goal', '']]
+  for (const one of cases.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
+    const speeds = await measure(one, contestants, rowPaths)
+    const [hand = [], ours = []] = names.map((name) => speeds.get(name) ?? [])
+    const ratio = spreadOf(ours.map((value, at) => value / (hand[at] ?? Number.NaN)))
+    const verdict = ratio.median >= one.goal ? 'reached' : 'missed'
+    rows.push([
+      one.name,
+      showSpread(spreadOf(hand), 0),
+      showSpread(spreadOf(ours), 0),
+      showSpread(ratio),
+      String(one.goal),
+      verdict,
+    ])
+  }
+  console.log(
+    `${options.repeat} repetitions of ${options.seconds} s, in turn; ${options.rows} rows; median (least to most)\n`,
+  )
+  console.log(table(rows))
+
+  const health = await measureHealth(contestants)
+  const memory = [['memory, MB', 'with rows, idle', 'after load'], ...contestants.map((one) => memoryRow(one, idleMb))]
+  console.log(`\n${table(memory)}\n\n${table(health)}`)
+})
+
+/** Writes the rows to be read; resolves with the paths of some. */
+async function seed(one: Contestant): Promise<string[]> {
+  const { failures } = await load({
+    ...{ port: one.port, connections: 64, seconds: 120, count: options.rows },
+    ...{ method: 'POST', paths: ['/api/feedback'], body },
+  })
+  if (failures > 0) throw new Error(`${one.name} refused ${failures} rows.\n${one.running.output()}`)
+  const answer = await fetch(`http://127.0.0.1:${one.port}/api/feedback?limit=100`)
+  const { items } = (await answer.json()) as { items: { id: string }[] } // Both answer in this shape.
+  return items.map(({ id }) => `/api/feedback/${id}`)
+}
+
+/** Requests per second of each, measured in turn; who begins changes with each round. */
+async function measure(
+  one: Case,
+  contestants: readonly Contestant[],
+  rowPaths: ReadonlyMap<string, readonly string[]>,
+): Promise<Map<string, number[]>> {
+  const speeds = new Map<string, number[]>()
+  for (let round = 0; round < options.repeat; round += 1) {
+    for (const contestant of round % 2 === 0 ? contestants : [...contestants].reverse()) {
+      const { path, ...rest } = one.load
+      const result = await load({
+        ...rest,
+        port: contestant.port,
+        seconds: options.seconds,
+        paths: path === undefined ? (rowPaths.get(contestant.name) ?? []) : [path],
+        ...(one.load.method === 'POST' ? { body } : {}),
+      })
+      if (result.failures > 0) throw new Error(`${contestant.name} failed ${result.failures} times at ${one.name}.`)
+      speeds.set(contestant.name, [...(speeds.get(contestant.name) ?? []), result.perSecond])
+    }
+  }
+  return speeds
+}
+
+async function measureHealth(contestants: readonly Contestant[]): Promise<string[][]> {
+  const rows = [['health, one connection, ms there and back', 'p50', 'p99']]
+  for (const one of contestants) {
+    const result = await load({
+      ...{ port: one.port, connections: 1, seconds: Math.min(options.seconds, 2) },
+      ...{ method: 'GET', paths: ['/health'] },
+    })
+    rows.push([one.name, result.p50Ms.toFixed(3), result.p99Ms.toFixed(3)])
+  }
+  return rows
+}
+
+function memoryRow(one: Contestant, idleMb: ReadonlyMap<string, number>): string[] {
+  return [one.name, (idleMb.get(one.name) ?? Number.NaN).toFixed(0), residentMb(one.running.pid).toFixed(0)]
+}

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { type Running, repository, startProcess, waitForPort } from '../support/process.ts'
+import type { Cleanup } from '../support/temp.ts'
+import type { LoadOptions, LoadResult } from './load.ts'
+
+/** What is measured: ours, and the yardstick. */
+export const names = ['by hand', 'holdfast'] as const
+
+/** One of them. */
+export type Name = (typeof names)[number]
+
+/** One of them, running. */
+export interface Contestant {
+  readonly name: Name
+  readonly running: Running
+  readonly port: number
+}
+
+/** A comment as long as FACTS' rows: about 400 bytes with the rest. */
+export const body: string = JSON.stringify({
+  rating: 4,
+  comment: 'A row of an ordinary length. '.repeat(9),
+  model: 'bench-1',
+  meta: { source: 'bench', tags: ['a', 'b'] },
+})
+
+/** How each of them is started; the same folder starts it again with the same rows. */
+export async function start(t: Cleanup, name: Name, at: { cwd?: string; port?: number } = {}): Promise<Running> {
+  const port = String(at.port ?? 0)
+  const cwd = at.cwd === undefined ? {} : { cwd: at.cwd }
+  if (name === 'by hand')
+    return startProcess(t, { ...cwd, args: [join(repository, 'test/bench/by-hand.ts'), 'by-hand.db', port] })
+  const unlimited = { ...JSON.parse(readFileSync(join(repository, 'config/collections/feedback.json'), 'utf8')) }
+  delete unlimited.rateLimit
+  return startProcess(t, {
+    ...cwd,
+    args: [join(repository, 'src/cli/start.js')],
+    files: { 'config/collections/feedback.json': JSON.stringify(unlimited) },
+    env: { NODE_ENV: 'production', PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+  })
+}
+
+/** Starts one on any port and waits until it listens. */
+export async function enter(t: Cleanup, name: Name): Promise<Contestant> {
+  const running = await start(t, name)
+  return { name, running, port: await waitForPort(running, 20_000) }
+}
+
+/** Runs the load in a process of its own. */
+export async function load(options: LoadOptions): Promise<LoadResult> {
+  const child = spawn(process.execPath, [join(repository, 'test/bench/load.ts'), JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let printed = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    printed += text
+  })
+  await once(child, 'close')
+  return JSON.parse(printed)
+}
+
+/** Megabytes of memory that a process holds. */
+export function residentMb(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(line?.[1] ?? Number.NaN) / 1024
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (typeof address !== 'object' || address === null) throw new Error('No port is free.')
+  return address.port
+}
