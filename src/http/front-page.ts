@@ -3,12 +3,12 @@ import { prefersHtml } from './accept.ts'
 import { sendJson, sendText } from './answers.ts'
 import type { App } from './app.ts'
 import { baseUrlOf } from './base-url.ts'
-import { type HealthStatus, verdictOf } from './health-table.ts'
 import { type Content, html, Markup } from './html.ts'
 import { pageStyle, pageStyleHash } from './page-style.ts'
 import { pagePolicy } from './security.ts'
 import { curlLine, curlListLine, pythonLine } from './snippet.ts'
 import type { CollectionLine, StatusSource, TokenSource } from './status-source.ts'
+import { type HealthStatus, verdictOf } from './verdict.ts'
 import { durabilitySentence, stateSentence } from './wording.ts'
 
 const links = {
@@ -38,10 +38,10 @@ function summaryOf(req: IncomingMessage, source: StatusSource): Readonly<Record<
   return {
     name: 'holdfast',
     version: source.version,
-    status: verdictOf(database, source.policy()).status,
+    status: verdictOf(source).status,
     state: database.state,
     store: store === null ? null : { shown: store.shown, driver: store.driver },
-    durability: database.durability,
+    durability: source.durability(),
     collections: source.collections().map(({ name, path, description, access, example }) => ({
       name,
       url: base + path,
@@ -56,7 +56,7 @@ function summaryOf(req: IncomingMessage, source: StatusSource): Readonly<Record<
 function pageOf(req: IncomingMessage, source: StatusSource): Markup {
   const base = baseUrlOf(req, source.platform().spaceHost)
   const database = source.database()
-  const { status } = verdictOf(database, source.policy())
+  const { status } = verdictOf(source)
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -71,7 +71,7 @@ function pageOf(req: IncomingMessage, source: StatusSource): Markup {
 <main>
 <header><h1>Holdfast</h1><span class="pill ${status}" id="status">${words[status]}</span></header>
 <p class="lead" id="state">${stateSentence(database)}</p>
-<p class="soft" id="durability">${durabilitySentence(database.durability)}</p>
+<p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
 ${collectionsSection(base, source.collections())}
 ${operatorSection(source)}
 <footer>Holdfast ${source.version} · in this state since <time datetime="${database.since}">${readableTime(database.since)}</time></footer>

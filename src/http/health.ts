@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { DatabaseSessionContext } from '../database/context.ts'
 import { sendText } from './answers.ts'
 import type { App } from './app.ts'
 import { isAdmin } from './auth.ts'
-import { type HealthStatus, type Verdict, verdictOf } from './health-table.ts'
-import type { DatabaseStatus, StatusSource } from './status-source.ts'
+import type { StatusSource } from './status-source.ts'
+import { type HealthStatus, verdictOf } from './verdict.ts'
 
 /** Adds `/health`, `/health/live` and `/health/ready`: from memory, `application/health+json`, never cached. */
 export function addHealthRoutes(app: App, source: StatusSource): void {
   app.get('/health', (req, res) => {
-    const verdict = currentVerdict(source)
+    const verdict = verdictOf(source)
     send(res, verdict.status === 'fail' ? 503 : 200, verdict.status, source, isTrusted(req, source))
   })
   app.get('/health/live', (_req, res) => {
@@ -16,16 +17,11 @@ export function addHealthRoutes(app: App, source: StatusSource): void {
     sendHealth(res, 200, { status: 'pass', releaseId: source.version })
   })
   app.get('/health/ready', (req, res) => {
-    const verdict = currentVerdict(source)
+    const verdict = verdictOf(source)
     if (verdict.ready)
       send(res, 200, verdict.status === 'fail' ? 'warn' : verdict.status, source, isTrusted(req, source))
     else send(res, 503, 'fail', source, isTrusted(req, source))
   })
-}
-
-function currentVerdict(source: StatusSource): Verdict {
-  if (source.isClosing()) return { status: 'fail', ready: false }
-  return verdictOf(source.database(), source.policy())
 }
 
 function isTrusted(req: IncomingMessage, source: StatusSource): boolean {
@@ -59,7 +55,7 @@ function send(
         },
       ],
       'database:durability': [
-        { componentType: 'datastore', observedValue: database.durability ?? 'none', status: 'pass', time },
+        { componentType: 'datastore', observedValue: source.durability() ?? 'none', status: 'pass', time },
       ],
       'database:sessions': [
         {
@@ -76,19 +72,19 @@ function send(
 }
 
 /** Which store answers; its label, which may name a host, only for those who may know. */
-function storeOf(database: DatabaseStatus, trusted: boolean): Readonly<Record<string, string>> {
+function storeOf(database: DatabaseSessionContext, trusted: boolean): Readonly<Record<string, string>> {
   if (database.store === null) return {}
   const { shown, driver, label } = database.store
   return trusted ? { store: shown, driver, label } : { store: shown, driver }
 }
 
 /** Codes for everybody; sentences, which may name a host, for the admin. */
-function outputOf(source: StatusSource, database: DatabaseStatus, trusted: boolean): string {
+function outputOf(source: StatusSource, database: DatabaseSessionContext, trusted: boolean): string {
   if (source.isClosing()) return 'CLOSING'
-  const { fault } = database
-  if (fault === null) return database.state
-  const codes = `${database.state} ${fault.kind} ${fault.code}`
-  return trusted ? `${codes}: ${fault.summary} ${fault.hint}` : codes
+  const { state, why } = database
+  if (why === null) return state
+  const codes = `${state} ${why.kind} ${why.code}`
+  return trusted ? `${codes}: ${why.summary} ${why.hint}` : codes
 }
 
 function sendHealth(res: ServerResponse, status: number, body: Readonly<Record<string, unknown>>): void {

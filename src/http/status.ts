@@ -2,8 +2,8 @@ import { formatOrigin } from '../config/problem.ts'
 import { sendJson } from './answers.ts'
 import type { App } from './app.ts'
 import { requireAdmin } from './auth.ts'
-import { verdictOf } from './health-table.ts'
-import type { DatabaseStatus, StatusSource } from './status-source.ts'
+import type { StatusSource } from './status-source.ts'
+import { verdictOf } from './verdict.ts'
 
 /** Adds `/status`, behind the admin token: everything that is known, secrets masked. */
 export function addStatusRoute(app: App, source: StatusSource): void {
@@ -15,7 +15,7 @@ export function addStatusRoute(app: App, source: StatusSource): void {
 
 /** The body of `/status`. */
 export function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
-  const database = source.database()
+  const { transitions, ...database } = source.database()
   return {
     service: {
       name: 'holdfast',
@@ -25,19 +25,12 @@ export function statusOf(source: StatusSource): Readonly<Record<string, unknown>
       startedAt: source.startedAt.toISOString(),
       closing: source.isClosing(),
     },
-    health: verdictOf(database, source.policy()),
-    database: contextOf(database),
+    health: verdictOf(source),
+    database: { ...database, durability: source.durability() },
     adminToken: source.adminToken().source,
     problems: source.problems(),
-    transitions: source.transitions(),
+    transitions,
     collections: source.collections().map(({ name, path, access }) => ({ name, path, access })),
     settings: source.settings().map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
   }
-}
-
-/** The context without the fault's cause: that is a foreign object, and may hold anything. */
-function contextOf(database: DatabaseStatus): Readonly<Record<string, unknown>> {
-  const { fault } = database
-  const why = fault === null ? null : { kind: fault.kind, code: fault.code, summary: fault.summary, hint: fault.hint }
-  return { ...database, fault: why }
 }

@@ -1,8 +1,8 @@
+import type { DatabaseSessionContext } from '../database/context.ts'
 import type { Durability } from '../database/store.ts'
-import type { DatabaseStatus } from './status-source.ts'
 
 /** The state of the service in a sentence for people. Names no host. */
-export function stateSentence(database: DatabaseStatus): string {
+export function stateSentence(database: DatabaseSessionContext): string {
   const driver = database.store?.driver ?? 'database'
   switch (database.row) {
     case 'not-asked':

@@ -35,7 +35,7 @@ test('a person gets a page, a program JSON', async (t) => {
 })
 
 test('the page escapes what it shows, and shows neither token nor paths, hosts or users', async (t) => {
-  const source = createSource({ row: 'fallback', fault: refusedFault })
+  const source = createSource({ row: 'fallback', why: refusedFault })
   const { base } = await serve(t, (app) => addFrontPage(app, source))
   for (const headers of [browser, { accept: '*/*' }]) {
     const text = await (await fetch(base, { headers })).text()
@@ -104,7 +104,10 @@ test('the page says in every state how it is, and how to set the token', async (
   for (const [at, row] of states.entries()) {
     const durability = durabilities[at] ?? null
     const source = sources[at % 3] ?? sources[0]
-    const given = createSource({ row, durability }, { adminToken: () => ({ token, source }), collections: () => [] })
+    const given = createSource(
+      { row },
+      { durability: () => durability, adminToken: () => ({ token, source }), collections: () => [] },
+    )
     const { base } = await serve(t, (app) => addFrontPage(app, given))
     const page = await (await fetch(base, { headers: browser })).text()
     assert.match(page, /ADMIN_TOKEN/)

@@ -1,34 +1,40 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { CollectionLine, DatabaseStatus, StatusSource } from '../../src/http/status-source.ts'
+import type { DatabaseSessionContext, ShownFault } from '../../src/database/context.ts'
+import type { Durability } from '../../src/database/store.ts'
+import type { CollectionLine, StatusSource } from '../../src/http/status-source.ts'
 
 export const adminToken = 'an admin token for tests'
 
-export const localDatabase: DatabaseStatus = {
+export const localDatabase: DatabaseSessionContext = {
   state: 'FALLBACK_CONNECTED',
   row: 'local',
   since: '2026-05-04T03:02:01.000Z',
-  fault: null,
+  forMs: 1_000,
+  why: null,
   store: {
     shown: 'local',
     driver: 'sqlite',
     label: 'sqlite:/srv/private/production.db',
+    version: '3.53.4',
+    path: '/srv/private/production.db',
     disk: { kind: 'durable', fileSystem: 'ext4', why: 'It was said so.' },
   },
-  durability: 'local',
-  standby: 'off',
   attempts: 1,
-  lastAttempt: '2026-05-04T03:02:01.000Z',
+  lastAttempt: { at: '2026-05-04T03:02:01.000Z', fault: null },
   activeSessions: 3,
+  standby: null,
+  recovery: 'none',
+  declared: false,
+  hasFallback: true,
+  transitions: [],
 }
 
 /** The fault of a primary whose sentence names what only the admin may see. */
-export const refusedFault: NonNullable<DatabaseStatus['fault']> = {
+export const refusedFault: ShownFault = {
   kind: 'unreachable',
   code: 'ECONNREFUSED',
   summary: 'db7.internal:5432 refused the connection for user carol.',
   hint: 'Start the server on db7.internal.',
-  ambiguous: false,
-  cause: new Error('password hunter2'),
 }
 
 export const feedback: CollectionLine = {
@@ -41,7 +47,7 @@ export const feedback: CollectionLine = {
 
 /** A source whose parts a test replaces. */
 export function createSource(
-  database: Partial<DatabaseStatus> = {},
+  database: Partial<DatabaseSessionContext> = {},
   rest: Partial<Omit<StatusSource, 'database'>> = {},
 ): StatusSource {
   const token = new Secret(adminToken)
@@ -49,6 +55,7 @@ export function createSource(
     version: '0.1.0',
     startedAt: new Date(Date.now() - 5_000),
     database: () => ({ ...localDatabase, ...database }),
+    durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),
     platform: () => ({ nodeEnv: 'test', spaceId: null, spaceHost: null }),
     settings: () => [
@@ -59,7 +66,6 @@ export function createSource(
       },
     ],
     problems: () => [],
-    transitions: () => [],
     collections: () => [feedback],
     adminToken: () => ({ token, source: { from: 'file', path: '/srv/private/admin-token', fresh: true } }),
     isClosing: () => false,

@@ -20,12 +20,12 @@ test('the status is for the admin only', async (t) => {
 })
 
 test('the status tells everything but secrets', async (t) => {
-  const { base } = await serve(t, (app) => addStatusRoute(app, createSource({ row: 'fallback', fault: refusedFault })))
+  const { base } = await serve(t, (app) => addStatusRoute(app, createSource({ row: 'fallback', why: refusedFault })))
   const text = await (await fetch(`${base}/status`, { headers: admin })).text()
   assert.doesNotMatch(text, /hunter2|an admin token/)
   const status = JSON.parse(text)
   assert.deepEqual(status.health, { status: 'warn', ready: true })
-  assert.equal(status.database.fault.summary, refusedFault.summary)
+  assert.equal(status.database.why.summary, refusedFault.summary)
   assert.equal(status.database.store.disk.kind, 'durable')
   assert.deepEqual(status.settings, [
     { name: 'database.url', value: 'postgresql://carol:***@db7/x', origin: 'environment DATABASE_URL' },
