@@ -65,7 +65,9 @@ function problems(all: readonly Problem[], paint: Paint): string[] {
 
 function problemLines(problem: Problem, paint: Paint): string[] {
   const { severity, code, setting, origin, message, suggestion } = problem
-  const place = origin === null || formatOrigin(origin) === setting ? setting : `${setting} (${formatOrigin(origin)})`
+  const from = origin === null ? '' : formatOrigin(origin)
+  // A problem inside a file names the file in its setting already.
+  const place = from === '' || setting.split('#', 1)[0] === from ? setting : `${setting} (${from})`
   return [
     `  ${paint(severity, severity.padEnd(indent - 2))}${code}  ${paint('faint', place)}`,
     ...wrap(message, indent),
