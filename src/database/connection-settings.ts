@@ -16,6 +16,8 @@ export interface ConnectionSettings {
   readonly retryDelayMs: number
   /** `DATA_DURABLE`; null: detected. */
   readonly durable: boolean | null
+  /** Runs in a Hugging Face Space, whose disk is lost at each restart. */
+  readonly isSpace: boolean
   /** Units of work that may wait or run at once. */
   readonly maxActiveSessions: number
 }
@@ -39,6 +41,7 @@ export function connectionSettingsOf(settings: Settings, echo?: (sql: string) =>
     attempts: 1 + fallback.maxRetriesPrimary,
     retryDelayMs: fallback.retryDelayMs,
     durable: settings.data.durable,
+    isSpace: settings.platform.spaceId !== null,
     maxActiveSessions: settings.http.maxActiveSessions,
   }
 }

@@ -1,23 +1,20 @@
-import type { Fault, FaultKind } from '../driver/driver.ts'
-import { FaultError } from '../driver/driver.ts'
+import { type Fault, FaultError, type FaultKind } from '../driver/driver.ts'
 import { limitedSignal } from './bounded.ts'
 import type { Clock } from './clock.ts'
 import type { DatabaseConfig } from './config.ts'
 import type { StoreOpener } from './engine-factory.ts'
 import { openingFault, timeoutFault } from './fault-of.ts'
+import { harmlessKinds } from './fault-rules.ts'
 import type { Store } from './store.ts'
 
 /** What was found about a store that somebody doubts. */
 export type Verdict = { readonly verdict: 'kept' } | { readonly verdict: 'lost'; readonly fault: Fault }
 
-/** Faults that say nothing against a database that answers. */
-const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>(['transient', 'constraint', 'statement'])
-
 /** Of files in this process nobody else can say more than the fault itself: these kinds leave the file usable. */
-const endured: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmless, 'disk-full', 'capacity'])
+const endured: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmlessKinds, 'disk-full', 'capacity'])
 
 /** From the outside a full pool, a busy writer or our own mistake is no loss while the store's own connections answer. */
-const inconclusive: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmless, 'capacity'])
+const inconclusive: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmlessKinds, 'capacity'])
 
 const kept: Verdict = { verdict: 'kept' }
 
@@ -45,7 +42,7 @@ export class Doubt {
     if (store.driver.embedded !== undefined) {
       return fault === null || endured.has(fault.kind) ? kept : { verdict: 'lost', fault }
     }
-    if (fault !== null && harmless.has(fault.kind)) return kept
+    if (fault !== null && harmlessKinds.has(fault.kind)) return kept
     const running = this.#probes.get(store)
     if (running !== undefined) return await running
     const probe = this.#probe(store).finally(() => this.#probes.delete(store))

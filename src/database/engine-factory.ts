@@ -1,10 +1,11 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
 import { type Disk, diskOf } from '../config/disk.ts'
-import type { Candidate, Connection, Facts, Limits, MikroORM, Role, Want } from '../driver/driver.ts'
+import type { Candidate, Connection, Facts, MikroORM, Role, Want } from '../driver/driver.ts'
 import { FaultError } from '../driver/driver.ts'
 import { untilAborted } from './bounded.ts'
 import type { ResolvedTarget } from './config.ts'
+import type { ConnectionSettings } from './connection-settings.ts'
 import { openingFault } from './fault-of.ts'
 import { kyselyStatements } from './kysely-statements.ts'
 import type { Store } from './store.ts'
@@ -20,12 +21,10 @@ export interface StoreOpener {
   prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void>
 }
 
-/** What the factory takes. `durable` and `limits` are asked at each opening, so that new settings count. */
+/** What the factory takes. `settings` is asked at each opening, so that new settings count. */
 export interface EngineFactoryOptions {
   readonly entities: readonly EntitySchema[]
-  limits(): Limits
-  /** `DATA_DURABLE`; null: detected. */
-  durable(): boolean | null
+  settings(): Pick<ConnectionSettings, 'limits' | 'durable' | 'isSpace'>
 }
 
 /** How long a connection that was opened too late, or only to verify, may take to end. */
@@ -63,7 +62,7 @@ export class DatabaseEngineFactory implements StoreOpener {
   ): Promise<R> {
     const failures: FaultError[] = []
     try {
-      const candidates = await untilAborted(driver.connect(target, this.#options.limits()), signal)
+      const candidates = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
       for (const candidate of candidates) {
         try {
           return await attempt(candidate)
@@ -103,7 +102,8 @@ export class DatabaseEngineFactory implements StoreOpener {
   }
 
   async #diskOf(facts: Facts): Promise<Disk | null> {
-    return facts.path === null ? null : await diskOf(facts.path, this.#options.durable())
+    const { durable, isSpace } = this.#options.settings()
+    return facts.path === null ? null : await diskOf(facts.path, durable, isSpace)
   }
 }
 

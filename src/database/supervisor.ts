@@ -8,6 +8,7 @@ import { demandsOf } from './demand.ts'
 import { Doubt } from './doubt.ts'
 import type { StoreOpener } from './engine-factory.ts'
 import type { Event, Happening } from './event.ts'
+import { harmlessKinds } from './fault-rules.ts'
 import type { Gate } from './gate.ts'
 import { TransitionHistory } from './history.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
@@ -226,6 +227,7 @@ export class Supervisor {
 
   async #judge(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
     if (!heldStores(this.#state).includes(store)) return 'lost'
+    if (fault !== null && harmlessKinds.has(fault.kind)) return 'kept'
     const found = await this.#doubt.verdictOf(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found

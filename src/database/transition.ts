@@ -1,7 +1,9 @@
-import type { Fault, FaultKind } from '../driver/fault.ts'
+import type { Fault } from '../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { backoffCapMs, backoffMs, type Policy, times } from './policy.ts'
+import { deadlineFault, harmlessKinds, leadsToFallback, worthRetrying } from './fault-rules.ts'
+import { backoffCapMs, backoffMs, type Policy } from './policy.ts'
 import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
+import { isFor, opening, standbyAfter, standbyFor } from './standby.ts'
 import {
   type Common,
   type ConnectingFallback,
@@ -10,11 +12,11 @@ import {
   type FallbackConnected,
   healthRow,
   type Opened,
-  type Opening,
   type PrimaryConnected,
   type Standby,
   type State,
 } from './state.ts'
+import { failuresAfter, nextStay } from './stay.ts'
 
 /**
  * The machine: pure, total, in time with nothing but `event.at`. Returns the *same object* when the event means nothing
@@ -22,7 +24,7 @@ import {
  */
 export function transition<S>(state: State<S>, event: Event<S>, policy: Policy): State<S> {
   if (event.type === 'closed' || event.type === 'reconfigured') return disconnect(state, event)
-  if (event.type === 'store.lost' && harmless.has(event.fault.kind)) return state
+  if (event.type === 'store.lost' && harmlessKinds.has(event.fault.kind)) return state
   switch (state.name) {
     case 'DISCONNECTED':
       return event.type === 'asked' && state.reason !== 'closed' ? begin(state, event, policy, 0, null) : state
@@ -39,9 +41,6 @@ export function transition<S>(state: State<S>, event: Event<S>, policy: Policy):
   }
 }
 
-/** Kinds that say nothing against a database that serves. */
-const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>(['statement', 'constraint', 'transient'])
-
 /** Closed is final. */
 function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
   const reason = event.type === 'closed' ? 'closed' : 'settings-changed'
@@ -52,10 +51,6 @@ function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
 /** What every new state carries; `ids` are drawn for its operations. */
 function common<S>(state: State<S>, event: Moment, ids: number): Common {
   return { since: event.at, lastId: state.lastId + ids, stay: state.stay, hasServed: state.hasServed }
-}
-
-function opening(id: number, event: Moment, policy: Policy): Opening {
-  return { status: 'opening', id, until: event.at + policy.connectMs }
 }
 
 /** From nothing: to the primary when one is declared, else to the local store. */
@@ -100,12 +95,6 @@ function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>
   return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
 }
 
-/** Keeps a fallback that is open or on its way; opens one anew otherwise. */
-function standbyFor<S>(policy: Policy, kept: Standby<S> | null, event: Moment, id: number): Standby<S> {
-  if (!policy.fallback) return { status: 'off' }
-  return kept?.status === 'open' || kept?.status === 'opening' ? kept : opening(id, event, policy)
-}
-
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
   const standby = standbyAfter(state, event, policy)
   if (standby !== null) return settled({ ...state, ...standby }, event)
@@ -148,9 +137,6 @@ function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
   return state.step.at === 'opening' && state.step.id === id
 }
 
-/** Kinds that the next attempt may not meet again; of the others another attempt would only say the same. */
-const worthRetrying: ReadonlySet<FaultKind> = new Set<FaultKind>(['unreachable', 'lost', 'capacity', 'transient'])
-
 function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
   const until = event.at + policy.retryDelayMs
   if (!worthRetrying.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline) {
@@ -175,23 +161,6 @@ function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Polic
 function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
   if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, { cause: fault })
   return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
-}
-
-function leadsToFallback(fault: Fault, policy: Policy): boolean {
-  const isOurs = fault.kind === 'statement' || fault.kind === 'constraint'
-  // A database that refuses what we need to open it is not usable as it is configured.
-  const kind = isOurs ? 'configuration' : fault.kind
-  return policy.fallback && (policy.conditions as ReadonlySet<string>).has(kind)
-}
-
-/** The deadline passed and no attempt had answered. */
-const deadlineFault: Fault = {
-  kind: 'unreachable',
-  code: 'FALLBACK_TIMEOUT',
-  summary: 'The primary did not answer within FALLBACK_TIMEOUT.',
-  hint: 'Check host, port and firewall, or raise FALLBACK_TIMEOUT.',
-  ambiguous: false,
-  cause: undefined,
 }
 
 function toFallback<S>(
@@ -273,10 +242,6 @@ function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S
   }
 }
 
-function isFor<S>(standby: Standby<S>, id: number): boolean {
-  return standby.status === 'opening' && standby.id === id
-}
-
 function fallbackServes<S>(state: ConnectingFallback<S>, event: Moment, store: S): FallbackConnected<S> {
   const { declared, cause, failures } = state
   return {
@@ -305,52 +270,6 @@ function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, poli
   }
   if (failures === 0) return begin(state, event, policy, 0, state.standby)
   return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
-}
-
-/** A store that is lost as soon as it serves counts as a failure, so that it is not opened in a loop. */
-function failuresAfter<S>(state: PrimaryConnected<S> | FallbackConnected<S>, event: Moment): number {
-  return event.at - state.since < times.shortLifeMs ? state.failures + 1 : 0
-}
-
-/** How long the fallback is kept at least: 0, or 5 s doubling to 30 s when a return did not hold for a minute. */
-function nextStay<S>(state: PrimaryConnected<S>, at: number): { stay: Common['stay']; stayMs: number } {
-  const { returnedAt, lastMs } = state.stay
-  const servedMs = at - (returnedAt ?? state.since)
-  const isFlapping = returnedAt !== null && servedMs < times.flapWindowMs
-  const rememberedMs = servedMs >= times.forgetStaysMs ? 0 : lastMs
-  const stayMs = isFlapping ? Math.min(times.longestStayMs, Math.max(times.firstStayMs, rememberedMs * 2)) : 0
-  return { stay: { returnedAt: null, lastMs: isFlapping ? stayMs : rememberedMs }, stayMs }
-}
-
-/** The fallback beside the primary opens, fails and is tried again on its own; null when the event is not about it. */
-function standbyAfter<S>(
-  state: ConnectingPrimary<S> | PrimaryConnected<S>,
-  event: Event<S>,
-  policy: Policy,
-): { readonly standby: Standby<S>; readonly lastId: number } | null {
-  const { standby, lastId } = state
-  const id = lastId + 1
-  switch (event.type) {
-    case 'fallback.opened':
-      if (!isFor(standby, event.id)) return null
-      return { lastId, standby: { status: 'open', store: event.store, owes: event.owes } }
-    case 'fallback.failed':
-      if (!isFor(standby, event.id)) return null
-      return { lastId: id, standby: failedStandby(event, event.fault, id) }
-    case 'store.lost':
-      if (standby.status !== 'open' || standby.store !== event.store) return null
-      return { lastId: id, standby: opening(id, event, policy) }
-    case 'due':
-      if (standby.status !== 'failed' || standby.id !== event.id) return null
-      return { lastId: id, standby: opening(id, event, policy) }
-    default:
-      return null
-  }
-}
-
-function failedStandby<S>(event: Moment, fault: Fault, id: number): Standby<S> {
-  const waitMs = times.standbyRetryMs * (0.5 + event.chance / 2)
-  return { status: 'failed', id, fault, retryAt: event.at + waitMs }
 }
 
 function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, policy: Policy): State<S> {

@@ -21,6 +21,7 @@ export const defaults: ConnectionSettings = {
   attempts: 3,
   retryDelayMs: 500,
   durable: null,
+  isSpace: false,
   maxActiveSessions: 1_000,
 }
 
@@ -56,8 +57,7 @@ export function rigOf(options: RigOptions = {}): Rig {
   const seen: DatabaseObservation[] = []
   const opener = new DatabaseEngineFactory({
     entities: options.entities ?? [],
-    limits: () => settings.limits,
-    durable: () => settings.durable,
+    settings: () => settings,
   })
   const supervisor = new Supervisor({
     opener,
