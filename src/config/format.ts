@@ -156,7 +156,7 @@ export function optional<V>(of: Format<V>): Format<V | null> {
   return {
     takes: of.takes,
     json: {
-      ...(type === undefined ? {} : { type: [type, 'null'] }),
+      ...(type === undefined ? {} : { type: [type, 'null'].flat() }),
       ...(Array.isArray(words) ? { enum: [...words, null] } : {}),
       ...rest,
     },

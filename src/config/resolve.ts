@@ -64,7 +64,9 @@ class Resolution implements ResolvedSettings {
   }
 
   isGiven(key: string): boolean {
-    return this.#given.has(key)
+    const top = this.#given.get(key)?.at(-1)
+    // A settings file that lists every setting has null for those that nobody gives.
+    return top !== undefined && (typeof top.value !== 'function' || top.value() !== null)
   }
 
   lines(): readonly SettingLine[] {
