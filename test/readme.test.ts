@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { errorCatalogue } from '../src/errors.ts'
+import { repository, runProcess, startService } from './support/process.ts'
+import { problemCatalogue, readmeBlocks, withBlocks } from './support/readme.ts'
+import { readSources } from './support/sources.ts'
+
+const readme = readFileSync(join(repository, 'README.md'), 'utf8')
+const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+
+test('the tables are those of the code ("npm run readme" writes them)', async () => {
+  assert.equal(withBlocks(readme, await readmeBlocks()), readme)
+})
+
+test('every code that a request can be refused with is explained', () => {
+  for (const code of Object.keys(errorCatalogue)) assert.ok(readme.includes(`| \`${code}\` |`), code)
+})
+
+test('every problem that the sources report is explained', async () => {
+  const known = await problemCatalogue()
+  const reported = [...readSources('src'), ...readSources('plugins')].flatMap((file) =>
+    [...file.text.matchAll(/\bcode: '([A-Z_]+)',?\s+severity:/g)].map((match) => match[1] ?? ''),
+  )
+  assert.deepEqual(
+    reported.filter((code) => !Object.hasOwn(known, code)),
+    [],
+  )
+})
+
+test('the front matter is what a Docker Space wants', () => {
+  const [, matter = ''] = /^---\n([\s\S]*?)\n---\n/.exec(readme) ?? []
+  const pairs = Object.fromEntries(matter.split('\n').map((line) => line.split(/:\s+/, 2)))
+  assert.equal(pairs.sdk, 'docker')
+  assert.equal(pairs.app_port, '7860')
+  const colours = ['red', 'yellow', 'green', 'blue', 'indigo', 'purple', 'pink', 'gray']
+  assert.ok(colours.includes(pairs.colorFrom) && colours.includes(pairs.colorTo))
+  assert.ok(pairs.title && pairs.emoji && pairs.short_description.length <= 60)
+})
+
+test('what the first screen shows is what the service answers', async (t) => {
+  const service = await startService(t)
+  const shown = consoleBlocks().flat()
+  const curls = shown.filter(({ command }) => command.startsWith('curl '))
+  assert.equal(curls.length, 3)
+  for (const { command, printed } of curls) {
+    const local = command.replace('localhost:7860', `127.0.0.1:${service.port}`)
+    const { stdout, code } = await runProcess(t, { command: '/bin/sh', args: ['-c', `${local} --silent`] })
+    assert.equal(code, 0, command)
+    assert.match(stdout, wildcard(printed), command)
+  }
+})
+
+test('the commands of npm are scripts of the package, and check runs', async (t) => {
+  const scripts = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map((match) => match[1] ?? '')
+  const builtin = ['ci', 'install', 'rebuild']
+  assert.deepEqual(
+    scripts.filter((name) => !builtin.includes(name) && !manifest.scripts[name]),
+    [],
+  )
+  assert.ok(readme.includes('npx holdfast check'))
+  const args = [join(repository, manifest.bin.holdfast), 'check', '--json']
+  const { code, stdout, stderr } = await runProcess(t, { args, env: { PORT: undefined, HOST: undefined } })
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(Object.keys(JSON.parse(stdout)).sort(), ['fallback', 'primary', 'problems', 'settings'])
+})
+
+test('the lines of Python work', async (t) => {
+  const [, python = ''] = /```python\n([\s\S]*?)```/.exec(readme) ?? []
+  assert.ok(python.trimEnd().split('\n').length <= 12, 'ten lines, and a blank one or two')
+  if (spawnSync('python3', ['--version']).status !== 0) {
+    t.diagnostic('no python3 on this machine: the lines were counted, not run')
+    return
+  }
+  const service = await startService(t)
+  const script = python.replace('http://localhost:7860', service.url)
+  const { stdout, stderr } = await runProcess(t, { command: 'python3', args: ['-c', script] })
+  assert.equal(stdout, 'from Python 1\n', stderr)
+})
+
+test('every link inside the repository leads somewhere', () => {
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
+  assert.ok(links.length > 0)
+  assert.deepEqual(
+    links.filter((link) => !existsSync(join(repository, link))),
+    [],
+  )
+})
+
+test('the alert rules name metrics that are measured', () => {
+  const rules = readFileSync(join(repository, 'config/examples/alerts.yml'), 'utf8')
+  assert.equal(rules.match(/^\s+- alert: /gm)?.length, 3)
+  const measured = readSources('src/observe')
+    .map((file) => file.text)
+    .join('\n')
+  const named = [...rules.matchAll(/\bholdfast_[a-z_]+/g)].map(([name]) => name.replace(/_bucket$/, ''))
+  assert.deepEqual(
+    named.filter((name) => !measured.includes(name)),
+    [],
+  )
+})
+
+interface Shown {
+  readonly command: string
+  /** The lines below it. */
+  readonly printed: string
+}
+
+/** The `console` blocks: lines that begin with `$ ` are commands, what follows is what they print. */
+function consoleBlocks(): Shown[][] {
+  return [...readme.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block = '']) =>
+    block
+      .split(/^\$ /m)
+      .filter((part) => part !== '')
+      .map((part) => {
+        const [command = '', ...printed] = part.split('\n')
+        return { command: command.replace(/\s+# .*$/, ''), printed: printed.join('\n').trim() }
+      }),
+  )
+}
+
+/** The text as a pattern in which `…` stands for anything. */
+function wildcard(text: string): RegExp {
+  const parts = text.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}\\s*$`, 's')
+}
