@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Candidate, Connection, Limits, MikroORM, OrmOptions, Problem, Severity } from '../../src/driver/driver.ts'
+import type {
+  Candidate,
+  Connection,
+  Facts,
+  Limits,
+  MikroORM,
+  OrmOptions,
+  Problem,
+  Severity,
+} from '../../src/driver/driver.ts'
 import { type Checked, openChecked } from './checked.ts'
 import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
@@ -10,7 +19,7 @@ import { isServed } from './in-service.ts'
 import { OpenFile } from './open-file.ts'
 import { ormOptions } from './orm-options.ts'
 import { isTrusted, preparePlace, setAside, syncFolder } from './place.ts'
-import { openFiles } from './scope.ts'
+import { openFiles } from './registry.ts'
 import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
 
 /** The places of a target, in the order to try them. Opens nothing. */
@@ -57,8 +66,8 @@ class FileCandidate implements Candidate {
     })
   }
 
-  orm(): OrmOptions {
-    return ormOptions(this.#place.file, () => this.#openFile())
+  orm(_facts: Facts): OrmOptions {
+    return ormOptions(this.#place.file, () => this.#openFile(), this.#limits.echo)
   }
 
   async close(orm: MikroORM, withinMs: number): Promise<void> {

@@ -3,7 +3,8 @@ import type { Dialect } from 'kysely'
 import { nestedError } from './faults.ts'
 import { lateDialect, synced } from './kysely.ts'
 import type { OpenFile } from './open-file.ts'
-import { openFiles, type Scope, transactionAround, transactionScope } from './scope.ts'
+import { openFiles } from './registry.ts'
+import { type Scope, transactionAround, transactionScope } from './scope.ts'
 
 type Transactional = SqliteConnection['transactional']
 type TransactionalOptions = NonNullable<Parameters<Transactional>[1]>

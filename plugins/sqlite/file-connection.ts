@@ -4,8 +4,8 @@ import { classify } from './faults.ts'
 import type { Native } from './handle.ts'
 import { enterService } from './in-service.ts'
 
-/** How long a foreign lock is waited for when the signal is longer. */
-const waitMs = 60_000
+/** How long another writer is waited for before it counts as proof of a file that can be written. */
+const waitMs = 250
 
 /** What a connection is made of. */
 export interface FileConnectionParts {
@@ -28,7 +28,8 @@ export class FileConnection implements Connection {
     this.#leave = enterService(parts.path)
   }
 
-  /** @throws what `classify` reads; on a full disk the proof `open` passes, because reads can be answered. */
+  /** @throws what `classify` reads; on a full disk the proof `open` passes, because reads can be
+   * answered; another writer that is busy is no failure. */
   async verify(want: Want, signal: AbortSignal): Promise<Facts> {
     const { native, path, isEphemeral, problems } = this.#parts
     signal.throwIfAborted()
@@ -37,7 +38,9 @@ export class FileConnection implements Connection {
       await whileBusy(() => writeProof(native), waitMs, signal)
     } catch (error) {
       if (native.open && native.inTransaction) native.exec('rollback')
-      if (want.proof === 'write' || classify(error, 'commit').kind !== 'disk-full') throw error
+      const { kind } = classify(error, 'commit')
+      signal.throwIfAborted()
+      if (kind !== 'transient' && (want.proof === 'write' || kind !== 'disk-full')) throw error
     }
     return { version, path, ephemeral: isEphemeral, pooled: false, problems }
   }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { Inspection, Problem, Severity } from '../../src/driver/driver.ts'
 import { isServed } from './in-service.ts'
 import { maskPath, type SqliteTarget } from './target.ts'
@@ -24,7 +24,6 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
       break
     }
   }
-  await noticeEarlier(target, say)
   return { problems, path: used ?? target.places[0]?.file ?? null }
 }
 
@@ -83,20 +82,4 @@ function hasHeader(file: string): boolean {
   } catch {
     return false
   }
-}
-
-/** A file that an earlier deployment left in the working directory is named, and left alone. */
-async function noticeEarlier(target: SqliteTarget, say: Say): Promise<void> {
-  const configured = target.places[0]?.file
-  if (target.role === 'primary' || configured === undefined) return
-  const earlier = resolve(basename(configured))
-  if (target.places.some((place) => place.file === earlier)) return
-  const found = await stat(earlier).catch(() => null)
-  if (found === null || !found.isFile()) return
-  say(
-    'SQLITE_EARLIER_FILE',
-    'info',
-    `${maskPath(earlier)} of an earlier deployment is left alone.`,
-    `To use it: SQLITE_ALLOW_PATHS=${maskPath(dirname(earlier))} FALLBACK_DATABASE_URL=sqlite:///${maskPath(earlier)}`,
-  )
 }

@@ -193,7 +193,8 @@ function prepare(handle: Handle, query: CompiledQuery): Prepared {
 
 /** As kysely's own: a statement gives either rows or counts. The row's type is the caller's claim. */
 function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): QueryResult<R> {
-  handle.note(query.sql)
+  // Such texts are MikroORM's, with the values in them; its own logger tells them without (orm-options.ts).
+  if (query.parameters.length > 0 || query.query.kind !== 'RawNode') handle.note(query.sql)
   const values = nativeValues(query.parameters)
   if (prepared.isReader) return { rows: prepared.statement.all(values) as Row[] as R[] }
   const { changes, lastInsertRowid } = prepared.statement.run(values)

@@ -1,13 +1,28 @@
-import type { OrmOptions } from '../../src/driver/driver.ts'
+import type { Logger } from '@mikro-orm/core'
+import type { Limits, OrmOptions } from '../../src/driver/driver.ts'
 import { createDriverClass, type OpenFileOnce } from './connection.ts'
 
 const silent = (): void => {}
+
+/** MikroORM's messages go nowhere; its statements go to ECHO_SQL, by their text with placeholders. */
+function createLogger(echo: ((sql: string) => void) | undefined): Logger {
+  return {
+    log: silent,
+    error: silent,
+    warn: silent,
+    setDebugMode: silent,
+    isEnabled: (namespace) => echo !== undefined && namespace === 'query',
+    logQuery: ({ query }) => {
+      if (query !== undefined) echo?.(query)
+    },
+  }
+}
 
 /**
  * Everything that `new MikroORM` needs but the entities. Each option that a stray `MIKRO_ORM_*` variable could fill is
  * given, `undefined` included: given options win over the environment, and `undefined` then takes MikroORM's default.
  */
-export function ormOptions(path: string, open: OpenFileOnce): OrmOptions {
+export function ormOptions(path: string, open: OpenFileOnce, echo: Limits['echo']): OrmOptions {
   const options = {
     driver: createDriverClass(open),
     dbName: path,
@@ -40,6 +55,7 @@ export function ormOptions(path: string, open: OpenFileOnce): OrmOptions {
     debug: false,
     colors: false,
     logger: silent,
+    loggerFactory: () => createLogger(echo),
     discovery: {
       warnWhenNoEntities: false,
       checkDuplicateTableNames: undefined,

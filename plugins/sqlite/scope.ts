@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { OpenFile } from './open-file.ts'
 import type { OwnTransaction } from './transaction.ts'
 import type { Permit } from './writer.ts'
 
 /** The EntityManager transaction that the code at hand runs inside. */
 export interface Scope {
-  readonly file: OpenFile
+  /** The open file; by identity. */
+  readonly file: object
   /** Null before BEGIN has succeeded and from the end of the caller's work on. */
   transaction: OwnTransaction | null
 }
@@ -22,11 +22,8 @@ export interface Reservation {
 /** How the schema lock hands its writer to the transaction that MikroORM begins. */
 export const reservation: AsyncLocalStorage<Reservation> = new AsyncLocalStorage<Reservation>()
 
-/** The open file behind a MikroORM connection. Kept outside of it: `Connection` copies and wipes its own options. */
-export const openFiles: WeakMap<object, OpenFile> = new WeakMap()
-
 /** The open transaction on this file that the code at hand runs inside, or null. */
-export function transactionAround(file: OpenFile): OwnTransaction | null {
+export function transactionAround(file: object): OwnTransaction | null {
   const scope = transactionScope.getStore()
   return scope !== undefined && scope.file === file ? scope.transaction : null
 }

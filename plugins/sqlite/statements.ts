@@ -1,6 +1,6 @@
 import type { MikroORM, StatementRunner, Statements } from '../../src/driver/driver.ts'
 import type { OpenFile } from './open-file.ts'
-import { openFiles } from './scope.ts'
+import { openFiles } from './registry.ts'
 
 /** Native statements on the file of a connected ORM. */
 export const statements: Statements = {
