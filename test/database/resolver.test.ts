@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { driver as sqlite } from '../../plugins/sqlite/sqlite.ts'
 import { readLayers } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { DatabaseUrlResolver, type Resolution } from '../../src/database/resolver.ts'
@@ -393,6 +394,67 @@ describe('the resolution of the fallback', () => {
     const none = await resolveWith({}, [postgres])
     assert.equal(none.fallback, null)
     assert.deepEqual(codes(none), ['FALLBACK_NONE'])
+  })
+})
+
+describe('the resolution of anything at all', () => {
+  it('gives a fallback and never throws, with and without validation', async () => {
+    const names = [
+      'DATABASE_URL',
+      'DATABASE_DRIVER',
+      'DATABASE_HOST',
+      'DATABASE_PORT',
+      'DATABASE_PASSWORD',
+      'DATABASE_NAME',
+      'FALLBACK_DATABASE_URL',
+    ]
+    const word = fc.constantFrom(
+      'sqlite',
+      ':',
+      '/',
+      '//',
+      '..',
+      '@',
+      '?',
+      '=',
+      '&',
+      '%',
+      '%zz',
+      '"',
+      "'",
+      '\n',
+      ' ',
+      'psql ',
+      'x.db',
+      'postgres',
+      '<',
+      '>',
+      '$',
+      '{',
+      '}',
+      'null',
+      ':memory:',
+      '\u{1F600}',
+      '\uD800',
+    )
+    const value = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(word, { maxLength: 12 }).map((words) => words.join('')),
+    )
+    const env = fc.dictionary(fc.constantFrom(...names), value)
+    await fc.assert(
+      fc.asyncProperty(env, fc.boolean(), async (given, isValidated) => {
+        const all = { ...given, DATABASE_VALIDATION_ENABLED: String(isValidated) }
+        const config = await resolveWith(all, [sqlite, postgres])
+        // None only where the primary is the same file.
+        if (config.fallback === null) assert.deepEqual(codes(config).slice(-1), ['FALLBACK_IS_PRIMARY'])
+        else assert.equal(config.fallback.driver.name, 'sqlite')
+        assert.equal(config.absence === null, config.declared)
+        if (config.declared && config.primary === null)
+          assert.ok(config.problems.some(({ severity }) => severity === 'error'))
+      }),
+      { numRuns: 1_000 },
+    )
   })
 })
 
