@@ -1,9 +1,11 @@
-import { defineEntity, type EntitySchema, p } from '@mikro-orm/core'
+import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
 import { drawId } from '../database/work-session.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 
 /** A row as an EntityManager gives it; the fields are the declaration's. */
 export interface RowEntity {
+  /** What hooks fill in when business code creates a row. */
+  [OptionalProps]?: 'id' | 'createdAt' | 'updatedAt' | 'version' | 'holdfast_attempt'
   id: string
   createdAt: Date
   updatedAt: Date
@@ -29,11 +31,21 @@ interface Property {
   runtimeType(name: string): Property
 }
 
+const entities = new WeakMap<Collection, EntitySchema<RowEntity>>()
+
 /**
- * The entity of a collection: table and columns are called as the declaration calls them. Business code may use it with
- * an EntityManager; ids, times, version and the ETag then follow from hooks.
+ * The entity of a collection, the same for the same declaration: table and columns are called as the declaration calls
+ * them. Business code may use it with an EntityManager; ids, times, version and the ETag then follow from hooks.
  */
 export function entityOf(collection: Collection): EntitySchema<RowEntity> {
+  const known = entities.get(collection)
+  if (known !== undefined) return known
+  const made = defineRow(collection)
+  entities.set(collection, made)
+  return made
+}
+
+function defineRow(collection: Collection): EntitySchema<RowEntity> {
   const properties: Record<string, Property> = {
     id: column('id', p.uuid()).primary().onCreate(drawId),
   }

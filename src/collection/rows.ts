@@ -1,6 +1,6 @@
-import { drawId } from '../database/work-session.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../database/session.ts'
 import type { Demand, Store } from '../database/store.ts'
+import { drawId } from '../database/work-session.ts'
 import type { Row } from '../driver/driver.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { Collection } from './declaration.ts'

@@ -73,8 +73,7 @@ export function openHouse(
   const reports: TableReport[] = []
   const opener = new DatabaseEngineFactory({
     entities: collections.map(entityOf),
-    limits: () => settings.limits,
-    durable: () => null,
+    settings: () => settings,
   })
   const supervisor = new Supervisor({
     opener,
