@@ -1,23 +1,20 @@
-import { isAbsolute } from 'node:path'
+import { housePluginNames } from './driver/house.ts'
+import { locatePlugin } from './driver/locate.ts'
 
 /** Put in by the bundler; not there in sources and compiled modules. */
 declare const HOLDFAST_BUNDLED: boolean | undefined
 
-/** True in the bundled process, where packages such as MikroORM are inside and not shared with anything imported. */
-export function isBundled(): boolean {
-  return typeof HOLDFAST_BUNDLED !== 'undefined' && HOLDFAST_BUNDLED
-}
-
 /**
- * Where the process must go on from when a driver is named by path: such a plugin imports MikroORM itself, and two
- * copies of it in one process do not recognise each other. Null: here. Only ever an address in the bundle.
+ * Where the process must go on from when a plugin is not the house's own: it imports MikroORM itself, and two copies of
+ * that in one process do not recognise each other. Null: here. Only ever an address in the bundle. Never rejects.
  */
-export function modulesEntry(drivers: readonly string[]): string | null {
-  if (!isBundled() || !drivers.some(isPath)) return null
-  return new URL('./lib/src/main.js', import.meta.url).href
-}
-
-/** True for a driver that is named by where it lives: a path, relative or absolute, or a `file:` address. */
-export function isPath(driver: string): boolean {
-  return isAbsolute(driver) || /^(\.{1,2}[/\\]|file:)/.test(driver) || driver.includes('/')
+export async function modulesEntry(drivers: readonly string[], cwd: string): Promise<string | null> {
+  if (typeof HOLDFAST_BUNDLED === 'undefined') return null
+  const house = await housePluginNames()
+  for (const name of drivers.filter((one) => !house.includes(one))) {
+    // A name that means nothing is a problem of the settings, and no reason to start slowly.
+    const foreign = await locatePlugin(name, cwd).catch(() => null)
+    if (foreign !== null) return new URL('./lib/src/main.js', import.meta.url).href
+  }
+  return null
 }
