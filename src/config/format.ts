@@ -150,7 +150,7 @@ export function list<V>(of: Format<V>, maxItems = 64): Format<readonly V[]> {
   }
 }
 
-/** The same, or absent: null, and blank text where `of` is not kept to the letter. */
+/** The same, or absent: null, and blank text where `of` takes none. */
 export function optional<V>(of: Format<V>): Format<V | null> {
   const { type, enum: words, ...rest } = of.json
   return {
@@ -160,7 +160,12 @@ export function optional<V>(of: Format<V>): Format<V | null> {
       ...(Array.isArray(words) ? { enum: [...words, null] } : {}),
       ...rest,
     },
-    read: (given) => (given === null ? { value: null } : of.read(given)),
+    read(given) {
+      if (given === null) return { value: null }
+      const reading = of.read(given)
+      const isBlank = typeof given === 'string' && given.trim() === ''
+      return isBlank && 'reason' in reading ? { value: null } : reading
+    },
   }
 }
 

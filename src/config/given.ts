@@ -30,8 +30,8 @@ export function gather(
       problems.push(unreadableTree(tree.origin, tree.content))
     }
   }
-  for (const [key, { env }] of schema) {
-    const inEnvironment = givenByEnvironment(key, env, layers.environment)
+  for (const [key, { env, secret }] of schema) {
+    const inEnvironment = givenByEnvironment(key, env, secret, layers.environment)
     if (inEnvironment !== null) given.push(inEnvironment)
     const file = layers.secretFiles.find((one) => one.env === env)
     if (file !== undefined) given.push(givenBySecretFile(key, file))
@@ -39,9 +39,11 @@ export function gather(
   return { given, problems }
 }
 
-function givenByEnvironment(key: string, name: string, environment: Environment): Given | null {
+/** A blank variable is unset like an empty one; of a secret every character counts. */
+function givenByEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): Given | null {
   const value = environment.value(name)
-  return value === undefined ? null : { key, name, origin: { from: 'environment', name }, value: () => value }
+  if (value === undefined || (!isSecret && value.trim() === '')) return null
+  return { key, name, origin: { from: 'environment', name }, value: () => value }
 }
 
 function givenBySecretFile(key: string, { env, path, content }: SecretFile): Given {

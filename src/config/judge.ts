@@ -68,8 +68,7 @@ function invalid(key: string, setting: Setting, one: Given, reason: string, inst
   const subject =
     isUnreadable && one.origin.from === 'secret-file' ? `The file ${one.origin.path} (${one.name})` : one.name
   const shown = setting.secret || isUnreadable || typeof one.value !== 'function' ? '' : ` (${show(one.value())})`
-  const used =
-    instead === null ? `the default ${show(setting.default)} is used` : `the value of ${formatOrigin(instead)} is used`
+  const used = instead === null ? defaultUsed(setting) : `the value of ${formatOrigin(instead)} is used`
   return {
     code: isUnreadable ? 'FILE_UNREADABLE' : 'SETTING_INVALID',
     severity: 'error',
@@ -81,6 +80,10 @@ function invalid(key: string, setting: Setting, one: Given, reason: string, inst
       ? `Make it a readable file that holds ${setting.format.takes}, or remove ${one.name}.`
       : `Set ${one.name} to ${setting.format.takes}, or remove it.`,
   }
+}
+
+function defaultUsed({ default: fallback }: Setting): string {
+  return fallback === null ? 'it is left unset' : `the default ${show(fallback)} is used`
 }
 
 function repaired(key: string, setting: Setting, one: Given, repair: string): Problem {
@@ -121,7 +124,9 @@ function isSamePlace(below: Origin, above: Origin): boolean {
 }
 
 function isSameValue(setting: Setting, below: Given, above: Given): boolean {
-  return isDeepStrictEqual(read(setting, below), read(setting, above))
+  const readings = [read(setting, below), read(setting, above)]
+  // What cannot be read has been reported already.
+  return readings.some((reading) => 'reason' in reading) || isDeepStrictEqual(readings[0], readings[1])
 }
 
 function inert(key: string, setting: Setting, why: string, top: Given): Problem[] {

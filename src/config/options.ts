@@ -8,11 +8,13 @@ import type { ResolvedSettings, Settings } from './settings.ts'
 export type SettingsInput = PartsOf<Settings> & { readonly [flatName: string]: unknown }
 
 type PartsOf<T> = { readonly [K in keyof T]?: Given<T[K]> | undefined }
-type Given<V> = V extends Secret
-  ? V | string
-  : V extends readonly unknown[] | string | number | boolean | null
-    ? V
-    : PartsOf<V>
+type Given<V> = unknown extends V
+  ? V
+  : V extends Secret
+    ? V | string
+    : V extends readonly unknown[] | string | number | boolean | null
+      ? V
+      : PartsOf<V>
 
 /** Settings given in code, with the same checks as those of files. Reads no file and no environment. Never throws. */
 export function settingsFromOptions(options: SettingsInput, declarations?: Declarations): ResolvedSettings {
