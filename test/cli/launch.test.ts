@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { rm, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { isRoot, ordinaryUid, repository, runProcess } from '../support/process.ts'
+import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
+
+// Plain JavaScript without declarations: an old Node reads it first.
+const runtime: { isNewEnough(version: string): boolean; needsStripFlag(version: string): boolean } = await import(
+  pathToFileURL(join(repository, 'src/cli/runtime.js')).href
+)
+const asUser = isRoot ? { uid: ordinaryUid } : {}
+
+test('Node is new enough from 22.17 on, and strips types unasked from 22.18 on', () => {
+  const versions = ['18.20.0', '20.20.2', '22.16.9', '22.17.0', '22.18.0', '23.0.0', '24.21.0']
+  assert.deepEqual(versions.filter(runtime.isNewEnough), ['22.17.0', '22.18.0', '23.0.0', '24.21.0'])
+  assert.deepEqual(versions.slice(3).filter(runtime.needsStripFlag), ['22.17.0'])
+})
+
+test('an old Node without the bundled one gets one sentence and exit 1', async (t) => {
+  // The version is a property of the process that reads it, so that is what the test makes old.
+  const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.1.0' } })"
+  const dir = await makePackage(t, { 'old.cjs': old })
+  const { code, stdout, stderr } = await runProcess(t, { cwd: dir, args: ['-r', './old.cjs', 'src/cli/start.js'] })
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^Holdfast needs Node 22\.17 or newer and this is 20\.1\.0: .*\n$/)
+})
+
+test('the bundled Node takes over, with arguments, signals and the exit code passed through', async (t) => {
+  const dir = await makePackage(t, {
+    'node_modules/node/bin/node': `#!/bin/sh\nexec env TAKEN=yes "${process.execPath}" "$@"\n`,
+    'src/cli/runtime.js': launcher('runtime.js').replace('isBundledElsewhere() &&', '!process.env.TAKEN &&'),
+    'src/cli/entry.js': 'export const importEntry = (name) => import("../../" + name + ".js")',
+    'cli.js': 'console.log(process.env.TAKEN, process.argv.slice(2).join()); process.exitCode = 7',
+    'main.js': 'process.on("SIGTERM", () => process.exit(9)); console.log("up"); setInterval(() => {}, 1e6)',
+  })
+  await runProcess(t, { cwd: dir, command: '/bin/chmod', args: ['+x', 'node_modules/node/bin/node'] })
+  const cli = await runProcess(t, { cwd: dir, args: ['src/cli/holdfast.js', 'check', '--json'], ...asUser })
+  assert.equal(cli.stdout, 'yes check,--json\n')
+  assert.equal(cli.code, 7)
+  const script = [
+    'mkfifo fifo',
+    `"${process.execPath}" src/cli/holdfast.js > fifo &`,
+    'read -r _ < fifo',
+    'kill -TERM $!',
+    'wait $!',
+    'echo $?',
+  ]
+  await writeFiles(dir, { 'run.sh': script.join('\n') })
+  const stopped = await runProcess(t, { cwd: dir, command: '/bin/sh', args: ['run.sh'], ...asUser })
+  assert.equal(stopped.stdout, '9\n')
+})
+
+test('the build runs while it is newer than what it was made of, else the sources', async (t) => {
+  const dir = await makePackage(t, {
+    'src/main.ts': 'const from: string = "sources"; console.log(from)',
+    'src/other.ts': '',
+    'plugins/one/one.ts': '',
+    'dist/main.js': 'console.log("build")',
+    'dist/built.json': '{}',
+  })
+  const start = async () => (await runProcess(t, { cwd: dir, args: ['src/cli/start.js'] })).stdout.trim()
+  const age = (path: string, seconds: number) => utimes(join(dir, path), seconds, seconds)
+  const nowS = Math.ceil(Date.now() / 1000)
+  await age('dist/built.json', nowS + 100)
+  assert.equal(await start(), 'build')
+  assert.ok(existsSync(join(dir, 'dist/cache')), 'what Node compiled is kept for the next start')
+  await age('plugins/one/one.ts', nowS + 200)
+  assert.equal(await start(), 'sources')
+  await age('dist/built.json', nowS + 300)
+  assert.equal(await start(), 'build')
+  await age('src', nowS + 400) // As a file that was taken away leaves its folder.
+  assert.equal(await start(), 'sources')
+  await rm(join(dir, 'dist/built.json'))
+  assert.equal(await start(), 'sources')
+})
+
+test('an installed package has a build and no sources', async (t) => {
+  const dir = await makePackage(t, { 'dist/main.js': 'console.log("build")', 'dist/built.json': '{}' })
+  const { stdout } = await runProcess(t, { cwd: dir, args: ['src/cli/holdfast.js', 'start'] })
+  assert.equal(stdout, 'build\n')
+})
+
+test('building does nothing, successfully, where the bundler is absent, unless it was asked for', async (t) => {
+  const dir = await makePackage(t, { 'src/cli/build.js': launcher('build.js'), 'src/main.ts': '' })
+  const optional = await runProcess(t, { cwd: dir, args: ['src/cli/build.js', '--optional'] })
+  assert.deepEqual([optional.code, optional.stdout, optional.stderr], [0, '', ''])
+  const asked = await runProcess(t, { cwd: dir, args: ['src/cli/build.js'] })
+  assert.equal(asked.code, 1)
+  assert.match(asked.stderr, /esbuild is not installed/)
+  assert.equal(existsSync(join(dir, 'dist')), false)
+})
+
+/** A folder that looks like ours to the launchers. */
+async function makePackage(t: Cleanup, files: Files): Promise<string> {
+  const dir = await makeTempDir(t, 'launch')
+  const launchers = ['runtime.js', 'entry.js', 'start.js', 'holdfast.js'].map((name) => [
+    `src/cli/${name}`,
+    launcher(name),
+  ])
+  await writeFiles(dir, { 'package.json': '{"type":"module"}', ...Object.fromEntries(launchers), ...files })
+  return dir
+}
+
+function launcher(name: string): string {
+  return readFileSync(join(repository, 'src/cli', name), 'utf8')
+}
