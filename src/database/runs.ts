@@ -37,7 +37,9 @@ export class Runs {
   #start(demand: Demand<Store>): () => void {
     if (demand.run === 'wait') {
       const { id, until } = demand
-      return this.#clock.wait(until - this.#clock.now(), () => this.#tell({ type: 'due', id }))
+      const waitMs = until - this.#clock.now()
+      const onDue = (): void => this.#tell({ type: 'due', id })
+      return waitMs > 0 ? this.#clock.wait(waitMs, onDue) : soon(onDue)
     }
     const controller = new AbortController()
     void this.#perform(demand, controller.signal).then((happening) => {
@@ -62,5 +64,16 @@ export class Runs {
       case 'switch':
         return this.#operations.switch(demand, signal)
     }
+  }
+}
+
+/** Calls `fn` once this turn's work is done, unless the returned function was called before. */
+function soon(fn: () => void): () => void {
+  let isCancelled = false
+  queueMicrotask(() => {
+    if (!isCancelled) fn()
+  })
+  return () => {
+    isCancelled = true
   }
 }

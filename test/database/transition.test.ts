@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { faultConditions } from '../../src/config/settings.ts'
-import { type Demand, demandsOf } from '../../src/database/demand.ts'
+import { demandsOf } from '../../src/database/demand.ts'
 import type { Event, EventType, Happening } from '../../src/database/event.ts'
 import type { Policy } from '../../src/database/policy.ts'
 import { heldStores, initialState, releasedStores, type State, type StateName } from '../../src/database/state.ts'
@@ -368,14 +368,14 @@ describe('whatever happens', () => {
           const awaited = demandsOf(state).filter((demand) => demand.run === answers[step.type])
           const id = step.isRight ? awaited[step.pick % Math.max(1, awaited.length)]?.id : undefined
           const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind), owes: step.owes }
-          const held = heldStores(state)
+          const held = heldStores<string>(state)
           let store: string = held[step.pick % Math.max(1, held.length)] ?? 'unknown'
           if (step.type === 'store.lost' && !step.isRight) store = 'unknown'
           if (step.type === 'store.lost' && store === 'unknown') continue
           if (step.type.endsWith('opened') || step.type === 'carried') {
             made += 1
             store = `S${made}`
-            const kept: Demand<string> | undefined = demandsOf(state).find((demand) => demand.run === 'carry')
+            const kept = demandsOf<string>(state).find((demand) => demand.run === 'carry')
             if (step.type === 'carried' && id !== undefined && kept?.run === 'carry' && kept.primary !== null) {
               store = kept.primary
             } else open.add(store)
