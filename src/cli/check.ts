@@ -7,6 +7,7 @@ import { formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
 import type { ResolvedTarget } from '../database/config.ts'
+import { targetFiles } from '../database/target-files.ts'
 import { declarationsOf, type Resolved, resolveAll } from '../resolve.ts'
 
 /** What is configured, from where, and what is wrong with it. Holds no secret. */
@@ -117,7 +118,7 @@ async function inspect({
   driver,
   target,
 }: ResolvedTarget): Promise<{ problems: readonly Problem[]; path: string | null }> {
-  const unseen = { problems: [], path: driver.embedded?.files(target)[0] ?? null }
+  const unseen = { problems: [], path: targetFiles({ driver, target })[0] ?? null }
   if (driver.inspect === undefined) return unseen
   const { promise: late, resolve } = Promise.withResolvers<typeof unseen>()
   const timer = setTimeout(() => resolve(unseen), inspectWithinMs)

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Problem } from '../config/problem.ts'
 import type { DatabaseConfig } from './config.ts'
+import { targetFiles } from './target-files.ts'
 
 /** Where a deployment before the data directory kept its rows: beside the application. */
 const legacyName = 'production.db'
@@ -12,7 +13,7 @@ const legacyName = 'production.db'
  */
 export async function legacyFileProblem(cwd: string, config: DatabaseConfig): Promise<Problem | null> {
   const path = join(cwd, legacyName)
-  const used = [config.primary, config.fallback].flatMap((one) => one?.driver.embedded?.files(one.target) ?? [])
+  const used = [config.primary, config.fallback].flatMap(targetFiles)
   if (used.includes(path) || !(await hasContent(path))) return null
   return {
     code: 'LEGACY_FILE',

@@ -299,6 +299,11 @@ describe('the resolution of parts', () => {
       differing.problems.map(({ code, setting, severity }) => [code, setting, severity]),
       [['ADDRESS_PARTS_DIFFER', 'database.host', 'warning']],
     )
+    const quoted = await resolveWith({ ...parts, DATABASE_URL: '"postgresql://me:S3cr3t@db:6543/app"' }, [
+      files,
+      postgres,
+    ])
+    assert.deepEqual(codes(quoted), ['ADDRESS_REPAIRED'])
     const password = await resolveWith({ ...parts, DATABASE_URL: 'postgresql://me:0th3r1@db:6543/app' }, [
       files,
       postgres,
@@ -347,10 +352,8 @@ describe('the resolution of the fallback', () => {
       },
     }
     await resolveWith({ DATABASE_URL: 'sqlite:///./x.db' }, [spy])
-    assert.deepEqual(seen, [
-      ['primary', ['/data']],
-      ['fallback', ['/data', '/elsewhere']],
-    ])
+    assert.deepEqual(seen[0], ['primary', ['/data']])
+    assert.deepEqual(seen.at(-1), ['fallback', ['/data', '/elsewhere']])
   })
 
   it('is none where it is the primary itself', async () => {
@@ -361,6 +364,17 @@ describe('the resolution of the fallback', () => {
       config.problems.map(({ code, severity }) => [code, severity]),
       [['FALLBACK_IS_PRIMARY', 'info']],
     )
+  })
+
+  it('never moves into the file of the primary', async () => {
+    const url = 'sqlite:////elsewhere/production.db'
+    const env = { DATABASE_URL: url, SQLITE_ALLOW_PATHS: '/elsewhere' }
+    const config = await resolveWith(env, [sqlite])
+    const filesOf = (one: Resolution['primary']) => one?.driver.embedded?.files(one.target)
+    assert.deepEqual(filesOf(config.primary), ['/elsewhere/production.db'])
+    assert.deepEqual(filesOf(config.fallback), ['/data/production.db'])
+    const free = await resolveWith({ ...env, DATABASE_URL: 'sqlite:////elsewhere/other.db' }, [sqlite])
+    assert.deepEqual(filesOf(free.fallback), ['/data/production.db', '/elsewhere/production.db'])
   })
 
   it('is none beside a declared primary when it is switched off', async () => {
