@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { rm, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { isRoot, ordinaryUid, repository, runProcess } from '../support/process.ts'
+import { isRoot, ordinaryUid, repository, runProcess, startProcess } from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
+import { until } from '../support/until.ts'
 
 // Plain JavaScript without declarations: an old Node reads it first.
 const runtime: { isNewEnough(version: string): boolean; needsStripFlag(version: string): boolean } = await import(
@@ -52,6 +53,25 @@ test('the bundled Node takes over, with arguments, signals and the exit code pas
   await writeFiles(dir, { 'run.sh': script.join('\n') })
   const stopped = await runProcess(t, { cwd: dir, command: '/bin/sh', args: ['run.sh'], ...asUser })
   assert.equal(stopped.stdout, '9\n')
+})
+
+test('npm start hands SIGTERM to the service and leaves nothing behind', async (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+  const dir = await makePackage(t, {
+    'package.json': JSON.stringify({ type: 'module', scripts: { start: scripts.start } }),
+    'dist/main.js':
+      'import { writeFileSync } from "node:fs";' +
+      'process.on("SIGTERM", () => { writeFileSync("ended", ""); process.exit(0) });' +
+      'writeFileSync("started", String(process.pid)); setInterval(() => {}, 1e6)',
+    'dist/built.json': '{}',
+  })
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  const npm = await startProcess(t, { cwd: dir, command: 'npm', args: ['start'], env: { PATH } })
+  const pid = await until(() => Number(readFileSync(join(dir, 'started'), 'utf8')) || null, { withinMs: 20_000 })
+  t.after(() => isAlive(pid) && process.kill(pid, 'SIGKILL'))
+  await npm.end('SIGTERM')
+  assert.ok(existsSync(join(dir, 'ended')), npm.output())
+  assert.equal(isAlive(pid), false)
 })
 
 test('the build runs while it is newer than what it was made of, else the sources', async (t) => {
@@ -103,6 +123,14 @@ async function makePackage(t: Cleanup, files: Files): Promise<string> {
   ])
   await writeFiles(dir, { 'package.json': '{"type":"module"}', ...Object.fromEntries(launchers), ...files })
   return dir
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 function launcher(name: string): string {
