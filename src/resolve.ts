@@ -1,5 +1,5 @@
 import { dataPlaces } from './config/data-places.ts'
-import { type Layers, type LayersFrom, readLayers, refreshSecrets } from './config/layers.ts'
+import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from './config/layers.ts'
 import type { Problem } from './config/problem.ts'
 import { resolveSettings } from './config/resolve.ts'
 import type { ResolvedSettings } from './config/settings.ts'
@@ -45,6 +45,37 @@ export async function resolveLayers(
   const legacy = await legacyFileProblem(cwd, config)
   const all = [...resolved.problems, ...problems, ...config.problems, ...(legacy === null ? [] : [legacy])]
   return { layers, resolved, registry, config, problems: all }
+}
+
+/** The same drivers and files with the secret files read anew: a rotated secret counts from the next connection on. Never rejects. */
+export async function refreshed(found: Resolved, cwd: string): Promise<Resolved> {
+  if (found.layers.secretFiles.length === 0) return found
+  const declarations = declarationsOf(found.registry)
+  const layers = await refreshSecrets(found.layers, declarations)
+  const resolved = resolveSettings(layers, declarations)
+  const config = new DatabaseUrlResolver(found.registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
+  return { ...found, layers, resolved, config }
+}
+
+/** What settings were made from, so that code which got them from `loadSettings` can hand them on. */
+const sources = new WeakMap<ResolvedSettings, Layers>()
+
+/**
+ * The service's layers (files, environment, secret files) with origins. `env` and `cwd` are the process's unless told;
+ * `file` stands for CONFIG_FILE. Opens no database, never rejects.
+ */
+export async function loadSettings(
+  from: { readonly env?: NodeJS.ProcessEnv; readonly file?: string; readonly cwd?: string } = {},
+): Promise<ResolvedSettings> {
+  const { env = process.env, cwd = process.cwd(), file } = from
+  const { layers, resolved } = await resolveAll({ env, cwd, ...(file === undefined ? {} : { file }) })
+  sources.set(resolved, layers)
+  return resolved
+}
+
+/** The layers behind settings; those of a stranger's making are taken as given in code. */
+export function layersOf(settings: ResolvedSettings): Layers {
+  return sources.get(settings) ?? layersOfOptions(settings.settings)
 }
 
 /** What the drivers declare as settings of their own, by driver. */

@@ -12,6 +12,9 @@ export type Handler = Middleware
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
 type Method = (typeof methods)[number]
 
+/** What to answer to an error that a handler of an application threw; the error itself where nothing better is known. */
+export type Refusal = (req: IncomingMessage, error: unknown) => Promise<unknown>
+
 interface Route {
   readonly method: Method | ''
   readonly pattern: string | RegExp
@@ -28,10 +31,16 @@ export function routeOf(req: IncomingMessage): string {
  * A Polka application that answers whatever happens: a thrown or rejected value by `sendError`, an unknown address by
  * ROUTE_UNKNOWN, a known one with another method by METHOD_UNKNOWN and `Allow`. Routes may be added at any time.
  */
-export function createApp(): App {
+export function createApp(refusal: Refusal = async (_req, error) => error): App {
   const routes: Route[] = []
   const app: App = polka({
-    onError: (error, req, res) => sendError(req, res, error),
+    onError: (error, req, res) => {
+      if (error instanceof HoldfastError) return sendError(req, res, error)
+      return refusal(req, error).then(
+        (better) => sendError(req, res, better),
+        () => sendError(req, res, error),
+      )
+    },
     onNoMatch: (req, res) => refuse(app, routes, req, res),
   })
   remember(app, routes)

@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.ts'
 import { HoldfastError } from '../errors.ts'
 import { checkAddress } from './address.ts'
 import { refusalOf, requestIdOf, sendError } from './answers.ts'
-import { type App, createApp, dispatch, routeOf } from './app.ts'
+import { type App, createApp, dispatch, type Refusal, routeOf } from './app.ts'
 import { createClientErrorHandler, type Exchange } from './connection.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
@@ -18,6 +18,8 @@ export interface HttpParts {
   readonly observe: ObserveHttp
   /** Adds the routes; the first that fits answers. */
   readonly routes: (app: App) => void
+  /** Turns what an application's handler threw into what its caller gets. */
+  readonly refusal?: Refusal
 }
 
 /** The HTTP side of the service. Nothing is open until `listen`. */
@@ -39,7 +41,7 @@ const socketIdleMs = 120_000
 
 /** Composes the shell: opens nothing. */
 export function createHttp(parts: HttpParts): Http {
-  const app = createApp()
+  const app = createApp(parts.refusal)
   parts.routes(app)
   const inFlight = new Set<Exchange>()
   const sockets = new Set<Socket>()

@@ -1,0 +1,118 @@
+import { chooseDataDirectory, dataPlaces } from './config/data-places.ts'
+import type { Problem } from './config/problem.ts'
+import { exitCodeFor } from './config/strict.ts'
+import { boot } from './database/boot.ts'
+import { type AdminToken, ensureAdminToken } from './http/admin-token.ts'
+import { ListenError } from './http/listen.ts'
+import { modulesEntry } from './modules.ts'
+import { createLog, type Log } from './observe/logs.ts'
+import type { Observation } from './observe/observation.ts'
+import { secretsIn } from './observe/redaction.ts'
+import { loadSettings, type Resolved, resolveAll } from './resolve.ts'
+import { Service } from './service.ts'
+import { readCollections } from './snapshot.ts'
+import { version } from './version.ts'
+
+/** The process: load, listen, obey signals, end with a code. */
+const cwd = process.cwd()
+const found = await resolveAll({ env: process.env, cwd })
+const elsewhere = await modulesEntry(found.resolved.settings.drivers, cwd)
+if (elsewhere === null) await run(found)
+else await import(elsewhere)
+
+async function run(found: Resolved): Promise<void> {
+  const { settings } = found.resolved
+  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output: process.stdout })
+  watchDefects(log)
+  if (settings.config.strict && (await refuseErrors(found))) return
+  const places = dataPlaces(settings, cwd)
+  const data = settings.admin.token === null ? await chooseDataDirectory(places) : null
+  const token = await ensureAdminToken(data?.path ?? places[0] ?? cwd, settings.admin.token)
+  log.hide([token.token])
+  const service = createService(found, token, data?.problems ?? [], log)
+  obeySignals(service, log)
+  try {
+    await service.listen()
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error
+    return await fail(service, log, error.message, 1)
+  }
+  announce(service, found, token, log)
+  const { exit, why } = await boot(settings.database.boot, service.supervisor, service.databases)
+  if (exit !== undefined) await fail(service, log, why ?? 'The database was not reached.', exit)
+}
+
+function createService(found: Resolved, token: AdminToken, problems: readonly Problem[], log: Log): Service {
+  const { settings } = found.resolved
+  const observe = (seen: Observation): void => log.observe(seen)
+  return new Service(
+    { collections: settings.collections.dir, observe },
+    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }) },
+  )
+}
+
+/** Strict mode: true when something is wrong; all of it is printed, and the process ends with 2. */
+async function refuseErrors(found: Resolved): Promise<boolean> {
+  const { resolved } = found
+  const loaded = await readCollections(resolved.settings.collections.dir, cwd, resolved.isGiven('collections.dir'))
+  const problems = [...found.problems, ...loaded.problems]
+  const code = exitCodeFor(problems)
+  if (code === 0) return false
+  const errors = problems.filter((problem) => problem.severity === 'error')
+  const lines = errors.map(({ code, setting, message, suggestion }) => `  ${code} ${setting}: ${message} ${suggestion}`)
+  process.stderr.write(`CONFIG_STRICT is set, and these settings are wrong:\n${lines.join('\n')}\n`)
+  process.exitCode = code
+  return true
+}
+
+function announce(service: Service, { resolved, config }: Resolved, token: AdminToken, log: Log): void {
+  const tookMs = performance.now()
+  log.observe({ type: 'service.started', version, node: process.versions.node, tookMs })
+  log.observe({ type: 'token.found', source: token.source })
+  if (!config.declared) log.observe({ type: 'database.undeclared' })
+  for (const problem of service.status().problems) log.observe({ type: 'problem.found', problem })
+  for (const name of service.status().collections) {
+    log.observe({ type: 'collection.loaded', name, path: `/api/${name}` })
+  }
+  if (resolved.settings.platform.nodeEnv === 'test') log.flush()
+}
+
+/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew. */
+function obeySignals(service: Service, log: Log): void {
+  let closing = false
+  const close = (signal: NodeJS.Signals): void => {
+    if (closing) process.exit(1)
+    closing = true
+    void end(service, log, signal, 0)
+  }
+  process.on('SIGTERM', close)
+  process.on('SIGINT', close)
+  process.on('SIGHUP', () => void reload(service, log))
+}
+
+async function reload(service: Service, log: Log): Promise<void> {
+  const settings = await loadSettings({ env: process.env, cwd })
+  const { applied } = await service.reload(settings)
+  if (applied) log.reconfigure(settings.settings.log, secretsIn(settings.settings))
+}
+
+async function fail(service: Service, log: Log, message: string, code: number): Promise<void> {
+  process.stderr.write(`${message}\n`)
+  await end(service, log, 'failure', code)
+}
+
+async function end(service: Service, log: Log, why: string, code: number): Promise<void> {
+  const startedAt = performance.now()
+  const withinMs = 1000 * found.resolved.settings.http.shutdownTimeoutS
+  log.observe({ type: 'service.closing', why, withinMs })
+  await service.close({ withinMs })
+  log.observe({ type: 'service.closed', tookMs: performance.now() - startedAt })
+  log.flush()
+  process.exit(code)
+}
+
+/** A defect of ours must be seen, and must not take the service down with it. */
+function watchDefects(log: Log): void {
+  process.on('unhandledRejection', (error) => log.observe({ type: 'service.defect', where: 'a promise', error }))
+  process.on('uncaughtException', (error) => log.observe({ type: 'service.defect', where: 'a callback', error }))
+}

@@ -1,0 +1,340 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { ensureTables, Tables } from './collection/tables.ts'
+import type { Layers } from './config/layers.ts'
+import { layersOfOptions } from './config/layers.ts'
+import type { Problem } from './config/problem.ts'
+import { resolveSettings } from './config/resolve.ts'
+import { Secret } from './config/secret.ts'
+import type { ResolvedSettings, Settings } from './config/settings.ts'
+import { systemClock } from './database/clock.ts'
+import type { DatabaseConfig } from './database/config.ts'
+import { DatabaseEngineFactory } from './database/engine-factory.ts'
+import { Gate } from './database/gate.ts'
+import type { Outcome, Session } from './database/session.ts'
+import { DatabaseSessionFactory } from './database/session-factory.ts'
+import type { State } from './database/state.ts'
+import type { StoreSteps } from './database/steps.ts'
+import type { Store } from './database/store.ts'
+import { Supervisor } from './database/supervisor.ts'
+import { createWork, type TransactionOptions, type Work } from './database/work.ts'
+import { DriverRegistry } from './driver/registry.ts'
+import type { Holdfast, HoldfastOptions, Reloaded, Status } from './holdfast.ts'
+import { addAdminRoutes } from './http/admin-routes.ts'
+import type { AdminToken } from './http/admin-token.ts'
+import type { App } from './http/app.ts'
+import { dataRoutes } from './http/data-routes.ts'
+import { addErrorPages } from './http/error-pages.ts'
+import { addFrontPage } from './http/front-page.ts'
+import { addHealthRoutes } from './http/health.ts'
+import type { ListenAddress } from './http/listen.ts'
+import { addMetricsRoute } from './http/metrics-route.ts'
+import { createHttp, type Http } from './http/server.ts'
+import { addStatusRoute } from './http/status.ts'
+import type { StatusSource } from './http/status-source.ts'
+import { createMetrics, type Metrics } from './observe/metrics.ts'
+import type { Observation } from './observe/observation.ts'
+import { changedKeys, concernsConnection, freshErrors, needsRestart, restartProblem } from './reload.ts'
+import { layersOf, type Resolved, refreshed, resolveLayers } from './resolve.ts'
+import { createSnapshot, readCollections, type Snapshot, type SnapshotParts } from './snapshot.ts'
+import { createStatusView } from './status-view.ts'
+
+/** What the process gives beside the options; a library has none of it. */
+export interface ProcessParts {
+  readonly cwd: string
+  /** What was resolved already: files are not read twice. */
+  readonly found: Resolved
+  readonly token: AdminToken
+  /** What is wrong with the process's surroundings: the data directory. */
+  readonly problems: readonly Problem[]
+  /** Reads files, environment and secrets anew, for `POST /admin/reload`. */
+  readonly reread: () => Promise<ResolvedSettings>
+}
+
+/** Without a token of its own, nobody is admin: a library draws none, because it would have to write it down. */
+const nobody: AdminToken = {
+  token: new Secret(crypto.randomUUID() + crypto.randomUUID()),
+  source: { from: 'memory' },
+  problems: [],
+}
+
+const nothingLoaded = { collections: [], problems: [] }
+
+/** How much of the grace time the databases get at least, however long requests take to end. */
+const closeReserveMs = 1_000
+
+/** The composition: each room is made once, here, and handed what it needs. */
+export class Service implements Holdfast {
+  readonly #options: HoldfastOptions
+  readonly #process: ProcessParts | null
+  readonly #cwd: string
+  readonly #parts: SnapshotParts
+  readonly #tables = new Tables()
+  readonly #supervisor: Supervisor
+  readonly #work: Work
+  readonly #sessions: DatabaseSessionFactory
+  readonly #view: StatusSource
+  readonly #metrics: Metrics
+  readonly #http: Http
+  #snapshot: Snapshot
+  #token: AdminToken
+  #hostProblems: readonly Problem[] = []
+  #preparing: Promise<void> | null = null
+  #isPrepared = false
+  #reloading: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  constructor(options: HoldfastOptions = {}, process_: ProcessParts | null = null) {
+    this.#options = options
+    this.#process = process_
+    this.#cwd = process_?.cwd ?? process.cwd()
+    const observe = (seen: Observation): void => this.#observe(seen)
+    const run: Work['run'] = (work, how) => this.#work.run(work, how)
+    this.#parts = {
+      rows: { run, tables: this.#tables, now: () => performance.now() },
+      entities: options.entities ?? [],
+      echo: (sql) => observe({ type: 'statement.sent', sql }),
+    }
+    this.#snapshot = createSnapshot(process_?.found ?? undrivenResolution(options), nothingLoaded, this.#parts)
+    const { settings } = this.#snapshot.found.resolved
+    this.#token = process_?.token ?? (settings.admin.token === null ? nobody : givenToken(settings.admin.token))
+    this.#supervisor = this.#createSupervisor(observe)
+    this.#work = createWork(this.#supervisor, observe)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
+    this.#view = createStatusView({
+      snapshot: () => this.#snapshot,
+      supervisor: this.#supervisor,
+      tables: this.#tables,
+      token: () => this.#token,
+      ownProblems: () => [...(process_?.problems ?? []), ...this.#hostProblems],
+      isClosing: () => this.#closing !== null,
+    })
+    this.#metrics = createMetrics(this.#view)
+    this.#http = createHttp({
+      settings: () => this.#settings,
+      observe,
+      routes: (app) => this.#addRoutes(app),
+      refusal: (req, error) => this.#sessions.refusal(req, error),
+    })
+  }
+
+  readonly handler: RequestListener = (req, res) => {
+    if (this.#isPrepared) return this.#http.handler(req, res)
+    void this.#prepare().then(() => this.#http.handler(req, res))
+  }
+
+  async listen(at: { readonly port?: number; readonly host?: string } = {}): Promise<ListenAddress> {
+    await this.#prepare()
+    const { port, host } = this.#settings.http
+    const address = await this.#http.listen({ port: at.port ?? port, host: at.host ?? host })
+    if (address.problem !== null) this.#hostProblems = [address.problem]
+    return address
+  }
+
+  async open(): Promise<State<Store>> {
+    await this.#prepare()
+    return await this.#supervisor.open()
+  }
+
+  async session(req: IncomingMessage, res?: ServerResponse): Promise<Session> {
+    if (!this.#isPrepared) await this.#prepare()
+    return await this.#sessions.session(req, res)
+  }
+
+  async transactional<T>(work: (session: Session) => Promise<T>, options?: TransactionOptions): Promise<Outcome<T>> {
+    if (!this.#isPrepared) await this.#prepare()
+    return await this.#work.transactional(work, options)
+  }
+
+  status(): Status {
+    return {
+      database: this.#view.database(),
+      durability: this.#view.durability(),
+      problems: this.#view.problems(),
+      settings: this.#view.settings(),
+      collections: this.#snapshot.collections.map(({ name }) => name),
+    }
+  }
+
+  reload(settings: ResolvedSettings): Promise<Reloaded> {
+    const reloading = this.#reloading.then(() => this.#reload(settings))
+    this.#reloading = reloading
+    return reloading
+  }
+
+  close(options: { readonly withinMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.withinMs ?? this.#settings.http.shutdownTimeoutS * 1000)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** The supervisor, for the boot policy: nobody else reaches past the interface. */
+  get supervisor(): Supervisor {
+    return this.#supervisor
+  }
+
+  /** The resolution that is in force. */
+  get databases(): DatabaseConfig {
+    return this.#snapshot.found.config
+  }
+
+  get #settings(): Settings {
+    return this.#snapshot.found.resolved.settings
+  }
+
+  #observe(seen: Observation): void {
+    this.#metrics.observe(seen)
+    this.#options.observe?.(seen)
+  }
+
+  #createSupervisor(observe: (seen: Observation) => void): Supervisor {
+    const snapshot = (): Snapshot => this.#snapshot
+    const opener = new DatabaseEngineFactory({
+      get entities() {
+        return snapshot().entities
+      },
+      settings: () => snapshot().connection,
+    })
+    return new Supervisor({
+      opener,
+      gate: new Gate(),
+      steps: this.#steps(),
+      settings: this.#snapshot.connection,
+      resolve: () => this.#resolve(),
+      observe,
+      clock: systemClock,
+    })
+  }
+
+  /** The rooms above the database, as it calls them. Nothing is owed or carried before there is a journal. */
+  #steps(): StoreSteps {
+    return {
+      prepare: async (store) => {
+        const { database } = this.#settings
+        // Only a primary is somebody else's: in the files that are ours tables are always made.
+        const apply = store.role === 'primary' ? database.schemaApply : 'additive'
+        const signal = AbortSignal.timeout(database.connectionTimeoutS * 1000)
+        this.#tables.set(store, await ensureTables(store, this.#snapshot.collections, apply, signal))
+        for (const problem of this.#tables.of(store)?.problems ?? []) this.#observe({ type: 'problem.found', problem })
+      },
+      owes: async () => false,
+      carry: async () => {},
+    }
+  }
+
+  /** Called before each connection attempt: a secret that was rotated in its file is taken from there. */
+  async #resolve(): Promise<DatabaseConfig> {
+    const found = await refreshed(this.#snapshot.found, this.#cwd)
+    if (found !== this.#snapshot.found) this.#snapshot = { ...this.#snapshot, found }
+    return found.config
+  }
+
+  /** Once: drivers and collections are loaded. Never rejects; a failure of ours is observed, and what is there serves. */
+  #prepare(): Promise<void> {
+    this.#preparing ??= this.#loadRooms().catch((error: unknown) => {
+      this.#observe({ type: 'service.defect', where: 'preparation', error })
+      this.#isPrepared = true
+    })
+    return this.#preparing
+  }
+
+  async #loadRooms(): Promise<void> {
+    const { collections, drivers } = this.#options
+    const found = this.#process?.found ?? (await resolveLayers(givenLayers(this.#options), this.#cwd, drivers))
+    const isExplicit = this.#process === null || found.resolved.isGiven('collections.dir')
+    this.#snapshot = createSnapshot(found, await readCollections(collections, this.#cwd, isExplicit), this.#parts)
+    this.#isPrepared = true
+    await this.#supervisor.reconfigure(this.#snapshot.connection)
+  }
+
+  #addRoutes(app: App): void {
+    this.#options.routes?.(app, this)
+    const settings = (): Settings['http'] => this.#settings.http
+    dataRoutes(app, {
+      collections: () => this.#snapshot.rows,
+      settings,
+      token: () => this.#token.token,
+      trustedProxies: () => settings().trustedProxies ?? (this.#settings.platform.spaceId === null ? 0 : 1),
+      now: () => performance.now(),
+    })
+    addFrontPage(app, this.#view)
+    addHealthRoutes(app, this.#view)
+    addStatusRoute(app, this.#view)
+    addMetricsRoute(app, () => this.#metrics.render())
+    addErrorPages(app)
+    const reread = this.#process?.reread ?? (async () => this.#snapshot.found.resolved)
+    addAdminRoutes(app, { token: () => this.#token.token, reload: async () => this.reload(await reread()) })
+  }
+
+  async #reload(settings: ResolvedSettings): Promise<Reloaded> {
+    const before = this.#snapshot
+    try {
+      const found = await resolveLayers(layersOf(settings), this.#cwd, this.#options.drivers)
+      const isExplicit = this.#process === null || found.resolved.isGiven('collections.dir')
+      const dir = this.#process === null ? this.#options.collections : found.resolved.settings.collections.dir
+      const after = createSnapshot(found, await readCollections(dir, this.#cwd, isExplicit), this.#parts)
+      const errors = freshErrors(before.problems, after.problems)
+      if (errors.length > 0) {
+        this.#observe({ type: 'reload.refused', problems: errors })
+        return { applied: false, changed: [], needsRestart: [], problems: errors }
+      }
+      return await this.#apply(before, after)
+    } catch (error) {
+      this.#observe({ type: 'service.defect', where: 'reload', error })
+      return { applied: false, changed: [], needsRestart: [], problems: before.problems }
+    }
+  }
+
+  async #apply(before: Snapshot, after: Snapshot): Promise<Reloaded> {
+    const keys = changedKeys(before.found.resolved.settings, after.found.resolved.settings)
+    const isSameDeclared = JSON.stringify(before.collections) === JSON.stringify(after.collections)
+    const changed = keys.filter((key) => !needsRestart(key)).concat(isSameDeclared ? [] : ['collections'])
+    const waiting = keys.filter(needsRestart)
+    const problems = [...after.problems, ...waiting.map((key) => restartProblem(key, after.found.resolved))]
+    const kept = isSameDeclared ? { rows: before.rows, entities: before.entities } : {}
+    this.#snapshot = { ...after, ...kept, problems }
+    if (!isSameDeclared || keys.some(concernsConnection)) await this.#supervisor.reconfigure(after.connection)
+    const report = { changed, needsRestart: waiting }
+    this.#observe({ type: 'settings.reloaded', ...report })
+    return { applied: true, ...report, problems }
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    const startedAt = performance.now()
+    await this.#http.close({ withinMs: Math.max(0, withinMs - Math.min(closeReserveMs, withinMs / 4)) })
+    await this.#supervisor.close(Math.max(0, withinMs - (performance.now() - startedAt)))
+    this.#sessions.close()
+    this.#work.close()
+    this.#metrics.close()
+  }
+}
+
+/**
+ * Composes; opens no file, no socket, reads no environment, installs no signal handler, prints nothing. Bad settings are
+ * problems, never a throw.
+ */
+export function createHoldfast(options: HoldfastOptions = {}): Holdfast {
+  return new Service(options)
+}
+
+/** What is known before the drivers are loaded: enough to answer `status()` and to set limits. */
+function undrivenResolution(options: HoldfastOptions): Resolved {
+  const layers = givenLayers(options)
+  const resolved = resolveSettings(layers)
+  const config = { declared: false, primary: null, fallback: null, problems: [], absence: null }
+  return { layers, resolved, registry: new DriverRegistry(), config, problems: resolved.problems }
+}
+
+function givenLayers({ settings = {} }: HoldfastOptions): Layers {
+  return isResolved(settings) ? layersOf(settings) : layersOfOptions(settings)
+}
+
+function isResolved(settings: NonNullable<HoldfastOptions['settings']>): settings is ResolvedSettings {
+  return typeof settings.originOf === 'function' && typeof settings.lines === 'function'
+}
+
+function givenToken(token: Secret): AdminToken {
+  return { token, source: { from: 'setting' }, problems: [] }
+}
