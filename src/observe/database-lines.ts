@@ -1,0 +1,102 @@
+import type { DatabaseObservation } from '../database/observation.ts'
+import type { Fault } from '../driver/fault.ts'
+import { type Line, type LineLevel, line, repeatable } from './line.ts'
+
+type Of<T extends DatabaseObservation['type']> = Extract<DatabaseObservation, { type: T }>
+
+/** What an observation of the database room says in the log; null when it says nothing. */
+export function databaseLine(seen: DatabaseObservation): Line | null {
+  switch (seen.type) {
+    case 'connection.changed':
+      return changedLine(seen)
+    case 'connection.attempt.failed': {
+      const { what, attempt, fault } = seen
+      const message = `${capital(attemptWords[what])} failed (attempt ${attempt}): ${fault.summary}`
+      return repeatable('warn', `${what} ${fault.kind} ${fault.code}`, message, {
+        what,
+        attempt,
+        ...faultFields(fault),
+      })
+    }
+    case 'store.opened': {
+      const { role, driver, label, problems } = seen
+      return line('info', `Opened ${label} as ${role}.`, { role, driver, label, problems })
+    }
+    case 'store.closed':
+      return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })
+    case 'store.doubted':
+      return doubtedLine(seen)
+    case 'work.rerun': {
+      const { attempt, tries, fault } = seen
+      return repeatable('warn', `rerun ${fault.code}`, `Work is run again: ${fault.summary}`, {
+        attempt,
+        tries,
+        ...faultFields(fault),
+      })
+    }
+    case 'work.failed': {
+      const { attempt, fault } = seen
+      // A row that breaks a rule of its collection is the caller's affair.
+      const level: LineLevel = fault.kind === 'constraint' ? 'debug' : 'error'
+      const fields = { attempt, ...faultFields(fault) }
+      return repeatable(
+        level,
+        `failed ${fault.kind} ${fault.code}`,
+        `Work failed: ${fault.summary}`,
+        fields,
+        fault.cause,
+      )
+    }
+    case 'database.defect':
+      return repeatable(
+        'error',
+        `defect ${seen.where}`,
+        `A defect in ${seen.where}.`,
+        { where: seen.where },
+        seen.error,
+      )
+  }
+}
+
+const attemptWords: Readonly<Record<Of<'connection.attempt.failed'>['what'], string>> = {
+  primary: 'opening the primary',
+  fallback: 'opening the fallback',
+  probe: 'the probe of the primary',
+  carry: 'carrying the journal to the primary',
+  switch: 'switching back to the primary',
+}
+
+/** One line per change of state, loud when less serves than before. */
+function changedLine({ from, to, reason, fault, lastedMs, store }: Of<'connection.changed'>): Line {
+  const why = fault === null ? '' : `: ${fault.summary}`
+  const where = store === null ? '' : ` (${store})`
+  return line(changedLevel(to, fault), `${from} -> ${to}${where}, because ${reason}${why}`, {
+    from,
+    to,
+    reason,
+    lastedMs: Math.round(lastedMs),
+    store,
+    ...(fault === null ? {} : faultFields(fault)),
+  })
+}
+
+function changedLevel(to: Of<'connection.changed'>['to'], fault: Fault | null): LineLevel {
+  if (to === 'CONNECTION_ERROR') return 'error'
+  return fault === null ? 'info' : 'warn'
+}
+
+function doubtedLine({ label, why, verdict, fault }: Of<'store.doubted'>): Line {
+  const reason = why === 'slow' ? 'a statement was slow' : (fault?.summary ?? 'a fault')
+  const message = `${label} was doubted (${reason}): ${verdict === 'lost' ? 'it is lost' : 'it answers'}.`
+  const fields = { label, why, verdict, ...(fault === null ? {} : faultFields(fault)) }
+  return repeatable('warn', `doubted ${label} ${why} ${verdict}`, message, fields)
+}
+
+function faultFields(fault: Fault): Readonly<Record<string, unknown>> {
+  const { kind, code, summary, hint, ambiguous } = fault
+  return { fault: { kind, code, summary, hint, ...(ambiguous ? { ambiguous } : {}) } }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,51 @@
+import type { HttpObservation } from '../http/observation.ts'
+import { type Line, line, repeatable } from './line.ts'
+import { problemLine } from './service-lines.ts'
+
+/** What an observation of the HTTP room says in the log; null when it says nothing. */
+export function httpLine(seen: HttpObservation, requests: boolean): Line | null {
+  switch (seen.type) {
+    case 'http.listening':
+      return line('info', `Listening on ${seen.url}.`, { url: seen.url, host: seen.host, port: seen.port })
+    case 'http.host.replaced':
+      return problemLine(seen.problem)
+    case 'request.answered':
+      return requests ? requestLine(seen) : null
+    case 'request.failed': {
+      const { requestId, method, route, code, error } = seen
+      const message = `${method} ${route} failed with ${code}.`
+      return repeatable(
+        'error',
+        `request ${method} ${route} ${code}`,
+        message,
+        { requestId, method, route, code },
+        error,
+      )
+    }
+    case 'connection.malformed': {
+      const { code, status } = seen
+      return repeatable('info', `malformed ${code}`, `Something came that is no request (${code}).`, { code, status })
+    }
+    case 'connection.dropped':
+      return repeatable('warn', 'dropped', `A connection over the limit of ${seen.limit} was closed.`, {
+        limit: seen.limit,
+      })
+    case 'http.closed': {
+      const { tookMs, destroyed } = seen
+      const rest = destroyed === 0 ? '' : `; ${destroyed} requests were cut at the limit`
+      return line(destroyed === 0 ? 'info' : 'warn', `HTTP is closed${rest}.`, {
+        tookMs: Math.round(tookMs),
+        destroyed,
+      })
+    }
+  }
+}
+
+function requestLine(seen: Extract<HttpObservation, { type: 'request.answered' }>): Line {
+  const { requestId, method, path, route, status, aborted } = seen
+  const durationMs = Math.round(seen.durationMs * 100) / 100
+  const end = aborted ? ', but the caller had left' : ''
+  const level = status >= 500 ? 'warn' : 'info'
+  const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
+  return line(level, `${method} ${path} ${status} in ${durationMs} ms${end}`, fields)
+}

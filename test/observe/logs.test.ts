@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { Secret } from '../../src/config/secret.ts'
+import { everyObservation, refused, writtenLog } from './support.ts'
+
+const run = promisify(execFile)
+
+test('every observation is one line of JSON with level, time, event and a sentence', async () => {
+  const { log, texts, lines } = await writtenLog({ level: 'trace' })
+  for (const seen of Object.values(everyObservation)) log.observe(seen)
+  assert.equal(texts.length, Object.keys(everyObservation).length)
+  for (const [at, line] of lines().entries()) {
+    assert.equal(line.event, Object.keys(everyObservation)[at])
+    assert.ok(['debug', 'info', 'warn', 'error', 'fatal'].includes(String(line.level)), String(line.level))
+    assert.ok(!Number.isNaN(Date.parse(String(line.time))))
+    assert.match(String(line.msg), /\S{3}/)
+    assert.doesNotMatch(String(line.msg), /undefined|\[object/)
+    assert.ok(texts[at]?.endsWith('\n'))
+  }
+})
+
+test('a change of state is one line with its reason, each time', async () => {
+  const { log, lines } = await writtenLog()
+  log.observe(everyObservation['connection.changed'])
+  log.observe(everyObservation['connection.changed'])
+  assert.equal(lines().length, 2)
+  const expected =
+    'CONNECTING_PRIMARY -> CONNECTING_FALLBACK, because primary.failed: The server refused the connection.'
+  assert.equal(lines()[0]?.msg, expected)
+  assert.equal(lines()[0]?.level, 'warn')
+})
+
+test('the request log can be switched off, also while the service runs', async () => {
+  const { log, texts } = await writtenLog({ requests: false })
+  log.observe(everyObservation['request.answered'])
+  assert.equal(texts.length, 0)
+  log.reconfigure({ level: 'info', format: 'json', requests: true }, [])
+  log.observe(everyObservation['request.answered'])
+  assert.equal(texts.length, 1)
+})
+
+test('the level decides, and silent is silent', async () => {
+  const loud = await writtenLog({ level: 'error' })
+  const silent = await writtenLog({ level: 'silent' })
+  for (const seen of Object.values(everyObservation)) {
+    loud.log.observe(seen)
+    silent.log.observe(seen)
+  }
+  assert.ok(loud.lines().length > 0)
+  assert.ok(loud.lines().every((line) => line.level === 'error' || line.level === 'fatal'))
+  assert.equal(silent.texts.length, 0)
+})
+
+test('a line that comes in swarms is said once, and its number a minute later', async () => {
+  let now = 0
+  const { log, lines } = await writtenLog({}, [], () => now)
+  for (let at = 0; at < 38; at++) log.observe(everyObservation['connection.attempt.failed'])
+  assert.equal(lines().length, 1)
+  log.observe({ ...everyObservation['connection.attempt.failed'], fault: { ...refused, code: 'ENOTFOUND' } })
+  assert.equal(lines().length, 2)
+  now = 60_001
+  log.observe(everyObservation['connection.attempt.failed'])
+  assert.equal(lines().length, 4)
+  assert.match(String(lines()[2]?.msg), /^Said 37 more times in the last minute: The probe of the primary failed/)
+  assert.equal(lines()[2]?.repeated, 37)
+  assert.equal(lines()[2]?.level, 'warn')
+})
+
+test('what was only counted is told at the end of the process', async () => {
+  const { log, lines } = await writtenLog()
+  for (let at = 0; at < 3; at++) log.observe(everyObservation['connection.dropped'])
+  await log.flush()
+  await log.flush()
+  assert.match(String(lines().at(-1)?.msg), /^Said 2 more times/)
+  assert.equal(lines().length, 2)
+})
+
+test('an error is printed with its causes and codes, and none of its own fields', async () => {
+  const { log, texts, lines } = await writtenLog()
+  const cause = Object.assign(new Error('connect postgresql://carol:hunter2@db7/x failed'), {
+    code: 'ECONNREFUSED',
+    password: 'p4ss',
+  })
+  log.observe({ ...everyObservation['request.failed'], error: new Error('outer', { cause }) })
+  assert.doesNotMatch(texts.join(''), /hunter2|p4ss/)
+  const { err } = JSON.parse(texts[0] ?? '{}')
+  assert.equal(err.message, 'outer')
+  assert.equal(err.cause.code, 'ECONNREFUSED')
+  assert.match(err.stack, /logs\.test/)
+  assert.equal(lines().length, 1)
+})
+
+test('no secret is printed at any level, in any spelling, whatever carries it', async () => {
+  const password = 'p@ss/w"ö rd'
+  const url = `postgresql://carol:${encodeURIComponent(password)}@db7:5432/x?sslmode=require`
+  const secrets = [new Secret(url), new Secret('topsecrettoken'), new Secret('sqlite:///./production.db')]
+  for (const format of ['json', 'pretty'] as const) {
+    const { log, texts } = await writtenLog({ level: 'trace', format }, secrets)
+    const carriers = [
+      password,
+      url,
+      encodeURIComponent(password),
+      'topsecrettoken',
+      Buffer.from('topsecrettoken').toString('base64'),
+    ]
+    for (const text of carriers) {
+      log.observe({ type: 'service.failed', message: `it said ${text}`, error: new Error(text, { cause: text }) })
+      log.observe({ type: 'service.defect', where: text, error: { text } })
+      log.observe({ ...everyObservation['request.answered'], path: `/api/${text}` })
+      log.observe({ type: 'statement.sent', sql: `select '${text}'` })
+      log.observe({ ...everyObservation['connection.changed'], fault: { ...refused, summary: text, hint: text } })
+    }
+    const printed = texts.join('')
+    for (const text of carriers) {
+      assert.ok(!printed.includes(text), text)
+      assert.ok(!printed.includes(JSON.stringify(text).slice(1, -1)), text)
+    }
+    assert.match(printed, /\*\*\*/)
+  }
+})
+
+test('an address without a password is no secret, and stays readable', async () => {
+  const { log, texts } = await writtenLog({}, [new Secret('sqlite:///./production.db')])
+  log.observe({ ...everyObservation['store.opened'], label: 'sqlite:///./production.db' })
+  assert.match(texts[0] ?? '', /sqlite:\/\/\/\.\/production\.db/)
+})
+
+test('a secret that is drawn later is hidden from then on', async () => {
+  const { log, texts } = await writtenLog()
+  log.hide([new Secret('drawn-at-the-start')])
+  log.observe({ type: 'service.failed', message: 'drawn-at-the-start', error: null })
+  assert.doesNotMatch(texts.join(''), /drawn-at-the-start/)
+})
+
+test('a terminal gets pretty lines, everything else JSON, unless a format is set', async () => {
+  const pretty = await writtenLog({ format: 'pretty' })
+  pretty.log.observe(everyObservation['http.listening'])
+  assert.match(pretty.texts[0] ?? '', /INFO.*Listening on http:\/\/localhost:1\./)
+  assert.throws(() => JSON.parse(pretty.texts[0] ?? ''))
+})
+
+test('an output that fails does not reach the service', async () => {
+  const { createLog } = await import('../../src/observe/logs.ts')
+  const output = {
+    write: () => {
+      throw new Error('EPIPE')
+    },
+  }
+  const log = await createLog({ settings: { level: 'info', format: 'json', requests: true }, secrets: [], output })
+  log.observe(everyObservation['http.listening'])
+  await log.flush()
+})
+
+test('a line is out before the process ends, and JSON loads no pretty printer', async () => {
+  const logs = new URL('../../src/observe/logs.ts', import.meta.url).href
+  const output = new URL('../../src/observe/standard-output.ts', import.meta.url).href
+  const code = `import { registerHooks } from 'node:module'
+    registerHooks({ load(url, context, next) { if (url.includes('pino-pretty')) console.error('loaded ' + url); return next(url, context) } })
+    const { createLog } = await import(${JSON.stringify(logs)})
+    const { createStandardOutput } = await import(${JSON.stringify(output)})
+    const log = await createLog({ settings: { level: 'info', format: null, requests: true }, secrets: [], output: createStandardOutput() })
+    for (let at = 0; at < 20_000; at++) log.observe({ type: 'collection.loaded', name: 'c' + at, path: '/' })
+    await log.flush()
+    process.exit(3)`
+  const failed = await run(process.execPath, ['--input-type=module', '-e', code], { maxBuffer: 1e8 }).catch(
+    (error: unknown) => error,
+  )
+  assert.ok(failed instanceof Error && 'stdout' in failed && 'stderr' in failed)
+  assert.equal(String(failed.stdout).trim().split('\n').length, 20_000)
+  assert.doesNotMatch(String(failed.stderr), /pino-pretty/)
+})
+
+test('a reader that has gone away does not end the process', async () => {
+  const logs = new URL('../../src/observe/logs.ts', import.meta.url).href
+  const output = new URL('../../src/observe/standard-output.ts', import.meta.url).href
+  const code = `const { createLog } = await import(${JSON.stringify(logs)})
+    const { createStandardOutput } = await import(${JSON.stringify(output)})
+    const log = await createLog({ settings: { level: 'info', format: null, requests: true }, secrets: [], output: createStandardOutput() })
+    const say = () => log.observe({ type: 'collection.loaded', name: 'c', path: '/' })
+    for (let at = 0; at < 5; at++) { say(); await new Promise((resolve) => setTimeout(resolve, 20)) }
+    await log.flush()
+    console.error('alive')`
+  const { stderr } = await run('sh', ['-c', '"$0" --input-type=module -e "$1" | true', process.execPath, code])
+  assert.equal(stderr, 'alive\n')
+})

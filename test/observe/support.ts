@@ -1,0 +1,114 @@
+import type { Secret } from '../../src/config/secret.ts'
+import type { Settings } from '../../src/config/settings.ts'
+import type { Fault } from '../../src/driver/fault.ts'
+import { createLog, type Log } from '../../src/observe/logs.ts'
+import type { Observation } from '../../src/observe/observation.ts'
+
+/** A log that writes into an array. */
+export interface Written {
+  readonly log: Log
+  readonly texts: string[]
+  /** The lines as objects. */
+  lines(): readonly Record<string, unknown>[]
+}
+
+export async function writtenLog(
+  settings: Partial<Settings['log']> = {},
+  secrets: readonly Secret[] = [],
+  now?: () => number,
+): Promise<Written> {
+  const texts: string[] = []
+  const log = await createLog({
+    settings: { level: 'info', format: 'json', requests: true, ...settings },
+    secrets,
+    output: { write: (text: string) => texts.push(text) },
+    ...(now === undefined ? {} : { now }),
+  })
+  return { log, texts, lines: () => texts.map((text) => JSON.parse(text)) }
+}
+
+export const refused: Fault = {
+  kind: 'unreachable',
+  code: 'ECONNREFUSED',
+  summary: 'The server refused the connection.',
+  hint: 'Start it.',
+  ambiguous: false,
+  cause: Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' }),
+}
+
+/** One of each: a new observation does not compile without its place here. */
+export const everyObservation: { readonly [T in Observation['type']]: Extract<Observation, { type: T }> } = {
+  'connection.changed': {
+    type: 'connection.changed',
+    from: 'CONNECTING_PRIMARY',
+    to: 'CONNECTING_FALLBACK',
+    reason: 'primary.failed',
+    fault: refused,
+    lastedMs: 1_500,
+    store: null,
+  },
+  'connection.attempt.failed': { type: 'connection.attempt.failed', what: 'probe', attempt: 3, fault: refused },
+  'store.opened': { type: 'store.opened', role: 'fallback', driver: 'sqlite', label: 'sqlite:x.db', problems: [] },
+  'store.closed': { type: 'store.closed', role: 'fallback', driver: 'sqlite', label: 'sqlite:x.db' },
+  'store.doubted': { type: 'store.doubted', label: 'pg', why: 'slow', verdict: 'kept', fault: null },
+  'work.rerun': { type: 'work.rerun', attempt: 'a', tries: 2, fault: refused },
+  'work.failed': { type: 'work.failed', attempt: 'a', fault: refused },
+  'database.defect': { type: 'database.defect', where: 'supervisor', error: new Error('defect') },
+  'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
+  'http.host.replaced': {
+    type: 'http.host.replaced',
+    problem: {
+      code: 'HOST_UNRESOLVED',
+      severity: 'warning',
+      setting: 'http.host',
+      origin: { from: 'environment', name: 'HOST' },
+      part: null,
+      message: 'HOST is no address.',
+      suggestion: 'Unset it.',
+    },
+  },
+  'request.answered': {
+    type: 'request.answered',
+    requestId: 'r1',
+    method: 'GET',
+    path: '/api/feedback',
+    route: '/api/:collection',
+    status: 200,
+    durationMs: 1.234567,
+    aborted: false,
+  },
+  'request.failed': {
+    type: 'request.failed',
+    requestId: 'r1',
+    method: 'GET',
+    route: '/api/:collection',
+    code: 'INTERNAL',
+    error: new Error('boom'),
+  },
+  'connection.malformed': { type: 'connection.malformed', code: 'HPE_INVALID_METHOD', status: 400 },
+  'connection.dropped': { type: 'connection.dropped', limit: 10 },
+  'http.closed': { type: 'http.closed', tookMs: 5, destroyed: 0 },
+  'service.started': { type: 'service.started', version: '0.1.0', node: 'v24.0.0', tookMs: 100 },
+  'problem.found': {
+    type: 'problem.found',
+    problem: {
+      code: 'SETTING_INVALID',
+      severity: 'error',
+      setting: 'http.port',
+      origin: { from: 'file', path: 'config/default.json' },
+      part: null,
+      message: 'PORT is no number.',
+      suggestion: 'Use 7860.',
+    },
+  },
+  'database.undeclared': { type: 'database.undeclared' },
+  'token.found': { type: 'token.found', source: { from: 'file', path: '/data/admin-token', fresh: true } },
+  'collection.loaded': { type: 'collection.loaded', name: 'feedback', path: '/api/feedback' },
+  'statement.sent': { type: 'statement.sent', sql: 'select 1' },
+  'settings.reloaded': { type: 'settings.reloaded', changed: ['log.level'], needsRestart: ['http.port'] },
+  'reload.refused': { type: 'reload.refused', problems: [] },
+  'service.closing': { type: 'service.closing', why: 'SIGTERM', withinMs: 10_000 },
+  'service.closed': { type: 'service.closed', tookMs: 12 },
+  'service.failed': { type: 'service.failed', message: 'Port 80 is taken.', error: new Error('EADDRINUSE') },
+  'service.defect': { type: 'service.defect', where: 'close', error: 'a string was thrown' },
+}
