@@ -4,12 +4,12 @@ import { nearest } from '../config/nearest.ts'
 import { formatOrigin } from '../config/problem.ts'
 import { exitCodeFor } from '../config/strict.ts'
 import { resolveAll } from '../resolve.ts'
+import { version } from '../version.ts'
 import { check, checkJson } from './check.ts'
 import { help } from './help.ts'
 import { table } from './layout.ts'
 import type { Paint } from './paint.ts'
 import { checkText, shown } from './report.ts'
-import { readVersion } from './version.ts'
 
 /** Where a command runs and what it may touch. */
 export interface Surroundings {
@@ -52,7 +52,7 @@ export async function run(args: readonly string[], around: Surroundings): Promis
   if ('wrong' in parsed) return refuse(parsed.wrong, around)
   const { flags, positionals } = parsed
   if (flags.has('help') || positionals[0] === 'help') return print(help, around)
-  if (flags.has('version')) return print(`${await readVersion()}\n`, around)
+  if (flags.has('version')) return print(`${version}\n`, around)
   const [name = 'start', ...more] = positionals
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
