@@ -132,6 +132,6 @@ const app = polka({
 app.listen(Number(port), '127.0.0.1', () => {
   const address = app.server?.address()
   const at = typeof address === 'object' && address !== null ? address.port : 0
-  process.stdout.write(`${JSON.stringify({ level: 'info', event: 'http.listening', address: { port: at } })}\n`)
+  process.stdout.write(`${JSON.stringify({ level: 'info', event: 'http.listening', port: at })}\n`)
 })
 process.on('SIGTERM', () => process.exit(0))

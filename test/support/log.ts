@@ -27,8 +27,6 @@ export function eventsOf(lines: readonly LogLine[], event: string): LogLine[] {
 
 /** The port that the service says it listens on; null before it does. */
 export function listeningPort(lines: readonly LogLine[]): number | null {
-  const line = lines.findLast((one) => one.event === 'http.listening')
-  const address = line?.address
-  if (typeof address !== 'object' || address === null || !('port' in address)) return null
-  return typeof address.port === 'number' ? address.port : null
+  const port = lines.findLast((one) => one.event === 'http.listening')?.port
+  return typeof port === 'number' ? port : null
 }

@@ -8,7 +8,7 @@ const server = `
 const server = require('node:http').createServer((req, res) => res.end(process.cwd() + ' ' + process.getuid()))
 server.listen(Number(process.env.PORT), process.env.HOST, () => {
   console.log('not a log line')
-  console.log(JSON.stringify({ level: 'info', event: 'http.listening', address: { port: server.address().port } }))
+  console.log(JSON.stringify({ level: 'info', event: 'http.listening', port: server.address().port }))
 })`
 
 test('a service is found at the port that it logs, in a folder and an environment of its own', async (t) => {
