@@ -2,6 +2,7 @@ import type { EntityProperty, Platform } from '@mikro-orm/core'
 import type { MikroORM, Value } from '../driver/driver.ts'
 import type { Collection } from './declaration.ts'
 import type { RowEntity } from './entity.ts'
+import { formatInstant } from './instant.ts'
 import type { FieldValue } from './validator.ts'
 
 /** A column of a collection in one store: how its values go in, and how they come out as JSON. */
@@ -65,8 +66,9 @@ function textOf(raw: unknown): string {
 
 function instantText(raw: unknown, platform: Platform): string {
   if (raw === null || raw === undefined) return 'null'
-  const date: unknown = typeof raw === 'number' ? new Date(raw) : platform.parseDate(raw as string) // Text or a Date: both are taken.
-  return date instanceof Date && !Number.isNaN(date.getTime()) ? `"${date.toISOString()}"` : textOf(raw)
+  const date: unknown = typeof raw === 'number' ? raw : platform.parseDate(raw as string) // Text or a Date: both are taken.
+  const text = typeof date === 'number' || date instanceof Date ? formatInstant(Number(date)) : null
+  return text === null ? textOf(raw) : `"${text}"`
 }
 
 /** Where the database gives JSON as text it is passed on as it is, once it has been seen to be JSON. */

@@ -3,6 +3,7 @@ import { join, relative, resolve, sep } from 'node:path'
 import type { Origin, Problem } from '../config/problem.ts'
 import { checkCollection, type Defect } from './check.ts'
 import { bounds, type Collection } from './declaration.ts'
+import { notePlace } from './place.ts'
 
 /** The declarations that may be served, and what is wrong with the rest. */
 export interface LoadedCollections {
@@ -62,6 +63,7 @@ function checkAll(given: readonly Given[]): LoadedCollections {
       continue
     }
     places.set(collection.name.toLowerCase(), place)
+    notePlace(collection, place)
     collections.push(collection)
   }
   return { collections, problems }

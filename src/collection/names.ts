@@ -28,5 +28,6 @@ export function collectionNameDefect(name: string): string | null {
 }
 
 function isPrototypeName(name: string): boolean {
-  return name in Object.prototype
+  // `toJSON` is what MikroORM adds to each entity.
+  return name in Object.prototype || name === 'toJSON'
 }

@@ -80,11 +80,16 @@ function planTable(orm: MikroORM, collection: Collection, found: DatabaseTable |
   const wanted = DatabaseSchema.fromMetadata([meta], platform, orm.config, schemaName).getTable(collection.name)
   if (wanted === undefined) throw new Error(`The entity of "${collection.name}" has no table.`)
   if (found === undefined) {
-    return { collection, statements: helperOf(platform).createTable(wanted), defect: null }
+    return { collection, statements: withoutEnd(helperOf(platform).createTable(wanted)), defect: null }
   }
   const defect = defectOf(found, wanted, platform)
   if (defect !== null) return { collection, statements: [], defect }
-  return { collection, statements: additions(found, wanted, platform), defect: null }
+  return { collection, statements: withoutEnd(additions(found, wanted, platform)), defect: null }
+}
+
+/** MikroORM ends some statements with a semicolon and others not. */
+function withoutEnd(statements: readonly string[]): readonly string[] {
+  return statements.map((sql) => sql.replace(/;\s*$/, '')).filter((sql) => sql !== '')
 }
 
 /** What our rows could not live with: another key, a column of another kind, a foreign column that must have a value. */

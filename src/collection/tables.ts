@@ -3,6 +3,7 @@ import type { Store } from '../database/store.ts'
 import type { SqlEntityManager } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
 import type { Collection } from './declaration.ts'
+import { placeOf } from './place.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
 
 /** What became of the tables of one store. */
@@ -32,7 +33,7 @@ export async function ensureTables(
 ): Promise<TableReport> {
   if (collections.length === 0) return { applied: [], missing: [], problems: [], unusable: new Map() }
   const applied: string[] = []
-  const settled: Settled[] = []
+  const settled: TablePlan[] = []
   for (const plan of await planTables(store.orm, collections)) {
     const isNeeded = apply === 'additive' && plan.defect === null && plan.statements.length > 0
     settled.push(isNeeded ? await applyPlan(store, plan.collection, signal, applied) : plan)
@@ -40,17 +41,14 @@ export async function ensureTables(
   return reportOf(store, settled, applied)
 }
 
-/** A plan after its statements ran or were left alone. */
-type Settled = TablePlan
-
 /** Plans again under the lock: another process may have been first. Each collection in a transaction of its own, so that one that fails leaves the others. */
 async function applyPlan(
   store: Store,
   collection: Collection,
   signal: AbortSignal,
   applied: string[],
-): Promise<Settled> {
-  const change = async (em: SqlEntityManager): Promise<Settled> => {
+): Promise<TablePlan> {
+  const change = async (em: SqlEntityManager): Promise<TablePlan> => {
     const context = em.getTransactionContext()
     const [plan] = await planTables(store.orm, [collection], context)
     if (plan === undefined || plan.defect !== null) return plan ?? nothingPlanned(collection)
@@ -66,16 +64,19 @@ async function applyPlan(
   } catch (error) {
     const { kind, summary } = store.driver.classify(error, 'statement')
     if (kind !== 'constraint' && kind !== 'statement') throw error
+    // Without a lock another process may have made it between our look and our statement.
+    const [now] = await planTables(store.orm, [collection])
+    if (now !== undefined && now.defect === null && now.statements.length === 0) return now
     const why = `The database refused to make it: ${summary}`
     return { collection, statements: [], defect: { column: null, message: why } }
   }
 }
 
-function nothingPlanned(collection: Collection): Settled {
+function nothingPlanned(collection: Collection): TablePlan {
   return { collection, statements: [], defect: null }
 }
 
-function reportOf(store: Store, settled: readonly Settled[], applied: readonly string[]): TableReport {
+function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly string[]): TableReport {
   const unusable = new Map<string, string>()
   const problems: Problem[] = []
   for (const { collection, defect, statements } of settled) {
@@ -91,10 +92,11 @@ function reportOf(store: Store, settled: readonly Settled[], applied: readonly s
 }
 
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
+  const isField = column !== null && Object.hasOwn(collection.fields, column)
   return {
     code: 'TABLE_UNFIT',
     severity: 'error',
-    setting: `collection ${collection.name}`,
+    setting: placeOf(collection, isField ? `/fields/${column}` : ''),
     origin: null,
     part: column,
     message: `The table "${collection.name}" in ${store.label} does not fit its collection. ${message}`,
@@ -106,7 +108,7 @@ function missingProblem(store: Store, collection: Collection, statements: readon
   return {
     code: 'TABLE_MISSING',
     severity: 'error',
-    setting: `collection ${collection.name}`,
+    setting: placeOf(collection),
     origin: null,
     part: null,
     message: `The table "${collection.name}" in ${store.label} lacks something, and SCHEMA_APPLY=none changes nothing.`,

@@ -87,6 +87,7 @@ describe('the tables of the collections', () => {
       await house.rows('everything').create({ word: 'served' })
       const [problem] = house.reports[0]?.problems ?? []
       assert.equal(problem?.code, 'TABLE_UNFIT')
+      assert.match(problem?.setting ?? '', /^collection feedback#/)
       assert.match(problem?.message ?? '', message)
       const refused = (error: unknown) => error instanceof HoldfastError && error.code === 'STORE_UNAVAILABLE'
       await assert.rejects(house.rows('feedback').list(1, null), refused)
@@ -116,6 +117,20 @@ describe('the tables of the collections', () => {
     const houses = Array.from({ length: 3 }, () => openHouse(t, dir, names))
     await Promise.all(houses.map((house) => house.rows('feedback').create({ rating: 5 })))
     assert.equal(houses.flatMap(({ reports }) => reports.flatMap(({ applied }) => applied)).length, 4)
+  })
+
+  it('are made without a lock, too, where the driver has none', async (t) => {
+    const dir = await makeTempDir(t)
+    const house = openHouse(t, dir, [feedback], { apply: 'none' })
+    const store = await house.store()
+    const { schemaLock: _lock, ...driver } = store.driver
+    const ensure = () => ensureTables({ ...store, driver }, [feedback], 'additive', AbortSignal.timeout(5_000))
+    const reports = await Promise.all([ensure(), ensure()])
+    assert.deepEqual(
+      reports.map(({ unusable }) => unusable.size),
+      [0, 0],
+    )
+    assert.ok(schemaOf(dir).has('feedback'))
   })
 
   it('mean the same to business code: what one way writes the other reads', async (t) => {

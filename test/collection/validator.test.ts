@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { parseInstant } from '../../src/collection/instant.ts'
+import { formatInstant, parseInstant } from '../../src/collection/instant.ts'
 import { Validator } from '../../src/collection/validator.ts'
 import { HoldfastError } from '../../src/errors.ts'
 import { everything, feedback } from './support.ts'
@@ -147,4 +147,14 @@ describe('an instant', () => {
   for (const text of wrong) {
     it(`is refused: ${text || 'nothing'}`, () => assert.equal(parseInstant(text), null))
   }
+
+  it('is written as JavaScript itself writes it', () => {
+    const any = fc.oneof(fc.maxSafeInteger(), fc.date({ noInvalidDate: true }).map(Number), fc.double())
+    fc.assert(
+      fc.property(any, (ms) => {
+        const date = new Date(ms)
+        assert.equal(formatInstant(ms), Number.isNaN(date.getTime()) ? null : date.toISOString())
+      }),
+    )
+  })
 })
