@@ -13,17 +13,17 @@ export interface Given {
   readonly value: (() => unknown) | { readonly reason: string }
 }
 
-/** What was given for each setting, lowest layer first, and what was given for none. `isComplete`: the schema has the drivers' settings too. */
+/** What was given for each setting, lowest layer first, and what was given for none. `drivers`: those whose settings the schema has; null before they are loaded. */
 export function gather(
   layers: Layers,
   schema: FlatSchema,
-  isComplete: boolean,
+  drivers: readonly string[] | null,
 ): { given: Given[]; problems: Problem[] } {
   const problems: Problem[] = []
   const given: Given[] = []
   for (const tree of layers.trees) {
     if (typeof tree.content === 'function') {
-      const walked = walkTree(tree.content(), tree.origin, schema, isComplete)
+      const walked = walkTree(tree.content(), tree.origin, schema, drivers)
       given.push(...walked.given)
       problems.push(...walked.problems)
     } else {

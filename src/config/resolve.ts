@@ -25,7 +25,7 @@ const core = flatten(coreSchema)
 export function resolveSettings(layers: Layers, declarations?: Declarations): ResolvedSettings {
   const plugins = pluginSchema(declarations ?? {}, new Set([...core.values()].map((setting) => setting.env)))
   const schema: FlatSchema = new Map([...core, ...plugins.settings])
-  const { given, problems } = gather(layers, schema, declarations !== undefined)
+  const { given, problems } = gather(layers, schema, declarations === undefined ? null : Object.keys(declarations))
   const byKey = Map.groupBy(given, (one) => one.key)
   const judged = new Map<string, Judged>()
   for (const [key, setting] of schema) judged.set(key, judge(key, setting, byKey.get(key) ?? []))

@@ -13,9 +13,9 @@ export function walkTree(
   content: unknown,
   origin: Origin,
   schema: FlatSchema,
-  isComplete: boolean,
+  drivers: readonly string[] | null,
 ): { given: Given[]; problems: Problem[] } {
-  const walk = new Walk(origin, schema, isComplete)
+  const walk = new Walk(origin, schema, drivers)
   if (isObject(content)) walk.section(content, '')
   else walk.notAnObject('')
   return walk.result()
@@ -24,7 +24,7 @@ export function walkTree(
 class Walk {
   readonly #origin: Origin
   readonly #schema: FlatSchema
-  readonly #isComplete: boolean
+  readonly #drivers: readonly string[] | null
   readonly #sections: ReadonlySet<string>
   readonly #flatNames: ReadonlyMap<string, string>
   readonly #nested: Given[] = []
@@ -32,11 +32,12 @@ class Walk {
   readonly #problems: Problem[] = []
   #unknownCount = 0
 
-  constructor(origin: Origin, schema: FlatSchema, isComplete: boolean) {
+  constructor(origin: Origin, schema: FlatSchema, drivers: readonly string[] | null) {
     this.#origin = origin
     this.#schema = schema
-    this.#isComplete = isComplete
-    this.#sections = new Set(['plugins', ...[...schema.keys()].flatMap(prefixes)])
+    this.#drivers = drivers
+    const own = (drivers ?? []).map((name) => `plugins.${name}`)
+    this.#sections = new Set(['plugins', ...own, ...[...schema.keys()].flatMap(prefixes)])
     this.#flatNames = new Map([...schema].map(([key, { env }]) => [env.toLowerCase(), key]))
   }
 
@@ -69,7 +70,7 @@ class Walk {
 
   #subsection(key: string, value: unknown): void {
     // Before the drivers are loaded nobody can say what is right in here.
-    if (key === 'plugins' && !this.#isComplete) return
+    if (key === 'plugins' && this.#drivers === null) return
     if (isObject(value)) this.section(value, `${key}.`)
     else this.notAnObject(key)
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { flatten } from '../../src/config/flat.ts'
+import { findJsonFault } from '../../src/config/json-place.ts'
 import { type Layers, layersOfOptions } from '../../src/config/layers.ts'
 import { settingsFromOptions } from '../../src/config/options.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
@@ -115,3 +116,32 @@ test('settings that were resolved are taken as options and resolve to themselves
     { numRuns: 200 },
   )
 })
+
+test('a fault is found in a text exactly when JSON.parse refuses it', () => {
+  const spoilt = fc
+    .tuple(
+      fc.json({ maxDepth: 4 }),
+      fc.nat(),
+      fc.constantFrom('', ',', '"', '}', '0', '-', '.', 'e', '\\', '\n', '\u2028', ' '),
+      fc.nat(2),
+    )
+    .map(([text, at, added, cut]) => {
+      const place = at % (text.length + 1)
+      return text.slice(0, place) + added + text.slice(place + cut)
+    })
+  fc.assert(
+    fc.property(fc.oneof(spoilt, fc.string()), (text) => {
+      assert.equal(findJsonFault(text) === null, isJson(text))
+    }),
+    { numRuns: 3000 },
+  )
+})
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
