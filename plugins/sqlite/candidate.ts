@@ -44,6 +44,7 @@ class FileCandidate implements Candidate {
   #journalMode: JournalMode | null = null
   #problems: readonly Problem[] = []
   #users = 0
+  #removal: Promise<void> = Promise.resolve()
 
   constructor(target: SqliteTarget, place: Place, index: number, limits: Limits) {
     this.label = target.isMemory ? 'sqlite :memory:' : `sqlite ${maskPath(place.file)}`
@@ -77,10 +78,10 @@ class FileCandidate implements Candidate {
       await idle(file, withinMs)
       file.close()
       openFiles.delete(connection)
-      await this.#leave()
     }
     // MikroORM has nothing left to wait for; what it still throws is about its own state.
     await orm.close(true).catch(() => {})
+    await this.#removal
   }
 
   async #openFile(): Promise<OpenFile> {
@@ -90,7 +91,13 @@ class FileCandidate implements Candidate {
     }
     const journalMode = this.#journalMode ?? this.#target.journalMode
     const isAsync = journalMode === 'wal' && (await this.#isAsync())
-    const file = await OpenFile.open({ path: this.#place.file, journalMode, isAsync, limits: this.#limits })
+    const file = await OpenFile.open({
+      path: this.#place.file,
+      journalMode,
+      isAsync,
+      limits: this.#limits,
+      left: () => void this.#leave(),
+    })
     this.#users += 1
     return file
   }
@@ -152,11 +159,12 @@ class FileCandidate implements Candidate {
   }
 
   /** The last user of a file in memory removes it. */
-  async #leave(): Promise<void> {
+  #leave(): Promise<void> {
     this.#users -= 1
-    if (this.#users > 0 || !this.#target.isMemory) return
+    if (this.#users > 0 || !this.#target.isMemory) return Promise.resolve()
     this.#journalMode = null
-    await rm(this.#place.root, { recursive: true, force: true }).catch(() => {})
+    this.#removal = rm(this.#place.root, { recursive: true, force: true }).catch(() => {})
+    return this.#removal
   }
 }
 

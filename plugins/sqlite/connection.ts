@@ -1,4 +1,5 @@
-import { type Configuration, SqliteConnection, SqliteDriver } from '@mikro-orm/sqlite'
+import type { AnyEntity, Configuration, EntityData } from '@mikro-orm/core'
+import { SqliteConnection, SqliteDriver } from '@mikro-orm/sqlite'
 import type { Dialect } from 'kysely'
 import { nestedError } from './faults.ts'
 import { lateDialect, synced } from './kysely.ts'
@@ -7,6 +8,7 @@ import { openFiles } from './registry.ts'
 import { type Scope, transactionAround, transactionScope } from './scope.ts'
 
 type Transactional = SqliteConnection['transactional']
+type StreamArguments = Parameters<SqliteConnection['stream']>
 type TransactionalOptions = NonNullable<Parameters<Transactional>[1]>
 
 /** Opens the file that a connection stands on. Called again after a failure: none is kept. */
@@ -61,6 +63,19 @@ export class SafeSqliteConnection extends SqliteConnection {
       }
     }
     return transactionScope.run(scope, () => super.transactional(joined, options))
+  }
+
+  /**
+   * As the stock one; inside a transaction all rows are read first. Its own handle would not see the transaction's rows
+   * otherwise, an open iterator would block its writes, and kysely would make them wait for the stream's end.
+   */
+  override async *stream<T extends EntityData<AnyEntity>>(...given: StreamArguments): AsyncIterableIterator<T> {
+    const [query, params, ctx, loggerContext] = given
+    if (ctx === undefined) {
+      yield* super.stream<T>(...given)
+      return
+    }
+    yield* await this.execute<T[]>(query, params, 'all', ctx, loggerContext)
   }
 
   override async executeDump(dump: string): Promise<void> {

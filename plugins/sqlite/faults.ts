@@ -120,8 +120,10 @@ function chainOf(error: unknown): readonly unknown[] {
 }
 
 function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
-  if (link instanceof FaultError) return link.fault
   if (typeof link !== 'object' || link === null) return null
+  const known = 'fault' in link ? link.fault : null
+  // By its shape, not only by its class: MikroORM's exceptions copy the members of what they wrap.
+  if (isFault(known)) return known
   const code = 'code' in link && typeof link.code === 'string' ? link.code : null
   const meaning = code === null ? null : meaningOf(code)
   if (code !== null && meaning !== null) return { ...meaning, code, ambiguous: isAmbiguous(code, phase), cause }
@@ -132,6 +134,12 @@ function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
   }
   const found = byMessage.find(([pattern]) => pattern.test(message))
   return found === undefined ? null : { ...found[2], code: found[1], ambiguous: false, cause }
+}
+
+function isFault(value: unknown): value is Fault {
+  if (typeof value !== 'object' || value === null) return false
+  const { kind, code, ambiguous } = value as Partial<Fault> // Read member by member, each checked.
+  return typeof kind === 'string' && typeof code === 'string' && typeof ambiguous === 'boolean'
 }
 
 function meaningOf(code: string): Meaning | null {

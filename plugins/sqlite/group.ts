@@ -1,6 +1,6 @@
 import type { Value, Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { busyError, closedError, faultError, isBusy } from './faults.ts'
+import { busyError, closedError, isBusy } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit, Writer } from './writer.ts'
@@ -43,12 +43,12 @@ export class GroupCommit {
     this.#sync = sync
     this.#limitMs = limitMs
     this.#control = {
-      begin: handle.prepareOnce('begin immediate'),
-      commit: handle.prepareOnce('commit'),
-      rollback: handle.prepareOnce('rollback'),
-      mark: handle.prepareOnce('savepoint one'),
-      keep: handle.prepareOnce('release one'),
-      undo: handle.prepareOnce('rollback to one'),
+      begin: handle.prepareAny('begin immediate'),
+      commit: handle.prepareAny('commit'),
+      rollback: handle.prepareAny('rollback'),
+      mark: handle.prepareAny('savepoint one'),
+      keep: handle.prepareAny('release one'),
+      undo: handle.prepareAny('rollback to one'),
     }
   }
 
@@ -218,7 +218,6 @@ export class GroupCommit {
 
   #execute(item: Item): Written {
     const prepared = this.#handle.prepare(item.sql)
-    assertWritable(prepared)
     return this.#handle.write(item.sql, prepared, item.values)
   }
 
@@ -237,17 +236,6 @@ export class GroupCommit {
   #rollback(): void {
     if (this.#handle.native.inTransaction) this.#control.rollback.statement.run()
   }
-}
-
-/** One statement is what it says: no transaction of its own, no setting of the shared handle. */
-export function assertWritable(prepared: Prepared): void {
-  if (prepared.kind === 'write' || prepared.kind === 'read') return
-  throw faultError(
-    'statement',
-    'SQLITE_STATEMENT_REFUSED',
-    'Transactions and settings are not written as native statements.',
-    'Use em.transactional().',
-  )
 }
 
 function failed(items: readonly Item[], error: unknown): readonly Item[] {

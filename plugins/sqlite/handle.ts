@@ -30,7 +30,11 @@ export class Handle {
     this.#echo = echo
   }
 
-  /** Prepared once per text; the oldest text goes when there are too many. */
+  /**
+   * Prepared once per text; the oldest text goes when there are too many.
+   *
+   * @throws FaultError for transactions and settings.
+   */
   prepare(sql: string): Prepared {
     const known = this.#cache.get(sql)
     if (known !== undefined) return known
@@ -45,10 +49,19 @@ export class Handle {
     return prepared
   }
 
-  /** For texts that hold their values and so never come again. */
+  /** For texts that hold their values and so never come again. @throws FaultError for transactions and settings. */
   prepareOnce(sql: string): Prepared {
+    const kind = kindOf(sql)
+    // Before it is prepared: SQLite carries out many a pragma while it compiles it.
+    if (kind === 'setting' || kind === 'control') throw refusal()
+    return this.prepareAny(sql)
+  }
+
+  /** Also for transactions and settings, of which many a one has happened when this returns. */
+  prepareAny(sql: string): Prepared {
+    const kind = kindOf(sql)
     const statement = this.native.prepare<unknown[], Row>(sql)
-    return { statement, kind: kindOf(sql, statement.readonly), isReader: statement.reader }
+    return { statement, kind: kind === 'read' && !statement.readonly ? 'write' : kind, isReader: statement.reader }
   }
 
   /** The rows of a statement that gives some. */
@@ -113,11 +126,20 @@ const tellingPragmas = new Set([
 /** Pragmas that work although they have no argument. */
 const workingPragmas = new Set(['wal_checkpoint', 'optimize', 'incremental_vacuum', 'shrink_memory'])
 
+function refusal(): Error {
+  return faultError(
+    'statement',
+    'SQLITE_STATEMENT_REFUSED',
+    'Transactions and settings are no statements to be run by themselves.',
+    'Use em.transactional() or em.begin(), and em.execute() for a setting.',
+  )
+}
+
 /**
- * By the first word: SQLite calls BEGIN, COMMIT and some pragmas "read-only", so its own answer serves only where the
- * word says nothing (WITH).
+ * By the first word: SQLite calls BEGIN, COMMIT and some pragmas "read-only". Where the word says nothing (WITH), it is
+ * taken for reading, and the prepared statement says otherwise.
  */
-export function kindOf(sql: string, isReadonly: boolean): Kind {
+export function kindOf(sql: string): Kind {
   const text = sql.replace(/^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|[(;])+/, '')
   const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? ''
   switch (word) {
@@ -137,7 +159,7 @@ export function kindOf(sql: string, isReadonly: boolean): Kind {
     case 'values':
     case 'explain':
     case 'with':
-      return isReadonly ? 'read' : 'write'
+      return 'read'
     default:
       return 'write'
   }

@@ -35,8 +35,9 @@ async function isUsable(file: string, target: SqliteTarget, say: Say): Promise<b
     say('SQLITE_NOT_A_FILE', severity, `${shown} is a folder.`, 'Name a file.')
     return false
   }
-  const checked = found === null ? await nearestFolder(dirname(file)) : file
-  if (!(await isWritable(checked)) || (found !== null && !(await isWritable(dirname(file))))) {
+  const folder = await nearestFolder(dirname(file))
+  const isFolder = (await stat(folder).catch(() => null))?.isDirectory() ?? false
+  if (!isFolder || !(await isWritable(folder)) || (found !== null && !(await isWritable(file)))) {
     say(
       'SQLITE_UNWRITABLE',
       severity,

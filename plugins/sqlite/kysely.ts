@@ -10,8 +10,8 @@ import {
 } from 'kysely'
 import type { Row } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { faultError, nestedError } from './faults.ts'
-import { type Handle, nativeValues, type Prepared } from './handle.ts'
+import { nestedError } from './faults.ts'
+import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'
 import type { OpenFile } from './open-file.ts'
 import { reservation, transactionAround } from './scope.ts'
 import { OwnTransaction } from './transaction.ts'
@@ -121,27 +121,20 @@ class LateConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const { transaction } = this
-    if (transaction !== null) return transaction.run((handle) => execute<R>(handle, prepare(handle, query), query))
+    if (transaction !== null)
+      return transaction.run((handle) => execute<R>(handle, prepareInside(handle, query), query))
     const { hot } = this.#file
-    const prepared = prepare(hot, query)
-    switch (prepared.kind) {
-      case 'read':
-        return whileBusy(() => execute<R>(hot, prepared, query), this.#file.limits.queryMs)
-      case 'write':
-        return this.#writeAlone((own) => execute<R>(own, prepare(own, query), query))
-      case 'setting':
-        return this.#writeAlone((own) => {
-          execute(hot, prepared, query)
-          return execute<R>(own, prepare(own, query), query)
-        })
-      case 'control':
-        throw faultError(
-          'statement',
-          'SQLITE_STATEMENT_REFUSED',
-          'A transaction is not begun or ended by a statement of one\u2019s own.',
-          'Use em.transactional() or em.begin().',
-        )
+    if (kindOf(query.sql) === 'setting') {
+      return this.#writeAlone((own) => {
+        execute(hot, hot.prepareAny(query.sql), query)
+        return execute<R>(own, own.prepareAny(query.sql), query)
+      })
     }
+    const prepared = prepare(hot, query)
+    if (prepared.kind === 'read') {
+      return whileBusy(() => execute<R>(hot, prepared, query), this.#file.limits.queryMs)
+    }
+    return this.#writeAlone((own) => execute<R>(own, prepare(own, query), query))
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
@@ -189,6 +182,12 @@ export async function synced(file: OpenFile): Promise<void> {
 /** Texts without parameters hold their values (MikroORM writes them so) and would only fill the cache. */
 function prepare(handle: Handle, query: CompiledQuery): Prepared {
   return query.parameters.length === 0 ? handle.prepareOnce(query.sql) : handle.prepare(query.sql)
+}
+
+/** Inside a transaction a setting and a savepoint of the caller's own are its own affair. */
+function prepareInside(handle: Handle, query: CompiledQuery): Prepared {
+  const kind = kindOf(query.sql)
+  return kind === 'setting' || kind === 'control' ? handle.prepareAny(query.sql) : prepare(handle, query)
 }
 
 /** As kysely's own: a statement gives either rows or counts. The row's type is the caller's claim. */

@@ -21,6 +21,8 @@ export interface OpenOptions {
   /** Commits are synced off the event loop; only with a WAL. */
   readonly isAsync: boolean
   readonly limits: Limits
+  /** Called once, when the file is closed. */
+  readonly left?: () => void
 }
 
 /**
@@ -40,6 +42,8 @@ export class OpenFile {
   readonly #group: GroupCommit
   readonly #streams: Set<Handle> = new Set()
   readonly #leave: () => void
+  readonly #left: (() => void) | undefined
+  #isClosed = false
 
   private constructor(options: OpenOptions, hot: Handle, own: Handle) {
     this.path = options.path
@@ -48,6 +52,7 @@ export class OpenFile {
     this.own = own
     this.sync = options.isAsync ? new WalSync(options.path) : fullSync
     this.#leave = enterService(options.path)
+    this.#left = options.left
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
   }
 
@@ -115,6 +120,8 @@ export class OpenFile {
 
   /** Ends everything at once; an open transaction is undone. Safe to call twice. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.#group.close()
     this.writer.close()
     for (const stream of this.#streams) this.closeStream(stream)
@@ -123,6 +130,7 @@ export class OpenFile {
     // Last: whoever closes last removes the WAL, and it must not be while another handle reads.
     this.hot.close()
     this.#leave()
+    this.#left?.()
   }
 }
 

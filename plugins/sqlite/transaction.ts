@@ -1,7 +1,6 @@
 import type { Row, Value, Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
 import { faultError } from './faults.ts'
-import { assertWritable } from './group.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit } from './writer.ts'
@@ -63,7 +62,6 @@ export class OwnTransaction {
   write(sql: string, values: readonly Value[]): Written {
     return this.run((handle) => {
       const prepared = handle.prepare(sql)
-      assertWritable(prepared)
       return this.#inSavepoint(handle, sql, prepared, values)
     })
   }

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import driver from '../../plugins/sqlite/sqlite.ts'
+import { count, faultOf, open, prove, subfolder, targetOf, tempFolder } from './sqlite-bench.ts'
+
+test('folders are made, and no probe is left behind', async (t) => {
+  const folder = await tempFolder(t)
+  const { facts } = await prove(targetOf('sqlite:///a/b/x.db', { places: [join(folder, 'data')] }), 'write')
+  assert.equal(facts.path, join(folder, 'data/a/b/x.db'))
+  assert.deepEqual(await readdir(dirname(facts.path ?? '')), ['x.db'])
+  assert.deepEqual(facts.problems, [])
+})
+
+for (const [what, bytes] of [
+  ['a file that is no database', Buffer.from('this is a text file, and a long enough one to be read '.repeat(50))],
+  ['a file of random bytes', randomBytes(9_000)],
+] as const) {
+  test(`${what} is set aside in the fallback role, and left untouched in a primary`, async (t) => {
+    const folder = await tempFolder(t)
+    const file = join(folder, 'x.db')
+    await writeFile(file, bytes)
+    const primary = targetOf('sqlite:x.db', { places: [folder] })
+    assert.equal((await faultOf(prove(primary))).kind, 'corrupt')
+    assert.deepEqual(await readdir(folder), ['x.db'])
+    assert.deepEqual(await readFile(file), bytes)
+
+    const fallback = targetOf('sqlite:x.db', { places: [folder], role: 'fallback' })
+    const looked = await driver.inspect?.(fallback)
+    assert.deepEqual(
+      looked?.problems.map(({ code }) => code),
+      ['SQLITE_NOT_A_DATABASE'],
+    )
+    assert.equal(looked?.path, file)
+    const { facts } = await prove(fallback, 'write')
+    const [problem] = facts.problems
+    const aside = (await readdir(folder)).find((name) => name.startsWith('x.db.damaged-'))
+    assert.equal(problem?.code, 'SQLITE_SET_ASIDE')
+    assert.ok(aside && problem.message.includes(aside))
+    assert.deepEqual(await readFile(join(folder, aside)), bytes)
+  })
+}
+
+test('a database smashed in the middle is found by looking through it, and set aside with what it held', async (t) => {
+  const folder = await tempFolder(t)
+  const target = targetOf('sqlite:x.db', { places: [folder], role: 'fallback' })
+  const store = await open(t, target)
+  await store.run.write(
+    "insert into thing with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) select i, 'name ' || i from n",
+    [],
+  )
+  await store.close()
+  const bytes = await readFile(join(folder, 'x.db'))
+  bytes.fill(0x5a, 8_192, 20_480)
+  await writeFile(join(folder, 'x.db'), bytes)
+  const again = await open(t, target)
+  assert.deepEqual(
+    again.facts.problems.map(({ code }) => code),
+    ['SQLITE_SET_ASIDE'],
+  )
+  assert.equal(await count(again.run), 0)
+})
+
+test('an empty file is used as new', async (t) => {
+  const folder = await tempFolder(t)
+  await writeFile(join(folder, 'x.db'), '')
+  const { facts } = await prove(targetOf('sqlite:x.db', { places: [folder] }), 'write')
+  assert.deepEqual(facts.problems, [])
+  assert.deepEqual(await readdir(folder), ['x.db'])
+})
+
+test('the database of somebody else is used as it is, and its mark is kept', async (t) => {
+  const folder = await tempFolder(t)
+  const other = new Database(join(folder, 'x.db'))
+  other.exec('create table theirs (id integer); insert into theirs values (7); pragma application_id = 4242')
+  other.close()
+  const { facts } = await prove(targetOf('sqlite:x.db', { places: [folder], role: 'fallback' }), 'write')
+  assert.deepEqual(
+    facts.problems.map(({ code }) => code),
+    ['SQLITE_FOREIGN_FILE'],
+  )
+  const again = new Database(join(folder, 'x.db'))
+  assert.equal(again.pragma('application_id', { simple: true }), 4242)
+  assert.deepEqual(again.prepare('select * from theirs').all(), [{ id: 7 }])
+  again.close()
+})
+
+test('a place that cannot be used is passed over by the fallback, and is "unwritable" for a primary', async (t) => {
+  const folder = await tempFolder(t)
+  const blocked = join(folder, 'blocked')
+  await writeFile(blocked, 'a file where a folder should be')
+  const second = await subfolder(folder, 'second')
+  const primary = targetOf('sqlite:x.db', { places: [blocked] })
+  assert.equal((await faultOf(prove(primary))).kind, 'unwritable')
+  const looked = await driver.inspect?.(primary)
+  assert.equal(looked?.problems[0]?.severity, 'error')
+  const { facts } = await prove(targetOf('sqlite:x.db', { places: [blocked, second], role: 'fallback' }))
+  assert.equal(facts.path, join(second, 'x.db'))
+  assert.deepEqual(
+    facts.problems.map(({ code }) => code),
+    ['SQLITE_OTHER_PLACE'],
+  )
+})
+
+test('a folder of somebody else is "unwritable"', {
+  skip: process.getuid?.() === 0 && 'root may write all',
+}, async (t) => {
+  const folder = await tempFolder(t)
+  await chmod(folder, 0o500)
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [folder] })))).kind, 'unwritable')
+  await chmod(folder, 0o700)
+})
+
+test('a folder at the place of the file is "unwritable"', async (t) => {
+  const folder = await tempFolder(t)
+  await mkdir(join(folder, 'x.db'))
+  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const fault = await faultOf(prove(target))
+  assert.deepEqual([fault.kind, fault.code], ['unwritable', 'SQLITE_NOT_A_FILE'])
+  assert.deepEqual(
+    (await driver.inspect?.(target))?.problems.map(({ code }) => code),
+    ['SQLITE_NOT_A_FILE'],
+  )
+})
+
+test('a symbolic link that climbs out is refused, and nothing is made behind it', async (t) => {
+  const folder = await tempFolder(t)
+  const inside = await subfolder(folder, 'inside')
+  const outside = await subfolder(folder, 'outside')
+  await symlink(outside, join(inside, 'link'))
+  for (const text of ['sqlite:link/x.db', 'sqlite:link/new/x.db']) {
+    assert.equal((await faultOf(prove(targetOf(text, { places: [inside] })))).code, 'SQLITE_PATH_OUTSIDE')
+  }
+  await writeFile(join(outside, 'real.db'), '')
+  await symlink(join(outside, 'real.db'), join(inside, 'x.db'))
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [inside] })))).code, 'SQLITE_PATH_OUTSIDE')
+  assert.deepEqual(await readdir(outside), ['real.db'])
+})
+
+test('a database in memory is removed at its close, with all that was made for it', async (t) => {
+  const store = await open(t, targetOf('sqlite::memory:'))
+  await store.run.write('insert into thing values (1, ?)', ['a'])
+  assert.equal(await count(store.run), 1)
+  assert.ok(store.facts.ephemeral)
+  const folder = dirname(store.facts.path ?? '')
+  assert.ok((await stat(folder)).isDirectory())
+  await store.close()
+  await assert.rejects(stat(folder))
+})
+
+test('inspecting makes and changes nothing', async (t) => {
+  const folder = await tempFolder(t)
+  const looked = await driver.inspect?.(targetOf('sqlite:deep/x.db', { places: [join(folder, 'data')] }))
+  assert.deepEqual(looked, { problems: [], path: join(folder, 'data/deep/x.db') })
+  assert.deepEqual(await readdir(folder), [])
+})
+
+test('a file locked by another process is waited for, then "transient"', async (t) => {
+  const folder = await tempFolder(t)
+  const target = targetOf('sqlite:x.db', { places: [folder] })
+  await prove(target)
+  const other = new Database(join(folder, 'x.db'))
+  other.exec('pragma locking_mode = exclusive; begin exclusive; create table held (id integer); commit')
+  const startedAt = performance.now()
+  const fault = await faultOf(
+    prove(target, 'open', { connectMs: 300, queryMs: 100, transactionMs: 100, poolSize: 1, poolMaxOverflow: 0 }),
+  )
+  assert.ok(['transient', 'lost'].includes(fault.kind), fault.kind)
+  assert.ok(performance.now() - startedAt < 3_000)
+  other.close()
+  await prove(target, 'write')
+})
+
+test('another writer that is busy is no failure of a proof', async (t) => {
+  const folder = await tempFolder(t)
+  const target = targetOf('sqlite:x.db', { places: [folder] })
+  await prove(target)
+  const other = new Database(join(folder, 'x.db'))
+  other.exec('begin immediate')
+  await prove(target, 'write')
+  other.close()
+})
