@@ -14,7 +14,13 @@ import { until } from './support/until.ts'
 const packagesMaxMb = 60
 
 let image: Image
-const scope: Cleanup = { after: (clean) => after(clean) }
+const cleaning: (() => void | Promise<void>)[] = []
+const scope: Cleanup = { after: (clean) => void cleaning.push(clean) }
+
+// Registered here: within `before`, it would run after the first test.
+after(async () => {
+  for (const clean of cleaning) await clean()
+})
 
 before(async () => {
   const dir = await makeTempDir(scope, 'image')
