@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { chooseDataDirectory, dataPlaces, temporaryPlace } from '../../src/config/data-places.ts'
 import { settingsFromOptions } from '../../src/config/options.ts'
-import { makeTempDir } from '../support/temp.ts'
+import { giveTo, makeTempDir } from '../support/temp.ts'
 
 const { settings } = settingsFromOptions({ data: { dir: 'rows' } })
+
+const nobody = 65_534
 
 /** A temporary directory of this test's own, so that the place in it is nobody else's. */
 async function ownTmpdir(t: TestContext): Promise<string> {
@@ -51,11 +53,16 @@ test('a place that is a file, below a file, in /proc or a dangling link is passe
   assert.deepEqual((await readdir(dir)).sort(), ['file', 'good', 'link'])
 })
 
-test('a place that may not be written is passed over', {
-  skip: process.getuid?.() === 0 && 'root may write anywhere',
-}, async (t) => {
+test('a place that may not be written is passed over', async (t) => {
   const dir = await makeTempDir(t, 'places')
   await mkdir(join(dir, 'closed'), { mode: 0o500 })
+  await mkdir(join(dir, 'open'))
+  if (process.getuid?.() === 0) {
+    // Root may write anywhere, so it is somebody else for the moment.
+    await giveTo(dir, nobody, nobody)
+    process.seteuid?.(nobody)
+    t.after(() => process.seteuid?.(0))
+  }
   const { path, problems } = await chooseDataDirectory([join(dir, 'closed'), join(dir, 'open')])
   assert.equal(path, join(dir, 'open'))
   assert.match(problems[0]?.message ?? '', /may not be written/)
