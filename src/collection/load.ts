@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import type { Origin, Problem } from '../config/problem.ts'
 import { checkCollection, type Defect } from './check.ts'
+import type { CollectionProblemCode } from './codes.ts'
 import { bounds, type Collection } from './declaration.ts'
 import { notePlace } from './place.ts'
 
@@ -112,7 +113,7 @@ function folderProblems(dir: string, error: unknown, explicit: boolean): readonl
   if (codeOf(error) === 'ENOENT' && !explicit) return []
   return [
     {
-      code: 'COLLECTIONS_UNREADABLE',
+      code: 'COLLECTIONS_UNREADABLE' satisfies CollectionProblemCode,
       severity: 'error',
       setting: 'collections.dir',
       origin: null,
@@ -125,7 +126,7 @@ function folderProblems(dir: string, error: unknown, explicit: boolean): readonl
 
 function problemOf(place: string, origin: Origin, defect: Defect): Problem {
   return {
-    code: 'COLLECTION_INVALID',
+    code: 'COLLECTION_INVALID' satisfies CollectionProblemCode,
     severity: 'error',
     setting: `${place}#${defect.pointer}`,
     origin,

@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts'
 import type { Store } from '../database/store.ts'
 import type { SqlEntityManager } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
+import type { CollectionProblemCode } from './codes.ts'
 import type { Collection } from './declaration.ts'
 import { placeOf } from './place.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
@@ -53,14 +54,16 @@ async function applyPlan(
     const [plan] = await planTables(store.orm, [collection], context)
     if (plan === undefined || plan.defect !== null) return plan ?? nothingPlanned(collection)
     for (const sql of plan.statements) await em.getConnection().execute(sql, [], 'run', context)
-    applied.push(...plan.statements)
-    return { ...plan, statements: [] }
+    return plan
   }
   const lock = store.driver.schemaLock
   try {
-    return lock === undefined
-      ? await store.orm.em.fork().transactional((em) => change(em as SqlEntityManager))
-      : await lock.hold(store.orm, signal, change)
+    const plan = await (lock === undefined
+      ? store.orm.em.fork().transactional((em) => change(em as SqlEntityManager))
+      : lock.hold(store.orm, signal, change))
+    if (plan.defect !== null) return plan
+    applied.push(...plan.statements)
+    return { ...plan, statements: [] }
   } catch (error) {
     const { kind, summary } = store.driver.classify(error, 'statement')
     if (kind !== 'constraint' && kind !== 'statement') throw error
@@ -94,7 +97,7 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
   const isField = column !== null && Object.hasOwn(collection.fields, column)
   return {
-    code: 'TABLE_UNFIT',
+    code: 'TABLE_UNFIT' satisfies CollectionProblemCode,
     severity: 'error',
     setting: placeOf(collection, isField ? `/fields/${column}` : ''),
     origin: null,
@@ -106,7 +109,7 @@ function unfitProblem(store: Store, collection: Collection, column: string | nul
 
 function missingProblem(store: Store, collection: Collection, statements: readonly string[]): Problem {
   return {
-    code: 'TABLE_MISSING',
+    code: 'TABLE_MISSING' satisfies CollectionProblemCode,
     severity: 'error',
     setting: placeOf(collection),
     origin: null,
