@@ -17,6 +17,8 @@ export class DatabaseSessionFactory {
   readonly #observe: Observe<DatabaseObservation>
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
+  /** Requests that wait for their session: they count towards the limit, too. */
+  #waiting = 0
 
   constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
     this.#supervisor = supervisor
@@ -63,17 +65,20 @@ export class DatabaseSessionFactory {
     const onClose = (): void => gone.abort(new HoldfastError('BAD_REQUEST', { detail: 'The client went away.' }))
     if (response.closed) onClose()
     else response.once('close', onClose)
+    this.#waiting += 1
     try {
       gone.signal.throwIfAborted()
-      const { active } = this.#supervisor.gate
-      if (active >= this.#supervisor.settings.maxActiveSessions)
+      const { gate, settings } = this.#supervisor
+      if (gate.active + this.#waiting > settings.maxActiveSessions) {
         throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
+      }
       // What a handler will do is not known: it is counted as a write, so that a switch waits for it.
-      await this.#supervisor.gate.opened(gone.signal)
+      await gate.opened(gone.signal)
       const serving = await this.#work.admit({ kind: 'read', signal: gone.signal })
       gone.signal.throwIfAborted()
       return this.#count(serving, response)
     } finally {
+      this.#waiting -= 1
       response.removeListener('close', onClose)
     }
   }
