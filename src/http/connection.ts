@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, HoldfastError } from '../errors.ts'
 import { problemText, sendError } from './answers.ts'
 import type { ObserveHttp } from './observation.ts'
+import { drawRequestId } from './request-id.ts'
 
 /** How long a refused sender may go on sending before its socket is destroyed. */
 const lingerMs = 500
@@ -59,7 +59,7 @@ function answerRaw(socket: Duplex, refusal: HoldfastError): void {
     socket.destroy()
     return
   }
-  const requestId = randomUUID()
+  const requestId = drawRequestId()
   const body = problemText(refusal, requestId)
   const head = [
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`,

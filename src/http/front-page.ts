@@ -26,7 +26,11 @@ export function addFrontPage(app: App, source: StatusSource): void {
     if (!prefersHtml(req.headers.accept)) return sendJson(res, 200, JSON.stringify(summaryOf(req, source)), headers)
     const policy = pagePolicy(source.platform().spaceId !== null, pageStyleHash)
     const page = pageOf(req, source).toString()
-    sendText(res, 200, 'text/html; charset=utf-8', page, { ...headers, 'Content-Security-Policy': policy })
+    sendText(res, 200, 'text/html; charset=utf-8', page, {
+      ...headers,
+      'Content-Security-Policy': policy,
+      'Referrer-Policy': 'no-referrer',
+    })
   })
 }
 

@@ -3,16 +3,6 @@ function frameAncestors(inSpace: boolean): string {
   return inSpace ? "frame-ancestors 'self' https://huggingface.co https://*.hf.space" : "frame-ancestors 'self'"
 }
 
-const policies = {
-  space: `default-src 'none'; ${frameAncestors(true)}`,
-  elsewhere: `default-src 'none'; ${frameAncestors(false)}`,
-}
-
-/** The Content-Security-Policy of every answer that is no page: it may load and run nothing. */
-export function contentPolicy(inSpace: boolean): string {
-  return inSpace ? policies.space : policies.elsewhere
-}
-
 /** The policy of a page: its one style, by its hash, its icon, and nothing else. */
 export function pagePolicy(inSpace: boolean, styleHash: string): string {
   return `default-src 'none'; style-src '${styleHash}'; img-src data:; base-uri 'none'; form-action 'none'; ${frameAncestors(inSpace)}`

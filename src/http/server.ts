@@ -9,7 +9,6 @@ import { createClientErrorHandler, type Exchange } from './connection.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
 import { requestIdFor } from './request-id.ts'
-import { contentPolicy } from './security.ts'
 
 /** What the HTTP shell is made from. */
 export interface HttpParts {
@@ -87,17 +86,21 @@ export function createHttp(parts: HttpParts): Http {
 function begin(parts: HttpParts, inFlight: Set<Exchange>, req: IncomingMessage, res: ServerResponse): Exchange {
   const startedAt = performance.now()
   const exchange: Exchange = { req, res }
-  const path = (req.url ?? '/').split('?', 1)[0] ?? '/'
+  const url = req.url ?? '/'
   inFlight.add(exchange)
   res.setHeader('X-Request-Id', requestIdFor(req))
   res.setHeader('X-Content-Type-Options', 'nosniff')
-  res.setHeader('Referrer-Policy', 'no-referrer')
-  res.setHeader('Content-Security-Policy', contentPolicy(parts.settings().platform.spaceId !== null))
-  res.once('close', () => {
+  res.on('close', () => {
     inFlight.delete(exchange)
-    observeEnd(parts.observe, exchange, path, performance.now() - startedAt)
+    observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
   })
   return exchange
+}
+
+/** Without the query, which may hold what nobody should read in a log. */
+function pathOf(url: string): string {
+  const at = url.indexOf('?')
+  return at < 0 ? url : url.slice(0, at)
 }
 
 function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, durationMs: number): void {

@@ -10,6 +10,7 @@ export interface MetricsSource {
     /** Milliseconds in this state. */
     readonly forMs: number
     readonly activeSessions: number
+    readonly declared: boolean
     readonly store: { readonly shown: Shown; readonly driver: string } | null
   }
   durability(): Durability | null

@@ -51,6 +51,9 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
   gauge(registry, 'holdfast_write_durability', 'What a write is answered with: 1.', ['durability'], (set) => {
     set({ durability: source.durability() ?? 'none' }, 1)
   })
+  gauge(registry, 'holdfast_primary_declared', 'Whether a primary is declared, usable or not.', [], (set) => {
+    set({}, source.database().declared ? 1 : 0)
+  })
   gauge(registry, 'holdfast_active_sessions', 'Units of work that wait or run.', [], (set) => {
     set({}, source.database().activeSessions)
   })
@@ -95,7 +98,7 @@ function addCounters(registry: Registry, counts: Counts): void {
 
 function addDurations(registry: Registry, counts: Counts): void {
   const histogram = new Histogram({
-    name: 'holdfast_request_duration_seconds',
+    name: 'holdfast_http_request_duration_seconds',
     help: 'From the request to the end of its answer, by route pattern.',
     labelNames: ['route', 'method', 'status'],
     buckets: [...durationBuckets],

@@ -27,10 +27,8 @@ test('an answer has an id, and headers that keep a browser from guessing', async
   const { base } = await serve(t, echo)
   const answer = await fetch(`${base}/hello/world`)
   assert.deepEqual(await answer.json(), { name: 'world' })
-  assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/)
+  assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-f]{12}-[0-9a-z]+$/)
   assert.equal(answer.headers.get('x-content-type-options'), 'nosniff')
-  assert.equal(answer.headers.get('referrer-policy'), 'no-referrer')
-  assert.equal(answer.headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'self'")
   assert.equal(answer.headers.get('x-frame-options'), null)
 })
 
@@ -40,7 +38,7 @@ test('the caller may name the request, unless the name could harm a log', async 
   assert.equal(named.headers.get('x-request-id'), 'Root=1-67.a_b:c')
   for (const bad of ['<b>', 'a b', 'x'.repeat(129), '{"a":1}']) {
     const answer = await fetch(`${base}/hello/a`, { headers: { 'x-request-id': bad } })
-    assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/)
+    assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-f]{12}-[0-9a-z]+$/)
   }
 })
 

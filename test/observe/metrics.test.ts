@@ -17,6 +17,7 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       state: 'PRIMARY_CONNECTED',
       forMs: 2_000,
       activeSessions: 4,
+      declared: true,
       store: { shown: 'primary', driver: 'sqlite' },
     }),
     durability: () => 'primary',
@@ -46,6 +47,7 @@ test('state, time in state, sessions, store and durability are there', async (t)
   const labels = 'from="CONNECTING_PRIMARY",to="CONNECTING_FALLBACK",reason="primary.failed",fault="unreachable"'
   assert.equal(sampleOf(text, `holdfast_transitions_total{${labels}}`), 1)
   assert.equal(sampleOf(text, 'holdfast_active_sessions'), 4)
+  assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_write_durability{durability="primary"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_problems{severity="warning"}'), 1)
@@ -59,7 +61,7 @@ test('requests are counted by route pattern, before the first scrape and after i
   metrics.observe({ ...seen, durationMs: 700 })
   metrics.observe({ ...seen, method: 'PROPFIND', status: 405 })
   const { text } = await metrics.render()
-  const name = 'holdfast_request_duration_seconds'
+  const name = 'holdfast_http_request_duration_seconds'
   const labels = 'route="/api/:collection",method="GET",status="2xx"'
   assert.equal(sampleOf(text, `${name}_count{${labels}}`), 2)
   assert.equal(sampleOf(text, `${name}_bucket{le="0.5",${labels}}`), 1)
@@ -75,7 +77,8 @@ test('whatever is asked for, the number of series is bounded', async (t) => {
   const { text } = await metrics.render()
   assert.ok(text.split('\n').filter((line) => line.includes('_count{')).length <= 101)
   assert.ok(
-    (sampleOf(text, 'holdfast_request_duration_seconds_count{route="(other)",method="GET",status="2xx"}') ?? 0) > 9_000,
+    (sampleOf(text, 'holdfast_http_request_duration_seconds_count{route="(other)",method="GET",status="2xx"}') ?? 0) >
+      9_000,
   )
 })
 
