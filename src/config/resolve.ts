@@ -65,8 +65,12 @@ class Resolution implements ResolvedSettings {
 
   isGiven(key: string): boolean {
     const top = this.#given.get(key)?.at(-1)
-    // A settings file that lists every setting has null for those that nobody gives.
-    return top !== undefined && (typeof top.value !== 'function' || top.value() !== null)
+    if (top === undefined) return false
+    if (typeof top.value !== 'function') return true
+    const value = top.value()
+    // A settings file that lists every setting with its default says nothing by it.
+    const isRepetition = top.origin.from === 'file' && isDeepStrictEqual(value, this.#schema.get(key)?.default)
+    return value !== null && !isRepetition
   }
 
   lines(): readonly SettingLine[] {

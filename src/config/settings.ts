@@ -140,7 +140,10 @@ export interface ResolvedSettings {
   readonly problems: readonly Problem[]
   /** Where the value of a key came from; `default` for a key that nobody gave. */
   originOf(key: string): Origin
-  /** True when anybody gave the key, even with a value that could not be used: an unreadable `DATABASE_URL_FILE` declares a primary. */
+  /**
+   * True when anybody gave the key, even with a value that could not be used: an unreadable `DATABASE_URL_FILE`
+   * declares a primary. A settings file that only repeats the default, as `config/default.json` does, does not count.
+   */
   isGiven(key: string): boolean
   /** Every setting, masked, in the schema's order. */
   lines(): readonly SettingLine[]
