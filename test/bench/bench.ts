@@ -25,8 +25,11 @@ await withCleanup(async (t) => {
   const contestants = await Promise.all(names.map((name) => enter(t, name)))
   const rowPaths = new Map<string, readonly string[]>()
   const idleMb = new Map<string, number>()
-  for (const one of contestants) rowPaths.set(one.name, await seed(one))
-  for (const one of contestants) idleMb.set(one.name, residentMb(one.running.pid))
+  for (const one of contestants) {
+    await fetch(`http://127.0.0.1:${one.port}/api/feedback`)
+    idleMb.set(one.name, residentMb(one.running.pid))
+    rowPaths.set(one.name, await seed(one))
+  }
 
   const rows = [['case', 'by hand, requests/s', 'holdfast, requests/s', 'ratio', 'goal', '']]
   for (const one of cases.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
@@ -49,7 +52,10 @@ await withCleanup(async (t) => {
   console.log(table(rows))
 
   const health = await measureHealth(contestants)
-  const memory = [['memory, MB', 'with rows, idle', 'after load'], ...contestants.map((one) => memoryRow(one, idleMb))]
+  const memory = [
+    ['memory, MB', 'after its first answer', 'after load'],
+    ...contestants.map((one) => memoryRow(one, idleMb)),
+  ]
   console.log(`\n${table(memory)}\n\n${table(health)}`)
 })
 

@@ -2,7 +2,6 @@
  * `npm run bench:start [-- --repeat 9]`: from the start of the process to its first answer with a row, against the
  * yardstick, in turn.
  */
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { waitForPort } from '../support/process.ts'
 import { body, freePort, type Name, names, residentMb, start } from './contestant.ts'
@@ -75,6 +74,7 @@ async function ask(port: number): Promise<string> {
   socket.on('connect', () => {
     socket.write('GET /api/feedback?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   })
-  await once(socket, 'close')
+  // Not `once`: that rejects when the connection is refused, as it is at first.
+  await new Promise<void>((resolve) => socket.on('close', () => resolve()))
   return text
 }
