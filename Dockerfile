@@ -6,7 +6,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY plugins ./plugins
-RUN npm ci
+RUN npm ci --ignore-scripts && node src/cli/build.js
 
 FROM node:24-slim AS packages
 WORKDIR /packages
@@ -24,10 +24,10 @@ WORKDIR /app
 COPY --from=packages /packages/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY package.json LICENSE ./
-COPY src/cli/holdfast.js src/cli/start.js src/cli/entry.js src/cli/runtime.js ./src/cli/
+COPY src/cli/holdfast.js src/cli/start.js src/cli/warm.js src/cli/entry.js src/cli/runtime.js ./src/cli/
 COPY config ./config
-# Node compiles the bundle once, here; at run time nothing under /app is written.
-RUN node src/cli/holdfast.js check
+# It starts, and Node keeps what it compiled; at run time nothing under /app is written.
+RUN node src/cli/warm.js
 RUN mkdir -p /data && chown 1000:1000 /data
 USER 1000
 EXPOSE 7860
