@@ -1,5 +1,5 @@
 import type { HttpObservation } from '../http/observation.ts'
-import { type Line, line, repeatable } from './line.ts'
+import { type Line, type LineLevel, line, repeatable } from './line.ts'
 import { problemLine } from './service-lines.ts'
 
 /** What an observation of the HTTP room says in the log; null when it says nothing. */
@@ -14,13 +14,10 @@ export function httpLine(seen: HttpObservation, requests: boolean): Line | null 
     case 'request.failed': {
       const { requestId, method, route, code, error } = seen
       const message = `${method} ${route} failed with ${code}.`
-      return repeatable(
-        'error',
-        `request ${method} ${route} ${code}`,
-        message,
-        { requestId, method, route, code },
-        error,
-      )
+      const fields = { requestId, method, route, code }
+      // The answer promised that the log has the cause under its request id, so each INTERNAL is said.
+      if (code === 'INTERNAL') return line('error', message, fields, error)
+      return repeatable('error', `request ${method} ${route} ${code}`, message, fields, error)
     }
     case 'connection.malformed': {
       const { code, status } = seen
@@ -45,7 +42,12 @@ function requestLine(seen: Extract<HttpObservation, { type: 'request.answered' }
   const { requestId, method, path, route, status, aborted } = seen
   const durationMs = Math.round(seen.durationMs * 100) / 100
   const end = aborted ? ', but the caller had left' : ''
-  const level = status >= 500 ? 'warn' : 'info'
   const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
-  return line(level, `${method} ${path} ${status} in ${durationMs} ms${end}`, fields)
+  return line(requestLevel(route, status), `${method} ${path} ${status} in ${durationMs} ms${end}`, fields)
+}
+
+/** Probes and scrapes come every few seconds for ever; only their failures are of interest. */
+function requestLevel(route: string, status: number): LineLevel {
+  if (status >= 500) return 'warn'
+  return route.startsWith('/health') || route === '/metrics' ? 'debug' : 'info'
 }

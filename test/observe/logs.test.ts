@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { Secret } from '../../src/config/secret.ts'
+import { secretsIn } from '../../src/observe/redaction.ts'
 import { everyObservation, refused, writtenLog } from './support.ts'
 
 const run = promisify(execFile)
@@ -184,4 +185,34 @@ test('a reader that has gone away does not end the process', async () => {
     console.error('alive')`
   const { stderr } = await run('sh', ['-c', '"$0" --input-type=module -e "$1" | true', process.execPath, code])
   assert.equal(stderr, 'alive\n')
+})
+
+test('each defect of a request is said, since its answer named the log', async () => {
+  const { log, lines } = await writtenLog()
+  for (const requestId of ['a', 'b']) log.observe({ ...everyObservation['request.failed'], requestId })
+  assert.deepEqual(
+    lines().map((line) => line.requestId),
+    ['a', 'b'],
+  )
+  for (const requestId of ['c', 'd'])
+    log.observe({ ...everyObservation['request.failed'], requestId, code: 'STORE_LOST' })
+  assert.equal(lines().length, 3)
+})
+
+test('probes that are well are no news', async () => {
+  const { log, texts } = await writtenLog()
+  const seen = { ...everyObservation['request.answered'], route: '/health/ready', path: '/health/ready' }
+  log.observe(seen)
+  assert.equal(texts.length, 0)
+  log.observe({ ...seen, status: 503 })
+  assert.equal(texts.length, 1)
+})
+
+test('every secret of a tree of settings is found', () => {
+  const tree = { a: new Secret('one'), b: { c: [new Secret('two')], d: null }, self: {} }
+  tree.self = tree
+  assert.deepEqual(
+    secretsIn(tree).map((secret) => secret.reveal()),
+    ['one', 'two'],
+  )
 })
