@@ -26,9 +26,12 @@ COPY --from=build /build/dist ./dist
 COPY package.json LICENSE ./
 COPY src/cli/holdfast.js src/cli/start.js src/cli/warm.js src/cli/entry.js src/cli/runtime.js ./src/cli/
 COPY config ./config
-# It starts, and Node keeps what it compiled; at run time nothing under /app is written.
+RUN mkdir -p /data dist/cache && chown 1000:1000 /data dist/cache
+# It starts, and Node keeps what it compiled (per user); at run time nothing under /app is written.
+USER 1000
 RUN node src/cli/warm.js
-RUN mkdir -p /data && chown 1000:1000 /data
+USER root
+RUN chown -R root:root dist/cache && chmod -R a+rX dist/cache
 USER 1000
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||7860)+'/health/live').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]

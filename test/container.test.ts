@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isInContext, parseDockerfile, textsOf } from './support/dockerfile.ts'
 import { isRoot, ordinaryUid, repository, runProcess, type Service, startService } from './support/process.ts'
-import { type Image, rehearse, snapshot } from './support/rehearsal.ts'
+import { type Image, nodeIn, rehearse, snapshot } from './support/rehearsal.ts'
 import { type Cleanup, cleanLater, giveTo, makeTempDir } from './support/temp.ts'
 import { until } from './support/until.ts'
 
@@ -82,6 +82,8 @@ test('its command serves as uid 1000 with a read-only application folder, and wr
   assert.equal((await service.fetch(location)).status, 200)
   assert.deepEqual(await service.end('SIGTERM'), { code: 0, signal: null }, service.output())
   assert.deepEqual(await snapshot(image.workdir), untouched)
+  const cache = readdirSync(join(image.workdir, 'dist/cache'))
+  assert.deepEqual(cache.length, 1, 'what Node compiled for this user is in the image')
   const again = await startContainer(t)
   const row = (await (await again.fetch(location)).json()) as { comment: string }
   assert.equal(row.comment, 'from the image')
@@ -148,6 +150,7 @@ async function startContainer(t: Cleanup): Promise<Service> {
   await setWritable(image.workdir, false)
   return startService(t, {
     cwd: image.workdir,
+    command: nodeIn(image.root),
     args,
     uid: Number(image.user),
     give: false,

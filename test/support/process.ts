@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LogLine, listeningPort, parseLog } from './log.ts'
 import { type Cleanup, cleanLater, type Files, giveTo, makeTempDir, writeFiles } from './temp.ts'
@@ -13,6 +13,9 @@ export const repository: string = resolve(fileURLToPath(import.meta.url), '../..
 
 /** True when tests may become another user. */
 export const isRoot: boolean = process.getuid?.() === 0
+
+/** True when another user may read the repository and run its Node: not so when root cloned it into its own home. */
+const isOpen: boolean = [repository, process.execPath].every(isReachable)
 
 /** The user of the image, and of an ordinary user's tests run as root. */
 export const ordinaryUid = 1000
@@ -29,7 +32,7 @@ export interface ProcessOptions {
   readonly args?: readonly string[]
   /** The executable; the Node that runs the test unless told. */
   readonly command?: string
-  /** Run as this user. Without root: as the present user. */
+  /** Run as this user. Without root, or where that user cannot reach the repository: as the present user. */
   readonly uid?: number
   /** False: the working directory is not given to that user. */
   readonly give?: boolean
@@ -77,7 +80,10 @@ process.on('exit', () => {
 export async function startProcess(t: Cleanup, options: ProcessOptions = {}): Promise<Running> {
   const dir = options.cwd ?? (await makeWorkingDir(t))
   await writeFiles(dir, { ...options.files })
-  const asUser = isRoot && options.uid !== undefined ? { uid: options.uid, gid: options.uid } : {}
+  const asUser =
+    isRoot && options.uid !== undefined && (isOpen || options.give === false)
+      ? { uid: options.uid, gid: options.uid }
+      : {}
   if (asUser.uid !== undefined && options.give !== false) await giveTo(dir, asUser.uid, asUser.gid)
   const child = spawn(options.command ?? process.execPath, options.args ?? [join(repository, 'src/main.ts')], {
     cwd: dir,
@@ -172,6 +178,11 @@ export function cleanEnvironment(
     ...env,
   }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+function isReachable(path: string): boolean {
+  const isOpenToAll = (statSync(path).mode & 0o001) !== 0
+  return isOpenToAll && (dirname(path) === path || isReachable(dirname(path)))
 }
 
 async function makeWorkingDir(t: Cleanup): Promise<string> {

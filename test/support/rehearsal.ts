@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { cp, mkdir, readdir } from 'node:fs/promises'
+import { constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { copyFile, cp, mkdir, readdir } from 'node:fs/promises'
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path'
 import { isInContext, parseCopy, parseDockerfile, type Stage } from './dockerfile.ts'
-import { repository, runProcess } from './process.ts'
+import { isRoot, repository, runProcess } from './process.ts'
 import type { Cleanup } from './temp.ts'
 
 /** The last stage as it stands after its instructions: a folder that plays the image's root. */
@@ -29,12 +29,19 @@ export function inImage(root: string, path: string): string {
   return join(root, path)
 }
 
+/** The Node of an image. */
+export function nodeIn(root: string): string {
+  return inImage(root, '/usr/local/bin/node')
+}
+
 async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
   const root = join(dir, stage.name)
   const env: Record<string, string> = {}
   let workdir = '/'
   let user = 'root'
-  await mkdir(root, { recursive: true })
+  await mkdir(join(root, 'usr/local/bin'), { recursive: true })
+  // The base image's Node, where another user may run it.
+  await copyFile(process.execPath, nodeIn(root), constants.COPYFILE_FICLONE)
   for (const { name, text } of stage.instructions) {
     const here = inImage(root, workdir)
     if (name === 'WORKDIR') {
@@ -46,7 +53,7 @@ async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
       env[text.slice(0, at)] = value.startsWith('/') ? inImage(root, value) : value
     } else if (name === 'USER') user = text
     else if (name === 'COPY') await copy(text, dir, here)
-    else if (name === 'RUN') await run(t, text, root, here, env)
+    else if (name === 'RUN') await run(t, text, { root, cwd: here, env, user })
   }
   return { root, stage, workdir: inImage(root, workdir), env, user }
 }
@@ -67,30 +74,32 @@ async function copy(text: string, dir: string, workdir: string): Promise<void> {
   }
 }
 
-/** RUN: in a shell, with this Node as the image's, absolute paths moved below the image's root. */
-async function run(
-  t: Cleanup,
-  text: string,
-  root: string,
-  cwd: string,
-  env: Readonly<Record<string, string>>,
-): Promise<void> {
+/** Where and how a RUN runs. */
+interface Place {
+  readonly root: string
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly user: string
+}
+
+/** RUN: in a shell, with this Node as the image's, absolute paths moved below the image's root. Without root nothing changes its owner. */
+async function run(t: Cleanup, text: string, { root, cwd, env, user }: Place): Promise<void> {
   const local = text.replace(/(^|\s)(\/[a-z][\w/-]*)/g, (_, before, path) => `${before}${inImage(root, path)}`)
-  const isOwnUser = process.getuid?.() === 0
-  const command = isOwnUser ? local : local.replace(/&&\s*chown \S+ \S+/g, '')
+  const command = isRoot ? local : local.replace(/\bchown [^&]+/g, 'true ')
   const result = await runProcess(t, {
     cwd,
     command: '/bin/sh',
     args: ['-ec', command],
     env: {
       ...env,
-      PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+      PATH: [dirname(nodeIn(root)), process.env.PATH].join(delimiter),
       npm_config_prefer_offline: 'true',
       ...registryEnvironment(),
       PORT: undefined,
       HOST: undefined,
     },
     withinMs: 180_000,
+    ...(user === 'root' ? {} : { uid: Number(user), give: false }),
   })
   if (result.code !== 0) throw new Error(`RUN ${text} ended with ${result.code}.\n${result.stdout}${result.stderr}`)
 }
