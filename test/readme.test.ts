@@ -7,8 +7,11 @@ import { errorCatalogue } from '../src/errors.ts'
 import { repository, runProcess, startService } from './support/process.ts'
 import { problemCatalogue, readmeBlocks, withBlocks } from './support/readme.ts'
 import { readSources } from './support/sources.ts'
+import type { Cleanup } from './support/temp.ts'
 
 const readme = readFileSync(join(repository, 'README.md'), 'utf8')
+/** Without curl the same requests are made by `fetch`. */
+const hasCurl = spawnSync('curl', ['--version']).status === 0
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 
 test('the tables are those of the code ("npm run readme" writes them)', async () => {
@@ -47,8 +50,7 @@ test('what the first screen shows is what the service answers', async (t) => {
   assert.equal(curls.length, 3)
   for (const { command, printed } of curls) {
     const local = command.replace('localhost:7860', `127.0.0.1:${service.port}`)
-    const { stdout, code } = await runProcess(t, { command: '/bin/sh', args: ['-c', `${local} --silent`] })
-    assert.equal(code, 0, command)
+    const stdout = hasCurl ? await runCurl(t, local) : await fetchAsCurl(local)
     assert.match(stdout, wildcard(printed), command)
   }
 })
@@ -101,6 +103,28 @@ test('the alert rules name metrics that are measured', () => {
     [],
   )
 })
+
+async function runCurl(t: Cleanup, command: string): Promise<string> {
+  const { stdout, code, stderr } = await runProcess(t, {
+    command: '/bin/sh',
+    args: ['-c', `${command} --silent --show-error`],
+  })
+  assert.equal(code, 0, `${command}\n${stderr}`)
+  return stdout
+}
+
+async function fetchAsCurl(command: string): Promise<string> {
+  const option = (name: string) => new RegExp(`-${name} (?:'([^']*)'|(\\S+))`).exec(command)?.slice(1).find(Boolean)
+  const [url = ''] = /127\.0\.0\.1:\S+/.exec(command) ?? []
+  const [name = 'accept', value = '*/*'] = option('H')?.split(': ') ?? []
+  const body = option('d')
+  const answer = await fetch(`http://${url}`, {
+    method: option('X') ?? 'GET',
+    headers: { [name]: value },
+    ...(body === undefined ? {} : { body }),
+  })
+  return answer.text()
+}
 
 interface Shown {
   readonly command: string
