@@ -1,9 +1,11 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
 import { type Disk, diskOf } from '../config/disk.ts'
-import type { Candidate, Connection, Facts, MikroORM, Role, Want } from '../driver/driver.ts'
+import type { Problem } from '../config/problem.ts'
+import type { Candidate, Connection, Driver, Facts, MikroORM, Role, Want } from '../driver/driver.ts'
 import { FaultError } from '../driver/driver.ts'
-import { untilAborted } from './bounded.ts'
+import { atMost, untilAborted } from './bounded.ts'
+import { systemClock } from './clock.ts'
 import type { ResolvedTarget } from './config.ts'
 import type { ConnectionSettings } from './connection-settings.ts'
 import { openingFault } from './fault-of.ts'
@@ -44,9 +46,11 @@ export class DatabaseEngineFactory implements StoreOpener {
   async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
     // A fallback may be new and is made ours; a primary must take a write of ours before it may answer.
     const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
+    const inspected = inspect(resolved)
     return await this.#firstOf(resolved, signal, async (candidate) => {
       const facts = await verified(resolved, candidate, want, signal)
-      return await this.#engine(resolved, role, candidate, facts, signal)
+      const problems = joined(await untilAborted(inspected, signal), facts.problems)
+      return await this.#engine(resolved, role, candidate, { ...facts, problems }, signal)
     })
   }
 
@@ -107,6 +111,21 @@ export class DatabaseEngineFactory implements StoreOpener {
   }
 }
 
+/** What looking at the files of an address finds. That a driver cannot even look is no reason not to connect. */
+async function inspect({ driver, target }: ResolvedTarget): Promise<readonly Problem[]> {
+  try {
+    return (await driver.inspect?.(target))?.problems ?? []
+  } catch {
+    return []
+  }
+}
+
+/** Connecting has seen more than looking: what it says under the same code counts. */
+function joined(looking: readonly Problem[], connecting: readonly Problem[]): readonly Problem[] {
+  const known = new Set(connecting.map((problem) => problem.code))
+  return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
+}
+
 /** Proves one place on a fresh connection, which is closed again whatever happens. */
 async function verified(
   { driver }: ResolvedTarget,
@@ -124,8 +143,18 @@ async function verified(
     driver.evict(connection)
     throw error
   }
-  await untilAborted(connection.close(), signal).catch(() => driver.evict(connection))
+  await ended(driver, connection)
   return facts
+}
+
+/** Gracefully, but a connection that hangs while it ends must not use up the time of the opening. */
+async function ended(driver: Driver, connection: Connection): Promise<void> {
+  let isEnded = false
+  const closed = connection.close().then(() => {
+    isEnded = true
+  })
+  await atMost(systemClock, lateCloseMs, closed)
+  if (!isEnded) driver.evict(connection)
 }
 
 function createOrm(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): MikroORM {

@@ -16,9 +16,10 @@ import { Operations } from './operations.ts'
 import { type Policy, times } from './policy.ts'
 import { Retirement } from './retirement.ts'
 import { Runs } from './runs.ts'
-import { heldStores, initialState, releasedStores, type State, servingStore } from './state.ts'
+import { isClosed, type Serving, servingOf, unavailable } from './serving.ts'
+import { heldStores, initialState, releasedStores, type State } from './state.ts'
 import type { StoreSteps } from './steps.ts'
-import type { Shown, Store } from './store.ts'
+import type { Store } from './store.ts'
 import { transition } from './transition.ts'
 import { attemptFailure, faultOfState } from './transition-reason.ts'
 import { Waiters } from './waiters.ts'
@@ -36,12 +37,6 @@ export interface SupervisorParts {
   readonly clock?: Clock
   /** In [0, 1), for jitter; `Math.random` when absent. */
   readonly random?: () => number
-}
-
-/** The store that answers, and how it is shown. */
-export interface Serving {
-  readonly store: Store
-  readonly shown: Shown
 }
 
 const nothingResolved: DatabaseConfig = { declared: false, primary: null, fallback: null, problems: [] }
@@ -78,7 +73,8 @@ export class Supervisor {
     this.#state = initialState(this.clock.now())
     const resolve = (): Promise<DatabaseConfig> => this.#resolve()
     const { clock } = this
-    const { opener, gate, steps, observe } = parts
+    const { opener, gate, steps } = parts
+    const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const connectMs = (): number => this.#settings.limits.connectMs
     const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs })
     this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
@@ -127,7 +123,7 @@ export class Supervisor {
     for (;;) {
       if (this.#serving !== null) return this.#serving
       const state = await this.#settled(signal)
-      if (state.name === 'CONNECTION_ERROR') throw this.#unavailable(state)
+      if (state.name === 'CONNECTION_ERROR') throw unavailable(state, this.clock.now())
       if (isClosed(state)) throw new HoldfastError('CLOSING', { retryAfterS: 1 })
     }
   }
@@ -219,7 +215,7 @@ export class Supervisor {
     try {
       this.#config = await this.#parts.resolve()
     } catch (error) {
-      this.#parts.observe({ type: 'database.defect', where: 'resolution', error })
+      this.#observe({ type: 'database.defect', where: 'resolution', error })
       if (this.#config === nothingResolved) return { ...nothingResolved, declared: true }
     }
     return this.#config
@@ -231,7 +227,7 @@ export class Supervisor {
     const found = await this.#doubt.verdictOf(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found
-    this.#parts.observe({
+    this.#observe({
       type: 'store.doubted',
       label: store.label,
       why: fault === null ? 'slow' : 'fault',
@@ -242,41 +238,39 @@ export class Supervisor {
     return verdict
   }
 
-  #unavailable(state: State<Store> & { name: 'CONNECTION_ERROR' }): HoldfastError {
-    const waitMs = Math.max(0, state.retry.at - this.clock.now())
-    return new HoldfastError('STORE_UNAVAILABLE', {
-      retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
-      cause: state.fault.cause ?? state.fault,
-    })
+  /** Whoever listens must not be able to stop the machine in the middle of a step. */
+  #observe(observation: DatabaseObservation): void {
+    try {
+      this.#parts.observe(observation)
+    } catch {
+      // There is nobody else to tell.
+    }
   }
 
   #notice(before: State<Store>, event: Event<Store>, after: State<Store>): void {
-    const { observe } = this.#parts
     const wallMs = this.clock.wallMs()
     const failure = attemptFailure(before, event)
-    if (failure !== null) observe(failure)
+    if (failure !== null) this.#observe(failure)
     if ('id' in event && event.type !== 'due') this.#lastAttempt = { wallMs, fault: failure?.fault ?? null }
-    if (event.type === 'primary.opened' || event.type === 'fallback.opened') observe(openedObservation(event.store))
+    if (event.type === 'primary.opened' || event.type === 'fallback.opened')
+      this.#observe(openedObservation(event.store))
     if (before.name === after.name) return
     const fault = faultOfState(event, after)
     const reason = event.type
     const { name: from, since } = before
     const store = this.#serving?.store.label ?? null
-    observe({ type: 'connection.changed', from, to: after.name, reason, fault, lastedMs: event.at - since, store })
+    this.#observe({
+      type: 'connection.changed',
+      from,
+      to: after.name,
+      reason,
+      fault,
+      lastedMs: event.at - since,
+      store,
+    })
     const shown = fault === null ? null : { kind: fault.kind, code: fault.code, summary: fault.summary }
     this.history.add(wallMs, { from, to: after.name, reason, fault: shown })
   }
-}
-
-function isClosed(state: State<Store>): boolean {
-  return state.name === 'DISCONNECTED' && state.reason === 'closed'
-}
-
-/** The same object while the same store serves in the same way: the hot path compares it. */
-function servingOf(state: State<Store>, known: Serving | null): Serving | null {
-  const serving = servingStore(state)
-  if (serving === null) return null
-  return known !== null && known.store === serving.store && known.shown === serving.shown ? known : serving
 }
 
 function openedObservation(store: Store): DatabaseObservation {

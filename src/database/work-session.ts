@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { SqlEntityManager, StatementRunner } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
+import type { Serving } from './serving.ts'
 import type { Session } from './session.ts'
 import type { Shown, Store } from './store.ts'
-import type { Serving } from './supervisor.ts'
 
 /** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time. */
 export function drawId(): string {

@@ -5,10 +5,11 @@ import { durabilityOf, meets } from './durability.ts'
 import { faultOf } from './fault-of.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { refusalOf, statementTimeoutCode } from './refusal.ts'
+import type { Serving } from './serving.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
 import { SlowWatch } from './slow-watch.ts'
 import type { Demand } from './store.ts'
-import type { Serving, Supervisor } from './supervisor.ts'
+import type { Supervisor } from './supervisor.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
 
 /** How a transaction of business code is run. */

@@ -104,6 +104,20 @@ describe('opening a store', () => {
     assert.equal(database.calls.ormsClosed, 1)
   })
 
+  test('looks before it connects: what it saw is told with the store, and a look that fails stops nothing', async () => {
+    const problem = { code: 'CERT', severity: 'warning', setting: 'database.url', origin: null, part: null } as const
+    const seen = { ...problem, message: 'It ends soon.', suggestion: 'Renew it.' }
+    const database = new ScriptedDatabase('one')
+    const inspect = async () => ({ path: null, problems: [seen] })
+    const store = await factory.open(resolved(database, { inspect }), 'primary', never)
+    assert.deepEqual(store.facts.problems, [seen])
+    await store.close(1_000)
+    const blind = () => Promise.reject(new Error('EACCES'))
+    const other = await factory.open(resolved(database, { inspect: blind }), 'primary', never)
+    assert.deepEqual(other.facts.problems, [])
+    await other.close(1_000)
+  })
+
   test('a proof opens no ORM and leaves no connection', async () => {
     const database = new ScriptedDatabase('one')
     await factory.prove(resolved(database), { role: 'primary', proof: 'write' }, never)
