@@ -200,6 +200,43 @@ describe('opening', () => {
   })
 })
 
+describe('what is noticed', () => {
+  test('each change of state with its reason, each failed try, and each store that opens or closes', async () => {
+    const rig = rigOf()
+    rig.primary.script = ['unreachable', 'auth']
+    const serving = rig.supervisor.serving()
+    await rig.clock.advance(500)
+    await serving
+    const changes = rig.seen.flatMap((seen) =>
+      seen.type === 'connection.changed' ? [[seen.from, seen.to, seen.reason, seen.fault?.kind ?? null]] : [],
+    )
+    assert.deepEqual(changes, [
+      ['DISCONNECTED', 'CONNECTING_PRIMARY', 'asked', null],
+      ['CONNECTING_PRIMARY', 'CONNECTING_FALLBACK', 'primary.failed', 'auth'],
+      ['CONNECTING_FALLBACK', 'FALLBACK_CONNECTED', 'due', 'auth'],
+    ])
+    const tries = rig.seen.flatMap((seen) =>
+      seen.type === 'connection.attempt.failed' ? [[seen.what, seen.attempt, seen.fault.kind]] : [],
+    )
+    assert.deepEqual(tries, [
+      ['primary', 1, 'unreachable'],
+      ['primary', 2, 'auth'],
+    ])
+    await end(rig)
+    assert.equal(rig.seen.filter((seen) => seen.type === 'store.opened').length, 1)
+    assert.equal(rig.seen.filter((seen) => seen.type === 'store.closed').length, 1)
+  })
+
+  test('a listener that throws does not stop the machine', async () => {
+    const rig = rigOf()
+    rig.seen.push = () => {
+      throw new Error('full')
+    }
+    assert.equal((await rig.supervisor.serving()).shown, 'primary')
+    await end(rig)
+  })
+})
+
 describe('recovery', () => {
   test('returns to the primary after two committed writes, 200 ms apart', async () => {
     const rig = await onFallback()
