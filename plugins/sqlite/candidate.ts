@@ -76,6 +76,7 @@ class FileCandidate implements Candidate {
     const file = openFiles.get(connection)
     if (file !== undefined) {
       await idle(file, withinMs)
+      await file.settle()
       file.close()
       openFiles.delete(connection)
     }

@@ -1,6 +1,7 @@
 import { whileBusy } from './busy.ts'
 import { faultError } from './faults.ts'
 import { applySettings, type Native, openNative } from './handle.ts'
+import { isServed } from './in-service.ts'
 import { applicationId, type JournalMode } from './target.ts'
 
 /** A file that was opened and looked through. */
@@ -32,7 +33,8 @@ export async function openChecked(file: string, wish: JournalMode, signal: Abort
 
 function check(native: Native, wish: JournalMode): Checked {
   const isNew = native.pragma('page_count', { simple: true }) === 0
-  if (!isNew) assertWhole(native)
+  // A file that this process has open was looked through when it was opened; a prober would do it each second.
+  if (!isNew && !isServed(native.name)) assertWhole(native)
   const journalMode = setJournalMode(native, wish)
   applySettings(native, { synchronous: 'full' })
   if (isNew) native.pragma(`application_id = ${applicationId}`)

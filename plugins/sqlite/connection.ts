@@ -53,9 +53,9 @@ export class SafeSqliteConnection extends SqliteConnection {
     await this.ensureConnection()
     const file = await this.#file()
     if (transactionAround(file) !== null) throw nestedError()
-    const scope: Scope = { file, transaction: null }
+    const scope: Scope = { file, begun: null, transaction: null }
     const joined: typeof work = async (trx) => {
-      scope.transaction = file.transaction
+      scope.transaction = scope.begun
       try {
         return await work(trx)
       } finally {

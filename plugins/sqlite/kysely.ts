@@ -13,7 +13,7 @@ import { whileBusy } from './busy.ts'
 import { nestedError } from './faults.ts'
 import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'
 import type { OpenFile } from './open-file.ts'
-import { reservation, transactionAround } from './scope.ts'
+import { reservation, transactionAround, transactionScope } from './scope.ts'
 import { OwnTransaction } from './transaction.ts'
 
 /** A dialect whose connections are bound to a handle only when a statement or a BEGIN says which. */
@@ -101,6 +101,7 @@ class LateConnection implements DatabaseConnection {
 
   async begin(): Promise<void> {
     const { writer, limits } = this.#file
+    if (transactionAround(this.#file) !== null) throw nestedError()
     const reserved = reservation.getStore()
     if (reserved?.permit != null) {
       const { permit } = reserved
@@ -111,7 +112,8 @@ class LateConnection implements DatabaseConnection {
       const permit = await writer.take('a transaction', limits.queryMs)
       this.transaction = await OwnTransaction.begin(this.#file, permit, limits.queryMs)
     }
-    this.#file.transaction = this.transaction
+    const scope = transactionScope.getStore()
+    if (scope !== undefined && scope.file === this.#file) scope.begun = this.transaction
   }
 
   control(sql: string): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Limits, Row, Value, Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
+import { Checkpointer } from './checkpoint.ts'
 import { faultError, isBusy } from './faults.ts'
 import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
@@ -8,7 +9,6 @@ import { enterService } from './in-service.ts'
 import { transactionAround } from './scope.ts'
 import { fullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
-import type { OwnTransaction } from './transaction.ts'
 import { Writer } from './writer.ts'
 
 /** Streams at once: each has a native connection of its own. */
@@ -37,9 +37,8 @@ export class OpenFile {
   readonly writer: Writer = new Writer()
   readonly sync: Sync
   readonly limits: Limits
-  /** The last transaction that began on the own handle: for the scope that began it. */
-  transaction: OwnTransaction | null = null
   readonly #group: GroupCommit
+  readonly #checkpointer: Checkpointer
   readonly #streams: Set<Handle> = new Set()
   readonly #leave: () => void
   readonly #left: (() => void) | undefined
@@ -50,7 +49,8 @@ export class OpenFile {
     this.limits = options.limits
     this.hot = hot
     this.own = own
-    this.sync = options.isAsync ? new WalSync(options.path) : fullSync
+    this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
+    this.sync = options.isAsync ? new WalSync(options.path, () => this.#checkpointer.committed()) : fullSync
     this.#leave = enterService(options.path)
     this.#left = options.left
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
@@ -101,6 +101,13 @@ export class OpenFile {
     }
   }
 
+  #setAutomatic(isAutomatic: boolean): void {
+    if (this.#isClosed) return
+    for (const { native } of [this.hot, this.own]) {
+      native.pragma(`wal_autocheckpoint = ${isAutomatic ? automaticPages : 0}`)
+    }
+  }
+
   /** A read-only handle for one stream: while a handle has an open iterator every write on it throws. */
   openStream(): Handle {
     if (this.#streams.size >= streamsMax) {
@@ -118,6 +125,11 @@ export class OpenFile {
     handle.close()
   }
 
+  /** Ends the thread of the checkpoints; then `close` is quick. */
+  async settle(): Promise<void> {
+    await this.#checkpointer.end()
+  }
+
   /** Ends everything at once; an open transaction is undone. Safe to call twice. */
   close(): void {
     if (this.#isClosed) return
@@ -125,6 +137,7 @@ export class OpenFile {
     this.#group.close()
     this.writer.close()
     for (const stream of this.#streams) this.closeStream(stream)
+    void this.#checkpointer.end()
     this.sync.close()
     this.own.close()
     // Last: whoever closes last removes the WAL, and it must not be while another handle reads.
@@ -133,6 +146,9 @@ export class OpenFile {
     this.#left?.()
   }
 }
+
+/** SQLite's own default, in pages. */
+const automaticPages = 1_000
 
 function setUp(handle: Handle, options: OpenOptions): void {
   const { native } = handle

@@ -6,6 +6,8 @@ import type { Permit } from './writer.ts'
 export interface Scope {
   /** The open file; by identity. */
   readonly file: object
+  /** What began for this scope. */
+  begun: OwnTransaction | null
   /** Null before BEGIN has succeeded and from the end of the caller's work on. */
   transaction: OwnTransaction | null
 }

@@ -14,6 +14,9 @@ export interface Sync {
   close(): void
 }
 
+/** From here on the syncs of a checkpoint are worth a thread; below it, a thread that syncs beside us costs more than it gives. */
+const slowMs = 3
+
 /** `synchronous=FULL`: SQLite has synced when COMMIT returns. */
 export const fullSync: Sync = { failure: null, after: null, close: () => {} }
 
@@ -29,9 +32,14 @@ export class WalSync implements Sync {
   #isRunning = false
   #isClosed = false
   #failure: FaultError | null = null
+  readonly #slow: () => void
+  /** What a sync took of late, a moving mean. */
+  #meanMs = 0
 
-  constructor(file: string) {
+  /** `slow` is called after each commit on a disk whose syncs take long. */
+  constructor(file: string, slow: () => void) {
     this.#path = `${file}-wal`
+    this.#slow = slow
   }
 
   get failure(): FaultError | null {
@@ -62,8 +70,11 @@ export class WalSync implements Sync {
       return
     }
     this.#isRunning = true
+    const startedAt = performance.now()
     fdatasync(this.#descriptor, (error) => {
       this.#isRunning = false
+      this.#meanMs += (performance.now() - startedAt - this.#meanMs) * 0.05
+      if (this.#meanMs > slowMs) this.#slow()
       this.#end(batch, error)
       if (this.#isClosed && !this.#isRunning) this.#closeDescriptor()
     })

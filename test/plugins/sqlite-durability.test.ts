@@ -151,6 +151,36 @@ test('the power cut of these tests does lose rows that were not synced', async (
   assert.ok(answered.some((id) => !kept.has(id)))
 })
 
+test('on a slow disk the WAL is carried into the file by a thread, and nothing is lost', async (t) => {
+  const folder = await tempFolder(t)
+  const real = fs.fdatasync
+  t.after(() => {
+    fs.fdatasync = real
+    syncBuiltinESMExports()
+  })
+  fs.fdatasync = Object.assign((descriptor: number, done: (error: NodeJS.ErrnoException | null) => void) => {
+    setTimeout(() => real(descriptor, done), 20)
+  }, real)
+  syncBuiltinESMExports()
+  const { run, close } = await open(t, targetOf('sqlite:x.db', { places: [folder], sync: 'async' }))
+  const sizeBefore = fs.statSync(join(folder, 'x.db')).size
+  let id = 0
+  const isCarried = async (): Promise<boolean> => {
+    const [row] = await run.read('pragma wal_autocheckpoint', [])
+    return row?.wal_autocheckpoint === 0 && fs.statSync(join(folder, 'x.db')).size > sizeBefore + 20_000
+  }
+  for (const until = performance.now() + 10_000; !(await isCarried()); id += 1) {
+    assert.ok(performance.now() < until, 'no thread carried the WAL')
+    await run.write(insert, [id, 'x'.repeat(2_000) + id])
+  }
+  assert.equal(await count(run), id)
+  await close()
+  assert.deepEqual(fs.readdirSync(folder), ['x.db'])
+  const left = new Database(join(folder, 'x.db'))
+  assert.equal(left.prepare('select count(*) from thing').pluck().get(), id)
+  left.close()
+})
+
 /** A small disk: a tmpfs where one may be mounted, else null. */
 async function smallDisk(t: TestContext, megabytes: number): Promise<string | null> {
   const disk = await mkdtemp(join(tmpdir(), 'holdfast-disk-'))

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const file = fileURLToPath(new URL('conformance-mutants.ts', import.meta.url))
+
+/** What each way to break the contract must be caught by. */
+const caught = {
+  'parse that throws': 'parses any text without throwing, to a target or to problems',
+  'label with the password': 'never shows a password, in a problem, a target or a label',
+  'classify that throws': 'classifies any thrown value, and the same value always the same',
+  'every error is lost': 'calls a broken rule "constraint" and a broken statement "statement"',
+  'evict that throws': 'proves a candidate, twice, and closes and evicts its connection twice',
+  'connect that opens': 'opens nothing when candidates are made',
+  'close that does nothing': 'closes an ORM twice, and without one that was connected',
+  'echo with values': 'tells the text of statements to ECHO_SQL, and never a value',
+  'writes that are not atomic': 'keeps one failing write from the others of the same moment',
+  'reads outside of the transaction': 'joins an open EntityManager transaction, and goes with its rollback',
+  'schema lock for all': 'lets one holder change the schema at a time, across stores',
+} as const
+
+for (const [mutant, title] of Object.entries(caught)) {
+  test(`the suite catches a driver with ${mutant}`, async () => {
+    const output = await runSuite(mutant, title)
+    assert.match(output, new RegExp(`not ok \\d+ - ${escaped(title)}`))
+  })
+}
+
+test('the suite has nothing against the driver that the broken ones are made of', async () => {
+  const output = await runSuite('none', Object.values(caught).map(escaped).join('|'), true)
+  assert.doesNotMatch(output, /not ok/)
+  assert.match(output, /# pass 1\d/)
+})
+
+async function runSuite(mutant: string, title: string, isPattern = false): Promise<string> {
+  const pattern = `--test-name-pattern=${isPattern ? title : escaped(title)}`
+  const args = ['--test-reporter=tap', '--test-timeout=20000', pattern, file]
+  const child = spawn(process.execPath, args, {
+    // The runner tells its children by a variable that they are; this one is to report in words.
+    env: { PATH: process.env.PATH, MUTANT: mutant },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
+  await new Promise((resolve) => child.once('close', resolve))
+  return output
+}
+
+function escaped(title: string): string {
+  return title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
