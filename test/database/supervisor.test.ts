@@ -359,6 +359,28 @@ describe('recovery', () => {
     await end(rig)
   })
 
+  test('a primary that steps back for a journal lets its work finish before it is closed', async () => {
+    const rig = rigOf({ steps: { ...emptySteps, owes: async () => true } })
+    rig.fallback.script = ['unwritable', 'works']
+    assert.equal((await rig.supervisor.serving()).shown, 'primary')
+    let finish = (): void => {}
+    const running = rig.work.run(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve
+        }),
+      { kind: 'read', rerun: 'never' },
+    )
+    await rig.clock.advance(23_000)
+    assert.ok(path(rig).includes('FALLBACK_CONNECTED'))
+    assert.equal(rig.primary.calls.ormsClosed, 0)
+    finish()
+    assert.equal((await running).store, 'primary')
+    await settle()
+    assert.equal(rig.primary.calls.ormsClosed, 1)
+    await end(rig)
+  })
+
   test('a fallback that is lost is opened anew, and the way back goes on', async () => {
     const rig = await onFallback()
     rig.primary.script = ['unreachable']
