@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { Address, Parsed, Problem, Settings } from '../../src/driver/driver.ts'
 import { readParameters, type Tell, type Wishes } from './parameters.ts'
@@ -29,7 +30,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
   const first = places[0]?.file ?? ':memory:'
   const target: SqliteTarget = {
     driver: 'sqlite',
-    id: isMemory ? `sqlite::memory:${address.role}` : `sqlite:${maskPath(first)}`,
+    id: isMemory ? `sqlite::memory:${address.role}` : idOf(first),
     host: null,
     port: null,
     database: maskPath(first),
@@ -44,6 +45,13 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
     sync: wishes.sync,
   }
   return { target, problems }
+}
+
+/** A masked path alone would make one of two files. */
+function idOf(file: string): string {
+  const shown = maskPath(file)
+  if (shown === file) return `sqlite:${file}`
+  return `sqlite:${shown}#${createHash('sha256').update(file).digest('hex').slice(0, 16)}`
 }
 
 function refused(problems: readonly Problem[], address: Address): Parsed<SqliteTarget> {

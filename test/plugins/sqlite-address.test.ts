@@ -126,4 +126,5 @@ test('the id is the same for the same file, however it is spelt', () => {
   const ids = ['sqlite:x.db', 'sqlite:///./x.db', 'sqlite:////data/x.db', 'file:x.db'].map((text) => targetOf(text).id)
   assert.equal(new Set(ids).size, 1)
   assert.notEqual(targetOf('sqlite:y.db').id, ids[0])
+  assert.notEqual(targetOf('sqlite:a@x.db').id, targetOf('sqlite:b@x.db').id)
 })
