@@ -1,5 +1,6 @@
 import { chooseDataDirectory, dataPlaces } from './config/data-places.ts'
 import type { Problem } from './config/problem.ts'
+import type { Settings } from './config/settings.ts'
 import { exitCodeFor } from './config/strict.ts'
 import { boot } from './database/boot.ts'
 import { type AdminToken, ensureAdminToken } from './http/admin-token.ts'
@@ -8,6 +9,7 @@ import { modulesEntry } from './modules.ts'
 import { createLog, type Log } from './observe/logs.ts'
 import type { Observation } from './observe/observation.ts'
 import { secretsIn } from './observe/redaction.ts'
+import { createStandardOutput } from './observe/standard-output.ts'
 import { loadSettings, type Resolved, resolveAll } from './resolve.ts'
 import { Service } from './service.ts'
 import { readCollections } from './snapshot.ts'
@@ -22,7 +24,8 @@ else await import(elsewhere)
 
 async function run(found: Resolved): Promise<void> {
   const { settings } = found.resolved
-  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output: process.stdout })
+  const output = createStandardOutput()
+  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output })
   watchDefects(log)
   if (settings.config.strict && (await refuseErrors(found))) return
   const places = dataPlaces(settings, cwd)
@@ -45,9 +48,10 @@ async function run(found: Resolved): Promise<void> {
 function createService(found: Resolved, token: AdminToken, problems: readonly Problem[], log: Log): Service {
   const { settings } = found.resolved
   const observe = (seen: Observation): void => log.observe(seen)
+  const applied = (fresh: Settings): void => log.reconfigure(fresh.log, secretsIn(fresh))
   return new Service(
     { collections: settings.collections.dir, observe },
-    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }) },
+    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }), applied },
   )
 }
 
@@ -65,7 +69,7 @@ async function refuseErrors(found: Resolved): Promise<boolean> {
   return true
 }
 
-function announce(service: Service, { resolved, config }: Resolved, token: AdminToken, log: Log): void {
+function announce(service: Service, { config }: Resolved, token: AdminToken, log: Log): void {
   const tookMs = performance.now()
   log.observe({ type: 'service.started', version, node: process.versions.node, tookMs })
   log.observe({ type: 'token.found', source: token.source })
@@ -74,10 +78,9 @@ function announce(service: Service, { resolved, config }: Resolved, token: Admin
   for (const name of service.status().collections) {
     log.observe({ type: 'collection.loaded', name, path: `/api/${name}` })
   }
-  if (resolved.settings.platform.nodeEnv === 'test') log.flush()
 }
 
-/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew. */
+/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a terminal. */
 function obeySignals(service: Service, log: Log): void {
   let closing = false
   const close = (signal: NodeJS.Signals): void => {
@@ -87,13 +90,13 @@ function obeySignals(service: Service, log: Log): void {
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
-  process.on('SIGHUP', () => void reload(service, log))
-}
-
-async function reload(service: Service, log: Log): Promise<void> {
-  const settings = await loadSettings({ env: process.env, cwd })
-  const { applied } = await service.reload(settings)
-  if (applied) log.reconfigure(settings.settings.log, secretsIn(settings.settings))
+  // A terminal that is closed sends the same signal, and means the end.
+  if (process.stdout.isTTY) process.on('SIGHUP', close)
+  else
+    process.on(
+      'SIGHUP',
+      () => void loadSettings({ env: process.env, cwd }).then((settings) => service.reload(settings)),
+    )
 }
 
 async function fail(service: Service, log: Log, message: string, code: number): Promise<void> {
@@ -107,11 +110,14 @@ async function end(service: Service, log: Log, why: string, code: number): Promi
   log.observe({ type: 'service.closing', why, withinMs })
   await service.close({ withinMs })
   log.observe({ type: 'service.closed', tookMs: performance.now() - startedAt })
-  log.flush()
+  await log.flush()
   process.exit(code)
 }
 
-/** A defect of ours must be seen, and must not take the service down with it. */
+/**
+ * A defect of ours must be seen, and must not take the service down with it: what is acknowledged is on the disk, and each
+ * request stands for itself.
+ */
 function watchDefects(log: Log): void {
   process.on('unhandledRejection', (error) => log.observe({ type: 'service.defect', where: 'a promise', error }))
   process.on('uncaughtException', (error) => log.observe({ type: 'service.defect', where: 'a callback', error }))

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { ensureTables, Tables } from './collection/tables.ts'
+import { Tables } from './collection/tables.ts'
 import type { Layers } from './config/layers.ts'
 import { layersOfOptions } from './config/layers.ts'
 import type { Problem } from './config/problem.ts'
@@ -13,30 +13,24 @@ import { Gate } from './database/gate.ts'
 import type { Outcome, Session } from './database/session.ts'
 import { DatabaseSessionFactory } from './database/session-factory.ts'
 import type { State } from './database/state.ts'
-import type { StoreSteps } from './database/steps.ts'
 import type { Store } from './database/store.ts'
 import { Supervisor } from './database/supervisor.ts'
 import { createWork, type TransactionOptions, type Work } from './database/work.ts'
 import { DriverRegistry } from './driver/registry.ts'
 import type { Holdfast, HoldfastOptions, Reloaded, Status } from './holdfast.ts'
-import { addAdminRoutes } from './http/admin-routes.ts'
 import type { AdminToken } from './http/admin-token.ts'
 import type { App } from './http/app.ts'
-import { dataRoutes } from './http/data-routes.ts'
-import { addErrorPages } from './http/error-pages.ts'
-import { addFrontPage } from './http/front-page.ts'
-import { addHealthRoutes } from './http/health.ts'
 import type { ListenAddress } from './http/listen.ts'
-import { addMetricsRoute } from './http/metrics-route.ts'
 import { createHttp, type Http } from './http/server.ts'
-import { addStatusRoute } from './http/status.ts'
 import type { StatusSource } from './http/status-source.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import type { Observation } from './observe/observation.ts'
 import { changedKeys, concernsConnection, freshErrors, needsRestart, restartProblem } from './reload.ts'
 import { layersOf, type Resolved, refreshed, resolveLayers } from './resolve.ts'
+import { addRoutes } from './routes.ts'
 import { createSnapshot, readCollections, type Snapshot, type SnapshotParts } from './snapshot.ts'
 import { createStatusView } from './status-view.ts'
+import { createSteps } from './store-steps.ts'
 
 /** What the process gives beside the options; a library has none of it. */
 export interface ProcessParts {
@@ -48,6 +42,8 @@ export interface ProcessParts {
   readonly problems: readonly Problem[]
   /** Reads files, environment and secrets anew, for `POST /admin/reload`. */
   readonly reread: () => Promise<ResolvedSettings>
+  /** Called with settings that have come into force: the log has a level of its own. */
+  readonly applied: (settings: Settings) => void
 }
 
 /** Without a token of its own, nobody is admin: a library draws none, because it would have to write it down. */
@@ -200,28 +196,12 @@ export class Service implements Holdfast {
     return new Supervisor({
       opener,
       gate: new Gate(),
-      steps: this.#steps(),
+      steps: createSteps({ snapshot, tables: this.#tables, observe }),
       settings: this.#snapshot.connection,
       resolve: () => this.#resolve(),
       observe,
       clock: systemClock,
     })
-  }
-
-  /** The rooms above the database, as it calls them. Nothing is owed or carried before there is a journal. */
-  #steps(): StoreSteps {
-    return {
-      prepare: async (store) => {
-        const { database } = this.#settings
-        // Only a primary is somebody else's: in the files that are ours tables are always made.
-        const apply = store.role === 'primary' ? database.schemaApply : 'additive'
-        const signal = AbortSignal.timeout(database.connectionTimeoutS * 1000)
-        this.#tables.set(store, await ensureTables(store, this.#snapshot.collections, apply, signal))
-        for (const problem of this.#tables.of(store)?.problems ?? []) this.#observe({ type: 'problem.found', problem })
-      },
-      owes: async () => false,
-      carry: async () => {},
-    }
   }
 
   /** Called before each connection attempt: a secret that was rotated in its file is taken from there. */
@@ -251,21 +231,14 @@ export class Service implements Holdfast {
 
   #addRoutes(app: App): void {
     this.#options.routes?.(app, this)
-    const settings = (): Settings['http'] => this.#settings.http
-    dataRoutes(app, {
-      collections: () => this.#snapshot.rows,
-      settings,
-      token: () => this.#token.token,
-      trustedProxies: () => settings().trustedProxies ?? (this.#settings.platform.spaceId === null ? 0 : 1),
-      now: () => performance.now(),
-    })
-    addFrontPage(app, this.#view)
-    addHealthRoutes(app, this.#view)
-    addStatusRoute(app, this.#view)
-    addMetricsRoute(app, () => this.#metrics.render())
-    addErrorPages(app)
     const reread = this.#process?.reread ?? (async () => this.#snapshot.found.resolved)
-    addAdminRoutes(app, { token: () => this.#token.token, reload: async () => this.reload(await reread()) })
+    addRoutes(app, {
+      snapshot: () => this.#snapshot,
+      token: () => this.#token.token,
+      view: this.#view,
+      render: () => this.#metrics.render(),
+      reload: async () => this.reload(await reread()),
+    })
   }
 
   async #reload(settings: ResolvedSettings): Promise<Reloaded> {
@@ -296,6 +269,7 @@ export class Service implements Holdfast {
     const kept = isSameDeclared ? { rows: before.rows, entities: before.entities } : {}
     this.#snapshot = { ...after, ...kept, problems }
     if (!isSameDeclared || keys.some(concernsConnection)) await this.#supervisor.reconfigure(after.connection)
+    this.#process?.applied(after.found.resolved.settings)
     const report = { changed, needsRestart: waiting }
     this.#observe({ type: 'settings.reloaded', ...report })
     return { applied: true, ...report, problems }

@@ -1,17 +1,8 @@
 import type { FlatSchema } from './flat.ts'
+import type { Given } from './given-value.ts'
 import type { Environment, Layers, SecretFile } from './layers.ts'
 import type { Origin, Problem } from './problem.ts'
 import { walkTree } from './tree.ts'
-
-/** A value that was given for a setting, not yet judged. */
-export interface Given {
-  readonly key: string
-  /** As the giver wrote it: `PORT`, `http.port`, `http_port`. */
-  readonly name: string
-  readonly origin: Origin
-  /** The value, or why there is none though it was given. */
-  readonly value: (() => unknown) | { readonly reason: string }
-}
 
 /** What was given for each setting, lowest layer first, and what was given for none. `drivers`: those whose settings the schema has; null before they are loaded. */
 export function gather(

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Given } from './given.ts'
+import type { Given } from './given-value.ts'
 import { formatOrigin, type Origin, type Problem } from './problem.ts'
 import type { Setting } from './setting.ts'
 import { show } from './show.ts'

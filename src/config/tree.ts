@@ -1,5 +1,5 @@
 import type { FlatSchema } from './flat.ts'
-import type { Given } from './given.ts'
+import type { Given } from './given-value.ts'
 import { nearest } from './nearest.ts'
 import type { Origin, Problem } from './problem.ts'
 import { Secret } from './secret.ts'
