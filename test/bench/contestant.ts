@@ -40,8 +40,15 @@ export async function start(t: Cleanup, name: Name, at: { cwd?: string; port?: n
     ...cwd,
     args: [join(repository, 'src/cli/start.js')],
     files: { 'config/collections/feedback.json': JSON.stringify(unlimited) },
-    env: { NODE_ENV: 'production', PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+    env: { NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
   })
+}
+
+/** What `npm start` gives to Node: it decides how much memory is held. */
+function nodeOptions(): string {
+  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+  const [, options = ''] = /NODE_OPTIONS:-([^}]*)\}/.exec(scripts.start) ?? []
+  return options
 }
 
 /** The yardstick as plain JavaScript: to strip its types at each start would be counted against it. */

@@ -49,7 +49,7 @@ async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
       await mkdir(inImage(root, workdir), { recursive: true })
     } else if (name === 'ENV') {
       const at = text.indexOf('=')
-      const value = text.slice(at + 1)
+      const value = text.slice(at + 1).replace(/^"(.*)"$/, '$1')
       env[text.slice(0, at)] = value.startsWith('/') ? inImage(root, value) : value
     } else if (name === 'USER') user = text
     else if (name === 'COPY') await copy(text, dir, here)
