@@ -3,13 +3,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 const requestStart = channel('http.server.request.start')
 
+/** A property of the request: a WeakMap entry per request costs the collector more than a small answer costs. */
+const responseKey: unique symbol = Symbol('response')
+
+interface Answered extends IncomingMessage {
+  [responseKey]?: ServerResponse
+}
+
 /** Finds the response that belongs to a request, whoever made the server. Ends with `close`. */
 export class ResponseFinder {
-  readonly #responses = new WeakMap<IncomingMessage, ServerResponse>()
   readonly #listener: ChannelListener = (message) => {
     // The shape is documented by node:http for this channel.
-    const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-    this.#responses.set(request, response)
+    const { request, response } = message as { request: Answered; response: ServerResponse }
+    request[responseKey] = response
   }
 
   constructor() {
@@ -17,8 +23,8 @@ export class ResponseFinder {
   }
 
   /** The response; undefined when the request began before this finder, or is not one of node:http. */
-  find(request: IncomingMessage): ServerResponse | undefined {
-    const known = this.#responses.get(request)
+  find(request: Answered): ServerResponse | undefined {
+    const known = request[responseKey]
     if (known !== undefined) return known
     // Express links the two itself, also for requests that were injected without a server.
     const linked = (request as { res?: unknown }).res
