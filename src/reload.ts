@@ -3,6 +3,11 @@ import type { Problem } from './config/problem.ts'
 import { Secret } from './config/secret.ts'
 import type { ResolvedSettings, Settings } from './config/settings.ts'
 
+/** What a reload reports, by code. */
+export const reloadProblems: Readonly<Record<string, string>> = {
+  RESTART_NEEDED: 'A setting was read anew and is in force only after a restart.',
+}
+
 /** Read once, when the process starts or listens: a change counts after a restart. */
 const restartKeys: readonly string[] = [
   'http.port',

@@ -110,7 +110,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
       'FALLBACK_MODE',
       choice(['read-write', 'read-only']),
       'read-write',
-      'read-write: writes are journaled and replayed to the primary; read-only: none are taken.',
+      'read-write: writes are taken; nothing carries them to the primary yet, and they say so (fallback-only). read-only: none are taken.',
     ),
     timeoutS: setting(
       'FALLBACK_TIMEOUT',
@@ -147,13 +147,13 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
       'JOURNAL_KEEP',
       seconds({ min: 0, max: 365 * dayS }),
       7 * dayS,
-      'How long replayed entries are kept; less when space is needed.',
+      'How long replayed entries of the journal are kept. The journal is not there yet: no effect.',
     ),
     maxBytes: setting(
       'JOURNAL_MAX_BYTES',
       optional(bytes({ min: MiB, max: 1024 * GiB })),
       null,
-      'The size at which new writes are refused; null: 1 GiB, or half of the free disk when that is less.',
+      'The size of the journal at which new writes are refused. The journal is not there yet: no effect.',
     ),
   },
   http: {
