@@ -15,10 +15,11 @@ import type {
 import { type Checked, openChecked } from './checked.ts'
 import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
+import { syncFolder } from './folder.ts'
 import { isServed } from './in-service.ts'
 import { OpenFile } from './open-file.ts'
 import { ormOptions } from './orm-options.ts'
-import { isTrusted, preparePlace, setAside, syncFolder } from './place.ts'
+import { isTrusted, preparePlace, setAside } from './place.ts'
 import { openFiles } from './registry.ts'
 import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
 

@@ -1,8 +1,9 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { lstat, mkdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
 import { isInside } from './address.ts'
 import { faultError } from './faults.ts'
+import { syncFolder } from './folder.ts'
 import { openNative } from './handle.ts'
 import { companionsOf, probePath } from './open-file.ts'
 import type { JournalMode, Place } from './target.ts'
@@ -126,16 +127,6 @@ export async function setAside(file: string): Promise<string> {
   }
   await syncFolder(dirname(file))
   return aside
-}
-
-/** Makes the names in a folder survive a power cut. Best effort: some file systems cannot. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r')
-    await handle.sync().finally(() => handle.close())
-  } catch {
-    // Not every file system syncs folders; the file's own syncs still hold.
-  }
 }
 
 /** ext2 to ext4, xfs, btrfs, overlay, tmpfs: where `fdatasync` on our own descriptor is known to keep its word. */

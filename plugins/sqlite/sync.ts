@@ -1,6 +1,8 @@
 import { close, fdatasync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { FaultError } from '../../src/driver/driver.ts'
 import { faultError } from './faults.ts'
+import { syncFolder } from './folder.ts'
 
 type Done = (error: FaultError | null) => void
 
@@ -63,21 +65,30 @@ export class WalSync implements Sync {
   #start(): void {
     const batch = this.#waiting
     this.#waiting = []
+    const isFirst = this.#descriptor === null
+    let descriptor: number
     try {
-      this.#descriptor ??= openSync(this.#path, 'r+')
+      descriptor = this.#descriptor ?? openSync(this.#path, 'r+')
     } catch (error) {
       this.#end(batch, error)
       return
     }
+    this.#descriptor = descriptor
     this.#isRunning = true
-    const startedAt = performance.now()
-    fdatasync(this.#descriptor, (error) => {
+    const sync = (): void => fdatasync(descriptor, this.#synced(batch, performance.now()))
+    // The WAL was made by SQLite with the first commit: its name in the folder must survive a power cut, too.
+    if (isFirst) void syncFolder(dirname(this.#path)).then(sync)
+    else sync()
+  }
+
+  #synced(batch: readonly Done[], startedAt: number): (error: NodeJS.ErrnoException | null) => void {
+    return (error) => {
       this.#isRunning = false
       this.#meanMs += (performance.now() - startedAt - this.#meanMs) * 0.05
       if (this.#meanMs > slowMs) this.#slow()
       this.#end(batch, error)
       if (this.#isClosed && !this.#isRunning) this.#closeDescriptor()
-    })
+    }
   }
 
   #end(batch: readonly Done[], error: unknown): void {
