@@ -71,8 +71,10 @@ export class DatabaseEngineFactory implements StoreOpener {
         try {
           return await attempt(candidate)
         } catch (error) {
-          failures.push(new FaultError(openingFault(driver, error)))
-          if (signal.aborted) break
+          const fault = openingFault(driver, error)
+          failures.push(new FaultError(fault))
+          // A file that somebody else has locked is not gone: rows written elsewhere meanwhile would be missed in it.
+          if (signal.aborted || (driver.embedded !== undefined && fault.kind === 'transient')) break
         }
       }
     } catch (error) {
