@@ -73,7 +73,7 @@ function announce(service: Service, { config }: Resolved, token: AdminToken, log
   const tookMs = performance.now()
   log.observe({ type: 'service.started', version, node: process.versions.node, tookMs })
   log.observe({ type: 'token.found', source: token.source })
-  if (!config.declared) log.observe({ type: 'database.undeclared' })
+  if (config.absence !== null) log.observe({ type: 'database.undeclared', why: config.absence })
   for (const problem of service.status().problems) log.observe({ type: 'problem.found', problem })
   for (const name of service.status().collections) {
     log.observe({ type: 'collection.loaded', name, path: `/api/${name}` })

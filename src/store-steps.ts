@@ -14,6 +14,7 @@ export interface StepParts {
 export function createSteps({ snapshot, tables, observe }: StepParts): StoreSteps {
   return {
     prepare: async (store) => {
+      for (const problem of store.facts.problems) observe({ type: 'problem.found', problem })
       const { collections, found } = snapshot()
       const { schemaApply, connectionTimeoutS } = found.resolved.settings.database
       // Only a primary is somebody else's: in the files that are ours tables are always made.

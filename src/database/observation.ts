@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts'
 import type { Fault, Role } from '../driver/driver.ts'
 import type { EventType } from './event.ts'
 import type { StateName } from './state.ts'
+import type { Shown } from './store.ts'
 
 /** What the database room notices. Labels and summaries hold no secret. */
 export type DatabaseObservation =
@@ -28,6 +29,8 @@ export type DatabaseObservation =
   | {
       readonly type: 'store.opened'
       readonly role: Role
+      /** What it is called: without a declared primary the fallback is simply the local database. */
+      readonly shown: Shown
       readonly driver: string
       readonly label: string
       readonly problems: readonly Problem[]

@@ -253,7 +253,7 @@ export class Supervisor {
     if (failure !== null) this.#observe(failure)
     if ('id' in event && event.type !== 'due') this.#lastAttempt = { wallMs, fault: failure?.fault ?? null }
     if (event.type === 'primary.opened' || event.type === 'fallback.opened')
-      this.#observe(openedObservation(event.store))
+      this.#observe(openedObservation(event.store, this.#config.declared))
     if (before.name === after.name) return
     const fault = faultOfState(event, after)
     const reason = event.type
@@ -273,7 +273,8 @@ export class Supervisor {
   }
 }
 
-function openedObservation(store: Store): DatabaseObservation {
+function openedObservation(store: Store, isDeclared: boolean): DatabaseObservation {
   const { role, driver, label, facts } = store
-  return { type: 'store.opened', role, driver: driver.name, label, problems: facts.problems }
+  const shown = role === 'primary' || isDeclared ? role : 'local'
+  return { type: 'store.opened', role, shown, driver: driver.name, label, problems: facts.problems }
 }

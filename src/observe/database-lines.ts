@@ -19,8 +19,8 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       })
     }
     case 'store.opened': {
-      const { role, driver, label, problems } = seen
-      return line('info', `Opened ${label} as ${role}.`, { role, driver, label, problems })
+      const { shown, driver, label } = seen
+      return line('info', `Opened ${label} as ${shown}.`, { store: shown, driver, label })
     }
     case 'store.closed':
       return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })

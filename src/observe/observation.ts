@@ -8,8 +8,8 @@ export type ServiceObservation =
   | { readonly type: 'service.started'; readonly version: string; readonly node: string; readonly tookMs: number }
   /** A setting, an address or a declaration is wrong; said once, at start or after a reload. */
   | { readonly type: 'problem.found'; readonly problem: Problem }
-  /** No primary is declared: the embedded store is the database. Not a problem. */
-  | { readonly type: 'database.undeclared' }
+  /** No primary is declared: the embedded store is the database. Not a problem. `why`: one sentence. */
+  | { readonly type: 'database.undeclared'; readonly why: string }
   | { readonly type: 'token.found'; readonly source: TokenSource }
   | { readonly type: 'collection.loaded'; readonly name: string; readonly path: string }
   /** A statement's text, with ECHO_SQL; never its values. */

@@ -13,7 +13,7 @@ export function serviceLine(seen: ServiceObservation): Line {
     case 'problem.found':
       return problemLine(seen.problem)
     case 'database.undeclared':
-      return line('info', 'No DATABASE_URL is set: the embedded database is the database.')
+      return line('info', `${seen.why} The embedded database is the database.`)
     case 'token.found':
       return tokenLine(seen.source)
     case 'collection.loaded':
