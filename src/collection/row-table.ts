@@ -14,6 +14,7 @@ export class RowTable {
   readonly serialize: Serializer
   readonly quota: Quota | null
   readonly #byName: ReadonlyMap<string, Column>
+  readonly #encodeId: (id: string) => Value
 
   constructor(store: Store, collection: Collection, now: () => number) {
     const columns = columnsOf(store.orm, collection)
@@ -21,6 +22,7 @@ export class RowTable {
     // The attempt is the last column, and in no body.
     this.serialize = createSerializer(columns.slice(0, -1))
     this.#byName = new Map(columns.map((column) => [column.name, column]))
+    this.#encodeId = this.#byName.get('id')?.toDatabase ?? ((id) => id)
     const { maxRows } = collection
     this.quota = maxRows === undefined ? null : new Quota(maxRows, () => countRows(store, this.queries), now)
   }
@@ -34,13 +36,12 @@ export class RowTable {
 
   /** A value of the id's or attempt's column. */
   encodeId(id: string): Value {
-    return this.#byName.get('id')?.toDatabase(id) ?? id
+    return this.#encodeId(id)
   }
 
-  /** The row of this id as it is now; undefined when there is none. */
-  async read(session: Session, id: string): Promise<Row | undefined> {
-    const rows = await session.statements.read(this.queries.get.sql, [this.encodeId(id)])
-    return rows[0]
+  /** The row of this id as it is now, as the only one; none when there is none. */
+  read(session: Session, id: string): Promise<readonly Row[]> {
+    return session.statements.read(this.queries.get.sql, [this.encodeId(id)])
   }
 
   /** The newest rows, at most `limit`; those before `after` when it is given. */

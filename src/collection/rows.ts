@@ -87,7 +87,7 @@ export class Rows {
   get(id: string, request: RowRequest = {}): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
       const table = this.#table(session, request)
-      return resultOf(table, await table.read(session, id))
+      return resultOf(table, (await table.read(session, id))[0])
     }, readOptions)
   }
 
@@ -116,7 +116,7 @@ export class Rows {
         if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
         const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
         if (rows[0] !== undefined) return resultOf(table, rows[0])
-        const found = resultOf(table, await table.read(session, id))
+        const found = resultOf(table, (await table.read(session, id))[0])
         return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
       },
       this.#writeOptions(attempt, request),
@@ -141,7 +141,7 @@ export class Rows {
         const { changed } = await session.statements.write(query.sql, bound)
         if (changed > 0) table.quota?.removed()
         if (changed > 0) return { is: 'removed' }
-        if ((await table.read(session, id)) !== undefined) return { is: 'mismatch' }
+        if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }
         return isAgain ? { is: 'removed' } : { is: 'missing' }
       },
       this.#writeOptions(attempt, request),
@@ -151,7 +151,7 @@ export class Rows {
   #unchanged(id: string, match: Precondition | null, request: RowRequest): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
       const table = this.#table(session, request)
-      const row = await table.read(session, id)
+      const [row] = await table.read(session, id)
       const isWanted = row === undefined || match === null || isNamed(match, row.holdfast_attempt)
       return isWanted ? resultOf(table, row) : { is: 'mismatch' }
     }, readOptions)
@@ -166,7 +166,7 @@ export class Rows {
     attempt: string,
     isAgain: boolean,
   ): Promise<void> {
-    if (isAgain && (await table.read(session, id))?.holdfast_attempt === attempt) return
+    if (isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt) return
     const { insert } = table.queries
     const reservation = table.quota === null ? null : await table.quota.reserve()
     let isCreated = false
@@ -224,7 +224,7 @@ async function expectation(
 ): Promise<Expectation> {
   if (own === null && (match === null || match === '*')) return { attempt: null, settled: null }
   if (own === null && match?.length === 1) return { attempt: match[0] ?? null, settled: null }
-  const row = await table.read(session, id)
+  const [row] = await table.read(session, id)
   if (row === undefined) return { attempt: null, settled: { is: 'missing' } }
   if (own !== null && row.holdfast_attempt === own) return { attempt: null, settled: resultOf(table, row) }
   if (match === null || match === '*') return { attempt: null, settled: null }

@@ -3,12 +3,13 @@ import { HoldfastError } from '../errors.ts'
 import { limitedSignal } from './bounded.ts'
 import { durabilityOf, meets } from './durability.ts'
 import { faultOf } from './fault-of.ts'
+import type { Kind } from './gate.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { refusalOf, statementTimeoutCode } from './refusal.ts'
 import type { Serving } from './serving.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
-import { SlowWatch } from './slow-watch.ts'
-import type { Demand } from './store.ts'
+import { SlowWatch, type Watched } from './slow-watch.ts'
+import type { Demand, Store } from './store.ts'
 import type { Supervisor } from './supervisor.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
 
@@ -48,6 +49,18 @@ interface Progress {
   phase: Phase
 }
 
+const inStatement: Readonly<Progress> = { phase: 'statement' }
+const inCommit: Readonly<Progress> = { phase: 'commit' }
+
+/** A try that failed. */
+interface Failed {
+  readonly serving: Serving
+  readonly session: WorkSession
+  readonly error: unknown
+}
+
+type Tried<T> = Failed | { readonly outcome: Outcome<T> }
+
 /** What an earlier try of the same unit left behind. */
 interface Earlier {
   readonly fault: Fault
@@ -86,7 +99,7 @@ class WorkRoom implements Work {
 
   readonly run: RunWork = (work, options) => {
     // A statement outside a transaction is its own COMMIT; drivers that know better say so in their FaultError.
-    return this.#counted(work, options, { phase: options.kind === 'write' ? 'commit' : 'statement' })
+    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement)
   }
 
   readonly transactional: RunTransaction = (work, options = {}) => {
@@ -106,7 +119,7 @@ class WorkRoom implements Work {
         signal === undefined ? {} : { signal },
       )
     }
-    return this.#counted(
+    return this.#first(
       (session) => inTransaction(session, work),
       {
         kind: 'write',
@@ -130,43 +143,58 @@ class WorkRoom implements Work {
     return refusalOf(fault, verdict, error) ?? error
   }
 
-  async #counted<T>(
+  /** Counts the unit of work in, and tries it. The usual case in one function: each promise more costs a read of a row. */
+  async #first<T>(
     work: (session: Session) => Promise<T>,
     options: WorkOptions,
-    progress: Progress,
+    progress: Readonly<Progress>,
   ): Promise<Outcome<T>> {
     if (this.#admitted >= this.#supervisor.settings.maxActiveSessions) {
       throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
     }
     this.#admitted += 1
     try {
-      return await this.#tried(work, options, progress)
+      const serving = this.#current(options)
+      if (serving === null) return await this.#further(work, options, progress, null)
+      const session = new WorkSession(serving, options.attempt)
+      let failed: Failed
+      const watched = this.#enter(serving.store, options.kind)
+      try {
+        return outcomeOf(serving, await work(session))
+      } catch (error) {
+        failed = { serving, session, error }
+      } finally {
+        this.#leave(serving.store, options.kind, watched)
+      }
+      return await this.#further(work, options, progress, failed)
     } finally {
       this.#admitted -= 1
     }
   }
 
-  async #tried<T>(
+  /** Goes on after a first try that failed (`first`), or from the beginning where nothing served at once. */
+  async #further<T>(
     work: (session: Session) => Promise<T>,
     options: WorkOptions,
-    progress: Progress,
+    progress: Readonly<Progress>,
+    first: Failed | null,
   ): Promise<Outcome<T>> {
     let { attempt } = options
+    let failed = first
     let unknown: Earlier | null = null
     for (let tries = 1; ; tries += 1) {
       try {
-        const serving: Serving = this.#current(options) ?? (await this.#awaited(options))
-        if (unknown !== null) refuseElsewhere(unknown, serving)
-        const session = new WorkSession(serving, attempt)
-        try {
-          const value = await this.#once(work, session, options)
-          const { store, shown } = serving
-          return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
-        } catch (error) {
-          const fault = await this.#rerunnable(serving, session, error, options, progress.phase, tries)
-          attempt = session.drawnAttempt
-          if (fault.ambiguous) unknown = { fault, serving, error }
+        if (failed === null) {
+          const serving: Serving = this.#current(options) ?? (await this.#awaited(options))
+          if (unknown !== null) refuseElsewhere(unknown, serving)
+          const tried: Tried<T> = await this.#try(work, serving, new WorkSession(serving, attempt), options.kind)
+          if ('outcome' in tried) return tried.outcome
+          failed = tried
         }
+        const fault = await this.#rerunnable(failed, options, progress.phase, tries)
+        attempt = failed.session.drawnAttempt
+        if (fault.ambiguous) unknown = { fault, serving: failed.serving, error: failed.error }
+        failed = null
       } catch (error) {
         // Once a COMMIT is unknown, no later failure makes it known.
         if (unknown !== null) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
@@ -175,25 +203,38 @@ class WorkRoom implements Work {
     }
   }
 
-  async #once<T>(work: (session: Session) => Promise<T>, session: WorkSession, options: WorkOptions): Promise<T> {
-    const { store } = session
-    const { gate } = this.#supervisor
+  async #try<T>(
+    work: (session: Session) => Promise<T>,
+    serving: Serving,
+    session: WorkSession,
+    kind: Kind,
+  ): Promise<Tried<T>> {
+    const watched = this.#enter(serving.store, kind)
+    try {
+      return { outcome: outcomeOf(serving, await work(session)) }
+    } catch (error) {
+      return { serving, session, error }
+    } finally {
+      this.#leave(serving.store, kind, watched)
+    }
+  }
+
+  /** Counts a try in. Gives what `leave` needs to end the watch for slow work. */
+  #enter(store: Store, kind: Kind): Watched | null {
     // A file of this process is never asked from outside, so nothing is gained by watching it.
     const watched = store.driver.embedded === undefined ? this.#slow.begin(store) : null
-    gate.enter(store, options.kind)
-    try {
-      return await work(session)
-    } finally {
-      gate.leave(store, options.kind)
-      if (watched !== null) this.#slow.end(watched)
-    }
+    this.#supervisor.gate.enter(store, kind)
+    return watched
+  }
+
+  #leave(store: Store, kind: Kind, watched: Watched | null): void {
+    this.#supervisor.gate.leave(store, kind)
+    if (watched !== null) this.#slow.end(watched)
   }
 
   /** Resolves with the fault when the work may be run again; else rejects with what the caller gets. */
   async #rerunnable(
-    serving: Serving,
-    session: WorkSession,
-    error: unknown,
+    { serving, session, error }: Failed,
     options: WorkOptions,
     phase: Phase,
     tries: number,
@@ -244,6 +285,10 @@ class WorkRoom implements Work {
       throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 1 })
     }
   }
+}
+
+function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
+  return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
 }
 
 /** Whether this failure allows another try: it was lost with its store, and what it did is not there, or may be. */
