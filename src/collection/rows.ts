@@ -23,9 +23,9 @@ export type RowResult =
 /** What a caller may say beside the request itself. */
 export interface RowRequest {
   /** The least durability; of this and the declaration's the greater counts. */
-  readonly demand?: Demand
+  readonly demand?: Demand | undefined
   /** Called when a store answers, also when the answer will be an error. */
-  readonly seen?: (session: Session) => void
+  seen?(session: Session): void
 }
 
 /** What rows need of the rooms below. */

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HoldfastError } from '../errors.ts'
+import { type HeaderList, writeHead } from './own-response.ts'
 
 /** Headers of one answer, beside those that every answer has. */
-export type AnswerHeaders = Readonly<Record<string, string | number | readonly string[]>>
+export type AnswerHeaders = Readonly<Record<string, string | number>>
 
 /** How much of a refused body is still read, and for how long, so that its sender gets to see the refusal. */
 const lingerBytes = 8 * 1024 * 1024
@@ -24,16 +25,10 @@ export function sendText(
   headers?: AnswerHeaders,
 ): void {
   if (res.headersSent || res.destroyed) return
-  if (headers !== undefined) setHeaders(res, headers)
-  res.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) })
+  const list: HeaderList = ['Content-Type', contentType, 'Content-Length', Buffer.byteLength(text)]
+  for (const name in headers) list.push(name, headers[name] ?? '')
+  writeHead(res, status, list)
   res.end(text)
-}
-
-function setHeaders(res: ServerResponse, headers: AnswerHeaders): void {
-  for (const name in headers) {
-    const value = headers[name]
-    if (value !== undefined) res.setHeader(name, value)
-  }
 }
 
 /**
@@ -80,7 +75,7 @@ export function problemText(refusal: HoldfastError, requestId: string | undefine
 
 /** The id that the server gave this request; undefined outside of it. */
 export function requestIdOf(res: ServerResponse): string | undefined {
-  const id = res.getHeader('X-Request-Id')
+  const id = res.getHeader('X-Request-Id') ?? ('requestId' in res ? res.requestId : undefined)
   return typeof id === 'string' ? id : undefined
 }
 

@@ -106,20 +106,20 @@ function allowedMethods(app: App, routes: readonly Route[], path: string): reado
   return [...found, ...withHead, 'OPTIONS'].filter((method, at, all) => all.indexOf(method) === at)
 }
 
-/** What Express's requests have as getters only, and Polka sets. */
-const polkaProperties = ['path', 'query'] as const
-
 /** Hands a request to the application, also one that another framework has dressed up. Never throws. */
 export function dispatch(app: App, req: IncomingMessage, res: ServerResponse): void {
-  for (const name of polkaProperties) {
-    if (name in req && !Object.hasOwn(req, name)) {
-      Object.defineProperty(req, name, { value: undefined, writable: true, configurable: true, enumerable: true })
-    }
-  }
+  // What Express's requests have as getters only, and Polka sets.
+  if ('path' in req) makeWritable(req, 'path')
+  if ('query' in req) makeWritable(req, 'query')
   try {
     // Polka sets its own properties first; its type asks for a request that has them, and for a `next` that it makes itself.
     app.handler(req as Request, res, undefined as unknown as NextHandler)
   } catch (error) {
     sendError(req, res, error)
   }
+}
+
+function makeWritable(req: IncomingMessage, name: 'path' | 'query'): void {
+  if (Object.hasOwn(req, name)) return
+  Object.defineProperty(req, name, { value: undefined, writable: true, configurable: true, enumerable: true })
 }

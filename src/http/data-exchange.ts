@@ -1,18 +1,25 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import { parseId } from '../collection/cursor.ts'
 import { accessTo, type Collection } from '../collection/declaration.ts'
 import { isNamed, type Precondition, parsePrecondition } from '../collection/etag.ts'
 import type { RowRequest, RowResult, Rows } from '../collection/rows.ts'
 import type { Outcome, Session } from '../database/session.ts'
+import type { Demand } from '../database/store.ts'
 import { HoldfastError } from '../errors.ts'
 import { readJson } from './body.ts'
 import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
+import { type HeaderList, writeHead } from './own-response.ts'
 
-/** One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead. */
-export class DataExchange {
+/**
+ * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead. It is
+ * itself what the caller says to the rows, so that a read makes no further object.
+ */
+export class DataExchange implements RowRequest {
   readonly req: Request
   readonly res: ServerResponse
+  demand: Demand | undefined = undefined
+  #usedStore: string | null = null
 
   constructor(req: Request, res: ServerResponse) {
     this.req = req
@@ -22,32 +29,30 @@ export class DataExchange {
   /** `GET /api/:collection`: 200 with a page. */
   async list(rows: Rows): Promise<void> {
     const { limit, cursor } = parsePage(this.req.search)
-    const { value, store, driver } = await rows.list(limit, cursor, { seen: this.#seen })
-    this.#send(200, value, { 'Holdfast-Store': storeHeader(store, driver), 'Cache-Control': caching(rows, 'list') })
+    const { value, store, driver } = await rows.list(limit, cursor, this)
+    this.#send(200, value, ['Holdfast-Store', storeHeader(store, driver), 'Cache-Control', caching(rows, 'list')])
   }
 
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the caller has it. */
   async get(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
-    const outcome = await rows.get(this.#id(), { seen: this.#seen })
+    const outcome = await rows.get(this.#id(), this)
     const row = this.#row(outcome)
-    const headers = this.#rowHeaders(outcome, row)
-    headers['Cache-Control'] = caching(rows, 'get')
+    const headers = rowHeaders(outcome, row)
+    headers.push('Cache-Control', caching(rows, 'get'))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
-    if (known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))) {
-      if (!this.#isGone()) this.res.writeHead(304, headers).end()
-      return
-    }
-    this.#send(200, row.text, headers)
+    const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
+    if (isKnown) this.#end(304, headers)
+    else this.#send(200, row.text, headers)
   }
 
   /** `POST /api/:collection`: 201 with the row, its place and its ETag. */
   async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
-    const request = this.#request()
-    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), request)
-    const headers = this.#written(outcome, request, this.#rowHeaders(outcome, outcome.value))
-    headers.Location = `/api/${rows.collection.name}/${outcome.value.id}`
+    this.demand = parseDemand(this.req)
+    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this)
+    const headers = this.#written(outcome, rowHeaders(outcome, outcome.value))
+    headers.push('Location', `/api/${rows.collection.name}/${outcome.value.id}`)
     this.#send(201, outcome.value.text, headers)
   }
 
@@ -55,37 +60,30 @@ export class DataExchange {
   async change(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
     const id = this.#id()
-    const request = this.#request()
+    this.demand = parseDemand(this.req)
     const body = await readJson(this.req, bodyLimitBytes)
-    const outcome = await rows.change(id, body, this.#match(), request)
+    const outcome = await rows.change(id, body, this.#match(), this)
     const row = this.#row(outcome)
-    this.#send(200, row.text, this.#written(outcome, request, this.#rowHeaders(outcome, row)))
+    this.#send(200, row.text, this.#written(outcome, rowHeaders(outcome, row)))
   }
 
   /** `DELETE /api/:collection/:id`: 204. */
   async remove(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
-    const request = this.#request()
-    const outcome = await rows.remove(this.#id(), this.#match(), request)
+    this.demand = parseDemand(this.req)
+    const outcome = await rows.remove(this.#id(), this.#match(), this)
     if (outcome.value.is !== 'removed') this.#row(outcome)
-    const headers = { 'Holdfast-Store': storeHeader(outcome.store, outcome.driver) }
-    if (!this.#isGone()) this.res.writeHead(204, this.#written(outcome, request, headers)).end()
+    this.#end(204, this.#written(outcome, ['Holdfast-Store', storeHeader(outcome.store, outcome.driver)]))
   }
 
   /** Kept for an answer that will be an error: it used a store all the same. */
-  readonly #seen = ({ shown, store }: Session): void => {
+  seen({ shown, store }: Session): void {
     this.#usedStore = storeHeader(shown, store.driver.name)
   }
-  #usedStore: string | null = null
 
   /** The header of the store that answered, for an error; null when none was asked. */
   get usedStore(): string | null {
     return this.#usedStore
-  }
-
-  #request(): RowRequest {
-    const demand = parseDemand(this.req)
-    return demand === undefined ? { seen: this.#seen } : { seen: this.#seen, demand }
   }
 
   #id(): string {
@@ -103,30 +101,35 @@ export class DataExchange {
     throw new HoldfastError(value.is === 'mismatch' ? 'VERSION_MISMATCH' : 'ROW_UNKNOWN')
   }
 
-  #rowHeaders(outcome: Outcome<unknown>, row: RowResult & { is: 'row' }): OutgoingHttpHeaders {
-    const headers: OutgoingHttpHeaders = { 'Holdfast-Store': storeHeader(outcome.store, outcome.driver) }
-    if (row.etag !== null) headers.ETag = row.etag
-    return headers
-  }
-
-  #written(outcome: Outcome<unknown>, { demand }: RowRequest, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-    headers['Holdfast-Durability'] = outcome.durability
-    if (demand !== undefined) headers['Preference-Applied'] = `durability=${demand}`
+  #written(outcome: Outcome<unknown>, headers: HeaderList): HeaderList {
+    headers.push('Holdfast-Durability', outcome.durability)
+    if (this.demand !== undefined) headers.push('Preference-Applied', `durability=${this.demand}`)
     return headers
   }
 
   /** One call with all headers: setting each by itself costs as much as reading the row. */
-  #send(status: number, text: string, headers: OutgoingHttpHeaders): void {
+  #send(status: number, text: string, headers: HeaderList): void {
     if (this.#isGone()) return
-    headers['Content-Type'] = 'application/json'
-    headers['Content-Length'] = Buffer.byteLength(text)
-    this.res.writeHead(status, headers)
+    headers.push('Content-Type', 'application/json', 'Content-Length', Buffer.byteLength(text))
+    writeHead(this.res, status, headers)
     this.res.end(text)
+  }
+
+  #end(status: number, headers: HeaderList): void {
+    if (this.#isGone()) return
+    writeHead(this.res, status, headers)
+    this.res.end()
   }
 
   #isGone(): boolean {
     return this.res.headersSent || this.res.destroyed
   }
+}
+
+function rowHeaders({ store, driver }: Outcome<unknown>, { etag }: RowResult & { is: 'row' }): HeaderList {
+  const headers: HeaderList = ['Holdfast-Store', storeHeader(store, driver)]
+  if (etag !== null) headers.push('ETag', etag)
+  return headers
 }
 
 const storeHeaders = new Map<string, string>()

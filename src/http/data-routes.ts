@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Middleware, Polka, Request } from 'polka'
 import type { Collection, Operation } from '../collection/declaration.ts'
 import { accessTo } from '../collection/declaration.ts'
@@ -80,7 +81,8 @@ function admit(deps: DataRoutesDeps, collection: Collection, operation: Operatio
   if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
 }
 
-async function answer(
+/** Not async: a promise that only waits for another one costs as much as a part of the answer. */
+function answer(
   deps: DataRoutesDeps,
   limits: CreateLimits,
   exchange: DataExchange,
@@ -92,9 +94,13 @@ async function answer(
       return exchange.get(rows)
     case 'list':
       return exchange.list(rows)
-    case 'create':
-      await limits.take(exchange, rows.collection)
-      return exchange.create(rows, deps.settings().bodyLimitBytes)
+    case 'create': {
+      const { bodyLimitBytes } = deps.settings()
+      const taken = limits.take(exchange, rows.collection)
+      return taken === null
+        ? exchange.create(rows, bodyLimitBytes)
+        : taken.then(() => exchange.create(rows, bodyLimitBytes))
+    }
     case 'update':
       return exchange.change(rows, deps.settings().bodyLimitBytes)
     case 'delete':
@@ -111,10 +117,13 @@ class CreateLimits {
     this.#deps = deps
   }
 
-  /** Counts a create of a caller without the admin token. Throws RATE_LIMITED. */
-  async take({ req, res }: DataExchange, collection: Collection): Promise<void> {
+  /** Counts a create of a caller without the admin token. Rejects with RATE_LIMITED; null when nothing is limited. */
+  take({ req, res }: DataExchange, collection: Collection): Promise<void> | null {
     const limit = this.#limitOf(collection)
-    if (limit === null || isAdmin(req, this.#deps.token())) return
+    return limit === null || isAdmin(req, this.#deps.token()) ? null : this.#count(limit, req, res)
+  }
+
+  async #count(limit: RateLimit, req: Request, res: ServerResponse): Promise<void> {
     const state = await limit.take(clientAddress(req, this.#deps.trustedProxies()))
     const headers = limit.headers(state)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')

@@ -8,6 +8,7 @@ import { type App, createApp, dispatch, type Refusal, routeOf } from './app.ts'
 import { createClientErrorHandler, type Exchange } from './connection.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
+import { OwnResponse } from './own-response.ts'
 import { requestIdFor } from './request-id.ts'
 
 /** What the HTTP shell is made from. */
@@ -88,8 +89,12 @@ function begin(parts: HttpParts, inFlight: Set<Exchange>, req: IncomingMessage, 
   const exchange: Exchange = { req, res }
   const url = req.url ?? '/'
   inFlight.add(exchange)
-  res.setHeader('X-Request-Id', requestIdFor(req))
-  res.setHeader('X-Content-Type-Options', 'nosniff')
+  if (res instanceof OwnResponse) {
+    res.requestId = requestIdFor(req)
+  } else {
+    res.setHeader('X-Request-Id', requestIdFor(req))
+    res.setHeader('X-Content-Type-Options', 'nosniff')
+  }
   res.on('close', () => {
     inFlight.delete(exchange)
     observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
@@ -133,6 +138,7 @@ function createNodeServer(
   const requestTimeout = limits.requestTimeoutS * 1000
   const server = createServer(
     {
+      ServerResponse: OwnResponse,
       maxHeaderSize: limits.headerLimitBytes,
       headersTimeout: Math.min(headersTimeout, requestTimeout),
       requestTimeout,
