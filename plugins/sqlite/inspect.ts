@@ -1,9 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection, Problem, Severity } from '../../src/driver/driver.ts'
+import { isInside } from './address.ts'
 import { isServed } from './in-service.ts'
-import { maskPath, type SqliteTarget } from './target.ts'
+import { maskPath, type Place, type SqliteTarget } from './target.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
 
@@ -17,7 +18,7 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
   if (target.isMemory) return { problems, path: null }
   let used: string | null = null
   for (const [index, place] of target.places.entries()) {
-    if (await isUsable(place.file, target, say)) {
+    if (await isUsable(place, target, say)) {
       used = place.file
       if (index > 0)
         say('SQLITE_OTHER_PLACE', 'warning', `${maskPath(used)} would be used instead.`, 'Mend the configured place.')
@@ -27,9 +28,15 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
   return { problems, path: used ?? target.places[0]?.file ?? null }
 }
 
-async function isUsable(file: string, target: SqliteTarget, say: Say): Promise<boolean> {
+async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<boolean> {
   const severity = target.role === 'primary' ? 'error' : 'warning'
+  const { file } = place
   const shown = maskPath(file)
+  if (await leadsOut(place)) {
+    const message = `A symbolic link leads ${shown} out of its folder, or to nothing.`
+    say('SQLITE_PATH_OUTSIDE', severity, message, 'Name the goal of the link in SQLITE_ALLOW_PATHS and in the address.')
+    return false
+  }
   const found = await stat(file).catch(() => null)
   if (found !== null && !found.isFile()) {
     say('SQLITE_NOT_A_FILE', severity, `${shown} is a folder.`, 'Name a file.')
@@ -50,6 +57,19 @@ async function isUsable(file: string, target: SqliteTarget, say: Say): Promise<b
   const aside = target.role === 'primary' ? 'It is not touched.' : 'It would be moved aside and a new one made.'
   say('SQLITE_NOT_A_DATABASE', severity, `${shown} is no SQLite database. ${aside}`, 'Name another file.')
   return target.role !== 'primary'
+}
+
+/** What opening refuses: a link, at the file or at a folder above it, whose goal is not below the place's root. */
+async function leadsOut({ file, root }: Place): Promise<boolean> {
+  const real = await realOrNull(root)
+  if (real === null) return false
+  const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() ?? false
+  const ends = [await realOrNull(await nearestFolder(dirname(file))), isLink ? await realOrNull(file) : real]
+  return ends.some((end) => end === null || (end !== real && !isInside(end, real)))
+}
+
+async function realOrNull(path: string): Promise<string | null> {
+  return await realpath(path).catch(() => null)
 }
 
 async function nearestFolder(folder: string): Promise<string> {
