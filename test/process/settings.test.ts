@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { ordinaryUid, type ProcessOptions, repository, runProcess } from '../support/process.ts'
-import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
+import { ordinaryUid, type ProcessOptions, runProcess } from '../support/process.ts'
+import type { Cleanup, Files } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 import {
   adminToken,
@@ -15,6 +15,7 @@ import {
   type Check,
   checkJson,
   findProblem,
+  makeHome,
   type Sight,
   serve,
   serveAndLook,
@@ -42,8 +43,7 @@ interface Case {
 /** Serves and checks one case in the same folder, and asserts what every case must hold. */
 async function meet(t: Cleanup, given: Case): Promise<{ readonly sight: Sight; readonly check: Check }> {
   const { env = {}, files = {}, prepare, ordinary = false } = given
-  const cwd = await makeTempDir(t, 'settings')
-  await writeFiles(cwd, { 'config/collections/feedback.json': await feedback(), ...files })
+  const cwd = await makeHome(t, files)
   const options = { env, cwd, ...(ordinary ? { uid: ordinaryUid } : {}) }
   await prepare?.(cwd)
   const sight = await serveAndLook(t, options)
@@ -65,10 +65,6 @@ async function meet(t: Cleanup, given: Case): Promise<{ readonly sight: Sight; r
 function assertOrigin(seen: unknown, { origin }: Wanted): void {
   if (typeof origin === 'string') assert.equal(seen, origin)
   else if (origin !== undefined) assert.match(String(seen), origin)
-}
-
-async function feedback(): Promise<Buffer> {
-  return await readFile(join(repository, 'config/collections/feedback.json'))
 }
 
 describe('a DATABASE_URL that says nothing', { concurrency: 2 }, () => {

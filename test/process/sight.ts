@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Severity } from '../../src/config/problem.ts'
 import type { LogLine } from '../support/log.ts'
 import { type ProcessOptions, repository, runProcess, type Service, startService } from '../support/process.ts'
-import type { Cleanup } from '../support/temp.ts'
+import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
 /** The admin token of services under test. */
@@ -75,6 +76,14 @@ export interface Wanted {
   readonly part?: string | null
   readonly message?: RegExp
   readonly suggestion?: RegExp
+}
+
+/** A working directory with nothing but the collection `feedback`. */
+export async function makeHome(t: Cleanup, files: Files = {}): Promise<string> {
+  const dir = await makeTempDir(t, 'home')
+  const path = 'config/collections/feedback.json'
+  await writeFiles(dir, { [path]: await readFile(join(repository, path)), ...files })
+  return dir
 }
 
 /** Starts a service with the admin token of tests. */
