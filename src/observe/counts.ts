@@ -8,7 +8,7 @@ export const loopResolutionMs = 20
 
 /** What is counted between scrapes, in plain numbers. */
 export class Counts {
-  readonly durations: RequestDurations
+  readonly durations: RequestDurations = new RequestDurations()
   readonly transitions: Tally<{ from: string; to: string; reason: string; fault: string }> = new Tally({
     from: 'other',
     to: 'other',
@@ -22,10 +22,6 @@ export class Counts {
   readonly connections: Tally<{ reason: string }> = new Tally({ reason: 'other' })
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
-
-  constructor(onFull: () => void) {
-    this.durations = new RequestDurations(onFull)
-  }
 
   /** Stops what measures. Safe to call twice. */
   close(): void {

@@ -23,7 +23,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     })
     return rendering
   }
-  const counts = new Counts(() => void load().catch(() => {}))
+  const counts = new Counts()
   return {
     observe: (seen) => counts.add(seen),
     render: async () => (await load())(),

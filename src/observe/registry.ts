@@ -1,9 +1,9 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, type Metric, Registry } from 'prom-client'
 import type { StateName } from '../database/state.ts'
 import type { RenderMetrics } from '../http/metrics-route.ts'
 import { type Counts, loopResolutionMs } from './counts.ts'
 import type { MetricsSource } from './metrics-source.ts'
-import { durationBuckets } from './request-durations.ts'
+import { type DurationSeries, durationBuckets } from './request-durations.ts'
 import type { Tally } from './tally.ts'
 
 const stateNames: readonly StateName[] = [
@@ -96,17 +96,25 @@ function addCounters(registry: Registry, counts: Counts): void {
   )
 }
 
+/** A histogram that is counted elsewhere: of a metric that it renders, the registry asks its name and `get`. */
 function addDurations(registry: Registry, counts: Counts): void {
-  const histogram = new Histogram({
-    name: 'holdfast_http_request_duration_seconds',
-    help: 'From the request to the end of its answer, by route pattern.',
-    labelNames: ['route', 'method', 'status'],
-    buckets: [...durationBuckets],
-    registers: [registry],
-  })
-  counts.durations.drainTo(({ route, method, status, seconds }) =>
-    histogram.observe({ route, method, status }, seconds),
-  )
+  const name = 'holdfast_http_request_duration_seconds'
+  const help = 'From the request to the end of its answer, by route pattern.'
+  const get = async () => ({ name, help, type: 'histogram', values: [...counts.durations.series()].flatMap(valuesOf) })
+  const valuesOf = ({ route, method, status, counts, sum }: DurationSeries) => {
+    const labels = { route, method, status }
+    let total = 0
+    const buckets = counts.map((count, at) => {
+      total += count
+      return { metricName: `${name}_bucket`, labels: { le: durationBuckets[at] ?? '+Inf', ...labels }, value: total }
+    })
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: sum },
+      { metricName: `${name}_count`, labels, value: total },
+    ]
+  }
+  registry.registerMetric({ name, get } as unknown as Metric)
 }
 
 function addProcessMetrics(registry: Registry, source: MetricsSource, counts: Counts): void {

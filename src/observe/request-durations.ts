@@ -1,12 +1,20 @@
 import type { HttpObservation } from '../http/observation.ts'
 
-/** One answered request, as the histogram takes it. */
-export interface RequestDuration {
+/** The answered requests of one route, method and class of status. */
+export interface DurationSeries {
   readonly route: string
   readonly method: string
   /** `2xx`. */
   readonly status: string
-  readonly seconds: number
+  /** How many fell between each bound and the one before it; the last place is for those above all. */
+  readonly counts: readonly number[]
+  /** Seconds. */
+  readonly sum: number
+}
+
+interface Counting extends DurationSeries {
+  readonly counts: number[]
+  sum: number
 }
 
 /** The upper bounds of the histogram, in seconds. */
@@ -14,46 +22,53 @@ export const durationBuckets: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const maxRoutes = 100
-/** So many requests are kept as they are before the library is loaded. */
-const maxPending = 5_000
+const otherRoute = '(other)'
 
-/** Keeps durations until something takes them, and their labels within bounds. */
+/**
+ * A histogram of durations in plain numbers, its labels within bounds. The metrics library would make a text of the
+ * labels at each request; like this it is not even loaded before somebody scrapes.
+ */
 export class RequestDurations {
-  readonly #routes = new Set<string>()
-  readonly #onFull: () => void
-  #pending: RequestDuration[] = []
-  #sink: ((duration: RequestDuration) => void) | null = null
+  /** By route; within it by class of status and method; sparse. */
+  readonly #routes = new Map<string, (Counting | undefined)[]>()
 
-  /** `onFull`: called when so many wait that they should be taken. */
-  constructor(onFull: () => void) {
-    this.#onFull = onFull
-  }
-
-  /** Notes an answered request. */
-  add(seen: Extract<HttpObservation, { type: 'request.answered' }>): void {
-    const duration: RequestDuration = {
-      route: this.#bounded(seen.route),
-      method: methods.has(seen.method) ? seen.method : 'other',
-      status: `${Math.floor(seen.status / 100)}xx`,
-      seconds: seen.durationMs / 1000,
+  /** Counts an answered request. */
+  add({ route, method, status, durationMs }: Extract<HttpObservation, { type: 'request.answered' }>): void {
+    const seconds = durationMs / 1000
+    const statusClass = Math.floor(status / 100)
+    const ofRoute = this.#routes.get(route) ?? this.#began(route)
+    // An unknown method has the place -1 + 1.
+    const place = statusClass * (methods.length + 1) + methods.indexOf(method) + 1
+    let series = ofRoute[place]
+    if (series === undefined) {
+      series = began(this.#routes.has(route) ? route : otherRoute, method, statusClass)
+      ofRoute[place] = series
     }
-    if (this.#sink !== null) this.#sink(duration)
-    else if (this.#pending.length < 2 * maxPending && this.#pending.push(duration) === maxPending) this.#onFull()
+    series.sum += seconds
+    let bucket = 0
+    while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] ?? 0)) bucket += 1
+    series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
   }
 
-  /** Hands over what waits, and from now on each one at once. */
-  drainTo(sink: (duration: RequestDuration) => void): void {
-    this.#sink = sink
-    for (const duration of this.#pending) sink(duration)
-    this.#pending = []
+  /** Everything counted so far. */
+  *series(): Iterable<DurationSeries> {
+    for (const ofRoute of this.#routes.values()) for (const series of ofRoute) if (series !== undefined) yield series
   }
 
-  #bounded(route: string): string {
-    if (this.#routes.has(route)) return route
-    if (this.#routes.size >= maxRoutes) return '(other)'
-    this.#routes.add(route)
-    return route
+  /** Routes over the bound are counted together. */
+  #began(route: string): (Counting | undefined)[] {
+    const name = this.#routes.size < maxRoutes ? route : otherRoute
+    const known = this.#routes.get(name)
+    if (known !== undefined) return known
+    const made: (Counting | undefined)[] = []
+    this.#routes.set(name, made)
+    return made
   }
+}
+
+function began(route: string, method: string, statusClass: number): Counting {
+  const counts = new Array<number>(durationBuckets.length + 1).fill(0)
+  return { route, method: methods.includes(method) ? method : 'other', status: `${statusClass}xx`, counts, sum: 0 }
 }

@@ -65,6 +65,9 @@ test('requests are counted by route pattern, before the first scrape and after i
   const labels = 'route="/api/:collection",method="GET",status="2xx"'
   assert.equal(sampleOf(text, `${name}_count{${labels}}`), 2)
   assert.equal(sampleOf(text, `${name}_bucket{le="0.5",${labels}}`), 1)
+  assert.equal(sampleOf(text, `${name}_bucket{le="1",${labels}}`), 2)
+  assert.equal(sampleOf(text, `${name}_bucket{le="+Inf",${labels}}`), 2)
+  assert.equal(sampleOf(text, `${name}_sum{${labels}}`)?.toFixed(4), '0.7012')
   assert.equal(sampleOf(text, `${name}_count{route="/api/:collection",method="other",status="4xx"}`), 1)
 })
 
