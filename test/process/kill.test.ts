@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Service, startService } from '../support/process.ts'
 import { cleanLater, makeTempDir } from '../support/temp.ts'
+import { until } from '../support/until.ts'
 
 const admin = 'an-admin-token-of-some-length'
 const rounds = 10
@@ -28,12 +29,13 @@ test('ten SIGKILLs under load lose no acknowledged row and tear none, in both wa
     const service = await start(t, cwd, round % 2 === 0 ? 'async' : 'full')
     await check(service, acknowledged, open)
     const client = createClient(t, service)
-    const load = Array.from({ length: writers }, (_, at) => write(client, acknowledged, open, at))
+    const load = Promise.all(Array.from({ length: writers }, (_, at) => write(client, acknowledged, open, at)))
     const enough = acknowledged.size + 20
-    while (acknowledged.size < enough) await pause(5)
+    const isLoaded = until(() => acknowledged.size >= enough, { everyMs: 5, what: 'rows to be acknowledged' })
+    await Promise.race([isLoaded, load])
     await pause(Math.random() * 120)
     assert.deepEqual(await service.end('SIGKILL'), { code: null, signal: 'SIGKILL' })
-    await Promise.all(load)
+    await load
   }
   const service = await start(t, cwd, 'auto')
   await check(service, acknowledged, open)
@@ -98,10 +100,11 @@ async function write(client: Client, acknowledged: Acknowledged, open: Set<strin
     // While the answer to a change is out, both states are right.
     open.add(id)
     const path = `/api/feedback/${id}`
-    const changed = await client(at % 3 === 1 ? 'PATCH' : 'DELETE', path, rowOf(7)).catch(() => null)
+    const isPatch = at % 3 === 1
+    const changed = await client(isPatch ? 'PATCH' : 'DELETE', path, isPatch ? rowOf(7) : '').catch(() => null)
     if (changed === null) return
-    assert.equal(changed.status, at % 3 === 1 ? 200 : 204, changed.body)
-    acknowledged.set(id, at % 3 === 1 ? { rating: 7, version: version + 1 } : null)
+    assert.equal(changed.status, isPatch ? 200 : 204, changed.body)
+    acknowledged.set(id, isPatch ? { rating: 7, version: version + 1 } : null)
     open.delete(id)
   }
 }
