@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { parseAnswer, rawConnect } from '../http/support.ts'
 import { type Service, startService } from '../support/process.ts'
 import { cleanLater } from '../support/temp.ts'
 import { until, within } from '../support/until.ts'
+import { connectionsTo, residentMiB } from './kernel.ts'
 
 const admin = 'an-admin-token-of-some-length'
 const row = { rating: 5 }
@@ -42,7 +42,7 @@ test('5,000 connections are more than the limit: those within it are served, mem
   })
   assert.equal((await service.send('POST', '/api/feedback', row)).status, 201)
   const inside = await keptOpen(t, service)
-  const before = residentMiB(service)
+  const before = residentMiB(service.pid)
   const sockets: Socket[] = []
   let closed = 0
   cleanLater(t, () => {
@@ -58,13 +58,13 @@ test('5,000 connections are more than the limit: those within it are served, mem
   }
   await until(() => closed >= 4_700, { withinMs: 15_000, what: 'the connections over the limit to be closed' })
   assert.match(await inside.get('/health'), /^HTTP\/1\.1 200/)
-  const grown = residentMiB(service) - before
+  const grown = residentMiB(service.pid) - before
   assert.ok(grown < 100, `grew by ${grown.toFixed(0)} MiB`)
   for (const socket of sockets) socket.destroy()
   await until(async () => (await service.fetch('/api/feedback')).status === 200, {
     what: 'the service to take connections',
   })
-  await until(() => openSockets(service) < 20, { what: 'the connections to be gone' })
+  await until(() => connectionsTo(service.port) < 20, { what: 'the connections to be gone' })
   assert.equal(service.log().filter(({ event }) => event === 'service.defect').length, 0)
   assert.ok(
     service.log().filter(({ event }) => event === 'connection.dropped').length < 10,
@@ -133,18 +133,4 @@ async function keptOpen(t: TestContext, service: Service) {
       })
     },
   }
-}
-
-function residentMiB({ pid }: Service): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
-/** Connections of others to the service's port, as the kernel has them. */
-function openSockets({ port }: Service): number {
-  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n')
-  return lines.filter((line) => {
-    const [, from, , state] = line.trim().split(/\s+/)
-    return from?.endsWith(local) && state === '01'
-  }).length
 }
