@@ -145,8 +145,10 @@ class FileCandidate implements Candidate {
       remarks.push(this.#problem('SQLITE_OTHER_PLACE', 'warning', message, 'Make the configured folder writable.'))
     }
     if (checked.journalMode === 'delete' && this.#target.journalMode === 'wal') {
-      const message = 'The file system has no shared memory for a WAL: a rollback journal is used, which is slower.'
-      remarks.push(this.#problem('SQLITE_NO_WAL', 'info', message, 'Use a local disk for the data directory.'))
+      const message = 'There is no shared memory, or no room, for a WAL: a rollback journal is used, which is slower.'
+      remarks.push(
+        this.#problem('SQLITE_NO_WAL', 'info', message, 'Use a local disk with free space for the data directory.'),
+      )
     }
     if (checked.isForeign) {
       const message = 'The file carries the mark of another application; it is used as it is.'

@@ -22,6 +22,16 @@ const waitMs = 60_000
  * @throws what `classify` reads; then nothing is open. `SQLITE_CORRUPT` also for what `quick_check` finds.
  */
 export async function openChecked(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
+  try {
+    return await openWhole(file, wish, signal)
+  } catch (error) {
+    if (!isFullForWal(error) || isServed(file)) throw error
+    leaveWal(file)
+    return await openWhole(file, 'delete', signal)
+  }
+}
+
+async function openWhole(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
   const native = openNative(file)
   try {
     return await whileBusy(() => check(native, wish), waitMs, signal)
@@ -40,6 +50,25 @@ function check(native: Native, wish: JournalMode): Checked {
   if (isNew) native.pragma(`application_id = ${applicationId}`)
   const id = native.pragma('application_id', { simple: true })
   return { native, journalMode, isForeign: id !== 0 && id !== applicationId }
+}
+
+/** A WAL needs some room beside the file, even to be read. */
+function isFullForWal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHMSIZE'
+}
+
+/**
+ * Makes a file on a full disk readable: in exclusive mode the WAL needs no shared memory, and with its journal in memory
+ * the change of mode needs no room. What is rewritten lies in the first sector of the file.
+ */
+function leaveWal(file: string): void {
+  const native = openNative(file)
+  try {
+    native.pragma('locking_mode = exclusive')
+    native.pragma('journal_mode = memory')
+  } finally {
+    native.close()
+  }
 }
 
 /** A smashed file can still take an INSERT: only looking through it tells. */

@@ -16,12 +16,24 @@ import type { JournalMode, Place } from './target.ts'
  */
 export async function preparePlace(place: Place, wish: JournalMode): Promise<JournalMode> {
   const folder = dirname(place.file)
-  await mkdir(place.root, { recursive: true })
+  await makeFolder(place.root)
   const root = await realpath(place.root)
   await assertWithin(await realpath(await nearestExisting(folder)), root)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await assertFile(place.file, root)
   return await probe(folder, wish, await sizeOf(place.file))
+}
+
+/** Not `recursive: true`: where the system answers ENOENT though the parent is there (/proc), Node then tries for ever. */
+async function makeFolder(folder: string): Promise<void> {
+  const missing: string[] = []
+  for (let path = folder; (await statOrNull(path)) === null; path = dirname(path)) missing.unshift(path)
+  for (const path of missing) {
+    await mkdir(path).catch((error: unknown) => {
+      // Another process may make the same folder at the same time.
+      if (!hasCode(error, 'EEXIST')) throw error
+    })
+  }
 }
 
 /** Bytes of a file; 0 when it is not there. The file is not opened: closing it would drop SQLite's locks on it. */

@@ -52,10 +52,10 @@ async function tryPlace(place: string): Promise<string | null> {
 }
 
 /**
- * True when it was not there before. Not `recursive: true`: where the system answers ENOENT though the parent is there
+ * Makes a directory and those above it; true when it was not there before. Not `recursive: true`: where the system answers ENOENT though the parent is there
  * (/proc), Node then tries for ever.
  */
-async function makeDirectory(place: string, mode: number): Promise<boolean> {
+export async function makeDirectory(place: string, mode: number): Promise<boolean> {
   const missing: string[] = []
   for (let folder = place; !(await isThere(folder)); folder = dirname(folder)) missing.unshift(folder)
   for (const folder of missing) await mkdir(folder, { mode }).catch(toleratingRival)

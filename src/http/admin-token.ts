@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, link, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../config/data-places.ts'
 import type { Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import type { TokenSource } from './status-source.ts'
@@ -81,7 +82,7 @@ async function openSafely(path: string): Promise<FileHandle | null> {
 }
 
 async function createToken(dataDir: string, path: string): Promise<AdminToken> {
-  await mkdir(dataDir, { recursive: true })
+  await makeDirectory(dataDir, 0o755)
   const token = draw()
   const created = await createWhole(path, token)
   if (created) return { token: new Secret(token), source: { from: 'file', path, fresh: true }, problems: [] }
