@@ -14,6 +14,7 @@ const wellKnown: ReadonlyMap<string, string> = new Map([
   ['postgresql', 'postgresql'],
   ['mysql', 'mysql'],
   ['mariadb', 'mysql'],
+  ['neon', 'neon'],
 ])
 
 /** The scheme in lower case without colon; null when there is none. A single letter is a drive of Windows. */
