@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Severity } from '../../src/config/problem.ts'
 import type { LogLine } from '../support/log.ts'
@@ -81,6 +81,7 @@ export interface Wanted {
 /** A working directory with nothing but the collection `feedback`. */
 export async function makeHome(t: Cleanup, files: Files = {}): Promise<string> {
   const dir = await makeTempDir(t, 'home')
+  await mkdir(join(dir, 'tmp'))
   const path = 'config/collections/feedback.json'
   await writeFiles(dir, { [path]: await readFile(join(repository, path)), ...files })
   return dir

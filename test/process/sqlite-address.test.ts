@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Files, makeTempDir } from '../support/temp.ts'
@@ -91,7 +91,6 @@ describe('an address of SQLite', { concurrency: 2 }, () => {
   for (const url of ['sqlite::memory:', ':memory:', 'sqlite://', 'file::memory:?cache=shared']) {
     test(`${url} is a file that is removed at the end, with a warning`, async (t) => {
       const cwd = await makeHome(t)
-      await mkdir(join(cwd, 'tmp'))
       const options = { cwd, env: { FALLBACK_DATABASE_URL: url } }
       const sight = await serveAndLook(t, options)
       assertLocal(sight)

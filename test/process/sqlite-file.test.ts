@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ordinaryUid, type Service } from '../support/process.ts'
 import { type Cleanup, makeTempDir } from '../support/temp.ts'
@@ -16,6 +16,7 @@ import {
   healthOf,
   look,
   makeHome,
+  type Sight,
   serve,
   serveAndLook,
   statusOf,
@@ -42,6 +43,12 @@ async function assertStandIn(service: Service, kind: string, code: string | RegE
   assert.notEqual(why?.hint, '')
   const line = service.log().find((one) => one.level === 'warn' && one.event === 'connection.attempt.failed')
   assert.match(JSON.stringify(line), new RegExp(`"kind":"${kind}"`))
+}
+
+/** The last of the places: a folder of the service's own in the temporary directory. */
+function assertInTemporary(sight: Sight, cwd: string, name: string): void {
+  const path = String(sight.status.database.store?.path)
+  assert.match(relative(cwd, path), new RegExp(`^tmp/holdfast-\\d+/${name}$`))
 }
 
 async function returns(service: Service): Promise<void> {
@@ -136,7 +143,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     await mkdir(file)
     const sight = await serveAndLook(t, { cwd, env: asLocal })
     assertLocal(sight)
-    assert.match(String(sight.status.database.store?.path), /\/holdfast-\d+\/x\.db$/)
+    assertInTemporary(sight, cwd, 'x.db')
     await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning', setting: 'fallback.url' })
     const check = await checkJson(t, { cwd, env: asLocal })
     findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'warning' })
@@ -152,10 +159,10 @@ describe('a place that this user cannot write', { concurrency: 2 }, () => {
   test('is passed over by the local store, with a warning', async (t) => {
     const { cwd } = await home(t)
     await chmod(join(cwd, 'data'), 0o555)
-    const options = { cwd, env: { TMPDIR: cwd, ...asLocal }, uid }
+    const options = { cwd, env: asLocal, uid }
     const sight = await serveAndLook(t, options)
     assertLocal(sight)
-    assert.match(String(sight.status.database.store?.path), /\/holdfast-\d+\/x\.db$/)
+    assertInTemporary(sight, cwd, 'x.db')
     await assertSaid(sight, {
       code: 'SQLITE_OTHER_PLACE',
       severity: 'warning',
@@ -219,7 +226,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       const env = { FALLBACK_DATABASE_URL: isFile ? asPrimary.DATABASE_URL : 'sqlite:///./sub/x.db' }
       const sight = await serveAndLook(t, { cwd, env })
       assertLocal(sight)
-      assert.match(String(sight.status.database.store?.path), /\/holdfast-\d+\/(sub\/)?x\.db$/)
+      assertInTemporary(sight, cwd, isFile ? 'x.db' : 'sub/x.db')
       await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
       assert.deepEqual(await readdir(outside), [])
       findProblem((await checkJson(t, { cwd, env })).problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'warning' })
