@@ -19,14 +19,16 @@ import { version } from './version.ts'
 const cwd = process.cwd()
 const found = await resolveAll({ env: process.env, cwd })
 const elsewhere = await modulesEntry(found.resolved.settings.drivers, cwd)
-if (elsewhere === null) await run(found)
-else await import(elsewhere)
-
-async function run(found: Resolved): Promise<void> {
+if (elsewhere !== null) await import(elsewhere)
+else {
   const { settings } = found.resolved
-  const output = createStandardOutput()
-  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output })
+  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output: createStandardOutput() })
   watchDefects(log)
+  await run(found, log).catch((error: unknown) => giveUp(error, log))
+}
+
+async function run(found: Resolved, log: Log): Promise<void> {
+  const { settings } = found.resolved
   if (settings.config.strict && (await refuseErrors(found))) return
   const places = dataPlaces(settings, cwd)
   const data = settings.admin.token === null ? await chooseDataDirectory(places) : null
@@ -48,10 +50,10 @@ async function run(found: Resolved): Promise<void> {
 function createService(found: Resolved, token: AdminToken, problems: readonly Problem[], log: Log): Service {
   const { settings } = found.resolved
   const observe = (seen: Observation): void => log.observe(seen)
-  const applied = (fresh: Settings): void => log.reconfigure(fresh.log, secretsIn(fresh))
+  const inForce = (fresh: Settings): void => log.reconfigure(fresh.log, secretsIn(fresh))
   return new Service(
     { collections: settings.collections.dir, observe },
-    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }), applied },
+    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }), inForce },
   )
 }
 
@@ -104,11 +106,19 @@ async function fail(service: Service, log: Log, message: string, code: number): 
   await end(service, log, 'failure', code)
 }
 
+/** Nothing of ours should come here: the service could not even start. */
+async function giveUp(error: unknown, log: Log): Promise<void> {
+  const message = 'The service could not be started, for a reason that is a defect of ours.'
+  log.observe({ type: 'service.failed', message, error })
+  await log.flush()
+  process.exit(1)
+}
+
 async function end(service: Service, log: Log, why: string, code: number): Promise<void> {
   const startedAt = performance.now()
-  const withinMs = 1000 * found.resolved.settings.http.shutdownTimeoutS
+  const withinMs = service.graceMs
   log.observe({ type: 'service.closing', why, withinMs })
-  await service.close({ withinMs })
+  await service.close()
   log.observe({ type: 'service.closed', tookMs: performance.now() - startedAt })
   await log.flush()
   process.exit(code)

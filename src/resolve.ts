@@ -15,6 +15,8 @@ export interface Resolved {
   readonly resolved: ResolvedSettings
   readonly registry: DriverRegistry
   readonly config: Resolution
+  /** Of loading the drivers, which is done once. */
+  readonly driverProblems: readonly Problem[]
   /** All of them: of the settings, of the drivers, of the addresses. */
   readonly problems: readonly Problem[]
 }
@@ -38,23 +40,29 @@ export async function resolveLayers(
 ): Promise<Resolved> {
   const core = resolveSettings(given)
   const { registry, problems } = await registerAll(core, cwd, drivers)
-  const declarations = declarationsOf(registry)
-  const layers = await refreshSecrets(given, declarations)
-  const resolved = resolveSettings(layers, declarations)
-  const config = new DatabaseUrlResolver(registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
-  const legacy = await legacyFileProblem(cwd, config)
-  const all = [...resolved.problems, ...problems, ...config.problems, ...(legacy === null ? [] : [legacy])]
-  return { layers, resolved, registry, config, problems: all }
+  const layers = await refreshSecrets(given, declarationsOf(registry))
+  return await resolveWith(layers, cwd, registry, problems)
 }
 
 /** The same drivers and files with the secret files read anew: a rotated secret counts from the next connection on. Never rejects. */
 export async function refreshed(found: Resolved, cwd: string): Promise<Resolved> {
   if (found.layers.secretFiles.length === 0) return found
-  const declarations = declarationsOf(found.registry)
-  const layers = await refreshSecrets(found.layers, declarations)
-  const resolved = resolveSettings(layers, declarations)
-  const config = new DatabaseUrlResolver(found.registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
-  return { ...found, layers, resolved, config }
+  const layers = await refreshSecrets(found.layers, declarationsOf(found.registry))
+  return await resolveWith(layers, cwd, found.registry, found.driverProblems)
+}
+
+/** The second phase: the drivers are there. */
+async function resolveWith(
+  layers: Layers,
+  cwd: string,
+  registry: DriverRegistry,
+  driverProblems: readonly Problem[],
+): Promise<Resolved> {
+  const resolved = resolveSettings(layers, declarationsOf(registry))
+  const config = new DatabaseUrlResolver(registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
+  const legacy = await legacyFileProblem(cwd, config)
+  const problems = [...resolved.problems, ...driverProblems, ...config.problems, ...(legacy === null ? [] : [legacy])]
+  return { layers, resolved, registry, config, driverProblems, problems }
 }
 
 /** What settings were made from, so that code which got them from `loadSettings` can hand them on. */

@@ -1,10 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import { Tables } from './collection/tables.ts'
-import type { Layers } from './config/layers.ts'
-import { layersOfOptions } from './config/layers.ts'
 import type { Problem } from './config/problem.ts'
-import { resolveSettings } from './config/resolve.ts'
-import { Secret } from './config/secret.ts'
 import type { ResolvedSettings, Settings } from './config/settings.ts'
 import { systemClock } from './database/clock.ts'
 import type { DatabaseConfig } from './database/config.ts'
@@ -16,7 +13,7 @@ import type { State } from './database/state.ts'
 import type { Store } from './database/store.ts'
 import { Supervisor } from './database/supervisor.ts'
 import { createWork, type TransactionOptions, type Work } from './database/work.ts'
-import { DriverRegistry } from './driver/registry.ts'
+import { givenLayers, givenToken, undrivenResolution } from './given.ts'
 import type { Holdfast, HoldfastOptions, Reloaded, Status } from './holdfast.ts'
 import type { AdminToken } from './http/admin-token.ts'
 import type { App } from './http/app.ts'
@@ -42,15 +39,8 @@ export interface ProcessParts {
   readonly problems: readonly Problem[]
   /** Reads files, environment and secrets anew, for `POST /admin/reload`. */
   readonly reread: () => Promise<ResolvedSettings>
-  /** Called with settings that have come into force: the log has a level of its own. */
-  readonly applied: (settings: Settings) => void
-}
-
-/** Without a token of its own, nobody is admin: a library draws none, because it would have to write it down. */
-const nobody: AdminToken = {
-  token: new Secret(crypto.randomUUID() + crypto.randomUUID()),
-  source: { from: 'memory' },
-  problems: [],
+  /** Called before settings are used, also when only a secret was rotated: the log has a level and secrets of its own. */
+  readonly inForce: (settings: Settings) => void
 }
 
 const nothingLoaded = { collections: [], problems: [] }
@@ -72,6 +62,8 @@ export class Service implements Holdfast {
   readonly #metrics: Metrics
   readonly #http: Http
   #snapshot: Snapshot
+  /** What settings that are read once were read from. */
+  #started: Settings
   #token: AdminToken
   #hostProblems: readonly Problem[] = []
   #preparing: Promise<void> | null = null
@@ -92,7 +84,8 @@ export class Service implements Holdfast {
     }
     this.#snapshot = createSnapshot(process_?.found ?? undrivenResolution(options), nothingLoaded, this.#parts)
     const { settings } = this.#snapshot.found.resolved
-    this.#token = process_?.token ?? (settings.admin.token === null ? nobody : givenToken(settings.admin.token))
+    this.#started = settings
+    this.#token = process_?.token ?? givenToken(settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = createWork(this.#supervisor, observe)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
@@ -158,7 +151,7 @@ export class Service implements Holdfast {
   }
 
   close(options: { readonly withinMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.withinMs ?? this.#settings.http.shutdownTimeoutS * 1000)
+    this.#closing ??= this.#close(options.withinMs ?? this.graceMs)
     return this.#closing
   }
 
@@ -169,6 +162,11 @@ export class Service implements Holdfast {
   /** The supervisor, for the boot policy: nobody else reaches past the interface. */
   get supervisor(): Supervisor {
     return this.#supervisor
+  }
+
+  /** How long `close` may take: SHUTDOWN_TIMEOUT, in milliseconds. */
+  get graceMs(): number {
+    return this.#settings.http.shutdownTimeoutS * 1000
   }
 
   /** The resolution that is in force. */
@@ -206,8 +204,13 @@ export class Service implements Holdfast {
 
   /** Called before each connection attempt: a secret that was rotated in its file is taken from there. */
   async #resolve(): Promise<DatabaseConfig> {
-    const found = await refreshed(this.#snapshot.found, this.#cwd)
-    if (found !== this.#snapshot.found) this.#snapshot = { ...this.#snapshot, found }
+    const before = this.#snapshot
+    const found = await refreshed(before.found, this.#cwd)
+    // A reload came in between: what it read is newer.
+    if (this.#snapshot !== before) return this.#snapshot.found.config
+    if (found === before.found) return found.config
+    this.#process?.inForce(found.resolved.settings)
+    this.#snapshot = { ...before, found, problems: [...found.problems, ...before.ownProblems] }
     return found.config
   }
 
@@ -225,6 +228,7 @@ export class Service implements Holdfast {
     const found = this.#process?.found ?? (await resolveLayers(givenLayers(this.#options), this.#cwd, drivers))
     const isExplicit = this.#process === null || found.resolved.isGiven('collections.dir')
     this.#snapshot = createSnapshot(found, await readCollections(collections, this.#cwd, isExplicit), this.#parts)
+    this.#started = this.#settings
     this.#isPrepared = true
     await this.#supervisor.reconfigure(this.#snapshot.connection)
   }
@@ -244,7 +248,8 @@ export class Service implements Holdfast {
   async #reload(settings: ResolvedSettings): Promise<Reloaded> {
     const before = this.#snapshot
     try {
-      const found = await resolveLayers(layersOf(settings), this.#cwd, this.#options.drivers)
+      // The drivers that are loaded stay: others need a restart.
+      const found = await resolveLayers(layersOf(settings), this.#cwd, before.found.registry.all)
       const isExplicit = this.#process === null || found.resolved.isGiven('collections.dir')
       const dir = this.#process === null ? this.#options.collections : found.resolved.settings.collections.dir
       const after = createSnapshot(found, await readCollections(dir, this.#cwd, isExplicit), this.#parts)
@@ -261,24 +266,35 @@ export class Service implements Holdfast {
   }
 
   async #apply(before: Snapshot, after: Snapshot): Promise<Reloaded> {
-    const keys = changedKeys(before.found.resolved.settings, after.found.resolved.settings)
+    const { resolved } = after.found
+    const keys = changedKeys(before.found.resolved.settings, resolved.settings).filter((key) => !needsRestart(key))
+    // Compared with what the process started with: a second reload says it again.
+    const waiting = changedKeys(this.#started, resolved.settings).filter(needsRestart)
     const isSameDeclared = JSON.stringify(before.collections) === JSON.stringify(after.collections)
-    const changed = keys.filter((key) => !needsRestart(key)).concat(isSameDeclared ? [] : ['collections'])
-    const waiting = keys.filter(needsRestart)
-    const problems = [...after.problems, ...waiting.map((key) => restartProblem(key, after.found.resolved))]
+    const changed = isSameDeclared ? keys : [...keys, 'collections']
+    const ownProblems = [...after.ownProblems, ...waiting.map((key) => restartProblem(key, resolved))]
+    const problems = [...after.found.problems, ...ownProblems]
     const kept = isSameDeclared ? { rows: before.rows, entities: before.entities } : {}
-    this.#snapshot = { ...after, ...kept, problems }
+    this.#process?.inForce(resolved.settings)
+    this.#snapshot = { ...after, ...kept, ownProblems, problems }
     if (!isSameDeclared || keys.some(concernsConnection)) await this.#supervisor.reconfigure(after.connection)
-    this.#process?.applied(after.found.resolved.settings)
     const report = { changed, needsRestart: waiting }
     this.#observe({ type: 'settings.reloaded', ...report })
     return { applied: true, ...report, problems }
   }
 
+  /**
+   * Requests in flight are answered first. Those that still wait for a database when half of the time is over get CLOSING
+   * from the supervisor instead of a cut connection.
+   */
   async #close(withinMs: number): Promise<void> {
     const startedAt = performance.now()
-    await this.#http.close({ withinMs: Math.max(0, withinMs - Math.min(closeReserveMs, withinMs / 4)) })
-    await this.#supervisor.close(Math.max(0, withinMs - (performance.now() - startedAt)))
+    const leftMs = (reserveMs: number): number => Math.max(0, withinMs - reserveMs - (performance.now() - startedAt))
+    const answered = this.#http.close({ withinMs: leftMs(Math.min(closeReserveMs, withinMs / 4)) })
+    await Promise.race([answered, setTimeout(withinMs / 2, undefined, { ref: false })])
+    const closed = this.#supervisor.close(leftMs(0))
+    await answered
+    await closed
     this.#sessions.close()
     this.#work.close()
     this.#metrics.close()
@@ -291,24 +307,4 @@ export class Service implements Holdfast {
  */
 export function createHoldfast(options: HoldfastOptions = {}): Holdfast {
   return new Service(options)
-}
-
-/** What is known before the drivers are loaded: enough to answer `status()` and to set limits. */
-function undrivenResolution(options: HoldfastOptions): Resolved {
-  const layers = givenLayers(options)
-  const resolved = resolveSettings(layers)
-  const config = { declared: false, primary: null, fallback: null, problems: [], absence: null }
-  return { layers, resolved, registry: new DriverRegistry(), config, problems: resolved.problems }
-}
-
-function givenLayers({ settings = {} }: HoldfastOptions): Layers {
-  return isResolved(settings) ? layersOf(settings) : layersOfOptions(settings)
-}
-
-function isResolved(settings: NonNullable<HoldfastOptions['settings']>): settings is ResolvedSettings {
-  return typeof settings.originOf === 'function' && typeof settings.lines === 'function'
-}
-
-function givenToken(token: Secret): AdminToken {
-  return { token, source: { from: 'setting' }, problems: [] }
 }

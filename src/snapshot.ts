@@ -16,6 +16,9 @@ export interface Snapshot {
   readonly rows: ReadonlyMap<string, Rows>
   /** Of the collections and of the application. */
   readonly entities: readonly EntitySchema[]
+  /** Those that are not of the resolution: of the collections, and of settings that wait for a restart. */
+  readonly ownProblems: readonly Problem[]
+  /** All of them. */
   readonly problems: readonly Problem[]
 }
 
@@ -45,6 +48,7 @@ export function createSnapshot(found: Resolved, loaded: LoadedCollections, parts
     collections,
     rows: new Map(collections.map((collection) => [collection.name, new Rows(collection, parts.rows)])),
     entities: [...collections.map(entityOf), ...parts.entities],
+    ownProblems: loaded.problems,
     problems: [...found.problems, ...loaded.problems],
   }
 }
