@@ -1,7 +1,7 @@
 import type { AnyEntity, Configuration, EntityData } from '@mikro-orm/core'
 import { SqliteConnection, SqliteDriver } from '@mikro-orm/sqlite'
 import type { Dialect } from 'kysely'
-import { nestedError } from './faults.ts'
+import { nestedError, readOnlyError } from './faults.ts'
 import { lateDialect, synced } from './kysely.ts'
 import type { OpenFile } from './open-file.ts'
 import { openFiles } from './registry.ts'
@@ -82,6 +82,8 @@ export class SafeSqliteConnection extends SqliteConnection {
     await this.ensureConnection()
     const file = await this.#file()
     if (transactionAround(file) !== null) throw nestedError()
+    // Its text is not looked into: it could lift what refuses changes.
+    if (file.own.isReadOnly) throw readOnlyError(null)
     const permit = await file.writer.take('a dump', file.limits.queryMs)
     try {
       file.own.native.exec(dump)

@@ -176,6 +176,17 @@ export function busyError(why: string, cause: unknown = null): FaultError {
   return faultError('transient', 'STORE_BUSY', why, 'Try again; long transactions hold the one writer.', { cause })
 }
 
+/** A change was met while the store takes none. */
+export function readOnlyError(cause: unknown): FaultError {
+  const summary = 'The store takes no changes now.'
+  return faultError('read-only', 'STORE_READ_ONLY', summary, 'Reads go on; try the change again later.', { cause })
+}
+
+/** True for SQLite's plain word for "may not be changed"; its longer codes name other reasons. */
+export function isReadOnlyRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY'
+}
+
 /** The file was closed under the caller. */
 export function closedError(): FaultError {
   return faultError('lost', 'SQLITE_CLOSED', meanings.closed.summary, meanings.closed.hint)

@@ -1,6 +1,6 @@
 import type { Value, Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { busyError, closedError, isBusy } from './faults.ts'
+import { busyError, closedError, isBusy, readOnlyError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit, Writer } from './writer.ts'
@@ -71,6 +71,7 @@ export class GroupCommit {
 
   #refusal(): Error | null {
     if (this.#sync.failure !== null) return this.#sync.failure
+    if (this.#handle.isReadOnly) return readOnlyError(null)
     return this.#pending.length >= pendingMax ? busyError('Too many writes are waiting.') : null
   }
 
@@ -173,7 +174,7 @@ export class GroupCommit {
     try {
       begin.statement.run()
     } catch (error) {
-      failed(items, error)
+      failed(items, this.#handle.told(error))
       return isBusy(error) ? 'busy' : 'done'
     }
     for (const item of items) {
@@ -209,7 +210,7 @@ export class GroupCommit {
       this.#control.commit.statement.run()
       item.written = written
     } catch (error) {
-      item.error = error
+      item.error = this.#handle.told(error)
       this.#rollback()
       return !isBusy(error)
     }

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import type { Row, Value, Written } from '../../src/driver/driver.ts'
-import { faultError } from './faults.ts'
+import { faultError, isReadOnlyRefusal, readOnlyError } from './faults.ts'
 
 /** The native client's own connection. */
 export type Native = Database.Database
@@ -24,10 +24,26 @@ export class Handle {
   readonly native: Native
   readonly #cache: Map<string, Prepared> = new Map()
   readonly #echo: ((sql: string) => void) | undefined
+  #isReadOnly = false
 
   constructor(native: Native, echo?: (sql: string) => void) {
     this.native = native
     this.#echo = echo
+  }
+
+  get isReadOnly(): boolean {
+    return this.#isReadOnly
+  }
+
+  /** Whether SQLite itself refuses every change on this handle. Also inside an open transaction. */
+  setReadOnly(on: boolean): void {
+    this.native.pragma(`query_only = ${on ? 'on' : 'off'}`)
+    this.#isReadOnly = on
+  }
+
+  /** What to throw for an error of this handle: a refusal that we asked for says nothing against the file. */
+  told(error: unknown): unknown {
+    return this.#isReadOnly && isReadOnlyRefusal(error) ? readOnlyError(error) : error
   }
 
   /**
@@ -60,6 +76,9 @@ export class Handle {
   /** Also for transactions and settings, of which many a one has happened when this returns. */
   prepareAny(sql: string): Prepared {
     const kind = kindOf(sql)
+    // SQLite carries it out while it compiles it, even behind EXPLAIN.
+    if (this.#isReadOnly && kind !== 'write' && /^(?:explain|pragma)\b[\s\S]*\bquery_only\b/i.test(bare(sql)))
+      throw readOnlyError(null)
     const statement = this.native.prepare<unknown[], Row>(sql)
     return { statement, kind: kind === 'read' && !statement.readonly ? 'write' : kind, isReader: statement.reader }
   }
@@ -67,19 +86,27 @@ export class Handle {
   /** The rows of a statement that gives some. */
   rows(sql: string, prepared: Prepared, values: readonly Value[]): readonly Row[] {
     this.#echo?.(sql)
-    if (prepared.isReader) return prepared.statement.all(nativeValues(values))
-    prepared.statement.run(nativeValues(values))
-    return noRows
+    try {
+      if (prepared.isReader) return prepared.statement.all(nativeValues(values))
+      prepared.statement.run(nativeValues(values))
+      return noRows
+    } catch (error) {
+      throw this.told(error)
+    }
   }
 
   /** Runs a statement that may change something. */
   write(sql: string, prepared: Prepared, values: readonly Value[]): Written {
     this.#echo?.(sql)
-    if (prepared.isReader) {
-      const rows = prepared.statement.all(nativeValues(values))
-      return { rows, changed: prepared.kind === 'write' ? rows.length : 0 }
+    try {
+      if (prepared.isReader) {
+        const rows = prepared.statement.all(nativeValues(values))
+        return { rows, changed: prepared.kind === 'write' ? rows.length : 0 }
+      }
+      return { rows: noRows, changed: prepared.statement.run(nativeValues(values)).changes }
+    } catch (error) {
+      throw this.told(error)
     }
-    return { rows: noRows, changed: prepared.statement.run(nativeValues(values)).changes }
   }
 
   /** Tells a statement's text to whoever asked for it (ECHO_SQL). */
@@ -135,12 +162,17 @@ function refusal(): Error {
   )
 }
 
+/** The text from its first word on. */
+function bare(sql: string): string {
+  return sql.replace(/^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|[(;])+/, '')
+}
+
 /**
  * By the first word: SQLite calls BEGIN, COMMIT and some pragmas "read-only". Where the word says nothing (WITH), it is
  * taken for reading, and the prepared statement says otherwise.
  */
 export function kindOf(sql: string): Kind {
-  const text = sql.replace(/^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|[(;])+/, '')
+  const text = bare(sql)
   const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? ''
   switch (word) {
     case 'begin':

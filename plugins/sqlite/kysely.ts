@@ -197,7 +197,11 @@ function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): Q
   // Such texts are MikroORM's, with the values in them; its own logger tells them without (orm-options.ts).
   if (query.parameters.length > 0 || query.query.kind !== 'RawNode') handle.note(query.sql)
   const values = nativeValues(query.parameters)
-  if (prepared.isReader) return { rows: prepared.statement.all(values) as Row[] as R[] }
-  const { changes, lastInsertRowid } = prepared.statement.run(values)
-  return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+  try {
+    if (prepared.isReader) return { rows: prepared.statement.all(values) as Row[] as R[] }
+    const { changes, lastInsertRowid } = prepared.statement.run(values)
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+  } catch (error) {
+    throw handle.told(error)
+  }
 }

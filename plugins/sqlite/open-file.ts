@@ -7,7 +7,7 @@ import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
 import { enterService } from './in-service.ts'
 import { transactionAround } from './scope.ts'
-import { fullSync, type Sync, WalSync } from './sync.ts'
+import { FullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
 import { Writer } from './writer.ts'
 
@@ -50,7 +50,9 @@ export class OpenFile {
     this.hot = hot
     this.own = own
     this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
-    this.sync = options.isAsync ? new WalSync(options.path, () => this.#checkpointer.committed()) : fullSync
+    this.sync = options.isAsync
+      ? new WalSync(options.path, () => this.#checkpointer.committed())
+      : new FullSync(options.path)
     this.#leave = enterService(options.path)
     this.#left = options.left
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
@@ -99,6 +101,11 @@ export class OpenFile {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Whether SQLite refuses every change on both handles; what is being committed may end. */
+  setReadOnly(on: boolean): void {
+    for (const handle of [this.hot, this.own]) handle.setReadOnly(on)
   }
 
   #setAutomatic(isAutomatic: boolean): void {

@@ -4,7 +4,7 @@ import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
 import { inspectTarget } from './inspect.ts'
 import { schemaLock } from './schema-lock.ts'
-import { statements } from './statements.ts'
+import { openFileOf, statements } from './statements.ts'
 import type { SqliteTarget } from './target.ts'
 
 /**
@@ -40,6 +40,9 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
   },
   evict(connection) {
     if (connection instanceof FileConnection) connection.evict()
+  },
+  setReadOnly(orm, on) {
+    openFileOf(orm).setReadOnly(on)
   },
   embedded: { files: (target) => target.places.map((place) => place.file) },
   statements,

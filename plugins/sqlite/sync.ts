@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { FaultError } from '../../src/driver/driver.ts'
 import { faultError } from './faults.ts'
 import { syncFolder } from './folder.ts'
+import { Presence } from './presence.ts'
 
 type Done = (error: FaultError | null) => void
 
@@ -20,7 +21,20 @@ export interface Sync {
 const slowMs = 3
 
 /** `synchronous=FULL`: SQLite has synced when COMMIT returns. */
-export const fullSync: Sync = { failure: null, after: null, close: () => {} }
+export class FullSync implements Sync {
+  readonly after = null
+  readonly #presence: Presence
+
+  constructor(file: string) {
+    this.#presence = new Presence(file)
+  }
+
+  get failure(): FaultError | null {
+    return this.#presence.failure
+  }
+
+  close(): void {}
+}
 
 /**
  * `synchronous=NORMAL` and an asynchronous `fdatasync` of the `-wal` file: the same promise as FULL with the event loop
@@ -34,6 +48,7 @@ export class WalSync implements Sync {
   #isRunning = false
   #isClosed = false
   #failure: FaultError | null = null
+  readonly #presence: Presence
   readonly #slow: () => void
   /** What a sync took of late, a moving mean. */
   #meanMs = 0
@@ -41,11 +56,12 @@ export class WalSync implements Sync {
   /** `slow` is called after each commit on a disk whose syncs take long. */
   constructor(file: string, slow: () => void) {
     this.#path = `${file}-wal`
+    this.#presence = new Presence(file)
     this.#slow = slow
   }
 
   get failure(): FaultError | null {
-    return this.#failure
+    return this.#failure ?? this.#presence.failure
   }
 
   readonly after = (done: Done): void => {

@@ -31,14 +31,16 @@ export class OwnTransaction {
   }
 
   /**
-   * BEGIN IMMEDIATE; the permit is handed back when that fails.
+   * BEGIN IMMEDIATE, or a plain BEGIN while the store takes no changes; the permit is handed back when that fails.
    *
    * @throws FaultError `STORE_BUSY` when a foreign process holds the lock past the limit.
    */
   static async begin(ground: Ground, permit: Permit, limitMs: number, signal?: AbortSignal): Promise<OwnTransaction> {
     try {
       if (ground.sync.failure !== null) throw ground.sync.failure
-      await whileBusy(() => ground.own.native.exec('begin immediate'), limitMs, signal)
+      // A transaction that only reads needs no lock, and `query_only` refuses the lock of one that writes.
+      const begin = (): unknown => ground.own.native.exec(ground.own.isReadOnly ? 'begin' : 'begin immediate')
+      await whileBusy(begin, limitMs, signal)
       return new OwnTransaction(ground, permit)
     } catch (error) {
       permit.release()

@@ -3,6 +3,7 @@ import { conformAddresses } from './conformance-address.ts'
 import { type Bench, createBench, type Harness } from './conformance-bench.ts'
 import { conformConnections } from './conformance-connection.ts'
 import { conformOutages } from './conformance-outage.ts'
+import { conformReadOnly } from './conformance-read-only.ts'
 import { conformSchemaLock } from './conformance-schema-lock.ts'
 import { conformStatements } from './conformance-statements.ts'
 import type { Driver } from './driver.ts'
@@ -28,6 +29,7 @@ export function conform(driver: Driver, harness: Harness): void {
     })
     conformAddresses(bench)
     conformConnections(bench)
+    conformReadOnly(bench, driver.setReadOnly === undefined && 'the driver has no "setReadOnly"')
     conformStatements(bench, driver.statements === undefined && 'the driver has no facet "statements"')
     conformSchemaLock(bench, driver.schemaLock === undefined && 'the driver has no facet "schemaLock"')
     conformOutages(bench, harness)

@@ -16,6 +16,7 @@ const optionalMembers = {
   exclusive: 'string',
   settings: 'object',
   inspect: 'function',
+  setReadOnly: 'function',
   embedded: 'object',
   statements: 'object',
   schemaLock: 'object',

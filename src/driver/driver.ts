@@ -62,6 +62,13 @@ export interface Driver<T extends Target = Target> {
   /** For a connection of `Candidate.open`: frees its caller now and closes it by reset. Never throws. Safe to call twice. */
   evict(connection: Connection): void
 
+  /**
+   * On a connected ORM, and at once: from now on each statement that would change something, whichever way it comes,
+   * fails with kind `read-only`, and reads go on, in transactions too; `false` takes that back. What is being
+   * committed may still end. Repeatable. Absent: it cannot, and the core keeps changes away as well as it can.
+   */
+  setReadOnly?(orm: MikroORM, on: boolean): void
+
   // Facets. Present: it can. Absent: it cannot, and the core says so instead of guessing.
   /** Lives in this process on files of this machine: may be the local store. */
   readonly embedded?: Embedded<T>

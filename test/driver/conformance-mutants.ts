@@ -23,6 +23,7 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
     },
   },
   'every error is lost': { classify: (error, phase) => ({ ...base.classify(error, phase), kind: 'lost' }) },
+  'a read-only that is none': { setReadOnly: () => {} },
   'evict that throws': {
     evict() {
       throw new Error('careless')

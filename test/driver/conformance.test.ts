@@ -17,6 +17,7 @@ const caught = {
   'echo with values': 'tells the text of statements to ECHO_SQL, and never a value',
   'writes that are not atomic': 'keeps one failing write from the others of the same moment',
   'reads outside of the transaction': 'joins an open EntityManager transaction, and goes with its rollback',
+  'a read-only that is none': 'refuses every way to change something while it is read-only, and takes changes again',
   'schema lock for all': 'lets one holder change the schema at a time, across stores',
 } as const
 

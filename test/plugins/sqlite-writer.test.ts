@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
+import driver from '../../plugins/sqlite/sqlite.ts'
 import { count, faultOf, limits, open, type Row, Thing, targetOf, tempFolder } from './sqlite-bench.ts'
 
 const insert = 'insert into thing (id, name) values (?, ?)'
@@ -228,4 +229,23 @@ test('closing answers every write that still waits', async (t) => {
   }
   assert.equal((await faultOf(run.write(insert, [99, 'late']))).kind, 'lost')
   assert.equal((await faultOf(run.read('select 1', []))).kind, 'lost')
+})
+
+test('what refuses changes cannot be lifted by a statement or a dump, and what waits is told so', async (t) => {
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const waiting = run.write(insert, [1, 'a'])
+  driver.setReadOnly?.(orm, true)
+  assert.equal((await faultOf(waiting)).kind, 'read-only')
+  for (const sql of ['pragma query_only = off', 'pragma query_only(0)', '/* x */ explain pragma main.query_only = 0']) {
+    assert.equal((await faultOf(orm.em.fork().execute(sql))).kind, 'read-only', sql)
+    const inside = orm.em.fork().transactional(async (em) => em.execute(sql))
+    assert.equal((await faultOf(inside)).kind, 'read-only', sql)
+    assert.equal((await faultOf(run.read(sql, []))).kind === 'statement', sql.startsWith('pragma'), sql)
+  }
+  const dump = "pragma query_only = off; insert into thing values (1, 'a')"
+  assert.equal((await faultOf(orm.driver.getConnection().executeDump(dump))).kind, 'read-only')
+  assert.equal((await faultOf(run.write(insert, [2, 'b']))).kind, 'read-only')
+  driver.setReadOnly?.(orm, false)
+  await run.write(insert, [3, 'c'])
+  assert.equal(await count(run), 1)
 })
