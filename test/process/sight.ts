@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { check, checkJson as jsonOf } from '../../src/cli/check.ts'
 import type { Severity } from '../../src/config/problem.ts'
+import { exitCodeFor } from '../../src/config/strict.ts'
 import type { LogLine } from '../support/log.ts'
-import { type ProcessOptions, repository, runProcess, type Service, startService } from '../support/process.ts'
+import {
+  cleanEnvironment,
+  type ProcessOptions,
+  repository,
+  runProcess,
+  type Service,
+  startService,
+} from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
@@ -149,6 +158,13 @@ export async function checkJson(t: Cleanup, options: ProcessOptions = {}): Promi
   const { code, stdout, stderr } = await runProcess(t, { ...options, env, args })
   assert.equal(stderr, '')
   return { ...JSON.parse(stdout), code, text: stdout }
+}
+
+/** The same without a process of its own: where only what it says is looked at. */
+export async function checkHere(cwd: string, env: Readonly<Record<string, string | undefined>>): Promise<Check> {
+  const report = await check({ env: cleanEnvironment(cwd, { ADMIN_TOKEN: adminToken, ...env }), cwd })
+  const text = JSON.stringify(jsonOf(report))
+  return { ...JSON.parse(text), code: exitCodeFor(report.problems), text }
 }
 
 /** The problem that is wanted, exactly once. */

@@ -9,7 +9,7 @@ import {
   assertLocal,
   assertPrimary,
   assertSaid,
-  checkJson,
+  checkHere,
   findProblem,
   makeHome,
   serveAndLook,
@@ -67,7 +67,7 @@ describe('an address of SQLite', { concurrency: 2 }, () => {
         const given = Object.entries(env).map(([name, value]) => [name, value.replace('$ELSEWHERE', elsewhere)])
         const options = { cwd, env: { [settings[role]]: fill(url), ...Object.fromEntries(given) } }
         const sight = await serveAndLook(t, options)
-        const check = await checkJson(t, options)
+        const check = await checkHere(cwd, options.env)
         for (const one of wanted) {
           const setting = role === 'primary' ? 'database.url' : 'fallback.url'
           await assertSaid(sight, { ...one, setting })
@@ -98,7 +98,7 @@ describe('an address of SQLite', { concurrency: 2 }, () => {
       assert.equal(sight.health.durability, 'local-ephemeral')
       const wanted: Wanted = { code: 'SQLITE_MEMORY', severity: 'warning', suggestion: /Name a file/ }
       await assertSaid(sight, wanted)
-      const check = await checkJson(t, options)
+      const check = await checkHere(cwd, options.env)
       findProblem(check.problems, wanted)
       assert.equal(check.code, 0)
       assert.deepEqual([check.fallback?.path, check.fallback?.disk], [null, 'ephemeral'])
