@@ -2,7 +2,7 @@
 const lengthLimit = 4_096
 
 const secretParameter =
-  /([?&;\s]|^)([\w.-]*(?:pass|pwd|secret|token|api[_-]?key|credential)[\w.-]*\s*=\s*)([\s\S]*?)(?=&[\w.-]+=|$)/gi
+  /([?&;\s]|^)([\w.-]*(?:pass|pwd|secret|token|key|credential)[\w.-]*\s*=\s*)([\s\S]*?)(?=&[\w.-]+=|$)/gi
 
 const schemePrefix = /^[^:/@]*?[a-z][a-z0-9+.-]*:\/\//i
 
@@ -12,25 +12,67 @@ const schemePrefix = /^[^:/@]*?[a-z][a-z0-9+.-]*:\/\//i
  */
 export function maskAddress(text: string): string {
   const cut = text.slice(0, lengthLimit)
-  return maskUserinfo(cut).replace(secretParameter, '$1$2***')
+  const found = findPassword(cut)
+  const masked = found === null ? cut : `${cut.slice(0, found.colon)}:***${cut.slice(found.end)}`
+  return masked.replace(secretParameter, '$1$2***')
+}
+
+/**
+ * Everything in an address that may be its password, as it stands there and decoded; the longest first, none empty. Total.
+ * What `maskAddress` hides is among it or within it. None: there is nothing to hide in it.
+ */
+export function passwordsOf(address: string): readonly string[] {
+  const cut = address.slice(0, lengthLimit)
+  const found = findPassword(cut)
+  const readings: string[] = []
+  if (found !== null) {
+    readings.push(cut.slice(found.start, found.end))
+    // To the first `@` as well: the rest may be the address that was pasted behind it.
+    const first = cut.indexOf('@', found.start)
+    if (first >= 0 && first < found.end) readings.push(cut.slice(found.start, first))
+    // Without `//` the first colon may be the scheme's: `postgres:/user:password@host`.
+    if (!schemePrefix.test(cut)) readings.push(cut.slice(cut.lastIndexOf(':', found.end - 1) + 1, found.end))
+  }
+  for (const match of cut.matchAll(secretParameter)) {
+    const value = match[3] ?? ''
+    // It ends at the next parameter, at the fragment, or at neither when it holds such a character itself.
+    readings.push(value, value.split(/[&#]/, 1)[0] ?? '')
+  }
+  const all = new Set([...readings, ...readings.map(decoded)])
+  return [...all].filter((text) => text !== '').sort((a, b) => b.length - a.length)
+}
+
+/** Where the user's password stands: from behind its colon (`:` or `%3A`) up to `end`. */
+interface Found {
+  readonly colon: number
+  readonly start: number
+  readonly end: number
 }
 
 /** From the user's colon to the *last* `@`: a password may hold `@`, `/`, `#` or another address. */
-function maskUserinfo(text: string): string {
-  const scheme = schemePrefix.exec(text)?.[0] ?? ''
-  const rest = text.slice(scheme.length)
-  const at = rest.lastIndexOf('@')
-  if (at < 0) return scheme === '' ? text : scheme + maskCutAuthority(rest)
-  const userinfo = rest.slice(0, at)
-  const colon = /:|%3a/i.exec(userinfo)
-  if (colon === null) return text
-  return `${scheme}${userinfo.slice(0, colon.index)}:***${rest.slice(at)}`
+function findPassword(text: string): Found | null {
+  const scheme = schemePrefix.exec(text)?.[0].length ?? 0
+  const at = text.lastIndexOf('@')
+  if (at < scheme) return scheme === 0 ? null : findCutPassword(text, scheme)
+  const colon = /:|%3a/i.exec(text.slice(scheme, at))
+  if (colon === null) return null
+  const start = scheme + colon.index
+  return { colon: start, start: start + colon[0].length, end: at }
 }
 
 /** No `@`: host and ports are shown; a colon before anything but a port is a user whose address was cut off. */
-function maskCutAuthority(rest: string): string {
-  const authority = rest.split(/[/?#]/, 1)[0] ?? ''
-  if (/^(?:\[[0-9a-f:.%]*\]|[^:,[\]]*)(?::\d{1,5})?(?:,[^:,]*(?::\d{1,5})?)*$/i.test(authority)) return rest
+function findCutPassword(text: string, scheme: number): Found | null {
+  const authority = text.slice(scheme).split(/[/?#]/, 1)[0] ?? ''
+  if (/^(?:\[[0-9a-f:.%]*\]|[^:,[\]]*)(?::\d{1,5})?(?:,[^:,]*(?::\d{1,5})?)*$/i.test(authority)) return null
   const colon = authority.indexOf(':')
-  return colon < 0 ? rest : `${rest.slice(0, colon)}:***`
+  return colon < 0 ? null : { colon: scheme + colon, start: scheme + colon + 1, end: text.length }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // A stray `%`: then it was not encoded.
+    return text
+  }
 }

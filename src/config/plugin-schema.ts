@@ -53,6 +53,7 @@ function settingOf(driver: string, key: string, declaration: SettingDeclaration)
     default: reading.value,
     env: declaration.env,
     secret: declaration.secret === true,
+    isAddress: false,
     environmentOnly: false,
     inert: null,
   }

@@ -9,7 +9,7 @@ import type { Layers } from './layers.ts'
 import { type Declarations, pluginSchema } from './plugin-schema.ts'
 import type { Origin, Problem } from './problem.ts'
 import { coreSchema } from './schema.ts'
-import { Secret } from './secret.ts'
+import { Secret, SecretAddress } from './secret.ts'
 import type { Setting } from './setting.ts'
 import type { ResolvedSettings, SettingLine, Settings } from './settings.ts'
 import { maskCredentials } from './show.ts'
@@ -103,7 +103,7 @@ function assemble(schema: FlatSchema, judged: ReadonlyMap<string, Judged>, drive
   config.validate({ allowed: 'strict' })
   const values = [...schema].map(([key, setting]): [string, unknown] => {
     const value: unknown = config.get(key)
-    return [key, setting.secret && value !== null ? new Secret(String(value)) : value]
+    return [key, setting.secret && value !== null ? hidden(setting, String(value)) : value]
   })
   const settings = nest(values)
   const plugins = {
@@ -112,6 +112,10 @@ function assemble(schema: FlatSchema, judged: ReadonlyMap<string, Judged>, drive
   }
   // `SchemaOf<Settings>` holds the schema to this type, key by key.
   return freeze({ ...settings, plugins }) as unknown as Settings
+}
+
+function hidden({ isAddress }: Setting, value: string): Secret {
+  return isAddress ? new SecretAddress(value) : new Secret(value)
 }
 
 function convictLeaf({ doc, format, default: fallback, env, secret }: Setting): object {

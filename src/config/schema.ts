@@ -1,6 +1,6 @@
 import { address, choice, flag, list, optional, text, token, verbatim, word } from './format.ts'
 import { bytes, milliseconds, seconds, whole } from './quantity.ts'
-import { type SchemaOf, secret, setting } from './setting.ts'
+import { type SchemaOf, secret, secretAddress, setting } from './setting.ts'
 import { faultConditions, type Settings } from './settings.ts'
 
 const KiB = 1024
@@ -17,7 +17,7 @@ const environmentName = /^(?!schema$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 /** Every setting of the core: what it means, what it takes, its safe default, its environment name, whether it is secret. */
 export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
   database: {
-    url: secret('DATABASE_URL', optional(address()), null, 'The primary database, as one address.'),
+    url: secretAddress('DATABASE_URL', optional(address()), null, 'The primary database, as one address.'),
     driver: setting(
       'DATABASE_DRIVER',
       optional(text("a driver's name")),
@@ -99,7 +99,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
     ),
   },
   fallback: {
-    url: secret(
+    url: secretAddress(
       'FALLBACK_DATABASE_URL',
       address(),
       'sqlite:///./production.db',

@@ -34,3 +34,9 @@ export class Secret<T extends string = string> {
     Object.defineProperty(Secret.prototype, inspect.custom, { value: () => '***' })
   }
 }
+
+/**
+ * The address of a database: its password must not be seen, the rest may be known (a file's path is its label). Any other
+ * secret is hidden whole, whatever it looks like: `tok:abc` is no address.
+ */
+export class SecretAddress extends Secret {}

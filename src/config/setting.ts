@@ -10,6 +10,8 @@ export interface Setting<V = unknown> {
   readonly env: string
   /** True: resolved as a `Secret`, never shown. */
   readonly secret: boolean
+  /** True for a secret that is the address of a database: all of it but its password may be known. */
+  readonly isAddress: boolean
   /** True: a file cannot give it, because it decides which files are read or what the platform is. */
   readonly environmentOnly: boolean
   /** Why giving it changes nothing, for a setting that is taken for compatibility only. */
@@ -27,10 +29,15 @@ export type SchemaOf<S> = {
 
 /** Declares a setting. */
 export function setting<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
-  return { doc, format, default: fallback, env, secret: false, environmentOnly: false, inert: null }
+  return { doc, format, default: fallback, env, secret: false, isAddress: false, environmentOnly: false, inert: null }
 }
 
 /** Declares a setting that must not be seen. */
 export function secret<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
   return { ...setting<V>(env, format, fallback, doc), secret: true }
+}
+
+/** Declares the address of a database, which holds a password somewhere in its middle. */
+export function secretAddress<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
+  return { ...secret<V>(env, format, fallback, doc), isAddress: true }
 }

@@ -1,5 +1,5 @@
-import { maskAddress } from '../config/mask.ts'
-import { Secret } from '../config/secret.ts'
+import { maskAddress, passwordsOf } from '../config/mask.ts'
+import { Secret, SecretAddress } from '../config/secret.ts'
 
 /** Shorter values would black out half of every line, and protect nothing. */
 const minLength = 4
@@ -14,24 +14,25 @@ export function secretsIn(tree: unknown, seen: Set<object> = new Set()): readonl
 
 /** The texts that must not be printed: of an address its password, of anything else the whole, in every spelling. */
 export function forbiddenTexts(secrets: readonly Secret[]): readonly string[] {
-  const values = secrets.flatMap((secret) => secretParts(secret.reveal())).flatMap((value) => [value, decoded(value)])
-  const spellings = values.flatMap((value) => [
-    value,
-    JSON.stringify(value).slice(1, -1),
-    encodeURIComponent(value.toWellFormed()),
-    Buffer.from(value).toString('base64'),
-  ])
+  const spellings = secrets
+    .flatMap(forbiddenValues)
+    .flatMap((value) => [
+      value,
+      JSON.stringify(value).slice(1, -1),
+      encodeURIComponent(value.toWellFormed()),
+      Buffer.from(value).toString('base64'),
+    ])
   // The longest first, so that a part of a secret does not tear it and leave the rest.
   return [...new Set(spellings)].filter((text) => text.length >= minLength).sort((a, b) => b.length - a.length)
 }
 
-function secretParts(value: string): readonly string[] {
-  if (!/^[^:/@]*:/.test(value)) return [value]
-  // An address that masking leaves as it is has nothing to hide: `sqlite:///./production.db`.
-  if (maskAddress(value) === value) return []
-  const password = /^[^:/@]*?[a-z][a-z0-9+.-]*:\/\/[^:]*:([\s\S]*)@/i.exec(value)?.[1]
-  const parameters = [...value.matchAll(/[?&][\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=([^&#]+)/gi)]
-  return [value, ...(password === undefined ? [] : [password]), ...parameters.map((found) => found[1] ?? '')]
+function forbiddenValues(secret: Secret): readonly string[] {
+  const value = secret.reveal()
+  if (!(secret instanceof SecretAddress)) return [value, decoded(value)]
+  const passwords = passwordsOf(value)
+  // `sqlite:///./production.db` has nothing to hide. What has no scheme may be anything, pasted into the wrong place.
+  if (passwords.length === 0 && /^[a-z][a-z0-9+.-]*:/i.test(value)) return []
+  return [value, decoded(value), ...passwords]
 }
 
 function decoded(value: string): string {

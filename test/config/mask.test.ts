@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { maskAddress } from '../../src/config/mask.ts'
+import { maskAddress, passwordsOf } from '../../src/config/mask.ts'
 
 const rows: readonly [string, string][] = [
   ['postgres://u:p@h:5432/db', 'postgres://u:***@h:5432/db'],
@@ -31,19 +31,21 @@ test('an address is shown without its password, and with everything else where t
   for (const [given, shown] of rows) assert.equal(maskAddress(given), shown)
 })
 
+/** A password in every place of an address in which one is found, well formed or not. */
+const shape = fc.constantFrom(
+  (password: string) => `postgres://u:${password}@h/db`,
+  (password: string) => `"postgres://u:${password}@h/db`,
+  (password: string) => `psql postgres://u:${password}@h:x/db?`,
+  (password: string) => `u:${password}@h`,
+  (password: string) => `postgres:/u:${password}@h`,
+  (password: string) => `postgres:u:${password}@h@i`,
+  (password: string) => `postgres://u:${password}@http://a:b@h`,
+  (password: string) => `postgres://h/db?password=${encodeURIComponent(password)}&x=y`,
+  (password: string) => `host=h password=${password}`,
+)
+const noise = fc.string({ maxLength: 20, unit: 'binary' })
+
 test('whatever stands between the colon of the user and the host is hidden, in malformed addresses too', () => {
-  const noise = fc.string({ maxLength: 20, unit: 'binary' })
-  const shape = fc.constantFrom(
-    (password: string) => `postgres://u:${password}@h/db`,
-    (password: string) => `"postgres://u:${password}@h/db`,
-    (password: string) => `psql postgres://u:${password}@h:x/db?`,
-    (password: string) => `u:${password}@h`,
-    (password: string) => `postgres:/u:${password}@h`,
-    (password: string) => `postgres:u:${password}@h@i`,
-    (password: string) => `postgres://u:${password}@http://a:b@h`,
-    (password: string) => `postgres://h/db?password=${encodeURIComponent(password)}&x=y`,
-    (password: string) => `host=h password=${password}`,
-  )
   fc.assert(
     fc.property(shape, noise, noise, (put, before, behind) => {
       const password = `${before}S3cr3t${behind}`.toWellFormed()
@@ -51,4 +53,19 @@ test('whatever stands between the colon of the user and the host is hidden, in m
     }),
     { numRuns: 2_000 },
   )
+})
+
+test('what is hidden in an address is found as its password, so that it can be hidden elsewhere as well', () => {
+  fc.assert(
+    fc.property(shape, noise, noise, (put, before, behind) => {
+      const address = put(`${before}S3cr3t${behind}`.toWellFormed())
+      assert.match(passwordsOf(address).join('\n'), /S3cr3t/)
+    }),
+    { numRuns: 2_000 },
+  )
+  assert.ok(passwordsOf('postgres://u:p%40ss@h/db').includes('p@ss'))
+  assert.ok(passwordsOf('postgres:/u:pass@h/db').includes('pass'))
+  assert.ok(passwordsOf('postgres://h/db?x=y&sslpassword=pass#z').includes('pass'))
+  for (const address of ['postgres://u@h:5432/db', 'sqlite::memory:', 'sqlite:///./me@home.db', ''])
+    assert.deepEqual(passwordsOf(address), [])
 })

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { Secret } from '../../src/config/secret.ts'
-import { secretsIn } from '../../src/observe/redaction.ts'
+import fc from 'fast-check'
+import { Secret, SecretAddress } from '../../src/config/secret.ts'
+import { forbiddenTexts, mask, secretsIn } from '../../src/observe/redaction.ts'
 import { everyObservation, refused, writtenLog } from './support.ts'
 
 const run = promisify(execFile)
@@ -96,7 +97,13 @@ test('an error is printed with its causes and codes, and none of its own fields'
 test('no secret is printed at any level, in any spelling, whatever carries it', async () => {
   const password = 'p@ss/w"ö rd'
   const url = `postgresql://carol:${encodeURIComponent(password)}@db7:5432/x?sslmode=require`
-  const secrets = [new Secret(url), new Secret('topsecrettoken'), new Secret('sqlite:///./production.db')]
+  const secrets = [
+    new SecretAddress(url),
+    new Secret('topsecrettoken'),
+    new Secret('tok:abcdefgh'),
+    new Secret('p:w12345'),
+    new SecretAddress('sqlite:///./production.db'),
+  ]
   for (const format of ['json', 'pretty'] as const) {
     const { log, texts } = await writtenLog({ level: 'trace', format }, secrets)
     const carriers = [
@@ -104,6 +111,8 @@ test('no secret is printed at any level, in any spelling, whatever carries it', 
       url,
       encodeURIComponent(password),
       'topsecrettoken',
+      'tok:abcdefgh',
+      'p:w12345',
       Buffer.from('topsecrettoken').toString('base64'),
     ]
     for (const text of carriers) {
@@ -122,8 +131,20 @@ test('no secret is printed at any level, in any spelling, whatever carries it', 
   }
 })
 
+test('a secret that is no address is hidden whole, whatever it looks like', () => {
+  const piece = fc.string({ maxLength: 12, unit: 'binary' })
+  const value = fc.tuple(piece, fc.constantFrom(':', '://', '', '@', '?key='), piece).map((parts) => parts.join(''))
+  fc.assert(
+    fc.property(value, (text) => {
+      fc.pre(text.length >= 4 && !/^[<>*]*$/.test(text))
+      assert.ok(!mask(`<${text}>`, forbiddenTexts([new Secret(text)])).includes(text))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
 test('an address without a password is no secret, and stays readable', async () => {
-  const { log, texts } = await writtenLog({}, [new Secret('sqlite:///./production.db')])
+  const { log, texts } = await writtenLog({}, [new SecretAddress('sqlite:///./production.db')])
   log.observe({ ...everyObservation['store.opened'], label: 'sqlite:///./production.db' })
   assert.match(texts[0] ?? '', /sqlite:\/\/\/\.\/production\.db/)
 })
