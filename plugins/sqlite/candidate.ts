@@ -26,8 +26,16 @@ import { type JournalMode, maskPath, type Place, type SqliteTarget } from './tar
 /** The places of a target, in the order to try them. Opens nothing. */
 export function createCandidates(target: SqliteTarget, limits: Limits): readonly Candidate[] {
   if (target.isMemory) return [new FileCandidate(target, memoryPlace(), 0, limits)]
-  return target.places.map((place, index) => new FileCandidate(target, place, index, limits))
+  const candidates = target.places.map((place, index) => new FileCandidate(target, place, index, limits))
+  const home = homes.get(target.places[0]?.file ?? '')
+  return home === undefined ? candidates : candidates.filter((_, index) => target.places[index]?.file === home)
 }
+
+/**
+ * Where each configured file is kept as long as this process lives. A place is looked for once: when a file that has
+ * served cannot be opened again, another place would hide its rows.
+ */
+const homes = new Map<string, string>()
 
 /** A folder of its own, so that its end is one removal. */
 function memoryPlace(): Place {
@@ -101,6 +109,7 @@ class FileCandidate implements Candidate {
       left: () => void this.#leave(),
     })
     this.#users += 1
+    homes.set(this.#target.places[0]?.file ?? this.#place.file, this.#place.file)
     return file
   }
 
@@ -142,7 +151,14 @@ class FileCandidate implements Candidate {
     const remarks: Problem[] = []
     if (this.#index > 0) {
       const message = `The configured file cannot be used; ${maskPath(file)} is used instead.`
-      remarks.push(this.#problem('SQLITE_OTHER_PLACE', 'warning', message, 'Make the configured folder writable.'))
+      remarks.push(
+        this.#problem(
+          'SQLITE_OTHER_PLACE',
+          'warning',
+          message,
+          'Make the configured folder writable, and start the service again.',
+        ),
+      )
     }
     if (checked.journalMode === 'delete' && this.#target.journalMode === 'wal') {
       const message = 'There is no shared memory, or no room, for a WAL: a rollback journal is used, which is slower.'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, rename, symlink } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ordinaryUid, type Service } from '../support/process.ts'
@@ -11,6 +11,7 @@ import {
   assertLocal,
   assertPrimary,
   assertSaid,
+  bodyOf,
   checkJson,
   findProblem,
   healthOf,
@@ -150,6 +151,24 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     findProblem(check.problems, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
     assert.equal(check.code, 0)
     assert.equal(check.fallback?.path, sight.status.database.store?.path)
+  })
+})
+
+describe('a local file that is lost while it serves', { concurrency: 2 }, () => {
+  test('because its folder is away is waited for: no other place hides its rows', async (t) => {
+    const { cwd, file } = await home(t)
+    const service = await serve(t, { cwd, env: { ...asLocal, RATE_LIMIT: '0' } })
+    const { id } = await bodyOf(await service.send('POST', '/api/feedback', { rating: 2 }))
+    await rename(join(cwd, 'data'), join(cwd, 'away'))
+    writeFileSync(join(cwd, 'data'), 'in the way')
+    const write = () => service.send('POST', '/api/feedback', { rating: 1 })
+    await until(async () => (await write()).status === 503, { withinMs: 10_000, what: 'the loss to be noticed' })
+    assert.deepEqual(await readdir(join(cwd, 'tmp')), [])
+    await rm(join(cwd, 'data'))
+    await rename(join(cwd, 'away'), join(cwd, 'data'))
+    await until(async () => (await write()).status === 201, { withinMs: 10_000, what: 'the return of the file' })
+    assert.equal((await service.fetch(`/api/feedback/${id}`)).status, 200)
+    assert.equal((await statusOf(service)).database.store?.path, file)
   })
 })
 
