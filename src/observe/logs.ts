@@ -90,7 +90,9 @@ class PinoLog implements Log {
       const said = lineOf(seen, this.#requests)
       if (said === null || !this.#logger.isLevelEnabled(said.level)) return
       if (said.repeat !== null && !this.#admits(said.repeat, said, seen.type)) return
-      const err = 'error' in said ? { err: errorFields(said.error) } : {}
+      // A fault that nothing else led to has the cause null.
+      const err =
+        'error' in said && said.error !== null && said.error !== undefined ? { err: errorFields(said.error) } : {}
       this.#logger[said.level]({ event: seen.type, ...said.fields, ...err }, said.message)
     } catch {
       // A log that cannot be written must not take the service with it.

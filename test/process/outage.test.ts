@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Service, startService } from '../support/process.ts'
+import { until } from '../support/until.ts'
+import { descriptors } from './kernel.ts'
+
+const env = {
+  DATABASE_URL: 'sqlite:///./primary/app.db',
+  FALLBACK_DATABASE_URL: 'sqlite:///./spare.db',
+  FALLBACK_TIMEOUT: '1',
+  MAX_RETRIES_PRIMARY: '0',
+  RETRY_DELAY_MS: '100',
+  RATE_LIMIT: '0',
+  LOG_REQUESTS: 'false',
+  // Without the threads that carry the WAL, which come when the disk is slow: descriptors can be counted.
+  SQLITE_SYNC: 'full',
+}
+
+/** How a file is taken from the service while it is open, in place of a server that goes away. */
+const outages: readonly (readonly [string, (folder: string) => Promise<void>])[] = [
+  ['its folder is replaced by a file', async (folder) => writeFile(folder, 'nobody can open a database here')],
+  [
+    'another file, that is no database, is put in its place',
+    async (folder) => {
+      await mkdir(folder)
+      await writeFile(join(folder, 'app.db'), 'garbage '.repeat(4_000))
+    },
+  ],
+]
+
+for (const [what, fail] of outages) {
+  test(`a primary fails (${what}) and returns: every answer is one, nothing is restarted, nothing leaks`, async (t) => {
+    const service = await startService(t, { env })
+    const folder = join(service.dir, 'data/primary')
+    const before = await create(service)
+    assert.equal(before.store, 'primary; driver=sqlite')
+    assert.equal(before.durability, 'primary')
+    const open = databaseFiles(service)
+    for (let times = 0; times < 2; times++) {
+      await rename(folder, `${folder}-away`)
+      await fail(folder)
+      const startedAt = performance.now()
+      await until(async () => (await create(service)).store.startsWith('fallback'), {
+        withinMs: 5_000,
+        what: 'the fallback',
+      })
+      assert.ok(performance.now() - startedAt < 3_000, 'within FALLBACK_TIMEOUT and a little')
+      assert.equal((await health(service)).status, 'warn')
+      assert.equal((await service.fetch('/health/ready')).status, 200)
+      assert.match((await service.fetch('/api/feedback')).headers.get('holdfast-store') ?? '', /^fallback/)
+      await rm(folder, { recursive: true })
+      await rename(`${folder}-away`, folder)
+      await until(async () => (await create(service)).store.startsWith('primary'), {
+        withinMs: 10_000,
+        what: 'the return',
+      })
+      assert.equal((await health(service)).state, 'PRIMARY_CONNECTED')
+      const found = await service.fetch(`/api/feedback/${before.id}`)
+      assert.equal(found.status, 200, 'the row of before the outage')
+    }
+    await until(() => databaseFiles(service).length <= open.length, {
+      what: 'no more files to be open than before',
+    })
+    await until(async () => (await health(service)).sessions === 0, { what: 'every session to be released' })
+    const defects = service.log().filter(({ event }) => event === 'service.defect' || event === 'database.defect')
+    assert.deepEqual(defects, [])
+    assert.deepEqual(await service.end(), { code: 0, signal: null })
+  })
+}
+
+test('rows are not written into a file that was removed: they are in the one that is there after a restart', async (t) => {
+  const service = await startService(t, { env: { RATE_LIMIT: '0' } })
+  await create(service)
+  await rename(join(service.dir, 'data/production.db'), join(service.dir, 'data/moved.db'))
+  await until(() => service.log().some(({ event }) => event === 'store.closed') || create(service).then(() => false))
+  const { id } = await until(() => create(service), { what: 'the file to be opened anew' })
+  assert.deepEqual(await service.end(), { code: 0, signal: null })
+  const again = await startService(t, { cwd: service.dir, env: { RATE_LIMIT: '0' } })
+  assert.equal((await again.fetch(`/api/feedback/${id}`)).status, 200)
+})
+
+test('work under load during an outage is answered, every time', async (t) => {
+  const service = await startService(t, { env })
+  const folder = join(service.dir, 'data/primary')
+  await create(service)
+  let isOver = false
+  const stores = new Set<string>()
+  const workers = Array.from({ length: 8 }, async () => {
+    while (!isOver) stores.add((await create(service)).store)
+  })
+  await rename(folder, `${folder}-away`)
+  await writeFile(folder, '')
+  await until(() => stores.has('fallback; driver=sqlite'), { what: 'the fallback' })
+  await rm(folder)
+  await rename(`${folder}-away`, folder)
+  stores.clear()
+  await until(() => stores.has('primary; driver=sqlite'), { withinMs: 10_000, what: 'the return' })
+  isOver = true
+  await Promise.all(workers)
+  await until(async () => (await health(service)).sessions === 0, { what: 'every session to be released' })
+})
+
+/** Creates a row; each answer must be a success. */
+async function create(service: Service) {
+  const answer = await service.send('POST', '/api/feedback', { rating: 5 })
+  const body = (await answer.json()) as { id: string } // A row of ours.
+  assert.equal(answer.status, 201, JSON.stringify(body))
+  const { headers } = answer
+  return { id: body.id, store: headers.get('holdfast-store') ?? '', durability: headers.get('holdfast-durability') }
+}
+
+async function health(service: Service) {
+  const answer = await service.fetch('/health')
+  const body = (await answer.json()) as { status: string; checks: Record<string, [{ observedValue: unknown }]> } // Ours.
+  return {
+    status: body.status,
+    state: body.checks['database:state']?.[0].observedValue,
+    sessions: body.checks['database:sessions']?.[0].observedValue,
+  }
+}
+
+const databaseFiles = ({ pid }: Service): readonly string[] =>
+  descriptors(pid).filter((target) => target.includes('.db'))
