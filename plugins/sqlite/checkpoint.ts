@@ -3,14 +3,23 @@ import { Worker } from 'node:worker_threads'
 
 /** How often the WAL is carried into the file while there are commits. */
 const intervalMs = 200
-/** What a thread may take to end by itself. */
+/** What a thread may take to end by itself, and then to be ended. */
 const endMs = 500
+/** What one checkpoint may take; whoever takes longer hangs. */
+const runMs = 30_000
+/**
+ * Pages from which on writers are kept away for the rest of a checkpoint. Without that the WAL of a service that never
+ * stops writing grows for ever: it starts anew only at a moment when all of it has been carried.
+ */
+const longPages = 4_000
+/** How long the thread waits for a moment without a writer; SQLite's own waiting blocks nobody here. */
+const turnMs = 100
 
 /** Runs in the thread. Plain JavaScript as text: so it is the same from sources, compiled and bundled. */
 const code = `
 const { parentPort, workerData } = require('node:worker_threads')
 const Database = require(workerData.client)
-const native = new Database(workerData.file, { timeout: 0, fileMustExist: true })
+const native = new Database(workerData.file, { timeout: workerData.turnMs, fileMustExist: true })
 native.pragma('synchronous = full')
 parentPort.on('message', (word) => {
   if (word === 'end') {
@@ -19,7 +28,8 @@ parentPort.on('message', (word) => {
     return
   }
   try {
-    native.pragma('wal_checkpoint(passive)')
+    const [{ log }] = native.pragma('wal_checkpoint(passive)')
+    if (log > workerData.longPages) native.pragma('wal_checkpoint(restart)')
   } catch {
     // A foreign lock or a full disk: the WAL keeps what it has, and the next turn tries again.
   }
@@ -37,20 +47,36 @@ export class Checkpointer {
   readonly #file: string
   /** Tells both handles whether SQLite is to checkpoint by itself. */
   readonly #setAutomatic: (isAutomatic: boolean) => void
+  readonly #code: string
+  readonly #runMs: number
   #worker: Worker | null = null
-  #isRunning = false
+  /** Falls when the run at hand takes too long; null when there is none. */
+  #limit: NodeJS.Timeout | null = null
   #isEnded = false
   #timer: NodeJS.Timeout | null = null
 
-  constructor(file: string, setAutomatic: (isAutomatic: boolean) => void) {
+  /** `options` are for tests: another thread's text, another limit of a run. */
+  constructor(
+    file: string,
+    setAutomatic: (isAutomatic: boolean) => void,
+    options: { readonly code?: string; readonly runMs?: number } = {},
+  ) {
     this.#file = file
     this.#setAutomatic = setAutomatic
+    this.#code = options.code ?? code
+    this.#runMs = options.runMs ?? runMs
   }
 
-  /** To be called after each commit on a slow disk; cheap. */
-  committed(): void {
+  /**
+   * To be called after each sync; cheap. A slow one starts the thread, which from then on is the only one that carries
+   * the WAL: it is needed after fast ones, too.
+   */
+  synced(isSlow: boolean): void {
     if (this.#timer !== null || this.#isEnded) return
-    if (this.#worker === null) this.#start()
+    if (this.#worker === null) {
+      if (!isSlow) return
+      this.#start()
+    }
     this.#timer = setTimeout(this.#turn, intervalMs)
     this.#timer.unref()
   }
@@ -59,34 +85,51 @@ export class Checkpointer {
   async end(): Promise<void> {
     this.#isEnded = true
     if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#answered()
     const worker = this.#worker
     this.#worker = null
     if (worker === null) return
-    const exited = new Promise((resolve) => worker.once('exit', resolve))
-    worker.postMessage('end')
-    const late = setTimeout(() => void worker.terminate(), endMs)
-    await exited
-    clearTimeout(late)
+    await new Promise<void>((resolve) => {
+      // A thread that hangs in the disk cannot be ended at all: the file is closed without it.
+      const tooLate = setTimeout(resolve, 2 * endMs)
+      const late = setTimeout(() => void worker.terminate(), endMs)
+      worker.once('exit', () => {
+        clearTimeout(late)
+        clearTimeout(tooLate)
+        resolve()
+      })
+      worker.postMessage('end')
+    })
   }
 
   readonly #turn = (): void => {
     this.#timer = null
-    if (this.#worker === null || this.#isRunning || this.#isEnded) return
-    this.#isRunning = true
-    this.#worker.postMessage('checkpoint')
+    const worker = this.#worker
+    if (worker === null || this.#limit !== null || this.#isEnded) return
+    this.#limit = setTimeout(() => {
+      this.#lose(worker)
+      void worker.terminate()
+    }, this.#runMs)
+    this.#limit.unref()
+    worker.postMessage('checkpoint')
+  }
+
+  #answered(): void {
+    if (this.#limit !== null) clearTimeout(this.#limit)
+    this.#limit = null
   }
 
   #start(): void {
     const client = createRequire(import.meta.url).resolve('better-sqlite3')
-    const worker = new Worker(code, {
+    const worker = new Worker(this.#code, {
       eval: true,
-      workerData: { client, file: this.#file },
+      workerData: { client, file: this.#file, longPages, turnMs },
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     })
     worker.unref()
     worker.on('message', (word: unknown) => {
-      this.#isRunning = false
-      if (word === 'ready' && !this.#isEnded) this.#setAutomatic(false)
+      if (word === 'done') this.#answered()
+      else if (!this.#isEnded) this.#setAutomatic(false)
     })
     worker.on('error', () => this.#lose(worker))
     worker.on('exit', () => this.#lose(worker))
@@ -98,6 +141,7 @@ export class Checkpointer {
     if (this.#worker !== worker) return
     this.#worker = null
     this.#isEnded = true
+    this.#answered()
     this.#setAutomatic(true)
   }
 }

@@ -51,7 +51,7 @@ export class OpenFile {
     this.own = own
     this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
     this.sync = options.isAsync
-      ? new WalSync(options.path, () => this.#checkpointer.committed())
+      ? new WalSync(options.path, (isSlow) => this.#checkpointer.synced(isSlow))
       : new FullSync(options.path)
     this.#leave = enterService(options.path)
     this.#left = options.left

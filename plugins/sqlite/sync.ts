@@ -49,15 +49,15 @@ export class WalSync implements Sync {
   #isClosed = false
   #failure: FaultError | null = null
   readonly #presence: Presence
-  readonly #slow: () => void
+  readonly #synced: (isSlow: boolean) => void
   /** What a sync took of late, a moving mean. */
   #meanMs = 0
 
-  /** `slow` is called after each commit on a disk whose syncs take long. */
-  constructor(file: string, slow: () => void) {
+  /** `synced` is called after each sync; `isSlow` while they take long of late. */
+  constructor(file: string, synced: (isSlow: boolean) => void) {
     this.#path = `${file}-wal`
     this.#presence = new Presence(file)
-    this.#slow = slow
+    this.#synced = synced
   }
 
   get failure(): FaultError | null {
@@ -91,17 +91,17 @@ export class WalSync implements Sync {
     }
     this.#descriptor = descriptor
     this.#isRunning = true
-    const sync = (): void => fdatasync(descriptor, this.#synced(batch, performance.now()))
+    const sync = (): void => fdatasync(descriptor, this.#ender(batch, performance.now()))
     // The WAL was made by SQLite with the first commit: its name in the folder must survive a power cut, too.
     if (isFirst) void syncFolder(dirname(this.#path)).then(sync)
     else sync()
   }
 
-  #synced(batch: readonly Done[], startedAt: number): (error: NodeJS.ErrnoException | null) => void {
+  #ender(batch: readonly Done[], startedAt: number): (error: NodeJS.ErrnoException | null) => void {
     return (error) => {
       this.#isRunning = false
       this.#meanMs += (performance.now() - startedAt - this.#meanMs) * 0.05
-      if (this.#meanMs > slowMs) this.#slow()
+      this.#synced(this.#meanMs > slowMs)
       this.#end(batch, error)
       if (this.#isClosed && !this.#isRunning) this.#closeDescriptor()
     }

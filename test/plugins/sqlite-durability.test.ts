@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
+import { Checkpointer } from '../../plugins/sqlite/checkpoint.ts'
 import { count, faultOf, limits, open, prove, subfolder, Thing, targetOf, tempFolder } from './sqlite-bench.ts'
 
 const insert = 'insert into thing (id, name) values (?, ?)'
@@ -179,6 +180,62 @@ test('on a slow disk the WAL is carried into the file by a thread, and nothing i
   const left = new Database(join(folder, 'x.db'))
   assert.equal(left.prepare('select count(*) from thing').pluck().get(), id)
   left.close()
+})
+
+test('once a thread carries the WAL it goes on when syncs are fast again, and the WAL stays short', async (t) => {
+  const folder = await tempFolder(t)
+  const real = fs.fdatasync
+  const restore = (): void => {
+    fs.fdatasync = real
+    syncBuiltinESMExports()
+  }
+  t.after(restore)
+  fs.fdatasync = Object.assign((descriptor: number, done: (error: NodeJS.ErrnoException | null) => void) => {
+    setTimeout(() => real(descriptor, done), 20)
+  }, real)
+  syncBuiltinESMExports()
+  const { run } = await open(t, targetOf('sqlite:x.db', { places: [folder], sync: 'async' }))
+  let id = 0
+  const write = (): Promise<unknown> => run.write(insert, [++id, 'x'.repeat(20_000) + id])
+  const isCarried = async (): Promise<boolean> => {
+    const [row] = await run.read('pragma wal_autocheckpoint', [])
+    return row?.wal_autocheckpoint === 0
+  }
+  for (const until = performance.now() + 10_000; !(await isCarried()); ) {
+    assert.ok(performance.now() < until, 'no thread carries the WAL')
+    await write()
+  }
+  restore()
+  // Four at a time: there is always somebody who writes. About 80 MB.
+  const writer = async (): Promise<void> => {
+    for (let index = 0; index < 1_000; index += 1) await write()
+  }
+  await Promise.all([writer(), writer(), writer(), writer()])
+  const { size } = fs.statSync(join(folder, 'x.db-wal'))
+  assert.ok(size < 100_000_000, `the WAL has ${size} bytes`)
+  assert.equal(await count(run), id)
+})
+
+test('a thread that hangs is left, and SQLite carries the WAL by itself again', { timeout: 10_000 }, async () => {
+  const told: boolean[] = []
+  const { promise: lost, resolve } = Promise.withResolvers<void>()
+  const tell = (isAutomatic: boolean): void => {
+    told.push(isAutomatic)
+    if (isAutomatic) resolve()
+  }
+  const code = `const { parentPort } = require('node:worker_threads')
+    parentPort.on('message', () => { for (;;); })
+    parentPort.postMessage('ready')`
+  const checkpointer = new Checkpointer('/nowhere', tell, { code, runMs: 100 })
+  checkpointer.synced(false)
+  assert.deepEqual(told, [])
+  checkpointer.synced(true)
+  // Its own timers do not keep the process.
+  const alive = setInterval(() => {}, 1_000)
+  await lost.finally(() => clearInterval(alive))
+  assert.deepEqual(told, [false, true])
+  checkpointer.synced(true)
+  await checkpointer.end()
 })
 
 /** A small disk: a tmpfs where one may be mounted, else null. */
