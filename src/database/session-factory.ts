@@ -73,14 +73,25 @@ export class DatabaseSessionFactory {
       if (gate.active + this.#waiting > settings.maxActiveSessions) {
         throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
       }
-      // What a handler will do is not known: it is counted as a write, so that a switch waits for it.
-      await gate.opened(gone.signal)
-      const serving = await this.#work.admit({ kind: 'read', signal: gone.signal })
-      gone.signal.throwIfAborted()
-      return this.#count(serving, response)
+      return await this.#entered(gone.signal, response)
     } finally {
       this.#waiting -= 1
       response.removeListener('close', onClose)
+    }
+  }
+
+  /**
+   * Waits for a store and for the gate, and counts the session in. The last look and the counting are one step: a switch
+   * that began during a wait is not slipped past. What a handler will do is not known: it is counted as a write, so that
+   * a switch waits for it.
+   */
+  async #entered(signal: AbortSignal, response: ServerResponse): Promise<WorkSession> {
+    const { gate } = this.#supervisor
+    for (;;) {
+      await gate.opened(signal)
+      const serving = await this.#work.admit({ kind: 'read', signal })
+      signal.throwIfAborted()
+      if (!gate.isHeld && this.#supervisor.current?.store === serving.store) return this.#count(serving, response)
     }
   }
 

@@ -185,7 +185,12 @@ class WorkRoom implements Work {
     for (let tries = 1; ; tries += 1) {
       try {
         if (failed === null) {
-          const serving: Serving = this.#current(options) ?? (await this.#awaited(options))
+          let serving = this.#current(options)
+          while (serving === null) {
+            await this.#awaited(options)
+            // Looked at once more: between the end of the wait and this line a switch may have begun.
+            serving = this.#current(options)
+          }
           if (unknown !== null) refuseElsewhere(unknown, serving)
           const tried: Tried<T> = await this.#try(work, serving, new WorkSession(serving, attempt), options.kind)
           if ('outcome' in tried) return tried.outcome

@@ -116,6 +116,24 @@ describe('a session', () => {
     await room.end()
   })
 
+  test('slips past no gate that is held while it waits for its store', async () => {
+    const room = roomOf()
+    const { gate } = room.rig
+    const request = { res: undefined } as unknown as IncomingMessage & { res: ServerResponse } // As Express hands it on.
+    request.res = new ServerResponse(request)
+    const session = room.sessions.session(request)
+    gate.hold()
+    await until(() => room.rig.seen.some((seen) => seen.type === 'store.opened'))
+    await room.rig.supervisor.serving()
+    await settle(50)
+    assert.equal(gate.active, 0)
+    gate.release()
+    await session
+    assert.equal(gate.active, 1)
+    request.res.emit('close')
+    await room.end()
+  })
+
   test('is refused where no response can be found', async () => {
     const room = roomOf()
     const request = {} as IncomingMessage // Of no server.
