@@ -21,8 +21,11 @@ export function givenLayers({ settings = {} }: HoldfastOptions): Layers {
   return isResolved(settings) ? layersOf(settings) : layersOfOptions(settings)
 }
 
-function isResolved(settings: NonNullable<HoldfastOptions['settings']>): settings is ResolvedSettings {
-  return typeof settings.originOf === 'function' && typeof settings.lines === 'function'
+/** Plain JavaScript may hand over anything: what is no object at all is a problem of the settings, as in a file. */
+function isResolved(settings: unknown): settings is ResolvedSettings {
+  if (typeof settings !== 'object' || settings === null) return false
+  const given = settings as Partial<Record<keyof ResolvedSettings, unknown>> // An object has properties; which, is asked here.
+  return typeof given.originOf === 'function' && typeof given.lines === 'function'
 }
 
 /** The token that code gave; without one nobody is admin: a library draws none, because it would have to write it down. */

@@ -85,7 +85,7 @@ export async function refreshSecrets(layers: Layers, declarations: Declarations 
 }
 
 /** Layers of one tree given in code: no file and no environment is read. */
-export function layersOfOptions(options: object): Layers {
+export function layersOfOptions(options: unknown): Layers {
   const tree: Tree = { origin: { from: 'options' }, content: () => options }
   return { cwd: '.', trees: [tree], environment: { names: [], value: () => undefined }, secretFiles: [] }
 }
