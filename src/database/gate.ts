@@ -1,3 +1,4 @@
+import { HoldfastError } from '../errors.ts'
 import type { Store } from './store.ts'
 
 /** How much is running on one store. */
@@ -17,10 +18,31 @@ export class Gate {
   readonly #waiting = new Set<() => void>()
   #isHeld = false
   #active = 0
+  #admitted = 0
 
   /** Units of work that run at this moment. */
   get active(): number {
     return this.#active
+  }
+
+  /** Units of work that wait or run at this moment. */
+  get admitted(): number {
+    return this.#admitted
+  }
+
+  /**
+   * Takes a unit of work in, which may then wait and run. Each `admit` has exactly one `dismiss`.
+   *
+   * @throws HoldfastError OVERLOADED when `most` of them wait or run already; then nothing is to be dismissed.
+   */
+  admit(most: number): void {
+    if (this.#admitted >= most) throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
+    this.#admitted += 1
+  }
+
+  /** It neither waits nor runs any longer. */
+  dismiss(): void {
+    this.#admitted -= 1
   }
 
   /** True while new writes must wait. */

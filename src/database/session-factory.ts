@@ -18,8 +18,6 @@ export class DatabaseSessionFactory {
   readonly #observe: Observe<DatabaseObservation>
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
-  /** Requests that wait for their session: they count towards the limit, too. */
-  #waiting = 0
 
   constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
     this.#supervisor = supervisor
@@ -66,16 +64,17 @@ export class DatabaseSessionFactory {
     const onClose = (): void => gone.abort(new HoldfastError('BAD_REQUEST', { detail: 'The client went away.' }))
     if (response.closed) onClose()
     else response.once('close', onClose)
-    this.#waiting += 1
     try {
       gone.signal.throwIfAborted()
-      const { gate, settings } = this.#supervisor
-      if (gate.active + this.#waiting > settings.maxActiveSessions) {
-        throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
+      const { gate, maxActiveSessions } = this.#supervisor
+      gate.admit(maxActiveSessions)
+      try {
+        return await this.#entered(gone.signal, response)
+      } catch (error) {
+        gate.dismiss()
+        throw error
       }
-      return await this.#entered(gone.signal, response)
     } finally {
-      this.#waiting -= 1
       response.removeListener('close', onClose)
     }
   }
@@ -102,6 +101,7 @@ export class DatabaseSessionFactory {
     gate.enter(serving.store, 'write')
     response.once('close', () => {
       gate.leave(serving.store, 'write')
+      gate.dismiss()
       void this.#abandon(session)
     })
     return session

@@ -33,6 +33,8 @@ export interface SupervisorParts {
   /** The resolution: called anew before each connection attempt, so that a rotated secret file counts. */
   resolve(): Promise<DatabaseConfig>
   readonly observe: Observe<DatabaseObservation>
+  /** `settings.maxActiveSessions` when absent. Asked for each unit of work: settings that open nothing anew count at once. */
+  maxActiveSessions?(): number
   /** The machine's when absent. */
   readonly clock?: Clock
   /** In [0, 1), for jitter; `Math.random` when absent. */
@@ -96,6 +98,11 @@ export class Supervisor {
 
   get settings(): ConnectionSettings {
     return this.#settings
+  }
+
+  /** Units of work that may wait or run at once, at this moment. */
+  get maxActiveSessions(): number {
+    return this.#parts.maxActiveSessions?.() ?? this.#settings.maxActiveSessions
   }
 
   /** The last opening, probe or carrying that answered; null before the first. */

@@ -38,8 +38,6 @@ export interface Work {
    * supervisor, too. The error itself when it says nothing of the database.
    */
   refusal(serving: Serving, error: unknown, phase: Phase): Promise<unknown>
-  /** Units of work that wait or run. */
-  readonly admitted: number
   /** Stops watching for slow work. */
   close(): void
 }
@@ -80,17 +78,12 @@ class WorkRoom implements Work {
   readonly #supervisor: Supervisor
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
-  #admitted = 0
 
   constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation>) {
     this.#supervisor = supervisor
     this.#observe = observe
     const limitMs = (): number => supervisor.settings.limits.queryMs / 2
     this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.suspect(store))
-  }
-
-  get admitted(): number {
-    return this.#admitted
   }
 
   close(): void {
@@ -149,10 +142,8 @@ class WorkRoom implements Work {
     options: WorkOptions,
     progress: Readonly<Progress>,
   ): Promise<Outcome<T>> {
-    if (this.#admitted >= this.#supervisor.settings.maxActiveSessions) {
-      throw new HoldfastError('OVERLOADED', { retryAfterS: 1 })
-    }
-    this.#admitted += 1
+    const { gate, maxActiveSessions } = this.#supervisor
+    gate.admit(maxActiveSessions)
     try {
       const serving = this.#current(options)
       if (serving === null) return await this.#further(work, options, progress, null)
@@ -168,7 +159,7 @@ class WorkRoom implements Work {
       }
       return await this.#further(work, options, progress, failed)
     } finally {
-      this.#admitted -= 1
+      gate.dismiss()
     }
   }
 

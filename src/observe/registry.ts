@@ -54,7 +54,7 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
   gauge(registry, 'holdfast_primary_declared', 'Whether a primary is declared, usable or not.', [], (set) => {
     set({}, source.database().declared ? 1 : 0)
   })
-  gauge(registry, 'holdfast_active_sessions', 'Units of work that wait or run.', [], (set) => {
+  gauge(registry, 'holdfast_active_sessions', 'Units of work that run, and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })
   gauge(registry, 'holdfast_problems', 'Problems of the configuration.', ['severity'], (set) => {

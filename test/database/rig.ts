@@ -45,6 +45,8 @@ export interface RigOptions {
   readonly settings?: Partial<ConnectionSettings>
   readonly steps?: StoreSteps
   readonly entities?: readonly EntitySchema[]
+  /** `settings.maxActiveSessions` when absent. */
+  readonly maxActiveSessions?: () => number
 }
 
 /** Composes it as `service.ts` does. Nothing is open. */
@@ -69,6 +71,7 @@ export function rigOf(options: RigOptions = {}): Rig {
       return rig.config
     },
     observe: (observation) => seen.push(observation),
+    ...(options.maxActiveSessions === undefined ? {} : { maxActiveSessions: options.maxActiveSessions }),
     clock,
     random: () => 0.5,
   })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
+import { DatabaseSessionFactory } from '../../src/database/session-factory.ts'
 import type { StoreSteps } from '../../src/database/steps.ts'
 import type { Store } from '../../src/database/store.ts'
 import { FaultError, type FaultKind } from '../../src/driver/driver.ts'
@@ -28,7 +31,7 @@ async function end(rig: Rig): Promise<void> {
   await rig.supervisor.close(1_000)
   rig.work.close()
   assert.equal(rig.gate.active, 0)
-  assert.equal(rig.work.admitted, 0)
+  assert.equal(rig.gate.admitted, 0)
 }
 
 async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
@@ -297,6 +300,27 @@ describe('what is refused before anything is written', () => {
     await settle()
     rig.primary.answer('works')
     await Promise.all(waiting)
+    await end(rig)
+  })
+
+  test('more than may wait or run at once by what holds now, and sessions of requests count as well', async () => {
+    const limit = { most: 2 }
+    const rig = roomOf({ maxActiveSessions: () => limit.most })
+    const sessions = new DatabaseSessionFactory(rig.supervisor, rig.work, () => {})
+    const answer = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()))
+    const first = answer()
+    await sessions.session(first.req, first)
+    const second = answer()
+    const run = (): Promise<unknown> =>
+      rig.work.run(async () => {
+        await refusal(sessions.session(second.req, second), 'OVERLOADED')
+      }, write)
+    await run()
+    limit.most = 1
+    await refusal(run(), 'OVERLOADED')
+    limit.most = 2
+    await run()
+    first.emit('close')
     await end(rig)
   })
 
