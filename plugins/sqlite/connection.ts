@@ -88,7 +88,7 @@ export class SafeSqliteConnection extends SqliteConnection {
     try {
       file.own.native.exec(dump)
     } finally {
-      if (file.own.native.inTransaction) file.own.native.exec('rollback')
+      file.own.undo()
       permit.release()
     }
     await synced(file)

@@ -1,7 +1,7 @@
 import type { Connection, Facts, Problem, Want } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
 import { classify } from './faults.ts'
-import type { Native } from './handle.ts'
+import { type Native, undo } from './handle.ts'
 import { enterService } from './in-service.ts'
 
 /** How long another writer is waited for before it counts as proof of a file that can be written. */
@@ -37,9 +37,10 @@ export class FileConnection implements Connection {
     try {
       await whileBusy(() => writeProof(native), waitMs, signal)
     } catch (error) {
-      if (native.open && native.inTransaction) native.exec('rollback')
+      const failure = undo(native)
       const { kind } = classify(error, 'commit')
       signal.throwIfAborted()
+      if (failure !== null) throw failure
       if (kind !== 'transient' && (want.proof === 'write' || kind !== 'disk-full')) throw error
     }
     return { version, path, ephemeral: isEphemeral, pooled: false, problems }

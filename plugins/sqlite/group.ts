@@ -1,6 +1,6 @@
 import type { Value, Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { busyError, closedError, isBusy, readOnlyError } from './faults.ts'
+import { busyError, closedError, faultError, isBusy, readOnlyError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit, Writer } from './writer.ts'
@@ -31,7 +31,7 @@ export class GroupCommit {
   readonly #writer: Writer
   readonly #sync: Sync
   readonly #limitMs: number
-  readonly #control: Readonly<Record<'begin' | 'commit' | 'rollback' | 'mark' | 'keep' | 'undo', Prepared>>
+  readonly #control: Readonly<Record<'begin' | 'commit' | 'mark' | 'keep' | 'undo', Prepared>>
   #pending: Item[] = []
   #isAwaited = false
   #isInLine = false
@@ -45,7 +45,6 @@ export class GroupCommit {
     this.#control = {
       begin: handle.prepareAny('begin immediate'),
       commit: handle.prepareAny('commit'),
-      rollback: handle.prepareAny('rollback'),
       mark: handle.prepareAny('savepoint one'),
       keep: handle.prepareAny('release one'),
       undo: handle.prepareAny('rollback to one'),
@@ -116,7 +115,7 @@ export class GroupCommit {
     const items = this.#pending.length <= groupMax ? this.#pending : this.#pending.slice(0, groupMax)
     this.#pending = items === this.#pending ? [] : this.#pending.slice(groupMax)
     this.#isAwaited = this.#pending.length > 0
-    const left = items.length === 0 ? items : this.#attempt(items)
+    const left = items.length === 0 ? items : this.#attemptAll(items)
     if (left.length === 0) this.#finish(items, permit)
     else void this.#again(items, left, permit)
     if (this.#isAwaited) setImmediate(this.#turn)
@@ -133,7 +132,7 @@ export class GroupCommit {
     let rest = left
     try {
       await whileBusy(() => {
-        rest = this.#attempt(rest)
+        rest = this.#attemptAll(rest)
         if (rest.length > 0) throw rest[0]?.error
       }, this.#limitMs)
     } catch (error) {
@@ -154,13 +153,25 @@ export class GroupCommit {
     else this.#sync.after((error) => settle(items, error))
   }
 
+  /** Never throws: whoever waits is answered, and the writer is given on, also where we are wrong. */
+  #attemptAll(items: readonly Item[]): readonly Item[] {
+    try {
+      return this.#attempt(items)
+    } catch (cause) {
+      this.#handle.undo()
+      const summary = 'A group of writes ended before it was clear what became of it.'
+      const more = { cause, ambiguous: true }
+      return failed(items, faultError('lost', 'SQLITE_GROUP_FAILED', summary, 'Look at the cause in the log.', more))
+    }
+  }
+
   /** Runs the items, together if that can be. Returns those that met a foreign lock; the others are done or failed. */
   #attempt(items: readonly Item[]): readonly Item[] {
     for (const item of items) {
       item.error = null
       item.written = null
     }
-    if (!this.#handle.native.open) return failed(items, closedError())
+    if (!this.#handle.native.open) return failed(items, this.#handle.failure ?? closedError())
     const only = items[0]
     if (items.length === 1 && only !== undefined) return this.#alone(only) ? [] : items
     const outcome = this.#together(items)
@@ -193,10 +204,10 @@ export class GroupCommit {
       commit.statement.run()
       return 'done'
     } catch (error) {
-      this.#rollback()
-      if (!isBusy(error)) return 'apart'
+      const isUndone = this.#handle.undo()
+      if (isUndone && !isBusy(error)) return 'apart'
       failed(items, error)
-      return 'busy'
+      return isUndone ? 'busy' : 'done'
     }
   }
 
@@ -211,7 +222,7 @@ export class GroupCommit {
       item.written = written
     } catch (error) {
       item.error = this.#handle.told(error)
-      this.#rollback()
+      this.#handle.undo()
       return !isBusy(error)
     }
     return true
@@ -229,13 +240,9 @@ export class GroupCommit {
       this.#control.keep.statement.run()
       return true
     } catch {
-      this.#rollback()
+      this.#handle.undo()
       return false
     }
-  }
-
-  #rollback(): void {
-    if (this.#handle.native.inTransaction) this.#control.rollback.statement.run()
   }
 }
 

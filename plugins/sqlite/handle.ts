@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import type { Row, Value, Written } from '../../src/driver/driver.ts'
+import type { FaultError, Row, Value, Written } from '../../src/driver/driver.ts'
 import { faultError, isReadOnlyRefusal, readOnlyError } from './faults.ts'
 
 /** The native client's own connection. */
@@ -25,10 +25,25 @@ export class Handle {
   readonly #cache: Map<string, Prepared> = new Map()
   readonly #echo: ((sql: string) => void) | undefined
   #isReadOnly = false
+  #failure: FaultError | null = null
 
   constructor(native: Native, echo?: (sql: string) => void) {
     this.native = native
     this.#echo = echo
+  }
+
+  /** Why nothing can be done here any more; null while all is well, and after `close`. */
+  get failure(): FaultError | null {
+    return this.#failure
+  }
+
+  /**
+   * Takes back what is open. Never throws. Where even that fails the handle is closed, which leaves nothing of it, and
+   * false is given: everything on it is `lost` from then on, and the file is to be opened anew.
+   */
+  undo(): boolean {
+    this.#failure ??= undo(this.native)
+    return this.#failure === null
   }
 
   get isReadOnly(): boolean {
@@ -37,12 +52,13 @@ export class Handle {
 
   /** Whether SQLite itself refuses every change on this handle. Also inside an open transaction. */
   setReadOnly(on: boolean): void {
-    this.native.pragma(`query_only = ${on ? 'on' : 'off'}`)
+    if (this.native.open) this.native.pragma(`query_only = ${on ? 'on' : 'off'}`)
     this.#isReadOnly = on
   }
 
   /** What to throw for an error of this handle: a refusal that we asked for says nothing against the file. */
   told(error: unknown): unknown {
+    if (this.#failure !== null && !this.native.open) return this.#failure
     return this.#isReadOnly && isReadOnlyRefusal(error) ? readOnlyError(error) : error
   }
 
@@ -118,6 +134,24 @@ export class Handle {
   close(): void {
     this.#cache.clear()
     if (this.native.open) this.native.close()
+  }
+}
+
+/** Takes an open transaction back. Never throws; null, or why the connection was closed. */
+export function undo(native: Native): FaultError | null {
+  if (!native.open || !native.inTransaction) return null
+  try {
+    native.exec('rollback')
+    return null
+  } catch (cause) {
+    try {
+      native.close()
+    } catch {
+      // It is busy for ever; nobody is given it any more.
+    }
+    const summary = 'The SQLite file could not take a failed transaction back.'
+    const hint = 'It is opened anew and checked; look at the log of the machine for disk errors.'
+    return faultError('lost', 'SQLITE_ROLLBACK_FAILED', summary, hint, { cause })
   }
 }
 

@@ -111,7 +111,7 @@ export class OpenFile {
   #setAutomatic(isAutomatic: boolean): void {
     if (this.#isClosed) return
     for (const { native } of [this.hot, this.own]) {
-      native.pragma(`wal_autocheckpoint = ${isAutomatic ? automaticPages : 0}`)
+      if (native.open) native.pragma(`wal_autocheckpoint = ${isAutomatic ? automaticPages : 0}`)
     }
   }
 

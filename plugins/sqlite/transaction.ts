@@ -135,13 +135,7 @@ export class OwnTransaction {
   }
 
   #undo(): void {
-    const { native } = this.#ground.own
-    if (this.#end !== null || !native.open || !native.inTransaction) return
-    try {
-      native.exec('rollback')
-    } catch {
-      // The file is gone or the disk failed; the connection's end undoes what is left.
-    }
+    if (this.#end === null) this.#ground.own.undo()
   }
 
   #finish(end: Error): void {

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import { FileConnection } from '../../plugins/sqlite/file-connection.ts'
+import type { Handle } from '../../plugins/sqlite/handle.ts'
 import driver from '../../plugins/sqlite/sqlite.ts'
+import { openFileOf } from '../../plugins/sqlite/statements.ts'
+import type { MikroORM } from '../../src/driver/driver.ts'
 import { count, faultOf, limits, open, type Row, Thing, targetOf, tempFolder } from './sqlite-bench.ts'
 
 const insert = 'insert into thing (id, name) values (?, ?)'
@@ -248,4 +254,70 @@ test('what refuses changes cannot be lifted by a statement or a dump, and what w
   driver.setReadOnly?.(orm, false)
   await run.write(insert, [3, 'c'])
   assert.equal(await count(run), 1)
+})
+
+/** From now on this handle cannot take anything back. */
+function failRollbacks({ native }: Handle): void {
+  const { exec } = native
+  native.exec = (sql) => {
+    if (sql === 'rollback') throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+    return exec.call(native, sql)
+  }
+}
+
+test('a group whose rollback fails answers everybody, frees the writer, and the file is "lost"', async (t) => {
+  for (const writes of [0, 1, 3]) {
+    const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    await run.write(insert, [1, 'taken'])
+    await orm.em
+      .fork()
+      .execute('create table other (thing integer references thing (id) deferrable initially deferred)')
+    const file = openFileOf(orm)
+    failRollbacks(file.hot)
+    const group = Array.from({ length: writes }, (_, index) => run.write(insert, [2 + index, 'taken']))
+    // One that fails at its COMMIT, whatever else is in the group.
+    const deferred = run.write('insert into other (thing) values (?)', [777])
+    const outcomes = await Promise.allSettled([...group, deferred])
+    assert.ok(outcomes.every(({ status }) => status === 'rejected'))
+    assert.equal((await faultOf(run.write(insert, [9, 'next']))).kind, 'lost')
+    assert.equal((await faultOf(run.read('select 1', []))).kind, 'lost')
+    assert.equal((await faultOf(orm.em.fork().count(Thing))).kind, 'lost')
+    assert.ok(file.writer.tryTake('the test'))
+  }
+})
+
+test('a transaction or a dump whose rollback fails frees the writer, and the file is "lost"', async (t) => {
+  const ways: readonly ((orm: MikroORM) => Promise<unknown>)[] = [
+    (orm) =>
+      orm.em.fork().transactional(async (em) => {
+        await em.insert(Thing, { id: 2, name: 'undone' })
+        throw new Error('on purpose')
+      }),
+    (orm) => orm.driver.getConnection().executeDump("begin; insert into thing values (2, 'undone'); no statement"),
+  ]
+  for (const fail of ways) {
+    const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    failRollbacks(openFileOf(orm).own)
+    await assert.rejects(fail(orm))
+    assert.equal((await faultOf(orm.em.fork().insert(Thing, { id: 3, name: 'next' }))).kind, 'lost')
+    assert.equal((await faultOf(orm.em.fork().transactional(async () => {}))).kind, 'lost')
+    // Closing it took the open transaction back.
+    assert.equal(await count(run), 0)
+    assert.ok(openFileOf(orm).writer.tryTake('the test'))
+  }
+})
+
+test('a proof whose rollback fails says that the file is lost', async (t) => {
+  const native = new Database(join(await tempFolder(t), 'x.db'))
+  const left = async (): Promise<void> => {}
+  const connection = new FileConnection({ native, path: native.name, isEphemeral: false, problems: [], left })
+  t.after(() => connection.close())
+  const { exec } = native
+  native.exec = (sql) => {
+    if (sql === 'rollback') throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+    exec.call(native, sql.replace('; commit', ''))
+    throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
+  }
+  const proof = connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(1_000))
+  assert.equal((await faultOf(proof)).code, 'SQLITE_ROLLBACK_FAILED')
 })
