@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, rename, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
 import polka from 'polka'
-import { createHoldfast, type Holdfast, HoldfastError, type HoldfastOptions, loadSettings } from '../../src/index.ts'
+import {
+  createHoldfast,
+  type Holdfast,
+  HoldfastError,
+  type HoldfastOptions,
+  loadSettings,
+  type Outcome,
+} from '../../src/index.ts'
 import { cleanLater, makeTempDir } from '../support/temp.ts'
 import { until, within } from '../support/until.ts'
 
@@ -51,6 +59,7 @@ async function serve(t: TestContext, listener: RequestListener): Promise<string>
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}` // It listens on TCP.
 }
 
+const codeOf = (error: unknown): string => (error instanceof HoldfastError ? error.code : String(error))
 const activeSessions = (holdfast: Holdfast): number => holdfast.status().database.activeSessions
 const released = (holdfast: Holdfast): Promise<boolean> =>
   until(() => activeSessions(holdfast) === 0, { what: 'every session to be released' })
@@ -224,6 +233,25 @@ test('a transaction commits, or leaves nothing; its outcome names store and dura
   const demanding = holdfast.transactional(async () => assert.fail('it was run'), { durability: 'primary' })
   await assert.rejects(demanding, (error) => error instanceof HoldfastError && error.code === 'DURABILITY_UNMET')
   assert.equal(activeSessions(holdfast), 0)
+})
+
+test('work that is lost before it began is run on the fallback when it may be run again, else refused', async (t) => {
+  const settings = {
+    database: { url: 'sqlite:///./primary/app.db' },
+    fallback: { url: 'sqlite:///./spare.db', timeoutS: 1, maxRetriesPrimary: 0, retryDelayMs: 100 },
+  }
+  for (const rerun of ['before-commit', 'always', undefined] as const) {
+    const holdfast = await make(t, { settings })
+    const run = (): Promise<Outcome<number>> =>
+      holdfast.transactional(async () => 1, rerun === undefined ? {} : { rerun })
+    assert.equal((await run()).store, 'primary')
+    await rename(join(holdfast.dir, 'primary'), join(holdfast.dir, 'away'))
+    await writeFile(join(holdfast.dir, 'primary'), '')
+    // For a moment after the file was taken away nobody can know.
+    const outcome = await until(() => run().then(({ store }) => store !== 'primary' && store, codeOf))
+    assert.equal(outcome, rerun === undefined ? 'STORE_LOST' : 'fallback')
+    assert.equal((await run()).store, 'fallback')
+  }
 })
 
 test('two in one process have files and rows of their own', async (t) => {
