@@ -61,6 +61,10 @@ test('the compose file resolves without a problem, with its secret and its data 
   assert.equal(env.ADMIN_TOKEN_FILE, `/run/secrets/${secret}`)
   assert.equal(at(service, 'ports', 0), `7860:${settings.http.port}`)
   assert.ok(Number.parseInt(String(at(service, 'stop_grace_period')), 10) > settings.http.shutdownTimeoutS)
+  const file = String(at(compose, 'secrets', secret, 'file')).replace(/^\.\//, '')
+  assert.ok((await read('docker-compose.yml')).includes(`> config/examples/${file}`), 'made where it is looked for')
+  const ignored = (await readFile(`${root}.gitignore`, 'utf8')).split('\n')
+  assert.ok(ignored.includes(file), 'git keeps no secret')
 })
 
 test('the Kubernetes objects fit together, and their container resolves without a problem', async (t) => {
@@ -96,6 +100,10 @@ test('the Kubernetes objects fit together, and their container resolves without 
   assert.deepEqual(at(service, 'spec', 'selector'), labels)
   assert.deepEqual(at(deployment, 'spec', 'selector', 'matchLabels'), labels)
   assert.ok(Number(at(pod, 'terminationGracePeriodSeconds')) > settings.http.shutdownTimeoutS)
+  const options = entries.find(({ name }) => name === 'NODE_OPTIONS')?.value ?? ''
+  const heap = Number(/--max-old-space-size=(\d+)/.exec(options)?.[1])
+  const limit = String(at(container, 'resources', 'limits', 'memory'))
+  assert.ok(heap * 2 <= Number.parseInt(limit, 10) && limit.endsWith('Mi'), 'Node ends itself before the kernel does')
   assert.equal(at(container, 'livenessProbe', 'httpGet', 'path'), '/health/live')
   assert.equal(at(container, 'readinessProbe', 'httpGet', 'path'), '/health/ready')
 })
@@ -116,7 +124,7 @@ test("Railway's file names the Dockerfile and a health check, and its variables 
 })
 
 test("the Space's front matter is complete, and its variables and secrets resolve without a problem", async (t) => {
-  const [, frontMatter = ''] = /^---\n([\s\S]*?)\n---\n/.exec(await read('spaces/README.md')) ?? []
+  const [, frontMatter = ''] = /^---\n(\S[\s\S]*?)\n---\n/.exec(await read('spaces/README.md')) ?? []
   const [head] = parsePlainYaml(frontMatter)
   for (const key of ['title', 'emoji', 'colorFrom', 'colorTo']) assert.equal(typeof at(head, key), 'string')
   assert.equal(at(head, 'sdk'), 'docker')
