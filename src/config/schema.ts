@@ -89,7 +89,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
       'DATABASE_BOOT',
       choice(['lazy', 'eager', 'required']),
       'lazy',
-      'lazy: opened by the first request that needs it; eager: in the background right after listening; required: the process ends non-zero when the primary is not reached.',
+      'lazy: opened by the first request that needs it, or right after listening when a primary is declared and a file of the fallback is there; eager: in the background right after listening; required: the process ends non-zero when the primary is not reached.',
     ),
     schemaApply: setting(
       'SCHEMA_APPLY',
@@ -218,7 +218,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
       'RATE_LIMIT',
       whole({ min: 0, max: 1_000_000 }),
       60,
-      'Public creates of one client within RATE_LIMIT_WINDOW; 0: no limit.',
+      'Public creates of one client within RATE_LIMIT_WINDOW, in collections without a rateLimit of their own; 0 switches all limits off.',
     ),
     rateLimitWindowS: setting(
       'RATE_LIMIT_WINDOW',
