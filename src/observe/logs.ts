@@ -37,17 +37,28 @@ export interface Log {
   flush(): Promise<void>
 }
 
-/** Makes the log. Resolves at once, but for a terminal, whose pretty printer is loaded only then. */
+/** Makes the log. Resolves at once, but for a terminal, whose pretty printer is loaded only then. Never rejects. */
 export async function createLog(parts: LogParts): Promise<Log> {
   const pretty = (parts.settings.format ?? (parts.output.isTTY === true ? 'pretty' : 'json')) === 'pretty'
-  const format = pretty ? await loadPretty(parts.output.isTTY === true) : (text: string) => text
+  const format = pretty ? await loadPretty(parts.output.isTTY === true) : asItIs
   return new PinoLog(parts, format)
 }
 
-/** In this process, not in pino's worker: no line is lost at the end, and it is masked after it was made pretty. */
+const asItIs = (text: string): string => text
+
+/**
+ * In this process, not in pino's worker: no line is lost at the end, and it is masked after it was made pretty. JSON where
+ * the printer cannot be loaded: looks are no reason not to start.
+ */
 async function loadPretty(colorize: boolean): Promise<(text: string) => string> {
-  const { prettyFactory } = await import('pino-pretty')
-  return prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: 'event', singleLine: true })
+  try {
+    const module = await import('pino-pretty')
+    // CommonJS: Node finds its names, but in the bundle only the default is there.
+    const { prettyFactory } = module.prettyFactory === undefined ? module.default : module
+    return prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: 'event', singleLine: true })
+  } catch {
+    return asItIs
+  }
 }
 
 /** What a summary tells again. */
