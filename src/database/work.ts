@@ -136,7 +136,7 @@ class WorkRoom implements Work {
     return refusalOf(fault, verdict, error) ?? error
   }
 
-  /** Counts the unit of work in, and tries it. The usual case in one function: each promise more costs a read of a row. */
+  /** Counts the unit of work in, and tries it. The usual case in one function: every request pays each promise more. */
   async #first<T>(
     work: (session: Session) => Promise<T>,
     options: WorkOptions,

@@ -81,7 +81,7 @@ function admit(deps: DataRoutesDeps, collection: Collection, operation: Operatio
   if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
 }
 
-/** Not async: a promise that only waits for another one costs as much as a part of the answer. */
+/** Not async: every request would pay for a promise that only waits for another. */
 function answer(
   deps: DataRoutesDeps,
   limits: CreateLimits,
