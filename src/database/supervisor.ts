@@ -1,4 +1,4 @@
-import type { Fault } from '../driver/driver.ts'
+import type { Fault, Role } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
 import { atMost, untilAborted } from './bounded.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -78,7 +78,15 @@ export class Supervisor {
     const { opener, gate, steps } = parts
     const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const connectMs = (): number => this.#settings.limits.connectMs
-    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs })
+    const operations = new Operations({
+      clock,
+      opener,
+      steps,
+      gate,
+      resolve,
+      connectMs,
+      isReadOnly: (role) => this.#isReadOnly(role),
+    })
     this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
     this.#retirement = new Retirement(clock, gate, observe)
     // Half of QUERY_TIMEOUT: the verdict on a slow statement is ready when its limit falls.
@@ -217,6 +225,11 @@ export class Supervisor {
     return this.#asking
   }
 
+  /** A fallback that takes no changes, beside a primary that was declared. */
+  #isReadOnly(role: Role): boolean {
+    return role === 'fallback' && this.#config.declared && this.#settings.fallbackMode === 'read-only'
+  }
+
   /** Total: a resolution that fails is one in which nothing is usable. */
   async #resolve(): Promise<DatabaseConfig> {
     try {
@@ -231,6 +244,8 @@ export class Supervisor {
   async #judge(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
     if (!heldStores(this.#state).includes(store)) return 'lost'
     if (fault !== null && harmlessKinds.has(fault.kind)) return 'kept'
+    // As FALLBACK_MODE wants it.
+    if (fault?.kind === 'read-only' && this.#isReadOnly(store.role)) return 'kept'
     const found = await this.#doubt.verdictOf(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found

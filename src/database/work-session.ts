@@ -53,7 +53,11 @@ export class WorkSession implements Session {
   }
 }
 
-/** A session on a fallback that takes no writes: statements and flushes that would change something are refused. */
+/**
+ * A session on a fallback that takes no writes. The driver's `setReadOnly` refuses whatever would change something; this
+ * says it earlier and better for writing statements and flushes, and is all that there is where a driver has no such
+ * member: there, a statement that is run past both (`em.execute`, `em.insert`) is not refused.
+ */
 export class ReadOnlySession extends WorkSession {
   override get statements(): StatementRunner {
     return { read: super.statements.read, write: () => Promise.reject(readOnly()) }

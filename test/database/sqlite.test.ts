@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
@@ -23,9 +23,14 @@ import { cleanLater, makeTempDir } from '../support/temp.ts'
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary(), text: p.string() } })
 
 /** The room over the real driver, on a file in `dir`, composed as the service does it. */
-function roomOf(t: TestContext, dir: string, url: string | null = null) {
+function roomOf(
+  t: TestContext,
+  dir: string,
+  url: string | null = null,
+  mode: 'read-write' | 'read-only' = 'read-write',
+) {
   const resolved = settingsFromOptions(
-    { data: { dir, durable: true }, database: { url } },
+    { data: { dir, durable: true }, database: { url }, fallback: { mode } },
     { sqlite: driver.settings ?? {} },
   )
   const registry = new DriverRegistry()
@@ -113,4 +118,41 @@ test('a session of a request writes through its own EntityManager', async (t) =>
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // Listening on TCP.
   const counts = await Promise.all(['/a', '/b', '/c'].map((path) => fetch(url + path).then((answer) => answer.text())))
   assert.ok(counts.includes('3'), String(counts))
+})
+
+test('no session changes a read-only fallback, whichever way it tries, and it goes on serving', async (t) => {
+  const room = roomOf(t, await makeTempDir(t, 'database'), 'nowhere://u@h/db', 'read-only')
+  const sessions = new DatabaseSessionFactory(room.supervisor, room.work, () => {})
+  cleanLater(t, async () => sessions.close())
+  const request = new IncomingMessage(new Socket())
+  const response = new ServerResponse(request)
+  const session = await sessions.session(request, response)
+  assert.equal(session.shown, 'fallback')
+  const { em, store } = session
+  const ways = [
+    () => em.insert(Note, { id: 'a', text: 'x' }),
+    () => em.nativeUpdate(Note, {}, { text: 'y' }),
+    () => em.execute("insert into note values ('b', 'x')"),
+    () => em.execute('create table other (id integer)'),
+    () => em.transactional((inner) => inner.insert(Note, { id: 'c', text: 'x' })),
+    () => store.statements.write("insert into note values ('d', 'x')", []),
+    () => room.work.run((own) => own.em.insert(Note, { id: 'e', text: 'x' }), { kind: 'read', rerun: 'never' }),
+  ]
+  for (const way of ways) {
+    const error: unknown = await way().then(
+      () => assert.fail(`${way} succeeded`),
+      (thrown: unknown) => sessions.refusal(request, thrown),
+    )
+    assert.ok(error instanceof HoldfastError, `${way}: ${error}`)
+    assert.equal(error.code, 'READ_ONLY', String(way))
+  }
+  assert.equal(await em.fork().count(Note), 0)
+  assert.equal(room.supervisor.current?.store, store)
+  response.emit('close')
+})
+
+test('a local store takes changes whatever FALLBACK_MODE says: it is the database', async (t) => {
+  const room = roomOf(t, await makeTempDir(t, 'database'), null, 'read-only')
+  const outcome = await room.work.transactional((session) => session.em.insert(Note, { id: 'a', text: 'x' }))
+  assert.deepEqual([outcome.value, outcome.store], ['a', 'local'])
 })
