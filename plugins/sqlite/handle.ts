@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3'
 import type { FaultError, Row, Value, Written } from '../../src/driver/driver.ts'
 import { faultError, isReadOnlyRefusal, readOnlyError } from './faults.ts'
+import { undo } from './undo.ts'
 
 /** The native client's own connection. */
 export type Native = Database.Database
@@ -134,24 +135,6 @@ export class Handle {
   close(): void {
     this.#cache.clear()
     if (this.native.open) this.native.close()
-  }
-}
-
-/** Takes an open transaction back. Never throws; null, or why the connection was closed. */
-export function undo(native: Native): FaultError | null {
-  if (!native.open || !native.inTransaction) return null
-  try {
-    native.exec('rollback')
-    return null
-  } catch (cause) {
-    try {
-      native.close()
-    } catch {
-      // It is busy for ever; nobody is given it any more.
-    }
-    const summary = 'The SQLite file could not take a failed transaction back.'
-    const hint = 'It is opened anew and checked; look at the log of the machine for disk errors.'
-    return faultError('lost', 'SQLITE_ROLLBACK_FAILED', summary, hint, { cause })
   }
 }
 

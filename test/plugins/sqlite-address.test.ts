@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import driver from '../../plugins/sqlite/sqlite.ts'
 import { type Address, Secret, type Settings } from '../../src/driver/driver.ts'
@@ -127,4 +128,12 @@ test('the id is the same for the same file, however it is spelt', () => {
   assert.equal(new Set(ids).size, 1)
   assert.notEqual(targetOf('sqlite:y.db').id, ids[0])
   assert.notEqual(targetOf('sqlite:a@x.db').id, targetOf('sqlite:b@x.db').id)
+})
+
+test('importing the driver loads no client', () => {
+  const code = `import { createRequire } from 'node:module'
+    await import(${JSON.stringify(new URL('../../plugins/sqlite/sqlite.ts', import.meta.url).href)})
+    console.log(Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('better-sqlite3')))`
+  const options = { encoding: 'utf8', cwd: import.meta.dirname } as const
+  assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', code], options), 'false\n')
 })
