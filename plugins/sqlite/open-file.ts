@@ -79,15 +79,16 @@ export class OpenFile {
 
   /** A statement that changes nothing; inside a transaction it sees that transaction's changes. */
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]> {
+    const transaction = transactionAround(this)
     try {
-      const transaction = transactionAround(this)
       const handle = transaction === null ? this.hot : this.own
       const prepared = handle.prepare(sql)
       assertReading(prepared)
       if (transaction !== null) return Promise.resolve(transaction.read(sql, values))
       return Promise.resolve(handle.rows(sql, prepared, values))
     } catch (error) {
-      if (!isBusy(error)) return Promise.reject(error)
+      // Inside a transaction another handle would not see its changes.
+      if (transaction !== null || !isBusy(error)) return Promise.reject(error)
       return whileBusy(() => this.hot.rows(sql, this.hot.prepare(sql), values), this.limits.queryMs)
     }
   }

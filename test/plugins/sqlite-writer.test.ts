@@ -321,3 +321,18 @@ test('a proof whose rollback fails says that the file is lost', async (t) => {
   const proof = connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(1_000))
   assert.equal((await faultOf(proof)).code, 'SQLITE_ROLLBACK_FAILED')
 })
+
+test('a read inside a transaction that meets a lock is refused, not done outside of it', async (t) => {
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  await orm.em.fork().transactional(async (em) => {
+    await em.insert(Thing, { id: 1, name: 'a' })
+    const { own } = openFileOf(orm)
+    const { rows } = own
+    own.rows = () => {
+      throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
+    }
+    assert.equal((await faultOf(run.read('select id from thing', []))).kind, 'transient')
+    own.rows = rows
+    assert.deepEqual(await run.read('select id from thing', []), [{ id: 1 }])
+  })
+})
