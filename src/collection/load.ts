@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative, resolve, sep } from 'node:path'
+import { basename, join, relative, resolve, sep } from 'node:path'
 import type { Origin, Problem } from '../config/problem.ts'
 import { checkCollection, type Defect } from './check.ts'
 import type { CollectionProblemCode } from './codes.ts'
@@ -54,7 +54,8 @@ function checkAll(given: readonly Given[]): LoadedCollections {
   const collections: Collection[] = []
   const problems: Problem[] = []
   const places = new Map<string, string>()
-  for (const { place, origin, value } of given) {
+  // A copy that still has the original's name must not take its place for coming earlier in the alphabet.
+  for (const { place, origin, value } of [...given.filter(isNamesake), ...given.filter((one) => !isNamesake(one))]) {
     const { collection, defects } = checkCollection(value)
     problems.push(...defects.map((defect) => problemOf(place, origin, defect)))
     if (collection === null) continue
@@ -67,7 +68,14 @@ function checkAll(given: readonly Given[]): LoadedCollections {
     notePlace(collection, place)
     collections.push(collection)
   }
-  return { collections, problems }
+  const order = new Map(given.map(({ value }, at) => [value, at]))
+  const at = (value: unknown): number => order.get(value) ?? 0
+  return { collections: collections.sort((one, other) => at(one) - at(other)), problems }
+}
+
+/** A file that is called as the collection that it declares. */
+function isNamesake({ place, value }: Given): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && `${value.name}.json` === basename(place)
 }
 
 /** What is wrong with a declaration beside those before it. */
@@ -75,7 +83,7 @@ function setDefect(collection: Collection, places: ReadonlyMap<string, string>):
   const twin = places.get(collection.name.toLowerCase())
   if (twin !== undefined) {
     const message = `The collection "${collection.name}" is declared in ${twin} already; this one is not served.`
-    return { pointer: '/name', message, suggestion: 'Rename or remove one of them.' }
+    return { pointer: '/name', message, suggestion: 'Give this one another "name", or remove it.' }
   }
   if (places.size < bounds.collections) return null
   const message = `There are more than ${bounds.collections} collections; this one is not served.`

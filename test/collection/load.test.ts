@@ -43,6 +43,20 @@ describe('the collections folder', () => {
     assert.match(twin?.message ?? '', /c\/c\.json/)
   })
 
+  it('keeps the collection of the file that is called like it, whatever copies of it come before', async (t) => {
+    const cwd = await makeTempDir(t)
+    const other = JSON.stringify({ ...feedback, name: 'apples' })
+    const copy = JSON.stringify({ ...feedback, description: 'copied and not yet renamed' })
+    await writeFiles(cwd, { 'c/answers.json': copy, 'c/feedback.json': good, 'c/zebra.json': other })
+    const { collections, problems } = await loadCollections('c', cwd)
+    assert.deepEqual(collections, [feedback, { ...feedback, name: 'apples' }])
+    assert.deepEqual(
+      problems.map(({ setting }) => setting),
+      ['c/answers.json#/name'],
+    )
+    assert.match(problems[0]?.message ?? '', /declared in c\/feedback\.json/)
+  })
+
   it('may be absent, unless somebody named it', async (t) => {
     const cwd = await makeTempDir(t)
     assert.deepEqual(await loadCollections('c', cwd), { collections: [], problems: [] })
