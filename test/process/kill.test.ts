@@ -40,7 +40,7 @@ test('ten SIGKILLs under load lose no acknowledged row and tear none, in both wa
   const service = await start(t, cwd, 'auto')
   await check(service, acknowledged, open)
   const states = [...acknowledged.values()]
-  assert.ok(states.length > 500, `${states.length} rows were acknowledged`)
+  assert.ok(states.length >= 20 * rounds, `${states.length} rows were acknowledged`)
   assert.ok(states.includes(null) && states.some((state) => state !== null && state.version > 1), 'of every kind')
   assert.deepEqual(await service.end(), { code: 0, signal: null })
 })
