@@ -32,7 +32,8 @@ export function createStatusView(parts: ViewParts): StatusSource {
   return {
     version,
     startedAt: new Date(),
-    database: () => contextOf(supervisor),
+    // The supervisor resolves when it is first asked; what is declared is known before.
+    database: () => ({ ...contextOf(supervisor), declared: snapshot().found.config.declared }),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
     platform: () => settings().platform,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { checkJson, makeHome } from './sight.ts'
+import { checkJson, makeHome, serve, statusOf } from './sight.ts'
 
 const problemKeys = ['code', 'severity', 'setting', 'origin', 'part', 'message', 'suggestion']
 
@@ -47,4 +47,10 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
     const { text } = await checkJson(t, { env: { DATABASE_URL: 'sqlite:x.db', ENABLE_FALLBACK: 'false' } })
     assert.equal(JSON.parse(text).fallback, null)
   })
+})
+
+test('what is declared is in /status before anything was asked for', async (t) => {
+  const service = await serve(t, { env: { DATABASE_URL: 'sqlite:x.db' } })
+  const { database } = await statusOf(service)
+  assert.deepEqual([database.state, database.declared], ['DISCONNECTED', true])
 })
