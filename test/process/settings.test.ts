@@ -13,6 +13,7 @@ import {
   assertSaid,
   bodyOf,
   type Check,
+  checkHere,
   checkJson,
   findProblem,
   makeHome,
@@ -47,7 +48,7 @@ async function meet(t: Cleanup, given: Case): Promise<{ readonly sight: Sight; r
   const options = { env, cwd, ...(ordinary ? { uid: ordinaryUid } : {}) }
   await prepare?.(cwd)
   const sight = await serveAndLook(t, options)
-  const check = await checkJson(t, options)
+  const check = ordinary ? await checkJson(t, options) : await checkHere(cwd, env)
   for (const wanted of given.wanted) {
     await assertSaid(sight, wanted)
     assertOrigin(findProblem(check.problems, wanted).origin, wanted)
@@ -275,7 +276,7 @@ const cases: readonly Case[] = [
         severity: 'error',
         setting: 'config/collections/e-twice.json#/name',
         message: /d-notes\.json/,
-        suggestion: /Rename or remove/,
+        suggestion: /remove/,
       },
       { code: 'COLLECTION_INVALID', severity: 'error', setting: 'config/collections/f-list.json#' },
       { code: 'COLLECTION_INVALID', severity: 'error', setting: 'config/collections/g-field.json#/fields/createdAt' },

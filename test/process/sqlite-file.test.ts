@@ -12,6 +12,7 @@ import {
   assertPrimary,
   assertSaid,
   bodyOf,
+  checkHere,
   checkJson,
   findProblem,
   healthOf,
@@ -92,7 +93,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     test(`${which} is not touched where it is the primary: the fallback serves until it is put right`, async (t) => {
       const { cwd, file } = await home(t)
       const bytes = await make(file)
-      const check = await checkJson(t, { cwd, env: asPrimary })
+      const check = await checkHere(cwd, asPrimary)
       if (make === makeNonsense) {
         findProblem(check.problems, { code: 'SQLITE_NOT_A_DATABASE', severity: 'error', message: /not touched/ })
         assert.equal(check.code, 2)
@@ -119,7 +120,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
       assertServing(sight)
       assert.equal(sight.status.database.store?.path, file)
       assert.deepEqual([...sight.problems, ...(await asidesOf(file))], [])
-      assert.deepEqual((await checkJson(t, { cwd, env })).problems, [])
+      assert.deepEqual((await checkHere(cwd, env)).problems, [])
     })
   }
 
@@ -134,7 +135,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     await mkdir(file)
     const service = await serve(t, { cwd, env: asPrimary })
     await assertStandIn(service, 'unwritable', 'SQLITE_NOT_A_FILE')
-    const check = await checkJson(t, { cwd, env: asPrimary })
+    const check = await checkHere(cwd, asPrimary)
     findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'error', setting: 'database.url' })
     assert.equal(check.code, 2)
   })
@@ -238,7 +239,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       const service = await serve(t, { cwd, env })
       await assertStandIn(service, 'configuration', 'SQLITE_PATH_OUTSIDE')
       assert.deepEqual(await readdir(outside), names)
-      const check = await checkJson(t, { cwd, env })
+      const check = await checkHere(cwd, env)
       findProblem(check.problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'error', setting: 'database.url' })
     })
 
@@ -252,7 +253,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       assertInTemporary(sight, cwd, isFile ? 'x.db' : 'sub/x.db')
       await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
       assert.deepEqual(await readdir(outside), [])
-      findProblem((await checkJson(t, { cwd, env })).problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'warning' })
+      findProblem((await checkHere(cwd, env)).problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'warning' })
     })
   }
 })
