@@ -6,7 +6,7 @@ import { baseUrlOf } from './base-url.ts'
 import { type Content, html, Markup } from './html.ts'
 import { pageStyle, pageStyleHash } from './page-style.ts'
 import { pagePolicy } from './security.ts'
-import { curlLine, curlListLine, pythonLine } from './snippet.ts'
+import { curlLine, curlListLine, lineHint, pythonLine } from './snippet.ts'
 import type { CollectionLine, StatusSource, TokenSource } from './status-source.ts'
 import { type HealthStatus, verdictOf } from './verdict.ts'
 import { durabilitySentence, stateSentence } from './wording.ts'
@@ -97,16 +97,18 @@ const icon =
 
 function collectionsSection(base: string, collections: readonly CollectionLine[]): Markup {
   if (collections.length === 0) {
-    return html`<section><h2>Collections</h2><p>There is none yet. A collection is one JSON file in the collections folder.</p></section>`
+    return html`<section><h2>Collections</h2><p>There is none yet. A collection is one JSON file in the collections folder; which folder that is, the start-up log and <a href="${links.status}">Status</a> say.</p></section>`
   }
   return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(base, one))}</section>`
 }
 
 function collectionArticle(base: string, collection: CollectionLine): Markup {
   const { path, access, description } = collection
+  const hint = lineHint(collection)
   return html`<article>
 <div class="row"><h3><a href="${path}">${path}</a></h3><span class="soft small">${accessLine(access)}</span></div>
 ${description === null ? null : html`<p>${description}</p>`}
+${hint === null ? null : html`<p class="soft small">${hint}</p>`}
 <p class="label">Write a row with curl</p>
 <pre>${unbroken(curlLine(base, collection))}</pre>
 <p class="label">The same in Python</p>

@@ -13,12 +13,21 @@ export function curlListLine(base: string, collection: CollectionLine): string {
   return `curl ${shellSafe(`${base}${collection.path}?limit=20`)}${token}`
 }
 
-/** The same in Python, one line with `requests`. */
+/** The same in Python, one line that needs nothing but Python itself. */
 export function pythonLine(base: string, collection: CollectionLine): string {
-  const token = collection.access.create === 'admin' ? ', headers={"Holdfast-Token": os.environ["ADMIN_TOKEN"]}' : ''
-  const imports = token === '' ? 'import requests' : 'import os, requests'
+  const isClosed = collection.access.create === 'admin'
+  const imports = isClosed ? 'json, os, urllib.request as u' : 'json, urllib.request as u'
+  const token = isClosed ? ', "Holdfast-Token": os.environ["ADMIN_TOKEN"]' : ''
   const address = JSON.stringify(`${base}${collection.path}`)
-  return `${imports}; print(requests.post(${address}, json=${pythonLiteral(collection.example)}${token}).json())`
+  const body = `json.dumps(${pythonLiteral(collection.example)}).encode()`
+  const request = `u.Request(${address}, ${body}, {"Content-Type": "application/json"${token}})`
+  return `import ${imports}; print(u.urlopen(${request}).read().decode())`
+}
+
+/** What has to be done before these lines work; null when nothing has. */
+export function lineHint({ access }: CollectionLine): string | null {
+  if (access.create !== 'admin' && access.list !== 'admin') return null
+  return "ADMIN_TOKEN is read from your shell's environment: first run export ADMIN_TOKEN=… with the admin token."
 }
 
 function shellSafe(text: string): string {

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { addErrorPages } from '../../src/http/error-pages.ts'
 import { addFrontPage } from '../../src/http/front-page.ts'
-import { curlLine, pythonLine } from '../../src/http/snippet.ts'
+import { curlLine, lineHint, pythonLine } from '../../src/http/snippet.ts'
 import { adminToken, createSource, feedback, refusedFault } from './source.ts'
 import { rawConnect, serve } from './support.ts'
 
 const browser = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
 const run = promisify(execFile)
+const closedFeedback = { ...feedback, access: { ...feedback.access, create: 'admin' as const } }
 
 test('a person gets a page, a program JSON', async (t) => {
   const { base } = await serve(t, (app) => addFrontPage(app, createSource()))
@@ -111,7 +115,7 @@ test('the page says in every state how it is, and how to set the token', async (
     const { base } = await serve(t, (app) => addFrontPage(app, given))
     const page = await (await fetch(base, { headers: browser })).text()
     assert.match(page, /ADMIN_TOKEN/)
-    assert.match(page, /There is none yet/)
+    assert.match(page, /There is none yet.*href="\/status"/)
     seen.add(/id="state">([^<]*)/.exec(page)?.[1] ?? '').add(/id="durability">([^<]*)/.exec(page)?.[1] ?? '')
   }
   assert.equal(seen.size, 6 + 7)
@@ -124,12 +128,43 @@ test('the curl line sends in a shell what it shows, quotes included', async () =
   assert.equal(stdout.trimEnd().split('\n').at(-1), JSON.stringify(feedback.example))
 })
 
-test('the Python line is Python', () => {
-  const expected =
-    'import requests; print(requests.post("http://h/api/feedback", json={"rating": 5, "comment": "it\'s <b>works</b>", "meta": {"ok": True, "none": None}}).json())'
+test('the Python line is Python, and needs nothing but Python', () => {
+  const row = '{"rating": 5, "comment": "it\'s <b>works</b>", "meta": {"ok": True, "none": None}}'
+  const expected = `import json, urllib.request as u; print(u.urlopen(u.Request("http://h/api/feedback", json.dumps(${row}).encode(), {"Content-Type": "application/json"})).read().decode())`
   assert.equal(pythonLine('http://h', feedback), expected)
-  const closed = pythonLine('http://h', { ...feedback, access: { ...feedback.access, create: 'admin' } })
-  assert.match(closed, /^import os, requests; .*headers=\{"Holdfast-Token": os\.environ\["ADMIN_TOKEN"\]\}/)
+  const closed = pythonLine('http://h', closedFeedback)
+  assert.match(closed, /^import json, os, urllib\.request as u; .*"Holdfast-Token": os\.environ\["ADMIN_TOKEN"\]\}/)
+})
+
+test('the Python line writes what it shows', async (t) => {
+  if (spawnSync('python3', ['--version']).status !== 0) return t.skip('no python3 on this machine')
+  const given: { body: string; type: string | undefined; token: string | string[] | undefined }[] = []
+  const server = createServer(async (req, res) => {
+    const { 'content-type': type, 'holdfast-token': token } = req.headers
+    given.push({ body: (await req.toArray()).join(''), type, token })
+    res.end('{"id":"x"}')
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // A port was bound, so it is no path.
+  const env = { PATH: process.env.PATH, ADMIN_TOKEN: 'the token' }
+  for (const collection of [feedback, closedFeedback]) {
+    const { stdout } = await run('python3', ['-c', pythonLine(base, collection)], { env })
+    assert.equal(stdout.trim(), '{"id":"x"}')
+  }
+  for (const { body, type } of given) {
+    assert.equal(type, 'application/json')
+    assert.deepEqual(JSON.parse(body), feedback.example)
+  }
+  assert.deepEqual(
+    given.map(({ token }) => token),
+    [undefined, 'the token'],
+  )
+})
+
+test('lines that want the admin token say where they take it from', () => {
+  assert.equal(lineHint(feedback), null)
+  assert.match(lineHint(closedFeedback) ?? '', /ADMIN_TOKEN/)
 })
 
 test('the type of a problem leads to its explanation', async (t) => {
