@@ -12,8 +12,9 @@ export interface Reservation {
 }
 
 /**
- * Keeps the rows of one collection in one store at most `maxRows`, without counting per create. Exact for what is
- * written through it: a place is reserved before the insert and given back when that fails.
+ * Keeps the rows of one collection in one store at most `maxRows`, without counting per create. A place is reserved before
+ * the insert and given back when that fails, so what is written through it is never more. A row that is removed while the
+ * rows are counted is taken to be there until the next count: for a second at most where it would matter.
  */
 export class Quota {
   readonly #maxRows: number
@@ -25,6 +26,9 @@ export class Quota {
   #createdSinceCount = 0
   #countedAt = Number.NEGATIVE_INFINITY
   #counting: Promise<void> | null = null
+  /** Counts that began, and that ended. */
+  #begun = 0
+  #ended = 0
   #waiting: (() => void)[] = []
 
   /** `count` gives the committed rows; `now` is a monotonic clock in milliseconds. */
@@ -47,9 +51,15 @@ export class Quota {
     }
   }
 
-  /** A row was deleted through us. */
-  removed(): void {
-    if (this.#rows !== null && this.#rows > 0) this.#rows--
+  /** Call before a row is deleted, and what it returns when the row is gone. */
+  removing(): () => void {
+    const begun = this.#begun
+    const isCounting = begun > this.#ended
+    return () => {
+      // A count that ran meanwhile may have seen the row gone already: once more would let in one row too many.
+      if (isCounting || begun !== this.#begun) return
+      if (this.#rows !== null && this.#rows > 0) this.#rows--
+    }
   }
 
   #take(): Reservation {
@@ -83,7 +93,12 @@ export class Quota {
 
   async #countWhenIdle(): Promise<void> {
     while (this.#reserved > 0) await this.#settled()
-    this.#rows = await this.#count()
+    this.#begun++
+    try {
+      this.#rows = await this.#count()
+    } finally {
+      this.#ended++
+    }
     this.#countedAt = this.#now()
     this.#createdSinceCount = 0
   }

@@ -138,9 +138,12 @@ export class Rows {
         const { queries } = table
         const query = expected.attempt === null ? queries.remove : queries.removeMatching
         const bound = query.bind({ id: table.encodeId(id), match: table.encodeId(expected.attempt ?? id) })
+        const removed = table.quota?.removing()
         const { changed } = await session.statements.write(query.sql, bound)
-        if (changed > 0) table.quota?.removed()
-        if (changed > 0) return { is: 'removed' }
+        if (changed > 0) {
+          removed?.()
+          return { is: 'removed' }
+        }
         if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }
         return isAgain ? { is: 'removed' } : { is: 'missing' }
       },

@@ -62,10 +62,38 @@ describe('a quota', () => {
     const table = new Counter(10)
     const quota = table.quota(10)
     await assert.rejects(quota.reserve(), full)
+    const removed = quota.removing()
     table.rows--
-    quota.removed()
+    removed()
     await table.create(quota)
     assert.equal(table.counts, 1)
+  })
+
+  it('takes no row off twice that was removed while the rows were counted', async () => {
+    const table = new Counter(10)
+    const counting: (() => void)[] = []
+    const quota = new Quota(
+      10,
+      async () => {
+        await new Promise<void>((resolve) => counting.push(resolve))
+        return table.rows
+      },
+      () => table.now,
+    )
+    const removals = [quota.removing()]
+    const first = quota.reserve()
+    removals.push(quota.removing())
+    table.rows -= 2
+    counting.shift()?.()
+    const place = await first
+    table.rows++
+    place.settle(true)
+    for (const removed of removals) removed()
+    const second = await quota.reserve()
+    table.rows++
+    second.settle(true)
+    await assert.rejects(quota.reserve(), full)
+    assert.equal(table.rows, 10)
   })
 
   it('sees within a second what others removed, and counts a full table no more often', async () => {
