@@ -3,6 +3,7 @@ import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection, Problem, Severity } from '../../src/driver/driver.ts'
 import { isInside } from './address.ts'
+import { nearestExisting } from './folder.ts'
 import { isServed } from './in-service.ts'
 import { maskPath, type Place, type SqliteTarget } from './target.ts'
 
@@ -42,7 +43,7 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
     say('SQLITE_NOT_A_FILE', severity, `${shown} is a folder.`, 'Name a file.')
     return false
   }
-  const folder = await nearestFolder(dirname(file))
+  const folder = await nearestExisting(dirname(file))
   const isFolder = (await stat(folder).catch(() => null))?.isDirectory() ?? false
   if (!isFolder || !(await isWritable(folder)) || (found !== null && !(await isWritable(file)))) {
     say(
@@ -64,21 +65,12 @@ async function leadsOut({ file, root }: Place): Promise<boolean> {
   const real = await realOrNull(root)
   if (real === null) return false
   const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() ?? false
-  const ends = [await realOrNull(await nearestFolder(dirname(file))), isLink ? await realOrNull(file) : real]
+  const ends = [await realOrNull(await nearestExisting(dirname(file))), isLink ? await realOrNull(file) : real]
   return ends.some((end) => end === null || (end !== real && !isInside(end, real)))
 }
 
 async function realOrNull(path: string): Promise<string | null> {
   return await realpath(path).catch(() => null)
-}
-
-async function nearestFolder(folder: string): Promise<string> {
-  let path = folder
-  while (path !== dirname(path)) {
-    if ((await stat(path).catch(() => null)) !== null) return path
-    path = dirname(path)
-  }
-  return path
 }
 
 async function isWritable(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { lstat, mkdir, realpath, rename, rm, stat, statfs } from 'node:fs/promis
 import { dirname, relative } from 'node:path'
 import { isInside } from './address.ts'
 import { faultError } from './faults.ts'
-import { syncFolder } from './folder.ts'
+import { nearestExisting, syncFolder } from './folder.ts'
 import { openNative } from './handle.ts'
 import { companionsOf, probePath } from './open-file.ts'
 import type { JournalMode, Place } from './target.ts'
@@ -54,16 +54,6 @@ async function statOrNull(file: string): Promise<Stats | null> {
 /** True for a system error of this code. */
 export function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code
-}
-
-/** The folder itself, or the nearest one above it that is there. */
-export async function nearestExisting(folder: string): Promise<string> {
-  let path = folder
-  while (path !== dirname(path)) {
-    if ((await statOrNull(path).catch(() => null)) !== null) return path
-    path = dirname(path)
-  }
-  return path
 }
 
 async function assertWithin(real: string, root: string): Promise<void> {
@@ -134,7 +124,8 @@ export async function setAside(file: string): Promise<string> {
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
   let aside = `${file}.damaged-${stamp}`
   for (let count = 2; (await statOrNull(aside)) !== null; count += 1) aside = `${file}.damaged-${stamp}-${count}`
-  for (const [index, path] of companionsOf(file).entries()) {
+  // The file itself last: were this to end half-way, a new file would be opened with the WAL of the damaged one.
+  for (const [index, path] of [...companionsOf(file).entries()].reverse()) {
     if ((await statOrNull(path)) !== null) await rename(path, companionsOf(aside)[index] ?? aside)
   }
   await syncFolder(dirname(file))

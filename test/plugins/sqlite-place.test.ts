@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import fs, { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { setAside } from '../../plugins/sqlite/place.ts'
 import driver from '../../plugins/sqlite/sqlite.ts'
 import { count, faultOf, open, prove, subfolder, targetOf, tempFolder } from './sqlite-bench.ts'
 
@@ -62,6 +64,25 @@ test('a database smashed in the middle is found by looking through it, and set a
     ['SQLITE_SET_ASIDE'],
   )
   assert.equal(await count(again.run), 0)
+})
+
+test('a damaged file is set aside after its companions, so that no new file meets them', async (t) => {
+  const folder = await tempFolder(t)
+  for (const name of ['x.db', 'x.db-wal', 'x.db-shm']) await writeFile(join(folder, name), 'damaged')
+  const real = fs.rename
+  t.after(() => {
+    fs.rename = real
+    syncBuiltinESMExports()
+  })
+  const renamed: string[] = []
+  fs.rename = async (from, to) => {
+    renamed.push(basename(String(from)))
+    await real(from, to)
+  }
+  syncBuiltinESMExports()
+  const aside = basename(await setAside(join(folder, 'x.db')))
+  assert.deepEqual(renamed, ['x.db-shm', 'x.db-wal', 'x.db'])
+  assert.deepEqual((await readdir(folder)).sort(), [aside, `${aside}-shm`, `${aside}-wal`])
 })
 
 test('an empty file is used as new', async (t) => {
