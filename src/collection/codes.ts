@@ -1,6 +1,7 @@
 /** The code of every problem that this room finds, and what it means; documentation and tests read it. */
 export const collectionProblems = {
   COLLECTIONS_UNREADABLE: 'The collections folder cannot be read; no collection is served from it.',
+  COLLECTIONS_NONE: 'The collections folder is empty or not there; no collection is served.',
   COLLECTION_INVALID: 'A collection is declared wrongly, or twice; it is not served, the others are.',
   TABLE_UNFIT: 'A table is there and does not fit its collection; the collection answers 503.',
   TABLE_MISSING: 'A table lacks something and SCHEMA_APPLY=none changes nothing; the collection answers 503.',

@@ -15,7 +15,8 @@ export interface LoadedCollections {
 
 /**
  * Reads every `*.json` of `dir` (relative to `cwd`). A wrong file is a problem that names file, place and remedy, and the
- * others are served. A folder that is not there is a problem only when `explicit`. Never rejects.
+ * others are served. A folder that is empty or not there is told; one that is not there is an error when `explicit`. Never
+ * rejects.
  */
 export async function loadCollections(dir: string, cwd: string, explicit = false): Promise<LoadedCollections> {
   const folder = resolve(cwd, dir)
@@ -23,8 +24,12 @@ export async function loadCollections(dir: string, cwd: string, explicit = false
   try {
     names = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort()
   } catch (error) {
-    return { collections: [], problems: folderProblems(dir, error, explicit) }
+    return {
+      collections: [],
+      problems: [codeOf(error) === 'ENOENT' && !explicit ? noneProblem(folder, true) : unreadable(folder, error)],
+    }
   }
+  if (names.length === 0) return { collections: [], problems: [noneProblem(folder, false)] }
   const problems: Problem[] = []
   const given: Given[] = []
   for (const name of names) {
@@ -91,18 +96,18 @@ function setDefect(collection: Collection, places: ReadonlyMap<string, string>):
 }
 
 async function readDeclaration(path: string): Promise<{ readonly value: unknown } | { readonly defect: Defect }> {
-  const unreadable = (message: string, suggestion: string) => ({ defect: { pointer: '', message, suggestion } })
+  const defective = (message: string, suggestion: string) => ({ defect: { pointer: '', message, suggestion } })
   let text: string
   try {
     const found = await stat(path)
-    if (!found.isFile()) return unreadable('It is no file.', 'Remove it or give it another name.')
+    if (!found.isFile()) return defective('It is no file.', 'Remove it or give it another name.')
     if (found.size > bounds.fileBytes) {
-      return unreadable(`It is larger than ${bounds.fileBytes} bytes.`, 'A collection is a short declaration.')
+      return defective(`It is larger than ${bounds.fileBytes} bytes.`, 'A collection is a short declaration.')
     }
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
   } catch (error) {
-    if (error instanceof TypeError) return unreadable('It is not valid UTF-8.', 'Save the file as UTF-8.')
-    return unreadable(`It cannot be read (${codeOf(error)}).`, 'Make it readable for the user that runs the service.')
+    if (error instanceof TypeError) return defective('It is not valid UTF-8.', 'Save the file as UTF-8.')
+    return defective(`It cannot be read (${codeOf(error)}).`, 'Make it readable for the user that runs the service.')
   }
   try {
     return { value: JSON.parse(text) }
@@ -110,26 +115,37 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
     const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined
     const where =
       position === undefined ? 'at its end' : `in line ${text.slice(0, Number(position)).split('\n').length}`
-    return unreadable(
+    return defective(
       `It is not valid JSON: it breaks ${where}.`,
       'Mend the JSON; comments and trailing commas are not taken.',
     )
   }
 }
 
-function folderProblems(dir: string, error: unknown, explicit: boolean): readonly Problem[] {
-  if (codeOf(error) === 'ENOENT' && !explicit) return []
-  return [
-    {
-      code: 'COLLECTIONS_UNREADABLE' satisfies CollectionProblemCode,
-      severity: 'error',
-      setting: 'collections.dir',
-      origin: null,
-      part: null,
-      message: `The collections folder ${dir} cannot be read (${codeOf(error)}); no collection is served from it.`,
-      suggestion: 'Make the folder, or give the right one in "collections.dir".',
-    },
-  ]
+/** Legitimate in a library's house; for whoever started the service in another folder the one line that explains all. */
+function noneProblem(folder: string, isMissing: boolean): Problem {
+  return {
+    code: 'COLLECTIONS_NONE' satisfies CollectionProblemCode,
+    severity: 'info',
+    setting: 'collections.dir',
+    origin: null,
+    part: null,
+    message: `No collection is served: the folder ${folder} ${isMissing ? 'is not there' : 'has no file that ends in ".json"'}.`,
+    suggestion:
+      'Put a collection there, start the service in the folder that has them, or name theirs in COLLECTIONS_DIR.',
+  }
+}
+
+function unreadable(folder: string, error: unknown): Problem {
+  return {
+    code: 'COLLECTIONS_UNREADABLE' satisfies CollectionProblemCode,
+    severity: 'error',
+    setting: 'collections.dir',
+    origin: null,
+    part: null,
+    message: `The collections folder ${folder} cannot be read (${codeOf(error)}); no collection is served from it.`,
+    suggestion: 'Make the folder, or give the right one in COLLECTIONS_DIR.',
+  }
 }
 
 function problemOf(place: string, origin: Origin, defect: Defect): Problem {

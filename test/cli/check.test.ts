@@ -41,7 +41,10 @@ describe('holdfast check', () => {
     assert.equal(json.fallback?.path, path)
     assert.match(String(json.fallback?.disk), /^(durable|ephemeral)$/)
     assert.match(String(json.fallback?.label), /production\.db/)
-    assert.deepEqual(json.problems, [])
+    assert.deepEqual(
+      json.problems.map(({ code, severity }) => [code, severity]),
+      [['COLLECTIONS_NONE', 'info']],
+    )
     const port = json.settings.find(({ name }) => name === 'http.port')
     assert.deepEqual(port, { name: 'http.port', value: 7860, origin: 'default' })
     assert.ok(json.settings.some(({ name }) => name === 'plugins.sqlite.sync'))
@@ -53,7 +56,7 @@ describe('holdfast check', () => {
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')
-    assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED'])
+    assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED', 'COLLECTIONS_NONE'])
     assert.deepEqual(Object.keys(json.problems[0] ?? {}), [
       'code',
       'severity',
@@ -131,7 +134,7 @@ describe('holdfast check', () => {
     assert.match(stdout, /fallback +sqlite .*production\.db/)
     assert.match(stdout, /log\.level +debug +environment LOG_LEVEL/)
     assert.match(stdout, /error +DRIVER_NOT_INSTALLED {2}database\.url \(environment DATABASE_URL\)/)
-    assert.match(stdout, /\n1 error, 0 warnings, 0 to know\.\n$/)
+    assert.match(stdout, /\n1 error, 0 warnings, 1 to know\.\n$/)
     // Not a terminal: no colours.
     assert.doesNotMatch(stdout, new RegExp(`S3cr3t|${String.fromCharCode(27)}`))
   })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { checkCollections, loadCollections } from '../../src/collection/load.ts'
 import { makeTempDir, writeFiles } from '../support/temp.ts'
@@ -57,9 +58,18 @@ describe('the collections folder', () => {
     assert.match(problems[0]?.message ?? '', /declared in c\/feedback\.json/)
   })
 
-  it('may be absent, unless somebody named it', async (t) => {
+  it('may be absent or empty, which is told with the whole path, and is an error where somebody named it', async (t) => {
     const cwd = await makeTempDir(t)
-    assert.deepEqual(await loadCollections('c', cwd), { collections: [], problems: [] })
+    await writeFiles(cwd, { 'empty/notes.txt': 'not a collection' })
+    for (const folder of ['c', 'empty']) {
+      const { collections, problems: told } = await loadCollections(folder, cwd)
+      assert.deepEqual(collections, [])
+      assert.deepEqual(
+        told.map(({ code, severity }) => [code, severity]),
+        [['COLLECTIONS_NONE', 'info']],
+      )
+      assert.ok(told[0]?.message.includes(` ${join(cwd, folder)} `), told[0]?.message)
+    }
     const { problems } = await loadCollections('c', cwd, true)
     assert.deepEqual(
       problems.map(({ code, setting }) => [code, setting]),
