@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type {
   Candidate,
   Connection,
@@ -17,6 +15,7 @@ import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
 import { syncFolder } from './folder.ts'
 import { isServed } from './in-service.ts'
+import { memoryPlace, removeLeftovers } from './memory.ts'
 import { OpenFile } from './open-file.ts'
 import { ormOptions } from './orm-options.ts'
 import { isTrusted, preparePlace, setAside } from './place.ts'
@@ -36,12 +35,6 @@ export function createCandidates(target: SqliteTarget, limits: Limits): readonly
  * served cannot be opened again, another place would hide its rows.
  */
 const homes = new Map<string, string>()
-
-/** A folder of its own, so that its end is one removal. */
-function memoryPlace(): Place {
-  const root = join(tmpdir(), `holdfast-memory-${process.pid}-${randomUUID()}`)
-  return { root, file: join(root, 'memory.db') }
-}
 
 class FileCandidate implements Candidate {
   readonly label: string
@@ -121,6 +114,7 @@ class FileCandidate implements Candidate {
   async #check(signal: AbortSignal): Promise<Checked> {
     const { file } = this.#place
     const problems: Problem[] = []
+    if (this.#target.isMemory && !isServed(file)) await removeLeftovers()
     const mode = await preparePlace(this.#place, this.#target.journalMode)
     let checked: Checked
     try {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
-import fs, { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import fs, { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -170,6 +172,41 @@ test('a database in memory is removed at its close, with all that was made for i
   assert.ok((await stat(folder)).isDirectory())
   await store.close()
   await assert.rejects(stat(folder))
+})
+
+test('a database in memory removes what killed processes left, and nothing of others', async (t) => {
+  const dead = spawnSync(process.execPath, ['-e', '']).pid
+  const name = (pid: number): string => join(tmpdir(), `holdfast-memory-${pid}-${randomUUID()}`)
+  // Our own number, but not our folder: in a container each first process has the same.
+  const [old, fresh] = [name(process.pid), name(process.pid)]
+  const leftovers = [name(dead), old]
+  const others = [fresh, name(process.ppid), name(1), join(tmpdir(), `holdfast-memory-${dead}-kept-${randomUUID()}`)]
+  const goal = await tempFolder(t)
+  const link = name(dead)
+  t.after(() => Promise.all([...leftovers, ...others, link].map((path) => rm(path, { recursive: true, force: true }))))
+  for (const path of [...leftovers, ...others]) {
+    await mkdir(path)
+    await writeFile(join(path, 'memory.db'), 'x')
+  }
+  await utimes(old, 1, 1)
+  await symlink(goal, link)
+  const first = await open(t, targetOf('sqlite::memory:'))
+  const second = await open(t, targetOf('sqlite::memory:'))
+  for (const path of leftovers) await assert.rejects(stat(path), { code: 'ENOENT' })
+  for (const path of [...others, link, goal]) await stat(path)
+  for (const { run } of [first, second]) await run.write('insert into thing values (1, ?)', ['a'])
+})
+
+test('what another user left in memory is not touched', {
+  skip: process.getuid?.() !== 0 && 'only root may give a folder away',
+}, async (t) => {
+  const dead = spawnSync(process.execPath, ['-e', '']).pid
+  const path = join(tmpdir(), `holdfast-memory-${dead}-${randomUUID()}`)
+  t.after(() => rm(path, { recursive: true, force: true }))
+  await mkdir(path)
+  await chown(path, 12_345, 12_345)
+  await open(t, targetOf('sqlite::memory:'))
+  await stat(path)
 })
 
 test('inspecting makes and changes nothing', async (t) => {
