@@ -73,7 +73,7 @@ async function refuseErrors(found: Resolved): Promise<boolean> {
 
 function announce(service: Service, { config }: Resolved, token: AdminToken, log: Log): void {
   const tookMs = performance.now()
-  log.observe({ type: 'service.started', version, node: process.versions.node, tookMs })
+  log.observe({ type: 'service.started', version, node: process.versions.node, pid: process.pid, tookMs })
   log.observe({ type: 'token.found', source: token.source })
   if (config.absence !== null) log.observe({ type: 'database.undeclared', why: config.absence })
   for (const problem of service.status().problems) log.observe({ type: 'problem.found', problem })

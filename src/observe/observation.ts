@@ -5,7 +5,14 @@ import type { TokenSource } from '../http/status-source.ts'
 
 /** What the composition and the process notice. Values of settings are masked before they get here. */
 export type ServiceObservation =
-  | { readonly type: 'service.started'; readonly version: string; readonly node: string; readonly tookMs: number }
+  | {
+      readonly type: 'service.started'
+      readonly version: string
+      readonly node: string
+      /** The process that takes signals; a launcher may stand before it. */
+      readonly pid: number
+      readonly tookMs: number
+    }
   /** A setting, an address or a declaration is wrong; said once, at start or after a reload. */
   | { readonly type: 'problem.found'; readonly problem: Problem }
   /** No primary is declared: the embedded store is the database. Not a problem. `why`: one sentence. */
@@ -31,6 +38,3 @@ export type ServiceObservation =
 
 /** Everything worth noticing, in one closed list. */
 export type Observation = DatabaseObservation | HttpObservation | ServiceObservation
-
-/** Receives what is noticed. Must not throw. */
-export type ObserveAll = (observation: Observation) => void

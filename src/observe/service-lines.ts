@@ -1,14 +1,14 @@
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import type { TokenSource } from '../http/status-source.ts'
-import { type Line, line, repeatable } from './line.ts'
+import { defectLine, type Line, line, repeatable } from './line.ts'
 import type { ServiceObservation } from './observation.ts'
 
 /** What an observation of the service says in the log. */
 export function serviceLine(seen: ServiceObservation): Line {
   switch (seen.type) {
     case 'service.started': {
-      const { version, node, tookMs } = seen
-      return line('info', `Holdfast ${version} has started.`, { version, node, tookMs: Math.round(tookMs) })
+      const { version, node, pid, tookMs } = seen
+      return line('info', `Holdfast ${version} has started.`, { version, node, pid, tookMs: Math.round(tookMs) })
     }
     case 'problem.found':
       return problemLine(seen.problem)
@@ -34,22 +34,17 @@ export function serviceLine(seen: ServiceObservation): Line {
     case 'service.failed':
       return line('fatal', seen.message, {}, seen.error)
     case 'service.defect':
-      return repeatable(
-        'error',
-        `defect ${seen.where}`,
-        `A defect in ${seen.where}.`,
-        { where: seen.where },
-        seen.error,
-      )
+      return defectLine(seen)
   }
 }
 
-/** A problem in one line: what, where from, what to do. */
-export function problemLine(problem: Problem): Line {
+/** A problem in one line: what, where from, what to do. A store that is opened again and again finds the same each time. */
+function problemLine(problem: Problem): Line {
   const { code, severity, setting, origin, part, message, suggestion } = problem
   const level = severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'
   const from = origin === null ? null : formatOrigin(origin)
-  return line(level, `${message} ${suggestion}`, { code, setting, origin: from, part, suggestion })
+  const text = `${message} ${suggestion}`
+  return repeatable(level, `${code} ${setting} ${text}`, text, { code, setting, origin: from, part, suggestion })
 }
 
 function tokenLine(source: TokenSource): Line {

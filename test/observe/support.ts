@@ -62,18 +62,6 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'work.failed': { type: 'work.failed', attempt: 'a', fault: refused },
   'database.defect': { type: 'database.defect', where: 'supervisor', error: new Error('defect') },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
-  'http.host.replaced': {
-    type: 'http.host.replaced',
-    problem: {
-      code: 'HOST_UNRESOLVED',
-      severity: 'warning',
-      setting: 'http.host',
-      origin: { from: 'environment', name: 'HOST' },
-      part: null,
-      message: 'HOST is no address.',
-      suggestion: 'Unset it.',
-    },
-  },
   'request.answered': {
     type: 'request.answered',
     requestId: 'r1',
@@ -95,7 +83,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'connection.malformed': { type: 'connection.malformed', code: 'HPE_INVALID_METHOD', status: 400 },
   'connection.dropped': { type: 'connection.dropped', limit: 10 },
   'http.closed': { type: 'http.closed', tookMs: 5, destroyed: 0 },
-  'service.started': { type: 'service.started', version: '0.1.0', node: 'v24.0.0', tookMs: 100 },
+  'service.started': { type: 'service.started', version: '0.1.0', node: 'v24.0.0', pid: 4711, tookMs: 100 },
   'problem.found': {
     type: 'problem.found',
     problem: {
