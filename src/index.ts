@@ -1,3 +1,5 @@
+import './oldest-node.ts'
+
 export type { Collection } from './collection/declaration.ts'
 export type { SettingsInput } from './config/options.ts'
 export type { Origin, Problem, Severity } from './config/problem.ts'

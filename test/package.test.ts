@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { requireNode } from '../src/oldest-node.ts'
 import { repository } from './support/process.ts'
 
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
@@ -49,4 +50,16 @@ test('what the package exports has a source, and so has its command', () => {
     assert.ok(existsSync(join(repository, source)), `${door} is ${source}`)
   }
   assert.ok(existsSync(join(repository, manifest.bin.holdfast)))
+})
+
+test('the library refuses an old Node in one sentence, before anything else of it runs', () => {
+  const oldest = manifest.engines.node.replace('>=', '')
+  for (const version of [`${oldest}.0`, '22.18.0', '23.0.0', '24.21.0']) requireNode(version)
+  for (const version of ['18.20.0', '20.20.2', '22.16.9']) {
+    assert.throws(() => requireNode(version), {
+      message: `Holdfast needs Node ${oldest} or newer, and this is ${version}.`,
+    })
+  }
+  const [first] = readFileSync(join(repository, 'src/index.ts'), 'utf8').split('\n')
+  assert.equal(first, "import './oldest-node.ts'")
 })
