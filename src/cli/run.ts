@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
+import { flatten } from '../config/flat.ts'
 import { jsonSchemaOfSettings } from '../config/json-schema.ts'
 import { nearest } from '../config/nearest.ts'
 import { formatOrigin } from '../config/problem.ts'
+import { coreSchema } from '../config/schema.ts'
 import { exitCodeFor } from '../config/strict.ts'
 import { resolveAll } from '../resolve.ts'
 import { version } from '../version.ts'
@@ -93,8 +95,19 @@ function parse(args: readonly string[]): { flags: ReadonlySet<Flag>; positionals
   } catch (error) {
     // Node's message goes on about positional arguments after its first sentence.
     const message = error instanceof Error ? (error.message.split(/[.\n]/, 1)[0] ?? '') : ''
-    return { wrong: message.charAt(0).toLowerCase() + message.slice(1) }
+    return { wrong: message.charAt(0).toLowerCase() + message.slice(1) + settingMeant(args) }
   }
+}
+
+/** Settings come from the environment and from files; whoever knows other servers writes `--port 8080`. */
+function settingMeant(args: readonly string[]): string {
+  const at = args.findIndex((arg) => arg.startsWith('--') && !Object.hasOwn(options, arg.slice(2)))
+  const [, word = '', given] = /^--([\w-]{1,40})(?:=(.*))?$/s.exec(args[at] ?? '') ?? []
+  const name = word.replaceAll('-', '_').toUpperCase()
+  if (![...flatten(coreSchema).values()].some(({ env }) => env === name)) return ''
+  const value = given ?? args[at + 1] ?? ''
+  // Only what cannot be a secret is repeated.
+  return `; settings are given in the environment: ${name}=${/^\d{1,9}$/.test(value) ? value : '...'} holdfast start`
 }
 
 function print(text: string, around: Surroundings): Exit {

@@ -98,6 +98,26 @@ test('the build runs while it is newer than what it was made of, else the source
   assert.equal(await start(), 'sources')
 })
 
+test('starting takes no arguments: what follows is judged by the command line, not ignored', async (t) => {
+  for (const args of [
+    ['src/cli/holdfast.js', 'start', '--port', '7915'],
+    ['src/cli/start.js', '--port=7915'],
+  ]) {
+    const { code, stdout, stderr } = await runProcess(t, { cwd: repository, args })
+    assert.equal(code, 1)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^holdfast: unknown option '--port'; settings are .* PORT=7915 holdfast start\. See .*\n$/)
+  }
+  const secret = await runProcess(t, {
+    cwd: repository,
+    args: ['src/cli/holdfast.js', 'start', '--admin-token', 'Tr0ub4'],
+  })
+  assert.match(secret.stderr, /ADMIN_TOKEN=\.\.\. holdfast start/)
+  assert.doesNotMatch(secret.stderr, /Tr0ub4/)
+  const other = await runProcess(t, { cwd: repository, args: ['src/cli/holdfast.js', 'start', '--prot'] })
+  assert.match(other.stderr, /^holdfast: unknown option '--prot'\. See "holdfast --help"\.\n$/)
+})
+
 test('an installed package has a build and no sources', async (t) => {
   const dir = await makePackage(t, { 'dist/main.js': 'console.log("build")', 'dist/built.json': '{}' })
   const { stdout } = await runProcess(t, { cwd: dir, args: ['src/cli/holdfast.js', 'start'] })
