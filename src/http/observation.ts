@@ -1,10 +1,6 @@
-import type { Problem } from '../config/problem.ts'
-
 /** What the HTTP room notices. Paths are without their query, and hold no secret; `error` is for the log only. */
 export type HttpObservation =
   | { readonly type: 'http.listening'; readonly url: string; readonly host: string; readonly port: number }
-  /** The wished host could not be bound; all interfaces are. */
-  | { readonly type: 'http.host.replaced'; readonly problem: Problem }
   | {
       readonly type: 'request.answered'
       readonly requestId: string

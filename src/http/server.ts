@@ -28,7 +28,7 @@ export interface Http {
   readonly handler: RequestListener
   /** For routes that come later. */
   readonly app: App
-  /** Binds. Rejects with `ListenError`: port taken or forbidden, or already listening or closed. */
+  /** Binds; `problem` says that it is not the wished host. Rejects with `ListenError`: port taken or forbidden, or already listening or closed. */
   listen(at: { readonly port: number; readonly host: string }): Promise<ListenAddress>
   /** Stops accepting, answers what is in flight, destroys what is left after the limit. Safe to call twice and before `listen`. */
   close(options: { readonly withinMs: number }): Promise<void>
@@ -66,7 +66,6 @@ export function createHttp(parts: HttpParts): Http {
       server = createNodeServer(parts, handler, inFlight, sockets)
       try {
         const address = await listenOn(server, port, host)
-        if (address.problem !== null) parts.observe({ type: 'http.host.replaced', problem: address.problem })
         parts.observe({ type: 'http.listening', url: address.url, host: address.host, port: address.port })
         return address
       } catch (error) {

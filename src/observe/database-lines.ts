@@ -1,6 +1,6 @@
 import type { DatabaseObservation } from '../database/observation.ts'
 import type { Fault } from '../driver/fault.ts'
-import { type Line, type LineLevel, line, repeatable } from './line.ts'
+import { defectLine, type Line, type LineLevel, line, repeatable } from './line.ts'
 
 type Of<T extends DatabaseObservation['type']> = Extract<DatabaseObservation, { type: T }>
 
@@ -48,13 +48,7 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       )
     }
     case 'database.defect':
-      return repeatable(
-        'error',
-        `defect ${seen.where}`,
-        `A defect in ${seen.where}.`,
-        { where: seen.where },
-        seen.error,
-      )
+      return defectLine(seen)
   }
 }
 

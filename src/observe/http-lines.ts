@@ -1,14 +1,11 @@
 import type { HttpObservation } from '../http/observation.ts'
 import { type Line, type LineLevel, line, repeatable } from './line.ts'
-import { problemLine } from './service-lines.ts'
 
 /** What an observation of the HTTP room says in the log; null when it says nothing. */
 export function httpLine(seen: HttpObservation, requests: boolean): Line | null {
   switch (seen.type) {
     case 'http.listening':
       return line('info', `Listening on ${seen.url}.`, { url: seen.url, host: seen.host, port: seen.port })
-    case 'http.host.replaced':
-      return problemLine(seen.problem)
     case 'request.answered':
       return requests ? requestLine(seen) : null
     case 'request.failed': {

@@ -29,3 +29,8 @@ export function repeatable(
 ): Line {
   return { level, message, fields, repeat, ...(error === undefined ? {} : { error }) }
 }
+
+/** Something of ours threw where nothing should. */
+export function defectLine({ where, error }: { readonly where: string; readonly error: unknown }): Line {
+  return repeatable('error', `defect ${where}`, `A defect in ${where}.`, { where }, error)
+}

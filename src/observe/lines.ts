@@ -17,7 +17,6 @@ export function lineOf(seen: Observation, requests: boolean): Line | null {
     case 'database.defect':
       return databaseLine(seen)
     case 'http.listening':
-    case 'http.host.replaced':
     case 'request.answered':
     case 'request.failed':
     case 'connection.malformed':

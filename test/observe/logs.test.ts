@@ -70,6 +70,14 @@ test('a line that comes in swarms is said once, and its number a minute later', 
   assert.equal(lines()[2]?.level, 'warn')
 })
 
+test('a problem that a store finds at each opening is said once, and another one as well', async () => {
+  const { log, lines } = await writtenLog()
+  const found = everyObservation['problem.found']
+  const other = { ...found, problem: { ...found.problem, message: 'Something else.' } }
+  for (const seen of [found, found, other, found, other]) log.observe(seen)
+  assert.equal(lines().length, 2)
+})
+
 test('what was only counted is told at the end of the process', async () => {
   const { log, lines } = await writtenLog()
   for (let at = 0; at < 3; at++) log.observe(everyObservation['connection.dropped'])
