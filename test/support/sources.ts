@@ -22,10 +22,10 @@ export interface SourceFile {
   readonly imports: readonly Import[]
 }
 
-/** Every file below a folder of the repository whose name ends in `extension`. */
+/** Every file below a folder of the repository whose name ends in `extension`; what only declares types is none. */
 export function readSources(folder: string, extension = '.ts'): SourceFile[] {
   return readdirSync(join(repository, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+    .filter((entry) => entry.isFile() && entry.name.endsWith(extension) && !entry.name.endsWith('.d.ts'))
     .map((entry) => readSource(relative(repository, join(entry.parentPath, entry.name)).replaceAll('\\', '/')))
     .sort((a, b) => a.path.localeCompare(b.path))
 }
