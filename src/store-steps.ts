@@ -1,5 +1,5 @@
 import { ensureTables, type Tables } from './collection/tables.ts'
-import type { StoreSteps } from './database/steps.ts'
+import { emptySteps, type StoreSteps } from './database/steps.ts'
 import type { Observation } from './observe/observation.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -13,6 +13,7 @@ export interface StepParts {
 /** The rooms above the database, as the supervisor calls them. Nothing is owed or carried before there is a journal. */
 export function createSteps({ snapshot, tables, observe }: StepParts): StoreSteps {
   return {
+    ...emptySteps,
     prepare: async (store) => {
       for (const problem of store.facts.problems) observe({ type: 'problem.found', problem })
       const { collections, found } = snapshot()
@@ -23,7 +24,5 @@ export function createSteps({ snapshot, tables, observe }: StepParts): StoreStep
       tables.set(store, report)
       for (const problem of report.problems) observe({ type: 'problem.found', problem })
     },
-    owes: async () => false,
-    carry: async () => {},
   }
 }

@@ -1,9 +1,6 @@
 /** The columns that every row has besides its fields; the first four are in the answer. */
 export const ownColumns = ['id', 'createdAt', 'updatedAt', 'version', 'holdfast_attempt'] as const
 
-/** One of the columns that the service itself writes. */
-export type OwnColumn = (typeof ownColumns)[number]
-
 /** What a collection and a field may be called: an identifier in every database, and in every language of a client. */
 export const namePattern = '^[a-z][A-Za-z0-9_]{0,62}$'
 

@@ -53,11 +53,6 @@ export class Queries {
     this.removeMatching = compiled(remove.where('holdfast_attempt', '=', slot('match')))
   }
 
-  /** True when an update gives the changed row back; else it is read afterwards. */
-  get returnsRows(): boolean {
-    return this.#returning
-  }
-
   /** One statement that changes these columns, the version, the time and the attempt, where the row is as expected. */
   update(changed: readonly string[], matching: boolean): Query {
     const key = `${matching ? '=' : ''}${changed.join(',')}`

@@ -15,6 +15,3 @@ export const settingProblems = {
   DATA_DIR_UNUSABLE: 'A data directory cannot be used; the next one is.',
   DATA_DIR_NONE: 'None of the data directories can be used.',
 } as const
-
-/** The code of a problem that this room finds. */
-export type SettingProblemCode = keyof typeof settingProblems

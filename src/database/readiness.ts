@@ -8,12 +8,10 @@ export interface ReadinessSettings {
   readonly hasFallback: boolean
 }
 
-/** The three answers: statuses for `/health/live` and `/health/ready`, and the word of `/health` with its status. */
+/** The status of `/health/ready`, and the word of `/health`. A process that can say so is live. */
 export interface Readiness {
-  readonly live: 200
   readonly ready: 200 | 503
   readonly health: 'pass' | 'warn' | 'fail'
-  readonly healthStatus: 200 | 503
 }
 
 /** The health table (DESIGN). Pure: from memory, in no time. A database that is away is no reason to restart the process. */
@@ -37,6 +35,6 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
   }
 }
 
-function answer(ready: 200 | 503, health: Readiness['health']): Readiness {
-  return { live: 200, ready, health, healthStatus: health === 'fail' ? 503 : 200 }
+function answer(ready: Readiness['ready'], health: Readiness['health']): Readiness {
+  return { ready, health }
 }

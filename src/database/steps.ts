@@ -13,7 +13,7 @@ export interface StoreSteps {
   carry(from: Store, to: Store, tail: number, signal: AbortSignal): Promise<void>
 }
 
-/** Nothing to prepare, nothing owed: a service without collections and without a journal. */
+/** Nothing to prepare, nothing owed, nothing to carry: what a service without collections or without a journal has of them. */
 export const emptySteps: StoreSteps = {
   prepare: async () => {},
   owes: async () => false,

@@ -26,14 +26,10 @@ export interface HttpParts {
 export interface Http {
   /** Answers every request, never rejects. For Polka, Express and `node:http`. */
   readonly handler: RequestListener
-  /** For routes that come later. */
-  readonly app: App
   /** Binds; `problem` says that it is not the wished host. Rejects with `ListenError`: port taken or forbidden, or already listening or closed. */
   listen(at: { readonly port: number; readonly host: string }): Promise<ListenAddress>
   /** Stops accepting, answers what is in flight, destroys what is left after the limit. Safe to call twice and before `listen`. */
   close(options: { readonly withinMs: number }): Promise<void>
-  /** True from the first call of `close`. */
-  isClosing(): boolean
 }
 
 /** A client that neither sends nor reads for this long is gone. Above every time that a request may take. */
@@ -59,7 +55,6 @@ export function createHttp(parts: HttpParts): Http {
   }
   return {
     handler,
-    app,
     async listen({ port, host }) {
       if (server !== null || closed !== null)
         throw new ListenError('LISTEN_FAILED', 'The service listens already, or was closed.')
@@ -78,7 +73,6 @@ export function createHttp(parts: HttpParts): Http {
         server === null ? Promise.resolve() : closeServer(server, { inFlight, sockets }, withinMs, parts.observe)
       return closed
     },
-    isClosing: () => closed !== null,
   }
 }
 
