@@ -1,6 +1,7 @@
 import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
 import { drawId } from '../database/work-session.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
+import { textHash } from './text-hash.ts'
 
 /** A row as an EntityManager gives it; the fields are the declaration's. */
 export interface RowEntity {
@@ -117,7 +118,5 @@ function keysOf(collection: Collection): {
 function keyName(table: string, fields: readonly string[], suffix: string): string {
   const whole = `${table}_${fields.join('_')}_${suffix}`
   if (whole.length <= 63) return whole
-  let hash = 0
-  for (const char of whole) hash = (Math.imul(hash, 31) + char.charCodeAt(0)) >>> 0
-  return `${whole.slice(0, 63 - suffix.length - 10)}_${hash.toString(36)}_${suffix}`
+  return `${whole.slice(0, 63 - suffix.length - 10)}_${textHash(whole).toString(36)}_${suffix}`
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
+import { errorCodeOf } from '../config/error-code.ts'
 import type { Origin, Problem } from '../config/problem.ts'
 import { checkCollection, type Defect } from './check.ts'
 import type { CollectionProblemCode } from './codes.ts'
@@ -26,7 +27,7 @@ export async function loadCollections(dir: string, cwd: string, explicit = false
   } catch (error) {
     return {
       collections: [],
-      problems: [codeOf(error) === 'ENOENT' && !explicit ? noneProblem(folder, true) : unreadable(folder, error)],
+      problems: [errorCodeOf(error) === 'ENOENT' && !explicit ? noneProblem(folder, true) : unreadable(folder, error)],
     }
   }
   if (names.length === 0) return { collections: [], problems: [noneProblem(folder, false)] }
@@ -107,7 +108,10 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
   } catch (error) {
     if (error instanceof TypeError) return defective('It is not valid UTF-8.', 'Save the file as UTF-8.')
-    return defective(`It cannot be read (${codeOf(error)}).`, 'Make it readable for the user that runs the service.')
+    return defective(
+      `It cannot be read (${errorCodeOf(error) ?? 'unknown'}).`,
+      'Make it readable for the user that runs the service.',
+    )
   }
   try {
     return { value: JSON.parse(text) }
@@ -143,7 +147,7 @@ function unreadable(folder: string, error: unknown): Problem {
     setting: 'collections.dir',
     origin: null,
     part: null,
-    message: `The collections folder ${folder} cannot be read (${codeOf(error)}); no collection is served from it.`,
+    message: `The collections folder ${folder} cannot be read (${errorCodeOf(error) ?? 'unknown'}); no collection is served from it.`,
     suggestion: 'Make the folder, or give the right one in COLLECTIONS_DIR.',
   }
 }
@@ -158,10 +162,6 @@ function problemOf(place: string, origin: Origin, defect: Defect): Problem {
     message: defect.message,
     suggestion: defect.suggestion,
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 /** Relative where it is below the working directory: the same words on every machine. */

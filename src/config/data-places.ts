@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { errorCodeOf } from './error-code.ts'
 import type { Problem } from './problem.ts'
 import type { Settings } from './settings.ts'
 
@@ -74,7 +75,7 @@ async function isThere(path: string): Promise<boolean> {
     await lstat(path)
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    if (errorCodeOf(error) === 'ENOENT') return false
     throw error
   }
 }
@@ -104,7 +105,7 @@ class PlaceError extends Error {}
 
 function reasonOf(error: unknown): string {
   if (error instanceof PlaceError) return error.message
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = errorCodeOf(error) ?? ''
   const known: Readonly<Record<string, string>> = {
     ENOENT: 'cannot be made',
     EACCES: 'may not be written by this user',

@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises'
+import { errorCodeOf } from './error-code.ts'
 
 /** The text of a file, or why there is none. `isMissing` tells the file that simply is not there from all other reasons. */
 export type TextFile = { readonly text: string } | { readonly reason: string; readonly isMissing: boolean }
@@ -36,9 +37,9 @@ function unusable(reason: string): TextFile {
 }
 
 function failure(error: unknown): TextFile {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = errorCodeOf(error)
   if (code === 'ENOENT' || code === 'ENOTDIR') return { reason: 'is not there', isMissing: true }
   if (code === 'EACCES' || code === 'EPERM') return unusable('may not be read by this user')
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return unusable('is not UTF-8 text')
-  return unusable(code === '' ? 'cannot be read' : `cannot be read (${code})`)
+  return unusable(code === null ? 'cannot be read' : `cannot be read (${code})`)
 }

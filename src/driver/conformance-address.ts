@@ -4,27 +4,22 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
+import { faultConditions } from '../config/settings.ts'
 import { type Bench, freshTarget, urlAddress } from './conformance-bench.ts'
 import { texts } from './conformance-texts.ts'
 import { driverDefects } from './defects.ts'
-import { type Address, contractGeneration, FaultError, type Parsed, type Phase, type Target } from './driver.ts'
+import {
+  type Address,
+  contractGeneration,
+  FaultError,
+  type FaultKind,
+  type Parsed,
+  type Phase,
+  type Target,
+} from './driver.ts'
 
 const phases: readonly Phase[] = ['open', 'begin', 'statement', 'commit', 'rollback', 'close']
-const kinds = new Set([
-  'unreachable',
-  'lost',
-  'auth',
-  'configuration',
-  'tls',
-  'capacity',
-  'read-only',
-  'unwritable',
-  'disk-full',
-  'corrupt',
-  'transient',
-  'constraint',
-  'statement',
-])
+const kinds: ReadonlySet<string> = new Set<FaultKind>([...faultConditions, 'constraint', 'statement'])
 
 /** The total functions: shape, `parse`, `describe`, `classify`. */
 export function conformAddresses(bench: () => Bench): void {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../config/data-places.ts'
+import { errorCodeOf } from '../config/error-code.ts'
 import type { Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import type { TokenSource } from './status-source.ts'
@@ -76,8 +77,8 @@ async function openSafely(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null
-    throw codeOf(error) === 'ELOOP' ? new Error('it is a symbolic link') : error
+    if (errorCodeOf(error) === 'ENOENT') return null
+    throw errorCodeOf(error) === 'ELOOP' ? new Error('it is a symbolic link') : error
   }
 }
 
@@ -98,7 +99,7 @@ async function createWhole(path: string, token: string): Promise<boolean> {
     await writeFile(draft, `${token}\n`, { flag: 'wx', mode: 0o600, flush: true })
     return await exclusively(() => link(draft, path))
   } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EOPNOTSUPP'].includes(codeOf(error))) throw error
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EOPNOTSUPP'].includes(errorCodeOf(error) ?? '')) throw error
     return await exclusively(() => writeFile(path, `${token}\n`, { flag: 'wx', mode: 0o600, flush: true }))
   } finally {
     await rm(draft, { force: true })
@@ -110,13 +111,13 @@ async function exclusively(create: () => Promise<void>): Promise<boolean> {
     await create()
     return true
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
+    if (errorCodeOf(error) === 'EEXIST') return false
     throw error
   }
 }
 
 function unusable(path: string, error: unknown): Problem {
-  const why = error instanceof Error ? (codeOf(error) === '' ? error.message : codeOf(error)) : 'unknown'
+  const why = error instanceof Error ? (errorCodeOf(error) ?? error.message) : 'unknown'
   return {
     code: 'ADMIN_TOKEN_UNUSABLE',
     severity: 'warning',
@@ -138,8 +139,4 @@ function wasReadable(path: string): Problem {
     message: `Other users of the machine could read ${path}; it was made readable for its owner only where that is possible.`,
     suggestion: 'Remove the file so that the next start draws a new token, or set ADMIN_TOKEN.',
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

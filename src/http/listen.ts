@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import type { Server } from 'node:http'
+import { errorCodeOf } from '../config/error-code.ts'
 import type { Problem } from '../config/problem.ts'
 
 /** Where the server is bound. */
@@ -38,9 +39,10 @@ export async function listenOn(server: Server, port: number, host: string): Prom
   try {
     return await bind(server, port, await resolved(wished), wished, null)
   } catch (error) {
-    if (!hostErrors.includes(codeOf(error))) throw asListenError(error, port, host)
+    const code = errorCodeOf(error) ?? 'unknown'
+    if (!hostErrors.includes(code)) throw asListenError(error, port, host)
     try {
-      return await bind(server, port, '0.0.0.0', '0.0.0.0', hostProblem(host, codeOf(error)))
+      return await bind(server, port, '0.0.0.0', '0.0.0.0', hostProblem(host, code))
     } catch (second) {
       throw asListenError(second, port, '0.0.0.0')
     }
@@ -101,7 +103,7 @@ function hostProblem(host: string, code: string): Problem {
 }
 
 function asListenError(error: unknown, port: number, host: string): ListenError {
-  switch (codeOf(error)) {
+  switch (errorCodeOf(error)) {
     case 'EADDRINUSE':
       return new ListenError(
         'PORT_TAKEN',
@@ -115,10 +117,10 @@ function asListenError(error: unknown, port: number, host: string): ListenError 
         error,
       )
     default:
-      return new ListenError('LISTEN_FAILED', `Port ${port} on ${host} cannot be opened (${codeOf(error)}).`, error)
+      return new ListenError(
+        'LISTEN_FAILED',
+        `Port ${port} on ${host} cannot be opened (${errorCodeOf(error) ?? 'unknown'}).`,
+        error,
+      )
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 }

@@ -1,4 +1,5 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { textHash } from '../collection/text-hash.ts'
 
 /** How much a client may do within how long. */
 export interface Limit {
@@ -63,7 +64,7 @@ export class RateLimit {
       if (itsEnd > now) break
       this.#ends.delete(oldest)
     }
-    if (this.#ends.size >= maxClients) return `shared ${hashOf(client) % sharedPlaces}`
+    if (this.#ends.size >= maxClients) return `shared ${textHash(client) % sharedPlaces}`
     this.#ends.set(client, now + this.limit.windowS * 1_000)
     return client
   }
@@ -71,10 +72,4 @@ export class RateLimit {
 
 function stateOf(result: RateLimiterRes, isAllowed: boolean): RateState {
   return { isAllowed, remaining: result.remainingPoints, resetS: Math.max(1, Math.ceil(result.msBeforeNext / 1_000)) }
-}
-
-function hashOf(text: string): number {
-  let hash = 0
-  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0
-  return hash
 }
