@@ -3,6 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { ownColumns } from '../src/collection/names.ts'
+import { pageRows } from '../src/collection/rows.ts'
 import { errorCatalogue } from '../src/errors.ts'
 import { repository, runProcess, startService } from './support/process.ts'
 import { problemCatalogue, readmeBlocks, withBlocks } from './support/readme.ts'
@@ -12,6 +15,7 @@ import type { Cleanup } from './support/temp.ts'
 const readme = readFileSync(join(repository, 'README.md'), 'utf8')
 /** Without curl the same requests are made by `fetch`. */
 const hasCurl = spawnSync('curl', ['--version']).status === 0
+const collectionSchema = JSON.parse(readFileSync(join(repository, 'config/collection.schema.json'), 'utf8'))
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 
 test('the tables are those of the code ("npm run readme" writes them)', async () => {
@@ -82,6 +86,62 @@ test('the lines of Python work', async (t) => {
   assert.equal(stdout, 'from Python 1\n', stderr)
 })
 
+test('the second collection is served as it stands, and checked without a word', async (t) => {
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? []
+  const service = await startService(t, { files: { 'config/collections/bugs.json': json } })
+  const created = await service.send('POST', '/api/bugs', { title: 'It does not', build: '0123abc', steps: ['look'] })
+  assert.equal(created.status, 201, await created.clone().text())
+  const row = (await created.json()) as { id: string; severity: string } // Its type is what the next line checks.
+  assert.equal(row.severity, 'low')
+  const repeated = await service.send('POST', '/api/bugs', { title: 'It does not', build: '0123abc' })
+  assert.equal(repeated.status, 409)
+  assert.equal((await service.send('PATCH', `/api/bugs/${row.id}`, { severity: 'high' })).status, 401)
+  const args = [join(repository, manifest.bin.holdfast), 'check', '--json']
+  const checked = await runProcess(t, { cwd: service.dir, args })
+  assert.deepEqual(JSON.parse(checked.stdout).problems, [])
+})
+
+test('the names, types, keywords and limits that are told of collections are those of the code', () => {
+  for (const name of ownColumns.slice(0, 4)) assert.ok(readme.includes(`\`${name}\``), name)
+  assert.ok(readme.includes(`\`limit\` is ${pageRows.default} unless told, and ${pageRows.max} at most.`))
+  const { allOf } = collectionSchema.properties.fields.additionalProperties
+  for (const { if: its, then: rules } of allOf) {
+    const type = its.properties.type.const
+    const [, told = ''] = new RegExp(`^\\|.*\`${type}\`.*\\|(.*)\\|$`, 'm').exec(section('A collection')) ?? []
+    for (const keyword of Object.keys(rules.properties)) {
+      if (['type', 'description', 'default'].includes(keyword)) continue
+      assert.ok(told.includes(`\`${keyword}`), `${type}: ${keyword}`)
+    }
+  }
+})
+
+test('every durability that a write of today can have is explained', () => {
+  for (const word of ['local', 'local-ephemeral', 'primary', 'fallback-only']) {
+    assert.match(section('What the words say'), new RegExp(`^\\| \`${word}\` \\|`, 'm'))
+  }
+})
+
+test('the library example works', async (t) => {
+  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(readme) ?? []
+  const door = pathToFileURL(join(repository, 'src/index.ts')).href
+  const program = code
+    .replace("'holdfast'", `'${door}'`)
+    .replace('holdfast.listen()', "holdfast.listen({ port: 0, host: '127.0.0.1' })")
+  const probe = `
+    const at = \`http://127.0.0.1:\${listened.port}\`
+    const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"rating":4}' }
+    await fetch(\`\${at}/api/feedback\`, json)
+    console.log(await (await fetch(\`\${at}/mean\`)).text())
+    console.log(await (await fetch(\`\${at}/visits\`, { method: 'POST' })).text())
+    await holdfast.close()`
+  const files = {
+    'app.mjs': `${program.replace('await holdfast.listen', 'const listened = await holdfast.listen')}\n${probe}`,
+  }
+  const { stdout, stderr, dir } = await runProcess(t, { args: ['app.mjs'], files })
+  assert.match(stdout, /^\[\{"mean":4\}\]\nlocal(-ephemeral)?\n$/, stderr)
+  assert.ok(existsSync(join(dir, 'data/production.db')), 'where the page says that rows go')
+})
+
 test('every link inside the repository leads somewhere', () => {
   const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
   assert.ok(links.length > 0)
@@ -103,6 +163,11 @@ test('the alert rules name metrics that are measured', () => {
     [],
   )
 })
+
+/** The text under a heading, up to the next of its kind. */
+function section(title: string): string {
+  return new RegExp(`^## ${title}\\n([\\s\\S]*?)(?=^## )`, 'm').exec(readme)?.[1] ?? ''
+}
 
 async function runCurl(t: Cleanup, command: string): Promise<string> {
   const { stdout, code, stderr } = await runProcess(t, {
