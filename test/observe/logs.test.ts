@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
+import { settingsFromOptions } from '../../src/config/options.ts'
 import { Secret, SecretAddress } from '../../src/config/secret.ts'
 import { forbiddenTexts, mask, secretsIn } from '../../src/observe/redaction.ts'
 import { everyObservation, refused, writtenLog } from './support.ts'
@@ -155,6 +156,18 @@ test('an address without a password is no secret, and stays readable', async () 
   const { log, texts } = await writtenLog({}, [new SecretAddress('sqlite:///./production.db')])
   log.observe({ ...everyObservation['store.opened'], label: 'sqlite:///./production.db' })
   assert.match(texts[0] ?? '', /sqlite:\/\/\/\.\/production\.db/)
+})
+
+test('of all settings only the two addresses are taken apart', () => {
+  const { settings } = settingsFromOptions({
+    database: { url: 'sqlite:///./declared.db', password: 'p:w12345' },
+    admin: { token: 'tok:abcdefgh' },
+  })
+  const printed = 'sqlite:///./declared.db sqlite:///./production.db p:w12345 tok:abcdefgh'
+  assert.equal(
+    mask(printed, forbiddenTexts(secretsIn(settings))),
+    'sqlite:///./declared.db sqlite:///./production.db *** ***',
+  )
 })
 
 test('a secret that is drawn later is hidden from then on', async () => {
