@@ -1,8 +1,8 @@
 import { whileBusy } from './busy.ts'
-import { faultError } from './faults.ts'
 import { applySettings, type Native, openNative } from './handle.ts'
 import { isServed } from './in-service.ts'
 import { applicationId, type JournalMode } from './target.ts'
+import { assertWhole } from './whole.ts'
 
 /** A file that was opened and looked through. */
 export interface Checked {
@@ -34,17 +34,17 @@ export async function openChecked(file: string, wish: JournalMode, signal: Abort
 async function openWhole(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
   const native = openNative(file)
   try {
-    return await whileBusy(() => check(native, wish), waitMs, signal)
+    const isNew = await whileBusy(() => native.pragma('page_count', { simple: true }) === 0, waitMs, signal)
+    // A file that this process has open was looked through when it was opened; a prober would do it each second.
+    if (!isNew && !isServed(file)) await assertWhole(native, waitMs, signal)
+    return await whileBusy(() => settle(native, wish, isNew), waitMs, signal)
   } catch (error) {
     native.close()
     throw error
   }
 }
 
-function check(native: Native, wish: JournalMode): Checked {
-  const isNew = native.pragma('page_count', { simple: true }) === 0
-  // A file that this process has open was looked through when it was opened; a prober would do it each second.
-  if (!isNew && !isServed(native.name)) assertWhole(native)
+function settle(native: Native, wish: JournalMode, isNew: boolean): Checked {
   const journalMode = setJournalMode(native, wish)
   applySettings(native, { synchronous: 'full' })
   if (isNew) native.pragma(`application_id = ${applicationId}`)
@@ -69,19 +69,6 @@ function leaveWal(file: string): void {
   } finally {
     native.close()
   }
-}
-
-/** A smashed file can still take an INSERT: only looking through it tells. */
-function assertWhole(native: Native): void {
-  const answer = native.pragma('quick_check(1)', { simple: true })
-  if (answer === 'ok') return
-  throw faultError(
-    'corrupt',
-    'SQLITE_CORRUPT',
-    'The SQLite file is damaged: its check found an error.',
-    'Restore it from a copy, or move it away so that a new one is made.',
-    { cause: new Error(String(answer)) },
-  )
 }
 
 function setJournalMode(native: Native, wish: JournalMode): JournalMode {

@@ -123,6 +123,8 @@ export class Checkpointer {
     const client = createRequire(import.meta.url).resolve('better-sqlite3')
     const worker = new Worker(this.#code, {
       eval: true,
+      // `--input-type=module` among our own would make a module of the text.
+      execArgv: [],
       workerData: { client, file: this.#file, longPages, turnMs },
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     })

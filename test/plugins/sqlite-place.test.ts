@@ -5,8 +5,9 @@ import fs, { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, utimes, 
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { openChecked } from '../../plugins/sqlite/checked.ts'
 import { setAside } from '../../plugins/sqlite/place.ts'
 import driver from '../../plugins/sqlite/sqlite.ts'
 import { count, faultOf, open, prove, subfolder, targetOf, tempFolder } from './sqlite-bench.ts'
@@ -66,6 +67,85 @@ test('a database smashed in the middle is found by looking through it, and set a
     ['SQLITE_SET_ASIDE'],
   )
   assert.equal(await count(again.run), 0)
+})
+
+/** A database of about 40 MB. */
+async function largeFile(t: TestContext): Promise<{ folder: string; file: string }> {
+  const folder = await tempFolder(t)
+  const file = join(folder, 'x.db')
+  const made = new Database(file)
+  made.exec(`create table big (id integer primary key, bytes blob);
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < 40) insert into big select i, zeroblob(1000000) from n`)
+  made.close()
+  return { folder, file }
+}
+
+/** Counts the threads that start during a test. */
+function countThreads(t: TestContext): () => number {
+  let started = 0
+  const count = (): void => {
+    started += 1
+  }
+  process.on('worker', count)
+  t.after(() => process.off('worker', count))
+  return () => started
+}
+
+test('a large file is looked through in a thread, a small one is not', async (t) => {
+  const threads = countThreads(t)
+  const small = targetOf('sqlite:x.db', { places: [await tempFolder(t)] })
+  await prove(small)
+  await prove(small)
+  assert.equal(threads(), 0)
+  const { folder, file } = await largeFile(t)
+  const target = targetOf('sqlite:x.db', { places: [folder], role: 'fallback' })
+  const store = await open(t, target)
+  assert.equal(threads(), 1)
+  // Open, it is not looked through again.
+  await prove(target)
+  assert.equal(threads(), 1)
+  await store.close()
+  assert.deepEqual(await readdir(folder), ['x.db'])
+
+  const bytes = await readFile(file)
+  bytes.fill(0x5a, 4_096, 12_288)
+  await writeFile(file, bytes)
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [folder] })))).kind, 'corrupt')
+  assert.equal(threads(), 2)
+  const { facts } = await prove(target)
+  assert.deepEqual(
+    facts.problems.map(({ code }) => code),
+    ['SQLITE_SET_ASIDE'],
+  )
+})
+
+test('whoever waits for the check of a large file is freed by the signal, and the next one joins that check', async (t) => {
+  const threads = countThreads(t)
+  const { file } = await largeFile(t)
+  const abort = new AbortController()
+  const started = new Promise<void>((resolve) => process.once('worker', () => resolve()))
+  const opening = openChecked(file, 'wal', abort.signal)
+  await started
+  abort.abort(new Error('on purpose'))
+  await assert.rejects(opening, /on purpose/)
+  const checked = await openChecked(file, 'wal', AbortSignal.timeout(10_000))
+  checked.native.close()
+  assert.equal(threads(), 1)
+  // What has been joined is not kept: the next opening looks anew.
+  const again = await openChecked(file, 'wal', AbortSignal.timeout(10_000))
+  again.native.close()
+  assert.equal(threads(), 2)
+})
+
+test('a process that only waits for the check of a large file lives until it ends', async (t) => {
+  const { file } = await largeFile(t)
+  const code = `const { openChecked } = await import(${JSON.stringify(new URL('../../plugins/sqlite/checked.ts', import.meta.url).href)})
+    const { native } = await openChecked(${JSON.stringify(file)}, 'wal', AbortSignal.timeout(20_000))
+    console.log(native.pragma('page_count', { simple: true }) > 9_000)
+    native.close()`
+  const args = ['--input-type=module', '-e', code]
+  const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: import.meta.dirname })
+  assert.deepEqual([stdout, status], ['true\n', 0])
 })
 
 test('a damaged file is set aside after its companions, so that no new file meets them', async (t) => {
