@@ -1,6 +1,6 @@
 import type { Fault } from '../driver/fault.ts'
 import type { Moment } from './event.ts'
-import { backoffCapMs, backoffMs, type Policy } from './policy.ts'
+import { type Policy, pauseMs } from './policy.ts'
 import { opening, standbyFor } from './standby.ts'
 import {
   type Common,
@@ -115,7 +115,7 @@ export function toError<S>(
     fault,
     declared: data.declared,
     failures: data.failures + 1,
-    retry: { id: state.lastId + 1, at: event.at + backoffMs(data.failures, event.chance, backoffCapMs(fault)) },
+    retry: { id: state.lastId + 1, at: event.at + pauseMs(data.failures, event.chance, fault) },
     standby: data.standby.status === 'failed' ? { status: 'off' } : data.standby,
   }
 }

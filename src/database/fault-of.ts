@@ -46,6 +46,11 @@ export function openingFault(driver: Driver, error: unknown): Fault {
   return { ...fault, ambiguous: false, kind: isOurs ? 'configuration' : fault.kind }
 }
 
+/** The cause of a fault that lies in what was declared, not in a database: trying again helps only when that has changed. */
+export class UnusableDeclaration extends Error {
+  override readonly name = 'UnusableDeclaration'
+}
+
 /** A database that is declared and cannot be used, or is not there: the first problem of severity `error` says why. */
 export function unusableFault(problems: readonly Problem[], what: 'primary' | 'fallback'): Fault {
   const problem = problems.find((candidate) => candidate.severity === 'error')
@@ -55,7 +60,7 @@ export function unusableFault(problems: readonly Problem[], what: 'primary' | 'f
     summary: problem?.message ?? `No usable ${what} is configured.`,
     hint: problem?.suggestion ?? 'Run "holdfast check": it lists what is configured and what is wrong.',
     ambiguous: false,
-    cause: undefined,
+    cause: new UnusableDeclaration(`No usable ${what} is declared.`),
   }
 }
 

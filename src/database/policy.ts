@@ -1,5 +1,6 @@
 import type { FaultCondition } from '../config/settings.ts'
 import type { Fault } from '../driver/fault.ts'
+import { UnusableDeclaration } from './fault-of.ts'
 
 /** What the settings decide about the life of a connection. Milliseconds throughout. */
 export interface Policy {
@@ -21,7 +22,7 @@ export interface Policy {
 export const times: {
   readonly backoffBaseMs: number
   readonly backoffCapMs: number
-  readonly authBackoffCapMs: number
+  readonly slowBackoffCapMs: number
   readonly proofGapMs: number
   readonly switchHoldMs: number
   readonly flapWindowMs: number
@@ -36,7 +37,7 @@ export const times: {
   /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
   backoffCapMs: 1_000,
   /** A wrong password is tried slower, so that nobody is locked out, but never given up: a rotated secret heals it. */
-  authBackoffCapMs: 30_000,
+  slowBackoffCapMs: 30_000,
   proofGapMs: 200,
   switchHoldMs: 250,
   flapWindowMs: 60_000,
@@ -63,7 +64,11 @@ export function backoffMs(failures: number, chance: number, capMs: number): numb
   return full / 2 + (full / 2) * chance
 }
 
-/** How long a wait after `fault` may become: a wrong password is tried slower. */
-export function backoffCapMs(fault: Fault | null): number {
-  return fault?.kind === 'auth' ? times.authBackoffCapMs : times.backoffCapMs
+/**
+ * The wait after `fault`, in milliseconds. A wrong password is tried ever slower. What was declared and cannot be used is
+ * looked at slowly from the start: only a secret file that comes later, or is rotated, can change it.
+ */
+export function pauseMs(failures: number, chance: number, fault: Fault | null): number {
+  if (fault?.cause instanceof UnusableDeclaration) return times.slowBackoffCapMs * (0.5 + chance / 2)
+  return backoffMs(failures, chance, fault?.kind === 'auth' ? times.slowBackoffCapMs : times.backoffCapMs)
 }

@@ -1,6 +1,6 @@
 import type { Fault } from '../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { backoffCapMs, backoffMs, type Policy, times } from './policy.ts'
+import { backoffMs, type Policy, pauseMs, times } from './policy.ts'
 import type { ConnectingFallback, Recovery } from './state.ts'
 
 /** How the way back begins when the fallback takes over. `id` is drawn for it. */
@@ -9,7 +9,7 @@ export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id
   return {
     step: 'waiting',
     id,
-    until: event.at + Math.max(state.stayMs, backoffMs(0, event.chance, backoffCapMs(state.cause))),
+    until: event.at + Math.max(state.stayMs, pauseMs(0, event.chance, state.cause)),
     proofs: 0,
     failures: 0,
     lastFault: state.cause,
@@ -113,7 +113,7 @@ function waitAgain<S>(recovery: { readonly failures: number }, event: Moment, id
   return {
     step: 'waiting',
     id,
-    until: event.at + backoffMs(failures, event.chance, backoffCapMs(fault)),
+    until: event.at + pauseMs(failures, event.chance, fault),
     proofs: 0,
     failures,
     lastFault: fault,

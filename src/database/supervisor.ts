@@ -8,6 +8,7 @@ import { demandsOf } from './demand.ts'
 import { Doubt } from './doubt.ts'
 import type { StoreOpener } from './engine-factory.ts'
 import type { Event, Happening } from './event.ts'
+import { UnusableDeclaration } from './fault-of.ts'
 import { harmlessKinds } from './fault-rules.ts'
 import type { Gate } from './gate.ts'
 import { TransitionHistory } from './history.ts'
@@ -272,7 +273,10 @@ export class Supervisor {
   #notice(before: State<Store>, event: Event<Store>, after: State<Store>): void {
     const wallMs = this.clock.wallMs()
     const failure = attemptFailure(before, event)
-    if (failure !== null) this.#observe(failure)
+    const isToldByState = before.name !== after.name && faultOfState(event, after) === failure?.fault
+    // A declaration that cannot be used is a problem already, and no attempt: it is told once more, by the change of state.
+    const isNews = !(isToldByState && failure?.fault.cause instanceof UnusableDeclaration)
+    if (failure !== null && isNews) this.#observe(failure)
     if ('id' in event && event.type !== 'due') this.#lastAttempt = { wallMs, fault: failure?.fault ?? null }
     if (event.type === 'primary.opened' || event.type === 'fallback.opened')
       this.#observe(openedObservation(event.store, this.#config.declared))

@@ -11,7 +11,9 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       return changedLine(seen)
     case 'connection.attempt.failed': {
       const { what, attempt, fault } = seen
-      const message = `${capital(attemptWords[what])} failed (attempt ${attempt}): ${fault.summary}`
+      // A summary repeats the first of many: a number in it would say that it was the first each time.
+      const which = attempt === 1 ? '' : ` (attempt ${attempt})`
+      const message = `${capital(attemptWords[what])} failed${which}: ${fault.summary}`
       return repeatable('warn', `${what} ${fault.kind} ${fault.code}`, message, {
         what,
         attempt,
@@ -62,7 +64,9 @@ const attemptWords: Readonly<Record<Of<'connection.attempt.failed'>['what'], str
 
 /** One line per change of state, loud when less serves than before. */
 function changedLine({ from, to, reason, fault, lastedMs, store }: Of<'connection.changed'>): Line {
-  const why = fault === null ? '' : `: ${fault.summary}`
+  // The line before, on the way here, has said it.
+  const isSaid = fault === null || (from === 'CONNECTING_FALLBACK' && to === 'FALLBACK_CONNECTED')
+  const why = isSaid ? '' : `: ${fault.summary}`
   const where = store === null ? '' : ` (${store})`
   return line(changedLevel(to, fault), `${from} -> ${to}${where}, because ${reason}${why}`, {
     from,

@@ -227,6 +227,28 @@ describe('what is noticed', () => {
     assert.equal(rig.seen.filter((seen) => seen.type === 'store.closed').length, 1)
   })
 
+  test('a declaration that cannot be used is told by the change of state, and looked at slowly until it can', async () => {
+    const rig = rigOf()
+    const usable = rig.config
+    rig.config = { ...usable, primary: null }
+    await rig.supervisor.serving()
+    const tries = () =>
+      rig.seen.flatMap((seen) => (seen.type === 'connection.attempt.failed' ? [[seen.what, seen.attempt]] : []))
+    assert.deepEqual(tries(), [])
+    await rig.clock.advance(22_000)
+    assert.deepEqual(tries(), [])
+    await rig.clock.advance(1_000)
+    await rig.clock.advance(22_500)
+    assert.deepEqual(tries(), [
+      ['probe', 1],
+      ['probe', 2],
+    ])
+    rig.config = usable
+    await rig.clock.advance(23_500)
+    assert.equal(rig.supervisor.current?.shown, 'primary')
+    await end(rig)
+  })
+
   test('a listener that throws does not stop the machine', async () => {
     const rig = rigOf()
     rig.seen.push = () => {
