@@ -1,9 +1,9 @@
+import type Database from 'better-sqlite3'
 import type { FaultError } from '../../src/driver/driver.ts'
 import { faultError } from './faults.ts'
-import type { Native } from './handle.ts'
 
 /** Takes an open transaction back. Never throws; null, or why the connection was closed. */
-export function undo(native: Native): FaultError | null {
+export function undo(native: Database.Database): FaultError | null {
   if (!native.open || !native.inTransaction) return null
   try {
     native.exec('rollback')
