@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -62,4 +63,24 @@ test('the library refuses an old Node in one sentence, before anything else of i
   }
   const [first] = readFileSync(join(repository, 'src/index.ts'), 'utf8').split('\n')
   assert.equal(first, "import './oldest-node.ts'")
+})
+
+test('the package has the pages, the examples and the driver that its pages name, and no cache of this machine', () => {
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts']
+  const { stdout, stderr } = spawnSync('npm', args, { cwd: repository, encoding: 'utf8' })
+  assert.notEqual(stdout, '', stderr)
+  // npm 11 gives a list, later ones an object by name.
+  const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(stdout))
+  const paths = pack?.files.map(({ path }) => path) ?? []
+  const wanted = [
+    'README.md',
+    'plugins/README.md',
+    'test/support/stranger/notebook.mjs',
+    'config/collection.schema.json',
+  ]
+  for (const path of [...wanted, manifest.bin.holdfast]) assert.ok(paths.includes(path), path)
+  assert.deepEqual(
+    paths.filter((path) => path.startsWith('dist/cache') || path.startsWith('data/')),
+    [],
+  )
 })
