@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { loadCollections } from '../collection/load.ts'
+import { dataPlaces, inspectDataDirectory } from '../config/data-places.ts'
 import type { Disk } from '../config/disk.ts'
 import { diskOf } from '../config/disk.ts'
 import { layersOfOptions } from '../config/layers.ts'
@@ -54,6 +55,7 @@ export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Prom
   const { dir } = resolved.settings.collections
   const chosen = chosenSettings(found)
   const { collections, problems } = await loadCollections(dir, from.cwd, chosen.has('collections.dir'))
+  const data = await inspectDataDirectory(dataPlaces(resolved.settings, from.cwd), resolved.originOf('data.dir'))
   const primary = config.primary === null ? null : await inspect(config.primary)
   const fallback = config.fallback === null ? null : await inspect(config.fallback)
   return {
@@ -64,7 +66,13 @@ export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Prom
     settings: resolved.lines(),
     chosen,
     collections: collections.map(({ name }) => name),
-    problems: [...found.problems, ...(primary?.problems ?? []), ...(fallback?.problems ?? []), ...problems],
+    problems: [
+      ...found.problems,
+      ...data.problems,
+      ...(primary?.problems ?? []),
+      ...(fallback?.problems ?? []),
+      ...problems,
+    ],
   }
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
+import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { errorCodeOf } from './error-code.ts'
-import type { Problem } from './problem.ts'
+import type { Origin, Problem } from './problem.ts'
 import type { Settings } from './settings.ts'
 
 /** Where data came to lie. */
@@ -20,16 +20,41 @@ export function dataPlaces(settings: Settings, cwd: string): readonly string[] {
 
 /**
  * The first place that can be made and passes a real write, which leaves nothing behind. A place that is passed over
- * is a warning. Never throws.
+ * is a warning. `origin`: of the first place, which is the setting's. Never throws.
  */
-export async function chooseDataDirectory(places: readonly string[]): Promise<DataDirectory> {
-  const passedOver: { place: string; reason: string }[] = []
+export async function chooseDataDirectory(
+  places: readonly string[],
+  origin: Origin | null = null,
+): Promise<DataDirectory> {
+  return await firstOf(places, origin, tryPlace)
+}
+
+/** As `chooseDataDirectory`, by looking only: nothing is made, so what only a write finds is not found. Never throws. */
+export async function inspectDataDirectory(
+  places: readonly string[],
+  origin: Origin | null = null,
+): Promise<DataDirectory> {
+  return await firstOf(places, origin, lookAtPlace)
+}
+
+async function firstOf(
+  places: readonly string[],
+  origin: Origin | null,
+  tried: (place: string) => Promise<string | null>,
+): Promise<DataDirectory> {
+  const passedOver: PassedOver[] = []
   for (const place of places) {
-    const reason = await tryPlace(place)
+    const reason = await tried(place)
     if (reason === null) return { path: place, problems: passedOver.map((one) => elsewhere(one, place)) }
-    passedOver.push({ place, reason })
+    passedOver.push({ place, reason, origin: place === places[0] ? origin : null })
   }
-  return { path: null, problems: [nowhere(passedOver)] }
+  return { path: null, problems: [nowhere(passedOver, origin)] }
+}
+
+interface PassedOver {
+  readonly place: string
+  readonly reason: string
+  readonly origin: Origin | null
 }
 
 /** The folder of our own in the temporary directory; named by user, since the directory is shared by all of them. */
@@ -48,6 +73,21 @@ async function tryPlace(place: string): Promise<string | null> {
     return null
   } catch (error) {
     if (made) await rmdir(place).catch(() => {})
+    return reasonOf(error)
+  }
+}
+
+/** Null when the place looks usable, else the reason why not. */
+async function lookAtPlace(place: string): Promise<string | null> {
+  try {
+    let folder = place
+    while (!(await isThere(folder))) folder = dirname(folder)
+    if (!(await stat(folder)).isDirectory()) {
+      throw new PlaceError(folder === place ? 'is a file, not a directory' : 'is below a file, not a directory')
+    }
+    await access(folder, constants.W_OK | constants.X_OK)
+    return null
+  } catch (error) {
     return reasonOf(error)
   }
 }
@@ -126,24 +166,24 @@ function ownUserId(): number {
   return process.getuid?.() ?? userInfo().uid
 }
 
-function elsewhere({ place, reason }: { place: string; reason: string }, used: string): Problem {
+function elsewhere({ place, reason, origin }: PassedOver, used: string): Problem {
   return {
     code: 'DATA_DIR_UNUSABLE',
     severity: 'warning',
     setting: 'data.dir',
-    origin: null,
+    origin,
     part: null,
     message: `The data directory ${place} ${reason}; ${used} is used instead.`,
     suggestion: 'Make it a directory that this user can write, or set DATA_DIR to one.',
   }
 }
 
-function nowhere(passedOver: readonly { place: string; reason: string }[]): Problem {
+function nowhere(passedOver: readonly PassedOver[], origin: Origin | null): Problem {
   return {
     code: 'DATA_DIR_NONE',
     severity: 'error',
     setting: 'data.dir',
-    origin: null,
+    origin,
     part: null,
     message: `No data directory can be used: ${passedOver.map(({ place, reason }) => `${place} ${reason}`).join('; ')}.`,
     suggestion: 'Set DATA_DIR to a directory that this user can write.',
