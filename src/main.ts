@@ -1,4 +1,4 @@
-import { chooseDataDirectory, dataPlaces } from './config/data-places.ts'
+import { chooseDataDirectory, dataPlaces, inspectDataDirectory } from './config/data-places.ts'
 import type { Problem } from './config/problem.ts'
 import type { Settings } from './config/settings.ts'
 import { exitCodeFor } from './config/strict.ts'
@@ -15,6 +15,9 @@ import { Service } from './service.ts'
 import { readCollections } from './snapshot.ts'
 import { version } from './version.ts'
 
+/** Nothing of ours should come to this: the service could not even start. */
+const defect = 'The service could not be started, for a reason that is a defect of ours.'
+
 /** The process: load, listen, obey signals, end with a code. */
 const cwd = process.cwd()
 const found = await resolveAll({ env: process.env, cwd })
@@ -24,27 +27,32 @@ else {
   const { settings } = found.resolved
   const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output: createStandardOutput() })
   watchDefects(log)
-  await run(found, log).catch((error: unknown) => giveUp(error, log))
+  await run(found, log).catch((error: unknown) => giveUp(defect, error, log))
 }
 
 async function run(found: Resolved, log: Log): Promise<void> {
   const { settings } = found.resolved
   if (settings.config.strict && (await refuseErrors(found))) return
   const places = dataPlaces(settings, cwd)
-  const data = settings.admin.token === null ? await chooseDataDirectory(places) : null
-  const token = await ensureAdminToken(data?.path ?? places[0] ?? cwd, settings.admin.token)
+  // Without a token of the deployer one is written there now; with one, nothing is made before it is needed.
+  const find = settings.admin.token === null ? chooseDataDirectory : inspectDataDirectory
+  const data = await find(places, found.resolved.originOf('data.dir'))
+  const token = await ensureAdminToken(data.path ?? places[0] ?? cwd, settings.admin.token)
   log.hide([token.token])
-  const service = createService(found, token, data?.problems ?? [], log)
+  const service = createService(found, token, data.problems, log)
   obeySignals(service, log)
   try {
     await service.listen()
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
-    return await fail(service, log, error.message, 1)
+    await service.close()
+    return await giveUp(error.message, error, log)
   }
   announce(service, found, token, log)
   const { exit, why } = await boot(settings.database.boot, service.supervisor, service.databases)
-  if (exit !== undefined) await fail(service, log, why ?? 'The database was not reached.', exit)
+  if (exit === undefined) return
+  await service.close()
+  await giveUp(why ?? 'The database was not reached.', null, log, exit)
 }
 
 function createService(found: Resolved, token: AdminToken, problems: readonly Problem[], log: Log): Service {
@@ -101,17 +109,12 @@ function obeySignals(service: Service, log: Log): void {
     )
 }
 
-async function fail(service: Service, log: Log, message: string, code: number): Promise<void> {
-  process.stderr.write(`${message}\n`)
-  await end(service, log, 'failure', code)
-}
-
-/** Nothing of ours should come here: the service could not even start. */
-async function giveUp(error: unknown, log: Log): Promise<void> {
-  const message = 'The service could not be started, for a reason that is a defect of ours.'
+/** The sentence is the last thing on the screen, whatever else the log had to say. */
+async function giveUp(message: string, error: unknown, log: Log, code = 1): Promise<void> {
   log.observe({ type: 'service.failed', message, error })
   await log.flush()
-  process.exit(1)
+  process.stderr.write(`${message}\n`)
+  process.exit(code)
 }
 
 async function end(service: Service, log: Log, why: string, code: number): Promise<void> {

@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { parseLog } from '../support/log.ts'
 import { ordinaryUid, type ProcessOptions, runProcess, startService } from '../support/process.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 import { assertLocal, assertSaid, bodyOf, checkJson, findProblem, makeHome, serveAndLook } from './sight.ts'
@@ -29,8 +30,12 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
     cleanLater(t, () => void rival.close())
     const address = rival.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    const { code, stderr } = await runProcess(t, { env: { PORT: String(port) } })
+    const { code, stdout, stderr } = await runProcess(t, { env: { PORT: String(port) } })
     assert.equal(code, 1)
+    const said = parseLog(stdout)
+    assert.deepEqual(said.at(-1)?.event, 'service.failed', stdout)
+    assert.equal(`${said.at(-1)?.msg}\n`, stderr)
+    assert.ok(!said.some(({ event }) => event === 'service.closing' || event === 'service.closed'))
     assert.match(stderr, new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is taken[^\\n]*\\.\\n$`))
   })
 
@@ -73,6 +78,7 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
 })
 
 describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
+  const blamed = { code: 'DATA_DIR_UNUSABLE', severity: 'warning', setting: 'data.dir' } as const
   const places = {
     'a folder of somebody else': { dir: 'closed', ordinary: true, reason: /may not be written/ },
     'a folder below one of somebody else': { dir: 'closed/below', ordinary: true, reason: /may not be written/ },
@@ -92,12 +98,15 @@ describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
       assertLocal(sight)
       const used = join(cwd, 'data/production.db')
       assert.equal(sight.status.database.store?.path, used)
+      // The sight has an ADMIN_TOKEN, so that nothing is written at the start: the place is only looked at.
+      if (!isKernels) await assertSaid(sight, { ...blamed, message: reason })
       await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning', message: new RegExp(used) })
       const check = await checkJson(t, options)
       assert.equal(check.code, 0)
       // Root may write all folders of the kernel by their modes: that nothing can be made there shows when it is tried.
       if (!isKernels) {
         findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', severity: 'warning' })
+        findProblem(check.problems, { ...blamed, origin: 'environment DATA_DIR', message: reason })
         assert.equal(check.fallback?.path, used)
       }
       await sight.service.end()
