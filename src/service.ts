@@ -20,6 +20,7 @@ import type { App } from './http/app.ts'
 import type { ListenAddress } from './http/listen.ts'
 import { createHttp, type Http } from './http/server.ts'
 import type { StatusSource } from './http/status-source.ts'
+import { nameStore } from './http/store-header.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import type { Observation } from './observe/observation.ts'
 import { changedKeys, concernsConnection, freshErrors, needsRestart, restartProblem } from './reload.ts'
@@ -88,7 +89,7 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? givenToken(settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = createWork(this.#supervisor, observe)
-    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, nameStore)
     this.#view = createStatusView({
       snapshot: () => this.#snapshot,
       supervisor: this.#supervisor,
@@ -196,6 +197,7 @@ export class Service implements Holdfast {
       gate: new Gate(),
       steps: createSteps({ snapshot, tables: this.#tables, observe }),
       settings: this.#snapshot.connection,
+      maxActiveSessions: () => this.#settings.http.maxActiveSessions,
       resolve: () => this.#resolve(),
       observe,
       clock: systemClock,

@@ -18,8 +18,6 @@ export interface ConnectionSettings {
   readonly durable: boolean | null
   /** Runs in a Hugging Face Space, whose disk is lost at each restart. */
   readonly isSpace: boolean
-  /** Units of work that may wait or run at once. */
-  readonly maxActiveSessions: number
 }
 
 /** The part of the settings that the database room uses. `echo` gets each statement's text when ECHO_SQL is on. */
@@ -42,7 +40,6 @@ export function connectionSettingsOf(settings: Settings, echo?: (sql: string) =>
     retryDelayMs: fallback.retryDelayMs,
     durable: settings.data.durable,
     isSpace: settings.platform.spaceId !== null,
-    maxActiveSessions: settings.http.maxActiveSessions,
   }
 }
 

@@ -16,13 +16,21 @@ export class DatabaseSessionFactory {
   readonly #supervisor: Supervisor
   readonly #work: Work
   readonly #observe: Observe<DatabaseObservation>
+  readonly #began: (response: ServerResponse, session: Session) => void
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
 
-  constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
+  /** `began` is told of each session that is given out, with the answer that it belongs to. */
+  constructor(
+    supervisor: Supervisor,
+    work: Work,
+    observe: Observe<DatabaseObservation>,
+    began: (response: ServerResponse, session: Session) => void = () => {},
+  ) {
     this.#supervisor = supervisor
     this.#work = work
     this.#observe = observe
+    this.#began = began
   }
 
   /**
@@ -104,6 +112,7 @@ export class DatabaseSessionFactory {
       gate.dismiss()
       void this.#abandon(session)
     })
+    this.#began(response, session)
     return session
   }
 

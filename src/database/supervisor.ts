@@ -34,8 +34,8 @@ export interface SupervisorParts {
   /** The resolution: called anew before each connection attempt, so that a rotated secret file counts. */
   resolve(): Promise<DatabaseConfig>
   readonly observe: Observe<DatabaseObservation>
-  /** `settings.maxActiveSessions` when absent. Asked for each unit of work: settings that open nothing anew count at once. */
-  maxActiveSessions?(): number
+  /** Units of work that may wait or run at once. Asked for each: settings that open nothing anew count at once. */
+  maxActiveSessions(): number
   /** The machine's when absent. */
   readonly clock?: Clock
   /** In [0, 1), for jitter; `Math.random` when absent. */
@@ -111,7 +111,7 @@ export class Supervisor {
 
   /** Units of work that may wait or run at once, at this moment. */
   get maxActiveSessions(): number {
-    return this.#parts.maxActiveSessions?.() ?? this.#settings.maxActiveSessions
+    return this.#parts.maxActiveSessions()
   }
 
   /** The last opening, probe or carrying that answered; null before the first. */

@@ -10,6 +10,7 @@ import { HoldfastError } from '../errors.ts'
 import { readJson } from './body.ts'
 import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
 import { type HeaderList, writeHead } from './own-response.ts'
+import { storeHeader } from './store-header.ts'
 
 /**
  * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead. It is
@@ -130,18 +131,6 @@ function rowHeaders({ store, driver }: Outcome<unknown>, { etag }: RowResult & {
   const headers: HeaderList = ['Holdfast-Store', storeHeader(store, driver)]
   if (etag !== null) headers.push('ETag', etag)
   return headers
-}
-
-const storeHeaders = new Map<string, string>()
-
-/** `local; driver=sqlite`: made once for each of the few that there are. */
-function storeHeader(shown: string, driver: string): string {
-  const key = `${shown} ${driver}`
-  const known = storeHeaders.get(key)
-  if (known !== undefined) return known
-  const made = `${shown}; driver=${driver}`
-  storeHeaders.set(key, made)
-  return made
 }
 
 function caching({ collection }: { readonly collection: Collection }, operation: 'list' | 'get'): string {

@@ -79,6 +79,7 @@ export function openHouse(
     opener,
     gate: new Gate(),
     settings,
+    maxActiveSessions: () => 1_000,
     observe: () => {},
     resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
     steps: {

@@ -22,7 +22,6 @@ export const defaults: ConnectionSettings = {
   retryDelayMs: 500,
   durable: null,
   isSpace: false,
-  maxActiveSessions: 1_000,
 }
 
 /** The whole room over scripted databases and a clock that stands still. */
@@ -45,7 +44,7 @@ export interface RigOptions {
   readonly settings?: Partial<ConnectionSettings>
   readonly steps?: StoreSteps
   readonly entities?: readonly EntitySchema[]
-  /** `settings.maxActiveSessions` when absent. */
+  /** 1,000 when absent. */
   readonly maxActiveSessions?: () => number
 }
 
@@ -71,7 +70,7 @@ export function rigOf(options: RigOptions = {}): Rig {
       return rig.config
     },
     observe: (observation) => seen.push(observation),
-    ...(options.maxActiveSessions === undefined ? {} : { maxActiveSessions: options.maxActiveSessions }),
+    maxActiveSessions: options.maxActiveSessions ?? (() => 1_000),
     clock,
     random: () => 0.5,
   })

@@ -243,7 +243,7 @@ describe('the count of active sessions is true', () => {
   })
 
   test('and no more sessions than may be open at once are given out', async () => {
-    const room = roomOf({ settings: { maxActiveSessions: 1 } })
+    const room = roomOf({ maxActiveSessions: () => 1 })
     const url = await room.serve(async (request, response) => {
       try {
         await room.sessions.session(request)

@@ -47,6 +47,7 @@ function roomOf(
       },
     },
     settings,
+    maxActiveSessions: () => 1_000,
     resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
     observe: () => {},
   })

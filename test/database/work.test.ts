@@ -290,7 +290,7 @@ describe('what is refused before anything is written', () => {
   })
 
   test('more than may wait or run at once', async () => {
-    const rig = roomOf({ settings: { maxActiveSessions: 2 } })
+    const rig = roomOf({ maxActiveSessions: () => 2 })
     rig.primary.script = ['hangs']
     const waiting = [rig.work.run(async () => 1, write), rig.work.run(async () => 2, write)]
     await refusal(

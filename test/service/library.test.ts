@@ -163,7 +163,10 @@ test('a request has one session, another request another, and 200 at once share 
   const answers = await Promise.all(
     Array.from({ length: 200 }, (_, id) => fetch(`${url}/notes/${id}`, { method: 'POST' })),
   )
-  for (const answer of answers) assert.deepEqual([answer.status, await answer.text()], [200, '1'])
+  for (const answer of answers) {
+    assert.deepEqual([answer.status, await answer.text()], [200, '1'])
+    assert.equal(answer.headers.get('holdfast-store'), 'local; driver=sqlite')
+  }
   assert.equal(ems.size, 200)
   await released(holdfast)
 })
