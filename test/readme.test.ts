@@ -61,7 +61,7 @@ test('what the first screen shows is what the service answers', async (t) => {
 
 test('the commands of npm are scripts of the package, and check runs', async (t) => {
   const scripts = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map((match) => match[1] ?? '')
-  const builtin = ['ci', 'install', 'rebuild']
+  const builtin = ['ci', 'install', 'pack', 'rebuild']
   assert.deepEqual(
     scripts.filter((name) => !builtin.includes(name) && !manifest.scripts[name]),
     [],
