@@ -34,6 +34,17 @@ export const driverNamePattern: RegExp = /^[a-z][a-z0-9-]{0,39}$/
 
 type Foreign = Readonly<Record<string, unknown>>
 
+/** Thrown by `defineDriver`: what is no driver. Told by its own name, also where another copy of this module threw it. */
+export class InvalidDriver extends TypeError {
+  override readonly name = 'InvalidDriver'
+  readonly defects: readonly string[]
+
+  constructor(defects: readonly string[]) {
+    super(`This is not a driver: ${defects.join('; ')}.`)
+    this.defects = defects
+  }
+}
+
 /** What is wrong with the shape of a value that claims to be a driver; empty when nothing is. Total. */
 export function driverDefects(value: unknown): readonly string[] {
   if (!isObject(value)) return ['it is not an object']

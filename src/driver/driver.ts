@@ -8,7 +8,7 @@ import type { SettingDeclarations } from '../config/declarations.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
-import { driverDefects } from './defects.ts'
+import { driverDefects, InvalidDriver } from './defects.ts'
 import type { Fault, Phase } from './fault.ts'
 import type { MikroORM, Options, SqlEntityManager } from './orm.ts'
 
@@ -257,6 +257,6 @@ export interface SchemaLock {
  */
 export function defineDriver<T extends Target>(driver: Driver<T>): Driver<T> {
   const defects = driverDefects(driver)
-  if (defects.length > 0) throw new TypeError(`This is not a driver: ${defects.join('; ')}.`)
+  if (defects.length > 0) throw new InvalidDriver(defects)
   return driver
 }

@@ -4,7 +4,8 @@ import type { Origin, Problem } from '../config/problem.ts'
 import { contractGeneration } from './driver.ts'
 import { housePluginNames } from './house.ts'
 import { locatePlugin } from './locate.ts'
-import { DriverRegistry, type DriverSource, refusal } from './registry.ts'
+import { offerOwnModules } from './own-modules.ts'
+import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
 
 /** From where plugins are looked up. */
 export interface LoadFrom {
@@ -59,6 +60,7 @@ async function loadDriver(registry: DriverRegistry, given: string, from: LoadFro
   const source: DriverSource = { given: given.slice(0, 200), origin: from.origin ?? null }
   const url = given.length > nameLengthLimit ? null : await locatePlugin(given, from.cwd).catch(() => null)
   if (url === null) return unknownPlugin(source, from.cwd)
+  if (!(await housePluginNames()).includes(given)) offerOwnModules()
   let module: unknown
   try {
     module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
@@ -109,8 +111,16 @@ async function unknownPlugin(source: DriverSource, cwd: string): Promise<Problem
 }
 
 function unloadable(source: DriverSource, error: unknown): Problem {
+  const defects = defectsOf(error)
+  if (defects !== null) return invalidDriver(source, defects)
   const { why, mend } = importFailure(error)
   return refusal(source, 'DRIVER_UNLOADABLE', `cannot be loaded: ${why}`, mend)
+}
+
+/** What `defineDriver` had to say; null for any other error. A plugin may have a copy of that function of its own. */
+function defectsOf(error: unknown): readonly string[] | null {
+  if (!(error instanceof TypeError) || error.name !== 'InvalidDriver' || !('defects' in error)) return null
+  return Array.isArray(error.defects) ? error.defects.map((defect) => maskAddress(String(defect)).slice(0, 200)) : null
 }
 
 function importFailure(error: unknown): { why: string; mend: string } {
@@ -121,6 +131,11 @@ function importFailure(error: unknown): { why: string; mend: string } {
   }
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1]
   if (missing !== undefined) {
+    if (missing === 'holdfast') {
+      // Never to be installed: that name is not ours in the registry.
+      const mend = 'A plugin may import "holdfast/driver" and "holdfast/conformance", and nothing else of Holdfast.'
+      return { why: 'it imports more of Holdfast than there is for plugins', mend }
+    }
     const isPackage = !/^[./]|^file:/.test(missing)
     return {
       why: `it needs "${missing}", which is not there`,

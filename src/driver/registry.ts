@@ -22,7 +22,7 @@ export class DriverRegistry {
     const defects = driverDefects(value)
     const generation = generationOf(value)
     if (generation !== null && generation !== contractGeneration) return contractProblem(source, generation)
-    if (defects.length > 0) return refusal(source, 'DRIVER_INVALID', `is not a driver: ${defects.join('; ')}`, writing)
+    if (defects.length > 0) return invalidDriver(source, defects)
     const driver = value as Driver // Its shape has been checked above, as far as a shape can be.
     const collision = this.#collision(driver, source)
     if (collision === null) this.#drivers.set(driver.name, driver)
@@ -74,6 +74,11 @@ export class DriverRegistry {
 }
 
 const writing = 'Compare it with plugins/README.md, which says how to write a driver.'
+
+/** The problem of what claims to be a driver and is none. */
+export function invalidDriver(source: DriverSource, defects: readonly string[]): Problem {
+  return refusal(source, 'DRIVER_INVALID', `is not a driver: ${defects.join('; ')}`, writing)
+}
 
 /** A problem with one plugin; `why` continues the sentence "The plugin "x" ...". */
 export function refusal(source: DriverSource, code: DriverProblemCode, why: string, suggestion: string): Problem {

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { FaultError } from '../../src/driver/fault.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 
 /** A driver as a stranger might write it, in plain JavaScript. */
@@ -46,6 +47,30 @@ describe('loading drivers', () => {
       registry.all.map(({ name }) => name),
       ['one', 'two', 'three', 'four', 'five', 'six'],
     )
+  })
+
+  it('lets a plugin that lies anywhere import the contract, which is this very one', async () => {
+    await write(
+      'anywhere/anywhere.mjs',
+      `import { defineDriver, FaultError } from 'holdfast/driver'
+      export const driver = defineDriver(${body('anywhere', 'FaultError')})`,
+    )
+    const { registry, problems } = await loadDrivers(['./anywhere'], { cwd })
+    assert.deepEqual(problems, [])
+    assert.equal((registry.byName('anywhere') as unknown as { FaultError: unknown }).FaultError, FaultError) // Its own.
+  })
+
+  it('says of an incomplete driver what it lacks, whichever way it is exported', async () => {
+    await write(
+      'lacking.mjs',
+      `import { defineDriver } from 'holdfast/driver'
+      export const driver = defineDriver({ contract: 1, name: 'lacking', schemes: ['lacking'] })`,
+    )
+    await write('greedy.mjs', `import 'holdfast'`)
+    const { problems } = await loadDrivers(['./lacking.mjs', './greedy.mjs'], { cwd })
+    assert.doesNotMatch(problems[1]?.suggestion ?? 'install', /install/)
+    assert.equal(problems[0]?.code, 'DRIVER_INVALID')
+    assert.match(problems[0]?.message ?? '', /is not a driver: "parse" must be a function; /)
   })
 
   it('names each plugin that cannot be loaded with its remedy, and loads the rest', async () => {
