@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { errorCodeOf } from '../config/error-code.ts'
+import { findJsonFault } from '../config/json-place.ts'
 import type { Origin, Problem } from '../config/problem.ts'
 import { checkCollection, type Defect } from './check.ts'
 import type { CollectionProblemCode } from './codes.ts'
@@ -115,14 +116,10 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
   }
   try {
     return { value: JSON.parse(text) }
-  } catch (error) {
-    const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined
-    const where =
-      position === undefined ? 'at its end' : `in line ${text.slice(0, Number(position)).split('\n').length}`
-    return defective(
-      `It is not valid JSON: it breaks ${where}.`,
-      'Mend the JSON; comments and trailing commas are not taken.',
-    )
+  } catch {
+    const place = findJsonFault(text)
+    const where = place === null ? 'it breaks' : `line ${place.line}, column ${place.column}: ${place.hint}`
+    return defective(`It is not valid JSON: ${where}.`, 'Mend the JSON; comments and trailing commas are not taken.')
   }
 }
 

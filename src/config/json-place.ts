@@ -83,16 +83,25 @@ class Scanner {
     this.#take(/"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*/y)
     if (this.#skip('"')) return null
     if (this.#text[this.at] === '\\') return 'there is no such escape; a backslash is written twice'
-    if (this.at >= this.#text.length) this.at = start
+    if (this.at >= this.#text.length) {
+      this.at = start
+      return 'the file ends too early, before the text that begins here is closed'
+    }
     return 'the text is not closed by a double quote on its line'
   }
 
   #unexpected(wanted: string): string {
     const found = this.#text[this.at]
-    if (found === undefined) return `the file ends where ${wanted} should be`
+    if (found === undefined) return this.#ended(`${wanted} should be`)
     if (found === '/' || found === '#') return 'JSON has no comments'
     if (found === "'") return 'JSON takes double quotes'
     return `${wanted} should be here`
+  }
+
+  /** Told where the last character is: behind a line end there is nothing to look at. */
+  #ended(what: string): string {
+    this.at = this.#text.trimEnd().length
+    return `the file ends too early: ${what} behind this`
   }
 
   #blanks(): void {

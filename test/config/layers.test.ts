@@ -97,7 +97,9 @@ test('settings cannot be changed by whoever holds them', () => {
 
 const faults: readonly [string, string][] = [
   ['', '1:1 the file is empty'],
-  ['{', '1:2 the file ends where a name in double quotes should be'],
+  ['{', '1:2 the file ends too early: a name in double quotes should be behind this'],
+  ['{"a": 1\n', '1:8 the file ends too early: "," or "}" should be behind this'],
+  ['{"a": "x', '1:7 the file ends too early, before the text that begins here is closed'],
   ['{"a": 1,}', '1:9 the comma before "}" is one too many'],
   ['{\n  // why\n}', '2:3 JSON has no comments'],
   ["{'a': 1}", '1:2 JSON takes double quotes'],
