@@ -60,20 +60,20 @@ function summaryOf(req: IncomingMessage, source: StatusSource): Readonly<Record<
 function pageOf(req: IncomingMessage, source: StatusSource): Markup {
   const base = baseUrlOf(req, source.platform().spaceHost)
   const database = source.database()
-  const { status } = verdictOf(source)
+  const pill = pillOf(source)
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Holdfast – ${words[status]}</title>
+<title>Holdfast – ${pill.words}</title>
 <link rel="icon" href="${icon}">
 <style>${new Markup(pageStyle)}</style>
 </head>
 <body>
 <main>
-<header><h1>Holdfast</h1><span class="pill ${status}" id="status">${words[status]}</span></header>
+<header><h1>Holdfast</h1><span class="pill ${pill.colour}" id="status">${pill.words}</span></header>
 <p class="lead" id="state">${stateSentence(database)}</p>
 <p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
 ${collectionsSection(base, source.collections())}
@@ -89,6 +89,14 @@ const words: Readonly<Record<HealthStatus, string>> = {
   pass: 'Everything is well',
   warn: 'Working, with a warning',
   fail: 'No database',
+}
+
+/** What health says, but for a person: all may be well, and a restart still lose the rows. */
+function pillOf(source: StatusSource): { readonly colour: HealthStatus; readonly words: string } {
+  const { status } = verdictOf(source)
+  const isLosable = status === 'pass' && (source.durability()?.endsWith('-ephemeral') ?? false)
+  if (isLosable) return { colour: 'warn', words: 'Working; rows may be lost at a restart' }
+  return { colour: status, words: words[status] }
 }
 
 /** An anchor, drawn here so that nothing is fetched. */

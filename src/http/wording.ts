@@ -28,15 +28,15 @@ export function durabilitySentence(durability: Durability | null): string {
     case 'primary':
       return 'A write is answered once the primary database has committed it; it is as safe as that database.'
     case 'journal':
-      return 'A write is on a disk that outlives the container before it is answered, and is carried to the primary when that is back.'
+      return 'A write is on a disk that outlives a restart before it is answered, and is carried to the primary when that is back.'
     case 'journal-ephemeral':
-      return 'A write is on disk before it is answered and survives a crash; a restart of the container loses what the primary has not seen.'
+      return 'A write is on disk before it is answered and survives a crash; a restart of the machine or container may lose what the primary has not seen.'
     case 'fallback-only':
       return 'A write is on this service’s own disk before it is answered; nothing carries it to the primary.'
     case 'local':
-      return 'A write is on disk before it is answered, and that disk outlives the container.'
+      return 'A write is on disk before it is answered, and that disk outlives a restart.'
     case 'local-ephemeral':
-      return 'A write is on disk before it is answered and survives a crash, but a restart of the container loses it. Put DATA_DIR on a lasting disk, or set DATABASE_URL.'
+      return 'A write is on disk before it is answered and survives a crash, but a restart of the machine or container may lose it. Put DATA_DIR on a lasting disk.'
     case null:
       return 'As durable as the database that answers; every write says it in the header Holdfast-Durability.'
   }

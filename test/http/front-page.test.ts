@@ -97,9 +97,9 @@ test('the page says in every state how it is, and how to set the token', async (
     'primary',
     'journal',
     'journal-ephemeral',
+    'local-ephemeral',
     'fallback-only',
     'local',
-    'local-ephemeral',
     null,
   ] as const
   const sources = [{ from: 'setting' }, { from: 'file', path: '/x', fresh: false }, { from: 'memory' }] as const
@@ -116,6 +116,12 @@ test('the page says in every state how it is, and how to set the token', async (
     const page = await (await fetch(base, { headers: browser })).text()
     assert.match(page, /ADMIN_TOKEN/)
     assert.match(page, /There is none yet.*href="\/status"/)
+    if (row === 'local' || row === 'primary') {
+      const isLosable = durability?.endsWith('-ephemeral') ?? false
+      const pill = /class="pill (\w+)" id="status">([^<]*)/.exec(page)
+      assert.equal(pill?.[1], isLosable ? 'warn' : 'pass')
+      assert.match(pill?.[2] ?? '', isLosable ? /may be lost/ : /well/)
+    }
     seen.add(/id="state">([^<]*)/.exec(page)?.[1] ?? '').add(/id="durability">([^<]*)/.exec(page)?.[1] ?? '')
   }
   assert.equal(seen.size, 6 + 7)
