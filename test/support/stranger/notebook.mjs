@@ -1,7 +1,8 @@
-// A driver as a stranger writes it from plugins/README.md: one small file, no import of Holdfast's code.
+// A driver as a stranger writes it from plugins/README.md: one small file, and of Holdfast the one import that is theirs.
 import { mkdirSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { defineDriver } from 'holdfast/driver'
 
 const hint = 'Name a file below the data directory, for example notebook:notes.db.'
 
@@ -247,7 +248,7 @@ async function verify(connection, _want, signal) {
   return { version, path: file, ephemeral: false, pooled: false, problems: [] }
 }
 
-export const driver = {
+export const driver = defineDriver({
   contract: 1,
   name: 'notebook',
   schemes: ['notebook', 'sqlite'],
@@ -259,6 +260,6 @@ export const driver = {
   verify,
   evict: (connection) => connection.native.close(),
   embedded: { files: (target) => [target.file] },
-}
+})
 
 export default driver
