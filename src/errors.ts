@@ -85,7 +85,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   TOKEN_WRONG: {
     status: 403,
     title: 'The token is not the admin token.',
-    hint: 'Use the value of ADMIN_TOKEN or, when none was set, the one in the file that the start-up log names.',
+    hint: 'Use the value of ADMIN_TOKEN (or of "admin": {"token"} in a settings file) or, when none was set, the one in the file that the start-up log names.',
   },
   ROUTE_UNKNOWN: {
     status: 404,

@@ -61,7 +61,7 @@ export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
     state: state.name,
     row: healthRow(state),
     since: new Date(clock.wallMs() - forMs).toISOString(),
-    forMs,
+    forMs: Math.round(forMs),
     why: shownFault(whyOf(supervisor)),
     store: current === null ? null : shownStore(current.store, current.shown),
     attempts: tryOf(state),

@@ -65,7 +65,7 @@ describe('the context', () => {
     )
     rig.primary.script = ['auth']
     await rig.supervisor.serving()
-    await rig.clock.advance(90_000)
+    await rig.clock.advance(90_000.4)
     const context = contextOf(rig.supervisor)
     assert.equal(context.state, 'FALLBACK_CONNECTED')
     assert.equal(context.row, 'fallback')
