@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdir, rename, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener, request } from 'node:http'
+import { createRequire } from 'node:module'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -17,6 +18,13 @@ import {
 } from '../../src/index.ts'
 import { cleanLater, makeTempDir } from '../support/temp.ts'
 import { until, within } from '../support/until.ts'
+
+/** Express as its users have it. It brings no types, and two of its methods are all that is used. */
+interface ExpressApp extends RequestListener {
+  use(handler: RequestListener): void
+  get(path: string, handler: RequestListener): void
+}
+const express: () => ExpressApp = createRequire(import.meta.url)('express')
 
 const Note = defineEntity({
   name: 'Note',
@@ -118,17 +126,10 @@ test('settings that are wrong are problems, and it works', async (t) => {
 
 test('the handler answers in node:http, in Polka and in an application like Express', async (t) => {
   const holdfast = await make(t, { collections: [notes] })
-  const likeExpress: RequestListener = (req, res) => {
-    const dressed = Object.create(Object.getPrototypeOf(req), {
-      path: { get: () => '/of-express', configurable: true },
-    })
-    Object.setPrototypeOf(req, dressed)
-    Object.assign(req, { res, originalUrl: req.url })
-    Object.assign(res, { req, locals: {} })
-    holdfast.handler(req, res)
-  }
+  const inExpress = express()
+  inExpress.use((req, res) => holdfast.handler(req, res))
   const inPolka = polka().use((req, res) => holdfast.handler(req, res))
-  const hosts = [holdfast.handler, likeExpress, (inPolka.handler as RequestListener).bind(inPolka)] // Its type asks for more.
+  const hosts = [holdfast.handler, inExpress, (inPolka.handler as RequestListener).bind(inPolka)] // Its type asks for more.
   for (const host of hosts) {
     const url = await serve(t, host)
     const headers = { 'content-type': 'application/json' }
@@ -136,6 +137,23 @@ test('the handler answers in node:http, in Polka and in an application like Expr
     assert.equal(created.status, 201)
     assert.equal((await fetch(url + created.headers.get('location'))).status, 200)
     assert.equal((await fetch(`${url}/api/nothing`)).status, 404)
+  }
+})
+
+test('a session is there for handlers of Express, Polka and plain node:http, and released with the answer', async (t) => {
+  const holdfast = await makeWithNotes(t, {})
+  const answer: RequestListener = async (req, res) => {
+    const { em } = await holdfast.session(req)
+    res.end(String(await em.count(Note)))
+  }
+  const inExpress = express()
+  inExpress.get('/notes', answer)
+  const inPolka = polka().get('/notes', answer)
+  for (const host of [answer, inExpress, (inPolka.handler as RequestListener).bind(inPolka)]) {
+    const counted = await fetch(`${await serve(t, host)}/notes`)
+    assert.deepEqual([counted.status, await counted.text()], [200, '0'])
+    assert.equal(counted.headers.get('holdfast-store'), 'local; driver=sqlite')
+    await released(holdfast)
   }
 })
 
