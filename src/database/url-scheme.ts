@@ -17,6 +17,13 @@ const wellKnown: ReadonlyMap<string, string> = new Map([
   ['neon', 'neon'],
 ])
 
+/** What listens where it usually does. */
+const serverPorts: ReadonlyMap<string, string> = new Map([
+  ['5432', 'postgresql'],
+  ['6543', 'postgresql'],
+  ['3306', 'mysql'],
+])
+
 /** The scheme in lower case without colon; null when there is none. A single letter is a drive of Windows. */
 export function schemeOf(text: string): string | null {
   return /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase() ?? null
@@ -66,6 +73,25 @@ function missing(text: string, name: string, registry: DriverRegistry): SchemeRe
   const embedded = registry.all.find((driver) => driver.embedded !== undefined)?.schemes[0]
   if (embedded !== undefined && /^[\w./ -]+\.(?:db|sqlite3?|s3db)$/i.test(text)) {
     return { code, message, suggestion: `For a file write ${embedded}:///${text}` }
+  }
+  // A word alone may be a file's name, or a password in the wrong place: shown is only what is shaped like a server.
+  const isServer = /^[a-z0-9.-]{1,200}(?::(\d{1,5}))?\/[\w-]{0,80}$/i.exec(text)
+  if (isServer !== null) {
+    const [, port = ''] = isServer
+    const kind = serverPorts.get(port)
+    const more = kind === undefined ? ' with the scheme of the database in front' : ''
+    return {
+      code,
+      message,
+      suggestion: `Write ${kind ?? 'scheme'}://${text}${more}; a user goes before the host: user:***@.`,
+    }
+  }
+  if (embedded !== undefined && /^[\w-]{1,40}$/.test(text)) {
+    return {
+      code,
+      message,
+      suggestion: `For a file write ${embedded}:///./NAME.db, for a server scheme://user:***@host:port/NAME.`,
+    }
   }
   const shown = text.includes('@') ? maskAddress(text) : 'user:***@host:port/name'
   return { code, message, suggestion: `Write scheme://${shown} with the scheme of the database.` }

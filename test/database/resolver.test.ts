@@ -212,6 +212,12 @@ describe('the resolution of a pasted address', () => {
     assert.equal(near.problems[0]?.suggestion, 'Did you mean "sqlite"? Write sqlite:///./x.db')
     const file = await resolveWith({ DATABASE_URL: './app.db' })
     assert.equal(file.problems[0]?.suggestion, 'For a file write sqlite:///./app.db')
+    const known = await resolveWith({ DATABASE_URL: 'localhost:5432/app' })
+    assert.match(known.problems[0]?.suggestion ?? '', /^Write postgresql:\/\/localhost:5432\/app;/)
+    const host = await resolveWith({ DATABASE_URL: 'db.example.org:9999/app' })
+    assert.match(host.problems[0]?.suggestion ?? '', /^Write scheme:\/\/db\.example\.org:9999\/app with the scheme/)
+    const word = await resolveWith({ DATABASE_URL: 'mydb' })
+    assert.match(word.problems[0]?.suggestion ?? '', /^For a file write sqlite:\/\/\/\.\/NAME\.db, for a server /)
   })
 
   it('goes to the driver as it is when validation is switched off', async () => {
