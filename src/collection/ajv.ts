@@ -2,9 +2,10 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { parseInstant } from './instant.ts'
 
 /** One place for Ajv's options. `allErrors` tells all mistakes and is for what is checked once: its code is not optimised. Schemas are ours or made by us, so they are not checked against the meta-schema again. */
-export function createAjv(options: { readonly allErrors: boolean }): Ajv {
+export function createAjv(options: { readonly allErrors: boolean; readonly verbose?: boolean }): Ajv {
   const ajv = new Ajv({
     allErrors: options.allErrors,
+    verbose: options.verbose ?? false,
     code: { optimize: !options.allErrors },
     meta: false,
     validateSchema: false,

@@ -1,4 +1,5 @@
-import type { ValidateFunction } from 'ajv'
+import type { ErrorObject, ValidateFunction } from 'ajv'
+import { nearest } from '../config/nearest.ts'
 import { createAjv, escapePointer, pointerOf } from './ajv.ts'
 import { bounds, type Collection, type Field, isInstant } from './declaration.ts'
 import { collectionNameDefect, fieldNameDefect } from './names.ts'
@@ -28,15 +29,14 @@ let validate: ValidateFunction<Collection> | null = null
 
 /** Checks a declaration from a file or from code. Never throws; the value is not changed and may be used afterwards. */
 export function checkCollection(value: unknown): Checked {
-  validate ??= createAjv({ allErrors: true }).compile<Collection>(collectionSchema)
+  validate ??= createAjv({ allErrors: true, verbose: true }).compile<Collection>(collectionSchema)
   if (!validate(value)) {
     const defects = (validate.errors ?? [])
       .filter((error) => error.keyword !== 'if')
       .slice(0, maxDefects)
       .map((error) => ({
         pointer: pointerOf(error),
-        message: `It ${error.message ?? 'is wrong'}${valuesOf(error.params)}.`,
-        suggestion: seeSchema,
+        ...words(error),
       }))
     return { collection: null, defects }
   }
@@ -44,9 +44,27 @@ export function checkCollection(value: unknown): Checked {
   return defects.length > 0 ? { collection: null, defects } : { collection: value, defects: [] }
 }
 
-function valuesOf(params: Record<string, unknown>): string {
-  const allowed = params.allowedValues
-  return Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''
+/** A mistake in plain words; Ajv's own are for those who know JSON Schema. */
+function words({ keyword, params, message, parentSchema, data }: ErrorObject): Omit<Defect, 'pointer'> {
+  if (keyword === 'additionalProperties') {
+    const known = Object.keys((parentSchema?.properties ?? {}) as object).filter((name) => name !== '$schema') // Ours.
+    const near = nearest(String(params.additionalProperty), known)
+    const suggestion = near === null ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${near}"?`
+    return { message: 'There is no such key here.', suggestion }
+  }
+  if (keyword === 'required') return { message: 'It is missing.', suggestion: seeSchema }
+  if (keyword === 'type') return { message: `It must be ${articled(String(params.type))}.`, suggestion: seeSchema }
+  const allowed: unknown = params.allowedValues
+  if (Array.isArray(allowed)) {
+    const near = typeof data === 'string' ? nearest(data, allowed.map(String)) : null
+    const suggestion = near === null ? seeSchema : `Did you mean "${near}"?`
+    return { message: `It must be one of ${allowed.join(', ')}.`, suggestion }
+  }
+  return { message: `It ${message ?? 'is wrong'}.`, suggestion: seeSchema }
+}
+
+function articled(type: string): string {
+  return `${/^[aio]/.test(type) ? 'an' : 'a'} ${type}`
 }
 
 function nameDefects(collection: Collection): readonly Defect[] {

@@ -103,13 +103,21 @@ class Walk {
     this.#unknownCount++
     if (this.#unknownCount > unknownMax) return
     const shown = printable(key)
-    const near = nearest(key, this.#candidates(prefix))
+    const near = nearest(key, this.#candidates(prefix)) ?? this.#beginningAs(key)
     this.#report(
       'SETTING_UNKNOWN',
       shown,
       `There is no setting called ${shown}; its value is not used.`,
       near === null ? 'Remove it; README has a table of every setting.' : `Did you mean ${near}?`,
     )
+  }
+
+  /** The one setting of the same section that begins nearly so: `bodyLimt` for `bodyLimitBytes`. */
+  #beginningAs(key: string): string | null {
+    const begin = (known: string): string => known.replace(/(?:Bytes|Ms|S)$/, '')
+    const units = new Map([...this.#schema.keys()].map((known) => [begin(known), known]))
+    const near = nearest(key, units.keys())
+    return near === null ? null : (units.get(near) ?? null)
   }
 
   *#candidates(prefix: string): Iterable<string> {

@@ -101,6 +101,23 @@ describe('the collections folder', () => {
   })
 })
 
+describe('what is wrong with a declaration', () => {
+  it('is told in plain words, with the name that was meant', () => {
+    const given = {
+      name: 'notes',
+      acess: {},
+      fields: { a: { type: 'strng' }, b: { type: 'string', maxLenght: 3 }, c: { type: 'integer', minimum: 'one' } },
+    }
+    const { problems } = checkCollections([given, { fields: {} }])
+    const told = problems.map(({ setting, message, suggestion }) => `${setting.slice(22)} ${message} ${suggestion}`)
+    assert.ok(told.includes('#/acess There is no such key here. Did you mean "access"?'), told.join('\n'))
+    assert.ok(told.some((one) => /#\/fields\/a\/type It must be one of string, .* Did you mean "string"\?$/.test(one)))
+    assert.ok(told.includes('#/fields/b/maxLenght There is no such key here. Did you mean "maxLength"?'))
+    assert.ok(told.some((one) => one.startsWith('#/fields/c/minimum It must be a number.')))
+    assert.ok(told.some((one) => one.startsWith('#/name It is missing.')))
+  })
+})
+
 describe('collections given in code', () => {
   it('are checked as files are', () => {
     const { collections, problems } = checkCollections([feedback, { name: 'x' }, 7])

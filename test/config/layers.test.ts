@@ -140,3 +140,8 @@ test('the nearest name is found within a few letters and not beyond', () => {
   assert.equal(nearest('ab', names), null)
   assert.equal(nearest('x'.repeat(1_000_000), names), null)
 })
+
+test('a key without its unit, misspelt, is told the setting that was meant', () => {
+  const { problems } = settingsFromOptions(JSON.parse('{"http":{"bodyLimt":5}}'))
+  assert.equal(problems[0]?.suggestion, 'Did you mean http.bodyLimitBytes?')
+})
