@@ -12,6 +12,8 @@ export type DatabaseObservation =
       readonly from: StateName
       readonly to: StateName
       readonly reason: EventType
+      /** False: no primary is declared, and the fallback is simply the local database. */
+      readonly declared: boolean
       readonly fault: Fault | null
       /** How long `from` lasted. */
       readonly lastedMs: number

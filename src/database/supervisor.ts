@@ -290,6 +290,7 @@ export class Supervisor {
       from,
       to: after.name,
       reason,
+      declared: this.#config.declared,
       fault,
       lastedMs: event.at - since,
       store,

@@ -63,12 +63,15 @@ const attemptWords: Readonly<Record<Of<'connection.attempt.failed'>['what'], str
 }
 
 /** One line per change of state, loud when less serves than before. */
-function changedLine({ from, to, reason, fault, lastedMs, store }: Of<'connection.changed'>): Line {
+function changedLine({ from, to, reason, declared, fault, lastedMs, store }: Of<'connection.changed'>): Line {
   // The line before, on the way here, has said it.
   const isSaid = fault === null || (from === 'CONNECTING_FALLBACK' && to === 'FALLBACK_CONNECTED')
   const why = isSaid ? '' : `: ${fault.summary}`
+  // Whoever declared no primary has never heard of a fallback; programs find the states' own words in the fields.
+  const named = (word: string): string =>
+    declared ? word : word.replace('FALLBACK', 'LOCAL').replace('fallback', 'local')
   const where = store === null ? '' : ` (${store})`
-  return line(changedLevel(to, fault), `${from} -> ${to}${where}, because ${reason}${why}`, {
+  return line(changedLevel(to, fault), `${named(from)} -> ${named(to)}${where}, because ${named(reason)}${why}`, {
     from,
     to,
     reason,

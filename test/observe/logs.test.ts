@@ -35,6 +35,14 @@ test('a change of state is one line with its reason, each time', async () => {
   assert.equal(lines()[0]?.level, 'warn')
 })
 
+test('without a declared primary the sentence says local, and the fields keep the states’ own words', async () => {
+  const { log, lines } = await writtenLog()
+  log.observe({ ...everyObservation['connection.changed'], declared: false, fault: null, to: 'FALLBACK_CONNECTED' })
+  const [said] = lines()
+  assert.match(String(said?.msg), /-> LOCAL_CONNECTED/)
+  assert.equal(said?.to, 'FALLBACK_CONNECTED')
+})
+
 test('the request log can be switched off, also while the service runs', async () => {
   const { log, texts } = await writtenLog({ requests: false })
   log.observe(everyObservation['request.answered'])

@@ -39,6 +39,7 @@ export const refused: Fault = {
 /** One of each: a new observation does not compile without its place here. */
 export const everyObservation: { readonly [T in Observation['type']]: Extract<Observation, { type: T }> } = {
   'connection.changed': {
+    declared: true,
     type: 'connection.changed',
     from: 'CONNECTING_PRIMARY',
     to: 'CONNECTING_FALLBACK',
