@@ -19,6 +19,9 @@ export const repository: string = resolve(fileURLToPath(import.meta.url), '../..
  */
 export const mainEntry: string = join(repository, isBuilt() ? 'dist/main.js' : 'src/main.ts')
 
+/** The cache of the build's own launcher; where it cannot be written, Node goes on without. */
+const compileCache = { NODE_COMPILE_CACHE: join(repository, 'dist/cache') }
+
 /** True when tests may become another user. */
 export const isRoot: boolean = process.getuid?.() === 0
 
@@ -95,7 +98,7 @@ export async function startProcess(t: Cleanup, options: ProcessOptions = {}): Pr
   if (asUser.uid !== undefined && options.give !== false) await giveTo(dir, asUser.uid, asUser.gid)
   const child = spawn(options.command ?? process.execPath, options.args ?? [mainEntry], {
     cwd: dir,
-    env: cleanEnvironment(dir, options.env),
+    env: cleanEnvironment(dir, { ...(options.args === undefined ? compileCache : {}), ...options.env }),
     stdio: ['ignore', 'pipe', 'pipe'],
     ...asUser,
   })
@@ -183,8 +186,6 @@ export function cleanEnvironment(
     PORT: '0',
     HOST: '127.0.0.1',
     LOG_FORMAT: 'json',
-    // What the build's own launcher uses; where it cannot be written, Node goes on without.
-    NODE_COMPILE_CACHE: join(repository, 'dist/cache'),
     ...env,
   }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
