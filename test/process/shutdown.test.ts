@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -9,6 +9,8 @@ import { rawConnect } from '../http/support.ts'
 import { repository, type Service, startProcess, startService } from '../support/process.ts'
 import { until, within } from '../support/until.ts'
 import { childrenOf, listeningPorts } from './kernel.ts'
+import { makeHome } from './sight.ts'
+import { lockFile, makeDatabase } from './sqlite-files.ts'
 
 const row = JSON.stringify({ rating: 5 })
 const head = `POST /api/feedback HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${row.length}\r\n\r\n`
@@ -80,6 +82,24 @@ test('a client that never finishes holds the end up for no longer than SHUTDOWN_
   assert.deepEqual(await service.end('SIGTERM', 5_000), { code: 0, signal: null })
   const tookMs = performance.now() - startedAt
   assert.ok(tookMs > 400 && tookMs < 3_000, `${tookMs}`)
+})
+
+test('a request that waits for a database when the end comes is answered, not cut', async (t) => {
+  const dir = await makeHome(t)
+  await mkdir(join(dir, 'data'))
+  const file = join(dir, 'data/production.db')
+  await makeDatabase(file)
+  const lock = await lockFile(t, file)
+  const service = await startService(t, { cwd: dir, env: { SHUTDOWN_TIMEOUT: '4s', ADMIN_TOKEN: 'a-token-of-tests' } })
+  const waiting = service.fetch('/api/feedback')
+  await until(() => service.log().some((line) => line.to === 'CONNECTING_FALLBACK'), { what: 'the opening' })
+  const ended = service.end('SIGTERM', 6_000)
+  const answer = await waiting
+  assert.equal(answer.status, 503)
+  assert.equal(((await answer.json()) as { code: string }).code, 'CLOSING') // Our own problem document.
+  assert.ok(answer.headers.has('retry-after'))
+  assert.equal((await ended).code, 0)
+  await lock.release()
 })
 
 test('a second signal ends the process at once', async (t) => {
