@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 import { listeningPorts } from './kernel.ts'
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
-const token = 'admin-Token+with/specials=0123456789'
+const token = 'admin:Token+with/specials=0123456789'
 const wrongToken = 'somebody-elses-token-of-length'
 const password = 'pa55-w@rd/with#everything'
 const spelled = encodeURIComponent(password)
