@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { HoldfastError } from '../errors.ts'
+import { parseParameter } from './parameter.ts'
 
 /** Deeper JSON is refused: whoever walks a value by recursion must not run out of stack. */
 const maxDepth = 100
+
+const maxContentTypeLength = 200
 
 /**
  * The body of a request as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BAD_ENCODING or BAD_JSON, and
@@ -44,13 +47,19 @@ function parseText(text: string): unknown {
 }
 
 function checkContentType(req: IncomingMessage): void {
-  const [type = '', ...parameters] = (req.headers['content-type'] ?? '').split(';')
+  const given = req.headers['content-type'] ?? ''
+  if (given.length > maxContentTypeLength) {
+    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', {
+      detail: `A Content-Type has at most ${maxContentTypeLength} characters.`,
+    })
+  }
+  const [type = '', ...parameters] = given.split(';')
   if (!/^application\/(?:[\w.!#$&^-]+\+)?json$/i.test(type.trim())) {
     throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED')
   }
   for (const parameter of parameters) {
-    const charset = /^\s*charset\s*=\s*"?([^"]*?)"?\s*$/i.exec(parameter)?.[1]
-    if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
+    const { name, value } = parseParameter(parameter) ?? { name: '', value: '' }
+    if (name === 'charset' && !/^utf-?8$/i.test(value)) {
       throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'JSON is UTF-8; another charset is not taken.' })
     }
   }

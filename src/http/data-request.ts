@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { pageRows } from '../collection/rows.ts'
 import type { Demand } from '../database/store.ts'
 import { HoldfastError } from '../errors.ts'
+import { parseParameter } from './parameter.ts'
 
 /** Which page of a list is asked for. */
 export interface Page {
@@ -50,9 +51,9 @@ export function parseDemand(req: IncomingMessage): Demand | undefined {
   if (prefer === undefined) return undefined
   const text = Array.isArray(prefer) ? prefer.join(',') : prefer
   for (const preference of text.split(/[,;]/)) {
-    const found = /^\s*durability\s*=\s*"?([^"\s]*)"?\s*$/i.exec(preference)
-    if (found === null) continue
-    const word = found[1]?.toLowerCase()
+    const found = parseParameter(preference)
+    if (found?.name !== 'durability') continue
+    const word = found.value.toLowerCase()
     if (word === 'primary' || word === 'journal') return word
     throw new HoldfastError('BAD_REQUEST', { detail: '"Prefer: durability=" takes primary or journal.' })
   }
