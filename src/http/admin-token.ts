@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../config/data-places.ts'
@@ -17,8 +17,8 @@ export interface AdminToken {
 
 const fileName = 'admin-token'
 const maxBytes = 1_024
-/** How long a file may be empty: another process may be between making and writing it. */
-const emptyLimitMs = 500
+/** How long a file may be empty or have a second link: another process may be between making and finishing it. */
+const unfinishedLimitMs = 500
 
 /**
  * The configured token, else the one in the data directory, else a fresh one that is written there, readable by its
@@ -41,35 +41,51 @@ function draw(): string {
 
 /** Null when there is no file. Throws when there is something else, or nothing that could be a token. */
 async function readToken(path: string): Promise<AdminToken | null> {
-  const limit = performance.now() + emptyLimitMs
+  const limit = performance.now() + unfinishedLimitMs
   for (;;) {
     const found = await readFileOnce(path)
     if (found === null) return null
     const text = found.text.trim()
-    if (text === '' && performance.now() < limit) {
+    if ((text === '' || found.links > 1) && performance.now() < limit) {
       await new Promise((resolve) => setTimeout(resolve, 20))
       continue
     }
+    if (found.links > 1) throw new Error('it has a second name (a hard link), through which others may change it')
     if (!/^[\x21-\x7e]{8,}$/.test(text)) throw new Error('it holds no token (at least 8 characters on one line)')
     const problems = found.wasOpen ? [wasReadable(path)] : []
     return { token: new Secret(text), source: { from: 'file', path, fresh: false }, problems }
   }
 }
 
-async function readFileOnce(path: string): Promise<{ readonly text: string; readonly wasOpen: boolean } | null> {
+interface FoundFile {
+  readonly text: string
+  readonly wasOpen: boolean
+  /** How many names it has. */
+  readonly links: number
+}
+
+async function readFileOnce(path: string): Promise<FoundFile | null> {
   const handle = await openSafely(path)
   if (handle === null) return null
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) throw new Error('it is no regular file')
     if (stat.size > maxBytes) throw new Error('it is too large')
+    assertOurs(stat)
     const wasOpen = (stat.mode & 0o077) !== 0
     // Where modes mean nothing (some mounts) this fails, and the warning says what is the case.
     if (wasOpen) await handle.chmod(0o600).catch(() => {})
-    return { text: await handle.readFile('latin1'), wasOpen }
+    return { text: await handle.readFile('latin1'), wasOpen, links: stat.nlink }
   } finally {
     await handle.close()
   }
+}
+
+/** Whoever may write the file chooses who is admin: a file that was planted is no token. Windows has no such owners. */
+function assertOurs(stat: Stats): void {
+  if (process.getuid === undefined) return
+  if (stat.uid !== process.getuid() && stat.uid !== 0) throw new Error('it belongs to another user')
+  if ((stat.mode & 0o022) !== 0) throw new Error('other users may write it')
 }
 
 /** Follows no symbolic link (it would read a file of somebody's choosing) and waits for no pipe. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -9,6 +9,9 @@ import { ensureAdminToken } from '../../src/http/admin-token.ts'
 import { makeTempDir } from '../support/temp.ts'
 
 const run = promisify(execFile)
+
+/** Only root may give a file away. */
+const cannotChown = process.getuid?.() === 0 ? false : 'only root can plant such a file'
 
 test('a configured token is used, and nothing is written', async (t) => {
   const dir = await makeTempDir(t)
@@ -56,7 +59,22 @@ test('a file that others can read is used, tightened and named', async (t) => {
   assert.equal((await stat(path)).mode & 0o777, 0o600)
 })
 
+/** A file that holds what could be a token. */
+async function planted(path: string, change: () => Promise<unknown>): Promise<void> {
+  await writeFile(path, 'a-token-of-a-stranger\n')
+  await change()
+}
+
+test('a file of another user is no token, though it could be read', { skip: cannotChown }, async (t) => {
+  const dir = await makeTempDir(t)
+  await planted(join(dir, 'admin-token'), () => chown(join(dir, 'admin-token'), 4_711, 4_711))
+  const found = await ensureAdminToken(dir, null)
+  assert.equal(found.source.from, 'memory')
+  assert.match(found.problems[0]?.message ?? '', /belongs to another user/)
+})
+
 test('what is no token is left as it is, and nobody is admin', async (t) => {
+  const elsewhere = await makeTempDir(t)
   const cases: readonly (readonly [string, (path: string) => Promise<unknown>])[] = [
     ['an empty file', (path) => writeFile(path, '')],
     ['a short one', (path) => writeFile(path, 'abc')],
@@ -65,6 +83,9 @@ test('what is no token is left as it is, and nobody is admin', async (t) => {
     ['a large file', (path) => writeFile(path, 'x'.repeat(5_000))],
     ['a directory', (path) => mkdir(path)],
     ['a pipe', (path) => run('mkfifo', [path])],
+    ['a file that its group may write', (path) => planted(path, () => chmod(path, 0o660))],
+    ['a file that all may write', (path) => planted(path, () => chmod(path, 0o646))],
+    ['a file with a second name', (path) => planted(path, () => link(path, join(elsewhere, 'its-second-name')))],
     ['a link to a secret', (path) => symlink('/etc/hostname', path)],
     ['a link to nothing', (path) => symlink('/nowhere/at/all', path)],
   ]
