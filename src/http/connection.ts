@@ -13,6 +13,8 @@ const lingerMs = 500
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  /** Notices the end of the answer, whole or cut; once, however often it is called. */
+  end(): void
 }
 
 /**

@@ -6,6 +6,7 @@ import { checkAddress } from './address.ts'
 import { refusalOf, requestIdOf, sendError } from './answers.ts'
 import { type App, createApp, dispatch, type Refusal, routeOf } from './app.ts'
 import { createClientErrorHandler, type Exchange } from './connection.ts'
+import { Line } from './line.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
 import { OwnResponse } from './own-response.ts'
@@ -43,15 +44,23 @@ export function createHttp(parts: HttpParts): Http {
   const sockets = new Set<Socket>()
   let server: Server | null = null
   let closed: Promise<void> | null = null
-  const handler: RequestListener = (req, res) => {
-    const exchange = begin(parts, inFlight, req, res)
-    if (closed !== null) res.setHeader('Connection', 'close')
+  const start = ({ req, res }: Exchange) => {
+    // Answered while it waited: its body broke.
+    if (res.writableEnded) return
+    if (closed !== null && !res.headersSent) res.setHeader('Connection', 'close')
     try {
       checkAddress(req, parts.settings().http.urlLimitBytes)
     } catch (error) {
       return sendError(req, res, error)
     }
-    dispatch(app, exchange.req, res)
+    dispatch(app, req, res)
+  }
+  const cut = (socket: Socket) => {
+    for (const exchange of inFlight) if (exchange.req.socket === socket) exchange.end()
+  }
+  const handler: RequestListener = (req, res) => {
+    const line = Line.of(req.socket, start, cut)
+    line.enter(begin(parts, inFlight, line, req, res))
   }
   return {
     handler,
@@ -77,10 +86,21 @@ export function createHttp(parts: HttpParts): Http {
 }
 
 /** Puts on the headers of every answer, and notices its end. */
-function begin(parts: HttpParts, inFlight: Set<Exchange>, req: IncomingMessage, res: ServerResponse): Exchange {
+function begin(
+  parts: HttpParts,
+  inFlight: Set<Exchange>,
+  line: Line,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Exchange {
   const startedAt = performance.now()
-  const exchange: Exchange = { req, res }
   const url = req.url ?? '/'
+  const end = () => {
+    if (!inFlight.delete(exchange)) return
+    observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
+    line.leave()
+  }
+  const exchange: Exchange = { req, res, end }
   inFlight.add(exchange)
   if (res instanceof OwnResponse) {
     res.requestId = requestIdFor(req)
@@ -88,10 +108,7 @@ function begin(parts: HttpParts, inFlight: Set<Exchange>, req: IncomingMessage, 
     res.setHeader('X-Request-Id', requestIdFor(req))
     res.setHeader('X-Content-Type-Options', 'nosniff')
   }
-  res.on('close', () => {
-    inFlight.delete(exchange)
-    observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
-  })
+  res.on('close', end)
   return exchange
 }
 
