@@ -18,6 +18,9 @@ import { version } from './version.ts'
 /** Nothing of ours should come to this: the service could not even start. */
 const defect = 'The service could not be started, for a reason that is a defect of ours.'
 
+// This signal makes Node open a debugger that asks nobody who he is; a listener takes its place.
+process.on('SIGUSR1', () => undefined)
+
 /** The process: load, listen, obey signals, end with a code. */
 const cwd = process.cwd()
 const found = await resolveAll({ env: process.env, cwd })

@@ -125,6 +125,19 @@ test('SIGTERM before it listens ends it too', async (t) => {
   assert.ok(signal === 'SIGTERM' || code === 0, `${code} ${signal}`)
 })
 
+for (const entry of ['src/cli/start.js', 'src/cli/holdfast.js', 'src/main.ts']) {
+  test(`SIGUSR1 opens no debugger (${entry})`, async (t) => {
+    const service = await startService(t, { args: [join(repository, entry)] })
+    const before = listeningPorts(service.pid)
+    service.child.kill('SIGUSR1')
+    // Node would have opened it by the time it has answered some requests.
+    for (let at = 0; at < 20; at++) assert.equal((await service.fetch('/health/live')).status, 200)
+    assert.deepEqual(listeningPorts(service.pid), before)
+    assert.equal((await service.end()).code, 0)
+    assert.doesNotMatch(service.output(), /Debugger listening/)
+  })
+}
+
 test('stdin that is closed is no reason to end', async (t) => {
   const main = join(repository, 'src/main.ts')
   const service = await startService(t, {
