@@ -14,6 +14,7 @@ const maxContentTypeLength = 200
  */
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
   checkContentType(req)
+  checkTransferEncoding(req)
   const parsed = parsedBefore(req)
   if (parsed !== undefined) return parsed.body
   const bytes = await readBytes(req, limitBytes)
@@ -67,6 +68,13 @@ function checkContentType(req: IncomingMessage): void {
   if (encoding !== undefined && encoding.trim() !== '' && encoding.trim().toLowerCase() !== 'identity') {
     throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'A compressed body is not taken.' })
   }
+}
+
+/** Node undoes `chunked` alone: with `gzip, chunked` the compressed bytes would be taken for the body. */
+function checkTransferEncoding(req: IncomingMessage): void {
+  const coding = req.headers['transfer-encoding']
+  if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
+  throw new HoldfastError('BAD_REQUEST', { detail: 'No Transfer-Encoding but "chunked" is taken.' })
 }
 
 /** In an Express application `express.json()` may have read the body already; then there is nothing left to wait for. */

@@ -65,6 +65,18 @@ for (const [what, type, body, expected] of taken) {
   })
 }
 
+test('a body under another transfer coding than chunked is refused, and one that is chunked is taken', async (t) => {
+  const { port } = await serve(t, echo)
+  const send = async (coding: string) => {
+    const head = `POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n`
+    const raw = rawConnect(t, port, `${head}Transfer-Encoding: ${coding}\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)
+    return parseAnswer(await within(raw.closed, 5_000))
+  }
+  const refused = await send('gzip, chunked')
+  assert.deepEqual([refused.status, JSON.parse(refused.body).code], [400, 'BAD_REQUEST'])
+  assert.deepEqual([(await send('chunked')).status, (await send('Chunked')).status], [200, 200])
+})
+
 test('__proto__ in a body is an ordinary key, and no prototype changes', async (t) => {
   const { base } = await serve(t, (app) =>
     app.post('/keys', async (req, res) => {
