@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { errorCodeOf } from '../config/error-code.ts'
 import { findJsonFault } from '../config/json-place.ts'
 import type { Origin, Problem } from '../config/problem.ts'
+import { readTextFile } from '../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
 import type { CollectionProblemCode } from './codes.ts'
 import { bounds, type Collection } from './declaration.ts'
@@ -99,25 +100,15 @@ function setDefect(collection: Collection, places: ReadonlyMap<string, string>):
 
 async function readDeclaration(path: string): Promise<{ readonly value: unknown } | { readonly defect: Defect }> {
   const defective = (message: string, suggestion: string) => ({ defect: { pointer: '', message, suggestion } })
-  let text: string
-  try {
-    const found = await stat(path)
-    if (!found.isFile()) return defective('It is no file.', 'Remove it or give it another name.')
-    if (found.size > bounds.fileBytes) {
-      return defective(`It is larger than ${bounds.fileBytes} bytes.`, 'A collection is a short declaration.')
-    }
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
-  } catch (error) {
-    if (error instanceof TypeError) return defective('It is not valid UTF-8.', 'Save the file as UTF-8.')
-    return defective(
-      `It cannot be read (${errorCodeOf(error) ?? 'unknown'}).`,
-      'Make it readable for the user that runs the service.',
-    )
+  const file = await readTextFile(path, bounds.fileBytes)
+  if ('reason' in file) {
+    const suggestion = `A collection is a text in UTF-8 of at most ${bounds.fileBytes} bytes, readable for the user that runs the service.`
+    return defective(`It ${file.reason}.`, suggestion)
   }
   try {
-    return { value: JSON.parse(text) }
+    return { value: JSON.parse(file.text) }
   } catch {
-    const place = findJsonFault(text)
+    const place = findJsonFault(file.text)
     const where = place === null ? 'it breaks' : `line ${place.line}, column ${place.column}: ${place.hint}`
     return defective(`It is not valid JSON: ${where}.`, 'Mend the JSON; comments and trailing commas are not taken.')
   }

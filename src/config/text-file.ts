@@ -1,4 +1,5 @@
-import { open, stat } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { errorCodeOf } from './error-code.ts'
 
 /** The text of a file, or why there is none. `isMissing` tells the file that simply is not there from all other reasons. */
@@ -7,11 +8,14 @@ export type TextFile = { readonly text: string } | { readonly reason: string; re
 /** Reads a whole UTF-8 file of at most `limitBytes`, without its byte order mark. Never throws, never waits for a pipe or a device. */
 export async function readTextFile(path: string, limitBytes: number): Promise<TextFile> {
   try {
-    // Before opening: opening a pipe waits for its writer, perhaps for ever.
-    const found = await stat(path)
-    if (found.isDirectory()) return unusable('is a directory')
-    if (!found.isFile()) return unusable('is not a regular file')
-    const content = await readBounded(path, limitBytes)
+    // Before opening: merely to open a device can do something.
+    const refused = refusalOf(await stat(path))
+    if (refused !== null) return refused
+    // Another may stand there by now: opening a pipe would wait for its writer, perhaps for ever.
+    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const replaced = refusalOf(await file.stat())
+    if (replaced !== null) return replaced
+    const content = await readBounded(file, limitBytes)
     if (content === null) return unusable(`is larger than ${limitBytes} bytes`)
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(content) }
   } catch (error) {
@@ -20,8 +24,7 @@ export async function readTextFile(path: string, limitBytes: number): Promise<Te
 }
 
 /** Null when there is more than `limitBytes`; the size that `stat` gave is not trusted, since /proc says 0. */
-async function readBounded(path: string, limitBytes: number): Promise<Uint8Array | null> {
-  await using file = await open(path, 'r')
+async function readBounded(file: FileHandle, limitBytes: number): Promise<Uint8Array | null> {
   const buffer = new Uint8Array(limitBytes + 1)
   let length = 0
   while (length < buffer.length) {
@@ -30,6 +33,11 @@ async function readBounded(path: string, limitBytes: number): Promise<Uint8Array
     length += bytesRead
   }
   return null
+}
+
+function refusalOf(found: Stats): TextFile | null {
+  if (found.isDirectory()) return unusable('is a directory')
+  return found.isFile() ? null : unusable('is not a regular file')
 }
 
 function unusable(reason: string): TextFile {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { checkCollections, loadCollections } from '../../src/collection/load.ts'
 import { makeTempDir, writeFiles } from '../support/temp.ts'
+import { within } from '../support/until.ts'
 import { feedback } from './support.ts'
 
 const good = JSON.stringify(feedback)
@@ -42,6 +44,20 @@ describe('the collections folder', () => {
     assert.match(broken?.message ?? '', /line 3/)
     const twin = problems.find(({ setting }) => setting === 'c/d-twin.json#/name')
     assert.match(twin?.message ?? '', /c\/c\.json/)
+  })
+
+  it('reads no more of a file than a collection may have, whatever size the system gives', async (t) => {
+    const cwd = await makeTempDir(t)
+    await writeFiles(cwd, { 'c/c.json': good })
+    // /proc says that a process's own map of pages has 0 bytes; it has terabytes, and takes no odd reads.
+    await symlink('/proc/self/pagemap', join(cwd, 'c/huge.json'))
+    const { collections, problems } = await within(loadCollections('c', cwd), 10_000)
+    assert.equal(collections.length, 1)
+    assert.equal(problems.length, 1)
+    assert.match(
+      problems[0]?.message ?? '',
+      /^It (is larger than 262144 bytes|cannot be read \(EINVAL\)|may not be read .*)\.$/,
+    )
   })
 
   it('keeps the collection of the file that is called like it, whatever copies of it come before', async (t) => {
