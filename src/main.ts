@@ -3,6 +3,7 @@ import type { Problem } from './config/problem.ts'
 import type { Settings } from './config/settings.ts'
 import { exitCodeFor } from './config/strict.ts'
 import { boot } from './database/boot.ts'
+import { takeSignals } from './early-signals.ts'
 import { type AdminToken, ensureAdminToken } from './http/admin-token.ts'
 import { ListenError } from './http/listen.ts'
 import { modulesEntry } from './modules.ts'
@@ -43,9 +44,12 @@ async function run(found: Resolved, log: Log): Promise<void> {
   const token = await ensureAdminToken(data.path ?? places[0] ?? cwd, settings.admin.token)
   log.hide([token.token])
   const service = createService(found, token, data.problems, log)
-  obeySignals(service, log)
+  const ready = Promise.withResolvers<void>() // What is read anew before the first reading is in force would be lost.
+  const isClosing = obeySignals(service, log, ready.promise)
+  if (isClosing()) return
   try {
     await service.listen()
+    ready.resolve()
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
     await service.close()
@@ -93,8 +97,8 @@ function announce(service: Service, { config }: Resolved, token: AdminToken, log
   }
 }
 
-/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a terminal. */
-function obeySignals(service: Service, log: Log): void {
+/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a terminal. Those that came during the start count. Returns whether the end has begun. */
+function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () => boolean {
   let closing = false
   const close = (signal: NodeJS.Signals): void => {
     if (closing) process.exit(1)
@@ -103,13 +107,12 @@ function obeySignals(service: Service, log: Log): void {
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
+  const reread = () => ready.then(() => loadSettings({ env: process.env, cwd })).then((read) => service.reload(read))
   // A terminal that is closed sends the same signal, and means the end.
-  if (process.stdout.isTTY) process.on('SIGHUP', close)
-  else
-    process.on(
-      'SIGHUP',
-      () => void loadSettings({ env: process.env, cwd }).then((settings) => service.reload(settings)),
-    )
+  const hangUp = process.stdout.isTTY ? close : () => void reread()
+  process.on('SIGHUP', hangUp)
+  for (const signal of takeSignals()) signal === 'SIGHUP' ? hangUp(signal) : close(signal)
+  return () => closing
 }
 
 /** The sentence is the last thing on the screen, whatever else the log had to say. */

@@ -24,6 +24,7 @@ export function isBuilt() {
  * where another user could lay code for us to run; where that cannot be written, Node goes on without.
  */
 export async function importEntry(name) {
+  if (name === 'main') holdSignals()
   const built = existsSync(stamp) && (!existsSync(join(root, 'src/main.ts')) || isBuilt())
   if (built) {
     const module = await import('node:module')
@@ -36,6 +37,21 @@ export async function importEntry(name) {
     return
   }
   return import(pathToFileURL(join(root, name === 'main' ? 'src/main.ts' : 'src/cli/main.ts')).href)
+}
+
+/** Remembers what arrives before the service can obey it: what src/early-signals.ts does, and hands on. */
+function holdSignals() {
+  const seen = []
+  const remember = (signal) => {
+    if (signal !== 'SIGHUP' && seen.some((one) => one !== 'SIGHUP')) process.exit(1)
+    seen.push(signal)
+  }
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP']
+  const release = () => {
+    for (const signal of signals) process.removeListener(signal, remember)
+  }
+  for (const signal of signals) process.on(signal, remember)
+  globalThis[Symbol.for('holdfast.signals')] = { seen, release }
 }
 
 /** The newest change below a path; a folder's own time tells of files that were removed. 0 when it is not there. */

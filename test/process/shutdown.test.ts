@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -136,6 +137,37 @@ for (const entry of ['src/cli/start.js', 'src/cli/holdfast.js', 'src/main.ts']) 
     assert.equal((await service.end()).code, 0)
     assert.doesNotMatch(service.output(), /Debugger listening/)
   })
+}
+
+/** A plugin whose import waits for a file: the start stands still for as long as the test wants. */
+const waiting = `
+import { existsSync, writeFileSync } from 'node:fs'
+writeFileSync('importing', '')
+while (!existsSync('go')) await new Promise((resolve) => setTimeout(resolve, 10))
+export const driver = {}`
+
+for (const entry of ['src/cli/start.js', 'src/main.ts']) {
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    test(`${signal} during the start is obeyed as soon as something can (${entry})`, async (t) => {
+      const env = { DRIVERS: 'sqlite,./waiting.mjs' }
+      const running = await startProcess(t, {
+        args: [join(repository, entry)],
+        files: { 'waiting.mjs': waiting },
+        env,
+      })
+      await until(() => existsSync(join(running.dir, 'importing')), { withinMs: 20_000, what: 'the import' })
+      running.child.kill(signal)
+      await writeFile(join(running.dir, 'go'), '')
+      const events = () => running.log().map(({ event }) => event)
+      if (signal === 'SIGHUP') {
+        await until(() => events().includes('settings.reloaded'), { what: 'the reload' })
+        running.child.kill('SIGTERM')
+      }
+      assert.deepEqual(await running.exited, { code: 0, signal: null }, running.output())
+      assert.equal(events().includes('http.listening'), signal === 'SIGHUP')
+      assert.equal(events().at(-1), 'service.closed')
+    })
+  }
 }
 
 test('stdin that is closed is no reason to end', async (t) => {
