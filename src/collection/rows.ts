@@ -2,15 +2,15 @@ import type { Outcome, RunWork, Session, WorkOptions } from '../database/session
 import type { Demand, Store } from '../database/store.ts'
 import { drawId } from '../database/work-session.ts'
 import type { Row } from '../driver/driver.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
+import { decodeCursor } from './cursor.ts'
 import type { Collection } from './declaration.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
+import { pageText } from './page.ts'
 import { RowTable } from './row-table.ts'
 import type { Tables } from './tables.ts'
 import { type FieldValue, Validator } from './validator.ts'
 
-/** A list gives so many rows when nothing is said, and never more than `max`. */
-export const pageRows: { readonly default: number; readonly max: number } = { default: 20, max: 100 }
+export { pageRows } from './page.ts'
 
 /** What became of a request for one row. */
 export type RowResult =
@@ -79,7 +79,7 @@ export class Rows {
     return this.#deps.run(async (session) => {
       const table = this.#table(session, request)
       // One more than asked tells whether there is a next page.
-      return pageText(table, await table.list(session, limit + 1, after), limit)
+      return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
     }, readOptions)
   }
 
@@ -233,16 +233,4 @@ async function expectation(
   if (match === null || match === '*') return { attempt: null, settled: null }
   if (!isNamed(match, row.holdfast_attempt)) return { attempt: null, settled: { is: 'mismatch' } }
   return { attempt: String(row.holdfast_attempt), settled: null }
-}
-
-function pageText(table: RowTable, rows: readonly Row[], limit: number): string {
-  const count = Math.min(rows.length, limit)
-  let items = ''
-  for (let at = 0; at < count; at++) {
-    const row = rows[at]
-    if (row !== undefined) items += at === 0 ? table.serialize(row) : `,${table.serialize(row)}`
-  }
-  const last = rows.length > limit ? rows[count - 1] : undefined
-  const next = last === undefined ? 'null' : `"${encodeCursor(String(last.id))}"`
-  return `{"items":[${items}],"next":${next}}`
 }

@@ -80,6 +80,33 @@ describe('rows', () => {
     }
   })
 
+  it('come in pages of at most 1 MiB, each with one row at least', async (t) => {
+    const large = { ...feedback, fields: { comment: { type: 'string', maxLength: 2_000_000 } } } as const
+    const house = openHouse(t, await makeTempDir(t), [large])
+    const rows = house.rows('feedback')
+    const made: string[] = []
+    // Characters of one, two and three bytes; the last row alone is larger than a page may be.
+    for (const [unit, length] of [
+      ['x', 400_000],
+      ['é', 300_000],
+      ['€', 300_000],
+      ['y', 400_000],
+      ['€', 700_000],
+    ] as const)
+      for (let times = 0; times < 2; times++) made.push((await rows.create({ comment: unit.repeat(length) })).value.id)
+    const seen: string[] = []
+    let cursor: string | null = null
+    do {
+      const { value }: { value: string } = await rows.list(100, cursor)
+      const page: { items: { id: string }[]; next: string | null } = JSON.parse(value)
+      assert.ok(page.items.length > 0)
+      assert.ok(page.items.length === 1 || Buffer.byteLength(value) <= 1_048_576 + 200, `${Buffer.byteLength(value)}`)
+      seen.push(...page.items.map(({ id }) => id))
+      cursor = page.next
+    } while (cursor !== null)
+    assert.deepEqual(seen, made.toReversed())
+  })
+
   it('are listed once also when others are created and removed between the pages', async (t) => {
     const house = openHouse(t, await makeTempDir(t), [feedback])
     const rows = house.rows('feedback')
