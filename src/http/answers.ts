@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HoldfastError } from '../errors.ts'
 import { type HeaderList, writeHead } from './own-response.ts'
+import { endWith } from './unsent.ts'
 
 /** Headers of one answer, beside those that every answer has. */
 export type AnswerHeaders = Readonly<Record<string, string | number>>
@@ -25,10 +26,11 @@ export function sendText(
   headers?: AnswerHeaders,
 ): void {
   if (res.headersSent || res.destroyed) return
-  const list: HeaderList = ['Content-Type', contentType, 'Content-Length', Buffer.byteLength(text)]
+  const bytes = Buffer.byteLength(text)
+  const list: HeaderList = ['Content-Type', contentType, 'Content-Length', bytes]
   for (const name in headers) list.push(name, headers[name] ?? '')
   writeHead(res, status, list)
-  res.end(text)
+  endWith(res, text, bytes)
 }
 
 /**

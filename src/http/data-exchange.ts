@@ -11,6 +11,10 @@ import { readJson } from './body.ts'
 import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
 import { type HeaderList, writeHead } from './own-response.ts'
 import { storeHeader } from './store-header.ts'
+import { checkUnsent, endWith } from './unsent.ts'
+
+/** What a read is taken to need before it is done: a large page. */
+const expectedBytes = 1024 * 1024
 
 /**
  * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead. It is
@@ -30,13 +34,15 @@ export class DataExchange implements RowRequest {
   /** `GET /api/:collection`: 200 with a page. */
   async list(rows: Rows): Promise<void> {
     const { limit, cursor } = parsePage(this.req.search)
+    checkUnsent(expectedBytes)
     const { value, store, driver } = await rows.list(limit, cursor, this)
-    this.#send(200, value, ['Holdfast-Store', storeHeader(store, driver), 'Cache-Control', caching(rows, 'list')])
+    this.#sendRead(value, ['Holdfast-Store', storeHeader(store, driver), 'Cache-Control', caching(rows, 'list')])
   }
 
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the caller has it. */
   async get(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
+    checkUnsent(expectedBytes)
     const outcome = await rows.get(this.#id(), this)
     const row = this.#row(outcome)
     const headers = rowHeaders(outcome, row)
@@ -44,7 +50,7 @@ export class DataExchange implements RowRequest {
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
     if (isKnown) this.#end(304, headers)
-    else this.#send(200, row.text, headers)
+    else this.#sendRead(row.text, headers)
   }
 
   /** `POST /api/:collection`: 201 with the row, its place and its ETag. */
@@ -108,12 +114,19 @@ export class DataExchange implements RowRequest {
     return headers
   }
 
+  /** What was only read may still be refused: many may have been read at once. */
+  #sendRead(text: string, headers: HeaderList): void {
+    const bytes = Buffer.byteLength(text)
+    checkUnsent(bytes)
+    this.#send(200, text, headers, bytes)
+  }
+
   /** One call with all headers: setting each by itself costs as much as reading the row. */
-  #send(status: number, text: string, headers: HeaderList): void {
+  #send(status: number, text: string, headers: HeaderList, bytes: number = Buffer.byteLength(text)): void {
     if (this.#isGone()) return
-    headers.push('Content-Type', 'application/json', 'Content-Length', Buffer.byteLength(text))
+    headers.push('Content-Type', 'application/json', 'Content-Length', bytes)
     writeHead(this.res, status, headers)
-    this.res.end(text)
+    endWith(this.res, text, bytes)
   }
 
   #end(status: number, headers: HeaderList): void {

@@ -11,6 +11,7 @@ import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
 import { OwnResponse } from './own-response.ts'
 import { requestIdFor } from './request-id.ts'
+import { settle, watch } from './unsent.ts'
 
 /** What the HTTP shell is made from. */
 export interface HttpParts {
@@ -97,11 +98,13 @@ function begin(
   const url = req.url ?? '/'
   const end = () => {
     if (!inFlight.delete(exchange)) return
+    settle(res)
     observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
     line.leave()
   }
   const exchange: Exchange = { req, res, end }
   inFlight.add(exchange)
+  watch(res)
   if (res instanceof OwnResponse) {
     res.requestId = requestIdFor(req)
   } else {
