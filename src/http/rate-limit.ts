@@ -1,5 +1,5 @@
+import { hash, randomBytes } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-import { textHash } from '../collection/text-hash.ts'
 
 /** How much a client may do within how long. */
 export interface Limit {
@@ -19,6 +19,8 @@ export interface RateState {
 const maxClients = 10_000
 
 const sharedPlaces = 1_024
+
+const salt = randomBytes(16).toString('hex')
 
 /** Counts requests by client within fixed windows. In memory: each replica counts for itself. */
 export class RateLimit {
@@ -64,10 +66,15 @@ export class RateLimit {
       if (itsEnd > now) break
       this.#ends.delete(oldest)
     }
-    if (this.#ends.size >= maxClients) return `shared ${textHash(client) % sharedPlaces}`
+    if (this.#ends.size >= maxClients) return `shared ${sharedPlace(client)}`
     this.#ends.set(client, now + this.limit.windowS * 1_000)
     return client
   }
+}
+
+/** Salted: nobody can choose an address whose place is that of a certain other. */
+function sharedPlace(client: string): number {
+  return hash('sha256', salt + client, 'buffer').readUInt32BE() % sharedPlaces
 }
 
 function stateOf(result: RateLimiterRes, isAllowed: boolean): RateState {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { textHash } from '../../src/collection/text-hash.ts'
 import { RateLimit } from '../../src/http/rate-limit.ts'
 
 describe('a rate limit', () => {
@@ -23,5 +24,16 @@ describe('a rate limit', () => {
     for (let at = 0; at < 10_000; at++) if ((await limit.take(`stranger ${at}`)).isAllowed) allowed++
     assert.ok(allowed > 0 && allowed <= 1_024, String(allowed))
     assert.equal((await limit.take('client 5')).isAllowed, false)
+  })
+
+  it('lets nobody choose with whom a place is shared', async () => {
+    const limit = new RateLimit({ requests: 1, windowS: 60 }, () => 0)
+    for (let at = 0; at < 10_000; at++) await limit.take(`client ${at}`)
+    // These have the same place under a hash that everybody can compute.
+    const strangers = Array.from({ length: 40_000 }, (_, at) => `stranger ${at}`)
+    const neighbours = strangers.filter((name) => textHash(name) % 1_024 === 7).slice(0, 20)
+    assert.equal(neighbours.length, 20)
+    const states = await Promise.all(neighbours.map((name) => limit.take(name)))
+    assert.ok(states.filter(({ isAllowed }) => isAllowed).length > 10)
   })
 })
