@@ -12,7 +12,7 @@ export const sqliteProblems = {
   SQLITE_PARAMETER_UNNEEDED: 'A parameter of the address has no meaning here.',
   SQLITE_PARAMETER_IGNORED: 'A parameter of the address has a value that is not taken.',
   SQLITE_PARAMETER_UNKNOWN: 'A parameter of the address is unknown.',
-  SQLITE_NOT_A_FILE: 'A folder is at the place of the file.',
+  SQLITE_NOT_A_FILE: 'A folder, a pipe or a device is at the place of the file.',
   SQLITE_UNWRITABLE: 'The file or its folder cannot be written.',
   SQLITE_NOT_A_DATABASE: 'The file is no SQLite database.',
   SQLITE_OTHER_PLACE: 'Another place than the configured one is used.',

@@ -40,7 +40,8 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
   }
   const found = await stat(file).catch(() => null)
   if (found !== null && !found.isFile()) {
-    say('SQLITE_NOT_A_FILE', severity, `${shown} is a folder.`, 'Name a file.')
+    const what = found.isDirectory() ? 'a folder' : 'no regular file but a pipe, a socket or a device'
+    say('SQLITE_NOT_A_FILE', severity, `${shown} is ${what}.`, 'Name a file.')
     return false
   }
   const folder = await nearestExisting(dirname(file))

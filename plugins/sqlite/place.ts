@@ -73,9 +73,11 @@ async function assertFile(file: string, root: string): Promise<void> {
   })
   if (found === null) return
   if (found.isSymbolicLink()) await assertWithin(await realpath(file), root)
-  if ((await stat(file)).isFile()) return
+  const goal = await stat(file)
+  if (goal.isFile()) return
   const summary = 'What stands at the place of the SQLite file is no file.'
-  throw faultError('unwritable', 'SQLITE_NOT_A_FILE', summary, 'Name a file; a folder of that name is in the way.')
+  const what = goal.isDirectory() ? 'a folder' : 'a pipe, a socket or a device'
+  throw faultError('unwritable', 'SQLITE_NOT_A_FILE', summary, `Name a file; ${what} of that name is in the way.`)
 }
 
 async function probe(folder: string, wish: JournalMode, size: number): Promise<JournalMode> {

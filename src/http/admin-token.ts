@@ -17,6 +17,8 @@ export interface AdminToken {
 
 const fileName = 'admin-token'
 const maxBytes = 1_024
+/** What people draw has at least this many characters; shorter ones are words. */
+const strongLength = 16
 /** How long a file may be empty or have a second link: another process may be between making and finishing it. */
 const unfinishedLimitMs = 500
 
@@ -26,7 +28,7 @@ const unfinishedLimitMs = 500
  * a token that nobody knows is in force. Two processes that start together end with the same token.
  */
 export async function ensureAdminToken(dataDir: string, configured: Secret | null): Promise<AdminToken> {
-  if (configured !== null) return { token: configured, source: { from: 'setting' }, problems: [] }
+  if (configured !== null) return { token: configured, source: { from: 'setting' }, problems: weakness(configured) }
   const path = join(dataDir, fileName)
   try {
     return (await readToken(path)) ?? (await createToken(dataDir, path))
@@ -52,8 +54,9 @@ async function readToken(path: string): Promise<AdminToken | null> {
     }
     if (found.links > 1) throw new Error('it has a second name (a hard link), through which others may change it')
     if (!/^[\x21-\x7e]{8,}$/.test(text)) throw new Error('it holds no token (at least 8 characters on one line)')
-    const problems = found.wasOpen ? [wasReadable(path)] : []
-    return { token: new Secret(text), source: { from: 'file', path, fresh: false }, problems }
+    const token = new Secret(text)
+    const problems = [...(found.wasOpen ? [wasReadable(path)] : []), ...weakness(token)]
+    return { token, source: { from: 'file', path, fresh: false }, problems }
   }
 }
 
@@ -143,6 +146,22 @@ function unusable(path: string, error: unknown): Problem {
     message: `No admin token could be kept in ${path}: ${why}. Until there is one, nobody is admin.`,
     suggestion: 'Set ADMIN_TOKEN, or remove that file and make its directory writable.',
   }
+}
+
+/** A short token is used all the same: whoever chose it would be shut out. */
+function weakness(token: Secret): readonly Problem[] {
+  if (token.reveal().length >= strongLength) return []
+  return [
+    {
+      code: 'ADMIN_TOKEN_WEAK',
+      severity: 'warning',
+      setting: 'admin.token',
+      origin: null,
+      part: null,
+      message: `The admin token is shorter than ${strongLength} characters: it can be guessed.`,
+      suggestion: 'Set ADMIN_TOKEN to a long random text, for example of "openssl rand -hex 24".',
+    },
+  ]
 }
 
 function wasReadable(path: string): Problem {

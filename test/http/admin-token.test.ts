@@ -21,6 +21,20 @@ test('a configured token is used, and nothing is written', async (t) => {
   assert.deepEqual(await readdir(dir), [])
 })
 
+test('a token that can be guessed is used and named, without being told', async (t) => {
+  const dir = await makeTempDir(t)
+  const weak = await ensureAdminToken(dir, new Secret('fifteen-letters'))
+  assert.deepEqual(
+    weak.problems.map(({ code, severity }) => [code, severity]),
+    [['ADMIN_TOKEN_WEAK', 'warning']],
+  )
+  assert.doesNotMatch(JSON.stringify(weak.problems), /fifteen/)
+  assert.deepEqual((await ensureAdminToken(dir, new Secret('sixteen-letters-'))).problems, [])
+  await writeFile(join(dir, 'admin-token'), 'password\n', { mode: 0o600 })
+  const kept = await ensureAdminToken(dir, null)
+  assert.deepEqual([kept.token.reveal(), kept.problems[0]?.code], ['password', 'ADMIN_TOKEN_WEAK'])
+})
+
 test('without one a token is drawn, kept readable by its owner only, and found again', async (t) => {
   const dir = join(await makeTempDir(t), 'made', 'on', 'the', 'way')
   const first = await ensureAdminToken(dir, null)

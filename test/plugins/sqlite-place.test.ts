@@ -217,6 +217,18 @@ test('a folder of somebody else is "unwritable"', {
   await chmod(folder, 0o700)
 })
 
+test('a pipe at the place of the file is not waited for, and is not called a folder', async (t) => {
+  const folder = await tempFolder(t)
+  assert.equal(spawnSync('mkfifo', [join(folder, 'x.db')]).status, 0)
+  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const fault = await faultOf(prove(target))
+  assert.deepEqual([fault.kind, fault.code], ['unwritable', 'SQLITE_NOT_A_FILE'])
+  assert.match(fault.hint, /a pipe/)
+  const [problem] = (await driver.inspect?.(target))?.problems ?? []
+  assert.equal(problem?.code, 'SQLITE_NOT_A_FILE')
+  assert.doesNotMatch(`${fault.summary} ${fault.hint} ${problem?.message}`, /folder/)
+})
+
 test('a folder at the place of the file is "unwritable"', async (t) => {
   const folder = await tempFolder(t)
   await mkdir(join(folder, 'x.db'))
