@@ -5,6 +5,7 @@ import { contractGeneration } from './driver.ts'
 import { housePluginNames } from './house.ts'
 import { locatePlugin } from './locate.ts'
 import { offerOwnModules } from './own-modules.ts'
+import { watchPrototype } from './prototype.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
 
 /** From where plugins are looked up. */
@@ -13,7 +14,7 @@ export interface LoadFrom {
   readonly cwd: string
   /** Where the setting `drivers` came from. */
   readonly origin?: Origin | null
-  /** How long one plugin may take to import; 10 s when absent. */
+  /** How long the plugins together may take to import; 10 s when absent. */
   readonly importTimeoutMs?: number
   /** Drivers that are there already: the named ones join them. */
   readonly registry?: DriverRegistry
@@ -48,35 +49,60 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
       ),
     )
   }
-  // One after the other: which of two colliding drivers is refused must not depend on the disk.
-  for (const given of wanted.slice(0, driverLimit)) {
-    const problem = await loadDriver(registry, given, from)
+  const taken = wanted.slice(0, driverLimit)
+  const takeAway = watchPrototype()
+  // All at once, within one limit: one that waits for ever costs the others nothing.
+  const found = await Promise.all(taken.map((given) => findDriver(given, from)))
+  const added = takeAway()
+  if (added.length > 0) problems.push(await intrusion(taken, added, from))
+  // Registered in their order: which of two colliding drivers is refused must not depend on the disk.
+  for (const register of found) {
+    const problem = register(registry)
     if (problem !== null) problems.push(problem)
   }
   return { registry, problems }
 }
 
-async function loadDriver(registry: DriverRegistry, given: string, from: LoadFrom): Promise<Problem | null> {
+/** Imports one plugin; what is given registers it, or says what is wrong with it. Never rejects. */
+async function findDriver(given: string, from: LoadFrom): Promise<(registry: DriverRegistry) => Problem | null> {
   const source: DriverSource = { given: given.slice(0, 200), origin: from.origin ?? null }
   const url = given.length > nameLengthLimit ? null : await locatePlugin(given, from.cwd).catch(() => null)
-  if (url === null) return unknownPlugin(source, from.cwd)
+  if (url === null) {
+    const unknown = await unknownPlugin(source, from.cwd)
+    return () => unknown
+  }
   if (!(await housePluginNames()).includes(given)) offerOwnModules()
   let module: unknown
   try {
     module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
   } catch (error) {
-    return unloadable(source, error)
+    const problem = unloadable(source, error)
+    return () => problem
   }
   const driver = exportedDriver(module)
   if (driver === undefined) {
-    return refusal(
+    const problem = refusal(
       source,
       'DRIVER_INVALID',
       'exports no driver',
       'Export it as "driver" or as the default: export const driver = defineDriver({ ... }).',
     )
+    return () => problem
   }
-  return registry.register(driver, source)
+  return (registry) => registry.register(driver, source)
+}
+
+/** Which of several did it cannot be told: they are imported at once. */
+async function intrusion(names: readonly string[], added: readonly string[], from: LoadFrom): Promise<Problem> {
+  const house = await housePluginNames()
+  const given = names
+    .filter((name) => !house.includes(name))
+    .join(', ')
+    .slice(0, 200)
+  const what = added.slice(0, 5).join('", "')
+  const why = `adds "${what}" to Object.prototype, which every object of the process would have; it was taken away again`
+  const mend = 'Ask its author for a version that leaves Object.prototype alone.'
+  return refusal({ given, origin: from.origin ?? null }, 'DRIVER_INVALID', why, mend)
 }
 
 function exportedDriver(module: unknown): unknown {

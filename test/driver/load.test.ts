@@ -114,6 +114,33 @@ describe('loading drivers', () => {
     assert.equal(problems[3]?.suggestion, 'Run: npm install some-client-that-is-not-there')
   })
 
+  it('waits for all plugins together as long as for one', async () => {
+    const names = await Promise.all(
+      ['h1', 'h2', 'h3', 'h4'].map(async (name) => {
+        await write(`${name}.mjs`, 'await new Promise(() => {})')
+        return `./${name}.mjs`
+      }),
+    )
+    await write('fine.mjs', `export const driver = ${body('fine')}`)
+    const startedAt = performance.now()
+    const { registry, problems } = await loadDrivers([...names, './fine.mjs'], { cwd, importTimeoutMs: 400 })
+    assert.ok(performance.now() - startedAt < 1_200)
+    assert.equal(problems.length, 4)
+    assert.ok(registry.byName('fine'))
+  })
+
+  it('takes away what a plugin adds to Object.prototype, and says so', async () => {
+    await write('adder.mjs', `Object.prototype.extra = () => 1\nexport const driver = ${body('adder')}`)
+    const { registry, problems } = await loadDrivers(['./adder.mjs'], { cwd })
+    assert.equal(Object.hasOwn(Object.prototype, 'extra'), false)
+    assert.deepEqual(
+      problems.map(({ code, part }) => [code, part]),
+      [['DRIVER_INVALID', './adder.mjs']],
+    )
+    assert.match(problems[0]?.message ?? '', /adds "extra" to Object\.prototype/)
+    assert.ok(registry.byName('adder'))
+  })
+
   it('proposes the house driver that was probably meant', async () => {
     const { problems } = await loadDrivers(['sqlit'], { cwd })
     assert.equal(problems[0]?.code, 'DRIVER_UNKNOWN')
