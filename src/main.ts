@@ -1,4 +1,6 @@
 import { chooseDataDirectory, dataPlaces, inspectDataDirectory } from './config/data-places.ts'
+import { readLayers } from './config/layers.ts'
+import { maskAddress } from './config/mask.ts'
 import type { Problem } from './config/problem.ts'
 import type { Settings } from './config/settings.ts'
 import { exitCodeFor } from './config/strict.ts'
@@ -11,7 +13,7 @@ import { createLog, type Log } from './observe/logs.ts'
 import type { Observation } from './observe/observation.ts'
 import { secretsIn } from './observe/redaction.ts'
 import { createStandardOutput } from './observe/standard-output.ts'
-import { loadSettings, type Resolved, resolveAll } from './resolve.ts'
+import { driversNamed, loadSettings, type Resolved, resolveLayers } from './resolve.ts'
 import { Service } from './service.ts'
 import { readCollections } from './snapshot.ts'
 import { version } from './version.ts'
@@ -24,14 +26,29 @@ process.on('SIGUSR1', () => undefined)
 
 /** The process: load, listen, obey signals, end with a code. */
 const cwd = process.cwd()
-const found = await resolveAll({ env: process.env, cwd })
-const elsewhere = await modulesEntry(found.resolved.settings.drivers, cwd)
+const layers = await readLayers({ env: process.env, cwd })
+// Asked before a driver is imported: no plugin is imported, or waited for, twice.
+const elsewhere = await modulesEntry(driversNamed(layers), cwd)
 if (elsewhere !== null) await import(elsewhere)
-else {
-  const { settings } = found.resolved
-  const log = await createLog({ settings: settings.log, secrets: secretsIn(settings), output: createStandardOutput() })
-  watchDefects(log)
-  await run(found, log).catch((error: unknown) => giveUp(defect, error, log))
+else await start()
+
+async function start(): Promise<void> {
+  const tell = watchDefects()
+  try {
+    const found = await resolveLayers(layers, cwd)
+    const { settings } = found.resolved
+    const log = await createLog({
+      settings: settings.log,
+      secrets: secretsIn(settings),
+      output: createStandardOutput(),
+    })
+    tell(log)
+    await run(found, log).catch((error: unknown) => giveUp(defect, error, log))
+  } catch (error) {
+    // There is no log yet.
+    process.stderr.write(`${defect} ${error instanceof Error ? maskAddress(error.message) : ''}\n`)
+    process.exit(1)
+  }
 }
 
 async function run(found: Resolved, log: Log): Promise<void> {
@@ -135,9 +152,15 @@ async function end(service: Service, log: Log, why: string, code: number): Promi
 
 /**
  * A defect of ours must be seen, and must not take the service down with it: what is acknowledged is on the disk, and each
- * request stands for itself.
+ * request stands for itself. A plugin's defect may come before there is a log: it is kept until the function gets one.
  */
-function watchDefects(log: Log): void {
-  process.on('unhandledRejection', (error) => log.observe({ type: 'service.defect', where: 'a promise', error }))
-  process.on('uncaughtException', (error) => log.observe({ type: 'service.defect', where: 'a callback', error }))
+function watchDefects(): (log: Log) => void {
+  const kept: Observation[] = []
+  let tell = (seen: Observation): void => void (kept.length < 100 && kept.push(seen))
+  process.on('unhandledRejection', (error) => tell({ type: 'service.defect', where: 'a promise', error }))
+  process.on('uncaughtException', (error) => tell({ type: 'service.defect', where: 'a callback', error }))
+  return (log) => {
+    tell = (seen) => log.observe(seen)
+    for (const seen of kept) tell(seen)
+  }
 }

@@ -1,5 +1,6 @@
 import { dataPlaces } from './config/data-places.ts'
 import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from './config/layers.ts'
+import { maskAddress } from './config/mask.ts'
 import type { Problem } from './config/problem.ts'
 import { resolveSettings } from './config/resolve.ts'
 import type { ResolvedSettings } from './config/settings.ts'
@@ -29,15 +30,32 @@ export async function resolveAll(from: LayersFrom): Promise<Resolved> {
   return resolveLayers(await readLayers(from), from.cwd)
 }
 
+/** The drivers that the settings name, before any of them is loaded. */
+export function driversNamed(layers: Layers): readonly string[] {
+  return resolveSettings(layers).settings.drivers
+}
+
 /**
  * The two phases: the core's settings name the drivers, the drivers bring settings of their own, then the whole is
- * resolved. `drivers` (by name, by path, or themselves) stand in for the setting. Never rejects.
+ * resolved. `drivers` (by name, by path, or themselves) stand in for the setting. Never rejects: where a driver makes the
+ * whole fail, the house's own stands in for all, and a problem says so.
  */
 export async function resolveLayers(
   given: Layers,
   cwd: string,
   drivers?: readonly (Driver | string)[],
 ): Promise<Resolved> {
+  try {
+    return await resolveTwice(given, cwd, drivers)
+  } catch (error) {
+    const found = await resolveTwice(given, cwd, [houseStore])
+    const problem = withoutDrivers(error, found.resolved)
+    const driverProblems = [...found.driverProblems, problem]
+    return { ...found, driverProblems, problems: [...found.problems, problem] }
+  }
+}
+
+async function resolveTwice(given: Layers, cwd: string, drivers?: readonly (Driver | string)[]): Promise<Resolved> {
   const core = resolveSettings(given)
   const { registry, problems } = await registerAll(core, cwd, drivers)
   const layers = await refreshSecrets(given, declarationsOf(registry))
@@ -118,5 +136,19 @@ function addedProblem(core: ResolvedSettings): Problem {
     part: null,
     message: `None of the drivers that could be loaded can be the local store; "${houseStore}" is loaded too.`,
     suggestion: `Add "${houseStore}" to DRIVERS.`,
+  }
+}
+
+/** Whose fault it is cannot be told from here; what a driver throws may be anything. */
+function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
+  const why = error instanceof Error ? ` (${maskAddress(error.message.split('\n', 1)[0] ?? '').slice(0, 200)})` : ''
+  return {
+    code: 'DRIVER_UNLOADABLE',
+    severity: 'error',
+    setting: 'drivers',
+    origin: core.originOf('drivers'),
+    part: null,
+    message: `One of the drivers fails when the settings are resolved with it${why}; only "${houseStore}" is loaded.`,
+    suggestion: 'Take the drivers out of DRIVERS one by one to find it, and ask its author.',
   }
 }

@@ -27,6 +27,20 @@ const duck = `export const driver = {
 }`
 
 describe('resolving files, environment and plugins', () => {
+  it('goes on with its own driver alone when another makes the whole fail', async (t) => {
+    const trap = duck.replace(
+      /settings: .*\n/,
+      'get settings() { if (new Error().stack.includes("declarationsOf")) throw new Error("trap"); return {} },\n',
+    )
+    const { codes, registry, problems } = await resolveIn(t, { DRIVERS: 'sqlite,./duck.mjs' }, { 'duck.mjs': trap })
+    assert.deepEqual(
+      registry.all.map(({ name }) => name),
+      ['sqlite'],
+    )
+    assert.ok(codes.includes('DRIVER_UNLOADABLE'), codes.join())
+    assert.match(problems.find(({ code }) => code === 'DRIVER_UNLOADABLE')?.message ?? '', /trap/)
+  })
+
   const sqlite: readonly [string, string | null, readonly string[]][] = [
     ['sqlite:///./x.db', 'data/x.db', []],
     ['sqlite:x.db', 'data/x.db', []],

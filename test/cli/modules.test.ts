@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { repository, runProcess, startService } from '../support/process.ts'
@@ -37,6 +38,28 @@ test('a plugin that is not of the house starts the process from modules, where i
   })
   assert.deepEqual(mains(service.output()), ['dist/main.js', 'dist/lib/src/main.js'])
   assert.equal((await service.send('POST', '/api/feedback', { rating: 3 })).status, 201)
+  assert.deepEqual(await service.end('SIGTERM'), { code: 0, signal: null }, service.output())
+})
+
+test('a plugin with a stray rejection and a foot in Object.prototype is imported once, and the service serves', async (t) => {
+  const rude = `
+    import { appendFileSync } from 'node:fs'
+    appendFileSync('imports', 'x')
+    Object.prototype.extra = 'every object has it'
+    Promise.reject(new Error('stray'))
+    setTimeout(() => { throw new Error('late') }, 0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    ${foreign}`
+  const service = await startService(t, {
+    args: [join(repository, 'src/cli/start.js')],
+    files: { 'rude.mjs': rude },
+    env: { DRIVERS: 'sqlite,./rude.mjs' },
+  })
+  assert.equal((await service.send('POST', '/api/feedback', { rating: 3 })).status, 201)
+  assert.equal(await readFile(join(service.dir, 'imports'), 'utf8'), 'x')
+  const defects = service.log().filter(({ event }) => event === 'service.defect')
+  assert.match(JSON.stringify(defects), /stray.*late/)
+  assert.match(service.output(), /adds ..?extra..? to Object\.prototype/)
   assert.deepEqual(await service.end('SIGTERM'), { code: 0, signal: null }, service.output())
 })
 
