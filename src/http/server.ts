@@ -11,6 +11,7 @@ import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
 import { OwnResponse } from './own-response.ts'
 import { requestIdFor } from './request-id.ts'
+import { endStalled, type Patience, patience } from './stall.ts'
 import { settle, watch } from './unsent.ts'
 
 /** What the HTTP shell is made from. */
@@ -22,6 +23,8 @@ export interface HttpParts {
   readonly routes: (app: App) => void
   /** Turns what an application's handler threw into what its caller gets. */
   readonly refusal?: Refusal
+  /** How slowly an answer may be read before its connection is destroyed. */
+  readonly patience?: Patience
 }
 
 /** The HTTP side of the service. Nothing is open until `listen`. */
@@ -71,6 +74,7 @@ export function createHttp(parts: HttpParts): Http {
       server = createNodeServer(parts, handler, inFlight, sockets)
       try {
         const address = await listenOn(server, port, host)
+        server.once('close', endStalled(inFlight, parts.patience ?? patience))
         parts.observe({ type: 'http.listening', url: address.url, host: address.host, port: address.port })
         return address
       } catch (error) {

@@ -4,6 +4,7 @@ import type { Settings } from '../../src/config/settings.ts'
 import type { App } from '../../src/http/app.ts'
 import type { HttpObservation } from '../../src/http/observation.ts'
 import { createHttp, type Http } from '../../src/http/server.ts'
+import type { Patience } from '../../src/http/stall.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
 export const httpDefaults: Settings['http'] = {
@@ -35,14 +36,19 @@ export interface Served {
 export async function serve(
   t: Cleanup,
   routes: (app: App) => void,
-  given: { readonly http?: Partial<Settings['http']>; readonly platform?: Partial<Settings['platform']> } = {},
+  given: {
+    readonly http?: Partial<Settings['http']>
+    readonly platform?: Partial<Settings['platform']>
+    readonly patience?: Patience
+  } = {},
 ): Promise<Served> {
   const observations: HttpObservation[] = []
   const settings = {
     http: { ...httpDefaults, ...given.http },
     platform: { nodeEnv: 'test', spaceId: null, spaceHost: null, ...given.platform },
   }
-  const http = createHttp({ settings: () => settings, observe: (seen) => observations.push(seen), routes })
+  const patience = given.patience === undefined ? {} : { patience: given.patience }
+  const http = createHttp({ settings: () => settings, observe: (seen) => observations.push(seen), routes, ...patience })
   cleanLater(t, () => http.close({ withinMs: 0 }))
   const { port } = await http.listen({ port: 0, host: '127.0.0.1' })
   return { http, port, base: `http://127.0.0.1:${port}`, observations }
