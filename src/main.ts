@@ -13,6 +13,7 @@ import { createLog, type Log } from './observe/logs.ts'
 import type { Observation } from './observe/observation.ts'
 import { secretsIn } from './observe/redaction.ts'
 import { createStandardOutput } from './observe/standard-output.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { driversNamed, loadSettings, type Resolved, resolveLayers } from './resolve.ts'
 import { Service } from './service.ts'
 import { readCollections } from './snapshot.ts'
@@ -114,7 +115,10 @@ function announce(service: Service, { config }: Resolved, token: AdminToken, log
   }
 }
 
-/** SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a terminal. Those that came during the start count. Returns whether the end has begun. */
+/**
+ * SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a
+ * terminal, and many of them at once do it twice. Those that came during the start count. Returns whether the end has begun.
+ */
 function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () => boolean {
   let closing = false
   const close = (signal: NodeJS.Signals): void => {
@@ -126,7 +130,7 @@ function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () =>
   process.on('SIGINT', close)
   const reread = () => ready.then(() => loadSettings({ env: process.env, cwd })).then((read) => service.reload(read))
   // A terminal that is closed sends the same signal, and means the end.
-  const hangUp = process.stdout.isTTY ? close : () => void reread()
+  const hangUp = process.stdout.isTTY ? close : oneAtATime(reread)
   process.on('SIGHUP', hangUp)
   for (const signal of takeSignals()) signal === 'SIGHUP' ? hangUp(signal) : close(signal)
   return () => closing
