@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts'
 /** Creates after which the rows are counted again: business code and other processes write beside us. */
 const recountAfterCreates = 1_000
 
-/** A full collection is counted at most so often: each count reads the whole key. */
+/** A collection that is full or nearly so is counted at most so often: each count reads the whole key. */
 const recountPauseMs = 1_000
 
 /** A place for one row that is about to be created. `settle` once, whatever became of the row. */
@@ -13,7 +13,8 @@ export interface Reservation {
 
 /**
  * Keeps the rows of one collection in one store at most `maxRows`, without counting per create. A place is reserved before
- * the insert and given back when that fails, so what is written through it is never more. A row that is removed while the
+ * the insert and given back when that fails, so what is written through it is never more; several processes on one store
+ * see each other's rows when they count, near the limit once a second. A row that is removed while the
  * rows are counted is taken to be there until the next count: for a second at most where it would matter.
  */
 export class Quota {
@@ -42,11 +43,11 @@ export class Quota {
   async reserve(): Promise<Reservation> {
     for (;;) {
       if (this.#counting !== null) await this.#counting
-      else if (this.#rows === null || this.#createdSinceCount >= recountAfterCreates) await this.#recount()
+      else if (this.#rows === null || this.#isDoubtful(this.#rows)) await this.#recount()
       else if (this.#rows + this.#reserved < this.#maxRows) return this.#take()
       // Rows in flight may fail, and then there is a place after all.
       else if (this.#rows < this.#maxRows) await this.#settled()
-      else if (this.#now() - this.#countedAt >= recountPauseMs) await this.#recount()
+      else if (this.#isCountOld()) await this.#recount()
       else throw new HoldfastError('COLLECTION_FULL', { detail: `It may have ${this.#maxRows} rows.` })
     }
   }
@@ -60,6 +61,16 @@ export class Quota {
       if (isCounting || begun !== this.#begun) return
       if (this.#rows !== null && this.#rows > 0) this.#rows--
     }
+  }
+
+  /** Far from the limit others can write what they like; near it, what they wrote must be seen in time. */
+  #isDoubtful(rows: number): boolean {
+    if (this.#createdSinceCount >= recountAfterCreates) return true
+    return rows + recountAfterCreates > this.#maxRows && this.#isCountOld()
+  }
+
+  #isCountOld(): boolean {
+    return this.#now() - this.#countedAt >= recountPauseMs
   }
 
   #take(): Reservation {

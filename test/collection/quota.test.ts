@@ -46,6 +46,31 @@ describe('a quota', () => {
     assert.equal(table.rows, 10)
   })
 
+  it('sees near the limit, within a second, what another process has written', async () => {
+    const table = new Counter(0)
+    const [one, other] = [table.quota(10), table.quota(10)]
+    for (let at = 0; at < 4; at++) await table.create(one)
+    for (let at = 0; at < 4; at++) await table.create(other)
+    table.now = 1_000
+    await table.create(one)
+    await table.create(other)
+    assert.equal(table.rows, 10)
+    table.now = 2_000
+    await assert.rejects(one.reserve(), full)
+    await assert.rejects(other.reserve(), full)
+    assert.equal(table.counts, 6)
+  })
+
+  it('counts far from the limit only after many creates', async () => {
+    const table = new Counter(0)
+    const quota = table.quota(1_000_000)
+    for (let at = 0; at < 900; at++) {
+      await table.create(quota)
+      table.now += 1_000
+    }
+    assert.equal(table.counts, 1)
+  })
+
   it('gives a place back when the insert failed, to one who waited for it', async () => {
     const quota = new Counter(9).quota(10)
     const first = await quota.reserve()
