@@ -20,7 +20,12 @@ interface Rule extends Repair {
   mend(text: string): string
 }
 
-/** In this order, again and again until nothing is left to mend: quotes may stand around quotes. */
+/**
+ * The lookarounds let a pattern begin only where a run begins: from within a run of 60,000 quotes it would begin 60,000
+ * times.
+ *
+ * In this order, again and again until nothing is left to mend: quotes may stand around quotes.
+ */
 const rules: readonly Rule[] = [
   {
     part: 'invisible',
@@ -29,20 +34,20 @@ const rules: readonly Rule[] = [
     mend: (text) => text.replace(/\uFEFF|\u200B|\u200C|\u200D|\u2060/g, ''),
   },
   { part: 'blanks', what: 'has blanks or line ends around it', mend: (text) => text.trim() },
-  { part: 'newline', what: 'is broken over several lines', mend: (text) => text.replace(/ *[\r\n\t]+ */g, '') },
+  { part: 'newline', what: 'is broken over several lines', mend: withoutLineEnds },
   {
     part: 'name',
     what: 'repeats the name of the variable in its value',
     mend: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
   },
-  { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/[;,]+$/, '') },
+  { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/(?<![;,])[;,]+$/, '') },
   { part: 'command', what: 'holds a command instead of the address alone', mend: withoutCommand },
   { part: 'jdbc', what: 'begins with "jdbc:"', mend: (text) => text.replace(/^jdbc:/i, '') },
   { part: 'quotes', what: 'has quotes around it', mend: withoutQuotes },
   {
     part: 'brackets',
     what: 'has angle brackets around it',
-    mend: (text) => text.replace(/^<([^<>]+:\/\/[^<>]+)>$/, '$1'),
+    mend: (text) => text.replace(/^<(?=[^<>]+>$)([^<>]+:\/\/[^<>]+)>$/, '$1'),
   },
   {
     part: 'scheme',
@@ -52,6 +57,11 @@ const rules: readonly Rule[] = [
 ]
 
 const passLimit = 10
+
+function withoutLineEnds(text: string): string {
+  const lines = text.split(/[\r\n\t]+/)
+  return lines.length === 1 ? text : lines.map((line) => line.trim()).join('')
+}
 
 /** Takes away what copying and pasting leaves around an address; says what it was. Pure and total. */
 export function cleanAddress(given: string): Cleaned {
@@ -78,7 +88,7 @@ export function isBlank(text: string): boolean {
 }
 
 function withoutCommand(text: string): string {
-  const quoted = /^psql\s+(?:-d\s+)?(['"])(.*?)\1(?:\s.*)?$/i.exec(text)?.[2]
+  const quoted = /^psql\s+(?:-d\s+)?(['"])(.*?)\1(?:\s.*)?$/is.exec(text)?.[2]
   return quoted ?? text.replace(/^psql\s+(?:-d\s+)?(?=["']?[a-z][a-z0-9+.-]*:\/\/)/i, '')
 }
 
@@ -88,5 +98,5 @@ function withoutQuotes(text: string): string {
     .exec(text)
     ?.slice(1)
     .find((inner) => inner !== undefined)
-  return paired ?? text.replace(/^["'`“‘]+/, '').replace(/["'`”’]+$/, '')
+  return paired ?? text.replace(/^["'`“‘]+/, '').replace(/(?<!["'`”’])["'`”’]+$/, '')
 }

@@ -52,5 +52,6 @@ export function mask(text: string, forbidden: readonly string[]): string {
 
 /** Masks the passwords of addresses in free text, known or not: a driver's message may quote its whole address. */
 export function maskAddresses(text: string): string {
-  return text.replace(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, maskAddress)
+  // No scheme is longer; without an end a long word in a message would be read from each of its letters.
+  return text.replace(/[a-z][a-z0-9+.-]{0,63}:\/\/[^\s"'<>]+/gi, maskAddress)
 }
