@@ -46,6 +46,11 @@ export class Line {
     return line
   }
 
+  /** True when no request of the connection is open. */
+  get isEmpty(): boolean {
+    return this.#started === 0
+  }
+
   /** Starts a request, now or when its turn comes. */
   enter(exchange: Exchange): void {
     if (this.#started < maxStarted && this.#waiting.length === 0) {

@@ -10,6 +10,7 @@ import { Line } from './line.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
 import { OwnResponse } from './own-response.ts'
+import { Places } from './places.ts'
 import { requestIdFor } from './request-id.ts'
 import { endStalled, type Patience, patience } from './stall.ts'
 import { settle, watch } from './unsent.ts'
@@ -45,7 +46,7 @@ export function createHttp(parts: HttpParts): Http {
   const app = createApp(parts.refusal)
   parts.routes(app)
   const inFlight = new Set<Exchange>()
-  const sockets = new Set<Socket>()
+  const places = placesOf(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
   const start = ({ req, res }: Exchange) => {
@@ -64,14 +65,15 @@ export function createHttp(parts: HttpParts): Http {
   }
   const handler: RequestListener = (req, res) => {
     const line = Line.of(req.socket, start, cut)
-    line.enter(begin(parts, inFlight, line, req, res))
+    places.work(req.socket)
+    line.enter(begin(parts, { inFlight, line, places }, req, res))
   }
   return {
     handler,
     async listen({ port, host }) {
       if (server !== null || closed !== null)
         throw new ListenError('LISTEN_FAILED', 'The service listens already, or was closed.')
-      server = createNodeServer(parts, handler, inFlight, sockets)
+      server = createNodeServer(parts, handler, inFlight, places)
       try {
         const address = await listenOn(server, port, host)
         server.once('close', endStalled(inFlight, parts.patience ?? patience))
@@ -84,7 +86,9 @@ export function createHttp(parts: HttpParts): Http {
     },
     close({ withinMs }) {
       closed ??=
-        server === null ? Promise.resolve() : closeServer(server, { inFlight, sockets }, withinMs, parts.observe)
+        server === null
+          ? Promise.resolve()
+          : closeServer(server, { inFlight, sockets: places.open }, withinMs, parts.observe)
       return closed
     },
   }
@@ -93,8 +97,7 @@ export function createHttp(parts: HttpParts): Http {
 /** Puts on the headers of every answer, and notices its end. */
 function begin(
   parts: HttpParts,
-  inFlight: Set<Exchange>,
-  line: Line,
+  { inFlight, line, places }: { readonly inFlight: Set<Exchange>; readonly line: Line; readonly places: Places },
   req: IncomingMessage,
   res: ServerResponse,
 ): Exchange {
@@ -105,6 +108,7 @@ function begin(
     settle(res)
     observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
     line.leave()
+    if (line.isEmpty) places.rest(req.socket)
   }
   const exchange: Exchange = { req, res, end }
   inFlight.add(exchange)
@@ -144,11 +148,19 @@ function isOurs(error: unknown): boolean {
   return error.code === 'INTERNAL' || (error.status >= 500 && error.cause !== undefined)
 }
 
+function placesOf({ settings, observe }: HttpParts): Places {
+  const { http, platform } = settings()
+  const limit = http.maxConnections
+  const proxies = http.trustedProxies ?? (platform.spaceId === null ? 0 : 1)
+  const perAddress = proxies > 0 ? null : Math.ceil(limit / 2)
+  return new Places({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
+}
+
 function createNodeServer(
   parts: HttpParts,
   handler: RequestListener,
   inFlight: ReadonlySet<Exchange>,
-  sockets: Set<Socket>,
+  places: Places,
 ): Server {
   const limits = parts.settings().http
   const headersTimeout = limits.headersTimeoutS * 1000
@@ -167,14 +179,9 @@ function createNodeServer(
     },
     handler,
   )
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-  server.maxConnections = limits.maxConnections
+  server.on('connection', (socket) => places.enter(socket))
   server.timeout = Math.max(socketIdleMs, 2 * requestTimeout)
   server.on('clientError', createClientErrorHandler(inFlight, parts.observe))
-  server.on('drop', () => parts.observe({ type: 'connection.dropped', limit: limits.maxConnections }))
   return server
 }
 
