@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts'
 
 /**
  * Brings `req.url` into the form `/path?query` and refuses what nobody can answer: URL_TOO_LONG, BAD_ENCODING for a
- * broken percent sign, BAD_REQUEST for an address that is none or holds a NUL.
+ * broken percent sign, BAD_REQUEST for an address that is none or holds a NUL, and for a Host or Expect that is wrong.
  */
 export function checkAddress(req: IncomingMessage, limitBytes: number): void {
   const url = req.url ?? '/'
@@ -11,6 +11,10 @@ export function checkAddress(req: IncomingMessage, limitBytes: number): void {
     throw new HoldfastError('URL_TOO_LONG', { detail: `At most ${limitBytes} bytes are taken.` })
   if (req.httpVersion === '1.1' && req.headers.host === undefined) {
     throw new HoldfastError('BAD_REQUEST', { detail: 'The Host header is missing.' })
+  }
+  const { expect } = req.headers
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
+    throw new HoldfastError('BAD_REQUEST', { detail: 'The Expect header takes 100-continue only.' })
   }
   if (!url.startsWith('/')) req.url = originForm(url, req.method)
   if (url.includes('%')) checkPercent(url)

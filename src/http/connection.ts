@@ -42,6 +42,21 @@ export function createClientErrorHandler(
   }
 }
 
+/** What the server does with CONNECT, which node hands over without a response: METHOD_UNKNOWN, and the end. */
+export function createConnectHandler(
+  inFlight: ReadonlySet<Exchange>,
+  observe: ObserveHttp,
+): (req: IncomingMessage, socket: Duplex) => void {
+  return (_req, socket) => {
+    const refusal = new HoldfastError('METHOD_UNKNOWN')
+    socket.on('error', () => socket.destroy())
+    observe({ type: 'connection.malformed', code: 'CONNECT', status: refusal.status })
+    const pending = [...inFlight].filter(({ req }) => req.socket === socket)
+    if (pending.length === 0) answerRaw(socket, refusal)
+    else answerPending(pending, socket, refusal)
+  }
+}
+
 /** Earlier requests of the same connection get their answers first; the one whose body broke gets the refusal. */
 function answerPending(pending: readonly Exchange[], socket: Duplex, refusal: HoldfastError): void {
   let left = pending.length

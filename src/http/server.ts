@@ -5,7 +5,7 @@ import { HoldfastError } from '../errors.ts'
 import { checkAddress } from './address.ts'
 import { refusalOf, requestIdOf, sendError } from './answers.ts'
 import { type App, createApp, dispatch, type Refusal, routeOf } from './app.ts'
-import { createClientErrorHandler, type Exchange } from './connection.ts'
+import { createClientErrorHandler, createConnectHandler, type Exchange } from './connection.ts'
 import { Line } from './line.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
@@ -181,6 +181,9 @@ function createNodeServer(
   )
   server.on('connection', (socket) => places.enter(socket))
   server.timeout = Math.max(socketIdleMs, 2 * requestTimeout)
+  // Node's own answer has no id and no problem, and is not noticed.
+  server.on('checkExpectation', handler)
+  server.on('connect', createConnectHandler(inFlight, parts.observe))
   server.on('clientError', createClientErrorHandler(inFlight, parts.observe))
   return server
 }

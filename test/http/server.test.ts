@@ -113,7 +113,7 @@ const rawCases: readonly (readonly [string, string, number, string | null])[] = 
   ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n`, 431, 'HEADERS_TOO_LARGE'],
   ['an upgrade', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n', 200, null],
   ['an expectation that is met', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n', 100, null],
-  ['an unknown expectation', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n', 417, null],
+  ['an unknown expectation', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n', 400, 'BAD_REQUEST'],
   ['something that is no HTTP', '\x16\x03\x01\x02\x00\x01\x00', 400, 'BAD_REQUEST'],
   ['a header without a name', 'GET / HTTP/1.1\r\nHost: x\r\n: value\r\n', 400, 'BAD_REQUEST'],
   ['two lengths', 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n', 400, 'BAD_REQUEST'],
@@ -140,11 +140,22 @@ for (const [what, head, status, code] of rawCases) {
   })
 }
 
-test('CONNECT is closed, and the service lives', async (t) => {
+test('CONNECT is refused with a problem and closed, and the service lives', async (t) => {
   const { base, port } = await serve(t, echo)
   const connection = rawConnect(t, port, 'CONNECT db:5432 HTTP/1.1\r\nHost: db\r\n\r\n')
-  await within(connection.closed, 3_000)
+  const answer = parseAnswer(await within(connection.closed, 3_000))
+  assert.equal(answer.status, 405)
+  assert.equal(JSON.parse(answer.body).code, 'METHOD_UNKNOWN')
   assert.equal((await fetch(`${base}/hello/again`)).status, 200)
+})
+
+test('an expectation that is refused has its id and is noticed', async (t) => {
+  const { base, port, observations } = await serve(t, echo)
+  const connection = rawConnect(t, port, 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n')
+  await until(() => connection.text().endsWith('}'))
+  const id = parseAnswer(connection.text()).headers['x-request-id']
+  assert.equal((await fetch(`${base}/hello/again`)).status, 200)
+  assert.ok(observations.some((seen) => seen.type === 'request.answered' && seen.requestId === id))
 })
 
 test('pipelined requests are answered in their order, and a broken one last', async (t) => {
