@@ -12,12 +12,23 @@ export function checkAddress(req: IncomingMessage, limitBytes: number): void {
   if (req.httpVersion === '1.1' && req.headers.host === undefined) {
     throw new HoldfastError('BAD_REQUEST', { detail: 'The Host header is missing.' })
   }
+  if (hasTwoHosts(req.rawHeaders)) throw new HoldfastError('BAD_REQUEST', { detail: 'There are two Host headers.' })
   const { expect } = req.headers
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
     throw new HoldfastError('BAD_REQUEST', { detail: 'The Expect header takes 100-continue only.' })
   }
   if (!url.startsWith('/')) req.url = originForm(url, req.method)
   if (url.includes('%')) checkPercent(url)
+}
+
+/** Node keeps the first and drops the others, where a proxy in front may have read the last. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts > 1
 }
 
 /** `GET http://host/path` is what a client sends to a proxy, and HTTP/1.1 obliges every server to take it. */

@@ -105,6 +105,7 @@ const rawCases: readonly (readonly [string, string, number, string | null])[] = 
   ],
   ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n', 404, 'ROUTE_UNKNOWN'],
   ['a missing Host', 'GET /hello/a HTTP/1.1\r\n', 400, 'BAD_REQUEST'],
+  ['two Hosts', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nhOst: y\r\n', 400, 'BAD_REQUEST'],
   ['HTTP/1.0 without Host', 'GET /hello/a HTTP/1.0\r\n', 200, null],
   ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_UNKNOWN'],
   ['a known method that nothing takes', 'PROPFIND /hello/a HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_UNKNOWN'],
