@@ -50,8 +50,7 @@ for (const [what, fail] of outages) {
       assert.equal((await health(service)).status, 'warn')
       assert.equal((await service.fetch('/health/ready')).status, 200)
       assert.match((await service.fetch('/api/feedback')).headers.get('holdfast-store') ?? '', /^fallback/)
-      await rm(folder, { recursive: true })
-      await rename(`${folder}-away`, folder)
+      await putBack(folder)
       await until(async () => (await create(service)).store.startsWith('primary'), {
         withinMs: 10_000,
         what: 'the return',
@@ -93,14 +92,28 @@ test('work under load during an outage is answered, every time', async (t) => {
   await rename(folder, `${folder}-away`)
   await writeFile(folder, '')
   await until(() => stores.has('fallback; driver=sqlite'), { what: 'the fallback' })
-  await rm(folder)
-  await rename(`${folder}-away`, folder)
+  await putBack(folder)
   stores.clear()
   await until(() => stores.has('primary; driver=sqlite'), { withinMs: 10_000, what: 'the return' })
   isOver = true
   await Promise.all(workers)
   await until(async () => (await health(service)).sessions === 0, { what: 'every session to be released' })
 })
+
+/**
+ * Puts the folder back whose place something else has taken. Two steps: between them the prober may have made an empty
+ * folder there, because a new database may be wanted; then that one has to go as well.
+ */
+async function putBack(folder: string): Promise<void> {
+  await until(
+    async () => {
+      await rm(folder, { recursive: true, force: true })
+      await rename(`${folder}-away`, folder)
+      return true
+    },
+    { what: 'the folder to be in its place' },
+  )
+}
 
 /** Creates a row; each answer must be a success. */
 async function create(service: Service) {
