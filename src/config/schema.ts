@@ -206,7 +206,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
       'HTTP_MAX_CONNECTIONS',
       whole({ min: 1, max: 100_000 }),
       1000,
-      'Sockets open at once; further ones are closed at once.',
+      'Sockets open at once; beyond, the one that has been silent for longest makes place.',
     ),
     trustedProxies: setting(
       'TRUSTED_PROXIES',

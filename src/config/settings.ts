@@ -84,7 +84,7 @@ export interface Settings {
     readonly headersTimeoutS: number
     readonly requestTimeoutS: number
     readonly keepAliveTimeoutS: number
-    /** Sockets open at once; further ones are closed at once. */
+    /** Sockets open at once; beyond, the one that has been silent for longest makes place. */
     readonly maxConnections: number
     /** How many proxies in front are ours: the client is that many places from the right in `X-Forwarded-For`. Null: 1 in a Space, else 0. */
     readonly trustedProxies: number | null
