@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type Cleanup, cleanLater } from './temp.ts'
+
+/**
+ * What a proxy does to the bytes that come from the client: `pass` them; `swallow` (take them and answer nothing, in both
+ * directions); `cut` (end both sides gracefully); `reset` (both sides by RST); `mute` (the server gets them, its answers
+ * are lost). A `delay` is set apart.
+ */
+export type Behaviour = 'pass' | 'swallow' | 'cut' | 'reset' | 'mute'
+
+/** A TCP proxy before a server, which misbehaves when it is told. */
+export interface TcpProxy {
+  readonly port: number
+  /** Connections that are open. */
+  readonly open: number
+  /** From now on, for all connections. */
+  behave(behaviour: Behaviour): void
+  /** Bytes of both directions come so much later. */
+  delay(ms: number): void
+  /** Misbehaves once, on the connection on which the client's bytes hold this text (`/commit/i`), before they are passed on. */
+  once(pattern: RegExp, behaviour: Behaviour): Promise<void>
+  /** New connections are refused, or taken again. Those that are open stay. */
+  refuse(): Promise<void>
+  accept(): Promise<void>
+  /** Ends all open connections by RST. */
+  dropAll(): void
+}
+
+/** Starts one before `target`; ends with the test, suite or file `t`. */
+export async function startProxy(t: Cleanup, target: { readonly port: number }): Promise<TcpProxy> {
+  const proxy = new Proxy(target.port)
+  cleanLater(t, () => proxy.end())
+  await proxy.accept()
+  return proxy
+}
+
+interface Trigger {
+  readonly pattern: RegExp
+  readonly behaviour: Behaviour
+  readonly met: () => void
+}
+
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  behaviour: Behaviour | null
+}
+
+class Proxy implements TcpProxy {
+  readonly #target: number
+  readonly #pairs = new Set<Pair>()
+  #server: Server | null = null
+  #port = 0
+  #behaviour: Behaviour = 'pass'
+  #delayMs = 0
+  #triggers: Trigger[] = []
+
+  constructor(target: number) {
+    this.#target = target
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  get open(): number {
+    return this.#pairs.size
+  }
+
+  behave(behaviour: Behaviour): void {
+    this.#behaviour = behaviour
+    if (behaviour === 'cut' || behaviour === 'reset') for (const pair of this.#pairs) finish(pair, behaviour)
+  }
+
+  delay(ms: number): void {
+    this.#delayMs = ms
+  }
+
+  once(pattern: RegExp, behaviour: Behaviour): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#triggers.push({ pattern, behaviour, met: resolve })
+    return promise
+  }
+
+  async refuse(): Promise<void> {
+    const server = this.#server
+    this.#server = null
+    // Not awaited until all is closed: the open connections stay.
+    server?.close()
+  }
+
+  async accept(): Promise<void> {
+    if (this.#server !== null) return
+    const server = createServer((client) => this.#join(client))
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('unreachable: it listens on a port')
+    this.#port = address.port
+    this.#server = server
+  }
+
+  dropAll(): void {
+    for (const pair of this.#pairs) finish(pair, 'reset')
+  }
+
+  async end(): Promise<void> {
+    this.dropAll()
+    await this.refuse()
+  }
+
+  #join(client: Socket): void {
+    const server = connect(this.#target, '127.0.0.1')
+    const pair: Pair = { client, server, behaviour: null }
+    this.#pairs.add(pair)
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        this.#pairs.delete(pair)
+        client.destroy()
+        server.destroy()
+      })
+    }
+    client.on('data', (bytes) => this.#fromClient(pair, bytes))
+    server.on('data', (bytes) => {
+      const behaviour = pair.behaviour ?? this.#behaviour
+      if (behaviour === 'pass') this.#pass(pair.client, bytes)
+    })
+  }
+
+  #fromClient(pair: Pair, bytes: Buffer): void {
+    const text = bytes.toString('latin1')
+    const trigger = this.#triggers.find(({ pattern }) => pattern.test(text))
+    if (trigger !== undefined) {
+      this.#triggers = this.#triggers.filter((other) => other !== trigger)
+      pair.behaviour = trigger.behaviour
+      trigger.met()
+    }
+    const behaviour = pair.behaviour ?? this.#behaviour
+    if (behaviour === 'cut' || behaviour === 'reset') finish(pair, behaviour)
+    else if (behaviour !== 'swallow') this.#pass(pair.server, bytes)
+  }
+
+  #pass(to: Socket, bytes: Buffer): void {
+    if (this.#delayMs === 0) to.write(bytes)
+    else setTimeout(() => to.destroyed || to.write(bytes), this.#delayMs)
+  }
+}
+
+function finish({ client, server }: Pair, how: 'cut' | 'reset'): void {
+  for (const socket of [client, server]) {
+    if (how === 'cut') socket.destroy()
+    else if (socket.connecting) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+}
