@@ -29,7 +29,7 @@ export interface TcpProxy {
 
 /** Starts one before `target`; ends with the test, suite or file `t`. */
 export async function startProxy(t: Cleanup, target: { readonly port: number }): Promise<TcpProxy> {
-  const proxy = new Proxy(target.port)
+  const proxy = new SwitchedProxy(target.port)
   cleanLater(t, () => proxy.end())
   await proxy.accept()
   return proxy
@@ -47,7 +47,7 @@ interface Pair {
   behaviour: Behaviour | null
 }
 
-class Proxy implements TcpProxy {
+class SwitchedProxy implements TcpProxy {
   readonly #target: number
   readonly #pairs = new Set<Pair>()
   #server: Server | null = null

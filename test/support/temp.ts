@@ -70,3 +70,12 @@ export async function giveTo(dir: string, uid: number, gid: number): Promise<voi
     if (!entry.isSymbolicLink()) await chown(join(entry.parentPath, entry.name), uid, gid)
   }
 }
+
+/** For what a `before` hook makes: hooks given inside of a hook run at its end. Give the `after` of the suite or file. */
+export function cleanupOf(after: (clean: () => Promise<void>) => void): Cleanup {
+  const cleaners: (() => void | Promise<void>)[] = []
+  after(async () => {
+    for (let next = cleaners.pop(); next; next = cleaners.pop()) await next()
+  })
+  return { after: (clean) => void cleaners.push(clean) }
+}

@@ -1,0 +1,119 @@
+import type { Candidate, Connection, Facts, Limits, MikroORM, OrmOptions } from '../../src/driver/driver.ts'
+import { SafeClient, type SafeClientConfig } from './client.ts'
+import { classify } from './faults.ts'
+import { ormOptions } from './orm-options.ts'
+import { PgConnection } from './pg-connection.ts'
+import { SafePool } from './pool.ts'
+import { pools } from './registry.ts'
+import { formatHost, type Host, type PostgresqlTarget } from './target.ts'
+import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
+
+/** After the pool is closed MikroORM has nothing left to wait for. */
+const ormCloseMs = 1_000
+
+/** One for each host, in the order to try them. Opens nothing. */
+export function createCandidates(target: PostgresqlTarget, limits: Limits): readonly Candidate[] {
+  return target.hosts.map((host) => new HostCandidate(target, host, limits))
+}
+
+class HostCandidate implements Candidate {
+  readonly label: string
+  readonly #target: PostgresqlTarget
+  readonly #host: Host
+  readonly #limits: Limits
+  /** What opening found; kept for the ORM that is made afterwards. False: without TLS. */
+  #tls: TlsOptions | false | null = null
+
+  constructor(target: PostgresqlTarget, host: Host, limits: Limits) {
+    this.label = `postgresql ${formatHost(host)}/${target.database}`
+    this.#target = target
+    this.#host = host
+    this.#limits = limits
+  }
+
+  async open(signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted()
+    const order = tlsOrder(this.#target.encryption.mode)
+    const files = order.includes(true) ? await loadTls(this.#target.encryption, this.#host.host) : null
+    for (const [index, isEncrypted] of order.entries()) {
+      const tls = isEncrypted && files !== null ? files : false
+      try {
+        const client = await this.#connect(tls, signal)
+        this.#tls = tls
+        return new PgConnection(client, this.#target)
+      } catch (error) {
+        if (index === order.length - 1 || !mayTryOtherwise(error)) throw error
+      }
+    }
+    throw new Error('unreachable: each mode has a way to connect')
+  }
+
+  orm(facts: Facts): OrmOptions {
+    const isPooled = this.#target.pooled === 'yes' || facts.pooled
+    return ormOptions(
+      this.#target,
+      (types) => {
+        const config = { ...this.#config(this.#tls ?? false, new Set()), types } as SafeClientConfig // pg's own type parsers.
+        return new SafePool({ config, limits: this.#limits, isPooled })
+      },
+      this.#limits.echo,
+    )
+  }
+
+  async close(orm: MikroORM, withinMs: number): Promise<void> {
+    await pools.get(orm.driver.getConnection())?.close(withinMs)
+    const ended = orm.close(true).catch(() => {})
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, ormCloseMs).unref())])
+  }
+
+  async #connect(tls: TlsOptions | false, signal: AbortSignal): Promise<SafeClient> {
+    const client = new SafeClient(this.#config(tls, new Set()))
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = (): void => {
+      client.evict()
+      aborted.reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const connecting = client.connect()
+      await Promise.race([connecting, aborted.promise])
+      client.assertBound()
+      return client
+    } catch (error) {
+      client.evict()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #config(tls: TlsOptions | false, clients: Set<SafeClient>): SafeClientConfig {
+    const { user, database, password, applicationName, options, channelBinding, connectMs } = this.#target
+    const config = {
+      host: this.#host.host,
+      port: this.#host.port,
+      user: user ?? '',
+      database,
+      // A function: a value that is missing would be looked for in PGPASSWORD and in files of the user.
+      password: () => password?.reveal(),
+      ssl: tls,
+      sslnegotiation: 'postgres',
+      client_encoding: 'utf8',
+      application_name: applicationName,
+      ...(options === null ? {} : { options }),
+      enableChannelBinding: channelBinding !== 'disable' && tls !== false,
+      requiresBinding: channelBinding === 'require',
+      keepAlive: true,
+      connectionTimeoutMillis: Math.min(this.#limits.connectMs, connectMs ?? this.#limits.connectMs),
+      queryMs: this.#limits.queryMs,
+      clients,
+    }
+    return config as unknown as SafeClientConfig // A password may be a function that gives none, whatever the types say.
+  }
+}
+
+/** Where the mode leaves it open: no TLS there, or a server that takes only the other way. */
+function mayTryOtherwise(error: unknown): boolean {
+  const { kind, code } = classify(error, 'open')
+  return kind === 'tls' || code === '28000'
+}

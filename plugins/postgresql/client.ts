@@ -1,0 +1,181 @@
+import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import pg, { type PoolConfig, type QueryResult } from 'pg'
+import type { Phase } from '../../src/driver/driver.ts'
+import { faultError, rolledBackError, withPhase } from './faults.ts'
+
+/** What a client is made with, beside what pg itself takes. */
+export interface SafeClientConfig extends PoolConfig {
+  /** One statement. */
+  readonly queryMs: number
+  /** Where the client notes itself as long as it lives. */
+  readonly clients: Set<SafeClient>
+  /** Refuse a server that cannot bind the password to the TLS channel. */
+  readonly requiresBinding: boolean
+}
+
+/** How a statement is run. */
+export interface RunOptions {
+  /** Prepared once per connection under this name. */
+  readonly name?: string | undefined
+  /** In which phase a loss of the connection happens; by its first word when absent. */
+  readonly phase?: Phase | undefined
+}
+
+type Release = (error?: Error | boolean) => void
+
+/** Members of pg's client that its types leave out, as version 8.23 has them. */
+interface Internals {
+  readonly connection: { readonly stream: Socket }
+  readonly connectionParameters: { readonly user: string; readonly database: string; readonly application_name: string }
+  readonly readyForQuery?: boolean
+  readonly _queryable: boolean
+  readonly _ending: boolean
+  readonly processID: number | null
+  getTransactionStatus(): 'I' | 'T' | 'E' | null
+  _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void
+}
+
+/**
+ * One connection. Each statement has a limit, past which the caller is freed and the connection reset; a failed COMMIT is
+ * an error; what is not idle when it goes back to the pool is destroyed; and no event of an idle one ends the process.
+ */
+export class SafeClient extends pg.Client {
+  readonly #config: SafeClientConfig
+  #release: Release = () => {}
+  #isBusy = false
+  #isBound = false
+  readonly #waiting: (() => void)[] = []
+
+  constructor(config: SafeClientConfig) {
+    super(config)
+    this.#config = config
+    config.clients.add(this)
+    this.once('end', () => config.clients.delete(this))
+    // An "error" event that nobody listens to ends the process. What was running rejects by itself.
+    this.on('error', () => {})
+  }
+
+  /** pg-pool sets this each time it hands the client out. */
+  get release(): Release {
+    return this.#release
+  }
+
+  set release(release: Release) {
+    this.#release = (error) => {
+      const isClean = this.isIdle
+      if (!isClean) this.evict()
+      release(error ?? !isClean)
+    }
+  }
+
+  /** True when nothing runs, no transaction is open and the socket is well. */
+  get isIdle(): boolean {
+    const { readyForQuery, _queryable, _ending } = internals(this)
+    return _queryable && !_ending && readyForQuery === true && this.status === 'I'
+  }
+
+  /** True when a statement could be sent now. */
+  get isReady(): boolean {
+    const { readyForQuery, _queryable, _ending } = internals(this)
+    return _queryable && !_ending && readyForQuery === true
+  }
+
+  /** `I`: no transaction; `T`: one is open; `E`: one has failed; null before the first answer. */
+  get status(): 'I' | 'T' | 'E' | null {
+    return internals(this).getTransactionStatus()
+  }
+
+  /** The server's number for this connection; of a pooler's own making where there is one. */
+  get processId(): number | null {
+    return internals(this).processID
+  }
+
+  /** Frees whoever waits and closes by reset. Never throws. Safe to call twice. */
+  evict(): void {
+    const { stream } = internals(this).connection
+    try {
+      // Only TCP knows a reset, and only once it is connected: before that it would wait for the connection.
+      const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
+      if (isTcp && !stream.connecting) stream.resetAndDestroy()
+      else stream.destroy()
+    } catch {
+      stream.destroy()
+    }
+  }
+
+  /**
+   * Runs a statement after those that were given before it. Values are bound.
+   *
+   * @throws pg's error for what the server refuses; a FaultError that knows its phase for all that loses the connection.
+   */
+  async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<QueryResult> {
+    if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#isBusy = true
+    const phase = options.phase ?? this.#phaseOf(text)
+    try {
+      const result = await this.query(this.#queryOf(text, values, options))
+      if (phase === 'commit' && isCommit.test(text) && result.command !== 'COMMIT') throw rolledBackError()
+      return result
+    } catch (error) {
+      if (error instanceof Error && error.message === 'Query read timeout') this.evict()
+      throw withPhase(error, phase)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#isBusy = false
+      else next()
+    }
+  }
+
+  /** Nothing but the name of the application, and what the address itself wants: poolers refuse all else. */
+  getStartupConf(): Record<string, string> {
+    const { user, database, application_name } = internals(this).connectionParameters
+    const { options } = this.#config
+    return { user, database, application_name, ...(options === undefined ? {} : { options }) }
+  }
+
+  /** pg takes whatever the server offers; where binding is required, an offer without it is refused. */
+  _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void {
+    this.#isBound = message.mechanisms.includes('SCRAM-SHA-256-PLUS')
+    if (this.#config.requiresBinding && !this.#isBound) this.emit('error', this.#unbound())
+    if (this.#config.requiresBinding && !this.#isBound) this.evict()
+    else stockSasl.call(this, message)
+  }
+
+  /** @throws FaultError `tls` when the address requires channel binding and there was none. */
+  assertBound(): void {
+    if (this.#config.requiresBinding && !this.#isBound) throw this.#unbound()
+  }
+
+  #unbound(): Error {
+    return faultError(
+      'tls',
+      'CHANNEL_BINDING',
+      'The address requires channel binding, and the server offers none.',
+      'Write channel_binding=prefer, or check who answers at the address.',
+    )
+  }
+
+  #queryOf(text: string, values: readonly unknown[], { name }: RunOptions): pg.QueryConfig {
+    // pg's own timer; its types forget it. It holds for this statement only: streams have a limit for each read.
+    const config = { text, values: values as unknown[], query_timeout: this.#config.queryMs } // pg does not change them.
+    return name === undefined ? config : { ...config, name }
+  }
+
+  #phaseOf(text: string): Phase {
+    if (isCommit.test(text)) return 'commit'
+    if (/^\s*(?:begin|start)\b/i.test(text)) return 'begin'
+    if (/^\s*(?:rollback|abort)\b/i.test(text)) return 'rollback'
+    // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
+    const isRead = /^[\s(]*(?:select|show|explain|values|table|set|reset|fetch)\b/i.test(text)
+    return this.status === 'I' && !isRead ? 'commit' : 'statement'
+  }
+}
+
+const isCommit = /^\s*(?:commit|end)\b/i
+
+const stockSasl = (pg.Client.prototype as unknown as Internals)._handleAuthSASL // Not in its types.
+
+function internals(client: SafeClient): Internals {
+  return client as unknown as Internals // See `Internals`.
+}

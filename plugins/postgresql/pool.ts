@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import { FaultError, type Limits } from '../../src/driver/driver.ts'
+import { SafeClient, type SafeClientConfig } from './client.ts'
+import { classify, closedError } from './faults.ts'
+
+/** Connections above the kept ones, and those that nobody used, are closed after this. */
+const idleMs = 10_000
+
+/** Statements beyond are not prepared: each costs memory on every connection of the server. */
+const namesMax = 256
+
+/** How long an ended socket may take to say so. */
+const lateMs = 500
+
+/** What a pool is made of. */
+export interface PoolParts {
+  readonly config: SafeClientConfig
+  readonly limits: Limits
+  /** True where connections are shared between transactions: then nothing is prepared. */
+  readonly isPooled: boolean
+}
+
+/** The connections of one ORM. */
+export class SafePool {
+  readonly native: pg.Pool
+  readonly limits: Limits
+  readonly config: SafeClientConfig
+  readonly #names = new Map<string, string>()
+  #isPooled: boolean
+  #isClosed = false
+  #end: Promise<void> | null = null
+
+  constructor({ config, limits, isPooled }: PoolParts) {
+    this.config = config
+    this.limits = limits
+    this.#isPooled = isPooled
+    this.native = new pg.Pool({
+      ...config,
+      // Not enumerable in pg's own copies, so that no dump of options shows it.
+      password: config.password,
+      min: limits.poolSize,
+      max: limits.poolSize + limits.poolMaxOverflow,
+      idleTimeoutMillis: idleMs,
+      // One wait for a connection, whether for a free one or for a new one.
+      connectionTimeoutMillis: Math.min(limits.connectMs, limits.queryMs),
+      Client: SafeClient as unknown as new () => pg.Client, // pg gives it these very options.
+      onConnect: (client) => (client as SafeClient).assertBound(), // Made just above.
+    } as pg.PoolConfig) // `Client` and `onConnect` are not in its types.
+    this.native.on('error', () => {})
+  }
+
+  /** A connection that is the caller's until `release()`. @throws FaultError: nothing was sent. */
+  async acquire(): Promise<SafeClient> {
+    if (this.#isClosed) throw closedError()
+    try {
+      return (await this.native.connect()) as unknown as SafeClient // Its `Client`.
+    } catch (error) {
+      if (error instanceof FaultError) throw error
+      throw new FaultError({ ...classify(error, 'open'), ambiguous: false })
+    }
+  }
+
+  /**
+   * The name to prepare this text under; undefined where it is not to be prepared. Made of the text: behind a pooler that
+   * nobody knows of, a name may already stand for what another process prepared, and then it is the same.
+   */
+  nameOf(text: string): string | undefined {
+    if (this.#isPooled) return undefined
+    const known = this.#names.get(text)
+    if (known !== undefined) return known
+    if (this.#names.size >= namesMax) return undefined
+    const name = `holdfast_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+    this.#names.set(text, name)
+    return name
+  }
+
+  /**
+   * Whether a statement that failed under a name can be run again without: nothing of it was executed. Names are left
+   * for good where they do not last from one statement to the next, and for this text where its tables have changed.
+   */
+  mayRepeat(error: unknown, text: string, name: string | undefined): boolean {
+    if (name === undefined) return false
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === '26000' || code === '42P05' || code === '08P01') {
+      this.#isPooled = true
+      return true
+    }
+    const isStale = code === '0A000' && error instanceof Error && /cached plan/.test(error.message)
+    if (isStale) this.#names.set(text, `${name.slice(0, 50)}_${this.#names.size}`)
+    return isStale
+  }
+
+  /** Refuses whoever comes, waits for those who work, and resets what is left. Never throws. Safe to call twice. */
+  close(withinMs: number): Promise<void> {
+    this.#end ??= this.#close(withinMs)
+    return this.#end
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    this.#isClosed = true
+    void this.native.end().catch(() => {})
+    await this.#empty(withinMs)
+    for (const client of this.config.clients) client.evict()
+    await this.#empty(lateMs)
+  }
+
+  async #empty(withinMs: number): Promise<void> {
+    const limit = performance.now() + withinMs
+    while (this.config.clients.size > 0 && performance.now() < limit) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Facts, Problem, Want } from '../../src/driver/driver.ts'
+import type { SafeClient } from './client.ts'
+import { classify, faultError } from './faults.ts'
+import { makeTables, tablesProblem, writeProof } from './tables.ts'
+import type { PostgresqlTarget } from './target.ts'
+
+/** What the server says of itself and of our role, in one answer. */
+interface Seen {
+  readonly version: string
+  readonly standby: boolean
+  readonly readonly: boolean
+  readonly pid: number
+  readonly schema: string | null
+  readonly creates: boolean
+  readonly tables: boolean
+}
+
+const question = `select current_setting('server_version') as version,
+  pg_is_in_recovery() as standby,
+  current_setting('transaction_read_only') = 'on' as readonly,
+  pg_backend_pid() as pid,
+  current_schema() as schema,
+  coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) as creates,
+  to_regclass('holdfast_identity') is not null and to_regclass('holdfast_attempt') is not null as tables`
+
+/**
+ * Whether this server can serve: it is no standby, it takes writes, and a write of ours was committed. Where our own
+ * tables may not be made, that it is no standby and not set to read-only has to do.
+ */
+export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
+  const { rows } = await client.run(question, [], { phase: 'open' })
+  const seen = rows[0] as Seen // The one row of `question`.
+  if (seen.standby || seen.readonly) throw readOnlyError(seen.standby)
+  const problems = await prove(client, target, want, seen)
+  return {
+    version: seen.version,
+    path: null,
+    ephemeral: false,
+    // A pooler tells a number of its own for the connection, or none.
+    pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
+    problems,
+  }
+}
+
+async function prove(
+  client: SafeClient,
+  target: PostgresqlTarget,
+  want: Want,
+  seen: Seen,
+): Promise<readonly Problem[]> {
+  const mayMake = target.mayMakeTables && seen.creates
+  if (!seen.tables && !mayMake) {
+    const why = target.mayMakeTables ? `the role may not create tables in its schema` : 'SCHEMA_APPLY=none makes none'
+    return [tablesProblem(target, seen.schema, why)]
+  }
+  try {
+    if (!seen.tables) await makeTables(client)
+    if (want.proof === 'write') await writeProof(client)
+    return []
+  } catch (error) {
+    // They are there and not ours to write: 42501. All else says something about the database.
+    if (classify(error, 'commit').code !== '42501') throw error
+    return [tablesProblem(target, seen.schema, 'the role may not write to them')]
+  }
+}
+
+function readOnlyError(isStandby: boolean): Error {
+  const summary = isStandby ? 'The server is a standby: it takes no writes.' : 'The database is set to read-only.'
+  const hint = isStandby
+    ? 'Name the primary in the address, or all hosts of the cluster: the one that takes writes is found.'
+    : 'Look at default_transaction_read_only of the role, the database and the server.'
+  return faultError('read-only', '25006', summary, hint)
+}
