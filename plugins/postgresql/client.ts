@@ -94,14 +94,12 @@ export class SafeClient extends pg.Client {
   /** Frees whoever waits and closes by reset. Never throws. Safe to call twice. */
   evict(): void {
     const { stream } = internals(this).connection
-    try {
-      // Only TCP knows a reset, and only once it is connected: before that it would wait for the connection.
-      const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
-      if (isTcp && !stream.connecting) stream.resetAndDestroy()
-      else stream.destroy()
-    } catch {
-      stream.destroy()
-    }
+    if (stream.destroyed) return
+    // Only TCP knows a reset; only once it is connected, else it would wait for that; and only before the end was sent:
+    // after it libuv refuses the reset, and Node never closes the socket.
+    const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
+    if (isTcp && !stream.connecting && !stream.writableEnded) stream.resetAndDestroy()
+    else stream.destroy()
   }
 
   /**
