@@ -38,6 +38,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@mikro-orm/sql': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sqlite': ['plugins/sqlite/'],
   'better-sqlite3': ['plugins/sqlite/'],
+  '@mikro-orm/postgresql': ['plugins/postgresql/'],
+  pg: ['plugins/postgresql/'],
+  'pg-cursor': ['plugins/postgresql/'],
   kysely: ['src/database/', 'src/collection/', 'plugins/'],
 }
 

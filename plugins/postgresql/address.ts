@@ -57,7 +57,7 @@ function asList(host: string | null): string {
 }
 
 function readUrl(text: string, settings: Settings, tell: Tell): Read | null {
-  const match = /^(?:[a-z][a-z0-9+.-]*):(\/*)([\s\S]*)$/i.exec(text.trim())
+  const match = /^(?:[a-z][a-z0-9+.-]*):(\/{0,2})([\s\S]*)$/i.exec(text.trim())
   const [slashes, rest] = [match?.[1] ?? '', match?.[2] ?? '']
   const nested = /^[^/?#]*@[a-z][a-z0-9+.-]*:\/\//i.test(rest)
   if (nested || /[a-z][a-z0-9+.-]*:\/\//i.test(rest.replace(/\?.*$/s, ''))) {
@@ -134,9 +134,7 @@ function tellTwo(rest: string, isNested: boolean, tell: Tell): void {
 }
 
 function tellSlashes(slashes: string, read: Read, tell: Tell): void {
-  const count = slashes.length === 0 ? 'no slash' : slashes.length === 1 ? 'one slash' : `${slashes.length} slashes`
-  // "postgresql:///name?host=/folder" is right: no host between the second and the third.
-  if (slashes.length === 3 && !('defect' in read.hosts)) return
+  const count = slashes === '' ? 'none' : 'one'
   const message = `Two slashes follow "postgresql:"; here is ${count}.`
   tell('POSTGRESQL_ADDRESS', 'error', 'scheme', message, `Write ${shownOf(read)}`)
 }

@@ -26,7 +26,7 @@ type Release = (error?: Error | boolean) => void
 
 /** Members of pg's client that its types leave out, as version 8.23 has them. */
 interface Internals {
-  readonly connection: { readonly stream: Socket }
+  readonly connection: { readonly stream: Socket; emit(event: 'error', error: Error): void }
   readonly connectionParameters: { readonly user: string; readonly database: string; readonly application_name: string }
   readonly readyForQuery?: boolean
   readonly _queryable: boolean
@@ -135,9 +135,12 @@ export class SafeClient extends pg.Client {
   /** pg takes whatever the server offers; where binding is required, an offer without it is refused. */
   _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void {
     this.#isBound = message.mechanisms.includes('SCRAM-SHA-256-PLUS')
-    if (this.#config.requiresBinding && !this.#isBound) this.emit('error', this.#unbound())
-    if (this.#config.requiresBinding && !this.#isBound) this.evict()
-    else stockSasl.call(this, message)
+    if (!this.#config.requiresBinding || this.#isBound) {
+      stockSasl.call(this, message)
+      return
+    }
+    internals(this).connection.emit('error', this.#unbound())
+    this.evict()
   }
 
   /** @throws FaultError `tls` when the address requires channel binding and there was none. */

@@ -12,7 +12,16 @@ import { isBuilt, stamp } from './entry.js'
 import { root } from './runtime.js'
 
 /** Packages that stay outside of the bundles: native code, and what MikroORM imports only if somebody installed it. */
-const external = ['better-sqlite3', 'dataloader', 'tinyglobby', '@mikro-orm/mysql', 'thread-stream']
+const external = [
+  'better-sqlite3',
+  'dataloader',
+  'tinyglobby',
+  '@mikro-orm/mysql',
+  'thread-stream',
+  // What pg takes where somebody installed it, or where there are no sockets.
+  'pg-native',
+  'cloudflare:sockets',
+]
 
 /** Packages that are CommonJS call `require`, which a module does not have. */
 const requireBanner =
