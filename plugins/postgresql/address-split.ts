@@ -33,7 +33,7 @@ function isPlausible(tail: string): boolean {
 
 /** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. */
 export function splitAddress(rest: string): Split {
-  const ats = [...rest].length > 0 ? positions(rest, '@') : []
+  const ats = positions(rest, '@')
   if (ats.length === 0) return { pieces: withUser(null, null, rest, false) }
   const strict = strictAt(rest)
   const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1)))
@@ -45,8 +45,8 @@ export function splitAddress(rest: string): Split {
     const offender = /[@/?#]/.exec(rest.slice(colon + 1))
     return { unclear: { character: offender?.[0] ?? '@', position: (offender?.index ?? 0) + 1 } }
   }
-  // Nothing is right: read strictly, or by the last "@", so that what is wrong can be named.
-  return { pieces: atPosition(rest, strict ?? ats.at(-1) ?? 0) }
+  // Nothing is right. Read by the last "@", so that what is wrong can be named and nothing of a password is.
+  return { pieces: atPosition(rest, ats.at(-1) ?? 0) }
 }
 
 /** The last `@` before the first of `/?#`, as the standard has it. */

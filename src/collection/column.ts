@@ -66,17 +66,22 @@ function textOf(raw: unknown): string {
 
 function instantText(raw: unknown, platform: Platform): string {
   if (raw === null || raw === undefined) return 'null'
-  const date: unknown = typeof raw === 'number' ? raw : platform.parseDate(raw as string) // Text or a Date: both are taken.
+  // A row that was just written comes as it was encoded; not every platform's `parseDate` takes a date.
+  const isDate = typeof raw === 'number' || raw instanceof Date
+  const date: unknown = isDate ? raw : platform.parseDate(String(raw))
   const text = typeof date === 'number' || date instanceof Date ? formatInstant(Number(date)) : null
   return text === null ? textOf(raw) : `"${text}"`
 }
 
-/** Where the database gives JSON as text it is passed on as it is, once it has been seen to be JSON. */
+/**
+ * JSON as text is passed on as it is, once it has been seen to be JSON: so some databases give it, and so a row that was
+ * just written is encoded. Fields of this kind hold no bare strings, so text is never the value itself.
+ */
 function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown) => string {
   const { customType } = property
   return (raw) => {
     if (raw === null || raw === undefined) return 'null'
-    if (typeof raw === 'string' && !platform.convertsJsonAutomatically()) return isJson(raw) ? raw : JSON.stringify(raw)
+    if (typeof raw === 'string') return isJson(raw) ? raw : JSON.stringify(raw)
     return JSON.stringify(customType === undefined ? raw : customType.convertToJSValue(raw, platform)) ?? 'null'
   }
 }

@@ -167,7 +167,7 @@ export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-function benchSettings(driver: Driver, harness: Harness, folder: string): Settings {
+export function benchSettings(driver: Driver, harness: Harness, folder: string): Settings {
   const own = Object.entries(driver.settings ?? {}).map(([key, { default: value }]) => [key, value] as const)
   return {
     database: {
