@@ -1,0 +1,34 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Certificate } from './postgres.ts'
+import { type Cleanup, makeTempDir } from './temp.ts'
+
+const run = promisify(execFile)
+
+/** Why tests that need certificates are skipped; false when they run. */
+export const noOpenssl: string | false = hasOpenssl() ? false : 'no openssl is installed on this machine'
+
+/** An authority, and a certificate for `localhost` that it signed. */
+export async function makeCertificate(t: Cleanup): Promise<Certificate & { readonly authority: string }> {
+  const dir = await makeTempDir(t, 'certificate')
+  const openssl = (...args: readonly string[]) => run('openssl', args, { cwd: dir })
+  const fresh = ['req', '-newkey', 'rsa:2048', '-nodes', '-batch']
+  await openssl(...fresh, '-x509', '-days', '2', '-subj', '/CN=Test Authority', '-keyout', 'ca.key', '-out', 'ca.crt')
+  await openssl(...fresh, '-subj', '/CN=localhost', '-keyout', 'server.key', '-out', 'server.csr')
+  await writeFile(join(dir, 'names'), 'subjectAltName=DNS:localhost')
+  const sign = ['x509', '-req', '-in', 'server.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial']
+  await openssl(...sign, '-days', '2', '-extfile', 'names', '-out', 'server.crt')
+  const read = (name: string) => readFile(join(dir, name), 'utf8')
+  return { certificate: await read('server.crt'), key: await read('server.key'), authority: await read('ca.crt') }
+}
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
