@@ -181,6 +181,30 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     assert.equal((await write(text, ['after'])).changed, 1)
   })
 
+  test('prepared statements that are gone, or whose table has changed, are run all the same', async (t) => {
+    const { store, database } = await openRoom(t)
+    const { read, write } = store.statements()
+    const prepared = () => store.orm.em.fork().execute('select name from pg_prepared_statements')
+    await insert(store, 'a')
+    const all = 'select * from conformance_note order by id'
+    assert.equal((await read(all, [])).length, 1)
+    assert.equal((await prepared()).length, 1, 'it is prepared')
+    await server.query('alter table conformance_note add column more text', database)
+    assert.deepEqual(Object.keys((await read(all, []))[0] ?? {}), ['id', 'text', 'count', 'more'])
+    await store.orm.em.fork().execute('deallocate all')
+    assert.equal((await read(all, [])).length, 1)
+    assert.equal((await write('update conformance_note set count = 1', [])).changed, 1)
+    assert.deepEqual(await prepared(), [], 'names do not last here, so none are given any more')
+  })
+
+  test('where a pooler is named nothing is prepared', async (t) => {
+    const target = targetOf(`${server.url(await server.createDatabase())}?pgbouncer=true`)
+    const store = await openStore(bench, { target, limits: short })
+    cleanLater(t, async () => store[Symbol.asyncDispose]())
+    assert.deepEqual(await store.statements().read('select $1::int as one', [1]), [{ one: 1 }])
+    assert.deepEqual(await store.orm.em.fork().execute('select name from pg_prepared_statements'), [])
+  })
+
   test('a COMMIT that the server answers with ROLLBACK is an error', async (t) => {
     const room = await openRoom(t)
     await insert(room.store, 'taken')
