@@ -27,6 +27,7 @@ export class SafePool {
   readonly limits: Limits
   readonly config: SafeClientConfig
   readonly #names = new Map<string, string>()
+  #renames = 0
   #isPooled: boolean
   #isClosed = false
   #end: Promise<void> | null = null
@@ -87,7 +88,8 @@ export class SafePool {
       return true
     }
     const isStale = code === '0A000' && error instanceof Error && /cached plan/.test(error.message)
-    if (isStale) this.#names.set(text, `${name.slice(0, 50)}_${this.#names.size}`)
+    // A name that this connection has never heard: 41 letters of the text's own, and a number.
+    if (isStale) this.#names.set(text, `${name.slice(0, 41)}_${++this.#renames}`)
     return isStale
   }
 

@@ -189,8 +189,10 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     const all = 'select * from conformance_note order by id'
     assert.equal((await read(all, [])).length, 1)
     assert.equal((await prepared()).length, 1, 'it is prepared')
-    await server.query('alter table conformance_note add column more text', database)
-    assert.deepEqual(Object.keys((await read(all, []))[0] ?? {}), ['id', 'text', 'count', 'more'])
+    for (const column of ['more', 'still']) {
+      await server.query(`alter table conformance_note add column ${column} text`, database)
+      assert.equal(Object.keys((await read(all, []))[0] ?? {}).at(-1), column)
+    }
     await store.orm.em.fork().execute('deallocate all')
     assert.equal((await read(all, [])).length, 1)
     assert.equal((await write('update conformance_note set count = 1', [])).changed, 1)
