@@ -9,7 +9,7 @@ import type { ResolvedTarget } from './config.ts'
 import { cleanAddress } from './url-clean.ts'
 import type { AddressProblemCode } from './url-codes.ts'
 import { type AddressParts, declaresPrimary, differingParts, readParts } from './url-parts.ts'
-import { schemeOf } from './url-scheme.ts'
+import { houseHint, schemeOf } from './url-scheme.ts'
 import { type AddressReading, DatabaseUrlValidator, settingName } from './url-validator.ts'
 
 /** What the settings say about a primary. */
@@ -70,7 +70,8 @@ export class PrimaryReader {
     const known = this.#registry.all.map((loaded) => loaded.name)
     const near = nearest(name, [...known, ...this.#registry.all.flatMap(({ schemes }) => schemes)])
     const message = `${this.#nameOf('driver')} names "${maskAddress(name).slice(0, 60)}", and no driver of that name is installed.`
-    const suggestion = `${near === null ? '' : `Did you mean "${near}"? `}Installed: ${known.join(', ') || 'none'}.`
+    const hint = houseHint(name) ?? (near === null ? null : `Did you mean "${near}"?`)
+    const suggestion = `${hint === null ? '' : `${hint} `}Installed: ${known.join(', ') || 'none'}.`
     return { driver: null, problems: [this.#problem('DRIVER_NOT_LOADED', 'error', 'driver', message, suggestion)] }
   }
 

@@ -17,6 +17,9 @@ const wellKnown: ReadonlyMap<string, string> = new Map([
   ['neon', 'neon'],
 ])
 
+/** Drivers of the house that are still being completed: loaded only where `DRIVERS` names them. For diagnosis only. */
+const underWay: ReadonlySet<string> = new Set(['postgresql'])
+
 /** What listens where it usually does. */
 const serverPorts: ReadonlyMap<string, string> = new Map([
   ['5432', 'postgresql'],
@@ -59,7 +62,22 @@ export function readScheme(text: string, name: string, registry: DriverRegistry)
   }
 }
 
+/** How the driver that a word means is loaded, when it is one of the house that is under way; null for all others. */
+export function houseHint(word: string): string | null {
+  const driver = wellKnown.get(word.toLowerCase())
+  if (driver === undefined || !underWay.has(driver)) return null
+  return `DRIVERS=sqlite,${driver} loads the one in the house, which is still being completed.`
+}
+
 function notInstalled(driver: string, scheme: string, schemes: readonly string[]): SchemeReading {
+  const hint = houseHint(driver)
+  if (hint !== null) {
+    return {
+      code: 'DRIVER_NOT_INSTALLED',
+      message: `The driver "${driver}" for "${scheme}:" addresses is not loaded: still being completed, it counts as not installed in this release.`,
+      suggestion: `${hint} ${takes(schemes)} A driver of your own is named in DRIVERS.`,
+    }
+  }
   return {
     code: 'DRIVER_NOT_INSTALLED',
     message: `The driver "${driver}" for "${scheme}:" addresses is not installed in this release.`,

@@ -52,7 +52,7 @@ describe('holdfast check', () => {
   })
 
   it('ends with 2, and says so, when the driver of an address is not there yet', async (t) => {
-    const { code, json, codes, stdout } = await checkJson(t, { DATABASE_URL: 'mysql://me:S3cr3t@db:3306/app' })
+    const { code, json, codes, stdout } = await checkJson(t, { DATABASE_URL: 'postgres://me:S3cr3t@db:5432/app' })
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')

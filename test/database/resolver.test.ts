@@ -207,6 +207,16 @@ describe('the resolution of a pasted address', () => {
     })
   }
 
+  it('says how a driver of the house that is under way is loaded, and no such thing of one that is not there', async () => {
+    const [postgresql] = (await resolveWith({ DATABASE_URL: 'postgres://u@h/db' })).problems
+    assert.match(postgresql?.message ?? '', /not loaded: still being completed/)
+    assert.match(postgresql?.suggestion ?? '', /^DRIVERS=sqlite,postgresql loads the one in the house/)
+    const [parts] = (await resolveWith({ DATABASE_DRIVER: 'postgres', DATABASE_HOST: 'h' })).problems
+    assert.match(parts?.suggestion ?? '', /^DRIVERS=sqlite,postgresql loads the one in the house/)
+    const [mysql] = (await resolveWith({ DATABASE_URL: 'mysql://u@h/db' })).problems
+    assert.doesNotMatch(JSON.stringify(mysql), /DRIVERS=/)
+  })
+
   it('proposes the scheme that was meant, and the form of a file', async () => {
     const near = await resolveWith({ DATABASE_URL: 'sqllite:///./x.db' })
     assert.equal(near.problems[0]?.suggestion, 'Did you mean "sqlite"? Write sqlite:///./x.db')

@@ -28,6 +28,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
   async function start(t: TestContext, url: string, env: Record<string, string> = {}): Promise<Service> {
     const service = await startService(t, {
       env: {
+        DRIVERS: 'sqlite,postgresql',
         DATABASE_URL: url,
         ADMIN_TOKEN: admin,
         RATE_LIMIT: '0',

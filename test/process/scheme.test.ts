@@ -1,62 +1,27 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeTempDir } from '../support/temp.ts'
-import {
-  adminToken,
-  assertFallback,
-  assertSaid,
-  checkHere,
-  findProblem,
-  makeHome,
-  type Sight,
-  serveAndLook,
-} from './sight.ts'
+import { adminToken, assertFallback, assertSaid, checkHere, findProblem, makeHome, serveAndLook } from './sight.ts'
 
 const user = 'app-user-7'
 const secret = 'hunter2-Pa55word'
 
 const urls = [
+  `postgres://${user}:${secret}@db.example.com:5432/app`,
+  `postgresql://${user}:${secret}@db.example.com/app?sslmode=require`,
   `mysql://${user}:${secret}@db.example.com/app`,
   `neon+https://${user}:${secret}@ep-x-1.eu.aws.neon.tech/app`,
   `mongodb+srv://${user}:${secret}@cluster.example.net/app`,
   `redis://:${secret}@db.example.com:6379/0`,
   `libsql://db.example.com?authToken=${secret}`,
+  `jdbc:postgresql://db.example.com/app?user=${user}&password=${secret}`,
   `https://${user}:${secret}@db.example.com/app`,
+  `psql postgres://${user}:${secret}@db.example.com/app`,
+  `DATABASE_URL=postgres://${user}:${secret}@db.example.com/app`,
   `postgres://${user}:${secret}@[half/app`,
+  `postgres://${user}:%zz${secret}@db.example.com/app`,
   `${secret}`,
 ]
-
-/** Nobody listens there: the address is right, and the database is away. */
-const away = [
-  `postgres://${user}:${secret}@127.0.0.1:1/app`,
-  `postgresql://${user}:${secret}@127.0.0.1:1/app?sslmode=require`,
-  `postgresql+psycopg2://${user}:${secret}@127.0.0.1:1/app`,
-  `jdbc:postgresql://127.0.0.1:1/app?user=${user}&password=${secret}`,
-  `psql postgres://${user}:${secret}@127.0.0.1:1/app`,
-  `DATABASE_URL=postgres://${user}:${secret}@127.0.0.1:1/app`,
-  `postgres://${user}:%zz${secret}@127.0.0.1:1/app`,
-  `postgres://${user}:a#b/${secret}@127.0.0.1:1/app`,
-]
-
-describe('a DATABASE_URL whose PostgreSQL is away', { concurrency: 2 }, () => {
-  for (const url of away) {
-    const shown = url.replaceAll(secret, '***')
-    test(`${shown} is understood, SQLite serves, and the secret is seen nowhere`, async (t) => {
-      const cwd = await makeHome(t)
-      const env = { DATABASE_URL: url, LOG_LEVEL: 'trace', ECHO_SQL: 'true', MAX_RETRIES_PRIMARY: '0' }
-      const sight = await serveAndLook(t, { cwd, env })
-      assertFallback(sight)
-      assert.deepEqual(
-        sight.problems.filter(({ severity }) => severity === 'error'),
-        [],
-      )
-      const check = await checkHere(cwd, env)
-      assert.equal(check.code, 0)
-      await assertSecretNowhere(sight, check.text)
-      assert.match(sight.service.output(), /ECONNREFUSED/)
-    })
-  }
-})
 
 describe('a DATABASE_URL that needs a driver which is not there', { concurrency: 2 }, () => {
   for (const url of urls) {
@@ -73,11 +38,19 @@ describe('a DATABASE_URL that needs a driver which is not there', { concurrency:
       assert.equal(check.code, 2)
       assert.equal(check.primary, null)
       assert.equal(findProblem(check.problems, { code: problem.code }).origin, 'environment DATABASE_URL')
-      await assertSecretNowhere(sight, check.text)
+      const { service } = sight
+      const seen = [check.text]
+      for (const path of ['/', '/status', '/health', '/health/ready', '/metrics', '/api/feedback']) {
+        const answer = await service.fetch(path, { headers: { 'holdfast-token': adminToken, accept: 'text/html,*/*' } })
+        seen.push(JSON.stringify([...answer.headers]), await answer.text())
+      }
+      await service.end()
+      seen.push(service.output())
+      for (const text of seen) assert.ok(!text.includes(secret), `the secret is in: ${text}`)
     })
   }
 
-  for (const scheme of ['mysql', 'mariadb', 'neon+https']) {
+  for (const scheme of ['postgres', 'postgresql', 'mysql', 'neon+https']) {
     test(`${scheme}:// says that the driver is not installed yet`, async (t) => {
       const cwd = await makeTempDir(t, 'scheme')
       const check = await checkHere(cwd, { DATABASE_URL: `${scheme}://u:${secret}@h/d` })
@@ -89,7 +62,7 @@ describe('a DATABASE_URL that needs a driver which is not there', { concurrency:
 
   test('in parts, and as FALLBACK_DATABASE_URL, it is a problem too', async (t) => {
     const cwd = await makeHome(t)
-    const parts = { DATABASE_DRIVER: 'mysql', DATABASE_HOST: 'db', DATABASE_PASSWORD: secret }
+    const parts = { DATABASE_DRIVER: 'postgresql', DATABASE_HOST: 'db', DATABASE_PASSWORD: secret }
     const env = { ...parts, FALLBACK_DATABASE_URL: `mysql://u:${secret}@h/d`, LOG_LEVEL: 'trace' }
     const sight = await serveAndLook(t, { cwd, env })
     assertFallback(sight)
@@ -102,16 +75,3 @@ describe('a DATABASE_URL that needs a driver which is not there', { concurrency:
     }
   })
 })
-
-/** Ends the service, having asked it for all that it shows. */
-async function assertSecretNowhere(sight: Sight, checked: string): Promise<void> {
-  const { service } = sight
-  const seen = [checked]
-  for (const path of ['/', '/status', '/health', '/health/ready', '/metrics', '/api/feedback']) {
-    const answer = await service.fetch(path, { headers: { 'holdfast-token': adminToken, accept: 'text/html,*/*' } })
-    seen.push(JSON.stringify([...answer.headers]), await answer.text())
-  }
-  await service.end()
-  seen.push(service.output())
-  for (const text of seen) assert.ok(!text.includes(secret), `the secret is in: ${text}`)
-}

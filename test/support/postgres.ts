@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { appendFile, chmod, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { isRoot, ordinaryUid } from './process.ts'
@@ -144,7 +144,11 @@ class Server implements Postgres {
     const child = spawn(this.#binary, ['-D', this.#data], { stdio: 'ignore', detached: true, ...asServer() })
     this.#child = child
     living.add(child)
-    child.once('exit', () => living.delete(child))
+    const ended = watch(child.pid, this.socketDir)
+    child.once('exit', () => {
+      living.delete(child)
+      ended()
+    })
     await until(() => this.query('select 1').then(() => true), { withinMs: 20_000, everyMs: 30, what: 'PostgreSQL' })
   }
 
@@ -202,6 +206,30 @@ process.on('exit', () => {
     }
   }
 })
+
+/** Reads a line when the server has ended by itself; the end of its input is the end of this process, however it came. */
+const watchdog = `
+read -r said && exit 0
+grep -q -- "$2" "/proc/$1/cmdline" || exit 0
+kill -STOP "$1"
+kill -KILL $(cat "/proc/$1/task/$1/children") "$1"
+rm -rf -- "$2"
+`
+
+/**
+ * A process in a session of its own, which outlives this one by a moment: no hook runs at a SIGKILL, and a server would
+ * go on. What it gives is to be called once the server has ended: its number may soon be that of another process.
+ */
+function watch(pid: number | undefined, dir: string): () => void {
+  if (pid === undefined) return () => {}
+  const args = ['-c', watchdog, 'watchdog', String(pid), dir]
+  const child = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' })
+  child.on('error', () => {})
+  child.stdin.on('error', () => {})
+  child.unref()
+  if (child.stdin instanceof Socket) child.stdin.unref()
+  return () => child.stdin.end('ended\n')
+}
 
 function childrenOf(pid: number): readonly number[] {
   try {
