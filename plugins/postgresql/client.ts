@@ -81,6 +81,12 @@ export class SafeClient extends pg.Client {
     return _queryable && !_ending && readyForQuery === true
   }
 
+  /** True when a statement could be given; pg keeps it until it can be sent. */
+  get isOpen(): boolean {
+    const { _queryable, _ending } = internals(this)
+    return _queryable && !_ending
+  }
+
   /** `I`: no transaction; `T`: one is open; `E`: one has failed; null before the first answer. */
   get status(): 'I' | 'T' | 'E' | null {
     return internals(this).getTransactionStatus()
