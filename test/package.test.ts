@@ -30,10 +30,23 @@ test('installing compiles nothing: the lock file says what the SQLite package sa
   assert.equal(lock.packages['node_modules/better-sqlite3'].gypfile, false)
 })
 
-test('every version is exact', () => {
-  const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
-    ([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(String(version)),
+test('the clients of databases are optional, and none is left out under an older Node', () => {
+  // npm drops an optional package in silence where its `engines` do not take the Node that runs npm. The project brings
+  // its own Node, so what started npm does not matter: after `npm install`, take `engines` of these away again.
+  const clients = Object.keys(manifest.optionalDependencies)
+  assert.ok(clients.includes('pg') && clients.includes('mysql2') && clients.includes('@neondatabase/serverless'))
+  const dropped = Object.entries<{ optional?: boolean; engines?: { node?: string } }>(lock.packages).filter(
+    ([, entry]) => entry.optional && /\b2[2-9]\b/.test(entry.engines?.node ?? ''),
   )
+  assert.deepEqual(dropped, [])
+})
+
+test('every version is exact', () => {
+  const loose = Object.entries({
+    ...manifest.dependencies,
+    ...manifest.optionalDependencies,
+    ...manifest.devDependencies,
+  }).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(String(version)))
   assert.deepEqual(loose, [])
 })
 

@@ -1,7 +1,15 @@
-import type { Candidate, Connection, Facts, Limits, MikroORM, OrmOptions } from '../../src/driver/driver.ts'
+import {
+  type Candidate,
+  type Connection,
+  type Facts,
+  isolatedOrmOptions,
+  type Limits,
+  type MikroORM,
+  type OrmOptions,
+} from '../../src/driver/driver.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
+import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
-import { ormOptions } from './orm-options.ts'
 import { PgConnection } from './pg-connection.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
@@ -50,14 +58,13 @@ class HostCandidate implements Candidate {
 
   orm(facts: Facts): OrmOptions {
     const isPooled = this.#target.pooled === 'yes' || facts.pooled
-    return ormOptions(
-      this.#target,
-      (types) => {
-        const config = { ...this.#config(this.#tls ?? false, new Set()), types } as SafeClientConfig // pg's own type parsers.
-        return new SafePool({ config, limits: this.#limits, isPooled })
-      },
-      this.#limits.echo,
-    )
+    const driver = createDriverClass((types) => {
+      const config = { ...this.#config(this.#tls ?? false, new Set()), types } as SafeClientConfig // pg's own type parsers.
+      return new SafePool({ config, limits: this.#limits, isPooled })
+    })
+    const { hosts, user, database } = this.#target
+    const own = { driver, dbName: database, host: hosts[0].host, port: hosts[0].port, user: user ?? undefined }
+    return isolatedOrmOptions(own as OrmOptions, this.#limits.echo) // A user may be undefined, whatever its type says.
   }
 
   async close(orm: MikroORM, withinMs: number): Promise<void> {

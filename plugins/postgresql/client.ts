@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import pg, { type PoolConfig, type QueryResult } from 'pg'
-import type { Phase } from '../../src/driver/driver.ts'
-import { faultError, rolledBackError, withPhase } from './faults.ts'
+import { faultError, type Phase } from '../../src/driver/driver.ts'
+import { rolledBackError, withPhase } from './faults.ts'
 
 /** What a client is made with, beside what pg itself takes. */
 export interface SafeClientConfig extends PoolConfig {

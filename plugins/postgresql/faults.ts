@@ -1,34 +1,13 @@
-import { type Fault, FaultError, type FaultKind, type Phase } from '../../src/driver/driver.ts'
+import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/driver.ts'
 import { beforeSending, byMessage, byNode, byState, type Meaning, meanings, tlsCode } from './meanings.ts'
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
-  try {
-    for (const link of chainOf(error)) {
-      const fault = faultOf(link, phase, error)
-      if (fault !== null) return fault
-    }
-  } catch {
-    // A value whose own getters throw: nothing more can be known of it.
-  }
-  return { ...meanings.statement, code: 'POSTGRESQL_UNKNOWN', ambiguous: false, cause: error }
+  const fault = readError(error, (link) => faultOf(link, phase, error))
+  return fault ?? { ...meanings.statement, code: 'POSTGRESQL_UNKNOWN', ambiguous: false, cause: error }
 }
 
-function chainOf(error: unknown): readonly unknown[] {
-  const chain: unknown[] = []
-  let link = error
-  while (link !== undefined && link !== null && chain.length < 8 && !chain.includes(link)) {
-    chain.push(link)
-    link = typeof link === 'object' && 'cause' in link ? link.cause : undefined
-  }
-  return chain
-}
-
-function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
-  if (typeof link !== 'object' || link === null) return null
-  const known = 'fault' in link ? link.fault : null
-  // By its shape, not only by its class: MikroORM's exceptions copy the members of what they wrap.
-  if (isFault(known)) return known
+function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = codeOf(link)
   if (code !== null) {
     const fault = byCode(code, 'severity' in link ? link.severity : null, phase, cause)
@@ -49,12 +28,6 @@ function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
 function codeOf(link: object): string | null {
   if ('code' in link && typeof link.code === 'string') return link.code
   return null
-}
-
-function isFault(value: unknown): value is Fault {
-  if (typeof value !== 'object' || value === null) return false
-  const { kind, code, ambiguous } = value as Partial<Fault> // Read member by member, each checked.
-  return typeof kind === 'string' && typeof code === 'string' && typeof ambiguous === 'boolean'
 }
 
 function byCode(code: string, severity: unknown, phase: Phase, cause: unknown): Fault | null {
@@ -89,17 +62,6 @@ function inPhase(meant: Meaning, phase: Phase): Meaning {
   if (phase !== 'open') return meant
   if (meant === meanings.aborted) return meanings.silent
   return meant === meanings.lost || meant === meanings.terminated ? meanings.unreachable : meant
-}
-
-/** A fault of the driver's own making, ready to throw. */
-export function faultError(
-  kind: FaultKind,
-  code: string,
-  summary: string,
-  hint: string,
-  more: { readonly cause?: unknown; readonly ambiguous?: boolean } = {},
-): FaultError {
-  return new FaultError({ kind, code, summary, hint, ambiguous: more.ambiguous ?? false, cause: more.cause ?? null })
 }
 
 /** What a caller gets for this error in this phase; errors of the server that keep the connection stay what they are. */

@@ -1,5 +1,4 @@
-import type { Problem } from '../../src/driver/driver.ts'
-import { faultError } from './faults.ts'
+import { faultError, type Problem } from '../../src/driver/driver.ts'
 import type { PostgresqlTarget } from './target.ts'
 
 const packages = '@mikro-orm/postgresql@7.2.1 pg@8.23.0 pg-cursor@2.22.0'

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
-import type { Problem, Secret } from '../../src/driver/driver.ts'
-import { faultError } from './faults.ts'
+import { faultError, type Problem, type Secret } from '../../src/driver/driver.ts'
 import type { PostgresqlTarget, Tls, TlsMode } from './target.ts'
 
 /** More than any certificate or key has. */

@@ -1,6 +1,6 @@
-import type { Facts, Problem, Want } from '../../src/driver/driver.ts'
+import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
-import { classify, faultError } from './faults.ts'
+import { classify } from './faults.ts'
 import { makeTables, tablesProblem, writeProof } from './tables.ts'
 import type { PostgresqlTarget } from './target.ts'
 

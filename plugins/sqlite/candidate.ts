@@ -1,23 +1,24 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type {
-  Candidate,
-  Connection,
-  Facts,
-  Limits,
-  MikroORM,
-  OrmOptions,
-  Problem,
-  Severity,
+import {
+  type Candidate,
+  type Connection,
+  type Facts,
+  isolatedOrmOptions,
+  type Limits,
+  type MikroORM,
+  type OrmOptions,
+  type Problem,
+  type Severity,
 } from '../../src/driver/driver.ts'
 import { type Checked, openChecked } from './checked.ts'
+import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
 import { syncFolder } from './folder.ts'
 import { isServed } from './in-service.ts'
 import { memoryPlace, removeLeftovers } from './memory.ts'
 import { OpenFile } from './open-file.ts'
-import { ormOptions } from './orm-options.ts'
 import { isTrusted, preparePlace, setAside } from './place.ts'
 import { openFiles } from './registry.ts'
 import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
@@ -70,7 +71,8 @@ class FileCandidate implements Candidate {
   }
 
   orm(_facts: Facts): OrmOptions {
-    return ormOptions(this.#place.file, () => this.#openFile(), this.#limits.echo)
+    const own = { driver: createDriverClass(() => this.#openFile()), dbName: this.#place.file }
+    return isolatedOrmOptions(own, this.#limits.echo)
   }
 
   async close(orm: MikroORM, withinMs: number): Promise<void> {

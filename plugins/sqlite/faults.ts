@@ -1,4 +1,11 @@
-import { type Fault, FaultError, type FaultKind, type Phase } from '../../src/driver/driver.ts'
+import {
+  type Fault,
+  type FaultError,
+  type FaultKind,
+  faultError,
+  type Phase,
+  readError,
+} from '../../src/driver/driver.ts'
 
 interface Meaning {
   readonly kind: FaultKind
@@ -98,32 +105,11 @@ const byMessage: readonly (readonly [RegExp, string, Meaning])[] = [
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
-  try {
-    for (const link of chainOf(error)) {
-      const fault = faultOf(link, phase, error)
-      if (fault !== null) return fault
-    }
-  } catch {
-    // A value whose own getters throw: nothing more can be known of it.
-  }
-  return { ...meanings.statement, code: 'SQLITE_UNKNOWN', ambiguous: false, cause: error }
+  const fault = readError(error, (link) => faultOf(link, phase, error))
+  return fault ?? { ...meanings.statement, code: 'SQLITE_UNKNOWN', ambiguous: false, cause: error }
 }
 
-function chainOf(error: unknown): readonly unknown[] {
-  const chain: unknown[] = []
-  let link = error
-  while (link !== undefined && link !== null && chain.length < 8 && !chain.includes(link)) {
-    chain.push(link)
-    link = typeof link === 'object' && 'cause' in link ? link.cause : undefined
-  }
-  return chain
-}
-
-function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
-  if (typeof link !== 'object' || link === null) return null
-  const known = 'fault' in link ? link.fault : null
-  // By its shape, not only by its class: MikroORM's exceptions copy the members of what they wrap.
-  if (isFault(known)) return known
+function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = 'code' in link && typeof link.code === 'string' ? link.code : null
   const meaning = code === null ? null : meaningOf(code)
   if (code !== null && meaning !== null) return { ...meaning, code, ambiguous: isAmbiguous(code, phase), cause }
@@ -134,12 +120,6 @@ function faultOf(link: unknown, phase: Phase, cause: unknown): Fault | null {
   }
   const found = byMessage.find(([pattern]) => pattern.test(message))
   return found === undefined ? null : { ...found[2], code: found[1], ambiguous: false, cause }
-}
-
-function isFault(value: unknown): value is Fault {
-  if (typeof value !== 'object' || value === null) return false
-  const { kind, code, ambiguous } = value as Partial<Fault> // Read member by member, each checked.
-  return typeof kind === 'string' && typeof code === 'string' && typeof ambiguous === 'boolean'
 }
 
 function meaningOf(code: string): Meaning | null {
@@ -158,17 +138,6 @@ function isAmbiguous(code: string, phase: Phase): boolean {
 export function isBusy(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string') return false
   return error.code.startsWith('SQLITE_BUSY') || error.code.startsWith('SQLITE_LOCKED')
-}
-
-/** A fault of the driver's own making, ready to throw. */
-export function faultError(
-  kind: FaultKind,
-  code: string,
-  summary: string,
-  hint: string,
-  more: { readonly cause?: unknown; readonly ambiguous?: boolean } = {},
-): FaultError {
-  return new FaultError({ kind, code, summary, hint, ambiguous: more.ambiguous ?? false, cause: more.cause ?? null })
 }
 
 /** The writer was not had within the limit. */

@@ -1,6 +1,6 @@
-import type { Value, Written } from '../../src/driver/driver.ts'
+import { faultError, type Value, type Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { busyError, closedError, faultError, isBusy, readOnlyError } from './faults.ts'
+import { busyError, closedError, isBusy, readOnlyError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit, Writer } from './writer.ts'

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
-import type { FaultError, Row, Value, Written } from '../../src/driver/driver.ts'
-import { faultError, isReadOnlyRefusal, readOnlyError } from './faults.ts'
+import { type FaultError, faultError, type Row, type Value, type Written } from '../../src/driver/driver.ts'
+import { isReadOnlyRefusal, readOnlyError } from './faults.ts'
 import { undo } from './undo.ts'
 
 /** The native client's own connection. */

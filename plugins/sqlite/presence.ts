@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs'
-import type { FaultError } from '../../src/driver/driver.ts'
-import { faultError } from './faults.ts'
+import { type FaultError, faultError } from '../../src/driver/driver.ts'
 
 /** Looking costs a few microseconds; this often it costs nothing. */
 const everyMs = 100

@@ -1,7 +1,6 @@
 import { close, fdatasync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { FaultError } from '../../src/driver/driver.ts'
-import { faultError } from './faults.ts'
+import { type FaultError, faultError } from '../../src/driver/driver.ts'
 import { syncFolder } from './folder.ts'
 import { Presence } from './presence.ts'
 

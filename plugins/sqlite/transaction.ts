@@ -1,6 +1,5 @@
-import type { Row, Value, Written } from '../../src/driver/driver.ts'
+import { faultError, type Row, type Value, type Written } from '../../src/driver/driver.ts'
 import { whileBusy } from './busy.ts'
-import { faultError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit } from './writer.ts'

@@ -10,7 +10,7 @@ import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { driverDefects, InvalidDriver } from './defects.ts'
 import type { Fault, Phase } from './fault.ts'
-import type { MikroORM, Options, SqlEntityManager } from './orm.ts'
+import type { MikroORM, OrmOptions, SqlEntityManager } from './orm.ts'
 
 export type { SettingDeclaration, SettingDeclarations } from '../config/declarations.ts'
 export type { Origin, Problem, Severity } from '../config/problem.ts'
@@ -18,7 +18,9 @@ export { Secret } from '../config/secret.ts'
 export type { FaultCondition, Settings } from '../config/settings.ts'
 export type { Fault, FaultKind, Phase } from './fault.ts'
 export { FaultError } from './fault.ts'
-export type { EntityManager, MikroORM, Options, SqlEntityManager } from './orm.ts'
+export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './orm.ts'
+export { isolatedOrmOptions } from './orm-options.ts'
+export { faultError, readError } from './read-error.ts'
 
 /** The contract generation that this release speaks. */
 export const contractGeneration = 1
@@ -174,9 +176,6 @@ export interface Candidate {
    */
   close(orm: MikroORM, withinMs: number): Promise<void>
 }
-
-/** What a candidate gives to MikroORM; `entities` come from the core. */
-export type OrmOptions = Omit<Partial<Options>, 'entities' | 'entitiesTs'>
 
 /** One physical connection, opened by `Candidate.open`, in no pool. */
 export interface Connection {

@@ -2,7 +2,11 @@
 export type { EntityManager, Options } from '@mikro-orm/core'
 export type { SqlEntityManager } from '@mikro-orm/sql'
 
+import type { Options } from '@mikro-orm/core'
 import type { AbstractSqlDriver, SqlEntityManager, SqlMikroORM } from '@mikro-orm/sql'
 
 /** An ORM over any SQL driver. */
 export type MikroORM = SqlMikroORM<AbstractSqlDriver, SqlEntityManager>
+
+/** What a candidate gives to MikroORM; `entities` come from the core. */
+export type OrmOptions = Omit<Partial<Options>, 'entities' | 'entitiesTs'>

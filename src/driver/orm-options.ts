@@ -1,31 +1,18 @@
 import type { Logger } from '@mikro-orm/core'
-import type { Limits, OrmOptions } from '../../src/driver/driver.ts'
-import { createDriverClass, type OpenFileOnce } from './connection.ts'
+import type { OrmOptions } from './orm.ts'
 
 const silent = (): void => {}
-
-/** MikroORM's messages go nowhere; its statements go to ECHO_SQL, by their text with placeholders. */
-function createLogger(echo: ((sql: string) => void) | undefined): Logger {
-  return {
-    log: silent,
-    error: silent,
-    warn: silent,
-    setDebugMode: silent,
-    isEnabled: (namespace) => echo !== undefined && namespace === 'query',
-    logQuery: ({ query }) => {
-      if (query !== undefined) echo?.(query)
-    },
-  }
-}
 
 /**
  * Everything that `new MikroORM` needs but the entities. Each option that a stray `MIKRO_ORM_*` variable could fill is
  * given, `undefined` included: given options win over the environment, and `undefined` then takes MikroORM's default.
+ * A driver gives its own (`driver`, `dbName`, what only its database knows), which win over these; no password belongs
+ * among them, since these options are dumped by whoever prints an ORM.
+ *
+ * MikroORM's messages go nowhere; its statements go to `echo`, by their text with placeholders.
  */
-export function ormOptions(path: string, open: OpenFileOnce, echo: Limits['echo']): OrmOptions {
+export function isolatedOrmOptions(own: OrmOptions, echo: ((sql: string) => void) | undefined): OrmOptions {
   const options = {
-    driver: createDriverClass(open),
-    dbName: path,
     clientUrl: undefined,
     host: undefined,
     port: undefined,
@@ -88,7 +75,21 @@ export function ormOptions(path: string, open: OpenFileOnce, echo: Limits['echo'
       ignorePolicies: undefined,
     },
     seeder: { path: undefined, pathTs: undefined, glob: undefined, emit: undefined, defaultSeeder: undefined },
+    ...own,
   }
   // The explicit `undefined`s are the point, and are what exactOptionalPropertyTypes forbids in MikroORM's own type.
   return options as unknown as OrmOptions
+}
+
+function createLogger(echo: ((sql: string) => void) | undefined): Logger {
+  return {
+    log: silent,
+    error: silent,
+    warn: silent,
+    setDebugMode: silent,
+    isEnabled: (namespace) => echo !== undefined && namespace === 'query',
+    logQuery: ({ query }) => {
+      if (query !== undefined) echo?.(query)
+    },
+  }
 }
