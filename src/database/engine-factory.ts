@@ -54,6 +54,15 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
+  /** What `new MikroORM` needs for the first candidate that can serve, for tools that make an ORM of their own. Rejects as `open`. */
+  async options(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<SqlOptions> {
+    const want: Want = { role, proof: 'open' }
+    return await this.#firstOf(resolved, signal, async (candidate) => {
+      const facts = await verified(resolved, candidate, want, signal)
+      return ormOptionsOf(candidate, facts, this.#options.entities)
+    })
+  }
+
   async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void> {
     await this.#firstOf(resolved, signal, (candidate) => verified(resolved, candidate, want, signal))
   }
@@ -160,14 +169,14 @@ async function ended(driver: Driver, connection: Connection): Promise<void> {
 }
 
 function createOrm(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): MikroORM {
+  storesMade += 1
+  return new SqlMikroORM({ ...ormOptionsOf(candidate, facts, entities), contextName: `holdfast-${storesMade}` })
+}
+
+function ormOptionsOf(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): SqlOptions {
   // The contract speaks of MikroORM's options for any driver; those of SQL drivers are the same object.
   const options = candidate.orm(facts) as Omit<SqlOptions, 'entities' | 'entitiesTs'>
-  storesMade += 1
-  return new SqlMikroORM({
-    ...options,
-    contextName: `holdfast-${storesMade}`,
-    // A service without collections is legitimate.
-    discovery: { ...options.discovery, warnWhenNoEntities: false },
-    entities: [...entities],
-  })
+  // A service without collections is legitimate.
+  const discovery = { ...options.discovery, warnWhenNoEntities: false }
+  return { ...options, discovery, entities: [...entities] }
 }

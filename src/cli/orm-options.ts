@@ -1,0 +1,40 @@
+/**
+ * MikroORM's own command line (`npx mikro-orm`) on the database that this configuration resolves to: the primary, or the
+ * local store where none is declared. For people who use it in development; nothing of the service imports this file.
+ */
+import type { Options } from '@mikro-orm/core'
+import { entityOf } from '../collection/entity.ts'
+import { loadCollections } from '../collection/load.ts'
+import type { DatabaseConfig, ResolvedTarget } from '../database/config.ts'
+import { connectionSettingsOf } from '../database/connection-settings.ts'
+import { DatabaseEngineFactory } from '../database/engine-factory.ts'
+import { FaultError } from '../driver/driver.ts'
+import { resolveAll } from '../resolve.ts'
+
+/** Asked once by each command. @throws Error with a sentence that says what is wrong and what to do. */
+export async function configure(): Promise<Options> {
+  const cwd = process.cwd()
+  const { config, resolved } = await resolveAll({ env: process.env, cwd })
+  const { collections } = await loadCollections(resolved.settings.collections.dir, cwd)
+  const connection = connectionSettingsOf(resolved.settings)
+  const factory = new DatabaseEngineFactory({ entities: collections.map(entityOf), settings: () => connection })
+  const role = config.declared ? 'primary' : 'fallback'
+  try {
+    const signal = AbortSignal.timeout(connection.limits.connectMs)
+    const options = await factory.options(databaseOf(config), role, signal)
+    // `schema:update` drops tables that no entity has: ours are none of its business.
+    const schemaGenerator = { ...options.schemaGenerator, skipTables: [/^holdfast_/] }
+    return { ...options, schemaGenerator } as Options // MikroORM's two packages word the same options differently.
+  } catch (error) {
+    if (!(error instanceof FaultError)) throw error
+    const { code, summary, hint } = error.fault
+    throw new Error(`${summary} (${code}) ${hint}`)
+  }
+}
+
+function databaseOf({ declared, primary, fallback, problems }: DatabaseConfig): ResolvedTarget {
+  const target = declared ? primary : fallback
+  if (target !== null) return target
+  const why = problems.find(({ severity }) => severity === 'error')
+  throw new Error(why === undefined ? 'No database is configured.' : `${why.message} ${why.suggestion}`)
+}
