@@ -3,26 +3,17 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { appendFile, chmod, writeFile } from 'node:fs/promises'
-import { createServer, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { type Binaries, binariesOf, noBinaries } from './postgres-binaries.ts'
 import { isRoot, ordinaryUid } from './process.ts'
 import { type Cleanup, cleanLater, giveTo, makeTempDir, removeDir } from './temp.ts'
 import { until } from './until.ts'
-
-/** Where the system keeps the binaries of PostgreSQL, the first that has them. */
-const folders: readonly string[] = [
-  ...[18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin`),
-  '/usr/local/bin',
-  '/usr/bin',
-]
-
-const binaries: string | null =
-  folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres'))) ?? null
+import { childrenOf, endWithUs, signalTo } from './watchdog.ts'
 
 /** Why tests that need a real PostgreSQL are skipped; false when they run. Give it as `skip`. */
-export const noPostgres: string | false =
-  binaries === null ? 'no PostgreSQL binaries (initdb, postgres) are installed on this machine' : false
+export const noPostgres: string | false = noBinaries()
 
 /** The superuser of the private server, and its password. */
 export const superuser = { user: 'holdfast', password: 'pa ss/w@rd#1' } as const
@@ -39,6 +30,10 @@ export interface PostgresOptions {
   readonly settings?: readonly string[]
   /** Switches TLS on. */
   readonly tls?: Certificate
+  /** Whose binaries; the system's, else the embedded ones, unless told. Skip by `noBinaries` of the same. */
+  readonly binaries?: Binaries
+  /** Lines before those of `pg_hba.conf`: the first that fits counts. */
+  readonly hba?: readonly string[]
 }
 
 /** A private PostgreSQL on a free port of the loopback address and on a Unix socket. */
@@ -65,6 +60,7 @@ export interface Postgres {
 
 /** Makes and starts a server, which ends with the test, suite or file `t`. */
 export async function startPostgres(t: Cleanup, options: PostgresOptions = {}): Promise<Postgres> {
+  const binaries = binariesOf(options.binaries)
   if (binaries === null) throw new Error('unreachable: tests that need PostgreSQL are skipped by `noPostgres`')
   const dir = await makeTempDir(t, 'postgres')
   const data = join(dir, 'data')
@@ -75,6 +71,28 @@ export async function startPostgres(t: Cleanup, options: PostgresOptions = {}): 
     ...['-D', data, '-U', superuser.user, '--auth=scram-sha-256', `--pwfile=${join(dir, 'password')}`],
     ...['--no-sync', '--encoding=UTF8', '--no-locale'],
   ])
+  return await launch(t, binaries, dir, options)
+}
+
+/** Why tests that need a standby are skipped; false when they run. */
+export const noStandby: string | false =
+  noPostgres || (existsSync(join(binariesOf() ?? '', 'pg_basebackup')) ? false : 'pg_basebackup is not installed')
+
+/** A hot standby of a server that `startPostgres` made without choosing binaries: it answers, takes no writes and follows. */
+export async function startStandby(t: Cleanup, primary: Postgres): Promise<Postgres> {
+  const binaries = binariesOf()
+  if (binaries === null) throw new Error('unreachable: tests that need a standby are skipped by `noStandby`')
+  const dir = await makeTempDir(t, 'standby')
+  if (isRoot) await giveTo(dir, ordinaryUid, ordinaryUid)
+  const from = ['-h', '127.0.0.1', '-p', String(primary.port), '-U', superuser.user, '--no-sync', '--checkpoint=fast']
+  await run(join(binaries, 'pg_basebackup'), [...from, '-D', join(dir, 'data'), '-R'], {
+    PGPASSWORD: superuser.password,
+  })
+  return await launch(t, binaries, dir, {})
+}
+
+async function launch(t: Cleanup, binaries: string, dir: string, options: PostgresOptions): Promise<Postgres> {
+  const data = join(dir, 'data')
   const port = await freePort()
   await configure(data, dir, port, options)
   const server = new Server(join(binaries, 'postgres'), data, dir, port)
@@ -86,7 +104,7 @@ export async function startPostgres(t: Cleanup, options: PostgresOptions = {}): 
   return server
 }
 
-async function configure(data: string, dir: string, port: number, { settings = [], tls }: PostgresOptions) {
+async function configure(data: string, dir: string, port: number, { settings = [], tls, hba = [] }: PostgresOptions) {
   const lines = [
     `port = ${port}`,
     `listen_addresses = '127.0.0.1'`,
@@ -101,6 +119,10 @@ async function configure(data: string, dir: string, port: number, { settings = [
     await chmod(join(data, 'server.key'), 0o600)
     if (isRoot) await giveTo(data, ordinaryUid, ordinaryUid)
     lines.push('ssl = on')
+  }
+  if (hba.length > 0) {
+    const file = join(data, 'pg_hba.conf')
+    await writeFile(file, `${hba.join('\n')}\n${readFileSync(file, 'utf8')}`)
   }
   await appendFile(join(data, 'postgresql.conf'), `${lines.join('\n')}\n`)
 }
@@ -143,12 +165,7 @@ class Server implements Postgres {
   async start(): Promise<void> {
     const child = spawn(this.#binary, ['-D', this.#data], { stdio: 'ignore', detached: true, ...asServer() })
     this.#child = child
-    living.add(child)
-    const ended = watch(child.pid, this.socketDir)
-    child.once('exit', () => {
-      living.delete(child)
-      ended()
-    })
+    endWithUs(child, this.socketDir)
     await until(() => this.query('select 1').then(() => true), { withinMs: 20_000, everyMs: 30, what: 'PostgreSQL' })
   }
 
@@ -174,13 +191,7 @@ class Server implements Postgres {
     if (pid === undefined || this.#child?.exitCode !== null || this.#child.signalCode !== null) return
     // The parent first: it must not fork more while its children are found.
     if (signal !== 'SIGCONT') process.kill(pid, 'SIGSTOP')
-    for (const child of childrenOf(pid)) {
-      try {
-        process.kill(child, signal)
-      } catch {
-        // It has ended by itself.
-      }
-    }
+    for (const child of childrenOf(pid)) signalTo(child, signal)
     process.kill(pid, signal)
   }
 
@@ -193,59 +204,14 @@ class Server implements Postgres {
   }
 }
 
-const living = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const { pid } of living) {
-    if (pid === undefined) continue
-    for (const child of [...childrenOf(pid), pid]) {
-      try {
-        process.kill(child, 'SIGKILL')
-      } catch {
-        // It has ended by itself.
-      }
-    }
-  }
-})
-
-/** Reads a line when the server has ended by itself; the end of its input is the end of this process, however it came. */
-const watchdog = `
-read -r said && exit 0
-grep -q -- "$2" "/proc/$1/cmdline" || exit 0
-kill -STOP "$1"
-kill -KILL $(cat "/proc/$1/task/$1/children") "$1"
-rm -rf -- "$2"
-`
-
-/**
- * A process in a session of its own, which outlives this one by a moment: no hook runs at a SIGKILL, and a server would
- * go on. What it gives is to be called once the server has ended: its number may soon be that of another process.
- */
-function watch(pid: number | undefined, dir: string): () => void {
-  if (pid === undefined) return () => {}
-  const args = ['-c', watchdog, 'watchdog', String(pid), dir]
-  const child = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' })
-  child.on('error', () => {})
-  child.stdin.on('error', () => {})
-  child.unref()
-  if (child.stdin instanceof Socket) child.stdin.unref()
-  return () => child.stdin.end('ended\n')
-}
-
-function childrenOf(pid: number): readonly number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    return text.split(' ').filter(Boolean).map(Number)
-  } catch {
-    return []
-  }
-}
-
-function asServer(): { uid?: number; gid?: number } {
+/** Servers refuse to run as root. */
+export function asServer(): { uid?: number; gid?: number } {
   return isRoot ? { uid: ordinaryUid, gid: ordinaryUid } : {}
 }
 
-async function run(command: string, args: readonly string[]): Promise<void> {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], ...asServer(), cwd: '/' })
+async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+  const options = { env: { ...process.env, ...env }, ...asServer(), cwd: '/' }
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], ...options })
   let said = ''
   child.stderr.on('data', (text) => {
     said += text
