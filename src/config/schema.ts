@@ -256,7 +256,12 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
     ),
     requests: setting('LOG_REQUESTS', flag(), true, 'One line per request.'),
   },
-  drivers: setting('DRIVERS', list(text('a name or a path')), ['sqlite'], 'The database plugins, by name or by path.'),
+  drivers: setting(
+    'DRIVERS',
+    list(text('a name or a path')),
+    ['sqlite', 'postgresql'],
+    'The database plugins, by name or by path.',
+  ),
   collections: {
     dir: setting(
       'COLLECTIONS_DIR',

@@ -7,7 +7,7 @@ export const addressProblems = {
   ADDRESS_SCHEME_UNKNOWN: 'No driver takes the scheme of an address; it is not used.',
   ADDRESS_PARTS_INCOMPLETE: 'Parts of an address are given without the driver that is to read them; they are not used.',
   ADDRESS_PARTS_DIFFER: 'An address and its parts are both given and differ; the address is used.',
-  DRIVER_NOT_INSTALLED: 'The driver that an address needs is not there; the fallback serves.',
+  DRIVER_NOT_INSTALLED: 'The driver that an address needs is not loaded; the fallback serves.',
   DRIVER_NOT_LOADED: 'DATABASE_DRIVER names no driver that is loaded.',
   DRIVER_MISMATCH: 'DATABASE_DRIVER names a driver that does not take the scheme of DATABASE_URL; the scheme decides.',
   DRIVER_FAILED: 'A driver threw, or gave nonsense, while it read an address; the address is not used.',

@@ -8,17 +8,51 @@ export type SchemeReading =
   | { readonly scheme: string }
   | { readonly code: AddressProblemCode; readonly message: string; readonly suggestion: string }
 
-/** Words that people paste, with the driver that takes them where it is installed. For diagnosis only. */
+/** Words that people paste, with the driver of the house that takes them. For diagnosis only. */
 const wellKnown: ReadonlyMap<string, string> = new Map([
   ['postgres', 'postgresql'],
   ['postgresql', 'postgresql'],
+  ['pgsql', 'postgresql'],
   ['mysql', 'mysql'],
   ['mariadb', 'mysql'],
   ['neon', 'neon'],
+  ['sqlite', 'sqlite'],
+  ['sqlite3', 'sqlite'],
 ])
 
-/** Drivers of the house that are still being completed: loaded only where `DRIVERS` names them. For diagnosis only. */
-const underWay: ReadonlySet<string> = new Set(['postgresql'])
+/** Databases that speak the protocol of another: the scheme to write instead. */
+const speaks: ReadonlyMap<string, string> = new Map([
+  ['cockroachdb', 'postgresql'],
+  ['cockroach', 'postgresql'],
+  ['crdb', 'postgresql'],
+  ['yugabytedb', 'postgresql'],
+  ['timescaledb', 'postgresql'],
+  ['alloydb', 'postgresql'],
+  ['supabase', 'postgresql'],
+  ['postgis', 'postgresql'],
+  ['tidb', 'mysql'],
+  ['planetscale', 'mysql'],
+])
+
+/** Databases that no driver of the house reads. */
+const foreign: ReadonlyMap<string, string> = new Map([
+  ['mongodb', 'MongoDB'],
+  ['redis', 'Redis'],
+  ['rediss', 'Redis'],
+  ['valkey', 'Valkey'],
+  ['mssql', 'SQL Server'],
+  ['sqlserver', 'SQL Server'],
+  ['oracle', 'Oracle'],
+  ['redshift', 'Amazon Redshift'],
+  ['clickhouse', 'ClickHouse'],
+  ['libsql', 'libSQL (Turso)'],
+  ['cassandra', 'Cassandra'],
+  ['snowflake', 'Snowflake'],
+  ['bigquery', 'BigQuery'],
+  ['duckdb', 'DuckDB'],
+  ['db2', 'Db2'],
+  ['elasticsearch', 'Elasticsearch'],
+])
 
 /** What listens where it usually does. */
 const serverPorts: ReadonlyMap<string, string> = new Map([
@@ -39,50 +73,60 @@ export function readScheme(text: string, name: string, registry: DriverRegistry)
   const schemes = registry.all.flatMap((driver) => driver.schemes)
   if (scheme === null) return missing(text, name, registry)
   const base = scheme.split('+', 1)[0] ?? scheme
-  const near = registry.byScheme(base) === null ? nearest(scheme, [...schemes, ...wellKnown.keys()]) : base
+  const isKnown = wellKnown.has(base) || speaks.has(base) || foreign.has(base)
+  const isLoaded = registry.byScheme(base) !== null
+  const near = isLoaded ? base : isKnown ? null : nearest(scheme, [...schemes, ...wellKnown.keys()])
   const isWritten = text.slice(scheme.length).startsWith('://') && !scheme.includes('.')
   // Without "//" the word may be a user or a host, and what follows it a password: then nothing of it is shown.
-  if (!isWritten && near === null && !wellKnown.has(base)) return missing(text, name, registry)
+  if (!isWritten && near === null && !isKnown) return missing(text, name, registry)
+  if (near !== null) return misspelt(text, scheme, near, name)
   const driver = wellKnown.get(base)
-  if (driver !== undefined) return notInstalled(driver, scheme, schemes)
-  if (near !== null) {
-    return {
-      code: 'ADDRESS_SCHEME_UNKNOWN',
-      message: `${name} begins with "${scheme}", which no driver takes.`,
-      suggestion: `Did you mean "${near}"? Write ${maskAddress(near + text.slice(scheme.length))}`,
-    }
-  }
-  const isPage = scheme === 'http' || scheme === 'https'
-  return {
-    code: 'ADDRESS_SCHEME_UNKNOWN',
-    message: isPage
-      ? `${name} is the address of a web page, not of a database.`
-      : `${name} begins with "${scheme}", which no driver takes.`,
-    suggestion: `${isPage ? 'Copy the connection string of the database. ' : ''}${takes(schemes)}`,
-  }
+  if (driver !== undefined) return notLoaded(driver, scheme, registry)
+  const other = speaks.get(base)
+  if (other !== undefined) return misspelt(text, scheme, other, name, 'It speaks the protocol of another: write')
+  return unknown(scheme, base, name, registry)
 }
 
-/** How the driver that a word means is loaded, when it is one of the house that is under way; null for all others. */
+/** How the driver that a word means is loaded, when it is one of the house; null for all others. */
 export function houseHint(word: string): string | null {
   const driver = wellKnown.get(word.toLowerCase())
-  if (driver === undefined || !underWay.has(driver)) return null
-  return `DRIVERS=sqlite,${driver} loads the one in the house, which is still being completed.`
+  return driver === undefined ? null : `Add "${driver}" to DRIVERS: it is one of the house's own.`
 }
 
-function notInstalled(driver: string, scheme: string, schemes: readonly string[]): SchemeReading {
-  const hint = houseHint(driver)
-  if (hint !== null) {
-    return {
-      code: 'DRIVER_NOT_INSTALLED',
-      message: `The driver "${driver}" for "${scheme}:" addresses is not loaded: still being completed, it counts as not installed in this release.`,
-      suggestion: `${hint} ${takes(schemes)} A driver of your own is named in DRIVERS.`,
-    }
+function misspelt(text: string, scheme: string, meant: string, name: string, lead?: string): SchemeReading {
+  return {
+    code: 'ADDRESS_SCHEME_UNKNOWN',
+    message: `${name} begins with "${scheme}", which no driver takes.`,
+    suggestion: `${lead ?? `Did you mean "${meant}"? Write`} ${maskAddress(meant + text.slice(scheme.length))}`,
   }
+}
+
+function notLoaded(driver: string, scheme: string, registry: DriverRegistry): SchemeReading {
   return {
     code: 'DRIVER_NOT_INSTALLED',
-    message: `The driver "${driver}" for "${scheme}:" addresses is not installed in this release.`,
-    suggestion: `${takes(schemes)} A driver of your own is named in DRIVERS.`,
+    message: `The driver "${driver}" for "${scheme}:" addresses is not loaded.`,
+    suggestion: `Add "${driver}" to DRIVERS. ${takes(registry)}`,
   }
+}
+
+function unknown(scheme: string, base: string, name: string, registry: DriverRegistry): SchemeReading {
+  const code = 'ADDRESS_SCHEME_UNKNOWN'
+  const known = foreign.get(base)
+  if (known !== undefined) {
+    return {
+      code,
+      message: `${name} begins with "${scheme}": it is an address of ${known}, for which there is no driver.`,
+      suggestion: `Name a database that there is a driver for, or a driver of your own in DRIVERS. ${takes(registry)}`,
+    }
+  }
+  if (scheme === 'http' || scheme === 'https') {
+    return {
+      code,
+      message: `${name} is the address of a web page, not of a database.`,
+      suggestion: `Copy the connection string of the database. ${takes(registry)}`,
+    }
+  }
+  return { code, message: `${name} begins with "${scheme}", which no driver takes.`, suggestion: takes(registry) }
 }
 
 function missing(text: string, name: string, registry: DriverRegistry): SchemeReading {
@@ -115,6 +159,11 @@ function missing(text: string, name: string, registry: DriverRegistry): SchemeRe
   return { code, message, suggestion: `Write scheme://${shown} with the scheme of the database.` }
 }
 
-function takes(schemes: readonly string[]): string {
-  return schemes.length === 0 ? 'No driver is loaded: see DRIVERS.' : `Installed drivers take: ${schemes.join(', ')}.`
+/** The names of clients behind a plus are left out: they would fill a screen. */
+function takes({ all }: DriverRegistry): string {
+  const shown = all.flatMap(({ schemes }) => {
+    const plain = schemes.filter((scheme) => !scheme.includes('+'))
+    return plain.length === 0 ? schemes.slice(0, 1) : plain
+  })
+  return shown.length === 0 ? 'No driver is loaded: see DRIVERS.' : `Installed drivers take: ${shown.join(', ')}.`
 }

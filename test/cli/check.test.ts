@@ -51,8 +51,9 @@ describe('holdfast check', () => {
     assert.deepEqual(await readdir(cwd), [])
   })
 
-  it('ends with 2, and says so, when the driver of an address is not there yet', async (t) => {
-    const { code, json, codes, stdout } = await checkJson(t, { DATABASE_URL: 'postgres://me:S3cr3t@db:5432/app' })
+  it('ends with 2, and says so, when the driver of an address is not loaded', async (t) => {
+    const env = { DRIVERS: 'sqlite', DATABASE_URL: 'postgres://me:S3cr3t@db:5432/app' }
+    const { code, json, codes, stdout } = await checkJson(t, env)
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')
@@ -126,14 +127,14 @@ describe('holdfast check', () => {
 
   it('has a person read the same', async (t) => {
     const { code, stdout } = await holdfast(t, ['check'], {
-      DATABASE_URL: 'mysql://me:S3cr3t@db/app',
+      DATABASE_URL: 'mssql://me:S3cr3t@db/app',
       LOG_LEVEL: 'debug',
     })
     assert.equal(code, 2)
     assert.match(stdout, /^Databases\n {2}primary +declared, but not usable/)
     assert.match(stdout, /fallback +sqlite .*production\.db/)
     assert.match(stdout, /log\.level +debug +environment LOG_LEVEL/)
-    assert.match(stdout, /error +DRIVER_NOT_INSTALLED {2}database\.url \(environment DATABASE_URL\)/)
+    assert.match(stdout, /error +ADDRESS_SCHEME_UNKNOWN {2}database\.url \(environment DATABASE_URL\)/)
     assert.match(stdout, /\n1 error, 0 warnings, 1 to know\.\n$/)
     // Not a terminal: no colours.
     assert.doesNotMatch(stdout, new RegExp(`S3cr3t|${String.fromCharCode(27)}`))

@@ -184,7 +184,7 @@ describe('the resolution of a pasted address', () => {
     ['sqllite:///./x.db', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /"sqllite"/],
     ['https://example.com', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /web page/],
     ['mongodb://u:p@h/db', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /"mongodb"/],
-    [`postgres://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"postgresql".*not installed in this release/],
+    [`postgres://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"postgresql".*is not loaded/],
     [`postgresql+psycopg2://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"postgresql"/],
     [`mysql://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"mysql"/],
     ['sqlite:///../x.db', 'FILES', 'path', /No such path/],
@@ -207,14 +207,33 @@ describe('the resolution of a pasted address', () => {
     })
   }
 
-  it('says how a driver of the house that is under way is loaded, and no such thing of one that is not there', async () => {
-    const [postgresql] = (await resolveWith({ DATABASE_URL: 'postgres://u@h/db' })).problems
-    assert.match(postgresql?.message ?? '', /not loaded: still being completed/)
-    assert.match(postgresql?.suggestion ?? '', /^DRIVERS=sqlite,postgresql loads the one in the house/)
+  it('says how a driver of the house is loaded where it is not', async () => {
+    for (const [scheme, name] of [
+      ['postgres', 'postgresql'],
+      ['mariadb', 'mysql'],
+      ['neon+https', 'neon'],
+    ]) {
+      const [problem] = (await resolveWith({ DATABASE_URL: `${scheme}://u@h/db` })).problems
+      assert.equal(problem?.message, `The driver "${name}" for "${scheme}:" addresses is not loaded.`)
+      assert.match(problem?.suggestion ?? '', new RegExp(`^Add "${name}" to DRIVERS\\. Installed drivers take: sqlite`))
+    }
     const [parts] = (await resolveWith({ DATABASE_DRIVER: 'postgres', DATABASE_HOST: 'h' })).problems
-    assert.match(parts?.suggestion ?? '', /^DRIVERS=sqlite,postgresql loads the one in the house/)
-    const [mysql] = (await resolveWith({ DATABASE_URL: 'mysql://u@h/db' })).problems
-    assert.doesNotMatch(JSON.stringify(mysql), /DRIVERS=/)
+    assert.match(parts?.suggestion ?? '', /^Add "postgresql" to DRIVERS: it is one of the house's own\./)
+  })
+
+  it('names a database that no driver reads, and the scheme of one that speaks the protocol of another', async () => {
+    const names = { 'mongodb+srv': 'MongoDB', redis: 'Redis', rediss: 'Redis', mssql: 'SQL Server' }
+    const more = { sqlserver: 'SQL Server', oracle: 'Oracle', redshift: 'Amazon Redshift', clickhouse: 'ClickHouse' }
+    for (const [scheme, name] of Object.entries({ ...names, ...more, libsql: 'libSQL' })) {
+      const [problem] = (await resolveWith({ DATABASE_URL: `${scheme}://u:${secret}@h/db` }, [files, postgres]))
+        .problems
+      assert.equal(problem?.code, 'ADDRESS_SCHEME_UNKNOWN')
+      assert.ok(problem?.message.includes(`address of ${name}`), problem?.message)
+      assert.match(problem?.suggestion ?? '', /DRIVERS\. Installed drivers take: sqlite, file, postgres, postgresql\.$/)
+    }
+    const url = `cockroachdb://u:${secret}@h:26257/db`
+    const [speaks] = (await resolveWith({ DATABASE_URL: url }, [files, postgres])).problems
+    assert.match(speaks?.suggestion ?? '', /write postgresql:\/\/u:\*\*\*@h:26257\/db$/)
   })
 
   it('proposes the scheme that was meant, and the form of a file', async () => {

@@ -28,7 +28,7 @@ function spellings(secret: string): readonly string[] {
 }
 
 const addresses: readonly (readonly [string, string])[] = [
-  ['of a scheme that is not there', `postgresql://user:${spelled}@db.example:5432/app`],
+  ['of a scheme that no driver takes', `mssql://user:${spelled}@db.example:5432/app`],
   ['that is malformed', `postgresql://user:${password}@db.example:99999/app`],
   ['of an unknown scheme', `quantum://user:${spelled}@db.example/app?password=${spelled}`],
   ['without a scheme', `user:${password}@db.example/app`],

@@ -317,7 +317,7 @@ describe('strict mode', { concurrency: 2 }, () => {
         RATE_LIMIT: 'lots',
         MAX_RETRIES_PRIMARY: '6',
         CONFIG_FILE: 'nowhere.json',
-        DATABASE_URL: 'postgres://app:hunter2-secret@db/x',
+        DATABASE_URL: 'mssql://app:hunter2-secret@db/x',
       },
       files: { 'config/collections/bad.json': '{"name":"bad","fields":{"a":{"type":"strnig"}}}' },
     })

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { driver as sqlite } from '../../plugins/sqlite/sqlite.ts'
 import { coreSchema } from '../../src/config/schema.ts'
+import { loadDrivers } from '../../src/driver/load.ts'
 import { errorCatalogue } from '../../src/errors.ts'
 import { repository } from './process.ts'
 import { readSources } from './sources.ts'
 
 /** The parts of README that are made from the code, by the name of their markers. */
 export async function readmeBlocks(): Promise<Readonly<Record<string, string>>> {
-  return { settings: settingsTable(), errors: errorsTable(), problems: await problemsTable() }
+  return { settings: await settingsTable(), errors: errorsTable(), problems: await problemsTable() }
 }
 
 /** The text with each block put between its markers. Throws when a marker is missing. */
@@ -29,15 +29,18 @@ interface Declared {
   readonly format: unknown
 }
 
-function settingsTable(): string {
+async function settingsTable(): Promise<string> {
   const rows: (readonly string[])[] = []
   const visit = (node: object, path: string) => {
     if (isDeclared(node)) rows.push(settingRow(path, node))
     else for (const [key, value] of Object.entries(node)) visit(value, path === '' ? key : `${path}.${key}`)
   }
   visit(coreSchema, '')
-  for (const [key, declared] of Object.entries(sqlite.settings ?? {})) {
-    rows.push(settingRow(`plugins.${sqlite.name}.${key}`, declared))
+  const { registry } = await loadDrivers(coreSchema.drivers.default, { cwd: repository })
+  for (const { name, settings } of registry.all) {
+    for (const [key, declared] of Object.entries(settings ?? {})) {
+      rows.push(settingRow(`plugins.${name}.${key}`, declared))
+    }
   }
   return table(['Environment', 'Key in JSON', 'Default', 'Meaning'], rows)
 }
