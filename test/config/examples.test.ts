@@ -67,6 +67,32 @@ test('the compose file resolves without a problem, with its secret and its data 
   assert.ok(ignored.includes(file), 'git keeps no secret')
 })
 
+test('the compose file with PostgreSQL names one database on both sides, and its secrets', async (t) => {
+  const [compose] = parsePlainYaml(await read('docker-compose.postgresql.yml'))
+  const service = at(compose, 'services', 'holdfast')
+  const env = at(service, 'environment') as Record<string, string>
+  assert.ok(
+    Object.values(env).every((value) => typeof value === 'string'),
+    'compose wants text',
+  )
+  const { settings, problems } = await resolveExample(t, env)
+  assert.deepEqual(problems, [])
+  const { driver, host, username, name, password } = settings.database
+  assert.ok(settings.drivers.includes(String(driver)))
+  assert.equal(password?.reveal(), token)
+  const database = at(compose, 'services', String(host))
+  assert.equal(at(database, 'environment', 'POSTGRES_USER'), username)
+  assert.equal(at(database, 'environment', 'POSTGRES_DB'), name)
+  assert.equal(at(database, 'environment', 'POSTGRES_PASSWORD_FILE'), env.DATABASE_PASSWORD_FILE)
+  const text = await read('docker-compose.postgresql.yml')
+  const ignored = (await readFile(`${root}.gitignore`, 'utf8')).split('\n')
+  for (const secret of at(service, 'secrets') as string[]) {
+    const file = String(at(compose, 'secrets', secret, 'file')).replace(/^\.\//, '')
+    assert.ok(text.includes(`> config/examples/${file}`), 'made where it is looked for')
+    assert.ok(ignored.includes(file), 'git keeps no secret')
+  }
+})
+
 test('the Kubernetes objects fit together, and their container resolves without a problem', async (t) => {
   const [claim, deployment, service, ...more] = parsePlainYaml(await read('kubernetes.yaml'))
   assert.deepEqual(more, [])
@@ -147,6 +173,14 @@ test("the Space's front matter is complete, and its variables and secrets resolv
 })
 
 test('each example is held by a test', async () => {
-  const held = ['docker-compose.yml', 'kubernetes.yaml', 'railway.env', 'railway.json', 'spaces', 'alerts.yml']
+  const held = [
+    'docker-compose.yml',
+    'docker-compose.postgresql.yml',
+    'kubernetes.yaml',
+    'railway.env',
+    'railway.json',
+    'spaces',
+    'alerts.yml',
+  ]
   assert.deepEqual((await readdir(examples)).sort(), held.sort())
 })
