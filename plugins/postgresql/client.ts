@@ -26,7 +26,12 @@ type Release = (error?: Error | boolean) => void
 
 /** Members of pg's client that its types leave out, as version 8.23 has them. */
 interface Internals {
-  readonly connection: { readonly stream: Socket; emit(event: 'error', error: Error): void }
+  readonly connection: {
+    readonly stream: Socket
+    emit(event: 'error', error: Error): void
+    once(event: 'readyForQuery', listener: () => void): void
+    removeListener(event: 'readyForQuery', listener: () => void): void
+  }
   readonly connectionParameters: { readonly user: string; readonly database: string; readonly application_name: string }
   readonly readyForQuery?: boolean
   readonly _queryable: boolean
@@ -117,12 +122,14 @@ export class SafeClient extends pg.Client {
     if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#isBusy = true
     const phase = options.phase ?? this.#phaseOf(text)
+    const limit = performance.now() + this.#config.queryMs
     try {
       const result = await this.query(this.#queryOf(text, values, options))
       if (phase === 'commit' && isCommit.test(text) && result.command !== 'COMMIT') throw rolledBackError()
       return result
     } catch (error) {
-      if (error instanceof Error && error.message === 'Query read timeout') this.evict()
+      if (isLast(error)) this.evict()
+      else await this.#settle(limit - performance.now())
       throw withPhase(error, phase)
     } finally {
       const next = this.#waiting.shift()
@@ -154,6 +161,23 @@ export class SafeClient extends pg.Client {
     if (this.#config.requiresBinding && !this.#isBound) throw this.#unbound()
   }
 
+  /**
+   * The server sends its refusal and its readiness for the next statement apart, and pg rejects at the first: in between
+   * a connection that is well looks busy, and would be thrown away.
+   */
+  async #settle(withinMs: number): Promise<void> {
+    if (!this.isOpen || this.isReady) return
+    const { connection } = internals(this)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(() => this.evict(), Math.max(1, withinMs))
+    connection.once('readyForQuery', resolve)
+    this.once('end', resolve)
+    await promise
+    clearTimeout(timer)
+    connection.removeListener('readyForQuery', resolve)
+    this.removeListener('end', resolve)
+  }
+
   #unbound(): Error {
     return faultError(
       'tls',
@@ -177,6 +201,13 @@ export class SafeClient extends pg.Client {
     const isRead = /^[\s(]*(?:select|show|explain|values|table|set|reset|fetch)\b/i.test(text)
     return this.status === 'I' && !isRead ? 'commit' : 'statement'
   }
+}
+
+/** Whether nothing more is to be expected of the connection: it hangs, or the server has ended it. */
+function isLast(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const severity = 'severity' in error ? error.severity : null
+  return error.message === 'Query read timeout' || severity === 'FATAL' || severity === 'PANIC'
 }
 
 const isCommit = /^\s*(?:commit|end)\b/i

@@ -21,7 +21,7 @@ export class SafeCursor {
 
   /** Never throws. A connection that cannot end the portal is reset. */
   async close(): Promise<void> {
-    if (!this.#client.isReady && !isAlive(this.#client)) return
+    if (!this.#client.isOpen) return
     await this.#limited(this.#cursor.close()).catch(() => {})
   }
 
@@ -44,9 +44,4 @@ export class SafeCursor {
       if (onEnd !== undefined) this.#client.removeListener('end', onEnd)
     }
   }
-}
-
-function isAlive(client: SafeClient): boolean {
-  const { _queryable, _ending } = client as unknown as { _queryable: boolean; _ending: boolean } // Not in pg's types.
-  return _queryable && !_ending
 }

@@ -53,8 +53,7 @@ async function runOn(
   try {
     return await client.run(sql, values, options)
   } catch (error) {
-    // Open, not ready: a refusal may arrive a moment before the server says that it takes the next statement.
-    if (!pool.mayRepeat(error, sql, options.name) || !client.isOpen) throw error
+    if (!pool.mayRepeat(error, sql, options.name) || !client.isReady) throw error
     return await client.run(sql, values, { ...options, name: pool.nameOf(sql) })
   }
 }
