@@ -5,7 +5,8 @@ import { type Cleanup, cleanLater } from './temp.ts'
 /**
  * What a proxy does to the bytes that come from the client: `pass` them; `swallow` (take them and answer nothing, in both
  * directions); `cut` (end both sides gracefully); `reset` (both sides by RST); `mute` (the server gets them, its answers
- * are lost). A `delay` is set apart.
+ * are lost). A `delay` is set apart. A connection that has lost bytes never passes any again: no network gives the rest
+ * of a message whose beginning is gone.
  */
 export type Behaviour = 'pass' | 'swallow' | 'cut' | 'reset' | 'mute'
 
@@ -45,6 +46,8 @@ interface Pair {
   readonly client: Socket
   readonly server: Socket
   behaviour: Behaviour | null
+  /** What still has to come, for each direction, in its order whatever becomes of the delay. */
+  readonly late: Record<'client' | 'server', Promise<void> | null>
 }
 
 class SwitchedProxy implements TcpProxy {
@@ -112,7 +115,7 @@ class SwitchedProxy implements TcpProxy {
 
   #join(client: Socket): void {
     const server = connect(this.#target, '127.0.0.1')
-    const pair: Pair = { client, server, behaviour: null }
+    const pair: Pair = { client, server, behaviour: null, late: { client: null, server: null } }
     this.#pairs.add(pair)
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
@@ -126,7 +129,8 @@ class SwitchedProxy implements TcpProxy {
     client.on('data', (bytes) => this.#fromClient(pair, bytes))
     server.on('data', (bytes) => {
       const behaviour = pair.behaviour ?? this.#behaviour
-      if (behaviour === 'pass') this.#pass(pair.client, bytes)
+      if (behaviour === 'pass') this.#pass(pair, 'client', bytes)
+      else if (behaviour === 'swallow' || behaviour === 'mute') pair.behaviour = behaviour
     })
   }
 
@@ -140,12 +144,23 @@ class SwitchedProxy implements TcpProxy {
     }
     const behaviour = pair.behaviour ?? this.#behaviour
     if (behaviour === 'cut' || behaviour === 'reset') finish(pair, behaviour)
-    else if (behaviour !== 'swallow') this.#pass(pair.server, bytes)
+    else if (behaviour === 'swallow') pair.behaviour = behaviour
+    else this.#pass(pair, 'server', bytes)
   }
 
-  #pass(to: Socket, bytes: Buffer): void {
-    if (this.#delayMs === 0) to.write(bytes)
-    else setTimeout(() => to.destroyed || to.write(bytes), this.#delayMs)
+  #pass(pair: Pair, side: 'client' | 'server', bytes: Buffer): void {
+    const to = pair[side]
+    const before = pair.late[side]
+    if (this.#delayMs === 0 && before === null) {
+      to.write(bytes)
+      return
+    }
+    const due = new Promise<void>((resolve) => setTimeout(resolve, this.#delayMs))
+    const late = Promise.all([before, due]).then(() => {
+      if (!to.destroyed) to.write(bytes)
+      if (pair.late[side] === late) pair.late[side] = null
+    })
+    pair.late[side] = late
   }
 }
 

@@ -1,0 +1,141 @@
+/**
+ * `npm run soak [-- --minutes 60 --every 5 --rate 200 --seed 1]`: the real process on a private PostgreSQL behind a proxy
+ * that misbehaves, under load, with a random fault every few seconds; and afterwards everything that was acknowledged is
+ * looked for. Ends with 1 when anything was not as it has to be, and says what.
+ */
+import { appendFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { withCleanup } from '../bench/options.ts'
+import { mainEntry, type Service } from '../support/process.ts'
+import { until } from '../support/until.ts'
+import { Client } from './client.ts'
+import { faults, pause, type Scene } from './fault.ts'
+import { compare, Ledger } from './ledger.ts'
+import { readOptions } from './options.ts'
+import { openFiles, openSockets, residentMb } from './process-view.ts'
+import { createRandom, type Random } from './random.ts'
+import { type Measured, summary } from './report.ts'
+import { adminToken, fallbackRows, poolSize, primaryRows, serverSessions, setScene, startSoaked } from './scene.ts'
+import { Tally } from './tally.ts'
+
+/** How often memory is measured, in milliseconds. */
+const measureMs = 10_000
+
+/** The pool closes what nobody has used for ten seconds. */
+const quietMs = 15_000
+
+const options = readOptions()
+const log = options.log ?? join(tmpdir(), `holdfast-soak-${process.pid}.jsonl`)
+const random = createRandom(options.seed)
+const tally = new Tally()
+const ledger = new Ledger()
+let isStopped = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (isStopped = true))
+
+console.log(`seed ${options.seed}; ${options.minutes} min; entry ${mainEntry}; a line for each fault in ${log}`)
+await withCleanup(soak)
+process.exit(tally.violated === 0 ? 0 : 1)
+
+async function soak(t: Parameters<Parameters<typeof withCleanup>[0]>[0]): Promise<void> {
+  const scene = await setScene(t)
+  const service = await startSoaked(t, scene, options)
+  let isOver = false
+  void service.exited.then((exit) => {
+    if (!isOver) crashed(`the process ended: ${JSON.stringify(exit)}\n${service.output().slice(-4_000)}`)
+  })
+  await reach(service)
+  const measured: Measured[] = []
+  const measuring = setInterval(() => measure(service, measured), measureMs)
+  const clients = makeClients(service)
+  const running = clients.map((client) => client.run())
+  await inject(scene, random)
+  await untilPrimary(service)
+  for (const client of clients) client.stop()
+  await Promise.all(running)
+  clearInterval(measuring)
+  await pause(quietMs)
+  measure(service, measured)
+  await judgeQuiet(scene, service)
+  isOver = true
+  const exit = await service.end().catch((error: Error) => ({ code: error.message }))
+  if (exit.code !== 0) tally.violate(`it did not end by itself at SIGTERM: ${JSON.stringify(exit)}`)
+  const found = { primary: await primaryRows(scene), fallback: fallbackRows(service.dir) }
+  for (const wrong of compare(ledger, found)) tally.violate(wrong)
+  console.log(summary({ options, tally, ledger, measured, log: service.log(), found }))
+}
+
+function makeClients({ port }: Service): readonly Client[] {
+  const { connections, rate, queryMs, fallbackMs, marginMs } = options
+  return Array.from({ length: connections }, (_, number) => {
+    // Of its own, so that the faults are the same whatever the clients do.
+    const own = createRandom(options.seed * 1_000 + number)
+    const limits = { everyMs: (connections / rate) * 1_000, limitMs: queryMs + fallbackMs + marginMs }
+    return new Client({ port, token: adminToken, number, random: own, ledger, tally, ...limits })
+  })
+}
+
+/** One fault after another, until the time is over or the process is. */
+async function inject(scene: Scene, chance: Random): Promise<void> {
+  const [first = 'kill', ...others] = options.only.length === 0 ? Object.keys(faults) : options.only
+  const endMs = performance.now() + options.minutes * 60_000
+  while (!isStopped && performance.now() < endMs) {
+    const beganMs = performance.now()
+    const name = chance.pick([first, ...others])
+    const before = { requests: tally.requests, violated: tally.violated }
+    await faults[name]?.(scene, chance).catch((error: Error) => tally.violate(`fault "${name}": ${error.message}`))
+    const tookMs = Math.round(performance.now() - beganMs)
+    const line = { at: new Date().toISOString(), fault: name, tookMs, answers: tally.requests - before.requests }
+    appendFileSync(log, `${JSON.stringify({ ...line, violations: tally.violated - before.violated })}\n`)
+    while (!isStopped && performance.now() < beganMs + options.everyS * 1_000) await pause(50)
+  }
+}
+
+/** Before the load: the primary serves. */
+async function reach(service: Service): Promise<void> {
+  await until(async () => (await storeOf(service))?.startsWith('primary'), { withinMs: 10_000, what: 'the primary' })
+}
+
+/** After the last fault: it comes back, for a wrong password or after many losses only after half a minute. */
+async function untilPrimary(service: Service): Promise<void> {
+  const isBack = async (): Promise<boolean> => (await storeOf(service))?.startsWith('primary') === true
+  await until(isBack, { withinMs: 75_000, everyMs: 200, what: 'the primary after the last fault' }).catch(
+    (error: Error) => tally.violate(error.message),
+  )
+}
+
+async function storeOf(service: Service): Promise<string | null> {
+  const answer = await service.fetch('/api/feedback?limit=1')
+  await answer.text()
+  return answer.status === 200 ? answer.headers.get('holdfast-store') : null
+}
+
+/** What is open although nothing runs is leaked. */
+async function judgeQuiet(scene: Scene, service: Service): Promise<void> {
+  const answer = await service.fetch('/status', { headers: { 'holdfast-token': adminToken, connection: 'close' } })
+  const { database } = (await answer.json()) as { database: { activeSessions: number; state: string } }
+  const sessions = await serverSessions(scene)
+  const sockets = openSockets(service.pid)
+  console.log(
+    `quiet: ${database.state}, ${database.activeSessions} active sessions, ${sessions} sessions at the server, ` +
+      `${scene.proxy.open} through the proxy, ${sockets} sockets, ${openFiles(service.pid)} files open`,
+  )
+  if (database.activeSessions !== 0) tally.violate(`${database.activeSessions} sessions are leaked`)
+  // One more for a prober that is just at work.
+  if (sessions > poolSize + 1) tally.violate(`${sessions} sessions at the server for a pool of ${poolSize}`)
+  // The listener, the two streams of its output, this question, a fetch that was kept alive.
+  if (sockets > poolSize + 1 + 8) tally.violate(`${sockets} sockets are open`)
+}
+
+function measure({ pid }: Service, measured: Measured[]): void {
+  try {
+    measured.push({ atMs: performance.now(), rssMb: residentMb(pid), files: openFiles(pid) })
+  } catch {
+    // It has ended, which is noticed elsewhere.
+  }
+}
+
+function crashed(what: string): void {
+  tally.violate(what)
+  process.exit(1)
+}
