@@ -2,7 +2,15 @@ import { type Address, type Parsed, type Problem, Secret, type Settings } from '
 import { decode, type Pieces, splitAddress } from './address-split.ts'
 import { type HostsReading, readHosts } from './hosts.ts'
 import { readParameters, type Wishes } from './parameters.ts'
-import { corrected, formatHost, type Host, type Pooled, type PostgresqlTarget, type Tell } from './target.ts'
+import {
+  corrected,
+  databaseId,
+  formatHost,
+  type Host,
+  type Pooled,
+  type PostgresqlTarget,
+  type Tell,
+} from './target.ts'
 
 /** Longer ones PostgreSQL cuts off, and then names another database. */
 const nameLimitBytes = 63
@@ -207,7 +215,7 @@ function createTarget(
   const encryption = isLocal ? { ...wishes.tls, mode: 'disable' as const } : wishes.tls
   return {
     driver: 'postgresql',
-    id: `postgresql:${hosts.map(({ host, port }) => `${host.toLowerCase()}:${port}`).join(',')}/${database}`,
+    id: databaseId(hosts, database),
     host: first.host,
     port: first.port,
     database,

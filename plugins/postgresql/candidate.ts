@@ -14,14 +14,18 @@ import { PgConnection } from './pg-connection.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { formatHost, type Host, type PostgresqlTarget } from './target.ts'
-import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
+import { type FindWays, tcpWays, type Way } from './ways.ts'
 
 /** After the pool is closed MikroORM has nothing left to wait for. */
 const ormCloseMs = 1_000
 
-/** One for each host, in the order to try them. Opens nothing. */
-export function createCandidates(target: PostgresqlTarget, limits: Limits): readonly Candidate[] {
-  return target.hosts.map((host) => new HostCandidate(target, host, limits))
+/** One for each host, in the order to try them. Opens nothing. `findWays` says how a host is reached. */
+export function createCandidates<T extends PostgresqlTarget>(
+  target: T,
+  limits: Limits,
+  findWays: FindWays<T> = tcpWays,
+): readonly Candidate[] {
+  return target.hosts.map((host) => new HostCandidate(target, host, limits, () => findWays(target, host)))
 }
 
 class HostCandidate implements Candidate {
@@ -29,37 +33,39 @@ class HostCandidate implements Candidate {
   readonly #target: PostgresqlTarget
   readonly #host: Host
   readonly #limits: Limits
-  /** What opening found; kept for the ORM that is made afterwards. False: without TLS. */
-  #tls: TlsOptions | false | null = null
+  readonly #findWays: () => Promise<readonly Way[]>
+  /** The one that opening found; kept for the ORM that is made afterwards. */
+  #way: Way | null = null
 
-  constructor(target: PostgresqlTarget, host: Host, limits: Limits) {
-    this.label = `postgresql ${formatHost(host)}/${target.database}`
+  constructor(target: PostgresqlTarget, host: Host, limits: Limits, findWays: () => Promise<readonly Way[]>) {
+    this.label = `${target.driver} ${formatHost(host)}/${target.database}`
     this.#target = target
     this.#host = host
     this.#limits = limits
+    this.#findWays = findWays
   }
 
   async open(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
-    const order = tlsOrder(this.#target.encryption.mode)
-    const files = order.includes(true) ? await loadTls(this.#target.encryption, this.#host.host) : null
-    for (const [index, isEncrypted] of order.entries()) {
-      const tls = isEncrypted && files !== null ? files : false
+    const ways = await this.#findWays()
+    for (const [index, way] of ways.entries()) {
       try {
-        const client = await this.#connect(tls, signal)
-        this.#tls = tls
+        const client = await this.#connect(way, signal)
+        this.#way = way
         return new PgConnection(client, this.#target)
       } catch (error) {
-        if (index === order.length - 1 || !mayTryOtherwise(error)) throw error
+        if (index === ways.length - 1 || !mayTryOtherwise(error)) throw error
       }
     }
-    throw new Error('unreachable: each mode has a way to connect')
+    throw new Error('unreachable: each host has a way to it')
   }
 
   orm(facts: Facts): OrmOptions {
     const isPooled = this.#target.pooled === 'yes' || facts.pooled
     const driver = createDriverClass((types) => {
-      const config = { ...this.#config(this.#tls ?? false, new Set()), types } as SafeClientConfig // pg's own type parsers.
+      // Which way is right only opening finds; another one might be without the TLS that is asked for.
+      if (this.#way === null) throw new Error('unreachable: a place is opened before an ORM connects to it')
+      const config = { ...this.#config(this.#way, new Set()), types } as SafeClientConfig // pg's own type parsers.
       return new SafePool({ config, limits: this.#limits, isPooled })
     })
     const { hosts, user, database } = this.#target
@@ -73,8 +79,8 @@ class HostCandidate implements Candidate {
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, ormCloseMs).unref())])
   }
 
-  async #connect(tls: TlsOptions | false, signal: AbortSignal): Promise<SafeClient> {
-    const client = new SafeClient(this.#config(tls, new Set()))
+  async #connect(way: Way, signal: AbortSignal): Promise<SafeClient> {
+    const client = new SafeClient(this.#config(way, new Set()))
     const aborted = Promise.withResolvers<never>()
     const onAbort = (): void => {
       client.evict()
@@ -94,8 +100,8 @@ class HostCandidate implements Candidate {
     }
   }
 
-  #config(tls: TlsOptions | false, clients: Set<SafeClient>): SafeClientConfig {
-    const { user, database, password, applicationName, options, channelBinding, connectMs } = this.#target
+  #config(way: Way, clients: Set<SafeClient>): SafeClientConfig {
+    const { user, database, password, applicationName, options, connectMs } = this.#target
     const config = {
       host: this.#host.host,
       port: this.#host.port,
@@ -103,13 +109,11 @@ class HostCandidate implements Candidate {
       database,
       // A function: a value that is missing would be looked for in PGPASSWORD and in files of the user.
       password: () => password?.reveal(),
-      ssl: tls,
+      ...way,
       sslnegotiation: 'postgres',
       client_encoding: 'utf8',
       application_name: applicationName,
       ...(options === null ? {} : { options }),
-      enableChannelBinding: channelBinding !== 'disable' && tls !== false,
-      requiresBinding: channelBinding === 'require',
       keepAlive: true,
       connectionTimeoutMillis: Math.min(this.#limits.connectMs, connectMs ?? this.#limits.connectMs),
       queryMs: this.#limits.queryMs,

@@ -53,6 +53,18 @@ export type Tell = (
   suggestion: string,
 ) => void
 
+/**
+ * The id of a database at these hosts, the same by whichever driver it is reached. Neon gives each of its servers two
+ * names, of which one leads through its pooler.
+ */
+export function databaseId(hosts: readonly Host[], database: string): string {
+  const names = hosts.map(({ host, port }) => {
+    const name = host.toLowerCase().replace(/\.$/, '')
+    return `${name.endsWith('.neon.tech') ? name.replace(/^([^.]+)-pooler\./, '$1.') : name}:${port}`
+  })
+  return `postgresql:${names.join(',')}/${database}`
+}
+
 /** The port where none is given. */
 export const defaultPort = 5432
 

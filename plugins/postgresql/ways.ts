@@ -1,0 +1,23 @@
+import type { SafeClientConfig } from './client.ts'
+import type { Host, PostgresqlTarget } from './target.ts'
+import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
+
+/** One way to reach a host: what it adds to the configuration of a client. */
+export interface Way extends Pick<SafeClientConfig, 'requiresBinding' | 'stream'> {
+  readonly ssl: TlsOptions | false
+  readonly enableChannelBinding: boolean
+}
+
+/** The ways to reach a host in the order to try them, at least one. @throws FaultError where a file cannot be read. */
+export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T, host: Host) => Promise<readonly Way[]>
+
+/** By TCP or a Unix socket, with TLS as the address wants it. */
+export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
+  const order = tlsOrder(encryption.mode)
+  const files = order.includes(true) ? await loadTls(encryption, host) : false
+  return order.map((isEncrypted) => {
+    const ssl = isEncrypted ? files : false
+    const enableChannelBinding = channelBinding !== 'disable' && ssl !== false
+    return { ssl, enableChannelBinding, requiresBinding: channelBinding === 'require' }
+  })
+}
