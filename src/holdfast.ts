@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { EntitySchema } from '@mikro-orm/core'
 import type { Collection } from './collection/declaration.ts'
+import type { LeftRows } from './collection/left-rows.ts'
 import type { SettingsInput } from './config/options.ts'
 import type { Problem } from './config/problem.ts'
 import type { ResolvedSettings, SettingLine } from './config/settings.ts'
@@ -35,6 +36,8 @@ export interface Status {
   readonly database: DatabaseSessionContext
   /** What a write would be answered with now; null when none can be made. */
   readonly durability: Durability | null
+  /** Rows in the fallback that the primary does not have; null where no fallback stands beside a primary. */
+  readonly left: LeftRows | null
   readonly problems: readonly Problem[]
   /** Every setting, masked, with its origin. */
   readonly settings: readonly SettingLine[]

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
+import { RowsLeft } from './collection/left-rows.ts'
 import { Tables } from './collection/tables.ts'
 import type { Problem } from './config/problem.ts'
 import type { ResolvedSettings, Settings } from './config/settings.ts'
@@ -56,6 +57,7 @@ export class Service implements Holdfast {
   readonly #cwd: string
   readonly #parts: SnapshotParts
   readonly #tables = new Tables()
+  readonly #left = new RowsLeft()
   readonly #supervisor: Supervisor
   readonly #work: Work
   readonly #sessions: DatabaseSessionFactory
@@ -79,7 +81,7 @@ export class Service implements Holdfast {
     const observe = (seen: Observation): void => this.#observe(seen)
     const run: Work['run'] = (work, how) => this.#work.run(work, how)
     this.#parts = {
-      rows: { run, tables: this.#tables, now: () => performance.now() },
+      rows: { run, tables: this.#tables, left: this.#left, now: () => performance.now() },
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     }
@@ -94,6 +96,7 @@ export class Service implements Holdfast {
       snapshot: () => this.#snapshot,
       supervisor: this.#supervisor,
       tables: this.#tables,
+      left: this.#left,
       token: () => this.#token,
       ownProblems: () => [...(process_?.problems ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
@@ -139,6 +142,7 @@ export class Service implements Holdfast {
     return {
       database: this.#view.database(),
       durability: this.#view.durability(),
+      left: this.#view.left(),
       problems: this.#view.problems(),
       settings: this.#view.settings(),
       collections: this.#snapshot.collections.map(({ name }) => name),
@@ -195,7 +199,7 @@ export class Service implements Holdfast {
     return new Supervisor({
       opener,
       gate: new Gate(),
-      steps: createSteps({ snapshot, tables: this.#tables, observe }),
+      steps: createSteps({ snapshot, tables: this.#tables, left: this.#left, observe }),
       settings: this.#snapshot.connection,
       maxActiveSessions: () => this.#settings.http.maxActiveSessions,
       resolve: () => this.#resolve(),

@@ -1,5 +1,6 @@
 import { accessTo, type Collection } from './collection/declaration.ts'
 import { exampleRow } from './collection/example.ts'
+import type { RowsLeft } from './collection/left-rows.ts'
 import type { Tables } from './collection/tables.ts'
 import type { Problem } from './config/problem.ts'
 import { contextOf } from './database/context.ts'
@@ -17,6 +18,7 @@ export interface ViewParts {
   readonly snapshot: () => Snapshot
   readonly supervisor: Supervisor
   readonly tables: Tables
+  readonly left: RowsLeft
   readonly token: () => AdminToken
   /** Problems of the process itself: the data directory, the host. */
   readonly ownProblems: () => readonly Problem[]
@@ -34,6 +36,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     startedAt: new Date(),
     // The supervisor resolves when it is first asked; what is declared is known before.
     database: () => ({ ...contextOf(supervisor), declared: snapshot().found.config.declared }),
+    left: () => parts.left.known,
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
     platform: () => settings().platform,
@@ -46,15 +49,16 @@ export function createStatusView(parts: ViewParts): StatusSource {
 }
 
 /** What a write would be answered with now; null when nothing serves, or it takes no writes. */
-function durabilityNow({ current, settings }: Supervisor): Durability | null {
-  if (current === null || (current.shown === 'fallback' && settings.fallbackMode === 'read-only')) return null
+function durabilityNow({ current, writeBar }: Supervisor): Durability | null {
+  if (current === null || (current.shown === 'fallback' && writeBar !== null)) return null
   return durabilityOf(current.store, current.shown)
 }
 
 /** Those of the settings and addresses, of the process, and of each store that is open. */
 function problemsOf({ snapshot, supervisor, tables, token, ownProblems }: ViewParts): readonly Problem[] {
   const ofStores = heldStores(supervisor.state).flatMap((store) => [
-    ...store.facts.problems,
+    // Of a primary more may be known than when it was opened: a grant, or one that was taken back.
+    ...((store.role === 'primary' ? supervisor.primaryFacts : null) ?? store.facts).problems,
     ...(tables.of(store)?.problems ?? []),
   ])
   return [...snapshot().problems, ...token().problems, ...ownProblems(), ...ofStores]

@@ -4,7 +4,7 @@ import type { SafeClient } from './client.ts'
 import type { PostgresqlTarget } from './target.ts'
 
 /** The format of our own tables that this release writes. */
-const format = 1
+export const ownFormat = 1
 
 /** Ours alone: any 64-bit number that is not chosen by somebody else in the same database. */
 export const schemaLockKey = '5214763398472157001'
@@ -30,11 +30,30 @@ export async function makeTables(client: SafeClient): Promise<void> {
     for (const statement of statements) await client.run(statement)
     // A rival may have been first: its row is the identity.
     const insert = 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing'
-    await client.run(insert, [randomUUID(), format])
+    await client.run(insert, [randomUUID(), ownFormat])
     await client.run('commit')
   } catch (error) {
     if (client.status !== 'I' && client.isReady) await client.run('rollback').catch(() => client.evict())
     throw error
+  }
+}
+
+/** The format of the tables that are there: a later release may have made them. */
+export async function formatOf(client: SafeClient): Promise<number> {
+  const { rows } = await client.run('select format from holdfast_identity', [], { phase: 'open' })
+  return Number((rows[0] as { readonly format: unknown } | undefined)?.format ?? ownFormat) // A row of ours.
+}
+
+/** What an operator is told where a later release has made our tables. */
+export function newerProblem(target: PostgresqlTarget, format: number): Problem {
+  return {
+    code: 'FORMAT_NEWER',
+    severity: 'warning',
+    setting: target.setting,
+    origin: target.origin,
+    part: null,
+    message: `Holdfast's own tables in the database have format ${format}; this release writes ${ownFormat}. The primary serves, and its fallback takes no writes.`,
+    suggestion: 'Run the later release everywhere.',
   }
 }
 
@@ -61,7 +80,7 @@ export function tablesProblem(target: PostgresqlTarget, schema: string | null, w
     setting: target.setting,
     origin: target.origin,
     part: null,
-    message: `Holdfast's own tables are not in the database: ${why}. An unknown COMMIT can then not be settled.`,
+    message: `Holdfast's own tables are not in the database: ${why}. The primary serves; its fallback takes no writes.`,
     suggestion: `As the owner of the database run: ${sql}`,
   }
 }

@@ -1,7 +1,7 @@
-import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
+import { type Facts, faultError, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
 import { classify } from './faults.ts'
-import { makeTables, tablesProblem, writeProof } from './tables.ts'
+import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
 import type { PostgresqlTarget } from './target.ts'
 
 /** What the server says of itself and of our role, in one answer. */
@@ -31,36 +31,40 @@ export async function verifyServer(client: SafeClient, target: PostgresqlTarget,
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
   if (seen.standby || seen.readonly) throw readOnlyError(seen.standby)
-  const problems = await prove(client, target, want, seen)
+  const { ownTables, problems } = await prove(client, target, want, seen)
   return {
     version: seen.version,
     path: null,
     ephemeral: false,
     // A pooler tells a number of its own for the connection, or none.
     pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
+    ownTables,
     problems,
   }
 }
 
-async function prove(
-  client: SafeClient,
-  target: PostgresqlTarget,
-  want: Want,
-  seen: Seen,
-): Promise<readonly Problem[]> {
+type Proven = Pick<Facts, 'problems'> & { readonly ownTables: NonNullable<Facts['ownTables']> }
+
+async function prove(client: SafeClient, target: PostgresqlTarget, want: Want, seen: Seen): Promise<Proven> {
+  const absent = (why: string): Proven => ({
+    ownTables: 'absent',
+    problems: [tablesProblem(target, seen.schema, why)],
+  })
   const mayMake = target.mayMakeTables && seen.creates
   if (!seen.tables && !mayMake) {
     const why = target.mayMakeTables ? `the role may not create tables in its schema` : 'SCHEMA_APPLY=none makes none'
-    return [tablesProblem(target, seen.schema, why)]
+    return absent(why)
   }
   try {
     if (!seen.tables) await makeTables(client)
+    const format = await formatOf(client)
+    if (format > ownFormat) return { ownTables: 'newer', problems: [newerProblem(target, format)] }
     if (want.proof === 'write') await writeProof(client)
-    return []
+    return { ownTables: 'ours', problems: [] }
   } catch (error) {
     // They are there and not ours to write: 42501. All else says something about the database.
     if (classify(error, 'commit').code !== '42501') throw error
-    return [tablesProblem(target, seen.schema, 'the role may not write to them')]
+    return absent('the role may not read and write them')
   }
 }
 

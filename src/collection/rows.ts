@@ -5,6 +5,7 @@ import type { Row } from '../driver/driver.ts'
 import { decodeCursor } from './cursor.ts'
 import type { Collection } from './declaration.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
+import type { RowsLeft } from './left-rows.ts'
 import { pageText } from './page.ts'
 import { RowTable } from './row-table.ts'
 import type { Tables } from './tables.ts'
@@ -32,6 +33,8 @@ export interface RowRequest {
 export interface RowsDeps {
   readonly run: RunWork
   readonly tables: Tables
+  /** Told of each row that a fallback takes. */
+  readonly left?: Pick<RowsLeft, 'changed'>
   /** Monotonic, milliseconds. */
   readonly now: () => number
 }
@@ -67,6 +70,7 @@ export class Rows {
         const table = this.#table(session, request)
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
+        if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
         return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row) }
       },
       this.#writeOptions(attempt, request),
@@ -142,6 +146,7 @@ export class Rows {
         const { changed } = await session.statements.write(query.sql, bound)
         if (changed > 0) {
           removed?.()
+          if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, -1)
           return { is: 'removed' }
         }
         if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }

@@ -18,6 +18,8 @@ export interface TablePlan {
   readonly statements: readonly string[]
   /** Why the table cannot be used; null when it can, or can once the statements ran. */
   readonly defect: { readonly column: string | null; readonly message: string } | null
+  /** Why the database would not take the statements, in one sentence; they are for somebody with more rights. */
+  readonly refused?: string
 }
 
 /**

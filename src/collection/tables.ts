@@ -70,6 +70,7 @@ async function applyPlan(
     // Without a lock another process may have made it between our look and our statement.
     const [now] = await planTables(store.orm, [collection])
     if (now !== undefined && now.defect === null && now.statements.length === 0) return now
+    if (now !== undefined && now.defect === null) return { ...now, refused: summary }
     const why = `The database refused to make it: ${summary}`
     return { collection, statements: [], defect: { column: null, message: why } }
   }
@@ -82,13 +83,13 @@ function nothingPlanned(collection: Collection): TablePlan {
 function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly string[]): TableReport {
   const unusable = new Map<string, string>()
   const problems: Problem[] = []
-  for (const { collection, defect, statements } of settled) {
+  for (const { collection, defect, statements, refused } of settled) {
     if (defect !== null) {
       unusable.set(collection.name, 'Its table does not fit its declaration.')
       problems.push(unfitProblem(store, collection, defect.column, defect.message))
     } else if (statements.length > 0) {
       unusable.set(collection.name, 'Its table is not there, or lacks columns, and may not be changed.')
-      problems.push(missingProblem(store, collection, statements))
+      problems.push(missingProblem(store, collection, statements, refused))
     }
   }
   return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
@@ -107,16 +108,35 @@ function unfitProblem(store: Store, collection: Collection, column: string | nul
   }
 }
 
-function missingProblem(store: Store, collection: Collection, statements: readonly string[]): Problem {
+/** `refused`: what the database said when it was tried; undefined where nothing may be tried. */
+function missingProblem(
+  store: Store,
+  collection: Collection,
+  statements: readonly string[],
+  refused: string | undefined,
+): Problem {
+  const why = refused === undefined ? 'SCHEMA_APPLY=none changes nothing' : `the database refuses to add it: ${refused}`
+  const grants = grantsFor(store, collection)
   return {
     code: 'TABLE_MISSING' satisfies CollectionProblemCode,
     severity: 'error',
     setting: placeOf(collection),
     origin: null,
     part: null,
-    message: `The table "${collection.name}" in ${store.label} lacks something, and SCHEMA_APPLY=none changes nothing.`,
-    suggestion: `Run: ${statements.join('; ')}`,
+    message: `The table "${collection.name}" in ${store.label} lacks something, and ${sentence(why)}`,
+    suggestion: `As the owner of the database run: ${[...statements, ...grants].join('; ')}`,
   }
+}
+
+/** What another role that makes the table has to give to ours; nothing where there are no roles. */
+function grantsFor({ target, orm }: Store, { name }: Collection): readonly string[] {
+  if (target.user === null) return []
+  const quote = (word: string): string => orm.em.getPlatform().quoteIdentifier(word)
+  return [`grant select, insert, update, delete on ${quote(name)} to ${quote(target.user)}`]
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
 }
 
 /** What is known of the tables of each store that was prepared. */

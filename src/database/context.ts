@@ -5,6 +5,7 @@ import { type HealthRow, healthRow, type Recovery, type StateName } from './stat
 import type { Shown, Store } from './store.ts'
 import type { Supervisor } from './supervisor.ts'
 import { tryOf } from './transition-reason.ts'
+import type { WriteBar } from './write-bar.ts'
 
 /** A fault as `/status` shows it. */
 export interface ShownFault {
@@ -48,6 +49,8 @@ export interface DatabaseSessionContext {
   readonly declared: boolean
   /** False: the primary serves without a fallback that could open. */
   readonly hasFallback: boolean
+  /** Why the fallback takes no writes while the primary is away; null when it takes them. */
+  readonly writeBar: WriteBar | null
   /** The last hour, oldest first. */
   readonly transitions: readonly Transition[]
 }
@@ -77,6 +80,7 @@ export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
     recovery: state.name === 'FALLBACK_CONNECTED' ? state.recovery.step : null,
     declared: supervisor.config.declared,
     hasFallback: hasFallback(supervisor),
+    writeBar: supervisor.writeBar,
     transitions: supervisor.history.list(clock.wallMs()),
   }
 }

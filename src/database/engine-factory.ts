@@ -19,8 +19,8 @@ export interface StoreOpener {
    * stays open.
    */
   open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
-  /** Resolves when one candidate gave the wanted proof on a fresh connection, which is closed again. Rejects as `open`. */
-  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void>
+  /** What one candidate that gave the wanted proof, on a fresh connection that is closed again, says. Rejects as `open`. */
+  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Facts>
 }
 
 /** What the factory takes. `settings` is asked at each opening, so that new settings count. */
@@ -63,8 +63,12 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
-  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<void> {
-    await this.#firstOf(resolved, signal, (candidate) => verified(resolved, candidate, want, signal))
+  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Facts> {
+    const inspected = inspect(resolved)
+    return await this.#firstOf(resolved, signal, async (candidate) => {
+      const facts = await verified(resolved, candidate, want, signal)
+      return { ...facts, problems: joined(await untilAborted(inspected, signal), facts.problems) }
+    })
   }
 
   /** The first candidate that succeeds. When none does, the first's fault is thrown: it is the configured place. */

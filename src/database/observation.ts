@@ -3,6 +3,7 @@ import type { Fault, Role } from '../driver/driver.ts'
 import type { EventType } from './event.ts'
 import type { StateName } from './state.ts'
 import type { Shown } from './store.ts'
+import type { WriteBar } from './write-bar.ts'
 
 /** What the database room notices. Labels and summaries hold no secret. */
 export type DatabaseObservation =
@@ -46,6 +47,8 @@ export type DatabaseObservation =
       readonly verdict: 'kept' | 'lost'
       readonly fault: Fault | null
     }
+  /** The fallback takes no writes from now on, or takes them again (null), by what the primary says of our tables in it. */
+  | { readonly type: 'fallback.writes'; readonly bar: WriteBar | null }
   /** A unit of work that was lost is run again. */
   | { readonly type: 'work.rerun'; readonly attempt: string; readonly tries: number; readonly fault: Fault }
   /** A unit of work ended with a fault of the database. */

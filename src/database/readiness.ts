@@ -6,6 +6,8 @@ export interface ReadinessSettings {
   readonly readiness: 'any' | 'primary'
   /** False: the primary serves and its fallback could not be opened, so an outage would be one. */
   readonly hasFallback: boolean
+  /** True: the primary serves, and a person should see to something: its fallback takes no writes, or holds rows. */
+  readonly isFlawed: boolean
 }
 
 /** The status of `/health/ready`, and the word of `/health`. A process that can say so is live. */
@@ -27,7 +29,7 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
     case 'connecting-later-alone':
       return answer(503, 'warn')
     case 'primary':
-      return answer(200, settings.hasFallback ? 'pass' : 'warn')
+      return answer(200, settings.hasFallback && !settings.isFlawed ? 'pass' : 'warn')
     case 'fallback':
       return answer(settings.readiness === 'primary' ? 503 : 200, 'warn')
     case 'error':

@@ -103,9 +103,9 @@ export class DatabaseSessionFactory {
   }
 
   #count(serving: Serving, response: ServerResponse): WorkSession {
-    const { gate, settings } = this.#supervisor
-    const isReadOnly = serving.shown === 'fallback' && settings.fallbackMode === 'read-only'
-    const session = isReadOnly ? new ReadOnlySession(serving) : new WorkSession(serving)
+    const { gate, writeBar } = this.#supervisor
+    const isBarred = serving.shown === 'fallback' && writeBar !== null
+    const session = isBarred ? new ReadOnlySession(serving, writeBar) : new WorkSession(serving)
     gate.enter(serving.store, 'write')
     response.once('close', () => {
       gate.leave(serving.store, 'write')

@@ -4,6 +4,8 @@ import type { Store } from './store.ts'
 export interface StoreSteps {
   /** After a store opened and before it serves (tables, triggers). Throws: the store is not usable. */
   prepare(store: Store): Promise<void>
+  /** True when something is missing in a prepared store that somebody else may add: it is prepared again now and then. */
+  lacks(store: Store): boolean
   /** True when the primary must not answer yet. */
   owes(fallback: Store): Promise<boolean>
   /**
@@ -16,6 +18,7 @@ export interface StoreSteps {
 /** Nothing to prepare, nothing owed, nothing to carry: what a service without collections or without a journal has of them. */
 export const emptySteps: StoreSteps = {
   prepare: async () => {},
+  lacks: () => false,
   owes: async () => false,
   carry: async () => {},
 }

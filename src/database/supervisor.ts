@@ -1,4 +1,4 @@
-import type { Fault, Role } from '../driver/driver.ts'
+import type { Facts, Fault } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
 import { atMost, untilAborted } from './bounded.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -15,6 +15,7 @@ import { TransitionHistory } from './history.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { Operations } from './operations.ts'
 import { type Policy, times } from './policy.ts'
+import { PrimaryWatch } from './primary-watch.ts'
 import { Retirement } from './retirement.ts'
 import { Runs } from './runs.ts'
 import { isClosed, type Serving, servingOf, unavailable } from './serving.ts'
@@ -24,6 +25,7 @@ import type { Store } from './store.ts'
 import { transition } from './transition.ts'
 import { attemptFailure, faultOfState } from './transition-reason.ts'
 import { Waiters } from './waiters.ts'
+import type { WriteBar } from './write-bar.ts'
 
 /** What the supervisor is made of; `service.ts` composes it. */
 export interface SupervisorParts {
@@ -55,6 +57,7 @@ export class Supervisor {
   readonly #retirement: Retirement
   readonly #doubt: Doubt
   readonly #waiters = new Waiters()
+  readonly #watch: PrimaryWatch
   #settings: ConnectionSettings
   #config: DatabaseConfig = nothingResolved
   #policy: Policy
@@ -76,7 +79,9 @@ export class Supervisor {
     this.#state = initialState(this.clock.now())
     const resolve = (): Promise<DatabaseConfig> => this.#resolve()
     const { clock } = this
-    const { opener, gate, steps } = parts
+    const { gate, steps } = parts
+    this.#watch = new PrimaryWatch(parts, this, resolve)
+    const { opener } = this.#watch
     const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const connectMs = (): number => this.#settings.limits.connectMs
     const operations = new Operations({
@@ -86,7 +91,7 @@ export class Supervisor {
       gate,
       resolve,
       connectMs,
-      isReadOnly: (role) => this.#isReadOnly(role),
+      isReadOnly: (role) => role === 'fallback' && this.writeBar !== null,
     })
     this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
     this.#retirement = new Retirement(clock, gate, observe)
@@ -107,6 +112,16 @@ export class Supervisor {
 
   get settings(): ConnectionSettings {
     return this.#settings
+  }
+
+  /** Why the fallback takes no writes; null when it takes them, and of the local store, which is nobody's fallback. */
+  get writeBar(): WriteBar | null {
+    return this.#watch.bar
+  }
+
+  /** The latest that was found about the declared primary; null when it was never reached. */
+  get primaryFacts(): Facts | null {
+    return this.#watch.facts
   }
 
   /** Units of work that may wait or run at once, at this moment. */
@@ -188,6 +203,7 @@ export class Supervisor {
       this.#serving = servingOf(after, this.#serving)
       this.#notice(before, event, after)
       this.#runs.match(demandsOf(after))
+      this.#watch.changed()
     }
     for (const store of releasedStores(before, event, after)) this.#retirement.begin(store, this.#graceFor(event))
     if (after !== before) this.#waiters.wake()
@@ -226,11 +242,6 @@ export class Supervisor {
     return this.#asking
   }
 
-  /** A fallback that takes no changes, beside a primary that was declared. */
-  #isReadOnly(role: Role): boolean {
-    return role === 'fallback' && this.#config.declared && this.#settings.fallbackMode === 'read-only'
-  }
-
   /** Total: a resolution that fails is one in which nothing is usable. */
   async #resolve(): Promise<DatabaseConfig> {
     try {
@@ -245,8 +256,8 @@ export class Supervisor {
   async #judge(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
     if (!heldStores(this.#state).includes(store)) return 'lost'
     if (fault !== null && harmlessKinds.has(fault.kind)) return 'kept'
-    // As FALLBACK_MODE wants it.
-    if (fault?.kind === 'read-only' && this.#isReadOnly(store.role)) return 'kept'
+    // As it is meant.
+    if (fault?.kind === 'read-only' && store.role === 'fallback' && this.writeBar !== null) return 'kept'
     const found = await this.#doubt.verdictOf(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found

@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { SqlEntityManager, StatementRunner } from '../driver/driver.ts'
-import { HoldfastError } from '../errors.ts'
 import type { Serving } from './serving.ts'
 import type { Session } from './session.ts'
 import type { Shown, Store } from './store.ts'
+import { barredError, type WriteBar } from './write-bar.ts'
 
 /** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time. */
 export function drawId(): string {
@@ -59,23 +59,26 @@ export class WorkSession implements Session {
  * member: there, a statement that is run past both (`em.execute`, `em.insert`) is not refused.
  */
 export class ReadOnlySession extends WorkSession {
+  readonly #bar: WriteBar
+
+  constructor(serving: Serving, bar: WriteBar) {
+    super(serving)
+    this.#bar = bar
+  }
+
   override get statements(): StatementRunner {
-    return { read: super.statements.read, write: () => Promise.reject(readOnly()) }
+    return { read: super.statements.read, write: () => Promise.reject(barredError(this.#bar)) }
   }
 
   protected override fork(): SqlEntityManager {
     const em = this.store.orm.em.fork({ disableContextResolution: true, freshEventManager: true })
     em.getEventManager().registerSubscriber({
       onFlush: async ({ uow }) => {
-        if (uow.getChangeSets().length > 0) throw readOnly()
+        if (uow.getChangeSets().length > 0) throw barredError(this.#bar)
       },
     })
     return em
   }
-}
-
-function readOnly(): HoldfastError {
-  return new HoldfastError('READ_ONLY', { retryAfterS: 1 })
 }
 
 /** The same unit of work inside its transaction. */

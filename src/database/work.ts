@@ -12,6 +12,7 @@ import { SlowWatch, type Watched } from './slow-watch.ts'
 import type { Demand, Store } from './store.ts'
 import type { Supervisor } from './supervisor.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
+import { barredError } from './write-bar.ts'
 
 /** How a transaction of business code is run. */
 export interface TransactionOptions {
@@ -274,8 +275,9 @@ class WorkRoom implements Work {
 
   /** Refuses before anything is written what this store cannot give. */
   #refuseUnmet({ store, shown }: Serving, { kind, demand }: Pick<WorkOptions, 'kind' | 'demand'>): void {
-    if (kind === 'write' && shown === 'fallback' && this.#supervisor.settings.fallbackMode === 'read-only') {
-      throw new HoldfastError('READ_ONLY', { retryAfterS: 1 })
+    if (kind === 'write' && shown === 'fallback') {
+      const bar = this.#supervisor.writeBar
+      if (bar !== null) throw barredError(bar)
     }
     if (demand !== undefined && !meets(durabilityOf(store, shown), demand)) {
       throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 1 })

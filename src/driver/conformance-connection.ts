@@ -38,6 +38,8 @@ export function conformConnections(bench: () => Bench): void {
         const signal = AbortSignal.timeout(limits.connectMs)
         const facts = await driver.verify(connection, { role: 'primary', proof }, signal)
         assert.notEqual(facts.version, '')
+        assert.ok([undefined, 'ours', 'absent', 'newer'].includes(facts.ownTables), `ownTables: ${facts.ownTables}`)
+        assert.ok(facts.ownTables === undefined || facts.ownTables === 'ours' || facts.problems.length > 0)
       }
       if (end === 'evict') driver.evict(connection)
       await connection.close()

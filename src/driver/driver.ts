@@ -200,6 +200,14 @@ export interface Facts {
   readonly ephemeral: boolean
   /** True when connections go through a pooler that shares them between transactions. */
   readonly pooled: boolean
+  /**
+   * Of a primary: whether the tables that replay rests on (`holdfast_identity`, `holdfast_attempt`) are there for us.
+   * `ours`: there, and they take our writes. `absent`: they are not, and may not be made (SCHEMA_APPLY=none, a role
+   * without the right). `newer`: a later release made them, in a format that this one does not write. `verify` resolves in
+   * all three cases; but for `ours` the fallback takes no writes, because nothing could carry them, and a problem says what
+   * to do. Not there: the driver keeps no such tables.
+   */
+  readonly ownTables?: 'ours' | 'absent' | 'newer'
   /** What an operator should know: a file set aside, another place than the configured one, a slower mode. */
   readonly problems: readonly Problem[]
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { barSentence } from '../database/write-bar.ts'
 import { prefersHtml } from './accept.ts'
 import { sendJson, sendText } from './answers.ts'
 import type { App } from './app.ts'
@@ -9,7 +10,7 @@ import { pagePolicy } from './security.ts'
 import { curlLine, curlListLine, lineHint, pythonLine } from './snippet.ts'
 import type { CollectionLine, StatusSource, TokenSource } from './status-source.ts'
 import { type HealthStatus, verdictOf } from './verdict.ts'
-import { durabilitySentence, stateSentence } from './wording.ts'
+import { durabilitySentence, leftSentence, stateSentence } from './wording.ts'
 
 const links = {
   health: '/health',
@@ -75,6 +76,7 @@ function pageOf(req: IncomingMessage, source: StatusSource): Markup {
 <main>
 <header><h1>Holdfast</h1><span class="pill ${pill.colour}" id="status">${pill.words}</span></header>
 <p class="lead" id="state">${stateSentence(database)}</p>
+${concernParagraphs(source)}
 <p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
 ${collectionsSection(base, source.collections())}
 ${operatorSection(source)}
@@ -83,6 +85,16 @@ ${operatorSection(source)}
 </body>
 </html>
 `
+}
+
+/** What a person should see to while all is served. */
+function concernParagraphs(source: StatusSource): readonly Markup[] {
+  const left = source.left()
+  const { writeBar } = source.database()
+  return [
+    ...(left !== null && left.total > 0 ? [html`<p id="left">${leftSentence(left)}.</p>`] : []),
+    ...(writeBar === null || writeBar === 'setting' ? [] : [html`<p id="write-bar">${barSentence(writeBar)}</p>`]),
+  ]
 }
 
 const words: Readonly<Record<HealthStatus, string>> = {

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DatabaseSessionContext } from '../database/context.ts'
+import { barSentence } from '../database/write-bar.ts'
 import { sendText } from './answers.ts'
 import type { App } from './app.ts'
 import { isAdmin } from './auth.ts'
 import type { StatusSource } from './status-source.ts'
 import { type HealthStatus, verdictOf } from './verdict.ts'
+import { leftSentence } from './wording.ts'
 
 /** Adds `/health`, `/health/live` and `/health/ready`: from memory, `application/health+json`, never cached. */
 export function addHealthRoutes(app: App, source: StatusSource): void {
@@ -57,6 +59,7 @@ function send(
       'database:durability': [
         { componentType: 'datastore', observedValue: source.durability() ?? 'none', status: 'pass', time },
       ],
+      ...fallbackCheck(source, database, time),
       'database:sessions': [
         {
           componentType: 'datastore',
@@ -69,6 +72,24 @@ function send(
       'system:uptime': [{ componentType: 'system', observedValue: uptimeS, observedUnit: 's', status: 'pass', time }],
     },
   })
+}
+
+/** The fallback beside a primary: how many rows it holds that the primary does not have, and whether it takes writes. */
+function fallbackCheck(
+  source: StatusSource,
+  { writeBar }: DatabaseSessionContext,
+  time: string,
+): Readonly<Record<string, unknown>> {
+  const left = source.left()
+  if (left === null) return {}
+  const said = [
+    ...(left.total > 0 ? [`${leftSentence(left)}.`] : []),
+    ...(writeBar === null || writeBar === 'setting' ? [] : [barSentence(writeBar)]),
+  ]
+  const output = said.length === 0 ? {} : { output: said.join(' ') }
+  const status: HealthStatus = said.length === 0 ? 'pass' : 'warn'
+  const counted = { componentType: 'datastore', observedValue: left.total, observedUnit: 'rows', status, time }
+  return { 'fallback:rows': [{ ...counted, ...output }] }
 }
 
 /** Which store answers; its label, which may name a host, only for those who may know. */

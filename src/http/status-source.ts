@@ -1,4 +1,5 @@
 import type { Access, Operation } from '../collection/declaration.ts'
+import type { LeftRows } from '../collection/left-rows.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Secret } from '../config/secret.ts'
 import type { SettingLine, Settings } from '../config/settings.ts'
@@ -30,6 +31,8 @@ export interface StatusSource {
   readonly startedAt: Date
   /** Called for every probe: cheap. Labels in it are for the admin only: they may name a host or a path. */
   database(): DatabaseSessionContext
+  /** Rows in the fallback that the primary does not have; null where no fallback stands beside a primary. */
+  left(): LeftRows | null
   /** What a write would be answered with now; null when none can be made. */
   durability(): Durability | null
   policy(): { readonly boot: Settings['database']['boot']; readonly readiness: Settings['http']['readiness'] }

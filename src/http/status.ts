@@ -26,7 +26,7 @@ export function statusOf(source: StatusSource): Readonly<Record<string, unknown>
       closing: source.isClosing(),
     },
     health: verdictOf(source),
-    database: { ...database, durability: source.durability() },
+    database: { ...database, durability: source.durability(), left: source.left() },
     adminToken: source.adminToken().source,
     problems: source.problems(),
     transitions,

@@ -13,7 +13,9 @@ export interface Verdict {
 /** The health table for this moment; a service that closes takes no more requests, whatever its database does. */
 export function verdictOf(source: StatusSource): Verdict {
   if (source.isClosing()) return { status: 'fail', ready: false }
-  const { row, hasFallback } = source.database()
-  const { ready, health } = readinessOf(row, { ...source.policy(), hasFallback })
+  const { row, hasFallback, writeBar } = source.database()
+  // Both want a person: to carry rows over, or to run the grants before an outage comes. What the setting wants does not.
+  const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBar !== null && writeBar !== 'setting')
+  const { ready, health } = readinessOf(row, { ...source.policy(), hasFallback, isFlawed })
   return { status: health, ready: ready === 200 }
 }

@@ -1,3 +1,4 @@
+import type { LeftRows } from '../collection/left-rows.ts'
 import type { DatabaseSessionContext } from '../database/context.ts'
 import type { Durability } from '../database/store.ts'
 
@@ -16,10 +17,16 @@ export function stateSentence(database: DatabaseSessionContext): string {
     case 'primary':
       return `Serving from the primary database (${driver}).`
     case 'fallback':
-      return `Serving from the fallback (${driver}): the primary database cannot be used at the moment and is tried again by itself.`
+      return `Serving from the fallback (${driver}${database.writeBar === null ? '' : ', for reading only'}): the primary database cannot be used at the moment and is tried again by itself.`
     case 'error':
       return 'No database can be reached at the moment. It is tried again by itself; until then requests that need one are answered 503.'
   }
+}
+
+/** Rows that stay behind, in a sentence without its full stop. */
+export function leftSentence({ total, isMore }: LeftRows): string {
+  const rows = total === 1 && !isMore ? '1 row stays' : `${isMore ? 'More than ' : ''}${total} rows stay`
+  return `${rows} in the fallback that the primary does not have; nothing carries them there yet`
 }
 
 /** How safe a write is, in a sentence for people. */

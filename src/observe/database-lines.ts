@@ -1,4 +1,5 @@
 import type { DatabaseObservation } from '../database/observation.ts'
+import { barSentence } from '../database/write-bar.ts'
 import type { Fault } from '../driver/fault.ts'
 import { defectLine, type Line, type LineLevel, line, repeatable } from './line.ts'
 
@@ -28,6 +29,10 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })
     case 'store.doubted':
       return doubtedLine(seen)
+    case 'fallback.writes':
+      return seen.bar === null
+        ? line('info', 'The fallback takes writes again while the primary is away.', { bar: null })
+        : line('warn', barSentence(seen.bar), { bar: seen.bar })
     case 'work.rerun': {
       const { attempt, tries, fault } = seen
       return repeatable('warn', `rerun ${fault.code}`, `Work is run again: ${fault.summary}`, {

@@ -12,6 +12,7 @@ export function lineOf(seen: Observation, requests: boolean): Line | null {
     case 'store.opened':
     case 'store.closed':
     case 'store.doubted':
+    case 'fallback.writes':
     case 'work.rerun':
     case 'work.failed':
     case 'database.defect':
@@ -26,6 +27,7 @@ export function lineOf(seen: Observation, requests: boolean): Line | null {
     case 'service.started':
     case 'problem.found':
     case 'database.undeclared':
+    case 'rows.left':
     case 'token.found':
     case 'collection.loaded':
     case 'statement.sent':

@@ -1,3 +1,4 @@
+import type { LeftRows } from '../collection/left-rows.ts'
 import type { Problem } from '../config/problem.ts'
 import type { DatabaseObservation } from '../database/observation.ts'
 import type { HttpObservation } from '../http/observation.ts'
@@ -17,6 +18,8 @@ export type ServiceObservation =
   | { readonly type: 'problem.found'; readonly problem: Problem }
   /** No primary is declared: the embedded store is the database. Not a problem. `why`: one sentence. */
   | { readonly type: 'database.undeclared'; readonly why: string }
+  /** Rows that were written on the fallback stay in it: nothing carries them to the primary yet. At least one. */
+  | { readonly type: 'rows.left'; readonly label: string; readonly rows: LeftRows }
   | { readonly type: 'token.found'; readonly source: TokenSource }
   | { readonly type: 'collection.loaded'; readonly name: string; readonly path: string }
   /** A statement's text, with ECHO_SQL; never its values. */

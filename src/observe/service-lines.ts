@@ -1,5 +1,6 @@
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import type { TokenSource } from '../http/status-source.ts'
+import { leftSentence } from '../http/wording.ts'
 import { defectLine, type Line, line, repeatable } from './line.ts'
 import type { ServiceObservation } from './observation.ts'
 
@@ -14,6 +15,8 @@ export function serviceLine(seen: ServiceObservation): Line {
       return problemLine(seen.problem)
     case 'database.undeclared':
       return line('info', `${seen.why} The embedded database is the database.`)
+    case 'rows.left':
+      return leftLine(seen)
     case 'token.found':
       return tokenLine(seen.source)
     case 'collection.loaded':
@@ -45,6 +48,16 @@ function problemLine(problem: Problem): Line {
   const from = origin === null ? null : formatOrigin(origin)
   const text = `${message} ${suggestion}`
   return repeatable(level, `${code} ${setting} ${text}`, text, { code, setting, origin: from, part, suggestion })
+}
+
+function leftLine({ label, rows }: Extract<ServiceObservation, { type: 'rows.left' }>): Line {
+  const each = Object.entries(rows.collections).map(([name, count]) => `${name}: ${count}`)
+  const text = `${leftSentence(rows)} (${each.join(', ')}; in ${label}).`
+  return repeatable('warn', `left ${text}`, text, {
+    total: rows.total,
+    more: rows.isMore,
+    collections: rows.collections,
+  })
 }
 
 function tokenLine(source: TokenSource): Line {

@@ -19,6 +19,7 @@ const steps: StoreSteps = {
   prepare: async (store) => {
     await store.statements.write('create table note (id text primary key, text text)', [])
   },
+  lacks: () => false,
   owes: async () => false,
   carry: async () => {},
 }

@@ -26,6 +26,7 @@ export const localDatabase: DatabaseSessionContext = {
   recovery: 'none',
   declared: false,
   hasFallback: true,
+  writeBar: null,
   transitions: [],
 }
 
@@ -55,6 +56,7 @@ export function createSource(
     version: '0.1.0',
     startedAt: new Date(Date.now() - 5_000),
     database: () => ({ ...localDatabase, ...database }),
+    left: () => null,
     durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),
     platform: () => ({ nodeEnv: 'test', spaceId: null, spaceHost: null }),

@@ -1,0 +1,101 @@
+import type { Facts } from '../driver/driver.ts'
+import { limitedSignal, untilAborted } from './bounded.ts'
+import type { Clock } from './clock.ts'
+import type { DatabaseConfig } from './config.ts'
+import type { ConnectionSettings } from './connection-settings.ts'
+import type { StoreOpener } from './engine-factory.ts'
+import type { DatabaseObservation, Observe } from './observation.ts'
+import { PrimaryFacts } from './primary-facts.ts'
+import { Recheck } from './recheck.ts'
+import { heldStores, type State } from './state.ts'
+import type { StoreSteps } from './steps.ts'
+import type { Store } from './store.ts'
+import { barOf, type WriteBar } from './write-bar.ts'
+
+/** What is watched: the supervisor as it is at each moment. */
+interface Watched {
+  readonly clock: Clock
+  readonly state: State<Store>
+  readonly config: DatabaseConfig
+  readonly settings: ConnectionSettings
+}
+
+/** The parts that the watch works with. */
+interface WatchParts {
+  readonly opener: StoreOpener
+  readonly steps: StoreSteps
+  readonly observe: Observe<DatabaseObservation>
+}
+
+/**
+ * What the primary says of itself, and what follows for the writes of its fallback. Where something is missing in the
+ * primary, it is looked at again now and then, so that a grant counts without a restart.
+ */
+export class PrimaryWatch {
+  /** Opens and proves, and notes what that finds. */
+  readonly opener: StoreOpener
+  readonly #facts = new PrimaryFacts()
+  readonly #recheck: Recheck
+  readonly #parts: WatchParts
+  readonly #watched: Watched
+  readonly #resolve: () => Promise<DatabaseConfig>
+  #told: WriteBar | null = null
+
+  constructor(parts: WatchParts, watched: Watched, resolve: () => Promise<DatabaseConfig>) {
+    this.#parts = parts
+    this.#watched = watched
+    this.#resolve = resolve
+    this.opener = this.#facts.watching(parts.opener, () => this.changed())
+    this.#recheck = new Recheck(watched.clock, () => this.#lookAgain())
+  }
+
+  /** The latest that was found about the declared primary; null when it was never reached. */
+  get facts(): Facts | null {
+    return this.#facts.of(this.#watched.config.primary?.target)
+  }
+
+  /** Why the fallback takes no writes; null when it takes them, or is nobody's fallback. */
+  get bar(): WriteBar | null {
+    const { config, settings } = this.#watched
+    if (!config.declared) return null
+    return settings.fallbackMode === 'read-only' ? 'setting' : barOf(this.facts)
+  }
+
+  /** To be called after each change of state: the fallback that is open takes writes, or none, as is known now. */
+  changed(): void {
+    const { bar } = this
+    const { state } = this.#watched
+    for (const store of heldStores(state)) {
+      if (store.role === 'fallback') store.driver.setReadOnly?.(store.orm, bar !== null)
+    }
+    this.#recheck.want(this.#isLacking(state))
+    if (bar === this.#told) return
+    const isNews = bar !== 'setting' && this.#told !== 'setting'
+    this.#told = bar
+    if (isNews) this.#parts.observe({ type: 'fallback.writes', bar })
+  }
+
+  /** Whether something is missing in the primary that serves, and may be added while it serves. */
+  #isLacking(state: State<Store>): boolean {
+    if (state.name !== 'PRIMARY_CONNECTED') return false
+    return barOf(this.facts) !== null || this.#parts.steps.lacks(state.store)
+  }
+
+  /** Never rejects: a primary that is lost meanwhile is noticed by work. */
+  async #lookAgain(): Promise<void> {
+    const { clock, settings } = this.#watched
+    const tooLong = (): Error => new Error('Looking again took longer than a connection may.')
+    const limited = limitedSignal(clock, settings.limits.connectMs, undefined, tooLong)
+    try {
+      const { primary } = await this.#resolve()
+      if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
+      const { state } = this.#watched
+      if (state.name !== 'PRIMARY_CONNECTED' || !this.#parts.steps.lacks(state.store)) return
+      await untilAborted(this.#parts.steps.prepare(state.store), limited.signal)
+    } catch {
+      // The next look, or the next statement, finds what is wrong.
+    } finally {
+      limited.end()
+    }
+  }
+}
