@@ -34,6 +34,7 @@ interface Internals {
   }
   readonly connectionParameters: { readonly user: string; readonly database: string; readonly application_name: string }
   readonly readyForQuery?: boolean
+  readonly _connecting: boolean
   readonly _queryable: boolean
   readonly _ending: boolean
   readonly processID: number | null
@@ -90,6 +91,11 @@ export class SafeClient extends pg.Client {
   get isOpen(): boolean {
     const { _queryable, _ending } = internals(this)
     return _queryable && !_ending
+  }
+
+  /** True while the server has not yet let it in. */
+  get isConnecting(): boolean {
+    return internals(this)._connecting
   }
 
   /** `I`: no transaction; `T`: one is open; `E`: one has failed; null before the first answer. */

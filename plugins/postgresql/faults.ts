@@ -1,5 +1,5 @@
 import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/driver.ts'
-import { beforeSending, byMessage, byNode, byState, type Meaning, meanings, tlsCode } from './meanings.ts'
+import { beforeSending, byMessage, byNode, byPooler, byState, type Meaning, meanings, tlsCode } from './meanings.ts'
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
@@ -10,7 +10,8 @@ export function classify(error: unknown, phase: Phase): Fault {
 function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = codeOf(link)
   if (code !== null) {
-    const fault = byCode(code, 'severity' in link ? link.severity : null, phase, cause)
+    const fault =
+      poolerFault(code, link, cause) ?? byCode(code, 'severity' in link ? link.severity : null, phase, cause)
     if (fault !== null) return fault
   }
   const name = 'name' in link ? link.name : null
@@ -24,7 +25,15 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   return { ...inPhase(meant, phase), code: word, ambiguous: phase === 'commit' && !isUnsent, cause }
 }
 
-/** One address after another was tried for a host of several: what they have in common is in the first. */
+/** What a pooler says by its text alone, as it ends a connection on which nothing of the statement was run. */
+function poolerFault(code: string, link: object, cause: unknown): Fault | null {
+  const isEnd = 'severity' in link && link.severity === 'FATAL'
+  if (!isEnd || (code !== '08P01' && code !== 'XX000')) return null
+  const text = 'message' in link && typeof link.message === 'string' ? link.message : ''
+  const found = byPooler.find(([pattern]) => pattern.test(text))
+  return found === undefined ? null : { ...found[1], code, ambiguous: false, cause }
+}
+
 function codeOf(link: object): string | null {
   if ('code' in link && typeof link.code === 'string') return link.code
   return null
@@ -49,8 +58,6 @@ function byServer(code: string, severity: unknown, phase: Phase, cause: unknown)
 }
 
 function stateMeaning(code: string, phase: Phase): Meaning {
-  // How PgBouncer refuses a parameter of the startup packet.
-  if (code === '08P01' && phase === 'open') return meanings.startup
   const own = Object.hasOwn(byState, code) ? byState[code] : undefined
   const group = code.slice(0, 2)
   const meant = own ?? (Object.hasOwn(byState, group) ? byState[group] : undefined) ?? meanings.statement
@@ -92,7 +99,18 @@ export function rolledBackError(): FaultError {
   )
 }
 
+/** No connection could be opened in time; nothing was sent. */
+export function silentError(cause: unknown): FaultError {
+  return new FaultError({ ...meanings.silent, code: 'CONNECTION_TIMEOUT', ambiguous: false, cause })
+}
+
 /** A read of rows stood still for too long. */
 export function timeoutError(): FaultError {
   return new FaultError({ ...meanings.timeout, code: 'QUERY_TIMEOUT', ambiguous: false, cause: null })
+}
+
+/** Inside a transaction a prepared statement was gone, or made for another shape of its table: nothing was changed. */
+export function staleError(cause: unknown): FaultError {
+  const summary = 'A prepared statement was no longer there, or its table had changed; the transaction is rolled back.'
+  return faultError('transient', 'STATEMENT_STALE', summary, 'Try again; it is prepared anew.', { cause })
 }

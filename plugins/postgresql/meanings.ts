@@ -15,6 +15,8 @@ type Known =
   | 'silent'
   | 'notPostgres'
   | 'starting'
+  | 'behind'
+  | 'waited'
   | 'lost'
   | 'terminated'
   | 'timeout'
@@ -54,6 +56,16 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'Check the port: a web server may listen there.',
   ),
   starting: meaning('unreachable', 'PostgreSQL is starting up or shutting down.', 'Wait; it is tried again.'),
+  behind: meaning(
+    'unreachable',
+    'A pooler answers, and reaches no PostgreSQL behind it.',
+    'Look at the log of the pooler; PgBouncer tries a server that failed again after its server_login_retry only.',
+  ),
+  waited: meaning(
+    'capacity',
+    'The pooler had no connection to PostgreSQL to give.',
+    'Look at the log of the pooler, or raise its pool size.',
+  ),
   lost: meaning(
     'lost',
     'The connection to PostgreSQL was lost.',
@@ -170,6 +182,22 @@ export const byState: Readonly<Record<string, Meaning>> = {
   '22001': meanings.constraint,
   '22003': meanings.constraint,
 }
+
+/**
+ * What poolers say under one state for everything (PgBouncer under 08P01, Supavisor and Neon's proxy under XX000 too), as
+ * they end the connection. All but what is not here come before the statement was given to a server.
+ */
+export const byPooler: readonly (readonly [RegExp, Meaning])[] = [
+  [/unsupported startup parameter|invalid startup packet|unsupported pkt/i, meanings.startup],
+  [/authentication failed|no such user|role .* does not exist|tenant or user not found|not allowed/i, meanings.auth],
+  [/no such database|does not exist|database removed/i, meanings.noDatabase],
+  [/no more connections|too many|max ?clients?|reached maximum/i, meanings.capacity],
+  [/query_wait_timeout/i, meanings.waited],
+  [
+    /login has been failing|server login|cannot connect to server|connect failed|server_login_retry|connect to compute|bouncer config error/i,
+    meanings.behind,
+  ],
+]
 
 /** By the codes of Node. `cut` ones depend on the phase. */
 export const byNode: Readonly<Record<string, Meaning>> = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { FaultError, type Limits } from '../../src/driver/driver.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
-import { classify, closedError } from './faults.ts'
+import { classify, closedError, silentError } from './faults.ts'
 
 /** Connections above the kept ones, and those that nobody used, are closed after this. */
 const idleMs = 10_000
@@ -58,7 +58,10 @@ export class SafePool {
       return (await this.native.connect()) as unknown as SafeClient // Its `Client`.
     } catch (error) {
       if (error instanceof FaultError) throw error
-      throw new FaultError({ ...classify(error, 'open'), ambiguous: false })
+      const fault = classify(error, 'open')
+      // Who waits for a connection that is being opened hears from pg-pool that all are in use.
+      const isSilent = fault.code === 'POOL_EXHAUSTED' && [...this.config.clients].some((client) => client.isConnecting)
+      throw isSilent ? silentError(error) : new FaultError({ ...fault, ambiguous: false })
     }
   }
 
@@ -81,13 +84,15 @@ export class SafePool {
    * for good where they do not last from one statement to the next, and for this text where its tables have changed.
    */
   mayRepeat(error: unknown, text: string, name: string | undefined): boolean {
-    if (name === undefined) return false
-    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (name === undefined || !(error instanceof Error)) return false
+    const code = 'code' in error ? error.code : null
+    // A pooler that ends the connection says 08P01 as well, and then the statement may have been run.
+    if ('severity' in error && error.severity !== 'ERROR') return false
     if (code === '26000' || code === '42P05' || code === '08P01') {
       this.#isPooled = true
       return true
     }
-    const isStale = code === '0A000' && error instanceof Error && /cached plan/.test(error.message)
+    const isStale = code === '0A000' && /cached plan/.test(error.message)
     // A name that this connection has never heard: 41 letters of the text's own, and a number.
     if (isStale) this.#names.set(text, `${name.slice(0, 41)}_${++this.#renames}`)
     return isStale

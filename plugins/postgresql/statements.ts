@@ -1,6 +1,7 @@
 import type { QueryResult } from 'pg'
 import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../src/driver/driver.ts'
 import type { RunOptions, SafeClient } from './client.ts'
+import { staleError } from './faults.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { transactionAround } from './scope.ts'
@@ -34,12 +35,27 @@ async function run(
   const joined = transactionAround(pool)
   const { echo } = pool.limits
   if (echo !== undefined) echo(sql)
-  if (joined !== null) return await joined.run(sql, values, { name: pool.nameOf(sql), phase })
+  if (joined !== null) return await runJoined(joined, pool, sql, values, { name: pool.nameOf(sql), phase })
   const client = await pool.acquire()
   try {
     return await runOn(client, pool, sql, values, { name: pool.nameOf(sql), phase })
   } finally {
     client.release()
+  }
+}
+
+/** The refusal has ended the transaction: it can be begun again, and then the name is another one or none. */
+async function runJoined(
+  client: SafeClient,
+  pool: SafePool,
+  sql: string,
+  values: readonly Value[],
+  options: RunOptions,
+): Promise<QueryResult> {
+  try {
+    return await client.run(sql, values, options)
+  } catch (error) {
+    throw pool.mayRepeat(error, sql, options.name) ? staleError(error) : error
   }
 }
 

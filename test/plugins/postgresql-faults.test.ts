@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import driver from '../../plugins/postgresql/postgresql.ts'
-import {
-  type Bench,
-  type BenchStore,
-  createBench,
-  limits,
-  Note,
-  note,
-  openStore,
-  urlAddress,
-} from '../../src/driver/conformance-bench.ts'
-import type { Fault, Phase } from '../../src/driver/driver.ts'
+import { type Bench, type BenchStore, createBench, Note, note, openStore } from '../../src/driver/conformance-bench.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { cleanLater, cleanupOf } from '../support/temp.ts'
-import { until, within } from '../support/until.ts'
-
-/** A pool of two, and little patience. */
-const short = { ...limits, connectMs: 2_000, queryMs: 400, poolSize: 2, poolMaxOverflow: 0 }
+import { until } from '../support/until.ts'
+import {
+  assertWhole as assertPool,
+  faultOf,
+  insert,
+  openingFault as openingFaultOf,
+  targetOf as readTarget,
+  short,
+} from './postgresql-room.ts'
 
 interface Room {
   readonly store: BenchStore
@@ -45,46 +40,13 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     return { store, proxy, database }
   }
 
-  function targetOf(text: string) {
-    const { target, problems } = driver.parse(urlAddress(bench, text), bench.settings)
-    assert.ok(target, problems[0]?.message)
-    return target
-  }
+  const targetOf = (text: string) => readTarget(bench, text)
+  const openingFault = (text: string, withinMs?: number) => openingFaultOf(bench, text, withinMs)
 
-  async function openingFault(text: string, withinMs = 3_000): Promise<Fault> {
-    const [candidate] = await driver.connect(targetOf(text), short)
-    assert.ok(candidate)
-    return await faultOf(
-      candidate.open(AbortSignal.timeout(withinMs)).then(async (connection) => {
-        try {
-          return await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(withinMs))
-        } finally {
-          driver.evict(connection)
-        }
-      }),
-      'open',
-    )
-  }
-
-  /** Both slots at once run a query, twice: a leaked one would leave the second waiting. */
   async function assertWhole({ store, proxy }: Room): Promise<void> {
     proxy.behave('pass')
-    for (let round = 0; round < 2; round += 1) {
-      const rows = await within(
-        Promise.all([1, 2].map(() => store.orm.em.fork().execute('select 1 as one, pg_sleep(0.05)'))),
-        2_000,
-        'a query on every slot',
-      )
-      assert.deepEqual(
-        rows.flat().map(({ one }) => one),
-        [1, 1],
-      )
-    }
-    const native = await store.orm.driver.getConnection().getNativeClient()
-    assert.ok((native as { totalCount: number }).totalCount <= 2)
+    await assertPool(store)
   }
-
-  const insert = (store: BenchStore, id: string) => store.orm.em.fork().transactional((em) => em.insert(Note, note(id)))
 
   for (const how of ['cut', 'reset'] as const) {
     for (const [where, pattern] of [
@@ -347,16 +309,3 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     assert.deepEqual(then.problems, [])
   })
 })
-
-async function faultOf(work: Promise<unknown>, phase: Phase): Promise<Fault> {
-  const outcome = await within(
-    work.then(
-      () => null,
-      (error: unknown) => ({ error }),
-    ),
-    8_000,
-    'the failing work',
-  )
-  assert.ok(outcome !== null, 'it did not fail')
-  return driver.classify(outcome.error, phase)
-}
