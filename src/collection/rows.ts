@@ -130,19 +130,20 @@ export class Rows {
   /** Removes the row of this id. */
   remove(id: string, match: Precondition | null, request: RowRequest = {}): Promise<Outcome<RowResult>> {
     const attempt = drawId()
-    let tries = 0
+    let sentTo: string | null = null
     return this.#deps.run(
       async (session) => {
         const table = this.#table(session, request)
-        const isAgain = ++tries > 1
+        // An earlier try may have removed it, but only where it was sent to: that another store lacks it says nothing.
+        const isAgain = sentTo === session.store.target.id
         const expected = await expectation(session, table, id, match, null)
-        // Gone before a further try: the try before may have removed it.
         if (expected.settled?.is === 'missing' && isAgain) return { is: 'removed' }
         if (expected.settled !== null) return expected.settled
         const { queries } = table
         const query = expected.attempt === null ? queries.remove : queries.removeMatching
         const bound = query.bind({ id: table.encodeId(id), match: table.encodeId(expected.attempt ?? id) })
         const removed = table.quota?.removing()
+        sentTo = session.store.target.id
         const { changed } = await session.statements.write(query.sql, bound)
         if (changed > 0) {
           removed?.()

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { decodeCursor, encodeCursor } from '../../src/collection/cursor.ts'
 import type { Rows } from '../../src/collection/rows.ts'
 import { Rows as RowsOf } from '../../src/collection/rows.ts'
-import type { RunWork } from '../../src/database/session.ts'
+import type { RunWork, Session } from '../../src/database/session.ts'
 import { HoldfastError } from '../../src/errors.ts'
 import { makeTempDir } from '../support/temp.ts'
 import { everything, feedback, openHouse } from './support.ts'
@@ -176,6 +176,23 @@ describe('rows', () => {
     assert.ok(changed.is === 'row')
     assert.equal(JSON.parse(changed.text).version, 2)
     assert.deepEqual((await rows.remove(made.id, null)).value, { is: 'removed' })
+  })
+
+  it('are not taken for removed because the store of a further try does not have them', async (t) => {
+    const primary = openHouse(t, await makeTempDir(t), [feedback])
+    const fallback = openHouse(t, await makeTempDir(t), [feedback])
+    const { value: made } = await primary.rows('feedback').create({ rating: 1 })
+    const { tables } = fallback
+    tables.set(await primary.store(), { applied: [], missing: [], problems: [], unusable: new Map() })
+    const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }
+    const movingOn: RunWork = async (work, options) => {
+      const lost = (session: Session) => work(Object.create(session, { statements: { value: failing } }))
+      await assert.rejects(primary.work.run(lost, { ...options, rerun: 'never' }), /read-only/)
+      return fallback.work.run(work, options)
+    }
+    const rows = new RowsOf(feedback, { run: movingOn, tables, now: () => 0 })
+    assert.deepEqual((await rows.remove(made.id, null)).value, { is: 'missing' })
+    assert.equal((await primary.rows('feedback').get(made.id)).value.is, 'row')
   })
 
   it('that collide with a unique key are refused, and null collides with nothing', async (t) => {
