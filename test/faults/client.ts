@@ -1,6 +1,6 @@
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Connection, sideOf } from './connection.ts'
 import { pause } from './fault.ts'
-import { type KeptRow, type Ledger, nothingWritten, type Side } from './ledger.ts'
+import { isUnknown, type KeptRow, type Ledger, type Side } from './ledger.ts'
 import type { Random } from './random.ts'
 import type { Tally } from './tally.ts'
 
@@ -26,11 +26,8 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>> | null
 }
 
-/** After this nobody waits any more; that it came late was noted before. */
-const patienceMs = 30_000
-
-/** Rows that one client keeps on each side before it deletes more than it makes. */
-const keptRows = 40
+/** Rows that one client goes on working with; all are looked for at the end. */
+const keptRows = 60
 
 /** Status codes of answers that are neither refusals nor a fault of the service. */
 const expected: ReadonlySet<number> = new Set([200, 201, 204, 404, 412])
@@ -38,14 +35,16 @@ const expected: ReadonlySet<number> = new Set([200, 201, 204, 404, 412])
 /** One connection that is kept, and the rows that only it works with: so it knows what each answer has to be. */
 export class Client {
   readonly #parts: ClientParts
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #connection: Connection
   #rows: KeptRow[] = []
   readonly #etags = new WeakMap<KeptRow, string>()
+  #side: Side | null = null
   #made = 0
   #isOver = false
 
   constructor(parts: ClientParts) {
     this.#parts = parts
+    this.#connection = new Connection(parts)
   }
 
   /** Sends one request after another until it is stopped. */
@@ -55,10 +54,10 @@ export class Client {
     let dueMs = performance.now()
     while (!this.#isOver) {
       await this.#step().catch((error: Error) => this.#violate(`${error.message}`))
-      dueMs = Math.max(dueMs + everyMs * (0.5 + random.next()), performance.now())
-      await pause(dueMs - performance.now())
+      dueMs = Math.max(dueMs + everyMs * (0.5 + random.next()), performance.now() + 1)
+      await pause(Math.max(1, dueMs - performance.now()))
     }
-    this.#agent.destroy()
+    this.#connection.end()
   }
 
   stop(): void {
@@ -67,14 +66,21 @@ export class Client {
 
   async #step(): Promise<void> {
     const { random } = this.#parts
-    const row = this.#rows.length === 0 ? null : (this.#rows[random.between(0, this.#rows.length - 1)] ?? null)
+    const row = this.#choose()
     const dice = random.next()
     if (dice < 0.15) await this.#list()
     else if (row === null || dice < 0.4) await this.#create()
     else if (dice < 0.7) await this.#get(row)
     else if (dice < 0.88) await this.#change(row)
     else await this.#remove(row)
-    if (this.#rows.length > keptRows) this.#rows = this.#rows.slice(-keptRows)
+    if (this.#rows.length > keptRows) this.#rows = this.#rows.toSpliced(random.between(0, keptRows), 1)
+  }
+
+  /** Mostly a row of the side that answered last: of the other one there is nothing but "not found". */
+  #choose(): KeptRow | null {
+    const { random } = this.#parts
+    const near = random.next() < 0.9 ? this.#rows.filter(({ side }) => side === this.#side) : this.#rows
+    return near[random.between(0, near.length - 1)] ?? null
   }
 
   async #list(): Promise<void> {
@@ -156,73 +162,14 @@ export class Client {
     body?: Readonly<Record<string, unknown>>,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
-    const { tally, limitMs } = this.#parts
-    const beganMs = performance.now()
-    const late = setTimeout(() => this.#violate(`no answer to ${method} ${path} within ${limitMs} ms`), limitMs)
-    try {
-      const { status, answer, text } = await this.#exchange(method, path, body, headers)
-      const parsed = text === '' ? null : JSON.parse(text)
-      const code = status >= 400 ? ` ${parsed?.code}` : ''
-      const store = answer.headers['holdfast-store'] ?? null
-      const named = Array.isArray(store) ? store.join() : store
-      tally.answered(`${method} ${status}${code}`, named, performance.now() - beganMs, status < 500)
-      if (!expected.has(status) && !(status === 503 && typeof parsed?.code === 'string')) {
-        this.#violate(`${method} ${path} was answered ${status}: ${text.slice(0, 300)}`)
-      }
-      const durability = answer.headers['holdfast-durability']
-      return { status, side: sideOf(named, durability), etag: answer.headers.etag ?? null, body: parsed }
-    } finally {
-      clearTimeout(late)
-    }
-  }
-
-  async #exchange(
-    method: string,
-    path: string,
-    body: Readonly<Record<string, unknown>> | undefined,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<{ status: number; answer: IncomingMessage; text: string }> {
-    const { port, token } = this.#parts
-    const content = body === undefined ? undefined : JSON.stringify(body)
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const sent = request(
-      {
-        ...{ host: '127.0.0.1', port, method, path, agent: this.#agent, signal: AbortSignal.timeout(patienceMs) },
-        headers: {
-          'holdfast-token': token,
-          ...(content === undefined ? {} : jsonHeaders(content)),
-          ...headers,
-        },
-      },
-      resolve,
-    )
-    sent.on('error', (error) => reject(new Error(`${method} ${path}: the connection broke: ${error.message}`)))
-    sent.end(content)
-    const answer = await promise
-    let text = ''
-    for await (const part of answer.setEncoding('utf8')) text += part
-    return { status: answer.statusCode ?? 0, answer, text }
+    const { status, body: parsed, headers: got } = await this.#connection.send(method, path, body, headers)
+    if (!expected.has(status) && status !== 503) this.#violate(`${method} ${path} was answered ${status}`)
+    const side = sideOf(got)
+    this.#side = side ?? this.#side
+    return { status, side, etag: got.etag ?? null, body: parsed }
   }
 
   #violate(what: string): void {
     this.#parts.tally.violate(what)
   }
-}
-
-function jsonHeaders(content: string): Readonly<Record<string, string | number>> {
-  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }
-}
-
-function sideOf(store: string | null, durability: string | string[] | undefined): Side | null {
-  const side = store?.startsWith('primary;') ? 'primary' : store?.startsWith('fallback;') ? 'fallback' : null
-  // What a write is worth must be what the store that took it can give.
-  if (durability !== undefined && (durability === 'primary') !== (side === 'primary')) {
-    throw new Error(`a write of the store "${store}" is said to be "${durability}"`)
-  }
-  return side
-}
-
-/** Whether nobody can say what became of a write that was answered so. */
-function isUnknown(status: number, body: Readonly<Record<string, unknown>> | null): boolean {
-  return status === 0 || (status >= 500 && !nothingWritten.has(String(body?.code)))
 }

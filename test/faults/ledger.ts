@@ -15,7 +15,7 @@ export interface KeptRow {
 }
 
 /** Refusals that say that nothing was written. */
-export const nothingWritten: ReadonlySet<string> = new Set([
+const nothingWritten: ReadonlySet<string> = new Set([
   'STORE_LOST',
   'STORE_UNAVAILABLE',
   'STORE_BUSY',
@@ -33,6 +33,11 @@ export class Ledger {
   /** Tokens of creates whose outcome nobody knows. */
   readonly unknown: Set<string> = new Set()
   unknownWrites = 0
+}
+
+/** Whether nobody can say what became of a write that was answered so. */
+export function isUnknown(status: number, body: Readonly<Record<string, unknown>> | null): boolean {
+  return status >= 500 && !nothingWritten.has(String(body?.code))
 }
 
 /** A row as a database holds it at the end. */

@@ -1,5 +1,6 @@
 import { spreadOf, table } from '../bench/statistics.ts'
 import { eventsOf, type LogLine } from '../support/log.ts'
+import type { Transfers } from './business.ts'
 import type { FoundRow, Ledger, Side } from './ledger.ts'
 import type { SoakOptions } from './options.ts'
 import { slopeOf } from './process-view.ts'
@@ -17,6 +18,7 @@ export interface Outcome {
   readonly options: SoakOptions
   readonly tally: Tally
   readonly ledger: Ledger
+  readonly transfers: Transfers
   readonly measured: readonly Measured[]
   readonly log: readonly LogLine[]
   readonly found: Readonly<Record<Side, readonly FoundRow[]>>
@@ -51,7 +53,7 @@ export function summary(outcome: Outcome): string {
   ].join('\n')
 }
 
-function facts({ options, tally, ledger, found }: Outcome): readonly (readonly string[])[] {
+function facts({ options, tally, ledger, transfers, found }: Outcome): readonly (readonly string[])[] {
   const by = (side: Side): number => ledger.rows.filter((row) => row.side === side).length
   return [
     ['seed', String(options.seed)],
@@ -62,8 +64,14 @@ function facts({ options, tally, ledger, found }: Outcome): readonly (readonly s
     ['creates acknowledged on the primary, there now', `${by('primary')}, ${found.primary.length}`],
     ['creates acknowledged on the fallback, there now', `${by('fallback')}, ${found.fallback.length}`],
     ['creates refused with nothing written', String(ledger.refused.size)],
+    ['transactions acknowledged, refused, unknown', transferCounts(transfers)],
     ['writes of unknown outcome, creates among them', `${ledger.unknownWrites}, ${ledger.unknown.size}`],
   ]
+}
+
+function transferCounts({ acknowledged, refused, unknown }: Transfers): string {
+  const onPrimary = [...acknowledged.values()].filter((side) => side === 'primary').length
+  return `${acknowledged.size} (${onPrimary} on the primary), ${refused.size}, ${unknown.size}`
 }
 
 function memoryRows(measured: readonly Measured[]): readonly (readonly string[])[] {

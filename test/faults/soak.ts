@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { withCleanup } from '../bench/options.ts'
 import { mainEntry, type Service } from '../support/process.ts'
 import { until } from '../support/until.ts'
+import { audit, BusinessClient, Transfers } from './business.ts'
 import { Client } from './client.ts'
 import { faults, pause, type Scene } from './fault.ts'
 import { compare, Ledger } from './ledger.ts'
@@ -16,7 +17,18 @@ import { readOptions } from './options.ts'
 import { openFiles, openSockets, residentMb } from './process-view.ts'
 import { createRandom, type Random } from './random.ts'
 import { type Measured, summary } from './report.ts'
-import { adminToken, fallbackRows, poolSize, primaryRows, serverSessions, setScene, startSoaked } from './scene.ts'
+import {
+  adminToken,
+  fallbackBooks,
+  fallbackRows,
+  poolSize,
+  primaryBooks,
+  primaryRows,
+  serverSessions,
+  setScene,
+  startApplication,
+  startSoaked,
+} from './scene.ts'
 import { Tally } from './tally.ts'
 
 /** How often memory is measured, in milliseconds. */
@@ -30,6 +42,8 @@ const log = options.log ?? join(tmpdir(), `holdfast-soak-${process.pid}.jsonl`)
 const random = createRandom(options.seed)
 const tally = new Tally()
 const ledger = new Ledger()
+const transfers = new Transfers()
+const limitMs = options.queryMs + options.fallbackMs + options.marginMs
 let isStopped = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (isStopped = true))
 
@@ -40,39 +54,66 @@ process.exit(tally.violated === 0 ? 0 : 1)
 async function soak(t: Parameters<Parameters<typeof withCleanup>[0]>[0]): Promise<void> {
   const scene = await setScene(t)
   const service = await startSoaked(t, scene, options)
-  let isOver = false
-  void service.exited.then((exit) => {
-    if (!isOver) crashed(`the process ended: ${JSON.stringify(exit)}\n${service.output().slice(-4_000)}`)
-  })
+  const application = await startApplication(t, scene, options)
+  const living = [watched('the service', service), watched('the application', application)]
   await reach(service)
   const measured: Measured[] = []
   const measuring = setInterval(() => measure(service, measured), measureMs)
-  const clients = makeClients(service)
+  const clients = [...makeClients(service), ...makeBusinessClients(application)]
   const running = clients.map((client) => client.run())
   await inject(scene, random)
   await untilPrimary(service)
   for (const client of clients) client.stop()
   await Promise.all(running)
   clearInterval(measuring)
+  // Its state is in its answers only; ended first, so that what is left at the server is the service's.
+  await living[1]?.end()
   await pause(quietMs)
   measure(service, measured)
   await judgeQuiet(scene, service)
-  isOver = true
-  const exit = await service.end().catch((error: Error) => ({ code: error.message }))
-  if (exit.code !== 0) tally.violate(`it did not end by itself at SIGTERM: ${JSON.stringify(exit)}`)
+  await living[0]?.end()
   const found = { primary: await primaryRows(scene), fallback: fallbackRows(service.dir) }
-  for (const wrong of compare(ledger, found)) tally.violate(wrong)
-  console.log(summary({ options, tally, ledger, measured, log: service.log(), found }))
+  const books = { primary: await primaryBooks(scene), fallback: fallbackBooks(application.dir) }
+  for (const wrong of [...compare(ledger, found), ...audit(transfers, books)]) tally.violate(wrong)
+  console.log(summary({ options, tally, ledger, transfers, measured, log: service.log(), found }))
+}
+
+/** A process that must not end by itself, and must when it is told. */
+function watched(name: string, service: Service): { end(): Promise<void> } {
+  let isOver = false
+  void service.exited.then((exit) => {
+    if (isOver) return
+    tally.violate(`${name} ended by itself: ${JSON.stringify(exit)}\n${service.output().slice(-4_000)}`)
+    process.exit(1)
+  })
+  return {
+    async end() {
+      isOver = true
+      const exit = await service.end().catch((error: Error) => ({ code: error.message }))
+      if (exit.code !== 0) tally.violate(`${name} did not end at SIGTERM: ${JSON.stringify(exit)}`)
+    },
+  }
 }
 
 function makeClients({ port }: Service): readonly Client[] {
-  const { connections, rate, queryMs, fallbackMs, marginMs } = options
+  const { connections, rate } = options
   return Array.from({ length: connections }, (_, number) => {
-    // Of its own, so that the faults are the same whatever the clients do.
-    const own = createRandom(options.seed * 1_000 + number)
-    const limits = { everyMs: (connections / rate) * 1_000, limitMs: queryMs + fallbackMs + marginMs }
-    return new Client({ port, token: adminToken, number, random: own, ledger, tally, ...limits })
+    const everyMs = (connections / rate) * 1_000
+    return new Client({ port, token: adminToken, number, random: ownRandom(number), ledger, tally, everyMs, limitMs })
   })
+}
+
+/** A few, each with five transactions a second at most. */
+function makeBusinessClients({ port }: Service): readonly BusinessClient[] {
+  return Array.from({ length: 4 }, (_, number) => {
+    const own = ownRandom(options.connections + number)
+    return new BusinessClient({ port, number, random: own, tally, transfers, everyMs: 200, limitMs })
+  })
+}
+
+/** Of its own for each client, so that the faults are the same whatever the clients do. */
+function ownRandom(number: number): Random {
+  return createRandom(options.seed * 1_000 + number)
 }
 
 /** One fault after another, until the time is over or the process is. */
@@ -133,9 +174,4 @@ function measure({ pid }: Service, measured: Measured[]): void {
   } catch {
     // It has ended, which is noticed elsewhere.
   }
-}
-
-function crashed(what: string): void {
-  tally.violate(what)
-  process.exit(1)
 }
