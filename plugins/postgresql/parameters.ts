@@ -161,7 +161,14 @@ function readMode(value: string, wishes: Wishes, tell: Tell): void {
   if (mode === undefined) {
     const isWord = /^[a-z_-]{1,20}$/.test(word)
     const message = `${isWord ? `"${word}"` : 'The value of sslmode'} is no TLS mode; to be dropped in silence it matters too much.`
-    tell('POSTGRESQL_TLS_MODE', 'error', 'sslmode', message, `sslmode is one of: ${tlsModes.join(', ')}.`)
+    const meant = meantMode(word)
+    tell(
+      'POSTGRESQL_TLS_MODE',
+      'error',
+      'sslmode',
+      message,
+      `Write sslmode=${meant}; it is one of: ${tlsModes.join(', ')}.`,
+    )
     return
   }
   const { tls } = wishes
@@ -174,6 +181,12 @@ function readMode(value: string, wishes: Wishes, tell: Tell): void {
   }
   wishes.isTlsGiven = true
   wishes.tls = { ...tls, mode }
+}
+
+/** The mode that a word was probably to be. */
+function meantMode(word: string): TlsMode {
+  if (word !== '' && sslWord(word) === 'disable') return 'disable'
+  return tlsModes.find((mode) => word.length > 2 && mode.startsWith(word.slice(0, 3))) ?? 'require'
 }
 
 /** Words of other clients; `no-verify` is node-postgres's. */

@@ -36,7 +36,7 @@ export function passwordsOf(address: string): readonly string[] {
   for (const match of cut.matchAll(secretParameter)) {
     const value = match[3] ?? ''
     // It ends at the next parameter, at the fragment, or at neither when it holds such a character itself.
-    readings.push(value, value.split(/[&#]/, 1)[0] ?? '')
+    readings.push(value, value.split(/[&#]/, 1)[0] ?? '', keywordValue(value))
   }
   const all = new Set([...readings, ...readings.map(decoded)])
   return [...all].filter((text) => text !== '').sort((a, b) => b.length - a.length)
@@ -66,6 +66,12 @@ function findCutPassword(text: string, scheme: number): Found | null {
   if (/^(?:\[[0-9a-f:.%]*\]|[^:,[\]]*)(?::\d{1,5})?(?:,[^:,]*(?::\d{1,5})?)*$/i.test(authority)) return null
   const colon = authority.indexOf(':')
   return colon < 0 ? null : { colon: scheme + colon, start: scheme + colon + 1, end: text.length }
+}
+
+/** As a connection string of keywords has it: up to a blank, or in quotes; a backslash takes what follows as it is. */
+function keywordValue(text: string): string {
+  const [, quoted, bare] = /^(?:'((?:\\[\s\S]|[^'\\])*)|((?:\\[\s\S]|[^\s\\])*))/.exec(text) ?? []
+  return (quoted ?? bare ?? '').replace(/\\([\s\S])/g, '$1')
 }
 
 function decoded(text: string): string {

@@ -1,10 +1,15 @@
 import { maskAddress } from '../config/mask.ts'
+import type { Severity } from '../config/problem.ts'
+import { addressInCommand } from './url-command.ts'
+import { keywordsAddress, readKeywords } from './url-keywords.ts'
 
 /** One thing that was mended in an address before it was read. */
 export interface Repair {
   readonly part: string
   /** Continues "DATABASE_URL ...". */
   readonly what: string
+  /** `info` for what is only another way to write the same. */
+  readonly severity: Exclude<Severity, 'error'>
 }
 
 /** An address without what was pasted around it. */
@@ -15,7 +20,9 @@ export interface Cleaned {
   readonly corrected: string
 }
 
-interface Rule extends Repair {
+interface Rule extends Omit<Repair, 'severity'> {
+  /** `warning` unless told. */
+  readonly severity?: Repair['severity']
   /** The mended text; the same text when there is nothing to mend. */
   mend(text: string): string
 }
@@ -34,6 +41,16 @@ const rules: readonly Rule[] = [
     mend: (text) => text.replace(/\uFEFF|\u200B|\u200C|\u200D|\u2060/g, ''),
   },
   { part: 'blanks', what: 'has blanks or line ends around it', mend: (text) => text.trim() },
+  {
+    part: 'command',
+    what: 'holds a command instead of the address alone',
+    mend: (text) => addressInCommand(text) ?? text,
+  },
+  {
+    part: 'keywords',
+    what: 'is a connection string of keywords, which is read as an address',
+    mend: withoutKeywords,
+  },
   { part: 'newline', what: 'is broken over several lines', mend: withoutLineEnds },
   {
     part: 'name',
@@ -41,8 +58,7 @@ const rules: readonly Rule[] = [
     mend: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
   },
   { part: 'end', what: 'ends with a comma or semicolon', mend: (text) => text.replace(/(?<![;,])[;,]+$/, '') },
-  { part: 'command', what: 'holds a command instead of the address alone', mend: withoutCommand },
-  { part: 'jdbc', what: 'begins with "jdbc:"', mend: (text) => text.replace(/^jdbc:/i, '') },
+  { part: 'jdbc', severity: 'info', what: 'begins with "jdbc:"', mend: (text) => text.replace(/^jdbc:/i, '') },
   { part: 'quotes', what: 'has quotes around it', mend: withoutQuotes },
   {
     part: 'brackets',
@@ -69,9 +85,9 @@ export function cleanAddress(given: string): Cleaned {
   let text = given
   for (let pass = 0; pass < passLimit; pass++) {
     const before = text
-    for (const { part, what, mend } of rules) {
+    for (const { part, what, severity = 'warning', mend } of rules) {
       const mended = mend(text)
-      if (mended !== text) repairs.set(part, { part, what })
+      if (mended !== text) repairs.set(part, { part, what, severity })
       text = mended
     }
     if (text === before) break
@@ -87,9 +103,9 @@ export function isBlank(text: string): boolean {
   return word === '' || blankWords.has(word.toLowerCase())
 }
 
-function withoutCommand(text: string): string {
-  const quoted = /^psql\s+(?:-d\s+)?(['"])(.*?)\1(?:\s.*)?$/is.exec(text)?.[2]
-  return quoted ?? text.replace(/^psql\s+(?:-d\s+)?(?=["']?[a-z][a-z0-9+.-]*:\/\/)/i, '')
+function withoutKeywords(text: string): string {
+  const keywords = readKeywords(text)
+  return keywords === null ? text : keywordsAddress(keywords)
 }
 
 /** One pair at a time, or a quote whose partner was not copied. */

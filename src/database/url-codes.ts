@@ -2,6 +2,10 @@
 export const addressProblems = {
   ADDRESS_REPAIRED: 'An address is used after something around it was taken away.',
   ADDRESS_PLACEHOLDER: 'A part of an address was never filled in; it is not used.',
+  ADDRESS_EXAMPLE_PASSWORD: 'The password of an address is a word of manuals; it is tried all the same.',
+  ADDRESS_MALFORMED: 'Colon or slashes behind the scheme of an address are not right; it is not used.',
+  ADDRESS_TWO: 'The value holds two addresses; neither is used.',
+  ADDRESS_SCHEME_READ: 'The scheme of an address is another word for one that a driver takes; the address is used.',
   ADDRESS_TOO_LONG: 'An address is longer than any can be; it is not used.',
   ADDRESS_SCHEME_MISSING: 'An address does not say which kind of database it is; it is not used.',
   ADDRESS_SCHEME_UNKNOWN: 'No driver takes the scheme of an address; it is not used.',

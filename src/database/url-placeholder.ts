@@ -17,6 +17,7 @@ const patterns: readonly RegExp[] = [
   /^%[A-Z_][A-Z0-9_]*%$/i,
   new RegExp(`<[^<>@/]*${word}[^<>@/]*>`, 'i'),
   /\[YOUR[-_ ][^\]]*\]/i,
+  new RegExp(`\\[[A-Z_ -]*${word}[A-Z_ -]*\\](?=[:@/])`, 'i'),
   /\byour[-_](?:password|user(?:name)?|host|database|db|project|url)\b/i,
 ]
 
@@ -29,7 +30,32 @@ export function findPlaceholder(text: string): Placeholder | null {
     const isSecret = found.index > passwordStart(text) && found.index < text.lastIndexOf('@')
     return isSecret ? { part: 'password', text: null } : { part: 'address part', text: found[0] }
   }
-  return null
+  return findExample(text)
+}
+
+const login = /^[a-z][a-z0-9+.-]*:\/\/([^:@/]*)(?::([^@]*))?@([^:@/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?/i
+
+const userWord = /^(?:db_?)?(?:user(?:_?name)?|role|me|login)$/i
+const passwordWord = /^(?:db_?)?(?:pass(?:word|wd)?|pwd|pw|secret)$/i
+const hostWord = /^(?:(?:db|your|my)?[-_.]?(?:host(?:_?name)?|server)|hostname_or_ip)$/i
+const portWord = /^port$/i
+
+/** `user:password@host:port/database`, word for word from a manual, or a password that somebody has masked. */
+function findExample(text: string): Placeholder | null {
+  const [whole, user = '', password = '', host = '', port = ''] = login.exec(text) ?? []
+  if (whole === undefined) return null
+  if (/^(?:\*{3,}|•{3,}|x{4,}|\.{3,})$/i.test(password)) return { part: 'password', text: null }
+  const isWords = userWord.test(user) && passwordWord.test(password)
+  if (portWord.test(port) && (hostWord.test(host) || isWords)) return { part: 'address part', text: `${host}:${port}` }
+  return isWords && hostWord.test(host) ? { part: 'address part', text: host } : null
+}
+
+/** Whether the password is a word that manuals have in its place; it may be the real one all the same. */
+export function hasExamplePassword(text: string): boolean {
+  const password = login.exec(text)?.[2] ?? ''
+  return /^(?:change[-_]?(?:me|it)|(?:your|my)?[-_]?pass(?:word)?|\$[A-Z][A-Z0-9_]*|replace[-_]?me|todo|secret)$/i.test(
+    password,
+  )
 }
 
 /** Where the user's colon stands; the end of the text when there is none. */

@@ -1,5 +1,6 @@
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
+import type { Driver } from '../driver/driver.ts'
 import type { DriverRegistry } from '../driver/registry.ts'
 import type { AddressProblemCode } from './url-codes.ts'
 
@@ -85,6 +86,23 @@ export function readScheme(text: string, name: string, registry: DriverRegistry)
   const other = speaks.get(base)
   if (other !== undefined) return misspelt(text, scheme, other, name, 'It speaks the protocol of another: write')
   return unknown(scheme, base, name, registry)
+}
+
+/** What a scheme is read as, where it is another word for the driver's own, or written in capitals; null where not, and for files. */
+export function schemeNote(
+  text: string,
+  name: string,
+  driver: Driver,
+): { readonly message: string; readonly suggestion: string } | null {
+  const scheme = schemeOf(text)
+  if (scheme === null || !driver.schemes.includes(scheme)) return null
+  if (driver.embedded !== undefined) return null
+  const written = text.slice(0, scheme.length)
+  const isOwn = scheme === driver.name || scheme === driver.schemes[0]
+  const own = isOwn ? scheme : driver.schemes.includes(driver.name) ? driver.name : (driver.schemes[0] ?? scheme)
+  if (own === written) return null
+  const message = `${name} begins with "${written}", which is read as "${own}".`
+  return { message, suggestion: `Nothing needs to be done; ${own}: says the same.` }
 }
 
 /** How the driver that a word means is loaded, when it is one of the house; null for all others. */

@@ -7,9 +7,10 @@ import type { DriverRegistry } from '../driver/registry.ts'
 import type { ResolvedTarget } from './config.ts'
 import { cleanAddress, isBlank } from './url-clean.ts'
 import type { AddressProblemCode } from './url-codes.ts'
-import { findPlaceholder } from './url-placeholder.ts'
-import { readScheme, schemeOf } from './url-scheme.ts'
+import { findPlaceholder, hasExamplePassword } from './url-placeholder.ts'
+import { readScheme, schemeNote, schemeOf } from './url-scheme.ts'
 import { withoutSecrets } from './url-secrets.ts'
+import { findShapeDefect } from './url-shape.ts'
 
 /** What an address is read for. */
 export interface AddressContext {
@@ -61,21 +62,42 @@ export class DatabaseUrlValidator {
     if (!this.#settings.database.validationEnabled) return this.#readAsIs(given, context)
 
     const { text, repairs, corrected } = cleanAddress(given)
-    const repaired = repairs.map(({ part, what }) =>
-      problem('ADDRESS_REPAIRED', 'warning', part, `${name} ${what}.`, `Write ${corrected}`),
+    const shown = this.#isShowable(text) ? corrected : 'the address alone: scheme://user:***@host:port/name'
+    const repaired = repairs.map(({ part, what, severity }) =>
+      problem('ADDRESS_REPAIRED', severity, part, `${name} ${what}.`, `Write ${shown}`),
     )
     const placeholder = findPlaceholder(text)
     if (placeholder !== null) {
-      const shown = placeholder.text === null ? '' : ` (${maskAddress(placeholder.text)})`
-      const message = `${name} holds a placeholder that nobody filled in${shown}.`
+      const found = placeholder.text === null ? '' : ` (${maskAddress(placeholder.text)})`
+      const message = `${name} holds a placeholder that nobody filled in${found}.`
       const mend = 'Put the real value in its place; Holdfast does not expand variables.'
       return unusable([...repaired, problem('ADDRESS_PLACEHOLDER', 'error', placeholder.part, message, mend)])
+    }
+    const defect = findShapeDefect(text, name, this.#registry)
+    if (defect !== null) {
+      return unusable([...repaired, problem(defect.code, 'error', defect.part, defect.message, defect.suggestion)])
     }
     const reading = readScheme(text, name, this.#registry)
     if (!('scheme' in reading) && !this.#isAccepted(text, context)) {
       return unusable([...repaired, problem(reading.code, 'error', 'scheme', reading.message, reading.suggestion)])
     }
-    return this.#parse(text, context, repaired)
+    const parsed = this.#parse(text, context, repaired)
+    if (parsed.resolved === null) return parsed
+    const notes = this.#notes(text, name, parsed.resolved.driver, problem)
+    return { ...parsed, problems: [...parsed.problems, ...notes] }
+  }
+
+  /** What is worth knowing of an address that is used as it stands. */
+  #notes(text: string, name: string, driver: Driver, problem: MakeProblem): readonly Problem[] {
+    const notes: Problem[] = []
+    const note = schemeNote(text, name, driver)
+    if (note !== null) notes.push(problem('ADDRESS_SCHEME_READ', 'info', 'scheme', note.message, note.suggestion))
+    if (hasExamplePassword(text)) {
+      const message = `The password in ${name} is a word that manuals have in its place; it is tried.`
+      const mend = 'Put the real password there; if it is the real one, choose a better one.'
+      notes.push(problem('ADDRESS_EXAMPLE_PASSWORD', 'warning', 'password', message, mend))
+    }
+    return notes
   }
 
   /** Hands an address to a driver, whose slips (a throw, a secret in a problem) go no further. Total. */
@@ -99,6 +121,12 @@ export class DatabaseUrlValidator {
     const message = `No driver takes ${settingName(context.setting, context.origin)}, which is used as it is.`
     const mend = 'Set DATABASE_VALIDATION_ENABLED=true to learn more.'
     return unusable([problemsOf(context)('ADDRESS_SCHEME_UNKNOWN', 'error', 'scheme', message, mend)])
+  }
+
+  /** What has no scheme may be a password that was pasted alone. */
+  #isShowable(text: string): boolean {
+    const scheme = schemeOf(text)
+    return scheme !== null && (text.startsWith('://', scheme.length) || this.#registry.byScheme(scheme) !== null)
   }
 
   #isAccepted(text: string, context: AddressContext): boolean {

@@ -162,7 +162,7 @@ describe('the resolution of a pasted address', () => {
       assert.deepEqual(config.problems.map(({ part }) => part).sort(), [...parts].sort())
       for (const problem of config.problems) {
         assert.equal(problem.code, 'ADDRESS_REPAIRED')
-        assert.equal(problem.severity, 'warning')
+        assert.equal(problem.severity, problem.part === 'jdbc' ? 'info' : 'warning')
         assert.equal(problem.setting, 'database.url')
         assert.deepEqual(problem.origin, { from: 'environment', name: 'DATABASE_URL' })
         assert.equal(problem.suggestion, 'Write postgresql://me:***@db.example.com:5432/app')
