@@ -165,8 +165,6 @@ describe('faults through a PgBouncer in transaction mode', { skip: noPostgres ||
       }
       await server.query(`alter table conformance_note add column more text`, database)
       assert.equal((await read('select * from conformance_note', [])).length, 1)
-      // The prepared statement of a server's connection that another client was given meanwhile.
-      assert.deepEqual(await server.query('select name from pg_prepared_statements', database), [])
     })
   })
 
