@@ -19,11 +19,11 @@ const Transfer = defineEntity({
 const holdfast = createHoldfast({
   settings: await loadSettings(),
   entities: [Account, Transfer],
-  routes: (app, { transactional }) => {
+  routes: (app, made) => {
     app.post('/transfer/:token/:from/:to', async (req, res) => {
       const { token = '', from, to } = req.params
       const transfer = { token, from: Number(from), to: Number(to) }
-      const outcome = await transactional((session) => carryOut(session, transfer), { rerun: 'before-commit' })
+      const outcome = await made.transactional((session) => carryOut(session, transfer), { rerun: 'before-commit' })
       res.setHeader('Holdfast-Store', `${outcome.store}; driver=${outcome.driver}`)
       res.setHeader('Holdfast-Durability', outcome.durability)
       res.end('{}')
