@@ -43,6 +43,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@mikro-orm/mysql': ['plugins/mysql/'],
   mysql2: ['plugins/mysql/'],
   '@neondatabase/serverless': ['plugins/neon/'],
+  ws: ['plugins/neon/'],
   pg: ['plugins/postgresql/'],
   'pg-cursor': ['plugins/postgresql/'],
   kysely: ['src/database/', 'src/collection/', 'plugins/'],

@@ -1,0 +1,39 @@
+import type { Settings } from '../../src/driver/driver.ts'
+import type { Endpoint } from './target.ts'
+
+/** What NEON_WS_PROXY says; null where it says nothing. The sentences hold nothing of its value. */
+export type ProxyReading =
+  | { readonly proxy: Endpoint | null }
+  | { readonly defect: { readonly message: string; readonly suggestion: string } }
+
+const example = 'Write NEON_WS_PROXY as wss://proxy.example/v1'
+
+/** Reads `wss://host[:port]/path`, `ws://` for this machine, or the same without a scheme. Total. */
+export function readProxy(settings: Settings): ProxyReading {
+  const own = settings.plugins?.neon ?? {}
+  const given = typeof own.wsProxy === 'string' ? own.wsProxy.trim() : ''
+  if (given === '') return { proxy: null }
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `wss://${given}`
+  const url = URL.parse(text)
+  if (url === null || url.hostname === '') return broken('NEON_WS_PROXY is no address.')
+  const isSecure = url.protocol === 'wss:' || url.protocol === 'https:'
+  if (!isSecure && url.protocol !== 'ws:' && url.protocol !== 'http:') {
+    return broken('NEON_WS_PROXY has a scheme that is none of WebSockets.')
+  }
+  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+    return broken('NEON_WS_PROXY holds a user, a password or a "#", which are not sent.')
+  }
+  if (!isSecure && !isLoopback(url.hostname) && own.wsInsecure !== 'yes') {
+    const message = 'NEON_WS_PROXY names another machine without TLS: the password would be sent in clear.'
+    return { defect: { message, suggestion: `${example}, or set NEON_WS_INSECURE=yes inside a network of your own.` } }
+  }
+  return { proxy: { isSecure, place: `${url.host}${url.pathname}${url.search}` } }
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function broken(message: string): ProxyReading {
+  return { defect: { message, suggestion: `${example}.` } }
+}

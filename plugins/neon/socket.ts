@@ -1,0 +1,122 @@
+import { neonConfig } from '@neondatabase/serverless'
+import { type ClientOptions, WebSocket } from 'ws'
+import { closedError, readRefusal } from './refusals.ts'
+import type { Endpoint } from './target.ts'
+
+/** How long the other side may take to agree to an end. */
+const endMs = 1_000
+
+/** No message of Neon's is larger: rows come in portions. */
+const messageLimitBytes = 64 * 1_024 * 1_024
+
+type Done = () => void
+
+/**
+ * Neon's socket (the package exports its class as `neonConfig`) as pg uses one of Node's. Neon's own ends by a handshake
+ * that a silent server never answers, gives events of the browser for errors, and does not know that pg may give a
+ * callback in the second place; here an end is at once, errors are Node's, and `close` comes once and always.
+ */
+export class NeonSocket extends neonConfig {
+  #tunnel: WebSocket | null = null
+  #unsent: Uint8Array[] = []
+  #isEnding = false
+  #isClosed = false
+
+  constructor({ isSecure, place }: Endpoint, tls: Pick<ClientOptions, 'ca' | 'cert' | 'key'>) {
+    super()
+    // The types of `ws` are older than its limit for an end.
+    const options: ClientOptions & { closeTimeout: number } = {
+      ...tls,
+      perMessageDeflate: false,
+      followRedirects: false,
+      closeTimeout: endMs,
+      maxPayload: messageLimitBytes,
+    }
+    const opened = (tunnel: WebSocket): void => this.#watch(tunnel)
+    this.useSecureWebSocket = isSecure
+    this.wsProxy = () => place
+    // The browser's, which it is typed as, has neither an end at once nor the status of a refusal.
+    this.webSocketConstructor = class extends WebSocket {
+      constructor(url: string) {
+        super(url, options)
+        opened(this)
+      }
+    } as unknown as NonNullable<typeof neonConfig.webSocketConstructor>
+  }
+
+  /** As one of Node's: errors are errors, bytes are Node's, and after `close` comes nothing. */
+  override emit(name: string | symbol, ...given: unknown[]): boolean {
+    if (this.#isClosed) return false
+    if (name === 'error') return super.emit(name, readRefusal(given[0]))
+    if (name === 'data') return super.emit(name, ofNode(given[0]))
+    if (name !== 'close') return super.emit(name, ...given)
+    this.#isClosed = true
+    this.#stop()
+    return super.emit(name)
+  }
+
+  override write(data: Uint8Array | string, encoding?: string | Done, done?: Done): boolean {
+    const called = typeof encoding === 'function' ? encoding : done
+    return super.write(data, typeof encoding === 'string' ? encoding : 'utf8', called ?? (() => {}))
+  }
+
+  /** What is written in one turn is one message. */
+  override rawWrite(data: Uint8Array): void {
+    if (this.#unsent.push(data) === 1) queueMicrotask(() => this.#send())
+  }
+
+  /** Sends what waits and says goodbye, for which the other side has a second. */
+  override end(): this {
+    if (this.destroyed) return this
+    this.#send()
+    this.#isEnding = true
+    this.writable = false
+    if (this.#tunnel?.readyState === WebSocket.OPEN) this.#tunnel.close(1_000)
+    else if (this.#tunnel?.readyState !== WebSocket.CLOSING) this.destroy()
+    return this
+  }
+
+  /** At once and without a word to the other side. `close` follows, after the error if one is given. */
+  override destroy(error?: Error): this {
+    if (this.destroyed) return this
+    this.#stop()
+    process.nextTick(() => {
+      if (error !== undefined) this.emit('error', error)
+      this.emit('close')
+    })
+    return this
+  }
+
+  #stop(): void {
+    this.destroyed = true
+    this.writable = false
+    this.#unsent = []
+    this.#tunnel?.terminate()
+  }
+
+  /** Before Neon's own listeners: of an end that nobody here asked for they tell nothing. */
+  #watch(tunnel: WebSocket): void {
+    this.#tunnel = tunnel
+    tunnel.on('upgrade', ({ socket }) => socket.setKeepAlive(true))
+    tunnel.on('close', (code, reason) => {
+      if (!this.#isEnding && !this.destroyed) this.emit('error', closedError(code, reason.toString()))
+    })
+    // What comes after the end is nobody's, and must not end the process.
+    tunnel.on('error', () => {})
+  }
+
+  #send(): void {
+    const unsent = this.#unsent
+    if (unsent.length === 0) return
+    this.#unsent = []
+    if (this.#tunnel?.readyState !== WebSocket.OPEN) return
+    // Whatever fails here ends the WebSocket, which is told.
+    this.#tunnel.send(Buffer.concat(unsent), () => {})
+  }
+}
+
+/** Neon's package brings a Buffer of its own, whose strings are slow. The same bytes. */
+function ofNode(data: unknown): unknown {
+  if (!(data instanceof Uint8Array)) return data
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+}
