@@ -79,7 +79,7 @@ export class Service implements Holdfast {
     this.#process = process_
     this.#cwd = process_?.cwd ?? process.cwd()
     const observe = (seen: Observation): void => this.#observe(seen)
-    const run: Work['run'] = (work, how) => this.#work.run(work, how)
+    const run: Work['run'] = (work, how, look) => this.#work.run(work, how, look)
     this.#parts = {
       rows: { run, tables: this.#tables, left: this.#left, now: () => performance.now() },
       entities: options.entities ?? [],

@@ -74,6 +74,10 @@ export class Rows {
         return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row) }
       },
       this.#writeOptions(attempt, request),
+      async (session) => {
+        const found = await this.#written(session, request, id, attempt)
+        return found?.is === 'row' ? found : null
+      },
     )
   }
 
@@ -124,6 +128,7 @@ export class Rows {
         return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
       },
       this.#writeOptions(attempt, request),
+      (session) => this.#written(session, request, id, attempt),
     )
   }
 
@@ -154,6 +159,8 @@ export class Rows {
         return isAgain ? { is: 'removed' } : { is: 'missing' }
       },
       this.#writeOptions(attempt, request),
+      async (session) =>
+        (await this.#table(session, request).read(session, id)).length > 0 ? null : { is: 'removed' },
     )
   }
 
@@ -182,9 +189,20 @@ export class Rows {
     try {
       await session.statements.write(insert.sql, insert.bind(row as Parameters<typeof insert.bind>[0])) // Encoded values.
       isCreated = true
+    } catch (error) {
+      // The try before was on its way still, and has collided with this one: it is the same row.
+      const isThere = isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt
+      if (!isThere) throw error
     } finally {
       reservation?.settle(isCreated)
     }
+  }
+
+  /** The row as this attempt wrote it; null when it is not there, or somebody else has written it since. */
+  async #written(session: Session, request: RowRequest, id: string, attempt: string): Promise<RowResult | null> {
+    const table = this.#table(session, request)
+    const [row] = await table.read(session, id)
+    return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
   }
 
   #table(session: Session, request: RowRequest): RowTable {

@@ -32,6 +32,7 @@ export const times: {
   readonly shortLifeMs: number
   readonly standbyRetryMs: number
   readonly lateCloseMs: number
+  readonly lookMs: number
 } = {
   backoffBaseMs: 100,
   /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
@@ -50,6 +51,8 @@ export const times: {
   standbyRetryMs: 30_000,
   /** How long a store that nobody uses any more may take to end gracefully. */
   lateCloseMs: 1_000,
+  /** How long it is looked whether an unknown COMMIT is there: its caller has waited for QUERY_TIMEOUT already. */
+  lookMs: 300,
 }
 
 /** How many journal entries may be left when new writes begin to be held. */

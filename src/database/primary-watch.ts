@@ -18,6 +18,8 @@ interface Watched {
   readonly state: State<Store>
   readonly config: DatabaseConfig
   readonly settings: ConnectionSettings
+  /** A store that does not answer: is it lost? */
+  suspect(store: Store): Promise<unknown>
 }
 
 /** The parts that the watch works with. */
@@ -81,11 +83,12 @@ export class PrimaryWatch {
     return barOf(this.facts) !== null || this.#parts.steps.lacks(state.store)
   }
 
-  /** Never rejects: a primary that is lost meanwhile is noticed by work. */
+  /** Never rejects. Where every collection lacks its table no work would notice that the primary is lost: this does. */
   async #lookAgain(): Promise<void> {
     const { clock, settings } = this.#watched
     const tooLong = (): Error => new Error('Looking again took longer than a connection may.')
     const limited = limitedSignal(clock, settings.limits.connectMs, undefined, tooLong)
+    const looked = this.#watched.state
     try {
       const { primary } = await this.#resolve()
       if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
@@ -93,7 +96,7 @@ export class PrimaryWatch {
       if (state.name !== 'PRIMARY_CONNECTED' || !this.#parts.steps.lacks(state.store)) return
       await untilAborted(this.#parts.steps.prepare(state.store), limited.signal)
     } catch {
-      // The next look, or the next statement, finds what is wrong.
+      if (looked.name === 'PRIMARY_CONNECTED') await this.#watched.suspect(looked.store)
     } finally {
       limited.end()
     }

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 
 /** How often a primary that lacks something is looked at again: whoever adds it waits no longer, and restarts nothing. */
-export const recheckMs = 15_000
+export const recheckMs = 5_000
 
 /** Looks again and again while it is wanted, one look at a time. */
 export class Recheck {

@@ -44,4 +44,12 @@ export interface Outcome<T> {
  * (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY, QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, READ_ONLY, OVERLOADED,
  * CLOSING, DISK_FULL, CONFLICT) or with what the work itself threw when that says nothing of the database.
  */
-export type RunWork = <T>(work: (session: Session) => Promise<T>, options: WorkOptions) => Promise<Outcome<T>>
+export type RunWork = <T>(
+  work: (session: Session) => Promise<T>,
+  options: WorkOptions,
+  /**
+   * Asked, for a moment, on the database that was lost sight of while it committed, where that still serves: what the
+   * work would have given when its change is seen to be there, else null. Must change nothing.
+   */
+  look?: (session: Session) => Promise<T | null>,
+) => Promise<Outcome<T>>

@@ -1,10 +1,11 @@
 import type { Fault, Phase } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
-import { limitedSignal } from './bounded.ts'
+import { atMost, limitedSignal } from './bounded.ts'
 import { durabilityOf, meets } from './durability.ts'
 import { faultOf } from './fault-of.ts'
 import type { Kind } from './gate.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
+import { times } from './policy.ts'
 import { refusalOf, statementTimeoutCode } from './refusal.ts'
 import type { Serving } from './serving.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
@@ -91,9 +92,9 @@ class WorkRoom implements Work {
     this.#slow.close()
   }
 
-  readonly run: RunWork = (work, options) => {
+  readonly run: RunWork = (work, options, look) => {
     // A statement outside a transaction is its own COMMIT; drivers that know better say so in their FaultError.
-    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement)
+    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement, look)
   }
 
   readonly transactional: RunTransaction = (work, options = {}) => {
@@ -142,6 +143,7 @@ class WorkRoom implements Work {
     work: (session: Session) => Promise<T>,
     options: WorkOptions,
     progress: Readonly<Progress>,
+    look?: (session: Session) => Promise<T | null>,
   ): Promise<Outcome<T>> {
     const { gate, maxActiveSessions } = this.#supervisor
     gate.admit(maxActiveSessions)
@@ -158,10 +160,30 @@ class WorkRoom implements Work {
       } finally {
         this.#leave(serving.store, options.kind, watched)
       }
-      return await this.#further(work, options, progress, failed)
+      return await this.#further(work, options, progress, failed).catch((error: unknown) => {
+        return this.#found(failed, error, look)
+      })
     } finally {
       gate.dismiss()
     }
+  }
+
+  /** After an unknown COMMIT: what is seen in the same database proves that it was committed; not seen, it proves nothing. */
+  async #found<T>(
+    { serving: { store }, session }: Failed,
+    error: unknown,
+    look: ((session: Session) => Promise<T | null>) | undefined,
+  ): Promise<Outcome<T>> {
+    const { current, clock } = this.#supervisor
+    const isUnknown = error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
+    if (!isUnknown || look === undefined || current?.store.target.id !== store.target.id) throw error
+    let seen: T | null = null
+    const looking = look(new WorkSession(current, session.drawnAttempt)).then((value) => {
+      seen = value
+    })
+    await atMost(clock, times.lookMs, looking)
+    if (seen === null) throw error
+    return outcomeOf(current, seen)
   }
 
   /** Goes on after a first try that failed (`first`), or from the beginning where nothing served at once. */

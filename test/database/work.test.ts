@@ -221,6 +221,51 @@ describe('running again', () => {
   })
 })
 
+describe('looking after an unknown commit', () => {
+  const unknown = faultLike('lost', { ambiguous: true, code: 'QUERY_TIMEOUT' })
+  const lostInCommit = async (): Promise<string> => {
+    throw new FaultError(unknown)
+  }
+  const always = { kind: 'write', rerun: 'always', attempt: 'the-attempt' } as const
+
+  test('what is seen to be there is a success', async () => {
+    const rig = roomOf()
+    const attempts: string[] = []
+    const outcome = await rig.work.run(lostInCommit, always, async ({ attempt }) => {
+      attempts.push(attempt)
+      return 'seen'
+    })
+    assert.deepEqual([outcome.value, outcome.store, outcome.durability], ['seen', 'primary', 'primary'])
+    assert.deepEqual(attempts, ['the-attempt'])
+    await end(rig)
+  })
+
+  test('what is not seen, what fails and what takes too long stay unknown', async () => {
+    const rig = roomOf()
+    await refusal(
+      rig.work.run(lostInCommit, always, async () => null),
+      'COMMIT_UNKNOWN',
+    )
+    await refusal(rig.work.run(lostInCommit, always, lostInCommit), 'COMMIT_UNKNOWN')
+    const looking = rig.work.run(lostInCommit, always, () => new Promise<never>(() => {}))
+    const refused = refusal(looking, 'COMMIT_UNKNOWN')
+    await rig.clock.advance(1_000)
+    await refused
+    await end(rig)
+  })
+
+  test('another database is not asked', async () => {
+    const rig = roomOf()
+    await rig.work.run(async () => 1, always)
+    rig.primary.script = ['unreachable']
+    await refusal(
+      rig.work.run(lostInCommit, always, async () => assert.fail()),
+      'COMMIT_UNKNOWN',
+    )
+    await end(rig)
+  })
+})
+
 describe('transactions', () => {
   test('commit with the work, roll back with its error, and join the compiled statements', async () => {
     const rig = roomOf({ declared: false })

@@ -47,6 +47,10 @@ export class ScriptedDatabase {
   readonly calls: Calls = { opened: 0, verified: [], evicted: 0, connectionsOpen: 0, ormsMade: 0, ormsClosed: 0 }
   /** How the next openings go; the last stays. */
   script: Script[] = ['works']
+  /** What `verify` says of our own tables; null: nothing. */
+  ownTables: NonNullable<Facts['ownTables']> | null = null
+  /** What `setReadOnly` was last told. */
+  isReadOnly = false
   /** True: `close` of an ORM never ends. */
   isCloseHanging = false
   readonly #hanging = new Set<(script: Script) => void>()
@@ -64,7 +68,10 @@ export class ScriptedDatabase {
       connect: async () => [this.#candidate()],
       verify: async (_connection, want) => {
         this.calls.verified.push(want)
-        return factsOf()
+        return { ...factsOf(), ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
+      },
+      setReadOnly: (_orm, on) => {
+        this.isReadOnly = on
       },
       evict: (connection) => {
         this.calls.evicted += 1
