@@ -1,5 +1,6 @@
 import { maskAddress, passwordsOf } from '../config/mask.ts'
 import { Secret, SecretAddress } from '../config/secret.ts'
+import { findPlaceholder } from '../database/url-placeholder.ts'
 
 /** Shorter values would black out half of every line, and protect nothing. */
 const minLength = 4
@@ -29,6 +30,8 @@ export function forbiddenTexts(secrets: readonly Secret[]): readonly string[] {
 function forbiddenValues(secret: Secret): readonly string[] {
   const value = secret.reveal()
   if (!(secret instanceof SecretAddress)) return [value, decoded(value)]
+  // `${DATABASE_URL}` alone: what is to be said is that nobody filled it in.
+  if (findPlaceholder(value.trim())?.part === 'address') return []
   const passwords = passwordsOf(value)
   // `sqlite:///./production.db` has nothing to hide. What has no scheme may be anything, pasted into the wrong place.
   if (passwords.length === 0 && /^[a-z][a-z0-9+.-]*:/i.test(value)) return []
