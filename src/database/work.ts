@@ -59,6 +59,9 @@ interface Failed {
   readonly error: unknown
 }
 
+/** Looks for what an earlier try did. */
+type Look<T> = (session: Session) => Promise<T | null>
+
 type Tried<T> = Failed | { readonly outcome: Outcome<T> }
 
 /** What an earlier try of the same unit left behind. */
@@ -143,13 +146,13 @@ class WorkRoom implements Work {
     work: (session: Session) => Promise<T>,
     options: WorkOptions,
     progress: Readonly<Progress>,
-    look?: (session: Session) => Promise<T | null>,
+    look?: Look<T>,
   ): Promise<Outcome<T>> {
     const { gate, maxActiveSessions } = this.#supervisor
     gate.admit(maxActiveSessions)
     try {
       const serving = this.#current(options)
-      if (serving === null) return await this.#further(work, options, progress, null)
+      if (serving === null) return await this.#further(work, options, progress, null, look)
       const session = new WorkSession(serving, options.attempt)
       let failed: Failed
       const watched = this.#enter(serving.store, options.kind)
@@ -160,30 +163,22 @@ class WorkRoom implements Work {
       } finally {
         this.#leave(serving.store, options.kind, watched)
       }
-      return await this.#further(work, options, progress, failed).catch((error: unknown) => {
-        return this.#found(failed, error, look)
-      })
+      return await this.#further(work, options, progress, failed, look)
     } finally {
       gate.dismiss()
     }
   }
 
   /** After an unknown COMMIT: what is seen in the same database proves that it was committed; not seen, it proves nothing. */
-  async #found<T>(
-    { serving: { store }, session }: Failed,
-    error: unknown,
-    look: ((session: Session) => Promise<T | null>) | undefined,
-  ): Promise<Outcome<T>> {
+  async #found<T>(look: Look<T>, { target }: Store, attempt: string | undefined): Promise<Outcome<T> | null> {
     const { current, clock } = this.#supervisor
-    const isUnknown = error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
-    if (!isUnknown || look === undefined || current?.store.target.id !== store.target.id) throw error
+    if (current?.store.target.id !== target.id) return null
     let seen: T | null = null
-    const looking = look(new WorkSession(current, session.drawnAttempt)).then((value) => {
+    const looking = look(new WorkSession(current, attempt)).then((value) => {
       seen = value
     })
     await atMost(clock, times.lookMs, looking)
-    if (seen === null) throw error
-    return outcomeOf(current, seen)
+    return seen === null ? null : outcomeOf(current, seen)
   }
 
   /** Goes on after a first try that failed (`first`), or from the beginning where nothing served at once. */
@@ -192,6 +187,7 @@ class WorkRoom implements Work {
     options: WorkOptions,
     progress: Readonly<Progress>,
     first: Failed | null,
+    look: Look<T> | undefined,
   ): Promise<Outcome<T>> {
     let { attempt } = options
     let failed = first
@@ -216,8 +212,12 @@ class WorkRoom implements Work {
         failed = null
       } catch (error) {
         // Once a COMMIT is unknown, no later failure makes it known.
-        if (unknown !== null) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
-        throw error
+        const refused = unknown === null ? error : new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
+        const asked = unknown ?? failed
+        if (look === undefined || asked === null || !isUnknown(refused)) throw refused
+        const found = await this.#found(look, asked.serving.store, attempt ?? failed?.session.drawnAttempt)
+        if (found === null) throw refused
+        return found
       }
     }
   }
@@ -309,6 +309,10 @@ class WorkRoom implements Work {
 
 function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
   return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
 }
 
 /** Whether this failure allows another try: it was lost with its store, and what it did is not there, or may be. */
