@@ -29,18 +29,33 @@ export const body: string = JSON.stringify({
   meta: { source: 'bench', tags: ['a', 'b'] },
 })
 
+/** Where one of them is started. */
+export interface Place {
+  readonly cwd?: string
+  readonly port?: number
+  /** The address of its PostgreSQL; absent: on SQLite. */
+  readonly url?: string
+}
+
 /** How each of them is started; the same folder starts it again with the same rows. */
-export async function start(t: Cleanup, name: Name, at: { cwd?: string; port?: number } = {}): Promise<Running> {
-  const port = String(at.port ?? 0)
-  const cwd = at.cwd === undefined ? {} : { cwd: at.cwd }
-  if (name === 'by hand') return startProcess(t, { ...cwd, args: [byHand(), 'by-hand.db', port] })
+export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0, url }: Place = {}): Promise<Running> {
+  const port = String(wanted)
+  const cwd = dir === undefined ? {} : { cwd: dir }
+  if (name === 'by hand') {
+    const args = url === undefined ? [byHand('by-hand'), 'by-hand.db', port] : [byHand('by-hand-postgresql'), url, port]
+    return startProcess(t, { ...cwd, args })
+  }
   const unlimited = { ...JSON.parse(readFileSync(join(repository, 'config/collections/feedback.json'), 'utf8')) }
   delete unlimited.rateLimit
+  const database = url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }
   return startProcess(t, {
     ...cwd,
     args: [join(repository, 'src/cli/start.js')],
     files: { 'config/collections/feedback.json': JSON.stringify(unlimited) },
-    env: { NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+    env: {
+      ...{ NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+      ...database,
+    },
   })
 }
 
@@ -52,16 +67,16 @@ function nodeOptions(): string {
 }
 
 /** The yardstick as plain JavaScript: to strip its types at each start would be counted against it. */
-function byHand(): string {
-  const script = join(repository, 'dist/bench/by-hand.js')
+function byHand(name: 'by-hand' | 'by-hand-postgresql'): string {
+  const script = join(repository, `dist/bench/${name}.js`)
   mkdirSync(join(repository, 'dist/bench'), { recursive: true })
-  writeFileSync(script, stripTypeScriptTypes(readFileSync(join(repository, 'test/bench/by-hand.ts'), 'utf8')))
+  writeFileSync(script, stripTypeScriptTypes(readFileSync(join(repository, `test/bench/${name}.ts`), 'utf8')))
   return script
 }
 
 /** Starts one on any port and waits until it listens. */
-export async function enter(t: Cleanup, name: Name): Promise<Contestant> {
-  const running = await start(t, name)
+export async function enter(t: Cleanup, name: Name, place: Place = {}): Promise<Contestant> {
+  const running = await start(t, name, place)
   return { name, running, port: await waitForPort(running, 20_000) }
 }
 

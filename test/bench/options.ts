@@ -8,9 +8,11 @@ export interface BenchOptions {
   /** Names of cases; empty: all. */
   readonly only: readonly string[]
   readonly rows: number
+  /** The database behind both. */
+  readonly on: 'sqlite' | 'postgresql'
 }
 
-/** Reads `--seconds 5 --repeat 5 --only get,list --rows 10000`. */
+/** Reads `--seconds 5 --repeat 5 --only get,list --rows 10000 --on postgresql`. */
 export function readOptions(): BenchOptions {
   const { values } = parseArgs({
     options: {
@@ -18,13 +20,16 @@ export function readOptions(): BenchOptions {
       repeat: { type: 'string', default: '5' },
       rows: { type: 'string', default: '10000' },
       only: { type: 'string', default: '' },
+      on: { type: 'string', default: 'sqlite' },
     },
   })
   const numbers = { seconds: Number(values.seconds), repeat: Number(values.repeat), rows: Number(values.rows) }
   for (const [name, value] of Object.entries(numbers)) {
     if (!(value > 0)) throw new Error(`--${name} takes a number above 0.`)
   }
-  return { ...numbers, only: values.only.split(',').filter((name) => name !== '') }
+  const { on } = values
+  if (on !== 'sqlite' && on !== 'postgresql') throw new Error('--on takes sqlite or postgresql.')
+  return { ...numbers, on, only: values.only.split(',').filter((name) => name !== '') }
 }
 
 /** Runs `work` with somewhere to hang the cleaning up, which is done whatever happens. */
