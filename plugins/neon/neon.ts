@@ -29,9 +29,9 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
       env: 'NEON_WS_PROXY',
     },
     wsInsecure: {
-      doc: 'yes: NEON_WS_PROXY may be ws:// on another machine; passwords and rows are then sent in clear. On this machine it always may.',
-      format: ['no', 'yes'],
-      default: 'no',
+      doc: 'True: NEON_WS_PROXY may be ws:// on another machine; passwords and rows are then sent in clear. On this machine it always may.',
+      format: 'boolean',
+      default: false,
       env: 'NEON_WS_INSECURE',
     },
     ...tlsSettings(postgresql.settings ?? {}),

@@ -23,9 +23,9 @@ export function readProxy(settings: Settings): ProxyReading {
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
     return broken('NEON_WS_PROXY holds a user, a password or a "#", which are not sent.')
   }
-  if (!isSecure && !isLoopback(url.hostname) && own.wsInsecure !== 'yes') {
+  if (!isSecure && !isLoopback(url.hostname) && own.wsInsecure !== true) {
     const message = 'NEON_WS_PROXY names another machine without TLS: the password would be sent in clear.'
-    return { defect: { message, suggestion: `${example}, or set NEON_WS_INSECURE=yes inside a network of your own.` } }
+    return { defect: { message, suggestion: `${example}, or set NEON_WS_INSECURE=true inside a network of your own.` } }
   }
   return { proxy: { isSecure, place: `${url.host}${url.pathname}${url.search}` } }
 }
