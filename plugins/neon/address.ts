@@ -21,7 +21,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<NeonT
   if ('defect' in reading) tell('NEON_WS_PROXY')('error', null, reading.defect.message, reading.defect.suggestion)
   if (parsed.target !== undefined && 'proxy' in reading) {
     const target = throughWebSocket(parsed.target, reading.proxy, tell)
-    if (!problems.some(({ severity }) => severity === 'error')) return { target, problems }
+    if (target !== null && !problems.some(({ severity }) => severity === 'error')) return { target, problems }
   }
   const [first, ...more] = problems
   if (first === undefined) throw new Error('unreachable: what is not usable has a problem')
@@ -44,11 +44,13 @@ export function asOwn(problem: Problem): Problem {
   return { ...problem, message: own(problem.message), suggestion: own(problem.suggestion) }
 }
 
-function throughWebSocket(given: PostgresqlTarget, proxy: Endpoint | null, tell: Tell): NeonTarget {
-  for (const host of given.hosts) {
-    if (!host.host.startsWith('/') && URL.canParse(urlOf(endpointOf(proxy, host)))) continue
+function throughWebSocket(given: PostgresqlTarget, proxy: Endpoint | null, tell: Tell): NeonTarget | null {
+  const isOpen = ({ host, port }: Host): boolean =>
+    !host.startsWith('/') && URL.canParse(urlOf(endpointOf(proxy, { host, port })))
+  if (!given.hosts.every(isOpen)) {
     const message = 'A WebSocket is opened to a host name or an address, not to a Unix socket or an interface.'
     tell('NEON_HOST')('error', 'host', message, 'Write the host that Neon shows, ep-name-id.region.aws.neon.tech.')
+    return null
   }
   const isSecure = proxy?.isSecure ?? true
   tellTls(given, isSecure, tell)
