@@ -5,8 +5,7 @@ export type Meaning = Pick<Fault, 'kind' | 'summary' | 'hint'>
 
 const meaning = (kind: FaultKind, summary: string, hint: string): Meaning => ({ kind, summary, hint })
 
-const reach =
-  'Check host, port and firewall; some platforms (Hugging Face Spaces) document outbound ports 80, 443 and 8080 only, and some hosts (db.*.supabase.co) have IPv6 alone: take their pooler.'
+const reach = 'Check host, port and firewall.'
 
 /** The words for them. */
 type Known =

@@ -1,5 +1,6 @@
 import type { Disk } from '../config/disk.ts'
 import type { FaultKind } from '../driver/driver.ts'
+import { advised } from './advice.ts'
 import type { Transition } from './history.ts'
 import { type HealthRow, healthRow, type Recovery, type StateName } from './state.ts'
 import type { Shown, Store } from './store.ts'
@@ -65,7 +66,7 @@ export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
     row: healthRow(state),
     since: new Date(clock.wallMs() - forMs).toISOString(),
     forMs: Math.round(forMs),
-    why: shownFault(whyOf(supervisor)),
+    why: shownFault(advisedWhy(supervisor)),
     store: current === null ? null : shownStore(current.store, current.shown),
     attempts: tryOf(state),
     lastAttempt:
@@ -108,6 +109,13 @@ function whyOf({ state }: Supervisor): AnyFault | null {
     default:
       return null
   }
+}
+
+/** A deadline that passed knows nothing of the database that it passed for. */
+function advisedWhy(supervisor: Supervisor): AnyFault | null {
+  const why = whyOf(supervisor)
+  const { config, settings } = supervisor
+  return why === null ? null : advised(why, config.primary?.target ?? null, settings)
 }
 
 function shownFault(fault: AnyFault | null): ShownFault | null {

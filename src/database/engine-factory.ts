@@ -2,8 +2,9 @@ import type { EntitySchema } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
 import { type Disk, diskOf } from '../config/disk.ts'
 import type { Problem } from '../config/problem.ts'
-import type { Candidate, Connection, Driver, Facts, MikroORM, Role, Want } from '../driver/driver.ts'
+import type { Candidate, Connection, Driver, Facts, Fault, MikroORM, Role, Want } from '../driver/driver.ts'
 import { FaultError } from '../driver/driver.ts'
+import { advised } from './advice.ts'
 import { atMost, untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'
 import type { ResolvedTarget } from './config.ts'
@@ -78,20 +79,21 @@ export class DatabaseEngineFactory implements StoreOpener {
     attempt: (candidate: Candidate) => Promise<R>,
   ): Promise<R> {
     const failures: FaultError[] = []
+    const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
     try {
       const candidates = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
       for (const candidate of candidates) {
         try {
           return await attempt(candidate)
         } catch (error) {
-          const fault = openingFault(driver, error)
+          const fault = faultOf(error)
           failures.push(new FaultError(fault))
           // A file that somebody else has locked is not gone: rows written elsewhere meanwhile would be missed in it.
           if (signal.aborted || (driver.embedded !== undefined && fault.kind === 'transient')) break
         }
       }
     } catch (error) {
-      failures.push(new FaultError(openingFault(driver, error)))
+      failures.push(new FaultError(faultOf(error)))
     }
     throw (
       failures[0] ?? new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no place to connect to.`)))

@@ -1,5 +1,6 @@
 import type { Facts, Fault } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
+import { advised } from './advice.ts'
 import { atMost, untilAborted } from './bounded.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DatabaseConfig } from './config.ts'
@@ -292,7 +293,8 @@ export class Supervisor {
     if (event.type === 'primary.opened' || event.type === 'fallback.opened')
       this.#observe(openedObservation(event.store, this.#config.declared))
     if (before.name === after.name) return
-    const fault = faultOfState(event, after)
+    const told = faultOfState(event, after)
+    const fault = told && advised(told, this.#config.primary?.target ?? null, this.#settings)
     const reason = event.type
     const { name: from, since } = before
     const store = this.#serving?.store.label ?? null
