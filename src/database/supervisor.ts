@@ -297,7 +297,6 @@ export class Supervisor {
     const fault = told && advised(told, this.#config.primary?.target ?? null, this.#settings)
     const reason = event.type
     const { name: from, since } = before
-    const store = this.#serving?.store.label ?? null
     this.#observe({
       type: 'connection.changed',
       from,
@@ -306,7 +305,7 @@ export class Supervisor {
       declared: this.#config.declared,
       fault,
       lastedMs: event.at - since,
-      store,
+      store: this.#serving?.store.label ?? null,
     })
     const shown = fault === null ? null : { kind: fault.kind, code: fault.code, summary: fault.summary }
     this.history.add(wallMs, { from, to: after.name, reason, fault: shown })
