@@ -1,0 +1,94 @@
+/** The pieces of an address, still encoded. */
+export interface Pieces {
+  /** Null where there is no `@`. */
+  readonly user: string | null
+  /** Null where no colon follows the user. */
+  readonly password: string | null
+  /** Hosts with their ports, separated by commas. */
+  readonly hosts: string
+  /** Without the slash; null where there is none. */
+  readonly database: string | null
+  /** Without the question mark. */
+  readonly query: string
+  /** True when a character that ends a part stands unencoded inside the password. */
+  readonly isRepaired: boolean
+}
+
+/** How an address was read; `unclear` when more than one reading makes sense, with what makes it so. */
+export type Split =
+  | { readonly pieces: Pieces }
+  | { readonly unclear: { readonly character: string; readonly position: number } }
+
+const oneHost = /^(?:[\w.-]+|\[[0-9a-f:.]+(?:%[\w.-]+)?\]|(?:%2f[\w.%-]*))?(?::\d{1,5})?$/i
+
+/** Whether what follows an `@` can be hosts, a database and parameters. */
+function isPlausible(tail: string): boolean {
+  const match = /^([^/?#@]*)(?:\/([^/?#@]*))?(?:\?([^#]*))?$/.exec(tail)
+  if (match === null) return false
+  const [, hosts = '', database = '', query = ''] = match
+  const isNamed = database !== '' || /(?:^|&)(?:dbname|database|db)=/i.test(query)
+  const isPlaced = hosts !== '' || /(?:^|&)(?:host|unix_?socket|socket|socket_?path)=/i.test(query)
+  return isNamed && isPlaced && hosts.split(',').every((host) => oneHost.test(host))
+}
+
+/** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. */
+export function splitAddress(rest: string): Split {
+  const ats = positions(rest, '@')
+  if (ats.length === 0) return { pieces: withUser(null, null, rest, false) }
+  const strict = strictAt(rest)
+  const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1)))
+  if (strict !== null && plausible.includes(strict)) return { pieces: atPosition(rest, strict) }
+  const [first, ...more] = plausible
+  if (first !== undefined && more.length === 0) return { pieces: atPosition(rest, first) }
+  if (first !== undefined) {
+    const colon = rest.indexOf(':')
+    const offender = /[@/?#]/.exec(rest.slice(colon + 1))
+    return { unclear: { character: offender?.[0] ?? '@', position: (offender?.index ?? 0) + 1 } }
+  }
+  // Nothing is right. Read by the last "@", so that what is wrong can be named and nothing of a password is.
+  return { pieces: atPosition(rest, ats.at(-1) ?? 0) }
+}
+
+/** The last `@` before the first of `/?#`, as the standard has it. */
+function strictAt(rest: string): number | null {
+  const end = rest.search(/[/?#]/)
+  const at = (end < 0 ? rest : rest.slice(0, end)).lastIndexOf('@')
+  return at < 0 ? null : at
+}
+
+function atPosition(rest: string, at: number): Pieces {
+  const userinfo = rest.slice(0, at)
+  const colon = userinfo.indexOf(':')
+  const user = colon < 0 ? userinfo : userinfo.slice(0, colon)
+  const password = colon < 0 ? null : userinfo.slice(colon + 1)
+  return withUser(user, password, rest.slice(at + 1), /[@/?#]/.test(userinfo))
+}
+
+function withUser(user: string | null, password: string | null, tail: string, isRepaired: boolean): Pieces {
+  const question = tail.indexOf('?')
+  const body = question < 0 ? tail : tail.slice(0, question)
+  const slash = body.indexOf('/')
+  return {
+    user,
+    password,
+    hosts: slash < 0 ? body : body.slice(0, slash),
+    database: slash < 0 ? null : body.slice(slash + 1),
+    query: question < 0 ? '' : tail.slice(question + 1),
+    isRepaired,
+  }
+}
+
+function positions(text: string, character: string): readonly number[] {
+  const found: number[] = []
+  for (let at = text.indexOf(character); at >= 0; at = text.indexOf(character, at + 1)) found.push(at)
+  return found
+}
+
+/** The text with its escapes taken out; `isExact` false where a `%` begins none and was taken as it stands. */
+export function decode(text: string): { readonly text: string; readonly isExact: boolean } {
+  try {
+    return { text: decodeURIComponent(text), isExact: true }
+  } catch {
+    return { text, isExact: false }
+  }
+}

@@ -1,0 +1,105 @@
+import { isIPv6 } from 'node:net'
+import { decode } from './address-split.ts'
+import type { MysqlProblemCode } from './codes.ts'
+import { defaultPort, formatHost, type Host } from './target.ts'
+
+/** What is wrong with a list of hosts. The sentences hold nothing that may be a secret. */
+export interface HostDefect {
+  readonly code: MysqlProblemCode
+  readonly part: 'host' | 'port'
+  readonly message: string
+  /** The hosts as they should be written. */
+  readonly hosts: string
+}
+
+export type HostsReading = { readonly hosts: readonly [Host, ...Host[]] } | { readonly defect: HostDefect }
+
+/** More than any cluster has; each costs the time of an attempt. */
+const hostsMax = 16
+
+/**
+ * Reads `host[:port],...`. `names` are those of the parameter `host`, which count where the list is empty; `ports` those
+ * of the parameter `port`: one serves all.
+ */
+export function readHosts(list: string, names: string | null, ports: string | null): HostsReading {
+  if (/\s/.test(list)) return invalid('host', 'The host holds a blank.', 'host')
+  const texts = list === '' && names !== null ? names.split(',').map(bare) : list.split(',')
+  if (texts.length > hostsMax) return invalid('host', `The address names more than ${hostsMax} hosts.`, 'host')
+  const given = ports?.split(',') ?? []
+  const hosts: Host[] = []
+  for (const [index, text] of texts.entries()) {
+    const read = readHost(text, given.length === 1 ? given[0] : given[index])
+    if ('defect' in read) return read
+    hosts.push(read)
+  }
+  const [first, ...more] = hosts
+  return first === undefined ? missing : { hosts: [first, ...more] }
+}
+
+/** A name of the parameter `host` has neither brackets nor port. */
+function bare(name: string): string {
+  if (name.startsWith('/')) return encodeURIComponent(name)
+  return isIPv6(name) ? `[${name}]` : name
+}
+
+const missing: { readonly defect: HostDefect } = {
+  defect: {
+    code: 'MYSQL_HOST_MISSING',
+    part: 'host',
+    message: 'The address names neither a host nor a socket.',
+    hosts: 'host',
+  },
+}
+
+function readHost(text: string, portGiven: string | undefined): Host | { readonly defect: HostDefect } {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
+  if (bracketed !== null) {
+    const inside = bracketed[1] ?? ''
+    if (!isIPv6(inside)) return invalid('host', 'What stands in brackets is no IPv6 address.', '[::1]')
+    return withPort(inside, bracketed[2] ?? portGiven)
+  }
+  const colons = text.split(':').length - 1
+  if (colons > 1) return severalColons(text)
+  const colon = text.indexOf(':')
+  const name = decode(colon < 0 ? text : text.slice(0, colon)).text
+  if (name === '') return missing
+  const isSocket = name.startsWith('/')
+  if (!isSocket && !/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name)) {
+    return invalid('host', 'The host holds a character that no host name has.', 'host')
+  }
+  if (name.length > 253 || name.includes('\0')) return invalid('host', 'The host is longer than any name.', 'host')
+  return withPort(name, colon < 0 ? portGiven : text.slice(colon + 1))
+}
+
+function severalColons(text: string): { readonly defect: HostDefect } {
+  const message = "An IPv6 address stands in brackets: only so can its colons be told from the port's."
+  if (isIPv6(text)) return invalid('host', message, `[${text}]`)
+  const last = text.lastIndexOf(':')
+  const before = text.slice(0, last)
+  if (isIPv6(before)) return invalid('host', message, `[${before}]:${text.slice(last + 1).replace(/\D/g, '')}`)
+  return invalid('host', 'The host has more than one colon, and is no IPv6 address.', 'host:3306')
+}
+
+function withPort(host: string, text: string | undefined): Host | { readonly defect: HostDefect } {
+  if (text === undefined || text === '') return { host, port: defaultPort }
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return { host, port }
+  // Letters there may be a password whose "@" was lost: they are not shown.
+  const shown = /^\d{1,5}$/.test(text) ? `The port ${text} is` : 'The port is'
+  const defect = `${shown} no number from 1 to 65535.`
+  return invalid(
+    'port',
+    defect,
+    `${formatHost({ host: 'host', port: defaultPort })}:${defaultPort}`,
+    'MYSQL_PORT_INVALID',
+  )
+}
+
+function invalid(
+  part: 'host' | 'port',
+  message: string,
+  hosts: string,
+  code: MysqlProblemCode = 'MYSQL_HOST_INVALID',
+): { readonly defect: HostDefect } {
+  return { defect: { code, part, message, hosts } }
+}

@@ -1,0 +1,4 @@
+import type { SafePool } from './pool.ts'
+
+/** Pools by MikroORM's connection. Kept outside of it: `Connection` copies and wipes its own options. */
+export const pools: WeakMap<object, SafePool> = new WeakMap()

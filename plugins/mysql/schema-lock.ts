@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MikroORM, SchemaLock, SqlEntityManager } from '../../src/driver/driver.ts'
+import type { SafeClient } from './client.ts'
+import { poolOf } from './statements.ts'
+
+/** How often a lock that somebody else has is asked for. */
+const everyMs = 25
+
+/**
+ * A named lock on a connection of its own, in no pool. DDL commits by itself here, and would take a lock of its own
+ * transaction with it; and a row that is locked in a transaction beside it would go at the limit of idle transactions.
+ * The lock is the session's, so it goes with its holder's connection; poolers know GET_LOCK and keep that connection apart.
+ * The change runs in a transaction all the same, for the rows that it writes: its DDL is not undone when it fails.
+ */
+export const schemaLock: SchemaLock = {
+  async hold<R>(orm: MikroORM, signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R> {
+    signal.throwIfAborted()
+    const pool = poolOf(orm)
+    const client = await pool.openAside()
+    try {
+      await lock(client, nameOf(pool.config.database), signal)
+      return await orm.em.fork().transactional((em) => change(em as SqlEntityManager)) // Its own driver's.
+    } finally {
+      await client.end()
+    }
+  },
+}
+
+/** Names are the whole server's and at most 64 letters. */
+function nameOf(database: string): string {
+  return `holdfast_schema_${createHash('sha256').update(database).digest('hex').slice(0, 32)}`
+}
+
+async function lock(client: SafeClient, name: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const { rows } = await client.run('select get_lock(?, 0) as had', [name])
+    if (Number(rows[0]?.had) === 1) return
+    await sleep(everyMs, undefined, { signal })
+  }
+}

@@ -1,0 +1,45 @@
+/** What is known of a server once one of its connections was proved. */
+export interface ServerFacts {
+  /** The largest statement that it takes, in bytes; null before it was asked. */
+  packetBytes: number | null
+  /** Whether a lock that was not had in time rolls the whole transaction back, not the statement alone. */
+  rollsBackOnTimeout: boolean
+}
+
+/** A server of which nothing is known yet. */
+export function unknownServer(): ServerFacts {
+  return { packetBytes: null, rollsBackOnTimeout: false }
+}
+
+/** How much longer than QUERY_TIMEOUT a statement that nobody waits for any more may hold its place in a line of locks. */
+const afterlifeS = 1
+
+/**
+ * Whole, not added to what the server has: with NO_BACKSLASH_ESCAPES an escaped value would break out of its quotes, with
+ * ANSI_QUOTES texts would be names. Strict, so that nothing is cut off or made up in silence.
+ */
+const sqlMode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+
+/**
+ * What each session is set to. Of constants alone: poolers such as ProxySQL follow those, and keep a connection apart for
+ * its client where they cannot.
+ */
+export function sessionTexts(
+  version: string,
+  { queryMs, transactionMs }: { readonly queryMs: number; readonly transactionMs: number },
+): readonly string[] {
+  const waitS = Math.max(1, Math.ceil(queryMs / 1_000)) + afterlifeS
+  const settings = [
+    'autocommit = 1',
+    `sql_mode = '${sqlMode}'`,
+    // Now and every TIMESTAMP are in UTC, whatever the server's zone.
+    `time_zone = '+00:00'`,
+    `innodb_lock_wait_timeout = ${waitS}`,
+    `lock_wait_timeout = ${waitS}`,
+  ]
+  // A zombie behind a black hole must not hold its locks for hours. MySQL has no such limit.
+  if (/mariadb/i.test(version)) {
+    settings.push(`idle_transaction_timeout = ${Math.max(1, Math.ceil(transactionMs / 1_000))}`)
+  }
+  return [`set session ${settings.join(', ')}`]
+}

@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises'
+import { faultError, type Problem, type Secret } from '../../src/driver/driver.ts'
+import type { MysqlTarget, Tls, TlsMode } from './target.ts'
+
+/** More than any certificate or key has. */
+const fileLimitBytes = 1_048_576
+
+/** What a connection with TLS is made with. */
+export interface TlsOptions {
+  /** Whether the certificate must be signed by an authority that is trusted. */
+  readonly rejectUnauthorized: boolean
+  /** The name that the certificate must be for; null: any. */
+  readonly name: string | null
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** The ways to connect in the order to try them: `preferred` begins with TLS. */
+export function tlsOrder(mode: TlsMode): readonly boolean[] {
+  if (mode === 'disabled') return [false]
+  return mode === 'preferred' ? [true, false] : [true]
+}
+
+/**
+ * What TLS to this host is made with: `required` encrypts and trusts whoever answers, unless an authority is given;
+ * `verify_ca` checks who signed, `verify_identity` the name, too. Without an authority those that Node knows count.
+ *
+ * @throws FaultError `tls` when a file cannot be read.
+ */
+export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
+  const mode = tls.mode === 'required' && tls.authority !== null ? 'verify_ca' : tls.mode
+  const [ca, cert, key] = await Promise.all([
+    textOf('ssl-ca', authorityOf(tls)),
+    textOf('ssl-cert', revealed(tls.certificate)),
+    textOf('ssl-key', revealed(tls.key)),
+  ])
+  return {
+    rejectUnauthorized: mode === 'verify_ca' || mode === 'verify_identity',
+    name: mode === 'verify_identity' ? host : null,
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  }
+}
+
+/** What only looking finds: files of the address that are not there. */
+export async function tlsProblems({ encryption, setting, origin }: MysqlTarget): Promise<readonly Problem[]> {
+  if (encryption.mode === 'disabled') return []
+  const files: readonly (readonly [string, string | null])[] = [
+    ['ssl-ca', authorityOf(encryption)],
+    ['ssl-cert', revealed(encryption.certificate)],
+    ['ssl-key', revealed(encryption.key)],
+  ]
+  const problems: Problem[] = []
+  for (const [part, given] of files) {
+    try {
+      await textOf(part, given)
+    } catch {
+      const message = `The file that ${part} names cannot be read.`
+      const suggestion = `Name a readable file with PEM text in ${part}, or give the text itself in MYSQL_${part.toUpperCase().replace('-', '_')}.`
+      problems.push({ code: 'MYSQL_TLS_FILE', severity: 'error', setting, origin, part, message, suggestion })
+    }
+  }
+  return problems
+}
+
+/** The word `system` stands for the authorities that Node knows. */
+function authorityOf({ authority }: Tls): string | null {
+  return authority === 'system' ? null : authority
+}
+
+function revealed(secret: Secret | null): string | null {
+  return secret?.reveal() ?? null
+}
+
+/** The PEM text itself, or the file that is named. */
+async function textOf(part: string, given: string | null): Promise<string | null> {
+  if (given === null) return null
+  // Where a variable cannot hold lines, they are often written as "\n".
+  if (given.trimStart().startsWith('-----BEGIN')) return given.replaceAll('\\n', '\n')
+  try {
+    const text = await readFile(given, 'utf8')
+    if (text.length > fileLimitBytes) throw new Error('The file is larger than any certificate.')
+    return text
+  } catch (cause) {
+    const summary = `The file that ${part} names cannot be read.`
+    throw faultError('tls', 'MYSQL_TLS_FILE', summary, 'Name a readable file with PEM text.', { cause })
+  }
+}
