@@ -10,10 +10,14 @@ import {
   type Pooled,
   type PostgresqlTarget,
   type Tell,
+  type Tls,
 } from './target.ts'
 
 /** Longer ones PostgreSQL cuts off, and then names another database. */
 const nameLimitBytes = 63
+
+/** Less is not enough for TLS and a password across an ocean. */
+const shareLeastMs = 1_000
 
 const example = 'postgresql://user:***@host:5432/name'
 
@@ -117,6 +121,7 @@ function noWishes(settings: Settings): Wishes {
     channelBinding: 'prefer',
     applicationName: null,
     options: null,
+    session: 'read-write',
     connectMs: null,
     isPooled: false,
   }
@@ -200,7 +205,28 @@ function judge(read: Read, address: Address, settings: Settings, tell: Tell): Po
     )
     return null
   }
-  return createTarget(read, { hosts: hosts.hosts, user, database: name }, address, settings)
+  const tls = judgeTls(wishes, tell)
+  return createTarget(
+    { ...read, wishes: { ...wishes, tls } },
+    { hosts: hosts.hosts, user, database: name },
+    address,
+    settings,
+  )
+}
+
+/** A root certificate is a wish to know who answers: it is not dropped because no mode, or a weaker one, stands beside it. */
+function judgeTls({ tls, isTlsGiven }: Wishes, tell: Tell): Tls {
+  if ((tls.certificate === null) !== (tls.key === null)) {
+    const [given, missing] = tls.key === null ? ['sslcert', 'sslkey'] : ['sslkey', 'sslcert']
+    const message = `${given} is given without ${missing}: no certificate of the client can be shown.`
+    tell('POSTGRESQL_TLS_FILE', 'warning', given, message, `Give ${missing}, too, or neither.`)
+  }
+  const isSystem = tls.rootCertificate === 'system'
+  if (tls.rootCertificate === null || (isTlsGiven && !(isSystem && tls.mode !== 'verify-full'))) return tls
+  const mode = isSystem ? 'verify-full' : 'require'
+  const message = `A root certificate is given ${isTlsGiven ? `with sslmode=${tls.mode}` : 'and no sslmode'}; sslmode=${mode} is used.`
+  tell('POSTGRESQL_TLS_MODE', isTlsGiven ? 'warning' : 'info', 'sslmode', message, `Write sslmode=${mode}.`)
+  return { ...tls, mode }
 }
 
 function createTarget(
@@ -229,10 +255,19 @@ function createTarget(
     channelBinding: wishes.channelBinding,
     applicationName: wishes.applicationName ?? 'holdfast',
     options: wishes.options === '' ? null : wishes.options,
-    connectMs: wishes.connectMs,
+    session: wishes.session,
+    connectMs: shareOf(wishes, hosts, settings),
     pooled: pooledOf(wishes, hosts, settings),
     mayMakeTables: settings.database.schemaApply !== 'none',
   }
+}
+
+/** Of several hosts one that swallows everything must leave time for the others, before the fallback's time has come. */
+function shareOf({ connectMs, session }: Wishes, hosts: readonly Host[], settings: Settings): number | null {
+  const attempts = hosts.length * (session === 'prefer-standby' ? 2 : 1)
+  if (attempts === 1 || !settings.fallback.enabled) return connectMs
+  const shareMs = Math.max(shareLeastMs, Math.floor((settings.fallback.timeoutS * 1_000) / attempts))
+  return Math.min(connectMs ?? shareMs, shareMs)
 }
 
 /** Poolers that tell by their name: Neon's, Supabase's transaction mode, PgBouncer's usual port. */

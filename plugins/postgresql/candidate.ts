@@ -13,19 +13,25 @@ import { classify } from './faults.ts'
 import { PgConnection } from './pg-connection.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { formatHost, type Host, type PostgresqlTarget } from './target.ts'
+import { formatHost, type Host, type PostgresqlTarget, type SessionWish } from './target.ts'
 import { type FindWays, tcpWays, type Way } from './ways.ts'
 
 /** After the pool is closed MikroORM has nothing left to wait for. */
 const ormCloseMs = 1_000
 
-/** One for each host, in the order to try them. Opens nothing. `findWays` says how a host is reached. */
+/**
+ * One for each host, in the order to try them; for `prefer-standby` a second round that takes any. Opens nothing.
+ * `findWays` says how a host is reached.
+ */
 export function createCandidates<T extends PostgresqlTarget>(
   target: T,
   limits: Limits,
   findWays: FindWays<T> = tcpWays,
 ): readonly Candidate[] {
-  return target.hosts.map((host) => new HostCandidate(target, host, limits, () => findWays(target, host)))
+  const sessions: readonly SessionWish[] = target.session === 'prefer-standby' ? ['standby', 'any'] : [target.session]
+  return sessions.flatMap((session) =>
+    target.hosts.map((host) => new HostCandidate({ ...target, session }, host, limits, () => findWays(target, host))),
+  )
 }
 
 class HostCandidate implements Candidate {

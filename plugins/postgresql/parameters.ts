@@ -1,6 +1,6 @@
 import { Secret } from '../../src/driver/driver.ts'
 import { decode } from './address-split.ts'
-import { type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
+import { type SessionWish, sessionWishes, type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What the query of an address wishes. */
 export interface Wishes {
@@ -15,6 +15,7 @@ export interface Wishes {
   channelBinding: 'disable' | 'prefer' | 'require'
   applicationName: string | null
   options: string | null
+  session: SessionWish
   connectMs: number | null
   isPooled: boolean
 }
@@ -26,8 +27,6 @@ const unneeded: Readonly<Record<string, string>> = {
   gssencmode: 'Kerberos encryption is not spoken; TLS is.',
   krbsrvname: 'Kerberos is not spoken.',
   gsslib: 'Kerberos is not spoken.',
-  target_session_attrs: 'A primary must take writes, so each host is asked whether it does.',
-  targetservertype: 'A primary must take writes, so each host is asked whether it does.',
   load_balance_hosts: 'The hosts are tried in the order in which they stand.',
   keepalives: 'Each statement has a limit, which notices more.',
   keepalives_idle: 'Each statement has a limit, which notices more.',
@@ -41,6 +40,9 @@ const unneeded: Readonly<Record<string, string>> = {
   sslnegotiation: 'TLS is asked for as every server understands it.',
   ssl_min_protocol_version: "Node's least version of TLS counts.",
   ssl_max_protocol_version: "Node's highest version of TLS counts.",
+  passfile:
+    'Files of passwords are not read: the password stands in the address, in DATABASE_PASSWORD or in a file that DATABASE_URL_FILE names.',
+  service: 'Files of services are not read: the address says it all.',
   schema: 'Tables lie where the search path of the role says; set it with ALTER ROLE.',
   currentschema: 'Tables lie where the search path of the role says; set it with ALTER ROLE.',
   connection_limit: 'POOL_SIZE and POOL_MAX_OVERFLOW say how many connections there are.',
@@ -97,6 +99,8 @@ const readers: Readonly<Record<string, Reader>> = {
   options: (value, wishes) => {
     wishes.options = value
   },
+  target_session_attrs: readSession,
+  targetservertype: readSession,
   connect_timeout: (value, wishes, tell) => {
     const seconds = Number(value)
     if (/^\d{1,6}$/.test(value)) wishes.connectMs = seconds === 0 ? null : seconds * 1_000
@@ -154,6 +158,23 @@ function readOne(name: string, value: string, wishes: Wishes, tell: Tell): void 
 function shownName(name: string): string {
   return /^[a-z][a-z0-9_.-]{0,40}$/.test(name) ? `"${name}"` : 'without a usable name'
 }
+
+/** A word that is none leaves what is safe: a server that takes writes. */
+function readSession(value: string, wishes: Wishes, tell: Tell): void {
+  const word = value.toLowerCase()
+  const session = sessionWishes.find((known) => known === word) ?? sessionAliases[word]
+  if (session !== undefined) wishes.session = session
+  else invalid(tell, 'target_session_attrs', `one of: ${sessionWishes.join(', ')}; read-write is used`)
+}
+
+/** The words of JDBC. */
+const sessionAliases: Readonly<Record<string, SessionWish | undefined>> = Object.assign(Object.create(null), {
+  master: 'primary',
+  slave: 'standby',
+  secondary: 'standby',
+  preferslave: 'prefer-standby',
+  prefersecondary: 'prefer-standby',
+})
 
 function readMode(value: string, wishes: Wishes, tell: Tell): void {
   const word = value.toLowerCase()

@@ -23,6 +23,13 @@ export interface Tls {
 /** Whether connections go through a pooler; `auto`: as the server's first answer tells. */
 export type Pooled = 'auto' | 'yes' | 'no'
 
+/**
+ * Which server of a cluster may be the primary, as libpq means it. Where the address is silent it is `read-write`, not
+ * libpq's `any`: rows are to be written.
+ */
+export const sessionWishes = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const
+export type SessionWish = (typeof sessionWishes)[number]
+
 /** A validated PostgreSQL address. */
 export interface PostgresqlTarget extends Target {
   /** To be named in problems that only looking or connecting can find. */
@@ -37,7 +44,9 @@ export interface PostgresqlTarget extends Target {
   readonly applicationName: string
   /** What the address itself wants in the startup packet; null for nothing, as poolers want it. */
   readonly options: string | null
-  /** Milliseconds that the address allows for one connection; null: as the settings say. */
+  /** Each host is asked; the first that is so serves. */
+  readonly session: SessionWish
+  /** Milliseconds for one connection to one host; null: as the settings say. */
   readonly connectMs: number | null
   readonly pooled: Pooled
   /** False: nothing may be made in this database. */

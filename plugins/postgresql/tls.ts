@@ -18,14 +18,18 @@ export function tlsOrder(mode: TlsMode): readonly boolean[] {
 
 /**
  * What TLS to this host is made with, by libpq's meaning: `require` encrypts and trusts whoever answers, unless a root
- * certificate is given; `verify-ca` checks who signed, `verify-full` the name, too. Without a root certificate the
- * authorities that Node knows count.
+ * certificate is given; `verify-ca` checks who signed, `verify-full` the name, too.
+ *
+ * Without a root certificate, or with the word `system`, the authorities count that Node knows (NODE_EXTRA_CA_CERTS adds
+ * to them); files in the home folder are not looked for. Each of those authorities signs for anybody, so the name is
+ * then always checked: libpq itself refuses less than `verify-full` with `system`.
  *
  * @throws FaultError `tls` when a file cannot be read.
  */
 export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
-  const mode = tls.mode === 'require' && tls.rootCertificate !== null ? 'verify-ca' : tls.mode
   const ca = tls.rootCertificate === 'system' ? null : tls.rootCertificate
+  const isVerified = tls.mode.startsWith('verify') || (tls.mode === 'require' && tls.rootCertificate !== null)
+  const isNamed = tls.mode === 'verify-full' || ca === null
   const [root, certificate, key] = await Promise.all([
     textOf('sslrootcert', ca),
     textOf('sslcert', tls.certificate?.reveal() ?? null),
@@ -36,12 +40,12 @@ export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
     ...(certificate === null ? {} : { cert: certificate }),
     ...(key === null ? {} : { key }),
   }
-  if (mode !== 'verify-ca' && mode !== 'verify-full') return { ...given, rejectUnauthorized: false }
+  if (!isVerified) return { ...given, rejectUnauthorized: false }
   return {
     ...given,
     rejectUnauthorized: true,
     // Node is given a socket and no host, and would compare the name with "localhost".
-    checkServerIdentity: (_name, peer) => (mode === 'verify-ca' ? undefined : checkServerIdentity(host, peer)),
+    checkServerIdentity: (_name, peer) => (isNamed ? checkServerIdentity(host, peer) : undefined),
   }
 }
 

@@ -2,7 +2,7 @@ import { type Facts, faultError, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
 import { classify } from './faults.ts'
 import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
-import type { PostgresqlTarget } from './target.ts'
+import type { PostgresqlTarget, SessionWish } from './target.ts'
 
 /** What the server says of itself and of our role, in one answer. */
 interface Seen {
@@ -24,14 +24,15 @@ const question = `select current_setting('server_version') as version,
   to_regclass('holdfast_identity') is not null and to_regclass('holdfast_attempt') is not null as tables`
 
 /**
- * Whether this server can serve: it is no standby, it takes writes, and a write of ours was committed. Where our own
- * tables may not be made, that it is no standby and not set to read-only has to do.
+ * Whether this server can serve. Unless the address wants another one: it is no standby, it takes writes, and a write of
+ * ours was committed; where our own tables may not be made, that it is no standby and not set to read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
-  if (seen.standby || seen.readonly) throw readOnlyError(seen.standby)
-  const { ownTables, problems } = await prove(client, target, want, seen)
+  assertWished(target.session, seen)
+  const isReadOnly = seen.standby || seen.readonly
+  const { ownTables, problems } = isReadOnly ? readOnlyAsWished(target) : await prove(client, target, want, seen)
   return {
     version: seen.version,
     path: null,
@@ -65,6 +66,25 @@ async function prove(client: SafeClient, target: PostgresqlTarget, want: Want, s
     // They are there and not ours to write: 42501. All else says something about the database.
     if (classify(error, 'commit').code !== '42501') throw error
     return absent('the role may not read and write them')
+  }
+}
+
+/** @throws FaultError where libpq would pass this server over. */
+function assertWished(session: SessionWish, { standby, readonly }: Seen): void {
+  const isReadOnly = standby || readonly
+  if (session === 'read-write' ? isReadOnly : session === 'primary' && standby) throw readOnlyError(standby)
+  if (session === 'read-only' ? isReadOnly : session !== 'standby' || standby) return
+  const summary = `The address asks for target_session_attrs=${session}, and the server takes writes.`
+  throw faultError('configuration', 'SESSION_ATTRS', summary, 'Name a standby in the address, or write read-write.')
+}
+
+/** Nothing can be proved by a write, and nothing of a fallback could be carried there. */
+function readOnlyAsWished({ session, setting, origin }: PostgresqlTarget): Proven {
+  const message = `target_session_attrs=${session} was answered by a server that takes no writes: rows are read, and none is written. The fallback takes no writes either.`
+  const suggestion = 'Write target_session_attrs=read-write, or take it away, where rows are to be written.'
+  return {
+    ownTables: 'absent',
+    problems: [{ code: 'POSTGRESQL_READ_ONLY', severity: 'warning', setting, origin, part: null, message, suggestion }],
   }
 }
 

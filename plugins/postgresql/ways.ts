@@ -13,7 +13,8 @@ export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T
 
 /** By TCP or a Unix socket, with TLS as the address wants it. */
 export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
-  const order = tlsOrder(encryption.mode)
+  // TLS is not spoken over a Unix socket, whatever is asked for: nothing can listen in.
+  const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
   const files = order.includes(true) ? await loadTls(encryption, host) : false
   return order.map((isEncrypted) => {
     const ssl = isEncrypted ? files : false

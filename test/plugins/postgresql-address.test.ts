@@ -6,7 +6,9 @@ import driver from '../../plugins/postgresql/postgresql.ts'
 import { benchSettings, urlAddress } from '../../src/driver/conformance-bench.ts'
 import { readSources } from '../support/sources.ts'
 
-const settings = benchSettings(driver, { address: async () => '' }, '/nowhere')
+const bare = benchSettings(driver, { address: async () => '' }, '/nowhere')
+// As a service has it: the hosts of an address share the time in which the primary is tried.
+const settings = { ...bare, fallback: { ...bare.fallback, enabled: true } }
 
 function parse(text: string) {
   return driver.parse(urlAddress({ folder: '/nowhere' }, text), settings)
@@ -17,9 +19,11 @@ function read(text: string) {
   const { target, problems } = parse(text)
   const codes = problems.map(({ code }) => code)
   if (target === undefined) return { codes, problems }
-  const { hosts, user, password, database, encryption } = target
+  const { hosts, user, password, database, encryption, session, connectMs } = target
   const shown = hosts.map(({ host, port }) => `${host}:${port}`).join(',')
-  return { shown, user, password: password?.reveal() ?? null, database, mode: encryption.mode, codes, problems, target }
+  const { mode } = encryption
+  const secret = password?.reveal() ?? null
+  return { shown, user, password: secret, database, mode, session, connectMs, codes, problems, target }
 }
 
 const usable: readonly (readonly [string, object])[] = [
@@ -36,7 +40,20 @@ const usable: readonly (readonly [string, object])[] = [
   ['postgres://u:p@h/d?sslmode=verify-full&sslrootcert=system', { mode: 'verify-full', codes: [] }],
   ['postgres://u:p@h/d?ssl=true', { mode: 'require', codes: [] }],
   ['postgres://u:p@h/d?ssl=true&sslmode=verify-ca', { mode: 'verify-ca', codes: ['POSTGRESQL_TLS_MODE'] }],
-  ['postgres://u:p@h/d?target_session_attrs=read-write', { codes: ['POSTGRESQL_PARAMETER_UNNEEDED'] }],
+  ['postgres://u:p@h/d?target_session_attrs=read-write', { session: 'read-write', codes: [] }],
+  ['postgres://u:p@h/d', { session: 'read-write', connectMs: null }],
+  ['postgres://u:p@h1,h2/d?target_session_attrs=any', { session: 'any', connectMs: 2_500, codes: [] }],
+  ['postgres://u:p@h1,h2/d?targetServerType=preferSecondary', { session: 'prefer-standby', connectMs: 1_250 }],
+  ['postgres://u:p@h1,h2/d?connect_timeout=1', { connectMs: 1_000, codes: [] }],
+  ['postgres://u:p@h/d?connect_timeout=7', { connectMs: 7_000, codes: [] }],
+  [
+    'postgres://u:p@h/d?target_session_attrs=writable',
+    { session: 'read-write', codes: ['POSTGRESQL_PARAMETER_INVALID'] },
+  ],
+  ['postgres://u:p@h/d?sslrootcert=system', { mode: 'verify-full', codes: ['POSTGRESQL_TLS_MODE'] }],
+  ['postgres://u:p@h/d?sslrootcert=/ca.crt', { mode: 'require', codes: ['POSTGRESQL_TLS_MODE'] }],
+  ['postgres://u:p@h/d?sslmode=prefer&sslrootcert=/ca.crt', { mode: 'prefer', codes: [] }],
+  ['postgres://u:p@h/d?passfile=/pgpass', { codes: ['POSTGRESQL_PARAMETER_UNNEEDED'] }],
   ['postgres://u:p@h/d?sslmod=require', { mode: 'prefer', codes: ['POSTGRESQL_PARAMETER_UNKNOWN'] }],
   ['postgres://u:p@h/d?connect_timeout=3&application_name=me', { codes: [] }],
   ...(['#', '/', '?', '@', ' '] as const).map((odd): readonly [string, object] => [
@@ -160,7 +177,7 @@ test('every code of a problem is in the list, and every one in the list is used'
   for (const { path, text } of readSources('plugins/postgresql')) {
     if (path.endsWith('codes.ts')) continue
     for (const [code] of text.matchAll(
-      /\b(?:POSTGRESQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER|TABLES)\w*|CLIENT_MISSING)\b/g,
+      /\b(?:POSTGRESQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER|TABLES|READ)\w*|CLIENT_MISSING|FORMAT_NEWER)\b/g,
     ))
       used.add(code)
   }

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import driver from '../../plugins/postgresql/postgresql.ts'
-import { type Bench, createBench, openStore, urlAddress } from '../../src/driver/conformance-bench.ts'
+import { type Bench, createBench, limits, openStore, urlAddress } from '../../src/driver/conformance-bench.ts'
 import { makeCertificate, noOpenssl } from '../support/certificates.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { cleanupOf, makeTempDir } from '../support/temp.ts'
@@ -19,7 +19,7 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
     const made = await makeCertificate(cleanup)
     authority = made.authority
     stranger = (await makeCertificate(cleanup)).authority
-    server = await startPostgres(cleanup, { tls: made })
+    server = await startPostgres(cleanup, { tls: { certificate: made.certificate, key: made.key } })
     bench = await createBench(driver, { address: async () => server.url(await server.createDatabase()) })
     cleanup.after(() => bench.end())
     file = join(await makeTempDir(cleanup, 'authority'), 'ca.crt')
@@ -52,7 +52,14 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
       ['sslmode=prefer', '127.0.0.1', true],
       ['sslmode=require', '127.0.0.1', true],
       ['ssl=true', '127.0.0.1', true],
+      // Without a root certificate the authorities that Node knows count, and the name is checked.
       ['sslmode=verify-ca', '127.0.0.1', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      ['sslmode=verify-full', 'localhost', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      ['sslrootcert=system', 'localhost', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      ['sslmode=prefer&sslrootcert=system', 'localhost', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      // A root certificate is a wish to know who answers, also where no mode says so.
+      [`sslrootcert=${right}`, '127.0.0.1', true],
+      [`sslrootcert=${wrong}`, '127.0.0.1', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
       [`sslmode=verify-ca&sslrootcert=${right}`, '127.0.0.1', true],
       [`sslmode=require&sslrootcert=${encodeURIComponent(file)}`, '127.0.0.1', true],
       [`sslmode=require&sslrootcert=${wrong}`, '127.0.0.1', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
@@ -62,6 +69,36 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
       ['sslmode=disable&channel_binding=require', '127.0.0.1', 'CHANNEL_BINDING'],
     ]
     for (const [query, host, wanted] of cases) assert.equal(await outcome(query, host), wanted, query.slice(0, 60))
+  })
+
+  test('a certificate of the client is shown, from the address, a file or the text of a variable', async (t) => {
+    const made = await makeCertificate(cleanup)
+    const other = await startPostgres(t, { tls: made, hba: ['hostssl all all 127.0.0.1/32 cert'] })
+    const folder = await makeTempDir(t, 'client')
+    await writeFile(join(folder, 'client.crt'), made.client.certificate)
+    await writeFile(join(folder, 'client.key'), made.client.key)
+    const url = `postgres://holdfast@127.0.0.1:${other.port}/postgres?sslmode=require`
+    const fromText = { sslCert: made.client.certificate, sslKey: made.client.key.replaceAll('\n', '\\n') }
+    const fromFile = `${url}&sslcert=${join(folder, 'client.crt')}&sslkey=${join(folder, 'client.key')}`
+    const opened = async (text: string, postgresql: Readonly<Record<string, string>> = {}) => {
+      const { target } = driver.parse(urlAddress(bench, text), { ...bench.settings, plugins: { postgresql } })
+      assert.ok(target)
+      const [candidate] = await driver.connect(target, limits)
+      const connection = await candidate?.open(AbortSignal.timeout(3_000))
+      await connection?.close()
+    }
+    await opened(url, fromText)
+    await opened(fromFile)
+    const none = await opened(url).then(
+      () => null,
+      (error: unknown) => driver.classify(error, 'open'),
+    )
+    assert.deepEqual([none?.kind, none?.code], ['auth', '28000'])
+    const { problems } = driver.parse(urlAddress(bench, `${url}&sslcert=${folder}/client.crt`), bench.settings)
+    assert.deepEqual(
+      problems.map(({ code, part }) => [code, part]),
+      [['POSTGRESQL_TLS_FILE', 'sslcert']],
+    )
   })
 
   test('a certificate file that is not there is found by looking', async () => {

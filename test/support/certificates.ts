@@ -10,8 +10,15 @@ const run = promisify(execFile)
 /** Why tests that need certificates are skipped; false when they run. */
 export const noOpenssl: string | false = hasOpenssl() ? false : 'no openssl is installed on this machine'
 
-/** An authority, and a certificate for `localhost` that it signed. */
-export async function makeCertificate(t: Cleanup): Promise<Certificate & { readonly authority: string }> {
+/** What `makeCertificate` makes, as text. */
+export interface Certificates extends Certificate {
+  readonly authority: string
+  /** Of a user. */
+  readonly client: Certificate
+}
+
+/** An authority, and what it signed: a certificate for `localhost`, and one for the user `user`. */
+export async function makeCertificate(t: Cleanup, user = 'holdfast'): Promise<Certificates> {
   const dir = await makeTempDir(t, 'certificate')
   const openssl = (...args: readonly string[]) => run('openssl', args, { cwd: dir })
   const fresh = ['req', '-newkey', 'rsa:2048', '-nodes', '-batch']
@@ -20,8 +27,28 @@ export async function makeCertificate(t: Cleanup): Promise<Certificate & { reado
   await writeFile(join(dir, 'names'), 'subjectAltName=DNS:localhost')
   const sign = ['x509', '-req', '-in', 'server.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial']
   await openssl(...sign, '-days', '2', '-extfile', 'names', '-out', 'server.crt')
+  await openssl(...fresh, '-subj', `/CN=${user}`, '-keyout', 'client.key', '-out', 'client.csr')
+  await openssl(
+    'x509',
+    '-req',
+    '-in',
+    'client.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-days',
+    '2',
+    '-out',
+    'client.crt',
+  )
   const read = (name: string) => readFile(join(dir, name), 'utf8')
-  return { certificate: await read('server.crt'), key: await read('server.key'), authority: await read('ca.crt') }
+  return {
+    certificate: await read('server.crt'),
+    key: await read('server.key'),
+    authority: await read('ca.crt'),
+    client: { certificate: await read('client.crt'), key: await read('client.key') },
+  }
 }
 
 function hasOpenssl(): boolean {

@@ -28,8 +28,8 @@ export interface Certificate {
 export interface PostgresOptions {
   /** Lines for `postgresql.conf`. */
   readonly settings?: readonly string[]
-  /** Switches TLS on. */
-  readonly tls?: Certificate
+  /** Switches TLS on; clients may show certificates of this authority. */
+  readonly tls?: Certificate & { readonly authority?: string }
   /** Whose binaries; the system's, else the embedded ones, unless told. Skip by `noBinaries` of the same. */
   readonly binaries?: Binaries
   /** Lines before those of `pg_hba.conf`: the first that fits counts. */
@@ -117,6 +117,10 @@ async function configure(data: string, dir: string, port: number, { settings = [
     await writeFile(join(data, 'server.crt'), tls.certificate)
     await writeFile(join(data, 'server.key'), tls.key)
     await chmod(join(data, 'server.key'), 0o600)
+    if (tls.authority !== undefined) {
+      await writeFile(join(data, 'root.crt'), tls.authority)
+      lines.push(`ssl_ca_file = 'root.crt'`)
+    }
     if (isRoot) await giveTo(data, ordinaryUid, ordinaryUid)
     lines.push('ssl = on')
   }
