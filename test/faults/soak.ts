@@ -3,7 +3,7 @@
  * that misbehaves, under load, with a random fault every few seconds; and afterwards everything that was acknowledged is
  * looked for. Ends with 1 when anything was not as it has to be, and says what.
  */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { withCleanup } from '../bench/options.ts'
@@ -47,7 +47,9 @@ const limitMs = options.queryMs + options.fallbackMs + options.marginMs
 let isStopped = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (isStopped = true))
 
-console.log(`seed ${options.seed}; ${options.minutes} min; entry ${mainEntry}; a line for each fault in ${log}`)
+console.log(
+  `seed ${options.seed}; ${options.minutes} min; entry ${mainEntry}; a line for each fault in ${log}, logs beside it`,
+)
 await withCleanup(soak)
 process.exit(tally.violated === 0 ? 0 : 1)
 
@@ -60,6 +62,7 @@ async function soak(t: Parameters<Parameters<typeof withCleanup>[0]>[0]): Promis
   const measured: Measured[] = []
   const measuring = setInterval(() => measure(service, measured), measureMs)
   const clients = [...makeClients(service), ...makeBusinessClients(application)]
+  tally.begin()
   const running = clients.map((client) => client.run())
   await inject(scene, random)
   await untilPrimary(service)
@@ -75,6 +78,8 @@ async function soak(t: Parameters<Parameters<typeof withCleanup>[0]>[0]): Promis
   const found = { primary: await primaryRows(scene), fallback: fallbackRows(service.dir) }
   const books = { primary: await primaryBooks(scene), fallback: fallbackBooks(application.dir) }
   for (const wrong of [...compare(ledger, found), ...audit(transfers, books)]) tally.violate(wrong)
+  writeFileSync(`${log}.service`, service.output())
+  writeFileSync(`${log}.application`, application.output())
   console.log(summary({ options, tally, ledger, transfers, measured, log: service.log(), found }))
 }
 
@@ -123,12 +128,13 @@ async function inject(scene: Scene, chance: Random): Promise<void> {
   while (!isStopped && performance.now() < endMs) {
     const beganMs = performance.now()
     const name = chance.pick([first, ...others])
-    const before = { requests: tally.requests, violated: tally.violated }
+    const before = { requests: tally.requests, refused: tally.refused, violated: tally.violated }
     await faults[name]?.(scene, chance).catch((error: Error) => tally.violate(`fault "${name}": ${error.message}`))
     const tookMs = Math.round(performance.now() - beganMs)
-    const line = { at: new Date().toISOString(), fault: name, tookMs, answers: tally.requests - before.requests }
-    appendFileSync(log, `${JSON.stringify({ ...line, violations: tally.violated - before.violated })}\n`)
     while (!isStopped && performance.now() < beganMs + options.everyS * 1_000) await pause(50)
+    const counted = { answers: tally.requests - before.requests, refused: tally.refused - before.refused }
+    const line = { fault: name, tookMs, ...counted, violations: tally.violated - before.violated }
+    appendFileSync(log, `${JSON.stringify({ at: new Date().toISOString(), ...line })}\n`)
   }
 }
 

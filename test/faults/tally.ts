@@ -8,12 +8,19 @@ export class Tally {
   readonly stores: Map<string, number> = new Map()
   readonly violations: string[] = []
   requests = 0
+  /** Answers with 503. */
+  refused = 0
   longestMs = 0
   /** The longest time in which no client had a useful answer, and when it ended. */
   longestOutageMs = 0
   readonly #counts = new Array<number>(bucketsMs.length + 1).fill(0)
   #violated = 0
   #lastGoodMs = performance.now()
+
+  /** From now on somebody asks. */
+  begin(): void {
+    this.#lastGoodMs = performance.now()
+  }
 
   answered(status: string, store: string | null, tookMs: number, isGood: boolean): void {
     this.requests += 1
@@ -22,7 +29,10 @@ export class Tally {
     this.longestMs = Math.max(this.longestMs, tookMs)
     const at = bucketsMs.findIndex((most) => tookMs <= most)
     this.#counts[at < 0 ? bucketsMs.length : at] = (this.#counts[at < 0 ? bucketsMs.length : at] ?? 0) + 1
-    if (!isGood) return
+    if (!isGood) {
+      this.refused += 1
+      return
+    }
     const nowMs = performance.now()
     this.longestOutageMs = Math.max(this.longestOutageMs, nowMs - this.#lastGoodMs)
     this.#lastGoodMs = nowMs
