@@ -14,8 +14,18 @@ import { type Cleanup, cleanLater } from './temp.ts'
  */
 export type BridgeBehaviour = 'pass' | 'swallow' | 'mute' | 'cut' | 'reset' | 'garbage' | number
 
-/** How an upgrade is answered; a number is a status, `late` lets it wait, `noise` is no HTTP. */
-export type UpgradeBehaviour = 'pass' | 'hang' | 'noise' | 'wrong-key' | number | { readonly lateMs: number }
+/**
+ * How upgrades are answered: a number is a status, `noise` is no HTTP, `lateMs` lets each wait; and `wakesMs` is a
+ * database that sleeps: the first one wakes it, and until it is awake all of them wait.
+ */
+export type UpgradeBehaviour =
+  | 'pass'
+  | 'hang'
+  | 'noise'
+  | 'wrong-key'
+  | number
+  | { readonly lateMs: number }
+  | { readonly wakesMs: number }
 
 /** A WebSocket-to-TCP bridge before a PostgreSQL, as Neon has one, which misbehaves when it is told. */
 export interface NeonBridge {
@@ -73,6 +83,7 @@ class SwitchedBridge implements NeonBridge {
   #port = 0
   #behaviour: BridgeBehaviour = 'pass'
   #upgrade: UpgradeBehaviour = 'pass'
+  #awake: Promise<void> | null = null
   #triggers: Trigger[] = []
 
   constructor(target: number, tls: Certificate | undefined) {
@@ -95,6 +106,7 @@ class SwitchedBridge implements NeonBridge {
 
   upgrade(behaviour: UpgradeBehaviour): void {
     this.#upgrade = behaviour
+    this.#awake = null
   }
 
   once(pattern: RegExp, behaviour: BridgeBehaviour): Promise<void> {
@@ -154,9 +166,15 @@ class SwitchedBridge implements NeonBridge {
     } else if (typeof how === 'number') {
       socket.end(`HTTP/1.1 ${how} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
     } else {
-      if (typeof how === 'object') await new Promise((resolve) => setTimeout(resolve, how.lateMs))
+      if (typeof how === 'object') await this.#wait(how)
       if (!socket.destroyed) accept()
     }
+  }
+
+  #wait(how: { readonly lateMs: number } | { readonly wakesMs: number }): Promise<void> {
+    if ('lateMs' in how) return pause(how.lateMs)
+    this.#awake ??= pause(how.wakesMs)
+    return this.#awake
   }
 
   #join(client: WebSocket, url: string, carrier: Duplex): void {
@@ -214,4 +232,8 @@ function finish({ client, carrier, server }: Pair, how: BridgeBehaviour): void {
 function bytesOf(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data)
   return data instanceof ArrayBuffer ? Buffer.from(data) : data
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
