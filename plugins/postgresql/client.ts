@@ -103,6 +103,14 @@ export class SafeClient extends pg.Client {
     return internals(this).getTransactionStatus()
   }
 
+  /** The protocol that encrypts the connection, `none`, `local` for a Unix socket; null where the stream does not say. */
+  get encryption(): string | null {
+    const { stream } = internals(this).connection
+    if (stream instanceof TLSSocket) return stream.getProtocol()
+    if (stream instanceof Socket) return stream.remoteAddress === undefined ? 'local' : 'none'
+    return null
+  }
+
   /** The server's number for this connection; of a pooler's own making where there is one. */
   get processId(): number | null {
     return internals(this).processID

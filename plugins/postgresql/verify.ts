@@ -1,6 +1,7 @@
 import { type Facts, faultError, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
 import { classify } from './faults.ts'
+import { lookAt } from './look.ts'
 import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
 import type { PostgresqlTarget, SessionWish } from './target.ts'
 
@@ -32,15 +33,17 @@ export async function verifyServer(client: SafeClient, target: PostgresqlTarget,
   const seen = rows[0] as Seen // The one row of `question`.
   assertWished(target.session, seen)
   const isReadOnly = seen.standby || seen.readonly
-  const { ownTables, problems } = isReadOnly ? readOnlyAsWished(target) : await prove(client, target, want, seen)
+  const looked = want.proof === 'look' ? await lookAt(client, target, seen) : null
+  const proven = isReadOnly ? readOnlyAsWished(target) : (looked ?? (await prove(client, target, want, seen)))
   return {
     version: seen.version,
     path: null,
     ephemeral: false,
     // A pooler tells a number of its own for the connection, or none.
     pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
-    ownTables,
-    problems,
+    ownTables: proven.ownTables,
+    problems: proven.problems,
+    ...(looked === null ? {} : { insight: looked.insight }),
   }
 }
 

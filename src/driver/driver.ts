@@ -186,8 +186,12 @@ export interface Connection {
 /** What `verify` is to prove. */
 export interface Want {
   readonly role: Role
-  /** `open`: it can serve (an empty database may be made ours). `write`: in addition a write of ours was committed just now. */
-  readonly proof: 'open' | 'write'
+  /**
+   * `open`: it can serve (an empty database may be made ours). `write`: in addition a write of ours was committed just now.
+   * `look`: as far as that can be seen without making or changing anything; `Facts.insight` is told, and `ownTables` is
+   * `absent` without a problem where our tables are only not made yet. Never asked of a driver that is `embedded`.
+   */
+  readonly proof: 'look' | 'open' | 'write'
 }
 
 /** What `verify` found. */
@@ -208,8 +212,25 @@ export interface Facts {
    * to do. Not there: the driver keeps no such tables.
    */
   readonly ownTables?: 'ours' | 'absent' | 'newer'
+  /** What a person who asks wants to know besides; for the proof `look` only, and where the driver can tell. */
+  readonly insight?: Insight
   /** What an operator should know: a file set aside, another place than the configured one, a slower mode. */
   readonly problems: readonly Problem[]
+}
+
+/** A connection and the rights of its user, as far as can be seen without changing anything. Null: it cannot be told. */
+export interface Insight {
+  /** The protocol that encrypts the connection (`TLSv1.3`), `none`, or `local` where nobody can listen in (a Unix socket). */
+  readonly encryption: string | null
+  /** Where tables would be made. */
+  readonly schema: string | null
+  readonly mayMakeTables: boolean | null
+  /** Insert into Holdfast's own tables and delete from them; null also where they are not there. */
+  readonly mayWriteOwnTables: boolean | null
+  /** True: it takes no writes, as the address wants it. */
+  readonly isReadOnly: boolean
+  /** One small statement, there and back, in milliseconds. */
+  readonly roundTripMs: number
 }
 
 /** Facet: files of this machine. */
