@@ -21,11 +21,21 @@ export interface TcpProxy {
   delay(ms: number): void
   /** Misbehaves once, on the connection on which the client's bytes hold this text (`/commit/i`), before they are passed on. */
   once(pattern: RegExp, behaviour: Behaviour): Promise<void>
+  /** Keeps what comes from the client of the connection on which its bytes hold this text, from these bytes on, until told. */
+  hold(pattern: RegExp): Held
   /** New connections are refused, or taken again. Those that are open stay. */
   refuse(): Promise<void>
   accept(): Promise<void>
   /** Ends all open connections by RST. */
   dropAll(): void
+}
+
+/** Bytes that are kept back on one connection. */
+export interface Held {
+  /** Resolves when there are such bytes. */
+  readonly met: Promise<void>
+  /** Passes them on, and all that comes later: as the proxy then behaves. */
+  release(): void
 }
 
 /** Starts one before `target`; ends with the test, suite or file `t`. */
@@ -38,14 +48,16 @@ export async function startProxy(t: Cleanup, target: { readonly port: number }):
 
 interface Trigger {
   readonly pattern: RegExp
-  readonly behaviour: Behaviour
-  readonly met: () => void
+  readonly behaviour: Behaviour | 'hold'
+  readonly met: (pair: Pair) => void
 }
 
 interface Pair {
   readonly client: Socket
   readonly server: Socket
   behaviour: Behaviour | null
+  /** What is kept back; null while nothing is. */
+  held: Buffer[] | null
   /** What still has to come, for each direction, in its order whatever becomes of the delay. */
   readonly late: Record<'client' | 'server', Promise<void> | null>
 }
@@ -82,8 +94,25 @@ class SwitchedProxy implements TcpProxy {
 
   once(pattern: RegExp, behaviour: Behaviour): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#triggers.push({ pattern, behaviour, met: resolve })
+    this.#triggers.push({ pattern, behaviour, met: () => resolve() })
     return promise
+  }
+
+  hold(pattern: RegExp): Held {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let held: Pair | null = null
+    const met = (pair: Pair): void => {
+      held = pair
+      resolve()
+    }
+    this.#triggers.push({ pattern, behaviour: 'hold', met })
+    const release = (): void => {
+      const kept = held?.held ?? []
+      if (held === null) return
+      held.held = null
+      for (const bytes of kept) this.#fromClient(held, bytes)
+    }
+    return { met: promise, release }
   }
 
   async refuse(): Promise<void> {
@@ -115,7 +144,7 @@ class SwitchedProxy implements TcpProxy {
 
   #join(client: Socket): void {
     const server = connect(this.#target, '127.0.0.1')
-    const pair: Pair = { client, server, behaviour: null, late: { client: null, server: null } }
+    const pair: Pair = { client, server, behaviour: null, held: null, late: { client: null, server: null } }
     this.#pairs.add(pair)
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
@@ -135,12 +164,18 @@ class SwitchedProxy implements TcpProxy {
   }
 
   #fromClient(pair: Pair, bytes: Buffer): void {
+    if (pair.held !== null) {
+      pair.held.push(bytes)
+      return
+    }
     const text = bytes.toString('latin1')
     const trigger = this.#triggers.find(({ pattern }) => pattern.test(text))
     if (trigger !== undefined) {
       this.#triggers = this.#triggers.filter((other) => other !== trigger)
-      pair.behaviour = trigger.behaviour
-      trigger.met()
+      if (trigger.behaviour === 'hold') pair.held = [bytes]
+      else pair.behaviour = trigger.behaviour
+      trigger.met(pair)
+      if (pair.held !== null) return
     }
     const behaviour = pair.behaviour ?? this.#behaviour
     if (behaviour === 'cut' || behaviour === 'reset') finish(pair, behaviour)
