@@ -57,7 +57,8 @@ export class Doubt {
       const config = await this.#tools.resolve()
       const resolved = config[store.role] ?? { driver: store.driver, target: store.target }
       const proof = store.role === 'primary' ? 'write' : 'open'
-      await this.#tools.opener.prove(resolved, { role: store.role, proof }, limited.signal)
+      // The very host that serves: that another one of the address would serve keeps nobody's connections.
+      await this.#tools.opener.prove(resolved, { role: store.role, proof }, limited.signal, store.label)
       return kept
     } catch (error) {
       const cause = limited.signal.aborted ? limited.signal.reason : error

@@ -20,8 +20,11 @@ export interface StoreOpener {
    * stays open.
    */
   open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
-  /** What one candidate that gave the wanted proof, on a fresh connection that is closed again, says. Rejects as `open`. */
-  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Facts>
+  /**
+   * What one candidate that gave the wanted proof, on a fresh connection that is closed again, says; the one of this
+   * label where there is one. Rejects as `open`.
+   */
+  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts>
 }
 
 /** What the factory takes. `settings` is asked at each opening, so that new settings count. */
@@ -64,12 +67,13 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
-  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Facts> {
+  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts> {
     const inspected = inspect(resolved)
-    return await this.#firstOf(resolved, signal, async (candidate) => {
+    const attempt = async (candidate: Candidate): Promise<Facts> => {
       const facts = await verified(resolved, candidate, want, signal)
       return { ...facts, problems: joined(await untilAborted(inspected, signal), facts.problems) }
-    })
+    }
+    return await this.#firstOf(resolved, signal, attempt, label)
   }
 
   /** The first candidate that succeeds. When none does, the first's fault is thrown: it is the configured place. */
@@ -77,12 +81,14 @@ export class DatabaseEngineFactory implements StoreOpener {
     { driver, target }: ResolvedTarget,
     signal: AbortSignal,
     attempt: (candidate: Candidate) => Promise<R>,
+    label?: string,
   ): Promise<R> {
     const failures: FaultError[] = []
     const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
     try {
       const candidates = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
-      for (const candidate of candidates) {
+      const named = candidates.filter((candidate) => candidate.label === label)
+      for (const candidate of named.length > 0 ? named : candidates) {
         try {
           return await attempt(candidate)
         } catch (error) {

@@ -22,8 +22,8 @@ export class PrimaryFacts {
         if (role === 'primary') note(resolved.target, store.facts)
         return store
       },
-      prove: async (resolved, want, signal) => {
-        const facts = await opener.prove(resolved, want, signal)
+      prove: async (resolved, want, signal, label) => {
+        const facts = await opener.prove(resolved, want, signal, label)
         if (want.role === 'primary') note(resolved.target, facts)
         return facts
       },
