@@ -3,6 +3,9 @@ import { HoldfastError } from '../errors.ts'
 /** Creates after which the rows are counted again: business code and other processes write beside us. */
 const recountAfterCreates = 1_000
 
+/** Far from the limit it is after this part of the free places: all creates wait while rows are counted. */
+const recountAfterPart = 1 / 20
+
 /** A collection that is full or nearly so is counted at most so often: each count reads the whole key. */
 const recountPauseMs = 1_000
 
@@ -65,7 +68,8 @@ export class Quota {
 
   /** Far from the limit others can write what they like; near it, what they wrote must be seen in time. */
   #isDoubtful(rows: number): boolean {
-    if (this.#createdSinceCount >= recountAfterCreates) return true
+    const free = this.#maxRows - rows
+    if (this.#createdSinceCount >= Math.max(recountAfterCreates, free * recountAfterPart)) return true
     return rows + recountAfterCreates > this.#maxRows && this.#isCountOld()
   }
 

@@ -142,6 +142,15 @@ describe('a quota', () => {
     assert.equal(table.counts, 2)
   })
 
+  it('counts the less often the more places are free, since all creates wait for it', async () => {
+    const table = new Counter(0)
+    const quota = table.quota(1_000_000)
+    for (let at = 0; at < 45_000; at++) await table.create(quota)
+    assert.equal(table.counts, 1)
+    for (let at = 0; at < 5_000; at++) await table.create(quota)
+    assert.equal(table.counts, 2)
+  })
+
   it('forgets a count that failed', async () => {
     let isBroken = true
     const quota = new Quota(
