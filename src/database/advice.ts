@@ -64,9 +64,11 @@ const neonPooler: Rule = ({ host, fault }) => {
 
 /** What is refused in the clear; the server's own words are looked at, never shown. */
 const encryptionWanted: Rule = ({ fault, target }) => {
-  if (target.tls === null || !/^(?:28000|08P01|ER_SECURE_TRANSPORT_REQUIRED)$/.test(fault.code)) return null
+  if (target.tls === null || !/^(?:28000|08P01|3159|ER_SECURE_TRANSPORT_REQUIRED)$/.test(fault.code)) return null
   const said = messageOf(fault.cause)
-  const isMeant = fault.code.startsWith('ER_') || /no encryption|SSL off|insecure|sslmode|SSL\/TLS required/i.test(said)
+  // MySQL and MariaDB have a number for it, and another word for the parameter.
+  if (/^(?:3159|ER_)/.test(fault.code)) return 'The server takes encrypted connections only: write ssl-mode=REQUIRED.'
+  const isMeant = /no encryption|SSL off|insecure|sslmode/i.test(said)
   return isMeant ? 'The server takes encrypted connections only: write sslmode=require.' : null
 }
 

@@ -38,6 +38,8 @@ export type DatabaseObservation =
       readonly label: string
       readonly problems: readonly Problem[]
     }
+  /** Worth considering about a store that was opened; nothing of it is wrong. */
+  | { readonly type: 'store.advised'; readonly shown: Shown; readonly label: string; readonly advice: string }
   | { readonly type: 'store.closed'; readonly role: Role; readonly driver: string; readonly label: string }
   /** A store was doubted (a fault, or a slow statement), and what the probe said. */
   | {

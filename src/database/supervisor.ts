@@ -14,6 +14,7 @@ import { harmlessKinds } from './fault-rules.ts'
 import type { Gate } from './gate.ts'
 import { TransitionHistory } from './history.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
+import { openedObservations } from './opened.ts'
 import { Operations } from './operations.ts'
 import { type Policy, times } from './policy.ts'
 import { PrimaryWatch } from './primary-watch.ts'
@@ -291,7 +292,7 @@ export class Supervisor {
     if (failure !== null && isNews) this.#observe(failure)
     if ('id' in event && event.type !== 'due') this.#lastAttempt = { wallMs, fault: failure?.fault ?? null }
     if (event.type === 'primary.opened' || event.type === 'fallback.opened')
-      this.#observe(openedObservation(event.store, this.#config.declared))
+      for (const seen of openedObservations(event.store, this.#config.declared)) this.#observe(seen)
     if (before.name === after.name) return
     const told = faultOfState(event, after)
     const fault = told && advised(told, this.#config.primary?.target ?? null, this.#settings)
@@ -310,10 +311,4 @@ export class Supervisor {
     const shown = fault === null ? null : { kind: fault.kind, code: fault.code, summary: fault.summary }
     this.history.add(wallMs, { from, to: after.name, reason, fault: shown })
   }
-}
-
-function openedObservation(store: Store, isDeclared: boolean): DatabaseObservation {
-  const { role, driver, label, facts } = store
-  const shown = role === 'primary' || isDeclared ? role : 'local'
-  return { type: 'store.opened', role, shown, driver: driver.name, label, problems: facts.problems }
 }

@@ -25,6 +25,10 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       const { shown, driver, label } = seen
       return line('info', `Opened ${label} as ${shown}.`, { store: shown, driver, label })
     }
+    case 'store.advised': {
+      const { shown, label, advice } = seen
+      return repeatable('info', `advice ${label} ${advice}`, advice, { store: shown, label })
+    }
     case 'store.closed':
       return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })
     case 'store.doubted':

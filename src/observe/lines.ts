@@ -10,6 +10,7 @@ export function lineOf(seen: Observation, requests: boolean): Line | null {
     case 'connection.changed':
     case 'connection.attempt.failed':
     case 'store.opened':
+    case 'store.advised':
     case 'store.closed':
     case 'store.doubted':
     case 'fallback.writes':

@@ -57,6 +57,12 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     label: 'sqlite:x.db',
     problems: [],
   },
+  'store.advised': {
+    type: 'store.advised',
+    shown: 'primary',
+    label: 'postgresql db7/x',
+    advice: 'Connections go through a pooler.',
+  },
   'store.closed': { type: 'store.closed', role: 'fallback', driver: 'sqlite', label: 'sqlite:x.db' },
   'store.doubted': { type: 'store.doubted', label: 'pg', why: 'slow', verdict: 'kept', fault: null },
   'fallback.writes': { type: 'fallback.writes', bar: 'tables-absent' },
