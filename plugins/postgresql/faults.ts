@@ -11,7 +11,7 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = codeOf(link)
   if (code !== null) {
     const fault =
-      poolerFault(code, link, cause) ?? byCode(code, 'severity' in link ? link.severity : null, phase, cause)
+      poolerFault(code, link, phase, cause) ?? byCode(code, 'severity' in link ? link.severity : null, phase, cause)
     if (fault !== null) return fault
   }
   const name = 'name' in link ? link.name : null
@@ -25,9 +25,12 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   return { ...inPhase(meant, phase), code: word, ambiguous: phase === 'commit' && !isUnsent, cause }
 }
 
-/** What a pooler says by its text alone, as it ends a connection on which nothing of the statement was run. */
-function poolerFault(code: string, link: object, cause: unknown): Fault | null {
-  const isEnd = 'severity' in link && link.severity === 'FATAL'
+/**
+ * What a pooler says by its text alone, as it ends a connection on which nothing of the statement was run. Neon's proxy
+ * calls it an ERROR; while a connection is opened nothing else does.
+ */
+function poolerFault(code: string, link: object, phase: Phase, cause: unknown): Fault | null {
+  const isEnd = 'severity' in link && (link.severity === 'FATAL' || phase === 'open')
   if (!isEnd || (code !== '08P01' && code !== 'XX000')) return null
   const text = 'message' in link && typeof link.message === 'string' ? link.message : ''
   const found = byPooler.find(([pattern]) => pattern.test(text))
@@ -60,6 +63,8 @@ function byServer(code: string, severity: unknown, phase: Phase, cause: unknown)
 function stateMeaning(code: string, phase: Phase): Meaning {
   const own = Object.hasOwn(byState, code) ? byState[code] : undefined
   const group = code.slice(0, 2)
+  // What goes wrong inside a server or a proxy is no mistake of the address.
+  if (phase === 'open' && own === undefined && group === 'XX') return meanings.unreachable
   const meant = own ?? (Object.hasOwn(byState, group) ? byState[group] : undefined) ?? meanings.statement
   return inPhase(meant, phase)
 }

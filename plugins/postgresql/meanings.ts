@@ -16,6 +16,8 @@ type Known =
   | 'starting'
   | 'behind'
   | 'waited'
+  | 'quota'
+  | 'noEndpoint'
   | 'lost'
   | 'terminated'
   | 'timeout'
@@ -64,6 +66,16 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'capacity',
     'The pooler had no connection to PostgreSQL to give.',
     'Look at the log of the pooler, or raise its pool size.',
+  ),
+  quota: meaning(
+    'capacity',
+    'The provider of the database says that a limit of the plan is reached.',
+    'Look at the quotas in its console.',
+  ),
+  noEndpoint: meaning(
+    'configuration',
+    'The provider knows no database at the host of the address, or has disabled it.',
+    'Copy the address from its console again.',
   ),
   lost: meaning(
     'lost',
@@ -190,10 +202,15 @@ export const byPooler: readonly (readonly [RegExp, Meaning])[] = [
   [/unsupported startup parameter|invalid startup packet|unsupported pkt/i, meanings.startup],
   [/authentication failed|no such user|role .* does not exist|tenant or user not found|not allowed/i, meanings.auth],
   [/no such database|does not exist|database removed/i, meanings.noDatabase],
-  [/no more connections|too many|max ?clients?|reached maximum/i, meanings.capacity],
+  [
+    /endpoint (?:id is|cannot be found|could not be found|is disabled|not found)|(?:project|branch) not found/i,
+    meanings.noEndpoint,
+  ],
+  [/quota/i, meanings.quota],
+  [/no more connections|too many|max ?clients?|reached maximum|overloaded/i, meanings.capacity],
   [/query_wait_timeout/i, meanings.waited],
   [
-    /login has been failing|server login|cannot connect to server|connect failed|server_login_retry|connect to compute|bouncer config error/i,
+    /login has been failing|server login|cannot connect to server|connect failed|server_login_retry|connect to compute|(?:control plane|console) request failed|bouncer config error/i,
     meanings.behind,
   ],
 ]
