@@ -1,9 +1,9 @@
 import { type Fault, FaultError, type FaultKind } from '../driver/driver.ts'
-import { limitedSignal } from './bounded.ts'
+import { atMost, limitedSignal, untilAborted } from './bounded.ts'
 import type { Clock } from './clock.ts'
 import type { DatabaseConfig } from './config.ts'
 import type { StoreOpener } from './engine-factory.ts'
-import { openingFault, timeoutFault } from './fault-of.ts'
+import { faultOf, openingFault, timeoutFault } from './fault-of.ts'
 import { harmlessKinds } from './fault-rules.ts'
 import type { Store } from './store.ts'
 
@@ -13,8 +13,9 @@ export type Verdict = { readonly verdict: 'kept' } | { readonly verdict: 'lost';
 /** Of files in this process nobody else can say more than the fault itself: these kinds leave the file usable. */
 const endured: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmlessKinds, 'disk-full', 'capacity'])
 
-/** From the outside a full pool, a busy writer or our own mistake is no loss while the store's own connections answer. */
-const inconclusive: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmlessKinds, 'capacity'])
+/** How often, and how many milliseconds apart, a store is asked itself whose server takes no more connections. */
+const asks = 3
+const askAgainMs = 50
 
 const kept: Verdict = { verdict: 'kept' }
 
@@ -63,9 +64,31 @@ export class Doubt {
     } catch (error) {
       const cause = limited.signal.aborted ? limited.signal.reason : error
       const fault = openingFault(store.driver, cause)
-      return inconclusive.has(fault.kind) ? kept : { verdict: 'lost', fault }
+      // From the outside a busy writer or our own mistake is no loss.
+      if (harmlessKinds.has(fault.kind)) return kept
+      // Nor is a full server, as long as the store's own connections answer: it may have ended all of them.
+      const isKept = fault.kind === 'capacity' && (await this.#answers(store, fault, limited.signal))
+      return isKept ? kept : { verdict: 'lost', fault }
     } finally {
       limited.end()
     }
+  }
+
+  /** Whether a connection of the store's own answers: asked more than once, since others may be using them all. */
+  async #answers(store: Store, { code }: Fault, signal: AbortSignal): Promise<boolean> {
+    for (let asked = 1; !signal.aborted; asked += 1) {
+      try {
+        await untilAborted(store.statements.read('select 1', []), signal)
+        return true
+      } catch (error) {
+        if (signal.aborted) return false
+        const own = faultOf(store.driver, error, 'statement')
+        // Refused for another reason, it answers; and a pool of ours that is full is full of connections.
+        if (harmlessKinds.has(own.kind) || (own.kind === 'capacity' && own.code !== code)) return true
+        if (asked === asks) return false
+        await atMost(this.#tools.clock, askAgainMs, new Promise(() => {}))
+      }
+    }
+    return false
   }
 }

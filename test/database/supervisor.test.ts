@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { emptySteps } from '../../src/database/steps.ts'
+import { FaultError, type StatementRunner } from '../../src/driver/driver.ts'
 import { HoldfastError } from '../../src/errors.ts'
 import { settle } from '../support/fake-clock.ts'
 import { configOf, faultLike } from '../support/scripted-driver.ts'
@@ -450,6 +451,24 @@ describe('losing a store', () => {
     }
     assert.equal(await rig.supervisor.report(store, faultLike('constraint')), 'kept')
     assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
+    await end(rig)
+  })
+
+  test('a full server is lost when it has ended every connection of the store', async () => {
+    const rig = rigOf()
+    const { store } = await rig.supervisor.serving()
+    await rig.clock.advance(5_000)
+    rig.primary.script = ['capacity']
+    const own = store.statements as { read: StatementRunner['read'] } // A runner of ours, which a test may bend.
+    const read = own.read
+    own.read = () => Promise.reject(new FaultError(faultLike('capacity', { code: 'TEST_POOL' })))
+    assert.equal(await rig.supervisor.report(store, faultLike('lost')), 'kept', 'its pool is full')
+    own.read = () => Promise.reject(new FaultError(faultLike('capacity')))
+    const verdict = rig.supervisor.report(store, faultLike('lost'))
+    await rig.clock.advance(200)
+    assert.equal(await verdict, 'lost')
+    own.read = read
+    assert.equal((await rig.supervisor.serving()).shown, 'fallback')
     await end(rig)
   })
 
