@@ -1,5 +1,6 @@
 import { MariaDbPlatform, MySqlPlatform } from '@mikro-orm/mariadb'
 import type { Platform } from '@mikro-orm/sql'
+import { SafeSchemaHelper } from './schema-helper.ts'
 
 /**
  * By its bytes, trailing blanks and all: so 'ABC' is not 'abc', and 'a' not 'a ', in keys and comparisons, as in every
@@ -18,6 +19,8 @@ const longText = 'mediumtext'
 
 /** MikroORM's platform of MariaDB, with instants in UTC wherever they are parsed, and room for long texts. */
 export class SafeMariaDbPlatform extends MariaDbPlatform {
+  protected override readonly schemaHelper: SafeSchemaHelper = new SafeSchemaHelper(this)
+
   override getTextTypeDeclarationSQL(): string {
     return longText
   }

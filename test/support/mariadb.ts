@@ -150,7 +150,9 @@ class Server implements Mariadb {
   }
 
   async query(text: string, database: string = home): Promise<readonly Record<string, unknown>[]> {
-    const client = await createConnection({ socketPath: this.socket, database, ...mariadbUser, connectTimeout: 2_000 })
+    const texts = { dateStrings: true, jsonStrings: true, supportBigNumbers: true }
+    const where = { socketPath: this.socket, database, connectTimeout: 2_000 }
+    const client = await createConnection({ ...where, ...mariadbUser, ...texts })
     client.on('error', () => {})
     try {
       const [rows] = await client.query<RowDataPacket[]>(text)
