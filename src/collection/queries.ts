@@ -27,10 +27,11 @@ export class Queries {
   readonly count: Query
   readonly remove: Query
   readonly removeMatching: Query
+  /** Whether an update gives the rows that it changed; else they are read in its transaction. */
+  readonly returning: boolean
   readonly #builder: Kysely<Table>
   readonly #table: string
   readonly #names: readonly string[]
-  readonly #returning: boolean
   readonly #updates = new Map<string, Query>()
 
   constructor(orm: MikroORM, table: string, columns: readonly Column[]) {
@@ -38,7 +39,7 @@ export class Queries {
     this.#builder = orm.em.fork().getKysely() as unknown as Kysely<Table> // Tables are only known when the program runs.
     this.#table = table
     this.#names = columns.map(({ name }) => name)
-    this.#returning = orm.em.getPlatform().usesReturningStatement()
+    this.returning = orm.em.getPlatform().usesReturningStatement()
     const rows = this.#builder.selectFrom(table).select([...this.#names])
     const page = rows.orderBy('id', 'desc').limit(slot('limit'))
     this.get = compiled(rows.where('id', '=', slot('id')))
@@ -73,7 +74,7 @@ export class Queries {
       .set((of) => ({ version: of(of.ref('version'), '+', of.lit(1)) }))
       .where('id', '=', slot('id'))
     if (matching) query = query.where('holdfast_attempt', '=', slot('match'))
-    return compiled(this.#returning ? query.returning([...this.#names]) : query)
+    return compiled(this.returning ? query.returning([...this.#names]) : query)
   }
 }
 

@@ -122,10 +122,14 @@ export class Rows {
         const query = table.queries.update(changed, expected.attempt !== null)
         const bound = table.encode(values)
         if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
-        const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
-        if (rows[0] !== undefined) return resultOf(table, rows[0])
-        const found = resultOf(table, (await table.read(session, id))[0])
-        return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
+        const apply = async (): Promise<RowResult> => {
+          const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
+          if (rows[0] !== undefined) return resultOf(table, rows[0])
+          const found = resultOf(table, (await table.read(session, id))[0])
+          return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
+        }
+        // Without RETURNING somebody else may change or remove the row before it is read back: in one transaction nobody can.
+        return table.queries.returning ? apply() : session.em.transactional(apply)
       },
       this.#writeOptions(attempt, request),
       (session) => this.#written(session, request, id, attempt),
