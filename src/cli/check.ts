@@ -7,9 +7,11 @@ import { layersOfOptions } from '../config/layers.ts'
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
+import { exitCodeFor } from '../config/strict.ts'
 import type { ResolvedTarget } from '../database/config.ts'
 import { targetFiles } from '../database/target-files.ts'
 import { declarationsOf, type Resolved, resolveAll } from '../resolve.ts'
+import { type ConnectionReport, connectReport } from './connect.ts'
 
 /** What is configured, from where, and what is wrong with it. Holds no secret. */
 export interface CheckReport {
@@ -24,6 +26,8 @@ export interface CheckReport {
   readonly chosen: ReadonlySet<string>
   readonly collections: readonly string[]
   readonly problems: readonly Problem[]
+  /** Only where it was asked for. */
+  readonly connection?: ConnectionReport
 }
 
 /** A declared primary, as far as it may be shown. */
@@ -48,8 +52,14 @@ export interface FallbackReport {
 
 const inspectWithinMs = 5_000
 
-/** Resolves settings, drivers, addresses and collections, and looks at the files that they name. Opens no database, makes no file, never rejects. */
-export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Promise<CheckReport> {
+/**
+ * Resolves settings, drivers, addresses and collections, and looks at the files that they name; with `connects` also
+ * tries the primary's server. Changes no database, makes no file, never rejects.
+ */
+export async function check(
+  from: { env: NodeJS.ProcessEnv; cwd: string },
+  { connects = false }: { readonly connects?: boolean } = {},
+): Promise<CheckReport> {
   const found = await resolveAll(from)
   const { resolved, config } = found
   const { dir } = resolved.settings.collections
@@ -58,11 +68,13 @@ export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Prom
   const data = await inspectDataDirectory(dataPlaces(resolved.settings, from.cwd), resolved.originOf('data.dir'))
   const primary = config.primary === null ? null : await inspect(config.primary)
   const fallback = config.fallback === null ? null : await inspect(config.fallback)
+  const kept = config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved)
+  const connection = connects ? await connectReport(config, resolved, kept) : null
   return {
     absence: config.absence,
     declared: config.declared,
     primary: config.primary === null ? null : primaryReport(config.primary),
-    fallback: config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved),
+    fallback: kept,
     settings: resolved.lines(),
     chosen,
     collections: collections.map(({ name }) => name),
@@ -71,14 +83,25 @@ export async function check(from: { env: NodeJS.ProcessEnv; cwd: string }): Prom
       ...data.problems,
       ...(primary?.problems ?? []),
       ...(fallback?.problems ?? []),
+      ...(connection?.problems ?? []),
       ...problems,
     ],
+    ...(connection === null ? {} : { connection }),
   }
+}
+
+/**
+ * The exit code: 2 when something is not used or replaced by a default; else 3 when the primary was tried and cannot
+ * serve; else 0.
+ */
+export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
+  const code = exitCodeFor(problems)
+  return code === 0 && connection?.primary?.outcome === 'failed' ? 3 : code
 }
 
 /** The report as programs read it. */
 export function checkJson(report: CheckReport): object {
-  const { primary, fallback } = report
+  const { primary, fallback, connection } = report
   return {
     primary,
     fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
@@ -92,7 +115,13 @@ export function checkJson(report: CheckReport): object {
       message,
       suggestion,
     })),
+    ...(connection === undefined ? {} : { connection: connectionJson(connection) }),
   }
+}
+
+/** Its problems are among all the others. */
+function connectionJson({ primary, fallback, advice }: ConnectionReport): object {
+  return { primary, fallback, advice }
 }
 
 function primaryReport({ driver, target }: ResolvedTarget): PrimaryReport {

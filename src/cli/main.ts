@@ -7,6 +7,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
+/** What is printed has arrived by then, or nobody reads it. */
+const strayMs = 5_000
+
 const code = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
@@ -16,4 +19,8 @@ const code = await run(process.argv.slice(2), {
   start: () => import('../main.ts'),
 })
 // Set, not exited with: what was printed into a pipe must arrive.
-if (code !== null) process.exitCode = code
+if (code !== null) {
+  process.exitCode = code
+  // A driver may have left something open that would keep the process for ever.
+  setTimeout(() => process.exit(), strayMs).unref()
+}

@@ -1,5 +1,6 @@
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
 import type { CheckReport } from './check.ts'
+import { connectionText } from './connect-text.ts'
 import { table, wrap } from './layout.ts'
 import type { Paint } from './paint.ts'
 
@@ -11,6 +12,7 @@ export function checkText(report: CheckReport, paint: Paint): string {
   return [
     ...databases(report, paint),
     '',
+    ...(report.connection === undefined ? [] : [...connectionText(report.connection, paint), '']),
     ...settings(report, paint),
     '',
     ...problems(report.problems, paint),

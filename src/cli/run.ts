@@ -4,10 +4,9 @@ import { jsonSchemaOfSettings } from '../config/json-schema.ts'
 import { nearest } from '../config/nearest.ts'
 import { formatOrigin } from '../config/problem.ts'
 import { coreSchema } from '../config/schema.ts'
-import { exitCodeFor } from '../config/strict.ts'
 import { resolveAll } from '../resolve.ts'
 import { version } from '../version.ts'
-import { check, checkJson } from './check.ts'
+import { check, checkJson, exitCodeOf } from './check.ts'
 import { help } from './help.ts'
 import { table } from './layout.ts'
 import type { Paint } from './paint.ts'
@@ -25,13 +24,14 @@ export interface Surroundings {
 }
 
 /** What a command leaves: the process's exit code, or null when the service has taken over. */
-type Exit = 0 | 1 | 2 | null
+type Exit = 0 | 1 | 2 | 3 | null
 
 const options = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
   json: { type: 'boolean' },
   schema: { type: 'boolean' },
+  connect: { type: 'boolean' },
 } as const
 
 type Flag = keyof typeof options
@@ -44,7 +44,7 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   start: { flags: [], run: runStart },
-  check: { flags: ['json'], run: runCheck },
+  check: { flags: ['json', 'connect'], run: runCheck },
   config: { flags: ['json', 'schema'], run: runConfig },
 }
 
@@ -74,9 +74,9 @@ async function runStart(_: ReadonlySet<Flag>, around: Surroundings): Promise<Exi
 }
 
 async function runCheck(flags: ReadonlySet<Flag>, around: Surroundings): Promise<Exit> {
-  const report = await check(around)
+  const report = await check(around, { connects: flags.has('connect') })
   around.out(flags.has('json') ? json(checkJson(report)) : checkText(report, around.paint))
-  return exitCodeFor(report.problems)
+  return exitCodeOf(report)
 }
 
 async function runConfig(flags: ReadonlySet<Flag>, around: Surroundings): Promise<Exit> {

@@ -1,0 +1,115 @@
+import { stat } from 'node:fs/promises'
+import type { Problem } from '../config/problem.ts'
+import type { ResolvedSettings } from '../config/settings.ts'
+import { addressAdvice, diskAdvice } from '../database/address-advice.ts'
+import { systemClock } from '../database/clock.ts'
+import type { DatabaseConfig } from '../database/config.ts'
+import { connectionSettingsOf } from '../database/connection-settings.ts'
+import { type Trial, tryConnection } from '../database/trial.ts'
+import type { Facts, Fault, Insight } from '../driver/driver.ts'
+import type { FallbackReport } from './check.ts'
+
+/** What trying to connect has shown. Holds no secret. */
+export interface ConnectionReport {
+  /** Null when no primary is declared, or what is declared is unusable. */
+  readonly primary: PrimaryTrial | null
+  readonly fallback: FallbackState | null
+  /** Worth considering; nothing of it is wrong. */
+  readonly advice: readonly string[]
+  /** What only the connection could show. */
+  readonly problems: readonly Problem[]
+}
+
+/** A fault as it may be shown to whoever runs the check. */
+export type ShownFault = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
+
+/** The primary as it answered. What is not known is null. */
+export interface PrimaryTrial extends Omit<Insight, 'roundTripMs'> {
+  /** `not-tried`: a file of this machine, which is looked at and not opened. */
+  readonly outcome: 'reached' | 'failed' | 'not-tried'
+  readonly fault: ShownFault | null
+  /** Each place in its order; the last one answered when the outcome is `reached`. */
+  readonly tried: readonly { readonly label: string; readonly fault: ShownFault | null }[]
+  readonly version: string | null
+  readonly connectMs: number | null
+  readonly roundTripMs: number | null
+  readonly pooled: boolean | null
+  readonly ownTables: Facts['ownTables'] | null
+}
+
+/** The file of the fallback, which is not opened: another process may be using it. */
+export interface FallbackState {
+  readonly path: string | null
+  /** Null: it is not there yet, or is kept in no file. */
+  readonly bytes: number | null
+}
+
+/** Really tries the primary, and says in which state the fallback is. Changes nothing; within CONNECTION_TIMEOUT; never rejects. */
+export async function connectReport(
+  { declared, primary }: DatabaseConfig,
+  { settings }: ResolvedSettings,
+  fallback: FallbackReport | null,
+): Promise<ConnectionReport> {
+  const connection = connectionSettingsOf(settings)
+  const isServer = primary !== null && primary.driver.embedded === undefined
+  const trial = isServer ? await tryConnection(primary, connection, systemClock) : null
+  const onDisk = fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local')
+  return {
+    primary: primary === null ? null : primaryTrial(trial),
+    fallback: fallback === null ? null : { path: fallback.path, bytes: await sizeOf(fallback.path) },
+    advice: [
+      ...(primary === null || trial === null || trial.facts === null ? [] : addressAdvice(primary.target, trial.facts)),
+      ...lateAdvice(trial, connection.timeoutMs),
+      ...(onDisk === null ? [] : [onDisk]),
+    ],
+    problems: trial?.facts?.problems ?? [],
+  }
+}
+
+function primaryTrial(trial: Trial | null): PrimaryTrial {
+  const facts = trial?.facts ?? null
+  const insight = facts?.insight ?? null
+  return {
+    outcome: trial === null ? 'not-tried' : facts === null ? 'failed' : 'reached',
+    fault: shownFault(trial?.fault ?? null),
+    tried: trial?.tries.map(({ label, fault }) => ({ label, fault: shownFault(fault) })) ?? [],
+    version: facts?.version ?? null,
+    connectMs: rounded(trial?.connectMs ?? null),
+    roundTripMs: rounded(insight?.roundTripMs ?? null),
+    encryption: insight?.encryption ?? null,
+    pooled: facts?.pooled ?? null,
+    schema: insight?.schema ?? null,
+    mayMakeTables: insight?.mayMakeTables ?? null,
+    mayWriteOwnTables: insight?.mayWriteOwnTables ?? null,
+    isReadOnly: insight?.isReadOnly ?? false,
+    ownTables: facts?.ownTables ?? null,
+  }
+}
+
+/** The service waits that long for the primary, then the fallback serves. */
+function lateAdvice(trial: Trial | null, timeoutMs: number): readonly string[] {
+  const tookMs = trial?.connectMs ?? 0
+  if (tookMs <= timeoutMs) return []
+  const [took, limit] = [tookMs, timeoutMs].map((ms) => `${(ms / 1_000).toFixed(1)} s`)
+  return [
+    `The primary took ${took} to answer, longer than FALLBACK_TIMEOUT (${limit}): the fallback serves first. Raise it, if that is usual.`,
+  ]
+}
+
+function shownFault(fault: Fault | null): ShownFault | null {
+  if (fault === null) return null
+  const { kind, code, summary, hint } = fault
+  return { kind, code, summary, hint }
+}
+
+function rounded(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms * 10) / 10
+}
+
+async function sizeOf(path: string | null): Promise<number | null> {
+  if (path === null) return null
+  return await stat(path).then(
+    ({ size }) => size,
+    () => null,
+  )
+}
