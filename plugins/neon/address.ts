@@ -11,7 +11,7 @@ type Tell = (code: NeonProblemCode | 'POSTGRESQL_PARAMETER_UNNEEDED') => Say
 /** The address as PostgreSQL's, which it is but for the way there. Pure, total. */
 export function parseAddress(address: Address, settings: Settings): Parsed<NeonTarget> {
   const parsed = parsePostgresql(address, ownSettings(settings))
-  const problems: Problem[] = parsed.problems.map(asOwn)
+  const problems: Problem[] = parsed.problems.filter((problem) => !isAboutMode(problem)).map(asOwn)
   const tell: Tell = (code) => (severity, part, message, suggestion) => {
     const { setting, origin } = address
     const place = code === 'NEON_WS_PROXY' ? { setting: 'plugins.neon.wsProxy', origin: null } : { setting, origin }
@@ -32,6 +32,11 @@ export function parseAddress(address: Address, settings: Settings): Parsed<NeonT
 function ownSettings(settings: Settings): Settings {
   const own = settings.plugins?.neon ?? {}
   return { ...settings, plugins: { ...settings.plugins, postgresql: { ...own, pooled: 'yes' } } }
+}
+
+/** Which of the TLS modes is meant does not matter: a WebSocket has the strictest one, or none, which is said. */
+function isAboutMode({ code, severity }: Problem): boolean {
+  return code === 'POSTGRESQL_TLS_MODE' && severity !== 'error'
 }
 
 /** What is written as one of PostgreSQL's is corrected to one of ours. */
@@ -75,7 +80,7 @@ function tellTls({ encryption, channelBinding }: PostgresqlTarget, isSecure: boo
   const { mode } = encryption
   const isBound = channelBinding === 'require'
   if (!isSecure && (isBound || mode === 'require' || mode === 'verify-ca' || mode === 'verify-full')) {
-    const part = isBound ? 'channel_binding' : 'sslmode'
+    const part = isBound ? 'channel_binding' : encryption.rootCertificate === null ? 'sslmode' : 'sslrootcert'
     const message = `The address asks for TLS with ${part}, and NEON_WS_PROXY names a WebSocket without.`
     tell('NEON_TLS')('error', part, message, `Write wss:// in NEON_WS_PROXY, or take ${part} away.`)
     return

@@ -40,6 +40,8 @@ const usable: readonly (readonly [string, object, Readonly<Record<string, unknow
   ['neon://u:p@[2001:db8::1]/d', { endpoints: ['wss://[2001:db8::1]:443/v2'], codes: [] }],
   [`neon://u:p@${host}/d?sslmode=require&channel_binding=require`, { tls: 'verify-full', codes: [info] }],
   [`neon://u:p@${host}/d?sslmode=disable`, { tls: 'verify-full', codes: ['warning POSTGRESQL_PARAMETER_UNNEEDED'] }],
+  [`neon://u:p@${host}/d?sslrootcert=/ca.crt`, { tls: 'verify-full', codes: [] }],
+  [`neon://u:p@${host}/d?sslmode=allow&ssl=true`, { tls: 'verify-full', codes: [] }],
   [`neon://u:p#w@${host}:443/d`, { codes: ['warning POSTGRESQL_ADDRESS_REPAIRED'] }],
   [
     'neon://u:p@h/d',
@@ -82,6 +84,8 @@ const refused: readonly (readonly [string, string, Readonly<Record<string, unkno
   ['neon://u:p@h/d?sslmode=require', 'error NEON_TLS', insecure],
   ['neon://u:p@h/d?sslmode=verify-full', 'error NEON_TLS', insecure],
   ['neon://u:p@h/d?channel_binding=require', 'error NEON_TLS', insecure],
+  ['neon://u:p@h/d?sslrootcert=/ca.crt', 'error NEON_TLS', insecure],
+  ['neon://u:p@h/d?sslmode=none', 'error POSTGRESQL_TLS_MODE'],
   ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'ws://proxy.example/v1' }],
   ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'ftp://proxy.example/v1' }],
   ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'wss://me:s3cr3t@proxy.example/v1' }],
