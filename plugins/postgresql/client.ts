@@ -24,11 +24,17 @@ export interface RunOptions {
 
 type Release = (error?: Error | boolean) => void
 
+interface ParameterStatus {
+  readonly parameterName: string
+  readonly parameterValue: string
+}
+
 /** Members of pg's client that its types leave out, as version 8.23 has them. */
 interface Internals {
   readonly connection: {
     readonly stream: Socket
     emit(event: 'error', error: Error): void
+    on(event: 'parameterStatus', listener: (said: ParameterStatus) => void): void
     once(event: 'readyForQuery', listener: () => void): void
     removeListener(event: 'readyForQuery', listener: () => void): void
   }
@@ -50,6 +56,7 @@ export class SafeClient extends pg.Client {
   readonly #config: SafeClientConfig
   #release: Release = () => {}
   #isBusy = false
+  #version: string | null = null
   #isBound = false
   readonly #waiting: (() => void)[] = []
 
@@ -58,6 +65,9 @@ export class SafeClient extends pg.Client {
     this.#config = config
     config.clients.add(this)
     this.once('end', () => config.clients.delete(this))
+    internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+      if (parameterName === 'server_version') this.#version = parameterValue
+    })
     // An "error" event that nobody listens to ends the process. What was running rejects by itself.
     this.on('error', () => {})
   }
@@ -109,6 +119,11 @@ export class SafeClient extends pg.Client {
     if (stream instanceof TLSSocket) return stream.getProtocol()
     if (stream instanceof Socket) return stream.remoteAddress === undefined ? 'local' : 'none'
     return null
+  }
+
+  /** What the server called its version when it let us in; null when it did not. */
+  get serverVersion(): string | null {
+    return this.#version
   }
 
   /** The server's number for this connection; of a pooler's own making where there is one. */

@@ -31,7 +31,7 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
  */
 function poolerFault(code: string, link: object, phase: Phase, cause: unknown): Fault | null {
   const isEnd = 'severity' in link && (link.severity === 'FATAL' || phase === 'open')
-  if (!isEnd || (code !== '08P01' && code !== 'XX000')) return null
+  if (!isEnd || (code !== '08P01' && code !== 'XX000' && code !== '28000')) return null
   const text = 'message' in link && typeof link.message === 'string' ? link.message : ''
   const found = byPooler.find(([pattern]) => pattern.test(text))
   return found === undefined ? null : { ...found[1], code, ambiguous: false, cause }
@@ -53,7 +53,8 @@ function byCode(code: string, severity: unknown, phase: Phase, cause: unknown): 
 }
 
 function byServer(code: string, severity: unknown, phase: Phase, cause: unknown): Fault {
-  const meant = stateMeaning(code, phase)
+  // The right to connect is asked for last, and its refusal ends the connection.
+  const meant = code === '42501' && severity === 'FATAL' ? meanings.noConnect : stateMeaning(code, phase)
   // An ERROR says that nothing was committed; what ended the connection may have come after the commit.
   const isEnd =
     severity === 'FATAL' || severity === 'PANIC' || code.startsWith('08') || code.startsWith('57P') || code === '40003'
@@ -80,8 +81,16 @@ function inPhase(meant: Meaning, phase: Phase): Meaning {
 export function withPhase(error: unknown, phase: Phase): unknown {
   if (error instanceof FaultError) return error
   const fault = classify(error, phase)
-  const isOfServer = typeof error === 'object' && error !== null && 'severity' in error && error.severity === 'ERROR'
-  return isOfServer && !fault.ambiguous ? error : new FaultError(fault)
+  return isRefusal(error) && !fault.ambiguous ? error : new FaultError(fault)
+}
+
+/**
+ * Whether the server refused a statement and keeps the connection. Servers translate the word ERROR; what ends a
+ * connection is FATAL in most languages, and in the others the connection tells.
+ */
+export function isRefusal(error: unknown): error is Error & { readonly code?: unknown; readonly routine?: unknown } {
+  if (!(error instanceof Error) || !('severity' in error)) return false
+  return typeof error.severity === 'string' && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
 /** The pool was closed under the caller. */

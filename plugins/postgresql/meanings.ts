@@ -25,6 +25,8 @@ type Known =
   | 'aborted'
   | 'closed'
   | 'auth'
+  | 'noRule'
+  | 'noConnect'
   | 'noDatabase'
   | 'startup'
   | 'tls'
@@ -107,6 +109,16 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'auth',
     'PostgreSQL refuses the user or the password.',
     'Check user and password; a password from a web page may be shown only once. In Supabase the pooler wants the user "postgres.<project>".',
+  ),
+  noRule: meaning(
+    'auth',
+    'PostgreSQL has no rule that lets this user in from here in this way.',
+    'Write sslmode=require where the server wants TLS, or have a line for it added to pg_hba.conf.',
+  ),
+  noConnect: meaning(
+    'auth',
+    'The user may not connect to this database.',
+    'Have "grant connect on database" run for it by the owner of the database.',
   ),
   noDatabase: meaning(
     'configuration',
@@ -199,6 +211,7 @@ export const byState: Readonly<Record<string, Meaning>> = {
  * they end the connection. All but what is not here come before the statement was given to a server.
  */
 export const byPooler: readonly (readonly [RegExp, Meaning])[] = [
+  [/pg_hba\.conf/i, meanings.noRule],
   [/unsupported startup parameter|invalid startup packet|unsupported pkt/i, meanings.startup],
   [/authentication failed|no such user|role .* does not exist|tenant or user not found|not allowed/i, meanings.auth],
   [/no such database|does not exist|database removed/i, meanings.noDatabase],
@@ -267,7 +280,12 @@ export const byMessage: readonly (readonly [RegExp, string, Meaning, boolean])[]
   [/client password must be|password must be a string/i, 'PASSWORD_MISSING', meanings.auth, true],
   [/does not support SSL/i, 'TLS_REFUSED', meanings.noTls, true],
   [/error establishing an SSL connection/i, 'NOT_POSTGRESQL', meanings.notPostgres, true],
-  [/unknown authenticationOk message type|unknown message/i, 'NOT_POSTGRESQL', meanings.notPostgres, true],
+  [
+    /unknown authenticationOk message type|unknown message|received invalid response/i,
+    'NOT_POSTGRESQL',
+    meanings.notPostgres,
+    true,
+  ],
   [/^SASL:/i, 'SASL', meanings.auth, true],
   [/aborted|timed out/i, 'ABORTED', meanings.aborted, false],
 ]

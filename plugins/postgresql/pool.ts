@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { FaultError, type Limits } from '../../src/driver/driver.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
-import { classify, closedError, silentError } from './faults.ts'
+import { classify, closedError, isRefusal, silentError } from './faults.ts'
 
 /** Connections above the kept ones, and those that nobody used, are closed after this. */
 const idleMs = 10_000
@@ -84,15 +84,15 @@ export class SafePool {
    * for good where they do not last from one statement to the next, and for this text where its tables have changed.
    */
   mayRepeat(error: unknown, text: string, name: string | undefined): boolean {
-    if (name === undefined || !(error instanceof Error)) return false
-    const code = 'code' in error ? error.code : null
     // A pooler that ends the connection says 08P01 as well, and then the statement may have been run.
-    if ('severity' in error && error.severity !== 'ERROR') return false
+    if (name === undefined || !isRefusal(error)) return false
+    const { code, routine } = error
     if (code === '26000' || code === '42P05' || code === '08P01') {
       this.#isPooled = true
       return true
     }
-    const isStale = code === '0A000' && /cached plan/.test(error.message)
+    // By the function that says so: the text is translated.
+    const isStale = code === '0A000' && (routine === 'RevalidateCachedQuery' || /cached plan/.test(error.message))
     // A name that this connection has never heard: 41 letters of the text's own, and a number.
     if (isStale) this.#names.set(text, `${name.slice(0, 41)}_${++this.#renames}`)
     return isStale

@@ -16,6 +16,9 @@ interface Seen {
   readonly tables: boolean
 }
 
+/** The first that has identity columns and the limit of idle transactions. */
+const oldestMajor = 10
+
 const question = `select current_setting('server_version') as version,
   pg_is_in_recovery() as standby,
   current_setting('transaction_read_only') = 'on' as readonly,
@@ -29,6 +32,7 @@ const question = `select current_setting('server_version') as version,
  * ours was committed; where our own tables may not be made, that it is no standby and not set to read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
+  assertNewEnough(client.serverVersion)
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
   assertWished(target.session, seen)
@@ -70,6 +74,14 @@ async function prove(client: SafeClient, target: PostgresqlTarget, want: Want, s
     if (classify(error, 'commit').code !== '42501') throw error
     return absent('the role may not read and write them')
   }
+}
+
+/** Before any statement: what older ones lack stands in the very first. */
+function assertNewEnough(version: string | null): void {
+  const major = Number.parseInt(version ?? '', 10)
+  if (Number.isNaN(major) || major >= oldestMajor) return
+  const summary = `PostgreSQL ${major} is older than ${oldestMajor}, the oldest that this driver works with.`
+  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; it has long been without updates.')
 }
 
 /** @throws FaultError where libpq would pass this server over. */

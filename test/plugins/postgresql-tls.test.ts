@@ -71,6 +71,25 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
     for (const [query, host, wanted] of cases) assert.equal(await outcome(query, host), wanted, query.slice(0, 60))
   })
 
+  test('a server whose certificate signed itself is told from one whose signer is unknown', async (t) => {
+    const { authority: certificate, authorityKey: key } = await makeCertificate(cleanup)
+    const other = await startPostgres(t, { tls: { certificate, key } })
+    const faultWith = async (query: string) => {
+      const { target } = driver.parse(urlAddress(bench, `${other.url()}?${query}`), bench.settings)
+      assert.ok(target)
+      const [candidate] = await driver.connect(target, limits)
+      const error = await candidate?.open(AbortSignal.timeout(3_000)).then(
+        (connection) => connection.close(),
+        (reason: unknown) => reason,
+      )
+      return error === undefined ? null : driver.classify(error, 'open')
+    }
+    const fault = await faultWith('sslmode=verify-full')
+    assert.deepEqual([fault?.kind, fault?.code], ['tls', 'DEPTH_ZERO_SELF_SIGNED_CERT'])
+    assert.equal(await faultWith('sslmode=require'), null)
+    assert.equal(await faultWith(`sslmode=verify-ca&sslrootcert=${encodeURIComponent(certificate)}`), null)
+  })
+
   test('a certificate of the client is shown, from the address, a file or the text of a variable', async (t) => {
     const made = await makeCertificate(cleanup)
     const other = await startPostgres(t, { tls: made, hba: ['hostssl all all 127.0.0.1/32 cert'] })

@@ -13,6 +13,8 @@ export const noOpenssl: string | false = hasOpenssl() ? false : 'no openssl is i
 /** What `makeCertificate` makes, as text. */
 export interface Certificates extends Certificate {
   readonly authority: string
+  /** With it the authority is a certificate that signed itself. */
+  readonly authorityKey: string
   /** Of a user. */
   readonly client: Certificate
 }
@@ -47,6 +49,7 @@ export async function makeCertificate(t: Cleanup, user = 'holdfast'): Promise<Ce
     certificate: await read('server.crt'),
     key: await read('server.key'),
     authority: await read('ca.crt'),
+    authorityKey: await read('ca.key'),
     client: { certificate: await read('client.crt'), key: await read('client.key') },
   }
 }
