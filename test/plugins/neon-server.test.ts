@@ -147,6 +147,38 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
     await ended.close()
   })
 
+  test('a statement whose connection hangs before, in or after the upgrade is freed, and told that nothing was sent', async (t) => {
+    const room = await openRoom(t)
+    const hangs: readonly (readonly [UpgradeBehaviour, BridgeBehaviour])[] = [
+      ['hang', 'pass'],
+      [{ lateMs: 5_000 }, 'pass'],
+      ['pass', 'swallow'],
+    ]
+    for (const [upgrade, behaviour] of hangs) {
+      room.bridge.upgrade(upgrade)
+      room.bridge.behave(behaviour)
+      room.bridge.dropAll()
+      const write = () => room.store.statements().write('delete from conformance_note', [])
+      await until(async () => {
+        const began = performance.now()
+        const fault = await faultOf(write(), 'commit')
+        assert.ok(performance.now() - began < short.queryMs + 500)
+        return fault.kind === 'unreachable' && fault.code === 'CONNECTION_TIMEOUT' && !fault.ambiguous
+      })
+      await assertWhole(room)
+    }
+  })
+
+  test('a TLS handshake that nobody answers ends in time, and leaves nothing open', async (t) => {
+    const proxy = await startProxy(t, server)
+    proxy.behave('swallow')
+    const began = performance.now()
+    const fault = await openingFault(server.url(), `wss://127.0.0.1:${proxy.port}/v1`, 500)
+    assert.deepEqual([fault.kind, fault.ambiguous], ['unreachable', false])
+    assert.ok(performance.now() - began < 1_500)
+    await until(() => proxy.open === 0, { withinMs: 500, what: 'the socket to be closed' })
+  })
+
   test('who waits for a connection of a full pool is freed, and told so', async (t) => {
     const room = await openRoom(t)
     const free = Promise.withResolvers<void>()
