@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { createServer, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { coreSchema } from '../../src/config/schema.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
-import { type Cleanup, cleanupOf } from '../support/temp.ts'
+import { type Cleanup, cleanLater, cleanupOf } from '../support/temp.ts'
+import { until } from '../support/until.ts'
 import {
   adminToken,
   assertFallback,
@@ -352,6 +354,18 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
     })
   }
 
+  test('with advice has it in the log and not among the problems', async (t) => {
+    const url = plain({ host: '127.0.0.1', port: server.port, database: 'app' })
+    const sight = await serveAndLook(t, { env: { DATABASE_URL: url, POSTGRESQL_POOLED: 'yes' } })
+    assert.deepEqual(addressProblems(sight.problems), [])
+    const line = await until(() =>
+      sight.service.log().find(({ event, store }) => event === 'store.advised' && store === 'primary'),
+    )
+    assert.equal(line.level, 'info')
+    assert.match(String(line.msg), /through a pooler/)
+    assert.ok(!JSON.stringify(sight.status.problems).includes('pooler'))
+  })
+
   test('with a password of manuals is tried, with a warning', async (t) => {
     await server.query(`create role manual superuser login password 'changeme'`)
     const url = `postgresql://manual:changeme@127.0.0.1:${server.port}/app`
@@ -360,6 +374,45 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
     await assertSaid(sight, { code: 'ADDRESS_EXAMPLE_PASSWORD', severity: 'warning', part: 'password' })
   })
 })
+
+describe('what a platform is known for', { concurrency: 2 }, () => {
+  const env = { SPACE_ID: 'me/space', MAX_RETRIES_PRIMARY: '0', FALLBACK_TIMEOUT: '1s' }
+
+  for (const [what, code] of [
+    ['refuses', 'ECONNREFUSED'],
+    ['says nothing', 'FALLBACK_TIMEOUT'],
+  ] as const) {
+    test(`the ports that leave a Space are named in status, health and log when a server ${what}`, async (t) => {
+      const port = code === 'ECONNREFUSED' ? 1 : await silentPort(t)
+      const given = { ...env, DATABASE_URL: `postgresql://me:${secret}@127.0.0.1:${port}/app` }
+      const sight = await serveAndLook(t, { env: given })
+      assertFallback(sight)
+      const hint = new RegExp(`Spaces document that outbound ports .* are blocked, and this is ${port}\\.`)
+      assert.equal(sight.status.database.why?.code, code)
+      assert.match(sight.status.database.why?.hint ?? '', hint)
+      assert.match(sight.health.output ?? '', hint)
+      const isTold = (line: Record<string, unknown>): boolean => hint.test(JSON.stringify(line.fault ?? ''))
+      assert.ok(sight.service.log().some(isTold), sight.service.output())
+      assertSecretNowhere(await everything(sight))
+    })
+  }
+})
+
+/** Accepts connections and never says a word. */
+async function silentPort(t: Cleanup): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanLater(t, () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
 
 describe('a DATABASE_URL that cannot be used', { concurrency: 2 }, () => {
   for (const row of refused) {

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { makeCertificate, noOpenssl } from '../support/certificates.ts'
+import { noPostgres, type Postgres, startPostgres, superuser } from '../support/postgres.ts'
+import { repository, runProcess } from '../support/process.ts'
+import { type Cleanup, cleanLater, cleanupOf, makeTempDir } from '../support/temp.ts'
+
+const main = join(repository, 'src/cli/main.ts')
+
+/** The part of the report that `--connect` adds. */
+interface Connection {
+  readonly primary: {
+    readonly outcome: string
+    readonly fault: {
+      readonly kind: string
+      readonly code: string
+      readonly summary: string
+      readonly hint: string
+    } | null
+    readonly tried: readonly { readonly label: string; readonly fault: { readonly code: string } | null }[]
+    readonly [key: string]: unknown
+  } | null
+  readonly fallback: { readonly path: string | null; readonly bytes: number | null } | null
+  readonly advice: readonly string[]
+}
+
+async function connect(t: TestContext, url: string, env: Record<string, string> = {}) {
+  const cwd = await makeTempDir(t, 'connect')
+  const given = { DATABASE_URL: url, CONNECTION_TIMEOUT: '5s', ...env }
+  const begun = performance.now()
+  const { code, stdout, stderr } = await runProcess(t, {
+    cwd,
+    args: [main, 'check', '--connect', '--json'],
+    env: given,
+  })
+  const tookMs = performance.now() - begun
+  assert.equal(stderr, '')
+  for (const secret of [superuser.password, encodeURIComponent(superuser.password), 'hunter2']) {
+    assert.ok(!stdout.includes(secret), 'the secret was printed')
+  }
+  const report = JSON.parse(stdout)
+  const connection = report.connection as Connection // What the tests assert.
+  const codes: string[] = report.problems.map((problem: { code: string }) => problem.code)
+  return { code, connection, codes, tookMs, cwd, stdout }
+}
+
+/** Listens on a free port; its connections end with the test. */
+async function listen(t: Cleanup, server: Server): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanLater(t, () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || noOpenssl, concurrency: 2 }, () => {
+  const cleanup = cleanupOf(after)
+  let server: Postgres
+  before(async () => {
+    server = await startPostgres(cleanup, { tls: await makeCertificate(cleanup) })
+  })
+
+  const tablesOf = async (database: string): Promise<readonly unknown[]> =>
+    (await server.query("select tablename from pg_tables where schemaname = 'public'", database)).map(
+      ({ tablename }) => tablename,
+    )
+
+  test('says what answers, how fast, and what the role may do, and makes nothing', async (t) => {
+    const database = await server.createDatabase()
+    const { code, connection, stdout } = await connect(t, `${server.url(database)}?sslmode=require`)
+    assert.equal(code, 0, stdout)
+    const { primary, fallback } = connection
+    assert.equal(primary?.outcome, 'reached')
+    assert.equal(primary.fault, null)
+    assert.deepEqual(primary.tried, [{ label: `postgresql 127.0.0.1:${server.port}/${database}`, fault: null }])
+    assert.match(String(primary.version), /^\d+/)
+    assert.match(String(primary.encryption), /^TLSv1\.[23]$/)
+    assert.ok(Number(primary.connectMs) > 0 && Number(primary.roundTripMs) > 0)
+    const { pooled, schema, mayMakeTables, mayWriteOwnTables, isReadOnly, ownTables } = primary
+    assert.deepEqual(
+      { pooled, schema, mayMakeTables, mayWriteOwnTables, isReadOnly, ownTables },
+      {
+        pooled: false,
+        schema: 'public',
+        mayMakeTables: true,
+        mayWriteOwnTables: null,
+        isReadOnly: false,
+        ownTables: 'absent',
+      },
+    )
+    assert.equal(fallback?.bytes, null)
+    assert.deepEqual(await tablesOf(database), [])
+  })
+
+  test('sees our tables where they are, and a connection in clear', async (t) => {
+    const database = await server.createDatabase()
+    await makeOwnTables(server, database)
+    const { code, connection } = await connect(t, `${server.url(database)}?sslmode=disable`)
+    assert.equal(code, 0)
+    assert.deepEqual([connection.primary?.ownTables, connection.primary?.mayWriteOwnTables], ['ours', true])
+    assert.equal(connection.primary?.encryption, 'none')
+  })
+
+  test('tells a role without rights what is missing, with the SQL, and ends with 0: it serves', async (t) => {
+    const database = await server.createDatabase()
+    await server.query("create role limited login password 'hunter2'")
+    await server.query('revoke create on schema public from public', database)
+    const url = `postgresql://limited:hunter2@127.0.0.1:${server.port}/${database}`
+    const { code, connection, codes } = await connect(t, url)
+    assert.equal(code, 0)
+    assert.equal(connection.primary?.mayMakeTables, false)
+    assert.ok(codes.includes('POSTGRESQL_TABLES'))
+    await makeOwnTables(server, database)
+    const there = await connect(t, url)
+    assert.deepEqual(
+      [there.connection.primary?.ownTables, there.connection.primary?.mayWriteOwnTables],
+      ['absent', false],
+    )
+  })
+
+  test('passes a host over that does not answer, and says so', async (t) => {
+    const url = server.url('postgres').replace('@127.0.0.1', '@127.0.0.1:1,127.0.0.1')
+    const { code, connection } = await connect(t, url)
+    assert.equal(code, 0)
+    assert.deepEqual(
+      connection.primary?.tried.map(({ fault }) => fault?.code ?? null),
+      ['ECONNREFUSED', null],
+    )
+  })
+
+  const faults: readonly (readonly [string, (url: string) => string, string, string])[] = [
+    ['a wrong password', (url) => url.replace(/:[^:@]*@/, ':hunter2@'), 'auth', '28P01'],
+    ['a missing database', (url) => url.replace(/\/postgres$/, '/not_there'), 'configuration', '3D000'],
+    ['a certificate of somebody else', (url) => `${url}?sslmode=verify-full`, 'tls', 'SELF_SIGNED_CERT_IN_CHAIN'],
+    [
+      'a database that is read-only',
+      (url) => `${url}?options=-c%20default_transaction_read_only%3Don`,
+      'read-only',
+      '25006',
+    ],
+  ]
+  for (const [what, change, kind, wanted] of faults) {
+    test(`tells ${what} with its hint, and ends with 3`, async (t) => {
+      const { code, connection } = await connect(t, change(server.url('postgres')))
+      assert.equal(code, 3)
+      assert.equal(connection.primary?.outcome, 'failed')
+      assert.deepEqual([connection.primary?.fault?.kind, connection.primary?.fault?.code], [kind, wanted])
+      assert.notEqual(connection.primary?.fault?.hint ?? '', '')
+    })
+  }
+
+  test('has a person read the same', async (t) => {
+    const env = { DATABASE_URL: server.url('postgres') }
+    const { code, stdout } = await runProcess(t, { args: [main, 'check', '--connect'], env })
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /^Connection\n {2}primary +postgresql 127\.0\.0\.1:\d+\/postgres was reached in [\d.]+ ms;/m)
+    assert.match(stdout, /^ {2}version +\d+/m)
+    assert.match(stdout, /^ {2}encryption +TLSv1/m)
+    assert.match(stdout, /^ {2}tables +the role may make tables in "public"$/m)
+    assert.match(stdout, /^Advice$/m)
+    assert.ok(!stdout.includes(encodeURIComponent(superuser.password)) && !stdout.includes(superuser.password))
+  })
+})
+
+async function makeOwnTables(server: Postgres, database: string): Promise<void> {
+  await server.query(
+    'create table holdfast_identity (singleton boolean primary key, id uuid, format integer)',
+    database,
+  )
+  await server.query("insert into holdfast_identity values (true, '00000000-0000-4000-8000-000000000001', 1)", database)
+  await server.query('create table holdfast_attempt (id uuid primary key, made_at timestamptz default now())', database)
+}
+
+describe('holdfast check --connect where nothing answers as it should', { concurrency: 2 }, () => {
+  test('ends with 3 when nobody listens, and says which ports leave a Space', async (t) => {
+    const url = 'postgresql://me:hunter2@127.0.0.1:1/app'
+    const { code, connection } = await connect(t, url, { SPACE_ID: 'me/space' })
+    assert.equal(code, 3)
+    const { fault } = connection.primary ?? {}
+    assert.deepEqual([fault?.kind, fault?.code], ['unreachable', 'ECONNREFUSED'])
+    assert.match(fault?.hint ?? '', /^Check host, port and firewall\. Spaces document .* 443 and 8080 are blocked/)
+  })
+
+  test('is bounded by CONNECTION_TIMEOUT when a server accepts and says nothing', async (t) => {
+    const port = await listen(t, createServer())
+    const env = { CONNECTION_TIMEOUT: '1s' }
+    const { code, connection, tookMs } = await connect(t, `postgresql://me:hunter2@127.0.0.1:${port}/app`, env)
+    assert.equal(code, 3)
+    assert.equal(connection.primary?.fault?.kind, 'unreachable')
+    assert.ok(tookMs < 8_000, `${tookMs} ms`)
+  })
+
+  test('tells a web server on the port from a database', async (t) => {
+    const port = await listen(
+      t,
+      createHttpServer((_, res) => res.end('hello')),
+    )
+    const { code, connection } = await connect(t, `postgresql://me:hunter2@127.0.0.1:${port}/app`)
+    assert.equal(code, 3)
+    assert.equal(connection.primary?.fault?.kind, 'unreachable')
+  })
+
+  test('ends with 2 when an address is not used, and tries nothing', async (t) => {
+    const { code, connection } = await connect(t, 'postgresql://me:hunter2@127.0.0.1:99999/app')
+    assert.equal(code, 2)
+    assert.equal(connection.primary, null)
+  })
+
+  test('does not open a file, which another process may be using', async (t) => {
+    const { code, connection } = await connect(t, 'sqlite:///./x.db')
+    assert.equal(code, 0)
+    assert.equal(connection.primary?.outcome, 'not-tried')
+  })
+
+  test('is no option of other commands', async (t) => {
+    const { code, stderr } = await runProcess(t, { args: [main, 'config', '--connect'] })
+    assert.equal(code, 1)
+    assert.match(stderr, /"config" takes no option "--connect"/)
+  })
+})
