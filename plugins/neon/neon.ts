@@ -19,7 +19,7 @@ const { classify, verify, evict, statements, schemaLock } = postgresql
 export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
   contract: 1,
   name: 'neon',
-  schemes: ['neon', 'neon+https', 'neon+wss'],
+  schemes: ['neon+https', 'neon', 'neon+wss'],
   accepts: postgresql.schemes,
   settings: {
     wsProxy: {
