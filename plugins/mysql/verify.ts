@@ -1,6 +1,7 @@
 import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
 import { classify } from './faults.ts'
+import { lookAt } from './look.ts'
 import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
 import type { MysqlTarget } from './target.ts'
 
@@ -36,9 +37,18 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
   server.packetBytes = Number(values.max_allowed_packet) || null
   server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
   assertWritable(values)
-  const { ownTables, problems } = await prove(client, target, want, seen)
-  // Poolers of this protocol follow what a session is set to, so that nothing has to be left out for them.
-  return { version: values.version ?? 'unknown', path: null, ephemeral: false, pooled: false, ownTables, problems }
+  const looked = want.proof === 'look' ? await lookAt(client, target, seen) : null
+  const { ownTables, problems } = looked ?? (await prove(client, target, want, seen))
+  return {
+    version: values.version ?? 'unknown',
+    path: null,
+    ephemeral: false,
+    // Poolers of this protocol follow what a session is set to, so that nothing has to be left out for them.
+    pooled: false,
+    ownTables,
+    problems,
+    ...(looked === null ? {} : { insight: looked.insight }),
+  }
 }
 
 async function look(client: SafeClient): Promise<Seen> {

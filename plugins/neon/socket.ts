@@ -1,3 +1,4 @@
+import { TLSSocket } from 'node:tls'
 import { neonConfig } from '@neondatabase/serverless'
 import { type ClientOptions, WebSocket } from 'ws'
 import { closedError, readRefusal } from './refusals.ts'
@@ -17,6 +18,8 @@ type Done = () => void
  * callback in the second place; here an end is at once, errors are Node's, and `close` comes once and always.
  */
 export class NeonSocket extends neonConfig {
+  /** The protocol that encrypts the WebSocket, or `none`; null until it is open. */
+  encryption: string | null = null
   #tunnel: WebSocket | null = null
   #unsent: Uint8Array[] = []
   #isEnding = false
@@ -79,11 +82,12 @@ export class NeonSocket extends neonConfig {
   /** At once and without a word to the other side. `close` follows, after the error if one is given. */
   override destroy(error?: Error): this {
     if (this.destroyed) return this
-    this.#stop()
+    // Before what an upgrade that is broken off says by itself, which tells less.
     process.nextTick(() => {
       if (error !== undefined) this.emit('error', error)
       this.emit('close')
     })
+    this.#stop()
     return this
   }
 
@@ -97,7 +101,10 @@ export class NeonSocket extends neonConfig {
   /** Before Neon's own listeners: of an end that nobody here asked for they tell nothing. */
   #watch(tunnel: WebSocket): void {
     this.#tunnel = tunnel
-    tunnel.on('upgrade', ({ socket }) => socket.setKeepAlive(true))
+    tunnel.on('upgrade', ({ socket }) => {
+      socket.setKeepAlive(true)
+      this.encryption = socket instanceof TLSSocket ? socket.getProtocol() : 'none'
+    })
     tunnel.on('close', (code, reason) => {
       if (!this.#isEnding && !this.destroyed) this.emit('error', closedError(code, reason.toString()))
     })

@@ -118,7 +118,9 @@ export class SafeClient extends pg.Client {
     const { stream } = internals(this).connection
     if (stream instanceof TLSSocket) return stream.getProtocol()
     if (stream instanceof Socket) return stream.remoteAddress === undefined ? 'local' : 'none'
-    return null
+    // A stream of another kind may say it itself.
+    const said: unknown = Reflect.get(stream, 'encryption')
+    return typeof said === 'string' ? said : null
   }
 
   /** What the server called its version when it let us in; null when it did not. */

@@ -259,7 +259,7 @@ export const coreSchema: SchemaOf<Omit<Settings, 'plugins'>> = {
   drivers: setting(
     'DRIVERS',
     list(text('a name or a path')),
-    ['sqlite', 'postgresql'],
+    ['sqlite', 'postgresql', 'mysql', 'neon'],
     'The database plugins, by name or by path.',
   ),
   collections: {

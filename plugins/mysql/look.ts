@@ -1,0 +1,98 @@
+import type { Facts, Insight } from '../../src/driver/driver.ts'
+import type { SafeClient } from './client.ts'
+import { classify } from './faults.ts'
+import { formatOf, newerProblem, ownFormat, tablesProblem } from './tables.ts'
+import type { MysqlTarget } from './target.ts'
+
+/** What the first questions have told. */
+interface Known {
+  readonly account: string | null
+  readonly hasTables: boolean
+}
+
+type Looked = Pick<Facts, 'problems'> & {
+  readonly ownTables: NonNullable<Facts['ownTables']>
+  readonly insight: Insight
+}
+
+/** What can be said of our tables and of the user's rights by looking alone. Changes nothing. */
+export async function lookAt(client: SafeClient, target: MysqlTarget, known: Known): Promise<Looked> {
+  const begun = performance.now()
+  await client.run('select 1', [], { phase: 'open' })
+  const roundTripMs = performance.now() - begun
+  const rights = await rightsOf(client, known.account)
+  const insight: Insight = {
+    encryption: await encryptionOf(client, target),
+    schema: target.database,
+    mayMakeTables: rights.may(['CREATE'], null),
+    mayWriteOwnTables: known.hasTables ? rights.may(['INSERT', 'DELETE'], 'holdfast_attempt') : null,
+    isReadOnly: false,
+    roundTripMs,
+  }
+  const absent = (why: string): Looked => ({
+    ownTables: 'absent',
+    problems: [tablesProblem(target, known.account, why)],
+    insight,
+  })
+  if (!known.hasTables) {
+    if (!target.mayMakeTables) return absent('SCHEMA_APPLY=none makes none')
+    if (insight.mayMakeTables === false) return absent('the user may not make tables there')
+    return { ownTables: 'absent', problems: [], insight }
+  }
+  const format = await readableFormat(client)
+  if (format === 'denied' || insight.mayWriteOwnTables === false) return absent('the user may not read and write them')
+  if (format > ownFormat) return { ownTables: 'newer', problems: [newerProblem(target, format)], insight }
+  return { ownTables: 'ours', problems: [], insight }
+}
+
+async function readableFormat(client: SafeClient): Promise<number | 'denied'> {
+  try {
+    return (await formatOf(client)) ?? ownFormat
+  } catch (error) {
+    if (classify(error, 'statement').code === '1142') return 'denied'
+    throw error
+  }
+}
+
+/** Nobody can listen in on a Unix socket. */
+async function encryptionOf(client: SafeClient, target: MysqlTarget): Promise<string | null> {
+  const { rows } = await client.run("show session status like 'Ssl_version'", [], { phase: 'open' })
+  const version = String(rows[0]?.Value ?? '')
+  return version === '' ? (target.host?.startsWith('/') ? 'local' : 'none') : version
+}
+
+interface Rights {
+  /** Null where it cannot be told: a role may give what the user has not. */
+  may(privileges: readonly string[], table: string | null): boolean | null
+}
+
+/** By the server's own tables of rights; those that a role gives are not among them. */
+async function rightsOf(client: SafeClient, account: string | null): Promise<Rights> {
+  if (account === null) return { may: () => null }
+  const at = account.lastIndexOf('@')
+  const grantee = `'${account.slice(0, at)}'@'${account.slice(at + 1)}'`
+  const question = `select privilege_type as kind, null as place from information_schema.user_privileges where grantee = ?
+    union select privilege_type, null from information_schema.schema_privileges
+      where grantee = ? and database() like table_schema
+    union select privilege_type, table_name from information_schema.table_privileges
+      where grantee = ? and table_schema = database()`
+  const { rows } = await client.run(question, [grantee, grantee, grantee], { phase: 'open' })
+  const hasRole = await usesRole(client)
+  const has = (privilege: string, table: string | null): boolean =>
+    rows.some(({ kind, place }) => kind === privilege && (place === null || place === table))
+  return {
+    may: (privileges, table) => privileges.every((privilege) => has(privilege, table)) || (hasRole ? null : false),
+  }
+}
+
+/** Old servers have no roles, and no such function. */
+async function usesRole(client: SafeClient): Promise<boolean> {
+  try {
+    const { rows } = await client.run('select current_role() as role', [], { phase: 'open' })
+    const role = rows[0]?.role ?? null
+    return role !== null && role !== 'NONE'
+  } catch (error) {
+    if (classify(error, 'statement').kind !== 'statement') throw error
+    return false
+  }
+}
