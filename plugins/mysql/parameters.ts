@@ -25,6 +25,7 @@ const pool = 'POOL_SIZE and POOL_MAX_OVERFLOW say how many connections there are
 const limit = 'QUERY_TIMEOUT limits each statement.'
 const texts = 'Texts are utf8mb4, and the tables that are made here compare them byte by byte.'
 const prepared = 'Statements are prepared where that works.'
+const ciphers = "Node's own versions and ciphers of TLS count."
 const exact = 'Numbers are exact: those that a double cannot hold come as text.'
 
 /** Parameters that other clients take and that change nothing here, by their letters alone; said once, with the reason. */
@@ -83,6 +84,13 @@ const unneeded: Readonly<Record<string, string>> = {
   allowlocalinfile: 'No server is given a file of this machine.',
   localinfile: 'No server is given a file of this machine.',
   sqlmode: 'The strict mode is set on each connection, so that nothing is cut off in silence.',
+  tlsversion: ciphers,
+  tlsversions: ciphers,
+  enabledtlsprotocols: ciphers,
+  enabledsslprotocolsuites: ciphers,
+  sslcipher: ciphers,
+  tlsciphersuites: ciphers,
+  enabledsslciphersuites: ciphers,
   loadbalance: 'The hosts are tried in the order in which they stand.',
   failover: 'The hosts are tried in the order in which they stand.',
 }
