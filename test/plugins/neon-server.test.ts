@@ -65,8 +65,8 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
     await assertPool(store)
   }
 
-  async function open(text: string, wsProxy: string | null, withinMs = 3_000): Promise<string> {
-    const [candidate] = await driver.connect(targetOf(text, wsProxy), { ...short, connectMs: withinMs })
+  async function open(text: string, wsProxy: string | null, withinMs = 3_000, connectMs = 3_000): Promise<string> {
+    const [candidate] = await driver.connect(targetOf(text, wsProxy), { ...short, connectMs })
     assert.ok(candidate)
     const connection = await candidate.open(AbortSignal.timeout(withinMs))
     try {
@@ -77,8 +77,8 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
     }
   }
 
-  const openingFault = (text: string, wsProxy: string | null, withinMs?: number): Promise<Fault> =>
-    faultOf(open(text, wsProxy, withinMs), 'open')
+  const openingFault = (text: string, wsProxy: string | null, withinMs?: number, connectMs?: number): Promise<Fault> =>
+    faultOf(open(text, wsProxy, withinMs, connectMs), 'open')
 
   const places = [
     ['at BEGIN', /begin/i],
@@ -167,6 +167,27 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
       })
       await assertWhole(room)
     }
+  })
+
+  test('an opening that hangs ends at CONNECTION_TIMEOUT, or when its caller has no time left, whichever comes first', async (t) => {
+    const bridge = await startBridge(t, server)
+    for (const [upgrade, behaviour] of [
+      ['hang', 'pass'],
+      ['pass', 'swallow'],
+    ] as const) {
+      bridge.upgrade(upgrade)
+      bridge.behave(behaviour)
+      for (const [withinMs, connectMs, code] of [
+        [200, 3_000, 'ABORTED'],
+        [3_000, 200, 'CONNECTION_TIMEOUT'],
+      ] as const) {
+        const began = performance.now()
+        const fault = await openingFault(server.url(), proxyOf(bridge), withinMs, connectMs)
+        assert.deepEqual([fault.kind, fault.code, fault.ambiguous], ['unreachable', code, false])
+        assert.ok(performance.now() - began < 1_200)
+      }
+    }
+    await until(() => bridge.open === 0)
   })
 
   test('a TLS handshake that nobody answers ends in time, and leaves nothing open', async (t) => {
