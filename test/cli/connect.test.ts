@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { makeCertificate, noOpenssl } from '../support/certificates.ts'
+import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/mariadb.ts'
 import { noPostgres, type Postgres, startPostgres, superuser } from '../support/postgres.ts'
 import { repository, runProcess } from '../support/process.ts'
 import { type Cleanup, cleanLater, cleanupOf, makeTempDir } from '../support/temp.ts'
@@ -38,7 +39,7 @@ async function connect(t: TestContext, url: string, env: Record<string, string> 
   })
   const tookMs = performance.now() - begun
   assert.equal(stderr, '')
-  for (const secret of [superuser.password, encodeURIComponent(superuser.password), 'hunter2']) {
+  for (const secret of [superuser.password, encodeURIComponent(mariadbUser.password), 'hunter2']) {
     assert.ok(!stdout.includes(secret), 'the secret was printed')
   }
   const report = JSON.parse(stdout)
@@ -169,6 +170,41 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     assert.match(stdout, /^ {2}tables +the role may make tables in "public"$/m)
     assert.match(stdout, /^Advice$/m)
     assert.ok(!stdout.includes(encodeURIComponent(superuser.password)) && !stdout.includes(superuser.password))
+  })
+})
+
+describe('holdfast check --connect on a real MariaDB', { skip: noMariadb }, () => {
+  const cleanup = cleanupOf(after)
+  let server: Mariadb
+  before(async () => {
+    server = await startMariadb(cleanup)
+  })
+
+  test('says what answers and what the user may do, and makes nothing', async (t) => {
+    const database = await server.createDatabase()
+    const { code, connection, stdout } = await connect(t, server.url(database))
+    assert.equal(code, 0, stdout)
+    const { outcome, version, encryption, mayMakeTables, ownTables } = connection.primary ?? {}
+    assert.deepEqual([outcome, encryption, mayMakeTables, ownTables], ['reached', 'none', true, 'absent'])
+    assert.match(String(version), /^\d+.*MariaDB/)
+    assert.deepEqual(await server.query('show tables', database), [])
+  })
+
+  test('tells a user without rights what is missing, and ends with 0: it serves', async (t) => {
+    const database = await server.createDatabase()
+    await server.query("create user limited identified by 'hunter2'")
+    await server.query(`grant select on ${database}.* to limited`)
+    const url = `mariadb://limited:hunter2@127.0.0.1:${server.port}/${database}`
+    const { code, connection, codes } = await connect(t, url)
+    assert.equal(code, 0)
+    assert.equal(connection.primary?.mayMakeTables, false)
+    assert.ok(codes.includes('MYSQL_TABLES'))
+  })
+
+  test('tells a wrong password, and ends with 3', async (t) => {
+    const { code, connection } = await connect(t, server.url().replace(/:[^:@]*@/, ':hunter2@'))
+    assert.equal(code, 3)
+    assert.deepEqual([connection.primary?.fault?.kind, connection.primary?.fault?.code], ['auth', '1045'])
   })
 })
 
