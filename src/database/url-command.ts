@@ -19,7 +19,9 @@ const variables: Readonly<Record<string, string>> = {
   PGSSLMODE: 'sslmode',
 }
 
-const beginning = /^(?:\$\s+)?(?:(?:export|env)\s+)?(?:PG[A-Z]+=(?:"[^"]*"|'[^']*'|\S*)\s+)*(?:\S*\/)?(?:psql|pgcli)\s/
+/** Each alternative begins with another character: two that fit the same text would be tried in every combination. */
+const beginning =
+  /^(?:\$\s+)?(?:(?:export|env)\s+)?(?:PG[A-Z]+=(?:"[^"]*"|'[^']*'|[^\s"']\S*)?\s+)*(?:\S*\/)?(?:psql|pgcli)\s/
 
 /** The address within a command line of psql; null when the text is none, or names no database. Pure and total. */
 export function addressInCommand(text: string): string | null {

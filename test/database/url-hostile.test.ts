@@ -23,6 +23,9 @@ const runs = [
   'token',
   '?pass',
   '&',
+  'PGA="" ',
+  'host=a ',
+  "a='\\'",
 ]
 const texts = runs.flatMap((run) => {
   const long = run.repeat(Math.floor(60_000 / run.length))
