@@ -1,24 +1,29 @@
-import type { Address, Parsed, Problem, Settings } from '../../src/driver/driver.ts'
+import type { Address, Parsed, Problem, Settings, Severity } from '../../src/driver/driver.ts'
 import { parseAddress as parsePostgresql } from '../postgresql/address.ts'
 import { databaseId, defaultPort, type Host, type PostgresqlTarget } from '../postgresql/target.ts'
 import type { NeonProblemCode } from './codes.ts'
 import { readProxy } from './proxy.ts'
 import { type Endpoint, endpointOf, type NeonTarget, outerPort, urlOf, webSocketPort } from './target.ts'
 
-type Say = (severity: 'error' | 'warning' | 'info', part: string | null, message: string, suggestion: string) => void
-type Tell = (code: NeonProblemCode | 'POSTGRESQL_PARAMETER_UNNEEDED') => Say
+type Tell = (
+  code: NeonProblemCode | 'POSTGRESQL_PARAMETER_UNNEEDED',
+  severity: Severity,
+  part: string | null,
+  message: string,
+  suggestion: string,
+) => void
 
 /** The address as PostgreSQL's, which it is but for the way there. Pure, total. */
 export function parseAddress(address: Address, settings: Settings): Parsed<NeonTarget> {
   const parsed = parsePostgresql(address, ownSettings(settings))
   const problems: Problem[] = parsed.problems.filter((problem) => !isAboutMode(problem)).map(asOwn)
-  const tell: Tell = (code) => (severity, part, message, suggestion) => {
+  const tell: Tell = (code, severity, part, message, suggestion) => {
     const { setting, origin } = address
     const place = code === 'NEON_WS_PROXY' ? { setting: 'plugins.neon.wsProxy', origin: null } : { setting, origin }
     problems.push({ code, severity, ...place, part, message, suggestion })
   }
   const reading = readProxy(settings)
-  if ('defect' in reading) tell('NEON_WS_PROXY')('error', null, reading.defect.message, reading.defect.suggestion)
+  if ('defect' in reading) tell('NEON_WS_PROXY', 'error', null, reading.defect.message, reading.defect.suggestion)
   if (parsed.target !== undefined && 'proxy' in reading) {
     const target = throughWebSocket(parsed.target, reading.proxy, tell)
     if (target !== null && !problems.some(({ severity }) => severity === 'error')) return { target, problems }
@@ -54,7 +59,7 @@ function throughWebSocket(given: PostgresqlTarget, proxy: Endpoint | null, tell:
     !host.startsWith('/') && URL.canParse(urlOf(endpointOf(proxy, { host, port })))
   if (!given.hosts.every(isOpen)) {
     const message = 'A WebSocket is opened to a host name or an address, not to a Unix socket or an interface.'
-    tell('NEON_HOST')('error', 'host', message, 'Write the host that Neon shows, ep-name-id.region.aws.neon.tech.')
+    tell('NEON_HOST', 'error', 'host', message, 'Write the host that Neon shows, ep-name-id.region.aws.neon.tech.')
     return null
   }
   const isSecure = proxy?.isSecure ?? true
@@ -82,18 +87,18 @@ function tellTls({ encryption, channelBinding }: PostgresqlTarget, isSecure: boo
   if (!isSecure && (isBound || mode === 'require' || mode === 'verify-ca' || mode === 'verify-full')) {
     const part = isBound ? 'channel_binding' : encryption.rootCertificate === null ? 'sslmode' : 'sslrootcert'
     const message = `The address asks for TLS with ${part}, and NEON_WS_PROXY names a WebSocket without.`
-    tell('NEON_TLS')('error', part, message, `Write wss:// in NEON_WS_PROXY, or take ${part} away.`)
+    tell('NEON_TLS', 'error', part, message, `Write wss:// in NEON_WS_PROXY, or take ${part} away.`)
     return
   }
   if (isSecure && mode === 'disable') {
     const why = 'A WebSocket has TLS, and the certificate and the name of its host are verified.'
     const message = `The parameter "sslmode" has no meaning here. ${why}`
-    tell('POSTGRESQL_PARAMETER_UNNEEDED')('warning', 'query', message, 'Take "sslmode" away.')
+    tell('POSTGRESQL_PARAMETER_UNNEEDED', 'warning', 'query', message, 'Take "sslmode" away.')
   }
   if (isBound) {
     const why = 'A password cannot be bound to the TLS of a WebSocket; its certificate is verified in any case.'
     const message = `The parameter "channel_binding" has no meaning here. ${why}`
-    tell('POSTGRESQL_PARAMETER_UNNEEDED')('info', 'query', message, 'Take "channel_binding" away.')
+    tell('POSTGRESQL_PARAMETER_UNNEEDED', 'info', 'query', message, 'Take "channel_binding" away.')
   }
 }
 

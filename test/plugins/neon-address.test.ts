@@ -149,7 +149,7 @@ test('every code of a problem is in the list, and every one in the list is used'
   const used = new Set<string>()
   for (const { path, text } of readSources('plugins/neon')) {
     if (path.endsWith('codes.ts')) continue
-    for (const [, code] of text.matchAll(/tell\('(NEON_\w+)'\)/g)) used.add(code ?? '')
+    for (const [, code] of text.matchAll(/tell\('(NEON_\w+)'/g)) used.add(code ?? '')
   }
   assert.deepEqual([...used].sort(), Object.keys(neonProblems).sort())
 })
