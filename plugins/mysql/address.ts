@@ -2,10 +2,13 @@ import { type Address, type Parsed, type Problem, Secret, type Settings } from '
 import { decode, type Pieces, splitAddress } from './address-split.ts'
 import { type HostsReading, readHosts } from './hosts.ts'
 import { readParameters, type Wishes } from './parameters.ts'
-import { corrected, formatHost, type Host, type MysqlTarget, type Tell } from './target.ts'
+import { corrected, formatHost, type Host, type MysqlTarget, type Tell, type Tls } from './target.ts'
 
 /** No server takes longer ones. */
 const nameLimit = 64
+
+/** Less is not enough for TLS and a password across an ocean. */
+const shareLeastMs = 1_000
 
 const example = 'mysql://user:***@host:3306/name'
 
@@ -154,7 +157,7 @@ function shownOf({ hosts, user, database }: Read): string {
 }
 
 function judge(read: Read, address: Address, settings: Settings, tell: Tell): MysqlTarget | null {
-  const { hosts, user, database } = read
+  const { hosts, user, database, wishes } = read
   if ('defect' in hosts) {
     const { code, part, message } = hosts.defect
     tell(code, 'error', part, message, `Write ${shownOf(read)}`)
@@ -181,7 +184,26 @@ function judge(read: Read, address: Address, settings: Settings, tell: Tell): My
     )
     return null
   }
-  return createTarget(read, { hosts: hosts.hosts, user, database: name }, address, settings)
+  const tls = judgeTls(wishes, tell)
+  const judged = { ...read, wishes: { ...wishes, tls } }
+  return createTarget(judged, { hosts: hosts.hosts, user, database: name }, address, settings)
+}
+
+/** An authority is a wish to know who answers: it is not dropped because no mode, or a weaker one, stands beside it. */
+function judgeTls({ tls, isTlsGiven }: Wishes, tell: Tell): Tls {
+  if ((tls.certificate === null) !== (tls.key === null)) {
+    const [given, missing] = tls.key === null ? ['ssl-cert', 'ssl-key'] : ['ssl-key', 'ssl-cert']
+    const message = `${given} is given without ${missing}: no certificate of the client can be shown.`
+    tell('MYSQL_TLS_FILE', 'warning', given, message, `Give ${missing}, too, or neither.`)
+  }
+  if (tls.authority === null || tls.mode.startsWith('verify')) return tls
+  // Switched off in so many words it stays off; the authority may come from a setting that serves several addresses.
+  if (isTlsGiven && tls.mode !== 'preferred') return tls
+  const mode = tls.authority === 'system' ? 'verify_identity' : 'verify_ca'
+  const message = `An authority is given ${isTlsGiven ? 'with ssl-mode=PREFERRED' : 'and no ssl-mode'}; ssl-mode=${mode.toUpperCase()} is used.`
+  const severity = isTlsGiven ? 'warning' : 'info'
+  tell('MYSQL_TLS_MODE', severity, 'ssl-mode', message, `Write ssl-mode=${mode.toUpperCase()}.`)
+  return { ...tls, mode }
 }
 
 function createTarget(
@@ -207,9 +229,16 @@ function createTarget(
     hosts,
     password,
     encryption,
-    connectMs: wishes.connectMs,
+    connectMs: shareOf(wishes, hosts, settings),
     mayMakeTables: settings.database.schemaApply !== 'none',
   }
+}
+
+/** Of several hosts one that swallows everything must leave time for the others, before the fallback's time has come. */
+function shareOf({ connectMs }: Wishes, hosts: readonly Host[], settings: Settings): number | null {
+  if (hosts.length === 1 || !settings.fallback.enabled) return connectMs
+  const shareMs = Math.max(shareLeastMs, Math.floor((settings.fallback.timeoutS * 1_000) / hosts.length))
+  return Math.min(connectMs ?? shareMs, shareMs)
 }
 
 function placeOf(host: string, port: number): string {

@@ -44,7 +44,8 @@ class HostCandidate implements Candidate {
 
   async open(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
-    const order = tlsOrder(this.#target.encryption.mode)
+    // Over a Unix socket nothing can listen in.
+    const order = this.#host.host.startsWith('/') ? [false] : tlsOrder(this.#target.encryption.mode)
     const files = order.includes(true) ? await loadTls(this.#target.encryption, this.#host.host) : null
     for (const [index, isEncrypted] of order.entries()) {
       const tls = isEncrypted ? files : null

@@ -73,6 +73,9 @@ function readHost(text: string, portGiven: string | undefined): Host | { readonl
 
 function severalColons(text: string): { readonly defect: HostDefect } {
   const message = "An IPv6 address stands in brackets: only so can its colons be told from the port's."
+  // The last group may be the port that stands there most often.
+  const port = text.endsWith(`:${defaultPort}`) ? text.slice(0, -`:${defaultPort}`.length) : ''
+  if (isIPv6(port)) return invalid('host', message, `[${port}]:${defaultPort}`)
   if (isIPv6(text)) return invalid('host', message, `[${text}]`)
   const last = text.lastIndexOf(':')
   const before = text.slice(0, last)
@@ -87,12 +90,7 @@ function withPort(host: string, text: string | undefined): Host | { readonly def
   // Letters there may be a password whose "@" was lost: they are not shown.
   const shown = /^\d{1,5}$/.test(text) ? `The port ${text} is` : 'The port is'
   const defect = `${shown} no number from 1 to 65535.`
-  return invalid(
-    'port',
-    defect,
-    `${formatHost({ host: 'host', port: defaultPort })}:${defaultPort}`,
-    'MYSQL_PORT_INVALID',
-  )
+  return invalid('port', defect, `${formatHost({ host, port: defaultPort })}:${defaultPort}`, 'MYSQL_PORT_INVALID')
 }
 
 function invalid(

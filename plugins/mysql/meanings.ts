@@ -101,7 +101,7 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
   auth: meaning(
     'auth',
     'The server refuses the user or the password.',
-    'Check user and password, and from which hosts the user may connect.',
+    'Check user and password, and from which hosts the user may connect; with ssl-mode=DISABLED, whether the server takes encrypted connections only, which MariaDB tells no other way.',
   ),
   hostRefused: meaning(
     'auth',

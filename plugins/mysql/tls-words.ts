@@ -47,12 +47,18 @@ export function jsonMode(value: string): TlsMode | undefined {
   }
 }
 
+/** The mode that a word was probably to be. */
+function meantMode(word: string): string {
+  const start = word.toLowerCase().slice(0, 3)
+  return (tlsModes.find((mode) => start.length === 3 && mode.startsWith(start)) ?? 'required').toUpperCase()
+}
+
 /** Notes a wish; of two that differ the stricter one counts. Undefined is an error: too much hangs on it to be dropped. */
 export function wishTls(mode: TlsMode | undefined, written: string, wishes: TlsWish, tell: Tell): void {
   if (mode === undefined) {
     const shown = /^[a-z_-]{1,20}$/i.test(written) ? `"${written}"` : 'The value'
     const message = `${shown} is no TLS mode; to be dropped in silence it matters too much.`
-    tell('MYSQL_TLS_MODE', 'error', 'ssl-mode', message, modesTold)
+    tell('MYSQL_TLS_MODE', 'error', 'ssl-mode', message, `Write ssl-mode=${meantMode(written)}. ${modesTold}`)
     return
   }
   const { tls, isTlsGiven } = wishes

@@ -24,20 +24,24 @@ export function tlsOrder(mode: TlsMode): readonly boolean[] {
 
 /**
  * What TLS to this host is made with: `required` encrypts and trusts whoever answers, unless an authority is given;
- * `verify_ca` checks who signed, `verify_identity` the name, too. Without an authority those that Node knows count.
+ * `verify_ca` checks who signed, `verify_identity` the name, too.
+ *
+ * Without an authority, or with the word `system`, those count that Node knows (NODE_EXTRA_CA_CERTS adds to them). Each of
+ * them signs for anybody, so the name is then always checked.
  *
  * @throws FaultError `tls` when a file cannot be read.
  */
 export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
-  const mode = tls.mode === 'required' && tls.authority !== null ? 'verify_ca' : tls.mode
+  const isVerified = tls.mode.startsWith('verify') || (tls.mode === 'required' && tls.authority !== null)
+  const isNamed = isVerified && (tls.mode === 'verify_identity' || authorityOf(tls) === null)
   const [ca, cert, key] = await Promise.all([
     textOf('ssl-ca', authorityOf(tls)),
     textOf('ssl-cert', revealed(tls.certificate)),
     textOf('ssl-key', revealed(tls.key)),
   ])
   return {
-    rejectUnauthorized: mode === 'verify_ca' || mode === 'verify_identity',
-    name: mode === 'verify_identity' ? host : null,
+    rejectUnauthorized: isVerified,
+    name: isNamed ? host : null,
     ...(ca === null ? {} : { ca }),
     ...(cert === null ? {} : { cert }),
     ...(key === null ? {} : { key }),

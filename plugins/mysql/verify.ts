@@ -32,6 +32,7 @@ interface Seen {
  */
 export async function verifyServer(client: SafeClient, target: MysqlTarget, want: Want): Promise<Facts> {
   const seen = await look(client)
+  assertNewEnough(seen.values.version ?? '')
   const { values } = seen
   const { server } = client.config
   server.packetBytes = Number(values.max_allowed_packet) || null
@@ -62,6 +63,20 @@ async function look(client: SafeClient): Promise<Seen> {
   const [row] = (await client.run(question, [], { phase: 'open' })).rows
   const account = typeof row?.account === 'string' ? row.account : null
   return { values, account, hasTables: Number(row?.ours) === 2 }
+}
+
+/** The first with texts by their bytes, checks on columns, and long unique keys. */
+const oldest = { mariadb: [10, 4], mysql: [5, 7] } as const
+
+function assertNewEnough(version: string): void {
+  // Behind a proxy of the cloud MariaDB calls itself "5.5.5-10.11.6-MariaDB".
+  const match = /^(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, ''))
+  if (match === null) return
+  const [name, [major, minor]] = /mariadb/i.test(version) ? ['MariaDB', oldest.mariadb] : ['MySQL', oldest.mysql]
+  const [own, part] = [Number(match[1]), Number(match[2])]
+  if (own > major || (own === major && part >= minor)) return
+  const summary = `${name} ${own}.${part} is older than ${major}.${minor}, the oldest that this driver works with.`
+  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; it has long been without updates.')
 }
 
 /** An administrator may write on a replica; that it lets us is no reason to. */
