@@ -153,6 +153,13 @@ function tellSlashes(slashes: string, read: Read, tell: Tell): void {
 }
 
 function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
+  if (pieces.password === null && pieces.isRepaired) {
+    // What was to be the password may stand in it, its colon lost.
+    const message = 'The user holds "@", "/", "?" or "#" unencoded; it is taken as it stands.'
+    const mend = `Encode them ("%40" for "@", "%2F" for "/"): ${shownOf({ ...read, user: null })}`
+    tell('POSTGRESQL_ADDRESS_REPAIRED', 'warning', 'user', message, mend)
+    return
+  }
   const password = pieces.password ?? ''
   const isUneven = !decode(password).isExact || /\s/.test(password)
   if (!pieces.isRepaired && !isUneven) return

@@ -1,7 +1,7 @@
-import { maskAddress } from '../config/mask.ts'
 import type { Severity } from '../config/problem.ts'
 import { addressInCommand } from './url-command.ts'
 import { keywordsAddress, readKeywords } from './url-keywords.ts'
+import { showAddress } from './url-show.ts'
 
 /** One thing that was mended in an address before it was read. */
 export interface Repair {
@@ -92,7 +92,7 @@ export function cleanAddress(given: string): Cleaned {
     }
     if (text === before) break
   }
-  return { text, repairs: [...repairs.values()], corrected: maskAddress(text) }
+  return { text, repairs: [...repairs.values()], corrected: showAddress(text) }
 }
 
 const blankWords: ReadonlySet<string> = new Set(['null', 'undefined', 'none'])

@@ -28,7 +28,7 @@ export function readKeywords(text: string): Keywords | null {
 export function isPlain(keywords: Keywords): boolean {
   const shown = ['host', 'hostaddr', 'port', 'dbname', 'user'].map((key) => keywords.get(key) ?? '')
   const [host = '', hostaddr = '', port = '', database = '', user = ''] = shown
-  if (/[:@/?#]/.test(database) || /[:/]/.test(user)) return false
+  if (/[:@/?#=]/.test(database) || /[:/=]/.test(user)) return false
   return [host, hostaddr, port].every((text) => !/[@?#;=]|:\/\//.test(text))
 }
 

@@ -1,8 +1,8 @@
-import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { DriverRegistry } from '../driver/registry.ts'
 import type { AddressProblemCode } from './url-codes.ts'
+import { showAddress } from './url-show.ts'
 
 /** What an address begins with, or why that is nothing to go by. The sentences hold no secret. */
 export type SchemeReading =
@@ -115,7 +115,7 @@ function misspelt(text: string, scheme: string, meant: string, name: string, lea
   return {
     code: 'ADDRESS_SCHEME_UNKNOWN',
     message: `${name} begins with "${scheme}", which no driver takes.`,
-    suggestion: `${lead ?? `Did you mean "${meant}"? Write`} ${maskAddress(meant + text.slice(scheme.length))}`,
+    suggestion: `${lead ?? `Did you mean "${meant}"? Write`} ${showAddress(meant + text.slice(scheme.length))}`,
   }
 }
 
@@ -173,7 +173,9 @@ function missing(text: string, name: string, registry: DriverRegistry): SchemeRe
       suggestion: `For a file write ${embedded}:///./NAME.db, for a server scheme://user:***@host:port/NAME.`,
     }
   }
-  const shown = text.includes('@') ? maskAddress(text) : 'user:***@host:port/name'
+  // Shown is only what is an address but for its scheme: among other words a password may stand anywhere.
+  const isRest = /^[\w.+%-]+:[^\s"']*@[\w.-]+(?::\d{1,5})?(?:\/[\w-]*)?(?:\?[^\s"']*)?$/.test(text)
+  const shown = isRest ? showAddress(text) : 'user:***@host:port/name'
   return { code, message, suggestion: `Write scheme://${shown} with the scheme of the database.` }
 }
 

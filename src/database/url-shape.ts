@@ -1,6 +1,6 @@
-import { maskAddress } from '../config/mask.ts'
 import type { DriverRegistry } from '../driver/registry.ts'
 import type { AddressProblemCode } from './url-codes.ts'
+import { showAddress } from './url-show.ts'
 
 /** What keeps an address with a known scheme from being read. The sentences hold no secret. */
 export interface ShapeDefect {
@@ -45,7 +45,7 @@ function isOtherWord(separator: string, blanks: string, after: string): boolean 
 }
 
 function shown(scheme: string, after: string): string {
-  const masked = maskAddress(`${scheme}://${after}`)
+  const masked = showAddress(`${scheme}://${after}`)
   // A colon without "@" may be the one before a password whose end was lost.
   return after.includes('@') ? masked : `${scheme}://user:***@host:port/name`
 }
@@ -60,7 +60,7 @@ function secondAddress(text: string, name: string, schemes: readonly string[]): 
     .filter((at) => at > 0 && text[at - 1] !== '@' && !isInParameters(text, at))
   if (found.length === 0) return null
   const first = text.slice(0, Math.min(...found)).replace(/(?<![\s,;|])[\s,;|]+$/, '')
-  const suggestion = first.includes('@') ? maskAddress(first) : `${begins}://user:***@host:port/name`
+  const suggestion = first.includes('@') ? showAddress(first) : `${begins}://user:***@host:port/name`
   const message = `${name} holds two addresses: the second begins at character ${Math.min(...found) + 1}.`
   return { code: 'ADDRESS_TWO', part: 'address', message, suggestion: `Write one of them alone: ${suggestion}` }
 }

@@ -8,6 +8,7 @@ import { addressInCommand } from '../../src/database/url-command.ts'
 import { keywordsAddress, readKeywords } from '../../src/database/url-keywords.ts'
 import { findPlaceholder, hasExamplePassword } from '../../src/database/url-placeholder.ts'
 import { findShapeDefect } from '../../src/database/url-shape.ts'
+import { showAddress } from '../../src/database/url-show.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
 
 describe('a connection string of keywords', () => {
@@ -165,6 +166,12 @@ describe('what follows a scheme', () => {
       assert.equal(defect.suggestion, 'Write one of them alone: postgres://u:***@h/d')
     }
   })
+})
+
+test('an address is shown without its password and without the value of any parameter that is not known', () => {
+  const shown = showAddress('postgres://u:hunter2@h/d?sslmode=require&pasword=hunter2&x&user=a=hunter2&api_key=hunter2')
+  assert.equal(shown, 'postgres://u:***@h/d?sslmode=require&pasword=***&***&user=***&api_key=***')
+  assert.equal(showAddress('postgres://u@h/d'), 'postgres://u@h/d')
 })
 
 describe('words of manuals', () => {
