@@ -117,6 +117,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
       [5, 4],
     )
     await endWhole(service, bridge)
+    assert.match(service.output(), /FALLBACK_CONNECTED/, 'what the log of a database that only slept does not say')
   })
 
   test('when PostgreSQL is killed behind the bridge the fallback answers, and then the primary again', async (t) => {
@@ -153,7 +154,36 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     await endWhole(service, bridge)
   })
 
-  for (const behaviour of ['swallow', 'mute', 'cut', 'garbage', 1011] as const) {
+  for (const [how, lose, code] of [
+    ['on one WebSocket is looked for on another, and acknowledged', false, 201],
+    ['with the bridge is told as unknown, and is written nowhere else', true, 503],
+  ] as const) {
+    test(`a commit whose answer is lost ${how}`, async (t) => {
+      const bridge = await startBridge(t, server)
+      const database = await server.createDatabase()
+      const service = await start(t, urlOf(database), { ...patience, ...through(bridge) })
+      await create(service, 5)
+      const met = bridge.once(/insert into "feedback"/i, 'mute')
+      const creating = create(service, 1)
+      await met
+      const count = async () =>
+        (await server.query('select count(*)::int as n from feedback where rating = 1', database))[0]?.n
+      await until(async () => (await count()) === 1, { what: 'the row to be committed' })
+      if (lose) await bridge.kill()
+      const answer = await creating
+      assert.equal(answer.status, code)
+      if (lose) {
+        assert.equal(((await answer.json()) as { code: string }).code, 'COMMIT_UNKNOWN')
+        await reach(service, fallback)
+        await bridge.start()
+        await reach(service, primary)
+      }
+      assert.equal(await count(), 1)
+      await endWhole(service, bridge)
+    })
+  }
+
+  for (const behaviour of ['swallow', 'cut', 1011] as const) {
     test(`the bridge does "${behaviour}": answers go on, and afterwards a pool of two is whole`, async (t) => {
       const bridge = await startBridge(t, server)
       const pool = { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' }
@@ -176,7 +206,6 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   for (const [upgrade, code, said] of [
     [403, 'NEON_HTTP_403', /refuses us/],
-    [404, 'NEON_HTTP_404', /takes no WebSockets/],
     [503, 'NEON_HTTP_503', /cannot reach it/],
   ] as const) {
     test(`an upgrade that is refused with ${upgrade} is told, the fallback serves, and it heals`, async (t) => {
@@ -228,7 +257,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
       await endIdle(database, () => bridge.open)
     }
     bridge.upgrade('pass')
-    assert.doesNotMatch(service.output(), /fallback (?:serves|opened)|FALLBACK_CONNECTED/)
+    assert.doesNotMatch(service.output(), /FALLBACK_CONNECTED/)
     await endWhole(service, bridge)
   })
 
