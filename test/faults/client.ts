@@ -139,7 +139,10 @@ export class Client {
 
   async #remove(row: KeptRow): Promise<void> {
     const { status, side, body } = await this.#send('DELETE', `/api/feedback/${row.id}`)
-    if (status === 204) {
+    if (status === 204 && side === 'primary' && row.side === 'fallback') {
+      // A first try whose outcome is unknown may have removed it, for all that the primary knows: it is not there.
+      this.#parts.ledger.absentDeletes += 1
+    } else if (status === 204) {
       if (side !== row.side) this.#violate(`${row.token} of the ${row.side} was deleted on the ${side}`)
       row.isGone = true
     } else if (isUnknown(status, body)) {

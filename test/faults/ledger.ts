@@ -33,6 +33,8 @@ export class Ledger {
   /** Tokens of creates whose outcome nobody knows. */
   readonly unknown: Set<string> = new Set()
   unknownWrites = 0
+  /** Deletes that the primary acknowledged, after an unknown first try, of rows that only the fallback has. */
+  absentDeletes = 0
 }
 
 /** Whether nobody can say what became of a write that was answered so. */

@@ -66,6 +66,7 @@ function facts({ options, tally, ledger, transfers, found }: Outcome): readonly 
     ['creates refused with nothing written', String(ledger.refused.size)],
     ['transactions acknowledged, refused, unknown', transferCounts(transfers)],
     ['writes of unknown outcome, creates among them', `${ledger.unknownWrites}, ${ledger.unknown.size}`],
+    ['deletes acknowledged after an unknown try, row elsewhere', String(ledger.absentDeletes)],
   ]
 }
 
