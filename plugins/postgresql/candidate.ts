@@ -7,6 +7,7 @@ import {
   type MikroORM,
   type OrmOptions,
 } from '../../src/driver/driver.ts'
+import type { Held } from './cancel.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
 import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
@@ -15,6 +16,9 @@ import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { formatHost, type Host, type PostgresqlTarget, type SessionWish } from './target.ts'
 import { type FindWays, tcpWays, type Way } from './ways.ts'
+
+/** How long a connection may be silent before the system asks whether the other side is still there. */
+const keepAliveMs = 30_000
 
 /** After the pool is closed MikroORM has nothing left to wait for. */
 const ormCloseMs = 1_000
@@ -106,7 +110,7 @@ class HostCandidate implements Candidate {
     }
   }
 
-  #config(way: Way, clients: Set<SafeClient>): SafeClientConfig {
+  #config(way: Way, clients: Set<Held>): SafeClientConfig {
     const { user, database, password, applicationName, options, connectMs } = this.#target
     const config = {
       host: this.#host.host,
@@ -121,6 +125,9 @@ class HostCandidate implements Candidate {
       application_name: applicationName,
       ...(options === null ? {} : { options }),
       keepAlive: true,
+      // The system's own is two hours: firewalls forget a silent connection after minutes, and each of the pool would
+      // then cost somebody the whole of QUERY_TIMEOUT.
+      keepAliveInitialDelayMillis: keepAliveMs,
       connectionTimeoutMillis: Math.min(this.#limits.connectMs, connectMs ?? this.#limits.connectMs),
       queryMs: this.#limits.queryMs,
       clients,

@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import pg, { type PoolConfig, type QueryResult } from 'pg'
 import { faultError, type Phase } from '../../src/driver/driver.ts'
+import { cancelStatement, type Held } from './cancel.ts'
 import { rolledBackError, withPhase } from './faults.ts'
 
 /** What a client is made with, beside what pg itself takes. */
@@ -9,7 +10,7 @@ export interface SafeClientConfig extends PoolConfig {
   /** One statement. */
   readonly queryMs: number
   /** Where the client notes itself as long as it lives. */
-  readonly clients: Set<SafeClient>
+  readonly clients: Set<Held>
   /** Refuse a server that cannot bind the password to the TLS channel. */
   readonly requiresBinding: boolean
 }
@@ -44,6 +45,7 @@ interface Internals {
   readonly _queryable: boolean
   readonly _ending: boolean
   readonly processID: number | null
+  readonly secretKey: number | null
   getTransactionStatus(): 'I' | 'T' | 'E' | null
   _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void
 }
@@ -133,8 +135,15 @@ export class SafeClient extends pg.Client {
     return internals(this).processID
   }
 
-  /** Frees whoever waits and closes by reset. Never throws. Safe to call twice. */
+  /** Frees whoever waits and closes by reset; what still runs at the server is cancelled there. Never throws. Safe to call twice. */
   evict(): void {
+    const { connection, processID: processId, secretKey } = internals(this)
+    const isRunning = this.isOpen && !this.isReady && !this.isConnecting && !connection.stream.destroyed
+    if (isRunning && processId !== null && secretKey !== null) cancelStatement(this.#config, { processId, secretKey })
+    this.#reset()
+  }
+
+  #reset(): void {
     const { stream } = internals(this).connection
     if (stream.destroyed) return
     // Only TCP knows a reset; only once it is connected, else it would wait for that; and only before the end was sent:
@@ -159,7 +168,8 @@ export class SafeClient extends pg.Client {
       if (phase === 'commit' && isCommit.test(text) && result.command !== 'COMMIT') throw rolledBackError()
       return result
     } catch (error) {
-      if (isLast(error)) this.evict()
+      if (isTimeout(error)) this.evict()
+      else if (isEnd(error)) this.#reset()
       else await this.#settle(limit - performance.now())
       throw withPhase(error, phase)
     } finally {
@@ -234,11 +244,14 @@ export class SafeClient extends pg.Client {
   }
 }
 
-/** Whether nothing more is to be expected of the connection: it hangs, or the server has ended it. */
-function isLast(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const severity = 'severity' in error ? error.severity : null
-  return error.message === 'Query read timeout' || severity === 'FATAL' || severity === 'PANIC'
+/** Whether the server has not answered in time. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
+}
+
+/** Whether the server has ended the connection with this. */
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
 }
 
 const isCommit = /^\s*(?:commit|end)\b/i

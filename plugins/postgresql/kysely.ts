@@ -213,7 +213,8 @@ class Lease implements DatabaseConnection {
   /** On a connection of its own: the pool may have none to give. */
   async #fromOutside(text: string): Promise<void> {
     const { processId } = this.client
-    if (!this.#isRunning || processId === null) return
+    // A pooler's number is not the server's, where it may be that of somebody else.
+    if (!this.#isRunning || processId === null || this.#pool.isPooled) return
     const control = new SafeClient(this.#pool.config)
     try {
       await control.connect()

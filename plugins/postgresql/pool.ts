@@ -51,6 +51,11 @@ export class SafePool {
     this.native.on('error', () => {})
   }
 
+  /** True where connections are shared between transactions. */
+  get isPooled(): boolean {
+    return this.#isPooled
+  }
+
   /** A connection that is the caller's until `release()`. @throws FaultError: nothing was sent. */
   async acquire(): Promise<SafeClient> {
     if (this.#isClosed) throw closedError()
@@ -58,6 +63,8 @@ export class SafePool {
       return (await this.native.connect()) as unknown as SafeClient // Its `Client`.
     } catch (error) {
       if (error instanceof FaultError) throw error
+      // Who still waited when the pool was closed waits until the limit.
+      if (this.#isClosed) throw closedError()
       const fault = classify(error, 'open')
       // Who waits for a connection that is being opened hears from pg-pool that all are in use.
       const isSilent = fault.code === 'POOL_EXHAUSTED' && [...this.config.clients].some((client) => client.isConnecting)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { raw } from '@mikro-orm/core'
 import driver from '../../plugins/postgresql/postgresql.ts'
 import { type Bench, type BenchStore, createBench, Note, note, openStore } from '../../src/driver/conformance-bench.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -82,6 +84,47 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
       assert.equal((await faultOf(orm.em.fork().execute('select pg_sleep(20)'), 'statement')).code, 'QUERY_TIMEOUT')
     }
     await assertWhole(room)
+  })
+
+  test('what took too long is cancelled at the server, alone, in a transaction and in a stream', async (t) => {
+    const room = await openRoom(t)
+    const { orm } = room.store
+    const running = `select count(*)::int as n from pg_stat_activity where datname = '${room.database}' and query like '%pg_sleep(20)%' and state = 'active' and pid <> pg_backend_pid()`
+    const stopped = () =>
+      until(async () => (await server.query(running))[0]?.n === 0, { withinMs: 3_000, what: 'the server to stop it' })
+    assert.equal((await faultOf(orm.em.fork().execute('select pg_sleep(20)'), 'statement')).code, 'QUERY_TIMEOUT')
+    await stopped()
+    const inside = orm.em.fork().transactional((em) => em.execute('select pg_sleep(20)'))
+    assert.equal((await faultOf(inside, 'statement')).code, 'QUERY_TIMEOUT')
+    await stopped()
+    const streaming = async () => {
+      for await (const _ of orm.em
+        .fork()
+        .createQueryBuilder(Note)
+        .select([raw('pg_sleep(20)')])
+        .stream());
+    }
+    await insert(room.store, 'slow')
+    assert.equal((await faultOf(streaming(), 'statement')).code, 'QUERY_TIMEOUT')
+    await stopped()
+    await assertWhole(room)
+  })
+
+  test('a connection that is silent is asked for every half minute', {
+    skip: existsSync('/proc/net/tcp') ? false : 'the system does not show its timers',
+  }, async (t) => {
+    const target = targetOf(server.url(await server.createDatabase()))
+    const store = await openStore(bench, { target, limits: short })
+    cleanLater(t, async () => store[Symbol.asyncDispose]())
+    const [row] = await store.orm.em.fork().execute('select inet_client_port() as port')
+    const hex = Number(row?.port).toString(16).toUpperCase().padStart(4, '0')
+    await until(() => {
+      const line = readFileSync('/proc/net/tcp', 'utf8')
+        .split('\n')
+        .find((one) => one.includes(`0100007F:${hex} 0100007F`))
+      const [, timer, hundredths] = / (\d\d):([0-9A-F]{8}) /.exec(line?.slice(line.indexOf(' 01 ') + 4) ?? '') ?? []
+      return timer === '02' && Number.parseInt(hundredths ?? '', 16) <= 3_100
+    })
   })
 
   test('a pool of two is whole after each of its connections was ended by the server', async (t) => {
