@@ -7,7 +7,8 @@ import {
   type MikroORM,
   type OrmOptions,
 } from '../../src/driver/driver.ts'
-import { SafeClient, type SafeClientConfig } from './client.ts'
+import { SafeClient } from './client.ts'
+import type { SafeClientConfig } from './client-config.ts'
 import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { MysqlConnection } from './mysql-connection.ts'

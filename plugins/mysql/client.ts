@@ -1,34 +1,13 @@
-import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { checkServerIdentity, TLSSocket } from 'node:tls'
-import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
-import { FaultError, faultError, type Phase, type Secret } from '../../src/driver/driver.ts'
+import { type Connection, createConnection } from 'mysql2'
+import { FaultError, faultError, type Phase } from '../../src/driver/driver.ts'
 import { type Answer, answerOf } from './answer.ts'
-import { classify, numberOf, packetError, rolledBackError, silentError, timeoutError, withPhase } from './faults.ts'
-import { meanings, rollbacks } from './meanings.ts'
-import { type ServerFacts, sessionTexts } from './session.ts'
-import type { TlsOptions } from './tls.ts'
-
-/** What a client is made with. */
-export interface SafeClientConfig {
-  /** A name, an address, or the file of a Unix socket (it begins with `/`). */
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: Secret | null
-  readonly database: string
-  readonly tls: TlsOptions | null
-  /** One connection attempt, until the session is as it must be. */
-  readonly connectMs: number
-  /** One statement. */
-  readonly queryMs: number
-  /** An idle transaction, which the server ends where it can. */
-  readonly transactionMs: number
-  /** What is known of the server, shared by all clients of one place. */
-  readonly server: ServerFacts
-  /** Where the client notes itself as long as its socket is open. */
-  readonly clients: Set<SafeClient>
-}
+import { optionsOf, type SafeClientConfig } from './client-config.ts'
+import { classify, packetError, rolledBackError, silentError, timeoutError, withPhase } from './faults.ts'
+import { meanings } from './meanings.ts'
+import { sessionTexts } from './session.ts'
+import { Standing } from './standing.ts'
+import { checkIdentity, internals, resetSocket } from './wire.ts'
 
 /** How a statement is run. */
 export interface RunOptions {
@@ -38,19 +17,8 @@ export interface RunOptions {
   readonly phase?: Phase | undefined
 }
 
-/** Prepared statements of one connection; the one that was not used for longest is closed first. */
-const preparedMax = 256
-
 /** How long a farewell may take. */
 const farewellMs = 500
-
-/** Members of mysql2's connection that its types leave out, as version 3.24 has them. */
-interface Internals {
-  stream: Socket
-  readonly _isMariaDB: boolean
-  readonly _handshakePacket: { readonly serverVersion: string } | null
-  startTLS(onSecure: (error?: Error) => void): void
-}
 
 /**
  * One connection. Each statement has a limit, past which the caller is freed and the connection reset; a transaction that
@@ -63,9 +31,7 @@ export class SafeClient {
   #failure: unknown = null
   #isGone = false
   #isBusy = false
-  #status: 'I' | 'T' = 'I'
-  #isAutocommit = true
-  #isDoomed = false
+  readonly #standing = new Standing()
   #stream: Readable | null = null
   readonly #waiting: (() => void)[] = []
   readonly #whenGone: (() => void)[] = []
@@ -76,7 +42,7 @@ export class SafeClient {
 
   /** True when nothing runs, no transaction is open and the socket is well. */
   get isIdle(): boolean {
-    return this.isReady && this.#status === 'I' && this.#isAutocommit && !this.#isDoomed
+    return this.isReady && this.#standing.isClean
   }
 
   /** True when a statement could be sent now. */
@@ -86,7 +52,7 @@ export class SafeClient {
 
   /** `I`: no transaction is open; `T`: one is. */
   get status(): 'I' | 'T' {
-    return this.#status
+    return this.#standing.isOpen ? 'T' : 'I'
   }
 
   /** The server's number for this connection. */
@@ -130,12 +96,7 @@ export class SafeClient {
   evict(): void {
     const stream = this.#connection === null ? null : internals(this.#connection).stream
     this.#end(null)
-    if (stream === null || stream.destroyed) return
-    // Only TCP knows a reset; only once it is connected, else it would wait for that; and only before the end was sent:
-    // after it libuv refuses the reset, and Node never closes the socket.
-    const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
-    if (isTcp && !stream.connecting && !stream.writableEnded) stream.resetAndDestroy()
-    else stream.destroy()
+    if (stream !== null) resetSocket(stream)
   }
 
   /** Takes leave of the server. Never throws. Safe to call twice and after `evict`. */
@@ -163,12 +124,12 @@ export class SafeClient {
     this.#isBusy = true
     const phase = options.phase ?? this.#phaseOf(text)
     try {
-      if (this.#isDoomed) await this.#refuse(text, phase)
+      if (this.#standing.isDoomed) await this.#refuse(text, phase)
       const answer = await this.#send(text, values, options.isPrepared === true, phase)
-      this.#note(answer)
+      this.#standing.note(answer)
       return answer
     } catch (error) {
-      this.#noteFailure(error)
+      this.#standing.noteFailure(error, this.#config.server.rollsBackOnTimeout)
       throw withPhase(error, phase)
     } finally {
       const next = this.#waiting.shift()
@@ -180,7 +141,7 @@ export class SafeClient {
   /** The rows of a statement one by one; the client is busy until they are all read. For `SafeStream` alone. */
   stream(text: string, values: readonly unknown[], buffered: number): Readable {
     const connection = this.#connection
-    if (connection === null || this.#isGone || this.#isBusy || this.#isDoomed) throw notSent()
+    if (connection === null || this.#isGone || this.#isBusy || this.#standing.isDoomed) throw notSent()
     this.#isBusy = true
     const given = values.length === 0 ? {} : { values: [...values] }
     const stream = connection.query({ sql: text, ...given }).stream({ highWaterMark: buffered })
@@ -202,7 +163,9 @@ export class SafeClient {
       this.#config.clients.delete(this)
       this.#end(null)
     })
-    this.#checkIdentity(connection)
+    checkIdentity(connection, this.#config.tls?.name ?? null, (error) => {
+      this.#failure ??= new FaultError({ ...classify(error, 'open'), ambiguous: false })
+    })
     connection.once('connect', () => resolve())
     // An "error" event that nobody listens to ends the process. What was running rejects by itself.
     connection.on('error', (error) => {
@@ -213,23 +176,6 @@ export class SafeClient {
     connection.on('end', () => this.#end(null))
     this.onGone(() => reject(this.#failure ?? lost()))
     return promise
-  }
-
-  /** mysql2 compares the name in a certificate with "localhost" when it was given a number: the name is compared here. */
-  #checkIdentity(connection: Connection): void {
-    const { tls } = this.#config
-    if (tls === null) return
-    const inner = internals(connection)
-    const start = inner.startTLS.bind(connection)
-    inner.startTLS = (onSecure) =>
-      start((error) => {
-        const { stream } = inner
-        const isOther = error === undefined && tls.name !== null && stream instanceof TLSSocket
-        const found = isOther ? checkServerIdentity(tls.name ?? '', stream.getPeerCertificate()) : error
-        // mysql2 writes its own code over the one that says what is wrong with the certificate.
-        if (found !== undefined) this.#failure ??= new FaultError({ ...classify(found, 'open'), ambiguous: false })
-        onSecure(found)
-      })
   }
 
   #send(text: string, values: readonly unknown[], isPrepared: boolean, phase: Phase): Promise<Answer> {
@@ -267,21 +213,8 @@ export class SafeClient {
   /** Whatever comes after the server's own rollback would be committed by itself. */
   async #refuse(text: string, phase: Phase): Promise<void> {
     if (isRollback.test(text)) return
-    if (isCommit.test(text)) this.#note(await this.#send('rollback', [], false, phase))
+    if (isCommit.test(text)) this.#standing.note(await this.#send('rollback', [], false, phase))
     throw rolledBackError(isCommit.test(text))
-  }
-
-  #note({ status }: Answer): void {
-    if (status === null) return
-    this.#status = (status & inTransaction) === 0 ? 'I' : 'T'
-    this.#isAutocommit = (status & autocommit) !== 0
-    if (this.#status === 'I') this.#isDoomed = false
-  }
-
-  #noteFailure(error: unknown): void {
-    const number = numberOf(error)
-    if (number === null || this.#status !== 'T') return
-    this.#isDoomed ||= rollbacks.has(number) || (number === 1205 && this.#config.server.rollsBackOnTimeout)
   }
 
   #end(error: unknown): void {
@@ -297,49 +230,12 @@ export class SafeClient {
     if (isRollback.test(text)) return 'rollback'
     // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
     const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i.test(text)
-    return this.#status === 'I' && !isRead ? 'commit' : 'statement'
+    return !this.#standing.isOpen && !isRead ? 'commit' : 'statement'
   }
 }
 
 const isCommit = /^\s*commit\b/i
 const isRollback = /^\s*rollback(?!\s+(?:work\s+)?to\b)/i
-
-/** Flags of the server's answers. */
-const inTransaction = 1
-const autocommit = 2
-
-function optionsOf({ host, port, user, password, database, tls }: SafeClientConfig): ConnectionOptions {
-  return {
-    ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
-    user,
-    password: password?.reveal() ?? '',
-    database,
-    // Made anew for each connection: with a resumed session of TLS there would be no certificate to look at.
-    ...(tls === null ? {} : { ssl: sslOf(tls) }),
-    // The limit of the whole attempt is our own.
-    connectTimeout: 0,
-    keepAliveInitialDelay: 10_000,
-    charset: 'utf8mb4_bin',
-    timezone: 'Z',
-    // Texts are parsed by MikroORM's types and by the collections, so that no digit is lost on the way.
-    dateStrings: true,
-    supportBigNumbers: true,
-    jsonStrings: true,
-    stringifyObjects: true,
-    maxPreparedStatements: preparedMax,
-    // No file of this machine for a server that asks, and no word that is one only without a blank behind it.
-    flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
-  }
-}
-
-function sslOf({ rejectUnauthorized, ca, cert, key }: TlsOptions): NonNullable<ConnectionOptions['ssl']> {
-  return {
-    rejectUnauthorized,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  }
-}
 
 /** Bytes of a value on the wire, at least. */
 function weightOf(value: unknown): number {
@@ -360,8 +256,4 @@ function notSent(): FaultError {
 function lost(): Error {
   const { kind, summary, hint } = meanings.lost
   return faultError(kind, 'CONNECTION_LOST', summary, hint)
-}
-
-function internals(connection: Connection): Internals {
-  return connection as unknown as Internals // See `Internals`.
 }

@@ -1,6 +1,7 @@
 import { createPool, type Pool } from 'mysql2'
 import { FaultError, type Limits } from '../../src/driver/driver.ts'
-import { SafeClient, type SafeClientConfig } from './client.ts'
+import { SafeClient } from './client.ts'
+import type { SafeClientConfig } from './client-config.ts'
 import { classify, closedError, exhaustedError, silentError } from './faults.ts'
 
 /** Connections above the kept ones are closed when nobody used them for this long. */

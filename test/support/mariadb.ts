@@ -197,7 +197,13 @@ class Server implements Mariadb {
       ...[`--port=${this.port}`, '--bind-address=127.0.0.1', `--pid-file=${join(this.#dir, 'mysqld.pid')}`],
       ...['--skip-name-resolve', '--skip-log-bin', '--performance-schema=off', '--max-connections=40'],
       // Tests of lost power are not held here: what is tested survives a SIGKILL without it.
-      ...['--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=16M', '--innodb-log-file-size=8M'],
+      ...[
+        '--innodb-flush-log-at-trx-commit=2',
+        '--innodb-flush-method=nosync',
+        '--sync-frm=off',
+        '--innodb-buffer-pool-size=16M',
+        '--innodb-log-file-size=8M',
+      ],
       // Another collation than the one that our tables get, and another zone: what leans on either shows.
       ...['--character-set-server=utf8mb4', '--collation-server=utf8mb4_general_ci', '--default-time-zone=+05:30'],
       ...[`--init-file=${join(this.#dir, 'init.sql')}`, ...this.#settings],
