@@ -3,30 +3,16 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import type { ConnectionReport } from '../../src/cli/connect.ts'
 import { makeCertificate, noOpenssl } from '../support/certificates.ts'
 import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/mariadb.ts'
+import { startBridge } from '../support/neon-bridge.ts'
+import { noPgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres, superuser } from '../support/postgres.ts'
 import { repository, runProcess } from '../support/process.ts'
 import { type Cleanup, cleanLater, cleanupOf, makeTempDir } from '../support/temp.ts'
 
 const main = join(repository, 'src/cli/main.ts')
-
-/** The part of the report that `--connect` adds. */
-interface Connection {
-  readonly primary: {
-    readonly outcome: string
-    readonly fault: {
-      readonly kind: string
-      readonly code: string
-      readonly summary: string
-      readonly hint: string
-    } | null
-    readonly tried: readonly { readonly label: string; readonly fault: { readonly code: string } | null }[]
-    readonly [key: string]: unknown
-  } | null
-  readonly fallback: { readonly path: string | null; readonly bytes: number | null } | null
-  readonly advice: readonly string[]
-}
 
 async function connect(t: TestContext, url: string, env: Record<string, string> = {}) {
   const cwd = await makeTempDir(t, 'connect')
@@ -43,7 +29,7 @@ async function connect(t: TestContext, url: string, env: Record<string, string> 
     assert.ok(!stdout.includes(secret), 'the secret was printed')
   }
   const report = JSON.parse(stdout)
-  const connection = report.connection as Connection // What the tests assert.
+  const connection = report.connection as Omit<ConnectionReport, 'problems'> // What the tests assert.
   const codes: string[] = report.problems.map((problem: { code: string }) => problem.code)
   return { code, connection, codes, tookMs, cwd, stdout }
 }
@@ -160,6 +146,26 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     })
   }
 
+  test('sees a pooler, and advises on it', { skip: noPgbouncer }, async (t) => {
+    const pooler = await startPgbouncer(t, server)
+    const { code, connection, stdout } = await connect(t, pooler.url('postgres'))
+    assert.equal(code, 0, stdout)
+    assert.equal(connection.primary?.pooled, true)
+    assert.ok(connection.advice.some((text) => /through a pooler/.test(text)))
+    assert.ok(!stdout.split('"connection"')[0]?.includes('through a pooler'), 'advice is no problem')
+  })
+
+  test('goes over WebSockets for Neon, and says what encrypts them', async (t) => {
+    const bridge = await startBridge(t, server)
+    const url = server.url('postgres').replace('postgres:', 'neon+https:')
+    const { code, connection, stdout } = await connect(t, url, { NEON_WS_PROXY: `ws://127.0.0.1:${bridge.port}/v1` })
+    assert.equal(code, 0, stdout)
+    assert.deepEqual([connection.primary?.outcome, connection.primary?.encryption], ['reached', 'none'])
+    const wrong = await connect(t, url, { NEON_WS_PROXY: 'ws://127.0.0.1:1/v1' })
+    assert.equal(wrong.code, 3)
+    assert.equal(wrong.connection.primary?.fault?.kind, 'unreachable')
+  })
+
   test('has a person read the same', async (t) => {
     const env = { DATABASE_URL: server.url('postgres') }
     const { code, stdout } = await runProcess(t, { args: [main, 'check', '--connect'], env })
@@ -184,9 +190,10 @@ describe('holdfast check --connect on a real MariaDB', { skip: noMariadb }, () =
     const database = await server.createDatabase()
     const { code, connection, stdout } = await connect(t, server.url(database))
     assert.equal(code, 0, stdout)
-    const { outcome, version, encryption, mayMakeTables, ownTables } = connection.primary ?? {}
-    assert.deepEqual([outcome, encryption, mayMakeTables, ownTables], ['reached', 'none', true, 'absent'])
-    assert.match(String(version), /^\d+.*MariaDB/)
+    const { primary } = connection
+    const seen = [primary?.outcome, primary?.encryption, primary?.mayMakeTables, primary?.ownTables]
+    assert.deepEqual(seen, ['reached', 'none', true, 'absent'])
+    assert.match(primary?.version ?? '', /^\d+.*MariaDB/)
     assert.deepEqual(await server.query('show tables', database), [])
   })
 
