@@ -40,7 +40,6 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['plugins/sqlite/'],
   '@mikro-orm/postgresql': ['plugins/postgresql/'],
   '@mikro-orm/mariadb': ['plugins/mysql/'],
-  '@mikro-orm/mysql': ['plugins/mysql/'],
   mysql2: ['plugins/mysql/'],
   '@neondatabase/serverless': ['plugins/neon/'],
   ws: ['plugins/neon/'],
