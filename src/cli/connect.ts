@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import type { Disk } from '../config/disk.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings } from '../config/settings.ts'
 import { addressAdvice, diskAdvice } from '../database/address-advice.ts'
@@ -7,7 +8,6 @@ import type { DatabaseConfig } from '../database/config.ts'
 import { connectionSettingsOf } from '../database/connection-settings.ts'
 import { type Trial, tryConnection } from '../database/trial.ts'
 import type { Facts, Fault, Insight } from '../driver/driver.ts'
-import type { FallbackReport } from './check.ts'
 
 /** What trying to connect has shown. Holds no secret. */
 export interface ConnectionReport {
@@ -48,7 +48,7 @@ export interface FallbackState {
 export async function connectReport(
   { declared, primary }: DatabaseConfig,
   { settings }: ResolvedSettings,
-  fallback: FallbackReport | null,
+  fallback: { readonly path: string | null; readonly disk: Disk } | null,
 ): Promise<ConnectionReport> {
   const connection = connectionSettingsOf(settings)
   const isServer = primary !== null && primary.driver.embedded === undefined

@@ -9,6 +9,8 @@ import {
   adminToken,
   assertFallback,
   assertSaid,
+  type Check,
+  checkHere,
   checkJson,
   findProblem,
   makeHome,
@@ -318,14 +320,12 @@ async function everything({ service }: Sight): Promise<readonly string[]> {
 
 const addressProblems = (problems: Sight['problems']) => problems.filter(({ setting }) => setting === 'database.url')
 
-/** `holdfast check` says what is wanted of the address, each once and nothing else. */
-async function checkRow(t: Cleanup, cwd: string, row: Row, url: string, code: 0 | 2) {
-  const check = await checkJson(t, { cwd, env: { DATABASE_URL: url } })
+/** The check says what is wanted of the address, each once and nothing else. */
+function assertChecked(check: Check, row: Row, code: 0 | 2): void {
   assert.equal(check.code, code, check.text)
   for (const wanted of row.wanted) findProblem(check.problems, { setting: 'database.url', ...wanted })
   assert.equal(addressProblems(check.problems).length, row.wanted.length, check.text)
   assertSecretNowhere([check.text])
-  return check
 }
 
 describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }, () => {
@@ -344,7 +344,8 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
       const url =
         typeof row.url === 'string' ? row.url : row.url({ host: '127.0.0.1', port: server.port, database: 'app' })
       const cwd = await makeHome(t)
-      const check = await checkRow(t, cwd, row, url, 0)
+      const check = await checkHere(cwd, { DATABASE_URL: url })
+      assertChecked(check, row, 0)
       assert.equal(check.primary?.database, 'app')
       const sight = await serveAndLook(t, { cwd, env: { DATABASE_URL: url, LOG_LEVEL: 'trace', ECHO_SQL: 'true' } })
       assert.equal(sight.store, 'primary; driver=postgresql', sight.service.output())
@@ -419,11 +420,14 @@ describe('a DATABASE_URL that cannot be used', { concurrency: 2 }, () => {
     const serves = row.isServed ? ', and the fallback serves' : ''
     test(`because it is ${row.given}: the part, the reason and the corrected form are said${serves}`, async (t) => {
       const cwd = await makeHome(t)
-      const check = await checkRow(t, cwd, row, row.url, 2)
+      const env = { DATABASE_URL: row.url, LOG_LEVEL: 'trace' }
+      // Where no service is started, the check is a process of its own.
+      const check = row.isServed ? await checkHere(cwd, env) : await checkJson(t, { cwd, env })
+      assertChecked(check, row, 2)
       assert.equal(check.primary, null)
       assert.equal(check.fallback?.driver, 'sqlite')
       if (!row.isServed) return
-      const sight = await serveAndLook(t, { cwd, env: { DATABASE_URL: row.url, LOG_LEVEL: 'trace' } })
+      const sight = await serveAndLook(t, { cwd, env })
       assertFallback(sight)
       for (const wanted of row.wanted) await assertSaid(sight, { setting: 'database.url', ...wanted })
       assertSecretNowhere(await everything(sight))
@@ -438,6 +442,7 @@ const noMysql = coreSchema.drivers.default.includes('mysql')
 test('addresses of MySQL and MariaDB are understood, and noted once', { skip: noMysql }, async (t) => {
   for (const scheme of ['mysql+pymysql', 'mariadb', 'MYSQL']) {
     const url = `${scheme}://me:${secret}@db/app`
-    await checkRow(t, await makeHome(t), { given: scheme, url, wanted: [noted(scheme, 'mysql')] }, url, 0)
+    const check = await checkJson(t, { env: { DATABASE_URL: url } })
+    assertChecked(check, { given: scheme, url, wanted: [noted(scheme, 'mysql')] }, 0)
   }
 })
