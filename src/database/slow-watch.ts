@@ -1,19 +1,22 @@
+import { Chain, type Place } from './chain.ts'
 import type { Clock } from './clock.ts'
 import type { Store } from './store.ts'
 
-/** A unit of work that is being watched. */
-export interface Watched {
+interface Unit {
   readonly store: Store
   readonly sinceMs: number
   isSuspected: boolean
 }
+
+/** A unit of work that is being watched. */
+export type Watched = Place<Unit>
 
 /** Notices work that has waited for long, with one coarse timer for all of it and none while nothing runs. */
 export class SlowWatch {
   readonly #clock: Clock
   readonly #limitMs: () => number
   readonly #suspect: (store: Store) => void
-  readonly #watched = new Set<Watched>()
+  readonly #watched = new Chain<Unit>()
   #cancel: (() => void) | null = null
 
   /** `suspect` is called once for each unit of work that has run for `limitMs` (up to a quarter of it later). */
@@ -24,14 +27,13 @@ export class SlowWatch {
   }
 
   begin(store: Store): Watched {
-    const watched: Watched = { store, sinceMs: this.#clock.now(), isSuspected: false }
-    this.#watched.add(watched)
+    const watched = this.#watched.add({ store, sinceMs: this.#clock.now(), isSuspected: false })
     this.#cancel ??= this.#clock.wait(this.#limitMs() / 4, () => this.#sweep())
     return watched
   }
 
   end(watched: Watched): void {
-    this.#watched.delete(watched)
+    this.#watched.remove(watched)
   }
 
   /** Stops watching what still runs. */

@@ -22,7 +22,7 @@ export interface Exchange {
  * be sent, and the end of the connection. Called by node again and again while such bytes arrive; acts once.
  */
 export function createClientErrorHandler(
-  inFlight: ReadonlySet<Exchange>,
+  inFlight: Iterable<Exchange>,
   observe: ObserveHttp,
 ): (error: Error, socket: Duplex) => void {
   const seen = new WeakSet<Duplex>()
@@ -44,7 +44,7 @@ export function createClientErrorHandler(
 
 /** What the server does with CONNECT, which node hands over without a response: METHOD_UNKNOWN, and the end. */
 export function createConnectHandler(
-  inFlight: ReadonlySet<Exchange>,
+  inFlight: Iterable<Exchange>,
   observe: ObserveHttp,
 ): (req: IncomingMessage, socket: Duplex) => void {
   return (_req, socket) => {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Settings } from '../config/settings.ts'
+import { Chain } from '../database/chain.ts'
 import { HoldfastError } from '../errors.ts'
 import { checkAddress } from './address.ts'
 import { refusalOf, requestIdOf, sendError } from './answers.ts'
@@ -45,7 +46,7 @@ const socketIdleMs = 120_000
 export function createHttp(parts: HttpParts): Http {
   const app = createApp(parts.refusal)
   parts.routes(app)
-  const inFlight = new Set<Exchange>()
+  const inFlight = new Chain<Exchange>()
   const places = placesOf(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
@@ -61,7 +62,7 @@ export function createHttp(parts: HttpParts): Http {
     dispatch(app, req, res)
   }
   const cut = (socket: Socket) => {
-    for (const exchange of inFlight) if (exchange.req.socket === socket) exchange.end()
+    for (const exchange of [...inFlight]) if (exchange.req.socket === socket) exchange.end()
   }
   const handler: RequestListener = (req, res) => {
     const line = Line.of(req.socket, start, cut)
@@ -97,21 +98,21 @@ export function createHttp(parts: HttpParts): Http {
 /** Puts on the headers of every answer, and notices its end. */
 function begin(
   parts: HttpParts,
-  { inFlight, line, places }: { readonly inFlight: Set<Exchange>; readonly line: Line; readonly places: Places },
+  { inFlight, line, places }: { readonly inFlight: Chain<Exchange>; readonly line: Line; readonly places: Places },
   req: IncomingMessage,
   res: ServerResponse,
 ): Exchange {
   const startedAt = performance.now()
   const url = req.url ?? '/'
   const end = () => {
-    if (!inFlight.delete(exchange)) return
+    if (!inFlight.remove(place)) return
     settle(res)
     observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
     line.leave()
     if (line.isEmpty) places.rest(req.socket)
   }
   const exchange: Exchange = { req, res, end }
-  inFlight.add(exchange)
+  const place = inFlight.add(exchange)
   watch(res)
   if (res instanceof OwnResponse) {
     res.requestId = requestIdFor(req)
@@ -159,7 +160,7 @@ function placesOf({ settings, observe }: HttpParts): Places {
 function createNodeServer(
   parts: HttpParts,
   handler: RequestListener,
-  inFlight: ReadonlySet<Exchange>,
+  inFlight: Iterable<Exchange>,
   places: Places,
 ): Server {
   const limits = parts.settings().http
@@ -190,7 +191,7 @@ function createNodeServer(
 
 async function closeServer(
   server: Server,
-  open: { readonly inFlight: ReadonlySet<Exchange>; readonly sockets: ReadonlySet<Socket> },
+  open: { readonly inFlight: Chain<Exchange>; readonly sockets: ReadonlySet<Socket> },
   withinMs: number,
   observe: ObserveHttp,
 ): Promise<void> {

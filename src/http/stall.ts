@@ -19,7 +19,7 @@ export const patience: Patience = { stallMs: 30_000, bytesPerS: 64 * 1024 }
  * at a slow rate: a client that reads a byte now and then would hold the memory for ever. Answers that an application
  * writes itself, piece by piece, are not looked at. Returns what ends it.
  */
-export function endStalled(inFlight: ReadonlySet<Exchange>, { stallMs, bytesPerS }: Patience): () => void {
+export function endStalled(inFlight: Iterable<Exchange>, { stallMs, bytesPerS }: Patience): () => void {
   const since = new WeakMap<ServerResponse, number>()
   const look = () => {
     const now = performance.now()
@@ -37,7 +37,7 @@ export function endStalled(inFlight: ReadonlySet<Exchange>, { stallMs, bytesPerS
 
 /** The oldest answer of each connection: those behind it cannot go out before. */
 function nextAnswers(
-  inFlight: ReadonlySet<Exchange>,
+  inFlight: Iterable<Exchange>,
 ): readonly { readonly res: ServerResponse; readonly socket: Socket }[] {
   const seen = new Set<Socket>()
   const next = []
