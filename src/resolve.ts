@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { resolve as resolvePath } from 'node:path'
 import { dataPlaces } from './config/data-places.ts'
 import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from './config/layers.ts'
 import { maskAddress } from './config/mask.ts'
@@ -67,6 +69,15 @@ export async function refreshed(found: Resolved, cwd: string): Promise<Resolved>
   if (found.layers.secretFiles.length === 0) return found
   const layers = await refreshSecrets(found.layers, declarationsOf(found.registry))
   return await resolveWith(layers, cwd, found.registry, found.driverProblems)
+}
+
+/** Another word as soon as one of the secret files was written anew, came or went; they are not read. Never rejects. */
+export async function secretsMark({ layers }: Resolved, cwd: string): Promise<string> {
+  const marks = layers.secretFiles.map(async ({ path }) => {
+    const found = await stat(resolvePath(cwd, path)).catch(() => null)
+    return found === null ? 'none' : `${found.ino} ${found.size} ${found.mtimeMs}`
+  })
+  return (await Promise.all(marks)).join(', ')
 }
 
 /** The second phase: the drivers are there. */

@@ -25,7 +25,7 @@ import { nameStore } from './http/store-header.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import type { Observation } from './observe/observation.ts'
 import { changedKeys, concernsConnection, freshErrors, needsRestart, restartProblem } from './reload.ts'
-import { layersOf, type Resolved, refreshed, resolveLayers } from './resolve.ts'
+import { layersOf, type Resolved, refreshed, resolveLayers, secretsMark } from './resolve.ts'
 import { addRoutes } from './routes.ts'
 import { createSnapshot, readCollections, type Snapshot, type SnapshotParts } from './snapshot.ts'
 import { createStatusView } from './status-view.ts'
@@ -203,6 +203,7 @@ export class Service implements Holdfast {
       settings: this.#snapshot.connection,
       maxActiveSessions: () => this.#settings.http.maxActiveSessions,
       resolve: () => this.#resolve(),
+      secretsMark: () => secretsMark(this.#snapshot.found, this.#cwd),
       observe,
       clock: systemClock,
     })

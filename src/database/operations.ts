@@ -7,6 +7,7 @@ import type { StoreOpener } from './engine-factory.ts'
 import type { Happening } from './event.ts'
 import { openingFault, timeoutFault, unusableFault } from './fault-of.ts'
 import type { Gate } from './gate.ts'
+import { tryPatiently } from './patience.ts'
 import { shortTailEntries, times } from './policy.ts'
 import type { StoreSteps } from './steps.ts'
 import type { Store } from './store.ts'
@@ -67,7 +68,12 @@ export class Operations {
       signal,
       async (limited) => {
         const primary = await this.#target('primary', limited)
-        await this.#tools.opener.prove(primary, { role: 'primary', proof: 'write' }, limited)
+        const prove = async (once: AbortSignal): Promise<void> => {
+          await this.#tools.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
+        }
+        // A file of this machine is checked, which may take its time, and not waited for.
+        const isRemote = primary.driver.embedded === undefined
+        await (isRemote ? tryPatiently(this.#tools.clock, prove, limited) : prove(limited))
         return { type: 'probe.passed', id }
       },
       (fault) => ({ type: 'probe.failed', id, fault }),

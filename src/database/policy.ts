@@ -33,6 +33,7 @@ export const times: {
   readonly standbyRetryMs: number
   readonly lateCloseMs: number
   readonly lookMs: number
+  readonly impatientMs: number
 } = {
   backoffBaseMs: 100,
   /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
@@ -53,6 +54,8 @@ export const times: {
   lateCloseMs: 1_000,
   /** How long it is looked whether an unknown COMMIT is there: its caller has waited for QUERY_TIMEOUT already. */
   lookMs: 300,
+  /** A probe that hangs so long is not the only one: a return within 2 s needs a new one before that. */
+  impatientMs: 750,
 }
 
 /** How many journal entries may be left when new writes begin to be held. */

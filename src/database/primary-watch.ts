@@ -6,7 +6,7 @@ import type { ConnectionSettings } from './connection-settings.ts'
 import type { StoreOpener } from './engine-factory.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { PrimaryFacts } from './primary-facts.ts'
-import { Recheck } from './recheck.ts'
+import { Recheck, recheckMs } from './recheck.ts'
 import { heldStores, type State } from './state.ts'
 import type { StoreSteps } from './steps.ts'
 import type { Store } from './store.ts'
@@ -48,7 +48,7 @@ export class PrimaryWatch {
     this.#watched = watched
     this.#resolve = resolve
     this.opener = this.#facts.watching(parts.opener, () => this.changed())
-    this.#recheck = new Recheck(watched.clock, () => this.#lookAgain())
+    this.#recheck = new Recheck(watched.clock, recheckMs, () => this.#lookAgain())
   }
 
   /** The latest that was found about the declared primary; null when it was never reached. */

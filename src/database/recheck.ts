@@ -3,17 +3,22 @@ import type { Clock } from './clock.ts'
 /** How often a primary that lacks something is looked at again: whoever adds it waits no longer, and restarts nothing. */
 export const recheckMs = 5_000
 
+/** How often it is looked whether a secret was rotated, while one is refused: nobody waits for the pause after a refusal. */
+export const rotationMs = 1_000
+
 /** Looks again and again while it is wanted, one look at a time. */
 export class Recheck {
   readonly #clock: Clock
+  readonly #everyMs: number
   readonly #look: () => Promise<void>
   #isWanted = false
   #isLooking = false
   #stop: (() => void) | null = null
 
   /** `look` never rejects. */
-  constructor(clock: Clock, look: () => Promise<void>) {
+  constructor(clock: Clock, everyMs: number, look: () => Promise<void>) {
     this.#clock = clock
+    this.#everyMs = everyMs
     this.#look = look
   }
 
@@ -24,7 +29,7 @@ export class Recheck {
       this.#stop?.()
       this.#stop = null
     } else if (this.#stop === null && !this.#isLooking) {
-      this.#stop = this.#clock.wait(recheckMs, () => void this.#due())
+      this.#stop = this.#clock.wait(this.#everyMs, () => void this.#due())
     }
   }
 

@@ -69,10 +69,7 @@ function probing<S>(
   policy: Policy,
 ): Recovery<S> {
   const { proofs, failures } = recovery
-  // Short tries notice soon that a black hole is gone (a lost SYN is sent again ever later); every fourth is long, for a
-  // primary that is merely slow.
-  const limitMs = failures % 4 === 3 ? policy.connectMs : Math.min(policy.connectMs, policy.timeoutMs)
-  return { step: 'probing', id, until: event.at + limitMs, proofs, failures }
+  return { step: 'probing', id, until: event.at + policy.connectMs, proofs, failures }
 }
 
 /** One committed write may be luck; two, a little apart, are a database. */

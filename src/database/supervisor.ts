@@ -1,4 +1,4 @@
-import type { Facts, Fault } from '../driver/driver.ts'
+import type { Facts, Fault, Role } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
 import { advised } from './advice.ts'
 import { atMost, untilAborted } from './bounded.ts'
@@ -19,6 +19,7 @@ import { Operations } from './operations.ts'
 import { type Policy, times } from './policy.ts'
 import { PrimaryWatch } from './primary-watch.ts'
 import { Retirement } from './retirement.ts'
+import { Rotation } from './rotation.ts'
 import { Runs } from './runs.ts'
 import { isClosed, type Serving, servingOf, unavailable } from './serving.ts'
 import { heldStores, initialState, releasedStores, type State } from './state.ts'
@@ -37,6 +38,8 @@ export interface SupervisorParts {
   readonly settings: ConnectionSettings
   /** The resolution: called anew before each connection attempt, so that a rotated secret file counts. */
   resolve(): Promise<DatabaseConfig>
+  /** Another word as soon as a secret file was written anew. Never rejects. */
+  secretsMark(): Promise<string>
   readonly observe: Observe<DatabaseObservation>
   /** Units of work that may wait or run at once. Asked for each: settings that open nothing anew count at once. */
   maxActiveSessions(): number
@@ -60,6 +63,7 @@ export class Supervisor {
   readonly #doubt: Doubt
   readonly #waiters = new Waiters()
   readonly #watch: PrimaryWatch
+  readonly #rotation: Rotation
   #settings: ConnectionSettings
   #config: DatabaseConfig = nothingResolved
   #policy: Policy
@@ -80,21 +84,15 @@ export class Supervisor {
     this.#policy = policyOf(parts.settings, nothingResolved)
     this.#state = initialState(this.clock.now())
     const resolve = (): Promise<DatabaseConfig> => this.#resolve()
-    const { clock } = this
-    const { gate, steps } = parts
+    const { clock, gate } = this
+    const { steps } = parts
     this.#watch = new PrimaryWatch(parts, this, resolve)
     const { opener } = this.#watch
+    this.#rotation = new Rotation(clock, parts, this, (id) => this.#dispatch({ type: 'due', id }))
     const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const connectMs = (): number => this.#settings.limits.connectMs
-    const operations = new Operations({
-      clock,
-      opener,
-      steps,
-      gate,
-      resolve,
-      connectMs,
-      isReadOnly: (role) => role === 'fallback' && this.writeBar !== null,
-    })
+    const isReadOnly = (role: Role): boolean => role === 'fallback' && this.writeBar !== null
+    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, isReadOnly })
     this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
     this.#retirement = new Retirement(clock, gate, observe)
     // Half of QUERY_TIMEOUT: the verdict on a slow statement is ready when its limit falls.
@@ -206,6 +204,7 @@ export class Supervisor {
       this.#notice(before, event, after)
       this.#runs.match(demandsOf(after))
       this.#watch.changed()
+      this.#rotation.changed()
     }
     for (const store of releasedStores(before, event, after)) this.#retirement.begin(store, this.#graceFor(event))
     if (after !== before) this.#waiters.wake()
@@ -247,6 +246,7 @@ export class Supervisor {
   /** Total: a resolution that fails is one in which nothing is usable. */
   async #resolve(): Promise<DatabaseConfig> {
     try {
+      await this.#rotation.reading()
       this.#config = await this.#parts.resolve()
     } catch (error) {
       this.#observe({ type: 'database.defect', where: 'resolution', error })

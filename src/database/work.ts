@@ -6,7 +6,8 @@ import { faultOf } from './fault-of.ts'
 import type { Kind } from './gate.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { times } from './policy.ts'
-import { refusalOf, statementTimeoutCode } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
+import { isUnknown, mayRerun } from './rerun.ts'
 import type { Serving } from './serving.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
 import { SlowWatch, type Watched } from './slow-watch.ts'
@@ -45,9 +46,7 @@ export interface Work {
 }
 
 /** How far a unit of work has come: what a failure at this point means. */
-interface Progress {
-  phase: Phase
-}
+type Progress = { phase: Phase }
 
 const inStatement: Readonly<Progress> = { phase: 'statement' }
 const inCommit: Readonly<Progress> = { phase: 'commit' }
@@ -71,7 +70,7 @@ interface Earlier {
   readonly error: unknown
 }
 
-/** A lost unit is tried three times at most: where the second fallback of a fallback is lost, more would not help. */
+/** A lost unit is tried three times at most: more would not help. */
 const mostTries = 3
 
 /** Runs work on whatever serves. */
@@ -169,7 +168,7 @@ class WorkRoom implements Work {
     }
   }
 
-  /** After an unknown COMMIT: what is seen in the same database proves that it was committed; not seen, it proves nothing. */
+  /** After an unknown COMMIT: what is seen in the same database was committed; what is not seen may still be. */
   async #found<T>(look: Look<T>, { target }: Store, attempt: string | undefined): Promise<Outcome<T> | null> {
     const { current, clock } = this.#supervisor
     if (current?.store.target.id !== target.id) return null
@@ -309,19 +308,6 @@ class WorkRoom implements Work {
 
 function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
   return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
-}
-
-function isUnknown(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
-}
-
-/** Whether this failure allows another try: it was lost with its store, and what it did is not there, or may be. */
-function mayRerun(fault: Fault, verdict: 'kept' | 'lost', { rerun }: WorkOptions): boolean {
-  if (rerun === 'never' || (fault.ambiguous && rerun !== 'always')) return false
-  // Slow, not lost: it would only be slow again.
-  if (fault.code === statementTimeoutCode && verdict === 'kept') return false
-  if (fault.kind === 'constraint' || fault.kind === 'transient') return false
-  return verdict === 'lost' || fault.kind === 'lost' || fault.kind === 'unreachable'
 }
 
 /**

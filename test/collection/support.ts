@@ -76,6 +76,7 @@ export function openHouse(
     settings: () => settings,
   })
   const supervisor = new Supervisor({
+    secretsMark: async () => '',
     opener,
     gate: new Gate(),
     settings,

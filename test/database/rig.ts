@@ -36,6 +36,8 @@ export interface Rig {
   /** Replaces what `resolve` gives. */
   config: DatabaseConfig
   resolved: number
+  /** Changes when a secret file was written. */
+  secretsMark: string
 }
 
 /** What a test may choose. */
@@ -69,6 +71,7 @@ export function rigOf(options: RigOptions = {}): Rig {
       rig.resolved += 1
       return rig.config
     },
+    secretsMark: async () => rig.secretsMark,
     observe: (observation) => seen.push(observation),
     maxActiveSessions: options.maxActiveSessions ?? (() => 1_000),
     clock,
@@ -76,7 +79,7 @@ export function rigOf(options: RigOptions = {}): Rig {
   })
   const work = createWork(supervisor, (observation) => seen.push(observation))
   const config = options.declared === false ? configOf(null, fallback) : configOf(primary, fallback)
-  const rig: Rig = { clock, primary, fallback, gate, supervisor, work, seen, config, resolved: 0 }
+  const rig: Rig = { clock, primary, fallback, gate, supervisor, work, seen, config, resolved: 0, secretsMark: '' }
   return rig
 }
 

@@ -38,6 +38,7 @@ function roomOf(
   const settings = connectionSettingsOf(resolved.settings)
   const gate = new Gate()
   const supervisor = new Supervisor({
+    secretsMark: async () => '',
     opener: new DatabaseEngineFactory({ entities: [Note], settings: () => settings }),
     gate,
     steps: {
