@@ -49,6 +49,27 @@ export function conformConnections(bench: () => Bench): void {
     }
   })
 
+  test('looks at a database, twice, and makes nothing in it', async (t) => {
+    const { driver } = bench()
+    if (driver.embedded !== undefined) {
+      t.skip('a file of this machine is not looked at by a connection')
+      return
+    }
+    const connection = await (await firstCandidate(bench())).open(AbortSignal.timeout(limits.connectMs))
+    const prove = (proof: 'look' | 'open') =>
+      driver.verify(connection, { role: 'primary', proof }, AbortSignal.timeout(limits.connectMs))
+    const [first, second] = [await prove('look'), await prove('look')]
+    assert.notEqual(first.version, '')
+    assert.notEqual(first.ownTables, 'ours', 'nobody has made our tables there yet')
+    assert.equal(second.ownTables, first.ownTables)
+    for (const { roundTripMs } of [first.insight, second.insight].filter((seen) => seen !== undefined)) {
+      assert.ok(roundTripMs >= 0 && roundTripMs < limits.connectMs)
+    }
+    const opened = await prove('open')
+    assert.equal((await prove('look')).ownTables, opened.ownTables)
+    await connection.close()
+  })
+
   test('leaves nothing open when an opening is aborted', async () => {
     const { driver } = bench()
     const candidate = await firstCandidate(bench())
