@@ -58,7 +58,8 @@ export async function startPgbouncer(
     ...['[databases]', `* = host=127.0.0.1 port=${server.port}`],
     ...['[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir ='],
     ...['auth_type = scram-sha-256', `auth_file = ${join(dir, 'users')}`, `admin_users = ${user}`],
-    ...['pool_mode = transaction', 'default_pool_size = 6', 'max_client_conn = 100'],
+    // Each test has a database of its own: what it leaves idle must not use up the server's connections.
+    ...['pool_mode = transaction', 'default_pool_size = 6', 'max_client_conn = 100', 'server_idle_timeout = 1'],
     ...(options.settings ?? []),
   ]
   await writeFile(join(dir, 'pgbouncer.ini'), `${lines.join('\n')}\n`)
