@@ -58,7 +58,6 @@ interface Failed {
   readonly error: unknown
 }
 
-/** Looks for what an earlier try did. */
 type Look<T> = (session: Session) => Promise<T | null>
 
 type Tried<T> = Failed | { readonly outcome: Outcome<T> }

@@ -190,6 +190,18 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })
 
+  test('a write that is not found after its answer failed to come is told as unknown: it may still be on its way', async (t) => {
+    const proxy = await startProxy(t, server)
+    const database = await server.createDatabase()
+    const service = await start(t, server.url(database, proxy.port))
+    await create(service, 5)
+    void proxy.once(/insert into "feedback"|holdfast_[0-9a-f]{32}/i, 'swallow')
+    const answer = await create(service, 1, 'unknown')
+    assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [503, 'COMMIT_UNKNOWN'])
+    assert.equal(await storeOf(service), primary, 'one connection that fell silent is no outage')
+    assert.deepEqual(await service.end(), { code: 0, signal: null })
+  })
+
   test('a commit whose answer is lost with the database is told as unknown, and is written nowhere else', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
