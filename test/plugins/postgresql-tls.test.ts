@@ -19,7 +19,12 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
     const made = await makeCertificate(cleanup)
     authority = made.authority
     stranger = (await makeCertificate(cleanup)).authority
-    server = await startPostgres(cleanup, { tls: { certificate: made.certificate, key: made.key } })
+    server = await startPostgres(cleanup, {
+      tls: { certificate: made.certificate, key: made.key },
+      hba: ['hostnossl all only_tls 127.0.0.1/32 reject', 'hostssl all only_plain 127.0.0.1/32 reject'],
+    })
+    await server.query('create role only_tls superuser login; create role only_plain superuser login')
+    await server.query("alter role only_tls password 'pw'; alter role only_plain password 'pw'")
     bench = await createBench(driver, { address: async () => server.url(await server.createDatabase()) })
     cleanup.after(() => bench.end())
     file = join(await makeTempDir(cleanup, 'authority'), 'ca.crt')
@@ -69,6 +74,41 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
       ['sslmode=disable&channel_binding=require', '127.0.0.1', 'CHANNEL_BINDING'],
     ]
     for (const [query, host, wanted] of cases) assert.equal(await outcome(query, host), wanted, query.slice(0, 60))
+  })
+
+  test('"allow" and "prefer" take the other way where the server lets this user in by that alone', async () => {
+    for (const [user, mode, wanted] of [
+      ['only_tls', 'allow', true],
+      ['only_tls', 'prefer', true],
+      ['only_tls', 'disable', 'auth'],
+      ['only_plain', 'allow', false],
+      ['only_plain', 'prefer', false],
+      ['only_plain', 'require', 'auth'],
+    ] as const) {
+      const text = `${server.url().replace(/\/\/[^@]*@/, `//${user}:pw@`)}?sslmode=${mode}`
+      const { target } = driver.parse(urlAddress(bench, text), bench.settings)
+      assert.ok(target)
+      const [candidate] = await driver.connect(target, limits)
+      const seen = await candidate?.open(AbortSignal.timeout(3_000)).then(
+        async (connection) => {
+          await connection.close()
+          return 'open' as const
+        },
+        (error: unknown) => driver.classify(error, 'open'),
+      )
+      if (typeof wanted === 'string') {
+        assert.ok(typeof seen === 'object')
+        assert.deepEqual([seen.kind, seen.code], [wanted, '28000'], `${user} ${mode}`)
+        assert.match(seen.hint, /sslmode=require/)
+      } else {
+        assert.equal(seen, 'open', `${user} ${mode}`)
+        const store = await openStore(bench, { target })
+        const found = await store.orm.em.fork().execute('select ssl from pg_stat_ssl where pid = pg_backend_pid()')
+        await store.orm.schema.drop()
+        await store[Symbol.asyncDispose]()
+        assert.deepEqual(found, [{ ssl: wanted }], `${user} ${mode}`)
+      }
+    }
   })
 
   test('a server whose certificate signed itself is told from one whose signer is unknown', async (t) => {
