@@ -1,10 +1,18 @@
 import type { Socket } from 'node:net'
+import { Chain, type Place } from '../database/chain.ts'
 
 /** How many connections may be open. */
 export interface PlaceLimits {
   readonly all: number
   /** From one address other than this machine's; null where a proxy of ours is in front, which is everybody. */
   readonly perAddress: number | null
+}
+
+/** A property of the socket: where it stands while it is not being answered. */
+const standKey: unique symbol = Symbol('stand')
+
+interface Standing extends Socket {
+  [standKey]?: { readonly chain: Chain<Socket>; readonly place: Place<Socket> } | null
 }
 
 /**
@@ -17,8 +25,8 @@ export class Places {
   readonly #dropped: () => void
   readonly #open = new Set<Socket>()
   /** Those without a whole request so far, and those between two; the oldest first. */
-  readonly #silent = new Set<Socket>()
-  readonly #resting = new Set<Socket>()
+  readonly #silent = new Chain<Socket>()
+  readonly #resting = new Chain<Socket>()
   readonly #byAddress = new Map<string, number>()
 
   /** `dropped` is called for each connection that is ended here. */
@@ -40,17 +48,17 @@ export class Places {
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1)
     socket.once('close', () => this.#leave(socket, address))
     this.#makePlace(socket, address)
-    if (!socket.destroyed) this.#silent.add(socket)
+    if (!socket.destroyed) stand(socket, this.#silent)
   }
 
   /** A request came. */
   work(socket: Socket): void {
-    if (!this.#silent.delete(socket)) this.#resting.delete(socket)
+    stand(socket, null)
   }
 
   /** All its requests are answered. */
   rest(socket: Socket): void {
-    if (this.#open.has(socket) && !socket.destroyed) this.#resting.add(socket)
+    if (this.#open.has(socket) && !socket.destroyed) stand(socket, this.#resting)
   }
 
   #makePlace(socket: Socket, address: string): void {
@@ -85,9 +93,16 @@ export class Places {
 
   #forget(socket: Socket): void {
     this.#open.delete(socket)
-    this.#silent.delete(socket)
-    this.#resting.delete(socket)
+    stand(socket, null)
   }
+}
+
+/** Puts it behind the others of a chain, or into none. Where it already stands it keeps its place. */
+function stand(socket: Standing, chain: Chain<Socket> | null): void {
+  const { [standKey]: now } = socket
+  if (chain !== null && now?.chain === chain) return
+  now?.chain.remove(now.place)
+  socket[standKey] = chain === null ? null : { chain, place: chain.add(socket) }
 }
 
 /** Proxies that were not declared come from there too. */
