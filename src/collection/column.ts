@@ -2,7 +2,7 @@ import type { EntityProperty, Platform } from '@mikro-orm/core'
 import type { MikroORM, Value } from '../driver/driver.ts'
 import type { Collection } from './declaration.ts'
 import type { RowEntity } from './entity.ts'
-import { formatInstant } from './instant.ts'
+import { formatInstant, reformatInstant } from './instant.ts'
 import type { FieldValue } from './validator.ts'
 
 /** A column of a collection in one store: how its values go in, and how they come out as JSON. */
@@ -66,6 +66,8 @@ function textOf(raw: unknown): string {
 
 function instantText(raw: unknown, platform: Platform): string {
   if (raw === null || raw === undefined) return 'null'
+  const known = typeof raw === 'string' ? reformatInstant(raw) : null
+  if (known !== null) return `"${known}"`
   // A row that was just written comes as it was encoded; not every platform's `parseDate` takes a date.
   const isDate = typeof raw === 'number' || raw instanceof Date
   const date: unknown = isDate ? raw : platform.parseDate(String(raw))

@@ -23,6 +23,19 @@ function daysIn(year: number, month: number): number {
   return [4, 6, 9, 11].includes(month) ? 30 : 31
 }
 
+const sqlUtc = /^\d{4}-(?:0\d|1[0-2])-[0-3]\d (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,3})?\+00$/
+
+/**
+ * The instant that a database wrote as SQL text at offset zero (`2026-11-20 21:07:05.5+00`), as `toISOString` writes it,
+ * without making a date of it: a page of rows has dozens. Null for any other text.
+ */
+export function reformatInstant(text: string): string | null {
+  // The longest such text is 26 characters; a search in a long one would take long.
+  if (text.length > 26 || !sqlUtc.test(text)) return null
+  const fraction = text.slice(20, -3)
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0')}Z`
+}
+
 const dayMs = 86_400_000
 const twoDigits: readonly string[] = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
 

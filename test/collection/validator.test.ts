@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { formatInstant, parseInstant } from '../../src/collection/instant.ts'
+import { formatInstant, parseInstant, reformatInstant } from '../../src/collection/instant.ts'
 import { Validator } from '../../src/collection/validator.ts'
 import { HoldfastError } from '../../src/errors.ts'
 import { everything, feedback } from './support.ts'
@@ -123,6 +123,31 @@ describe('a body that changes', () => {
 })
 
 describe('an instant', () => {
+  it('that a database wrote at offset zero is the same without a date', () => {
+    const instants = fc.date({
+      min: new Date('0001-01-01T00:00:00Z'),
+      max: new Date('9999-12-31'),
+      noInvalidDate: true,
+    })
+    fc.assert(
+      fc.property(instants, (date) => {
+        const text = date.toISOString()
+        // PostgreSQL leaves zeros at the end of the fraction out, and a fraction of nothing but zeros.
+        const fraction = text.slice(19, 23).replace(/\.?0*$/, '')
+        assert.equal(reformatInstant(`${text.slice(0, 10)} ${text.slice(11, 19)}${fraction}+00`), text)
+      }),
+    )
+    for (const other of [
+      '2026-11-20 21:07:05+01',
+      '2026-11-20 21:07:05.123456+00',
+      '2026-13-20 21:07:05+00',
+      'never',
+      '',
+    ]) {
+      assert.equal(reformatInstant(other), null, other)
+    }
+  })
+
   for (const text of [
     '2026-01-31T12:00:00Z',
     '2024-02-29t00:00:00z',
