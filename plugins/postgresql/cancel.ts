@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
-import pg from 'pg'
-import type { SafeClientConfig } from './client.ts'
+import pg, { type PoolConfig } from 'pg'
 
 /** What a pool has to end before it is closed. */
 export interface Held {
@@ -14,6 +13,11 @@ export interface Held {
 export interface ConnectionKey {
   readonly processId: number
   readonly secretKey: number
+}
+
+/** How the connection was made, and where whatever is open is noted. */
+export interface CancelConfig extends Pick<PoolConfig, 'host' | 'port' | 'ssl' | 'stream'> {
+  readonly clients: Set<Held>
 }
 
 /** Whoever asks has left already: a server that does not listen is not waited for. */
@@ -34,7 +38,7 @@ interface Internals {
  * that one. A reset alone is noticed only when the statement has something to say: until then it holds its locks and its
  * place among the server's connections. Nobody hears whether it was done. Never throws.
  */
-export function cancelStatement(config: SafeClientConfig, { processId, secretKey }: ConnectionKey): void {
+export function cancelStatement(config: CancelConfig, { processId, secretKey }: ConnectionKey): void {
   const { host = '', port = 5432, ssl = false, stream, clients } = config
   const connection = new pg.Connection({ ssl, stream } as pg.ConnectionConfig) as unknown as Internals // See `Internals`.
   const held: Held = { isConnecting: false, evict: () => void connection.stream.destroy() }
