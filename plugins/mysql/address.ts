@@ -57,8 +57,17 @@ function asList(host: string | null): string {
   return text.split(':').length > 2 && !text.startsWith('[') ? `[${text}]` : text
 }
 
-function readUrl(text: string, settings: Settings, tell: Tell): Read | null {
-  const match = /^(?:[a-z][a-z0-9+.-]*):(\/{0,2})([\s\S]*)$/i.exec(text.trim())
+/** How Java's clients say what is to be done with several hosts. */
+const hostWords = /^([a-z][a-z0-9+.-]*:)(?:loadbalance|load-balance|replication|failover|sequential|aurora):(?=\/\/)/i
+
+function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
+  const text = given.trim().replace(hostWords, '$1')
+  if (text !== given.trim()) {
+    const message =
+      'The word before the slashes has no meaning here: several hosts are tried in the order in which they stand.'
+    tell('MYSQL_PARAMETER_UNNEEDED', 'info', 'scheme', message, 'Take the word away.')
+  }
+  const match = /^(?:[a-z][a-z0-9+.-]*):(\/{0,2})([\s\S]*)$/i.exec(text)
   const [slashes, rest] = [match?.[1] ?? '', match?.[2] ?? '']
   const nested = /^[^/?#]*@[a-z][a-z0-9+.-]*:\/\//i.test(rest)
   if (nested || /[a-z][a-z0-9+.-]*:\/\//i.test(rest.replace(/\?.*$/s, ''))) {

@@ -3,7 +3,7 @@ import { type Connection, createConnection } from 'mysql2'
 import { FaultError, faultError, type Phase } from '../../src/driver/driver.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
-import { classify, packetError, rolledBackError, silentError, timeoutError, withPhase } from './faults.ts'
+import { classify, numberOf, packetError, rolledBackError, silentError, timeoutError, withPhase } from './faults.ts'
 import { meanings } from './meanings.ts'
 import { sessionTexts } from './session.ts'
 import { Standing } from './standing.ts'
@@ -16,6 +16,9 @@ export interface RunOptions {
   /** In which phase a loss of the connection happens; by its first word when absent. */
   readonly phase?: Phase | undefined
 }
+
+/** The server's number for a setting that it does not know. */
+const unknownVariable = 1193
 
 /** How long a farewell may take. */
 const farewellMs = 500
@@ -82,8 +85,7 @@ export class SafeClient {
     }, this.#config.connectMs)
     try {
       await this.#shakeHands()
-      const version = this.#connection === null ? null : internals(this.#connection)._handshakePacket?.serverVersion
-      for (const text of sessionTexts(version ?? '', this.#config)) await this.run(text, [], { phase: 'open' })
+      await this.#setSession()
     } catch (error) {
       this.evict()
       throw withPhase(this.#failure ?? error, 'open')
@@ -176,6 +178,17 @@ export class SafeClient {
     connection.on('end', () => this.#end(null))
     this.onGone(() => reject(this.#failure ?? lost()))
     return promise
+  }
+
+  async #setSession(): Promise<void> {
+    const version = this.#connection === null ? null : internals(this.#connection)._handshakePacket?.serverVersion
+    const [text, plain = text] = sessionTexts(version ?? '', this.#config)
+    try {
+      await this.run(text, [], { phase: 'open' })
+    } catch (error) {
+      if (numberOf(error) !== unknownVariable) throw error
+      await this.run(plain, [], { phase: 'open' })
+    }
   }
 
   #send(text: string, values: readonly unknown[], isPrepared: boolean, phase: Phase): Promise<Answer> {

@@ -1,5 +1,6 @@
+import { isIP } from 'node:net'
 import { createPool, type Pool } from 'mysql2'
-import { FaultError, type Limits } from '../../src/driver/driver.ts'
+import { FaultError, faultError, type Limits } from '../../src/driver/driver.ts'
 import { SafeClient } from './client.ts'
 import type { SafeClientConfig } from './client-config.ts'
 import { classify, closedError, exhaustedError, silentError } from './faults.ts'
@@ -52,6 +53,7 @@ export class SafePool {
   /** mysql2's own pool beside this one, made when an application asks for it. What is run on it has no limits of ours. */
   get native(): Pool {
     const { host, port, user, password, database, tls } = this.config
+    if (tls !== null && tls.name !== null && isIP(host) !== 0) throw namelessError()
     this.#native ??= createPool({
       ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
       user,
@@ -194,4 +196,10 @@ export class SafePool {
     const at = this.#waiters.indexOf(waiter)
     if (at >= 0) this.#waiters.splice(at, 1)
   }
+}
+
+/** mysql2 by itself would take a certificate for "localhost" from a host that is a number. */
+function namelessError(): FaultError {
+  const summary = 'The native client cannot check the name in a certificate where the host is an IP address.'
+  return faultError('tls', 'TLS_NAME_UNCHECKED', summary, 'Write the name of the host, or ssl-mode=VERIFY_CA.')
 }

@@ -21,13 +21,13 @@ const afterlifeS = 1
 const sqlMode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 
 /**
- * What each session is set to. Of constants alone: poolers such as ProxySQL follow those, and keep a connection apart for
- * its client where they cannot.
+ * What each session is set to, in the order to try: the first may name what a server does not know. Of constants alone:
+ * poolers such as ProxySQL follow those, and keep a connection apart for its client where they cannot.
  */
 export function sessionTexts(
   version: string,
   { queryMs, transactionMs }: { readonly queryMs: number; readonly transactionMs: number },
-): readonly string[] {
+): readonly [string, ...string[]] {
   const waitS = Math.max(1, Math.ceil(queryMs / 1_000)) + afterlifeS
   const settings = [
     'autocommit = 1',
@@ -37,9 +37,8 @@ export function sessionTexts(
     `innodb_lock_wait_timeout = ${waitS}`,
     `lock_wait_timeout = ${waitS}`,
   ]
-  // A zombie behind a black hole must not hold its locks for hours. MySQL has no such limit.
-  if (/mariadb/i.test(version)) {
-    settings.push(`idle_transaction_timeout = ${Math.max(1, Math.ceil(transactionMs / 1_000))}`)
-  }
-  return [`set session ${settings.join(', ')}`]
+  const text = `set session ${settings.join(', ')}`
+  if (!/mariadb/i.test(version)) return [text]
+  // A zombie behind a black hole must not hold its locks for hours. MySQL has no such limit, nor has what a proxy may hide.
+  return [`${text}, idle_transaction_timeout = ${Math.max(1, Math.ceil(transactionMs / 1_000))}`, text]
 }

@@ -39,6 +39,7 @@ const usable: readonly (readonly [string, object])[] = [
   ['mysql:///d?socketPath=/run/m.sock&user=u&password=p', { shown: '/run/m.sock:3306', user: 'u', codes: [] }],
   ['mysql://h:5433/d?user=u&password=p%26', { shown: 'h:5433', user: 'u', password: 'p&', codes: [] }],
   ['mysql://h/?user=u&database=d', { database: 'd', codes: [] }],
+  ['mysql:replication://h1,h2:6000/d?user=u', { shown: 'h1:3306,h2:6000', codes: ['MYSQL_PARAMETER_UNNEEDED'] }],
   ...(
     [
       ['ssl-mode=DISABLED', 'disabled'],

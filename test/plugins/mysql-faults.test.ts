@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import type { Pool } from 'mysql2'
 import driver from '../../plugins/mysql/mysql.ts'
 import {
   type Bench,
@@ -519,6 +520,16 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
       await server.query('set global read_only = off')
     }
     await insert(plain, 'again')
+  })
+
+  test("the native pool is mysql2's own, and ends with ours", async (t) => {
+    const { store, database } = await openRoom(t)
+    const connection = store.orm.driver.getConnection() as unknown as { getNativeClient(): Promise<Pool> }
+    const native = (await connection.getNativeClient()).promise()
+    const [rows] = await native.query('select ? as one, @@session.character_set_client as letters', [1])
+    assert.deepEqual(rows, [{ one: 1, letters: 'utf8mb4' }])
+    await store.candidate.close(store.orm, 500)
+    await until(async () => (await sessionsOf(database)) === 0, { what: 'the server to be left' })
   })
 
   test('a proof leaves our tables, one identity and no attempt', async () => {
