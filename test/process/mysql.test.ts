@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/mariadb.ts'
 import { type Service, startService } from '../support/process.ts'
@@ -267,6 +270,73 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     }
   })
 
+  test('each way to write the address of this server is understood, and rows land in it', async (t) => {
+    const database = await server.createDatabase()
+    const url = server.url(database)
+    const { user, password } = mariadbUser
+    const secret = encodeURIComponent(password)
+    const rest = url.replace(/^mariadb:/, '')
+    for (const [text, env, code] of [
+      [`jdbc:mariadb://127.0.0.1:${server.port}/${database}?user=${user}&password=${secret}`, {}, 'ADDRESS_REPAIRED'],
+      [`"MYSQL+PYMYSQL:${rest}?charset=utf8mb4"`, {}, 'MYSQL_PARAMETER_UNNEEDED'],
+      [
+        `mysql://${user}:${password.replace(' ', '%20')}@127.0.0.1:${server.port}/${database}`,
+        {},
+        'MYSQL_ADDRESS_REPAIRED',
+      ],
+      [`mysql:${rest.replace('127.0.0.1', '127.0.0.1:1,127.0.0.1')}`, {}, ''],
+      [`mysql2://${user}:${secret}@localhost/${database}?unix_socket=${server.socket}`, {}, ''],
+      ['', partsOf(server, database), ''],
+    ] as const) {
+      const service = await start(t, text, env)
+      const created = await create(service, 5)
+      assert.deepEqual(
+        [created.status, created.headers.get('holdfast-store')],
+        [201, primary],
+        `${text}: ${service.output()}`,
+      )
+      const status = await statusOf(service)
+      if (code !== '') assert.ok(status.includes(code), `${text}: ${status}`)
+      assert.deepEqual(await service.end(), { code: 0, signal: null })
+      for (const shown of [status, service.output()]) assert.ok(!shown.includes(secret) && !shown.includes(password))
+    }
+    assert.deepEqual(await server.query('select count(*) as n from feedback', database), [{ n: 6 }])
+  })
+
+  test('an address that is wrong is told with part and corrected form, and the fallback serves', async (t) => {
+    const secret = 'Zq9-s3cr3t'
+    for (const [text, code, shown] of [
+      [`mysql://u:${secret}@h:99999/d`, 'MYSQL_PORT_INVALID', 'mysql://u:***@h:3306/d'],
+      [`mysql://u:${secret}@h`, 'MYSQL_NAME_MISSING', 'mysql://u:***@h/name'],
+      [`mariadb://u:${secret}@h/d?ssl-mode=always`, 'MYSQL_TLS_MODE', 'VERIFY_IDENTITY'],
+      [`mariadb://u:${secret}@::1/d`, 'MYSQL_HOST_INVALID', 'mysql://u:***@[::1]/d'],
+    ] as const) {
+      const service = await start(t, text)
+      const created = await create(service, 5)
+      assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, fallback], text)
+      const status = await statusOf(service)
+      assert.ok(status.includes(code) && status.includes(shown), `${text}: ${status}`)
+      assert.ok(!(status + service.output()).includes(secret))
+      assert.deepEqual(await service.end(), { code: 0, signal: null })
+    }
+  })
+
+  test('what answers at the port and is no MariaDB is told within the limits', async (t) => {
+    const web = createServer((_req, res) => res.end('hello')).listen(0, '127.0.0.1')
+    const banner = createTcpServer(
+      (socket) => void socket.on('error', () => {}).write('SSH-2.0-OpenSSH_9.2\r\n'),
+    ).listen(0)
+    await Promise.all([once(web, 'listening'), once(banner, 'listening')])
+    t.after(() => void web.close())
+    t.after(() => void banner.close())
+    for (const { port } of [web.address(), banner.address()] as AddressInfo[]) {
+      const service = await start(t, `mysql://u:p@127.0.0.1:${port}/d`)
+      await reach(service, fallback, 5_000)
+      assert.match(await statusOf(service), /"kind": "unreachable"/)
+      assert.deepEqual(await service.end(), { code: 0, signal: null })
+    }
+  })
+
   test('when MariaDB is killed the fallback answers, and when it is back it serves without a restart', async (t) => {
     const database = await server.createDatabase()
     const service = await start(t, server.url(database))
@@ -391,6 +461,19 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })
 })
+
+/** The same in parts. */
+function partsOf({ port }: Mariadb, database: string): Record<string, string> {
+  const { user, password } = mariadbUser
+  return {
+    DATABASE_DRIVER: 'mariadb',
+    DATABASE_HOST: '127.0.0.1',
+    DATABASE_PORT: String(port),
+    DATABASE_USERNAME: user,
+    DATABASE_PASSWORD: password,
+    DATABASE_NAME: database,
+  }
+}
 
 /** All rows, page by page. */
 async function pagesOf(service: Service, path: string, limit: number): Promise<Body[]> {
