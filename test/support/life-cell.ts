@@ -73,7 +73,7 @@ export class LifeCell implements Driven {
   /** Milliseconds from `since` to the first answer of the fallback. */
   async loss(since: number): Promise<number> {
     const what = `the fallback (${this.#moment})`
-    await until(async () => (await storeOf(this.service)) === fallback, { withinMs: 15_000, everyMs: 2, what })
+    await until(async () => (await storeOf(this.service)) === fallback, { withinMs: 15_000, everyMs: 5, what })
     return performance.now() - since
   }
 
@@ -91,7 +91,7 @@ export class LifeCell implements Driven {
     const since = performance.now()
     const wanted = `primary; driver=${this.#server.driver}`
     const what = `the primary (${this.#moment})`
-    await until(async () => (await storeOf(this.service)) === wanted, { withinMs: 15_000, everyMs: 5, what })
+    await until(async () => (await storeOf(this.service)) === wanted, { withinMs: 15_000, everyMs: 20, what })
     return performance.now() - since
   }
 

@@ -31,8 +31,11 @@ export interface Answer {
   readonly at: number
 }
 
-/** Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. */
-export async function drive(t: Cleanup, server: ServerUnderTest): Promise<Driven> {
+/**
+ * Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. `cache`:
+ * a folder for Node's compiled modules, since many are started.
+ */
+export async function drive(t: Cleanup, server: ServerUnderTest, cache: string): Promise<Driven> {
   const [front, database] = await Promise.all([server.front(t), server.createDatabase()])
   await server.query('create table mark (id varchar(80) primary key, note varchar(80) not null)', database)
   const service = await startService(t, {
@@ -41,11 +44,13 @@ export async function drive(t: Cleanup, server: ServerUnderTest): Promise<Driven
       DRIVERS: `sqlite,${server.driver}`,
       DATABASE_URL: front.url(database),
       ADMIN_TOKEN: admin,
+      NODE_COMPILE_CACHE: cache,
       POOL_SIZE: String(poolSize),
       POOL_MAX_OVERFLOW: '0',
       QUERY_TIMEOUT: `${queryTimeoutMs}ms`,
-      CONNECTION_TIMEOUT: '2s',
-      FALLBACK_TIMEOUT: '2s',
+      CONNECTION_TIMEOUT: '10s',
+      // Of the start alone: four processes start at once, on a machine that may do much else.
+      FALLBACK_TIMEOUT: '15s',
       MAX_RETRIES_PRIMARY: '0',
       RATE_LIMIT: '0',
     },

@@ -28,6 +28,7 @@ const holdfast = createHoldfast({
     const { kind, code, summary } = fault ?? {}
     const said = {
       level: 'info',
+      atMs: Math.round(performance.now()),
       event: seen.type,
       ...seen,
       ...(fault === undefined ? {} : { fault: { kind, code, summary } }),

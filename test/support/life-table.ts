@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { LifeCell, moments } from './life-cell.ts'
 import { ask, assertClean, drive, wholePool } from './life-driver.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
-import { type Cleanup, cleanupOf } from './temp.ts'
+import { type Cleanup, cleanupOf, makeTempDir } from './temp.ts'
 import { until } from './until.ts'
 
 /** One way for a server, or the way to it, to fail. */
@@ -67,7 +67,9 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
   describe(`failures of ${name}`, { skip }, () => {
     const cleanup = cleanupOf(after)
     let server: ServerUnderTest
+    let cache: string
     before(async () => {
+      cache = await makeTempDir(cleanup, 'cache')
       server = await start(cleanup)
     })
 
@@ -75,7 +77,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
       test(`${failure.name} at ${moments.join(', ')}: answers go on, and then the pool is whole`, async (t) => {
         // One failure hits all four moments at once, each in a process of its own.
         const cells = await Promise.all(
-          moments.map(async (moment) => new LifeCell(server, await drive(t, server), moment)),
+          moments.map(async (moment) => new LifeCell(server, await drive(t, server, cache), moment)),
         )
         await Promise.all(cells.map((cell) => cell.begin()))
         const actedAt = performance.now()
@@ -97,7 +99,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     }
 
     test('a pool of two that is used up makes others wait and lets the primary be; afterwards it is whole', async (t) => {
-      const driven = await drive(t, server)
+      const driven = await drive(t, server, cache)
       const { service } = driven
       const names = ['one', 'two']
       for (const each of names) await service.send('POST', `/hold/${each}`, undefined)
@@ -126,7 +128,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     })
 
     test("one caller's statement that takes too long is no outage: the others stay on the primary", async (t) => {
-      const driven = await drive(t, server)
+      const driven = await drive(t, server, cache)
       const { service } = driven
       const sleeping = ask(service, 'POST', '/sql', { sql: server.sleep(4) })
       const stores = new Set<string | null>()
