@@ -126,12 +126,12 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     const room = await openRoom(t)
     const { orm } = room.store
     for (let round = 0; round < 3; round += 1) {
-      const inside = orm.em.fork().transactional((em) => em.execute('select sleep(20)'))
+      const inside = orm.em.fork().transactional((em) => em.execute('select sleep(2)'))
       const fault = await faultOf(inside, 'statement')
       assert.deepEqual([fault.kind, fault.code, fault.ambiguous], ['lost', 'QUERY_TIMEOUT', false])
     }
     for (let round = 0; round < 2; round += 1) {
-      assert.equal((await faultOf(orm.em.fork().execute('select sleep(20)'), 'statement')).code, 'QUERY_TIMEOUT')
+      assert.equal((await faultOf(orm.em.fork().execute('select sleep(2)'), 'statement')).code, 'QUERY_TIMEOUT')
     }
     await until(() => assertWhole(room).then(() => true), { what: 'the server to notice who has left' })
   })
