@@ -21,8 +21,8 @@ export interface Tools {
   /** The resolution, anew: a rotated secret file counts at the next attempt. Never rejects. */
   resolve(): Promise<DatabaseConfig>
   connectMs(): number
-  /** Whether a store of this role takes no changes, by the resolution that was last used. */
-  isReadOnly(role: Role): boolean
+  /** Forbids changes where the store is a fallback that takes none. */
+  applyBar(store: Store): void
 }
 
 type Run<K extends Demand<Store>['run']> = Extract<Demand<Store>, { run: K }>
@@ -149,14 +149,10 @@ export class Operations {
     const store = await untilAborted(opening, signal, (late) => void late.close(times.lateCloseMs))
     const prepared = this.#tools.steps.prepare(store)
     await untilAborted(prepared, signal)
-      .then(() => this.#forbidChanges(store))
+      // Only after it is prepared, since its tables have to be made.
+      .then(() => this.#tools.applyBar(store))
       .catch(closing(store))
     return store
-  }
-
-  /** Only after it is prepared, since its tables have to be made: from now on no session changes it, whichever way it tries. */
-  #forbidChanges(store: Store): void {
-    if (this.#tools.isReadOnly(store.role)) store.driver.setReadOnly?.(store.orm, true)
   }
 }
 

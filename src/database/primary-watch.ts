@@ -41,6 +41,7 @@ export class PrimaryWatch {
   readonly #parts: WatchParts
   readonly #watched: Watched
   readonly #resolve: () => Promise<DatabaseConfig>
+  readonly #barred = new WeakSet<Store>()
   #told: WriteBar | null = null
 
   constructor(parts: WatchParts, watched: Watched, resolve: () => Promise<DatabaseConfig>) {
@@ -67,14 +68,22 @@ export class PrimaryWatch {
   changed(): void {
     const { bar } = this
     const { state } = this.#watched
-    for (const store of heldStores(state)) {
-      if (store.role === 'fallback') store.driver.setReadOnly?.(store.orm, bar !== null)
-    }
+    for (const store of heldStores(state)) this.apply(store)
     this.#recheck.want(this.#isLacking(state))
     if (bar === this.#told) return
     const isNews = bar !== 'setting' && this.#told !== 'setting'
     this.#told = bar
     if (isNews) this.#parts.observe({ type: 'fallback.writes', bar })
+  }
+
+  /** From now on no session changes this fallback, whichever way it tries; or all may again. Once its tables are made. */
+  apply(store: Store): void {
+    const isBarred = store.role === 'fallback' && this.bar !== null
+    // One that was never barred is left alone: its address may say itself that it is to be read only.
+    if (isBarred === this.#barred.has(store)) return
+    if (isBarred) this.#barred.add(store)
+    else this.#barred.delete(store)
+    store.driver.setReadOnly?.(store.orm, isBarred)
   }
 
   /** Whether something is missing in the primary that serves, and may be added while it serves. */

@@ -1,4 +1,4 @@
-import type { Facts, Fault, Role } from '../driver/driver.ts'
+import type { Facts, Fault } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
 import { advised } from './advice.ts'
 import { atMost, untilAborted } from './bounded.ts'
@@ -91,8 +91,8 @@ export class Supervisor {
     this.#rotation = new Rotation(clock, parts, this, (id) => this.#dispatch({ type: 'due', id }))
     const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const connectMs = (): number => this.#settings.limits.connectMs
-    const isReadOnly = (role: Role): boolean => role === 'fallback' && this.writeBar !== null
-    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, isReadOnly })
+    const applyBar = (store: Store): void => this.#watch.apply(store)
+    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyBar })
     this.#runs = new Runs(clock, operations, gate, (happening) => this.#dispatch(happening))
     this.#retirement = new Retirement(clock, gate, observe)
     // Half of QUERY_TIMEOUT: the verdict on a slow statement is ready when its limit falls.

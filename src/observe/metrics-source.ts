@@ -14,5 +14,6 @@ export interface MetricsSource {
     readonly store: { readonly shown: Shown; readonly driver: string } | null
   }
   durability(): Durability | null
+  left(): { readonly total: number } | null
   problems(): readonly { readonly severity: string }[]
 }

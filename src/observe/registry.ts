@@ -54,6 +54,10 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
   gauge(registry, 'holdfast_primary_declared', 'Whether a primary is declared, usable or not.', [], (set) => {
     set({}, source.database().declared ? 1 : 0)
   })
+  gauge(registry, 'holdfast_fallback_rows', 'Rows in the fallback that the primary does not have.', [], (set) => {
+    const left = source.left()
+    if (left !== null) set({}, left.total)
+  })
   gauge(registry, 'holdfast_active_sessions', 'Units of work that run, and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })

@@ -21,6 +21,7 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       store: { shown: 'primary', driver: 'sqlite' },
     }),
     durability: () => 'primary',
+    left: () => ({ total: 12 }),
     problems: () => [{ severity: 'warning' }],
     ...source,
   })
@@ -48,6 +49,7 @@ test('state, time in state, sessions, store and durability are there', async (t)
   assert.equal(sampleOf(text, `holdfast_transitions_total{${labels}}`), 1)
   assert.equal(sampleOf(text, 'holdfast_active_sessions'), 4)
   assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
+  assert.equal(sampleOf(text, 'holdfast_fallback_rows'), 12)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_write_durability{durability="primary"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_problems{severity="warning"}'), 1)
@@ -114,7 +116,7 @@ test('composing loads no metrics library and keeps no process alive', async () =
   const code = `import { registerHooks } from 'node:module'
     registerHooks({ load(url, context, next) { if (url.includes('prom-client')) console.log('loaded'); return next(url, context) } })
     const { createMetrics } = await import(${JSON.stringify(url)})
-    const metrics = createMetrics({ version: '1', startedAt: new Date(), database: () => ({}), durability: () => null, problems: () => [] })
+    const metrics = createMetrics({ version: '1', startedAt: new Date(), database: () => ({}), durability: () => null, left: () => null, problems: () => [] })
     metrics.observe({ type: 'connection.dropped', limit: 1 })
     console.log('end')`
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { timeout: 10_000 })
