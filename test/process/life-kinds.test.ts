@@ -223,4 +223,36 @@ describe('kinds of failure, at the start and later, and their mending', { skip: 
     await reach(service, primary)
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })
+
+  test('a primary that comes and goes every second is not followed: after its second loss the fallback stays', async (t) => {
+    const { role, database } = await makeRole()
+    const proxy = await startProxy(t, server)
+    const service = await start(t, { DATABASE_URL: urlOf(role, 'first-Pa55word', database, proxy.port) })
+    await reach(service, primary)
+    const answers = { ok: 0, other: [] as number[] }
+    /** Asks for a second, so that each loss is met by somebody. */
+    const secondOfUse = async (): Promise<void> => {
+      const until = performance.now() + 1_000
+      while (performance.now() < until) {
+        const answer = await service.fetch('/api/feedback?limit=1')
+        await answer.text()
+        if (answer.status === 200) answers.ok += 1
+        else answers.other.push(answer.status)
+      }
+    }
+    for (let times = 0; times < 4; times += 1) {
+      await proxy.refuse()
+      proxy.dropAll()
+      await secondOfUse()
+      await proxy.accept()
+      await secondOfUse()
+    }
+    const changes = service.log().filter(({ event }) => event === 'connection.changed')
+    const served = changes.filter(({ to }) => to === 'PRIMARY_CONNECTED').length
+    // At the start, once at once, and once more at most in the eight seconds: four times without the longer stay.
+    assert.ok(served <= 3, `${served} times on the primary`)
+    assert.deepEqual(answers.other, [], `beside ${answers.ok} answers`)
+    await reach(service, primary, 15_000)
+    assert.deepEqual(await service.end(), { code: 0, signal: null })
+  })
 })
