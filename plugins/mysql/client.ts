@@ -3,7 +3,16 @@ import { type Connection, createConnection } from 'mysql2'
 import { FaultError, faultError, type Phase } from '../../src/driver/driver.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
-import { classify, numberOf, packetError, rolledBackError, silentError, timeoutError, withPhase } from './faults.ts'
+import {
+  classify,
+  numberOf,
+  packetError,
+  rolledBackError,
+  silentError,
+  streamError,
+  timeoutError,
+  withPhase,
+} from './faults.ts'
 import { meanings } from './meanings.ts'
 import { sessionTexts } from './session.ts'
 import { Standing } from './standing.ts'
@@ -122,7 +131,7 @@ export class SafeClient {
    * @throws mysql2's error for what the server refuses; a FaultError that knows its phase for all that loses the connection.
    */
   async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<Answer> {
-    if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    if (this.#isBusy) await this.#turn()
     this.#isBusy = true
     const phase = options.phase ?? this.#phaseOf(text)
     try {
@@ -134,25 +143,46 @@ export class SafeClient {
       this.#standing.noteFailure(error, this.#config.server.rollsBackOnTimeout)
       throw withPhase(error, phase)
     } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#isBusy = false
-      else next()
+      this.#pass()
     }
   }
 
   /** The rows of a statement one by one; the client is busy until they are all read. For `SafeStream` alone. */
-  stream(text: string, values: readonly unknown[], buffered: number): Readable {
-    const connection = this.#connection
-    if (connection === null || this.#isGone || this.#isBusy || this.#standing.isDoomed) throw notSent()
+  async stream(text: string, values: readonly unknown[], buffered: number): Promise<Readable> {
+    if (this.#isBusy) await this.#turn()
     this.#isBusy = true
+    const connection = this.#connection
+    if (connection === null || this.#isGone || this.#standing.isDoomed) {
+      this.#pass()
+      throw this.#standing.isDoomed ? rolledBackError(false) : notSent()
+    }
     const given = values.length === 0 ? {} : { values: [...values] }
     const stream = connection.query({ sql: text, ...given }).stream({ highWaterMark: buffered })
     this.#stream = stream
     stream.once('end', () => {
       this.#stream = null
-      this.#isBusy = false
+      this.#pass()
     })
     return stream
+  }
+
+  /** Waits in line. Behind a stream only for a while: who reads it may himself be waiting for this very statement. */
+  #turn(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#waiting.push(resolve)
+    if (this.#stream === null) return promise
+    const timer = setTimeout(() => {
+      const at = this.#waiting.indexOf(resolve)
+      if (at >= 0) this.#waiting.splice(at, 1)
+      reject(streamError())
+    }, this.#config.queryMs)
+    return promise.finally(() => clearTimeout(timer))
+  }
+
+  #pass(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#isBusy = false
+    else next()
   }
 
   #shakeHands(): Promise<void> {

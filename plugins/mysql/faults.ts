@@ -110,6 +110,17 @@ export function rolledBackError(isCommit: boolean): FaultError {
   return faultError('statement', code, summary, 'Let errors of statements end the transaction.')
 }
 
+/** The protocol sends all rows of a stream before it takes another statement on the same connection. */
+export function streamError(): FaultError {
+  const summary = 'A stream is being read on this connection, and no statement can be run before its end.'
+  return faultError(
+    'statement',
+    'STREAM_OPEN',
+    summary,
+    'Read the stream to its end first, or run it outside of the transaction.',
+  )
+}
+
 /** An answer stood still for too long; the connection is reset. */
 export function timeoutError(phase: Phase): FaultError {
   return new FaultError({

@@ -5,8 +5,8 @@ import { timeoutError, withPhase } from './faults.ts'
 /** Rows by portions, each of which has the limit of a statement. */
 export class SafeStream {
   readonly #client: SafeClient
-  readonly #rows: Readable
-  readonly #next: AsyncIterator<unknown>
+  readonly #rows: Promise<Readable>
+  #next: AsyncIterator<unknown> | null = null
   readonly #queryMs: number
   #isOver = false
 
@@ -14,15 +14,18 @@ export class SafeStream {
     this.#client = client
     this.#queryMs = queryMs
     this.#rows = client.stream(text, values, buffered)
-    this.#next = this.#rows[Symbol.asyncIterator]()
+    // Who asks for rows hears of it.
+    this.#rows.catch(() => {})
   }
 
   /** The next rows; none at the end. @throws FaultError QUERY_TIMEOUT; then the connection is reset. */
   async read(count: number): Promise<readonly unknown[]> {
+    this.#next ??= (await this.#rows)[Symbol.asyncIterator]()
+    const next = this.#next
     const rows: unknown[] = []
     const limit = performance.now() + this.#queryMs
     while (rows.length < count && !this.#isOver) {
-      const { done, value } = await this.#limited(this.#next.next(), limit)
+      const { done, value } = await this.#limited(next.next(), limit)
       this.#isOver = done === true
       if (!this.#isOver) rows.push(value)
     }
@@ -31,9 +34,11 @@ export class SafeStream {
 
   /** Never throws. The server sends all rows or none: a connection whose rows are not all read is reset. */
   async close(): Promise<void> {
+    if (this.#next === null) return
     if (!this.#isOver) this.#client.evict()
-    this.#rows.on('error', () => {})
-    this.#rows.destroy()
+    const rows = await this.#rows
+    rows.on('error', () => {})
+    rows.destroy()
   }
 
   async #limited<T>(work: Promise<T>, limit: number): Promise<T> {

@@ -133,3 +133,17 @@ describe("an application's own entities on a real MariaDB", { skip: noMariadb },
     assert.equal((await orm.schema.getUpdateSchemaSQL({ wrap: false, safe: true })).trim(), '')
   })
 })
+
+test('a MySQL gets its own dialect and collation', async () => {
+  const bench = await createBench(driver, { address: async () => '' })
+  await bench.end()
+  const { target } = driver.parse(urlAddress(bench, 'mysql://u:p@127.0.0.1:1/d'), bench.settings)
+  assert.ok(target)
+  const [candidate] = await driver.connect(target, limits)
+  const facts = { version: '8.4.3', path: null, ephemeral: false, pooled: false, problems: [] }
+  const options = { ...candidate?.orm(facts), contextName: 'mysql-itself', entities: [Shop, Good] }
+  const orm = new MikroORM(options as unknown as Options) // As above.
+  const sql = await orm.schema.getCreateSchemaSQL({ wrap: false })
+  assert.match(sql, /create table `shop` .*`about` mediumtext not null.* collate utf8mb4_0900_bin engine = InnoDB/)
+  assert.equal(orm.em.getPlatform().parseDate('2026-03-29 01:30:00.123').toISOString(), '2026-03-29T01:30:00.123Z')
+})

@@ -352,6 +352,35 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     await assertWhole(room)
   })
 
+  test('a native statement beside a stream of its own transaction has its turn, or is told why it has none', async (t) => {
+    const room = await openRoom(t)
+    const { read } = room.store.statements()
+    // More than a portion of the stream.
+    const many = Array.from({ length: 500 }, (_, at) => note(`n-${at}`))
+    await room.store.orm.em.fork().insertMany(Note, many)
+    await room.store.orm.em.fork().transactional(async (em) => {
+      const all = (async () => {
+        let seen = 0
+        for await (const row of em.stream(Note)) seen += row.id === '' ? 0 : 1
+        return seen
+      })()
+      const counted = read('select count(*) as n from conformance_note', [])
+      assert.deepEqual(await Promise.all([counted, all]), [[{ n: 500 }], 500])
+    })
+    const broken = room.store.orm.em.fork().transactional(async (em) => {
+      for await (const row of em.stream(Note)) {
+        assert.ok(row.id)
+        assert.equal((await faultOf(read('select 1', []), 'statement')).code, 'STREAM_OPEN')
+        break
+      }
+      // Who leaves a stream early leaves the connection: the server would have to send all the rest first.
+      await em.insert(Note, note('never'))
+    })
+    assert.match((await faultOf(broken, 'statement')).kind, /^lost$/)
+    await assertWhole(room)
+    assert.equal(await room.store.orm.em.fork().count(Note), 500)
+  })
+
   test('an idle transaction is ended by the server, and its locks go with it', async (t) => {
     const database = await server.createDatabase()
     const target = targetOf(server.url(database))
