@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
@@ -183,7 +183,11 @@ class Server implements Mariadb {
   }
 
   pause(): void {
+    const pid = this.#child?.pid
     this.#child?.kill('SIGSTOP')
+    // Its threads stop one by one: one of them may answer meanwhile.
+    const limit = performance.now() + 1_000
+    while (pid !== undefined && !isStopped(pid) && performance.now() < limit);
   }
 
   resume(): void {
@@ -216,6 +220,15 @@ class Server implements Mariadb {
     const ended = once(child, 'exit')
     child.kill(signal)
     await ended
+  }
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    const tasks = `/proc/${pid}/task`
+    return readdirSync(tasks).every((task) => /\) [TtZX] /.test(readFileSync(join(tasks, task, 'stat'), 'latin1')))
+  } catch {
+    return true
   }
 }
 
