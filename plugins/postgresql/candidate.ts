@@ -90,6 +90,8 @@ class HostCandidate implements Candidate {
   }
 
   async #connect(way: Way, signal: AbortSignal): Promise<SafeClient> {
+    // Finding the ways reads files, and an abort that has come meanwhile comes no second time.
+    signal.throwIfAborted()
     const client = new SafeClient(this.#config(way, new Set()))
     const aborted = Promise.withResolvers<never>()
     const onAbort = (): void => {

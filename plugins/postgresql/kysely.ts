@@ -147,6 +147,7 @@ class Lease implements DatabaseConnection {
   readonly #echo: ((text: string) => void) | undefined
   #isOver = false
   #isRunning = false
+  #isAimedAt = false
 
   constructor(client: SafeClient, pool: SafePool, echo: ((text: string) => void) | undefined) {
     this.client = client
@@ -162,6 +163,8 @@ class Lease implements DatabaseConnection {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    // What aims at this connection may arrive late, and would hit whoever has it next.
+    if (this.#isAimedAt) this.client.evict()
     this.client.release()
   }
 
@@ -218,7 +221,9 @@ class Lease implements DatabaseConnection {
     const control = new SafeClient(this.#pool.config)
     try {
       await control.connect()
-      if (this.#isRunning) await control.run(text, [processId])
+      if (!this.#isRunning) return
+      this.#isAimedAt = true
+      await control.run(text, [processId])
     } finally {
       control.evict()
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { raw } from '@mikro-orm/core'
+import { CompiledQuery } from 'kysely'
 import driver from '../../plugins/postgresql/postgresql.ts'
 import { type Bench, type BenchStore, createBench, Note, note, openStore } from '../../src/driver/conformance-bench.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -108,6 +109,33 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     assert.equal((await faultOf(streaming(), 'statement')).code, 'QUERY_TIMEOUT')
     await stopped()
     await assertWhole(room)
+  })
+
+  test("a connection whose statement is cancelled from outside is nobody else's afterwards", async (t) => {
+    const { orm } = (await openRoom(t)).store
+    const kysely = orm.em.fork().getKysely()
+    const numbers: number[] = []
+    for (const inflightQueryAbortStrategy of ['cancel query', 'kill session'] as const) {
+      const [row] = await orm.em.fork().execute<{ pid: number }[]>('select pg_backend_pid() as pid')
+      numbers.push(row?.pid ?? 0)
+      const over = new AbortController()
+      const sleeping = kysely.executeQuery(CompiledQuery.raw('select pg_sleep(0.3)'), {
+        signal: over.signal,
+        inflightQueryAbortStrategy,
+      })
+      const refused = assert.rejects(sleeping)
+      await until(
+        async () =>
+          (await server.query(`select query from pg_stat_activity where pid = ${row?.pid}`))[0]?.query ===
+          'select pg_sleep(0.3)',
+      )
+      over.abort()
+      await refused
+      const left = `select count(*)::int as n from pg_stat_activity where pid = ${row?.pid}`
+      await until(async () => (await server.query(left))[0]?.n === 0, { what: 'its connection to be gone' })
+    }
+    assert.equal(new Set(numbers).size, 2)
+    await assertPool({ orm })
   })
 
   test('a connection that is silent is asked for every half minute', {
