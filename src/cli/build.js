@@ -16,7 +16,6 @@ const external = [
   'better-sqlite3',
   'dataloader',
   'tinyglobby',
-  '@mikro-orm/mysql',
   'thread-stream',
   // What pg takes where somebody installed it, or where there are no sockets.
   'pg-native',
