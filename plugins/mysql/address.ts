@@ -1,8 +1,18 @@
-import { type Address, type Parsed, type Problem, Secret, type Settings } from '../../src/driver/driver.ts'
-import { decode, type Pieces, splitAddress } from './address-split.ts'
-import { type HostsReading, readHosts } from './hosts.ts'
+import {
+  type Address,
+  decodePart,
+  type Host,
+  type HostsReading,
+  type Parsed,
+  type Pieces,
+  type Problem,
+  readHosts,
+  Secret,
+  type Settings,
+  splitAddress,
+} from '../../src/driver/driver.ts'
 import { readParameters, type Wishes } from './parameters.ts'
-import { corrected, formatHost, type Host, type MysqlTarget, type Tell, type Tls } from './target.ts'
+import { corrected, defaultPort, formatHost, type MysqlTarget, type Tell, type Tls } from './target.ts'
 
 /** No server takes longer ones. */
 const nameLimit = 64
@@ -11,6 +21,18 @@ const nameLimit = 64
 const shareLeastMs = 1_000
 
 const example = 'mysql://user:***@host:3306/name'
+
+/** Parameters that may stand for a part of the address. */
+const partParameters = {
+  host: ['host', 'socket', 'unixsocket', 'socketpath', 'localsocket'],
+  database: ['database', 'db', 'dbname'],
+}
+
+const hostCodes = {
+  HOST_MISSING: 'MYSQL_HOST_MISSING',
+  HOST_INVALID: 'MYSQL_HOST_INVALID',
+  PORT_INVALID: 'MYSQL_PORT_INVALID',
+} as const
 
 /** What the text or the parts say, before it is judged as a whole. */
 interface Read {
@@ -42,7 +64,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Mysql
 function readParts(address: Extract<Address, { form: 'parts' }>, settings: Settings): Read {
   const { host, port, username, password, name } = address
   return {
-    hosts: readHosts(asList(host), null, port === null ? null : String(port)),
+    hosts: readHosts(asList(host), null, port === null ? null : String(port), defaultPort),
     user: username,
     password,
     database: name,
@@ -74,7 +96,7 @@ function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
     tellTwo(rest, nested, tell)
     return null
   }
-  const split = splitAddress(rest)
+  const split = splitAddress(rest, partParameters)
   if ('unclear' in split) {
     const { character, position } = split.unclear
     const message = `The password holds "${character}" at position ${position}, and the address can be read in more than one way.`
@@ -86,9 +108,9 @@ function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
   const wishes = noWishes(settings)
   readParameters(pieces.query, wishes, tell)
   const hosts = readPlaces(pieces, wishes)
-  const user = wishes.user ?? (pieces.user === null || pieces.user === '' ? null : decode(pieces.user).text)
+  const user = wishes.user ?? (pieces.user === null || pieces.user === '' ? null : decodePart(pieces.user).text)
   const password = wishes.password ?? passwordOf(pieces)
-  const database = wishes.database ?? (pieces.database === null ? null : decode(pieces.database).text)
+  const database = wishes.database ?? (pieces.database === null ? null : decodePart(pieces.database).text)
   const read: Read = { hosts, user, password, database, wishes }
   if (slashes !== '//') tellSlashes(slashes, read, tell)
   else if (!('defect' in hosts)) tellRepairs(pieces, read, tell)
@@ -97,12 +119,12 @@ function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
 
 /** A socket that the address names wins over its host, as in every client of MySQL: the host is then "localhost". */
 function readPlaces(pieces: Pieces, { socket, host, port }: Wishes): HostsReading {
-  if (socket !== null) return readHosts('', socket, null)
-  return readHosts(pieces.hosts, host, port)
+  if (socket !== null) return readHosts('', socket, null, defaultPort)
+  return readHosts(pieces.hosts, host, port, defaultPort)
 }
 
 function passwordOf({ password }: Pieces): Secret | null {
-  return password === null ? null : new Secret(decode(password).text)
+  return password === null ? null : new Secret(decodePart(password).text)
 }
 
 function noWishes(settings: Settings): Wishes {
@@ -148,9 +170,9 @@ function tellSlashes(slashes: string, read: Read, tell: Tell): void {
 
 function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
   const password = pieces.password ?? ''
-  const isUneven = !decode(password).isExact || /\s/.test(password)
+  const isUneven = !decodePart(password).isExact || /\s/.test(password)
   if (!pieces.isRepaired && !isUneven) return
-  const characters = [...new Set(password.match(/[@/?#\s]/g) ?? []), ...(decode(password).isExact ? [] : ['%'])]
+  const characters = [...new Set(password.match(/[@/?#\s]/g) ?? []), ...(decodePart(password).isExact ? [] : ['%'])]
   const named = characters.map((one) => `"${one}"`).join(', ')
   const codes = characters.map((one) => `"${encodeURIComponent(one)}" for "${one}"`).join(', ')
   const message = `The password holds ${named === '' ? 'a character' : named} unencoded; it is taken as it stands.`
@@ -169,7 +191,7 @@ function judge(read: Read, address: Address, settings: Settings, tell: Tell): My
   const { hosts, user, database, wishes } = read
   if ('defect' in hosts) {
     const { code, part, message } = hosts.defect
-    tell(code, 'error', part, message, `Write ${shownOf(read)}`)
+    tell(hostCodes[code], 'error', part, message, `Write ${shownOf(read)}`)
     return null
   }
   const name = database ?? ''

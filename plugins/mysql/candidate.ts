@@ -2,6 +2,7 @@ import {
   type Candidate,
   type Connection,
   type Facts,
+  type Host,
   isolatedOrmOptions,
   type Limits,
   type MikroORM,
@@ -16,7 +17,7 @@ import { collationOf } from './platform.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { unknownServer } from './session.ts'
-import { formatHost, type Host, type MysqlTarget } from './target.ts'
+import { formatHost, type MysqlTarget } from './target.ts'
 import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
 
 /** After the pool is closed MikroORM has nothing left to wait for. */

@@ -1,5 +1,4 @@
-import { Secret } from '../../src/driver/driver.ts'
-import { decode } from './address-split.ts'
+import { decodePart, Secret } from '../../src/driver/driver.ts'
 import type { Tell, Tls } from './target.ts'
 import { jsonMode, modeOf, modesTold, switchMode, type TlsWish, wishTls } from './tls-words.ts'
 
@@ -157,8 +156,8 @@ export function readParameters(query: string, wishes: Wishes, tell: Tell): void 
   for (const pair of query.split('&').slice(0, 100)) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
-    const written = decode(equals < 0 ? pair : pair.slice(0, equals)).text
-    const value = equals < 0 ? '' : decode(pair.slice(equals + 1)).text
+    const written = decodePart(equals < 0 ? pair : pair.slice(0, equals)).text
+    const value = equals < 0 ? '' : decodePart(pair.slice(equals + 1)).text
     // ssl-mode, ssl_mode and sslMode are one.
     const name = written.toLowerCase().replace(/[-_]/g, '')
     if (seen.has(name)) {

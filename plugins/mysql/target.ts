@@ -1,15 +1,16 @@
-import type { Origin, Secret, Severity, Target } from '../../src/driver/driver.ts'
+import {
+  formatHost as format,
+  type Host,
+  type Origin,
+  type Secret,
+  type Severity,
+  type Target,
+} from '../../src/driver/driver.ts'
 import type { MysqlProblemCode } from './codes.ts'
 
 /** TLS as the clients of MySQL mean it, from the least to the most. */
 export const tlsModes = ['disabled', 'preferred', 'required', 'verify_ca', 'verify_identity'] as const
 export type TlsMode = (typeof tlsModes)[number]
-
-/** One server: a name, an address, or the file of a Unix socket (it begins with `/`). */
-export interface Host {
-  readonly host: string
-  readonly port: number
-}
 
 /** What the connection is encrypted with. Each text is a path or, when it begins with `-----BEGIN`, the thing itself. */
 export interface Tls {
@@ -48,11 +49,9 @@ export type Tell = (
 /** The port where none is given. */
 export const defaultPort = 3306
 
-/** `host:port` as it is written in an address. */
+/** `host:port` as it is written in an address; a socket has no port. */
 export function formatHost({ host, port }: Host): string {
-  if (host.startsWith('/')) return encodeURIComponent(host)
-  const name = host.includes(':') ? `[${host}]` : host
-  return port === defaultPort ? name : `${name}:${port}`
+  return format({ host, port: host.startsWith('/') ? defaultPort : port }, defaultPort)
 }
 
 /** The pieces of an address that may be shown. */

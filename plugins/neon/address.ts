@@ -1,6 +1,6 @@
-import type { Address, Parsed, Problem, Settings, Severity } from '../../src/driver/driver.ts'
+import type { Address, Host, Parsed, Problem, Settings, Severity } from '../../src/driver/driver.ts'
 import { parseAddress as parsePostgresql } from '../postgresql/address.ts'
-import { databaseId, defaultPort, type Host, type PostgresqlTarget } from '../postgresql/target.ts'
+import { databaseId, defaultPort, type PostgresqlTarget } from '../postgresql/target.ts'
 import type { NeonProblemCode } from './codes.ts'
 import { readProxy } from './proxy.ts'
 import { type Endpoint, endpointOf, type NeonTarget, outerPort, urlOf, webSocketPort } from './target.ts'

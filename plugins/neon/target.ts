@@ -1,4 +1,5 @@
-import { defaultPort, type Host, type PostgresqlTarget } from '../postgresql/target.ts'
+import type { Host } from '../../src/driver/driver.ts'
+import { defaultPort, type PostgresqlTarget } from '../postgresql/target.ts'
 
 /** Where a WebSocket is opened. */
 export interface Endpoint {

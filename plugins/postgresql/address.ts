@@ -1,12 +1,22 @@
-import { type Address, type Parsed, type Problem, Secret, type Settings } from '../../src/driver/driver.ts'
-import { decode, type Pieces, splitAddress } from './address-split.ts'
-import { type HostsReading, readHosts } from './hosts.ts'
+import {
+  type Address,
+  decodePart,
+  type Host,
+  type HostsReading,
+  type Parsed,
+  type Pieces,
+  type Problem,
+  readHosts,
+  Secret,
+  type Settings,
+  splitAddress,
+} from '../../src/driver/driver.ts'
 import { readParameters, type Wishes } from './parameters.ts'
 import {
   corrected,
   databaseId,
+  defaultPort,
   formatHost,
-  type Host,
   type Pooled,
   type PostgresqlTarget,
   type Tell,
@@ -20,6 +30,15 @@ const nameLimitBytes = 63
 const shareLeastMs = 1_000
 
 const example = 'postgresql://user:***@host:5432/name'
+
+/** Parameters that may stand for a part of the address. */
+const partParameters = { host: ['host'], database: ['dbname'] }
+
+const hostCodes = {
+  HOST_MISSING: 'POSTGRESQL_HOST_MISSING',
+  HOST_INVALID: 'POSTGRESQL_HOST_INVALID',
+  PORT_INVALID: 'POSTGRESQL_PORT_INVALID',
+} as const
 
 /** What the text or the parts say, before it is judged as a whole. */
 interface Read {
@@ -53,7 +72,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Postg
 function readParts(address: Extract<Address, { form: 'parts' }>, settings: Settings): Read {
   const { host, port, username, password, name } = address
   return {
-    hosts: readHosts(asList(host), null, port === null ? null : String(port)),
+    hosts: readHosts(asList(host), null, port === null ? null : String(port), defaultPort),
     user: username,
     password,
     database: name,
@@ -76,7 +95,7 @@ function readUrl(text: string, settings: Settings, tell: Tell): Read | null {
     tellTwo(rest, nested, tell)
     return null
   }
-  const split = splitAddress(rest)
+  const split = splitAddress(rest, partParameters)
   if ('unclear' in split) {
     const { character, position } = split.unclear
     const message = `The password holds "${character}" at position ${position}, and the address can be read in more than one way.`
@@ -93,10 +112,10 @@ function readUrl(text: string, settings: Settings, tell: Tell): Read | null {
   const { pieces } = split
   const wishes = noWishes(settings)
   readParameters(pieces.query, wishes, tell)
-  const hosts = readHosts(pieces.hosts, wishes.host, wishes.port)
-  const user = wishes.user ?? (pieces.user === null || pieces.user === '' ? null : decode(pieces.user).text)
+  const hosts = readHosts(pieces.hosts, wishes.host, wishes.port, defaultPort)
+  const user = wishes.user ?? (pieces.user === null || pieces.user === '' ? null : decodePart(pieces.user).text)
   const password = wishes.password ?? passwordOf(pieces)
-  const database = wishes.database ?? (pieces.database === null ? null : decode(pieces.database).text)
+  const database = wishes.database ?? (pieces.database === null ? null : decodePart(pieces.database).text)
   const read: Read = { hosts, user, password, database, wishes }
   if (slashes !== '//') tellSlashes(slashes, read, tell)
   else if (!('defect' in hosts)) tellRepairs(pieces, read, tell)
@@ -104,7 +123,7 @@ function readUrl(text: string, settings: Settings, tell: Tell): Read | null {
 }
 
 function passwordOf({ password }: Pieces): Secret | null {
-  return password === null ? null : new Secret(decode(password).text)
+  return password === null ? null : new Secret(decodePart(password).text)
 }
 
 function noWishes(settings: Settings): Wishes {
@@ -161,9 +180,9 @@ function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
     return
   }
   const password = pieces.password ?? ''
-  const isUneven = !decode(password).isExact || /\s/.test(password)
+  const isUneven = !decodePart(password).isExact || /\s/.test(password)
   if (!pieces.isRepaired && !isUneven) return
-  const characters = [...new Set(password.match(/[@/?#\s]/g) ?? []), ...(decode(password).isExact ? [] : ['%'])]
+  const characters = [...new Set(password.match(/[@/?#\s]/g) ?? []), ...(decodePart(password).isExact ? [] : ['%'])]
   const named = characters.map((one) => `"${one}"`).join(', ')
   const codes = characters.map((one) => `"${encodeURIComponent(one)}" for "${one}"`).join(', ')
   const message = `The password holds ${named === '' ? 'a character' : named} unencoded; it is taken as it stands.`
@@ -182,7 +201,7 @@ function judge(read: Read, address: Address, settings: Settings, tell: Tell): Po
   const { hosts, user, database, wishes } = read
   if ('defect' in hosts) {
     const { code, part, message } = hosts.defect
-    tell(code, 'error', part, message, `Write ${shownOf(read)}`)
+    tell(hostCodes[code], 'error', part, message, `Write ${shownOf(read)}`)
     return null
   }
   const name = database ?? ''

@@ -2,6 +2,7 @@ import {
   type Candidate,
   type Connection,
   type Facts,
+  type Host,
   isolatedOrmOptions,
   type Limits,
   type MikroORM,
@@ -14,7 +15,7 @@ import { classify } from './faults.ts'
 import { PgConnection } from './pg-connection.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { formatHost, type Host, type PostgresqlTarget, type SessionWish } from './target.ts'
+import { formatHost, type PostgresqlTarget, type SessionWish } from './target.ts'
 import { type FindWays, tcpWays, type Way } from './ways.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */

@@ -1,5 +1,4 @@
-import { Secret } from '../../src/driver/driver.ts'
-import { decode } from './address-split.ts'
+import { decodePart, Secret } from '../../src/driver/driver.ts'
 import { type SessionWish, sessionWishes, type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What the query of an address wishes. */
@@ -117,8 +116,8 @@ export function readParameters(query: string, wishes: Wishes, tell: Tell): void 
   for (const pair of query.split('&').slice(0, 100)) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals)).text.toLowerCase()
-    const value = equals < 0 ? '' : decode(pair.slice(equals + 1)).text
+    const name = decodePart(equals < 0 ? pair : pair.slice(0, equals)).text.toLowerCase()
+    const value = equals < 0 ? '' : decodePart(pair.slice(equals + 1)).text
     if (seen.has(name))
       tell(
         'POSTGRESQL_PARAMETER_INVALID',

@@ -1,15 +1,16 @@
-import type { Origin, Secret, Severity, Target } from '../../src/driver/driver.ts'
+import {
+  formatHost as format,
+  type Host,
+  type Origin,
+  type Secret,
+  type Severity,
+  type Target,
+} from '../../src/driver/driver.ts'
 import type { PostgresqlProblemCode } from './codes.ts'
 
 /** TLS as libpq means it. */
 export const tlsModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 export type TlsMode = (typeof tlsModes)[number]
-
-/** One server: a name, an address, or the folder of a Unix socket (it begins with `/`). */
-export interface Host {
-  readonly host: string
-  readonly port: number
-}
 
 /** What the connection is encrypted with. Each text is a path or, when it begins with `-----BEGIN`, the thing itself. */
 export interface Tls {
@@ -78,9 +79,8 @@ export function databaseId(hosts: readonly Host[], database: string): string {
 export const defaultPort = 5432
 
 /** `host:port` as it is written in an address. */
-export function formatHost({ host, port }: Host): string {
-  const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? encodeURIComponent(host) : host
-  return port === defaultPort ? name : `${name}:${port}`
+export function formatHost(host: Host): string {
+  return format(host, defaultPort)
 }
 
 /** The pieces of an address that may be shown. */

@@ -1,5 +1,6 @@
+import type { Host } from '../../src/driver/driver.ts'
 import type { SafeClientConfig } from './client.ts'
-import type { Host, PostgresqlTarget } from './target.ts'
+import type { PostgresqlTarget } from './target.ts'
 import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
 
 /** One way to reach a host: what it adds to the configuration of a client. */

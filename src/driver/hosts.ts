@@ -1,34 +1,42 @@
 import { isIPv6 } from 'node:net'
-import { decode } from './address-split.ts'
-import type { MysqlProblemCode } from './codes.ts'
-import { defaultPort, formatHost, type Host } from './target.ts'
+import { decodePart } from './address-split.ts'
+
+/** One server: a name, an address, or the path of a Unix socket (it begins with `/`). */
+export interface Host {
+  readonly host: string
+  readonly port: number
+}
+
+/** What is wrong with a host; a driver puts its own name before it. */
+export type HostDefectCode = 'HOST_MISSING' | 'HOST_INVALID' | 'PORT_INVALID'
 
 /** What is wrong with a list of hosts. The sentences hold nothing that may be a secret. */
 export interface HostDefect {
-  readonly code: MysqlProblemCode
+  readonly code: HostDefectCode
   readonly part: 'host' | 'port'
   readonly message: string
   /** The hosts as they should be written. */
   readonly hosts: string
 }
 
+/** What became of a list of hosts. */
 export type HostsReading = { readonly hosts: readonly [Host, ...Host[]] } | { readonly defect: HostDefect }
 
 /** More than any cluster has; each costs the time of an attempt. */
 const hostsMax = 16
 
 /**
- * Reads `host[:port],...`. `names` are those of the parameter `host`, which count where the list is empty; `ports` those
- * of the parameter `port`: one serves all.
+ * Reads `host[:port],...` as libpq does, in the order to try. `names` are those of the parameter `host`, which count where
+ * the list is empty; `ports` those of the parameter `port`: one serves all. Pure, total.
  */
-export function readHosts(list: string, names: string | null, ports: string | null): HostsReading {
+export function readHosts(list: string, names: string | null, ports: string | null, defaultPort: number): HostsReading {
   if (/\s/.test(list)) return invalid('host', 'The host holds a blank.', 'host')
   const texts = list === '' && names !== null ? names.split(',').map(bare) : list.split(',')
   if (texts.length > hostsMax) return invalid('host', `The address names more than ${hostsMax} hosts.`, 'host')
   const given = ports?.split(',') ?? []
   const hosts: Host[] = []
   for (const [index, text] of texts.entries()) {
-    const read = readHost(text, given.length === 1 ? given[0] : given[index])
+    const read = readHost(text, given.length === 1 ? given[0] : given[index], defaultPort)
     if ('defect' in read) return read
     hosts.push(read)
   }
@@ -44,34 +52,38 @@ function bare(name: string): string {
 
 const missing: { readonly defect: HostDefect } = {
   defect: {
-    code: 'MYSQL_HOST_MISSING',
+    code: 'HOST_MISSING',
     part: 'host',
-    message: 'The address names neither a host nor a socket.',
+    message: 'The address names no host.',
     hosts: 'host',
   },
 }
 
-function readHost(text: string, portGiven: string | undefined): Host | { readonly defect: HostDefect } {
+function readHost(
+  text: string,
+  portGiven: string | undefined,
+  defaultPort: number,
+): Host | { readonly defect: HostDefect } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
   if (bracketed !== null) {
     const inside = bracketed[1] ?? ''
     if (!isIPv6(inside)) return invalid('host', 'What stands in brackets is no IPv6 address.', '[::1]')
-    return withPort(inside, bracketed[2] ?? portGiven)
+    return withPort(inside, bracketed[2] ?? portGiven, defaultPort)
   }
   const colons = text.split(':').length - 1
-  if (colons > 1) return severalColons(text)
+  if (colons > 1) return severalColons(text, defaultPort)
   const colon = text.indexOf(':')
-  const name = decode(colon < 0 ? text : text.slice(0, colon)).text
+  const name = decodePart(colon < 0 ? text : text.slice(0, colon)).text
   if (name === '') return missing
   const isSocket = name.startsWith('/')
   if (!isSocket && !/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name)) {
     return invalid('host', 'The host holds a character that no host name has.', 'host')
   }
   if (name.length > 253 || name.includes('\0')) return invalid('host', 'The host is longer than any name.', 'host')
-  return withPort(name, colon < 0 ? portGiven : text.slice(colon + 1))
+  return withPort(name, colon < 0 ? portGiven : text.slice(colon + 1), defaultPort)
 }
 
-function severalColons(text: string): { readonly defect: HostDefect } {
+function severalColons(text: string, defaultPort: number): { readonly defect: HostDefect } {
   const message = "An IPv6 address stands in brackets: only so can its colons be told from the port's."
   // The last group may be the port that stands there most often.
   const port = text.endsWith(`:${defaultPort}`) ? text.slice(0, -`:${defaultPort}`.length) : ''
@@ -80,24 +92,35 @@ function severalColons(text: string): { readonly defect: HostDefect } {
   const last = text.lastIndexOf(':')
   const before = text.slice(0, last)
   if (isIPv6(before)) return invalid('host', message, `[${before}]:${text.slice(last + 1).replace(/\D/g, '')}`)
-  return invalid('host', 'The host has more than one colon, and is no IPv6 address.', 'host:3306')
+  return invalid('host', 'The host has more than one colon, and is no IPv6 address.', `host:${defaultPort}`)
 }
 
-function withPort(host: string, text: string | undefined): Host | { readonly defect: HostDefect } {
+function withPort(host: string, text: string | undefined, defaultPort: number): Host | { readonly defect: HostDefect } {
   if (text === undefined || text === '') return { host, port: defaultPort }
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return { host, port }
   // Letters there may be a password whose "@" was lost: they are not shown.
   const shown = /^\d{1,5}$/.test(text) ? `The port ${text} is` : 'The port is'
   const defect = `${shown} no number from 1 to 65535.`
-  return invalid('port', defect, `${formatHost({ host, port: defaultPort })}:${defaultPort}`, 'MYSQL_PORT_INVALID')
+  return invalid(
+    'port',
+    defect,
+    `${formatHost({ host, port: defaultPort }, defaultPort)}:${defaultPort}`,
+    'PORT_INVALID',
+  )
 }
 
 function invalid(
   part: 'host' | 'port',
   message: string,
   hosts: string,
-  code: MysqlProblemCode = 'MYSQL_HOST_INVALID',
+  code: HostDefectCode = 'HOST_INVALID',
 ): { readonly defect: HostDefect } {
   return { defect: { code, part, message, hosts } }
+}
+
+/** `host:port` as it is written in an address; the port only where it is another than the usual one. */
+export function formatHost({ host, port }: Host, defaultPort: number): string {
+  const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? encodeURIComponent(host) : host
+  return port === defaultPort ? name : `${name}:${port}`
 }

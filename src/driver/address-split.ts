@@ -19,24 +19,38 @@ export type Split =
   | { readonly pieces: Pieces }
   | { readonly unclear: { readonly character: string; readonly position: number } }
 
+/** Parameters, in lower case and without `-` and `_`, that stand for a part: where one is given the part may be missing. */
+export interface PartParameters {
+  readonly host: readonly string[]
+  readonly database: readonly string[]
+}
+
 const oneHost = /^(?:[\w.-]+|\[[0-9a-f:.]+(?:%[\w.-]+)?\]|(?:%2f[\w.%-]*))?(?::\d{1,5})?$/i
 
 /** Whether what follows an `@` can be hosts, a database and parameters. */
-function isPlausible(tail: string): boolean {
+function isPlausible(tail: string, parameters: PartParameters): boolean {
   const match = /^([^/?#@]*)(?:\/([^/?#@]*))?(?:\?([^#]*))?$/.exec(tail)
   if (match === null) return false
   const [, hosts = '', database = '', query = ''] = match
-  const isNamed = database !== '' || /(?:^|&)dbname=/.test(query)
-  const isPlaced = hosts !== '' || /(?:^|&)host=/.test(query)
+  const isNamed = database !== '' || hasParameter(query, parameters.database)
+  const isPlaced = hosts !== '' || hasParameter(query, parameters.host)
   return isNamed && isPlaced && hosts.split(',').every((host) => oneHost.test(host))
 }
 
-/** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. */
-export function splitAddress(rest: string): Split {
+/** By its letters alone: `unix_socket`, `unix-socket` and `unixSocket` are one. */
+function hasParameter(query: string, names: readonly string[]): boolean {
+  return query.split('&').some((pair) => {
+    const equals = pair.indexOf('=')
+    return equals > 0 && names.includes(pair.slice(0, equals).toLowerCase().replace(/[-_]/g, ''))
+  })
+}
+
+/** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. Pure, total. */
+export function splitAddress(rest: string, parameters: PartParameters): Split {
   const ats = positions(rest, '@')
   if (ats.length === 0) return { pieces: withUser(null, null, rest, false) }
   const strict = strictAt(rest)
-  const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1)))
+  const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1), parameters))
   if (strict !== null && plausible.includes(strict)) return { pieces: atPosition(rest, strict) }
   const [first, ...more] = plausible
   if (first !== undefined && more.length === 0) return { pieces: atPosition(rest, first) }
@@ -85,7 +99,7 @@ function positions(text: string, character: string): readonly number[] {
 }
 
 /** The text with its escapes taken out; `isExact` false where a `%` begins none and was taken as it stands. */
-export function decode(text: string): { readonly text: string; readonly isExact: boolean } {
+export function decodePart(text: string): { readonly text: string; readonly isExact: boolean } {
   try {
     return { text: decodeURIComponent(text), isExact: true }
   } catch {
