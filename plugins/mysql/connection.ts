@@ -2,12 +2,12 @@ import type { Configuration } from '@mikro-orm/core'
 import { MariaDbDriver, MySqlConnection, MySqlDriver } from '@mikro-orm/mariadb'
 import type { DatabaseConnection, MysqlDialect } from 'kysely'
 import type { Pool } from 'mysql2'
+import type { ConnectionHooks } from '../../src/driver/driver.ts'
 import { closedError } from './faults.ts'
-import { type Hooks, SafeDialect } from './kysely.ts'
+import { SafeDialect } from './kysely.ts'
 import { SafeMariaDbPlatform, SafeMySqlPlatform } from './platform.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { type Scope, transactionScope } from './scope.ts'
 
 type Transactional = MySqlConnection['transactional']
 type TransactionalOptions = NonNullable<Parameters<Transactional>[1]>
@@ -50,7 +50,7 @@ export class SafeMySqlConnection extends MySqlConnection {
     const pool = this.#makePool()
     this.#pool = pool
     pools.set(this, pool)
-    return new SafeDialect(pool, this.#hooks(), pool.limits.echo)
+    return new SafeDialect(pool, this.#hooks())
   }
 
   /** mysql2's own pool, made when it is first asked for. What is run on it has no limits but those that the caller sets. */
@@ -68,16 +68,7 @@ export class SafeMySqlConnection extends MySqlConnection {
     if (options.ctx !== undefined) return super.transactional(work, options)
     await this.ensureConnection()
     if (this.#pool === null) throw closedError()
-    const scope: Scope = { pool: this.#pool, begun: null, client: null }
-    const joined: typeof work = async (trx) => {
-      scope.client = scope.begun
-      try {
-        return await work(trx)
-      } finally {
-        scope.client = null
-      }
-    }
-    return transactionScope.run(scope, () => super.transactional(joined, options))
+    return this.#pool.transactions.around(work, (joined) => super.transactional(joined, options))
   }
 
   override async close(force?: boolean): Promise<void> {
@@ -86,7 +77,7 @@ export class SafeMySqlConnection extends MySqlConnection {
   }
 
   /** An application's own hooks. */
-  #hooks(): Hooks {
+  #hooks(): ConnectionHooks {
     return {
       onCreate: hook(this.options.onCreateConnection ?? this.config.get('onCreateConnection')),
       onReserve: hook(this.options.onReserveConnection ?? this.config.get('onReserveConnection')),

@@ -96,11 +96,6 @@ export function silentError(): FaultError {
   return new FaultError({ ...meanings.silent, code: 'CONNECTION_TIMEOUT', ambiguous: false, cause: null })
 }
 
-/** The lease of a connection is over: the statement would run on somebody else's. */
-export function overError(): FaultError {
-  return faultError('statement', 'TRANSACTION_OVER', 'The transaction is over.', 'Begin another one.')
-}
-
 /** The server rolled the transaction back, and what comes after would be committed one by one. */
 export function rolledBackError(isCommit: boolean): FaultError {
   const summary = isCommit

@@ -1,7 +1,7 @@
-import { type Driver, defineDriver, type Inspection } from '../../src/driver/driver.ts'
+import { type Driver, defineDriver, type Inspection, loadClient, missingClient } from '../../src/driver/driver.ts'
 import { parseAddress } from './address.ts'
 import { classify } from './faults.ts'
-import { loadClient, missingClient } from './load-client.ts'
+import { clientPart } from './load-client.ts'
 import { MysqlConnection } from './mysql-connection.ts'
 import { schemaLock } from './schema-lock.ts'
 import { statements } from './statements.ts'
@@ -55,13 +55,13 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
   },
   parse: parseAddress,
   async inspect(target): Promise<Inspection> {
-    const missing = await missingClient(target)
+    const missing = await missingClient(clientPart, target)
     return { problems: [...missing, ...(await tlsProblems(target))], path: null }
   },
   describe: ({ hosts, database }) => `mysql ${hosts.map(formatHost).join(',')}/${database}`,
   classify,
   async connect(target, limits) {
-    const { createCandidates } = await loadClient()
+    const { createCandidates } = await loadClient(clientPart)
     return createCandidates(target, limits)
   },
   async verify(connection, want, signal) {

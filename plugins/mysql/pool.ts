@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { createPool, type Pool } from 'mysql2'
-import { FaultError, faultError, type Limits } from '../../src/driver/driver.ts'
+import { FaultError, faultError, type LeasingPool, type Limits, TransactionScope } from '../../src/driver/driver.ts'
 import { SafeClient } from './client.ts'
 import type { SafeClientConfig } from './client-config.ts'
 import { classify, closedError, exhaustedError, silentError } from './faults.ts'
@@ -26,7 +26,8 @@ interface Waiter {
  * The connections of one ORM. Our own, not mysql2's: that one has no limit for a wait, keeps a place in its line for
  * whoever has left, and says nothing of errors that come before a connection is there, which then end the process.
  */
-export class SafePool {
+export class SafePool implements LeasingPool<SafeClient> {
+  readonly transactions: TransactionScope<SafeClient> = new TransactionScope()
   readonly limits: Limits
   readonly config: SafeClientConfig
   /** Those that have a place: open, or being opened. */

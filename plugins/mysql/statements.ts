@@ -4,7 +4,6 @@ import type { RunOptions, SafeClient } from './client.ts'
 import { numberOf } from './faults.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { transactionAround } from './scope.ts'
 
 /** Native statements, prepared once per connection: values never become part of a text. */
 export const statements: Statements = {
@@ -14,7 +13,7 @@ export const statements: Statements = {
       read: async (sql, values): Promise<readonly Row[]> => (await run(pool, sql, values, 'statement')).rows,
       write: async (sql, values): Promise<Written> => {
         // Outside of a transaction it is its own COMMIT.
-        const phase = transactionAround(pool) === null ? 'commit' : 'statement'
+        const phase = pool.transactions.current === null ? 'commit' : 'statement'
         const { rows, changed } = await run(pool, sql, values, phase)
         return { rows, changed }
       },
@@ -28,7 +27,7 @@ async function run(
   values: readonly Value[],
   phase: 'statement' | 'commit',
 ): Promise<Answer> {
-  const joined = transactionAround(pool)
+  const joined = pool.transactions.current
   pool.limits.echo?.(sql)
   const bound = values.map(bindable)
   if (joined !== null) return await runOn(joined, sql, bound, { phase })

@@ -1,4 +1,5 @@
-import { type ClientPart, clientPart } from '../postgresql/load-client.ts'
+import type { ClientPart } from '../../src/driver/driver.ts'
+import { clientPart } from '../postgresql/load-client.ts'
 
 /** The part of this driver that needs the clients: PostgreSQL's, and those of WebSockets. */
 export const webSocketPart: ClientPart<typeof import('./ways.ts')> = {

@@ -2,10 +2,11 @@ import {
   type Driver,
   defineDriver,
   type Inspection,
+  loadClient,
+  missingClient,
   type SettingDeclaration,
   type SettingDeclarations,
 } from '../../src/driver/driver.ts'
-import { loadClient, missingClient } from '../postgresql/load-client.ts'
 import { driver as postgresql } from '../postgresql/postgresql.ts'
 import { formatHost } from '../postgresql/target.ts'
 import { tlsProblems } from '../postgresql/tls.ts'

@@ -2,11 +2,11 @@ import type { Configuration } from '@mikro-orm/core'
 import { PostgreSqlConnection, PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { CompiledQuery, type DatabaseConnection, type PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
+import type { ConnectionHooks } from '../../src/driver/driver.ts'
 import { closedError } from './faults.ts'
-import { type Hooks, SafeDialect } from './kysely.ts'
+import { SafeDialect } from './kysely.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { type Scope, transactionScope } from './scope.ts'
 
 type Transactional = PostgreSqlConnection['transactional']
 type TransactionalOptions = NonNullable<Parameters<Transactional>[1]>
@@ -45,7 +45,7 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
     const pool = this.#makePool(this.mapOptions({}).types)
     this.#pool = pool
     pools.set(this, pool)
-    return new SafeDialect(pool, this.#hooks(), pool.limits.echo)
+    return new SafeDialect(pool, this.#hooks())
   }
 
   /** pg's own pool. What is run on it has no limits but those that the caller sets. */
@@ -63,16 +63,7 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
     if (options.ctx !== undefined) return super.transactional(work, options)
     await this.ensureConnection()
     if (this.#pool === null) throw closedError()
-    const scope: Scope = { pool: this.#pool, begun: null, client: null }
-    const joined: typeof work = async (trx) => {
-      scope.client = scope.begun
-      try {
-        return await work(trx)
-      } finally {
-        scope.client = null
-      }
-    }
-    return transactionScope.run(scope, () => super.transactional(joined, options))
+    return this.#pool.transactions.around(work, (joined) => super.transactional(joined, options))
   }
 
   override async close(force?: boolean): Promise<void> {
@@ -81,7 +72,7 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
   }
 
   /** An application's own hooks, and the session context of MikroORM, as the stock connection composes them. */
-  #hooks(): Hooks {
+  #hooks(): ConnectionHooks {
     const onCreate = this.options.onCreateConnection ?? this.config.get('onCreateConnection')
     const own = this.options.onReserveConnection ?? this.config.get('onReserveConnection')
     if (this.config.get('sessionContext') !== 'connection') return { onCreate: hook(onCreate), onReserve: hook(own) }

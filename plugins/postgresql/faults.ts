@@ -98,11 +98,6 @@ export function closedError(): FaultError {
   return new FaultError({ ...meanings.closed, code: 'POOL_CLOSED', ambiguous: false, cause: null })
 }
 
-/** The lease of a connection is over: the statement would run on somebody else's. */
-export function overError(): FaultError {
-  return faultError('statement', 'TRANSACTION_OVER', 'The transaction is over.', 'Begin another one.')
-}
-
 /** PostgreSQL answers the COMMIT of a failed transaction with the tag ROLLBACK, and no error. */
 export function rolledBackError(): FaultError {
   return faultError(

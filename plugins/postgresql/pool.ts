@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import { FaultError, type Limits } from '../../src/driver/driver.ts'
+import { FaultError, type LeasingPool, type Limits, TransactionScope } from '../../src/driver/driver.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
 import { classify, closedError, isRefusal, silentError } from './faults.ts'
 
@@ -22,7 +22,8 @@ export interface PoolParts {
 }
 
 /** The connections of one ORM. */
-export class SafePool {
+export class SafePool implements LeasingPool<SafeClient> {
+  readonly transactions: TransactionScope<SafeClient> = new TransactionScope()
   readonly native: pg.Pool
   readonly limits: Limits
   readonly config: SafeClientConfig
@@ -70,6 +71,11 @@ export class SafePool {
       const isSilent = fault.code === 'POOL_EXHAUSTED' && [...this.config.clients].some((client) => client.isConnecting)
       throw isSilent ? silentError(error) : new FaultError({ ...fault, ambiguous: false })
     }
+  }
+
+  /** Gives a connection back, which is destroyed unless it is idle. */
+  release(client: SafeClient): void {
+    client.release()
   }
 
   /**

@@ -4,7 +4,6 @@ import type { RunOptions, SafeClient } from './client.ts'
 import { staleError } from './faults.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { transactionAround } from './scope.ts'
 
 /** Native statements, prepared by name where connections are not shared by a pooler. */
 export const statements: Statements = {
@@ -18,7 +17,7 @@ export const statements: Statements = {
           pool,
           sql,
           values,
-          transactionAround(pool) === null ? 'commit' : 'statement',
+          pool.transactions.current === null ? 'commit' : 'statement',
         )
         return { rows, changed: rowCount ?? 0 }
       },
@@ -32,7 +31,7 @@ async function run(
   values: readonly Value[],
   phase: 'statement' | 'commit',
 ): Promise<QueryResult> {
-  const joined = transactionAround(pool)
+  const joined = pool.transactions.current
   const { echo } = pool.limits
   if (echo !== undefined) echo(sql)
   if (joined !== null) return await runJoined(joined, pool, sql, values, { name: pool.nameOf(sql), phase })

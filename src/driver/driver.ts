@@ -17,12 +17,25 @@ export type { Origin, Problem, Severity } from '../config/problem.ts'
 export { Secret } from '../config/secret.ts'
 export type { FaultCondition, Settings } from '../config/settings.ts'
 export { decodePart, type PartParameters, type Pieces, type Split, splitAddress } from './address-split.ts'
+export { type ClientPart, loadClient, missingClient } from './client-part.ts'
 export type { Fault, FaultKind, Phase } from './fault.ts'
 export { FaultError } from './fault.ts'
 export { formatHost, type Host, type HostDefect, type HostDefectCode, type HostsReading, readHosts } from './hosts.ts'
+export {
+  type Aim,
+  type ConnectionHooks,
+  createLeaseDriver,
+  Lease,
+  type LeasedClient,
+  type LeaseParts,
+  type LeasingPool,
+  type Portions,
+  type TransactionWords,
+} from './lease.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './orm.ts'
 export { isolatedOrmOptions } from './orm-options.ts'
 export { faultError, readError } from './read-error.ts'
+export { TransactionScope } from './transaction-scope.ts'
 
 /** The contract generation that this release speaks. */
 export const contractGeneration = 1
