@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import pg, { type PoolConfig } from 'pg'
+import { guardMessages } from './framing.ts'
 
 /** What a pool has to end before it is closed. */
 export interface Held {
@@ -41,6 +42,7 @@ interface Internals {
 export function cancelStatement(config: CancelConfig, { processId, secretKey }: ConnectionKey): void {
   const { host = '', port = 5432, ssl = false, stream, clients } = config
   const connection = new pg.Connection({ ssl, stream } as pg.ConnectionConfig) as unknown as Internals // See `Internals`.
+  guardMessages(connection)
   const held: Held = { isConnecting: false, evict: () => void connection.stream.destroy() }
   const timer = setTimeout(() => held.evict(), cancelMs)
   clients.add(held)

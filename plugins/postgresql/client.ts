@@ -4,6 +4,7 @@ import pg, { type PoolConfig, type QueryResult } from 'pg'
 import { faultError, type Phase } from '../../src/driver/driver.ts'
 import { cancelStatement, type Held } from './cancel.ts'
 import { rolledBackError, withPhase } from './faults.ts'
+import { guardMessages } from './framing.ts'
 
 /** What a client is made with, beside what pg itself takes. */
 export interface SafeClientConfig extends PoolConfig {
@@ -47,7 +48,11 @@ interface Internals {
   readonly processID: number | null
   readonly secretKey: number | null
   getTransactionStatus(): 'I' | 'T' | 'E' | null
+  readonly saslSession?: { readonly mechanism: string } | null
   _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void
+  _handleAuthSASLFinal(message: object): void
+  _handleAuthCleartextPassword(message: object): void
+  _handleAuthMD5Password(message: object): void
 }
 
 /**
@@ -66,6 +71,7 @@ export class SafeClient extends pg.Client {
     super(config)
     this.#config = config
     config.clients.add(this)
+    guardMessages(internals(this).connection)
     this.once('end', () => config.clients.delete(this))
     internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       if (parameterName === 'server_version') this.#version = parameterValue
@@ -188,11 +194,31 @@ export class SafeClient extends pg.Client {
 
   /** pg takes whatever the server offers; where binding is required, an offer without it is refused. */
   _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void {
-    this.#isBound = message.mechanisms.includes('SCRAM-SHA-256-PLUS')
-    if (!this.#config.requiresBinding || this.#isBound) {
-      stockSasl.call(this, message)
-      return
-    }
+    if (!this.#config.requiresBinding || message.mechanisms.includes(boundMechanism))
+      stock._handleAuthSASL.call(this, message)
+    else this.#refuseUnbound()
+  }
+
+  /** Only now the server has shown that it knows the password, too, and sees the same certificate. */
+  _handleAuthSASLFinal(message: object): void {
+    const isOffered = internals(this).saslSession?.mechanism === boundMechanism
+    stock._handleAuthSASLFinal.call(this, message)
+    this.#isBound = isOffered && internals(this).saslSession === null
+  }
+
+  /** The password itself would go to whoever holds the other end of the channel. */
+  _handleAuthCleartextPassword(message: object): void {
+    if (this.#config.requiresBinding) this.#refuseUnbound()
+    else stock._handleAuthCleartextPassword.call(this, message)
+  }
+
+  /** As good as the password to whoever holds the other end. */
+  _handleAuthMD5Password(message: object): void {
+    if (this.#config.requiresBinding) this.#refuseUnbound()
+    else stock._handleAuthMD5Password.call(this, message)
+  }
+
+  #refuseUnbound(): void {
     internals(this).connection.emit('error', this.#unbound())
     this.evict()
   }
@@ -256,7 +282,10 @@ function isEnd(error: unknown): boolean {
 
 const isCommit = /^\s*(?:commit|end)\b/i
 
-const stockSasl = (pg.Client.prototype as unknown as Internals)._handleAuthSASL // Not in its types.
+const stock = pg.Client.prototype as unknown as Internals // Not in its types.
+
+/** The one that binds the password to the channel. */
+const boundMechanism = 'SCRAM-SHA-256-PLUS'
 
 function internals(client: SafeClient): Internals {
   return client as unknown as Internals // See `Internals`.

@@ -74,6 +74,7 @@ function stateMeaning(code: string, phase: Phase): Meaning {
 function inPhase(meant: Meaning, phase: Phase): Meaning {
   if (phase !== 'open') return meant
   if (meant === meanings.aborted) return meanings.silent
+  if (meant === meanings.garbled) return meanings.notPostgres
   return meant === meanings.lost || meant === meanings.terminated ? meanings.unreachable : meant
 }
 

@@ -13,6 +13,8 @@ type Known =
   | 'noHost'
   | 'silent'
   | 'notPostgres'
+  | 'garbled'
+  | 'tooLarge'
   | 'starting'
   | 'behind'
   | 'waited'
@@ -57,6 +59,16 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'unreachable',
     'What answers at the address is no PostgreSQL.',
     'Check the port: a web server may listen there.',
+  ),
+  garbled: meaning(
+    'lost',
+    'What the server sent is no message of PostgreSQL; the connection was ended.',
+    'It is opened anew; look at what stands between here and the database.',
+  ),
+  tooLarge: meaning(
+    'lost',
+    'The rows of one answer would take half of the memory of this process; the connection was ended.',
+    'Read fewer rows at a time, or give the process more memory (--max-old-space-size).',
   ),
   starting: meaning('unreachable', 'PostgreSQL is starting up or shutting down.', 'Wait; it is tried again.'),
   behind: meaning(
@@ -246,6 +258,8 @@ export const byNode: Readonly<Record<string, Meaning>> = {
   ECONNABORTED: meanings.lost,
   ETIMEDOUT: meanings.lost,
   EPIPE: meanings.lost,
+  PROTOCOL_BROKEN: meanings.garbled,
+  ANSWER_TOO_LARGE: meanings.tooLarge,
   ERR_STREAM_DESTROYED: meanings.lost,
   ERR_STREAM_WRITE_AFTER_END: meanings.lost,
   EMFILE: meanings.capacity,
