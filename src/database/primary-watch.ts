@@ -43,6 +43,7 @@ export class PrimaryWatch {
   readonly #resolve: () => Promise<DatabaseConfig>
   readonly #barred = new WeakSet<Store>()
   #told: WriteBar | null = null
+  #looking: AbortController | null = null
 
   constructor(parts: WatchParts, watched: Watched, resolve: () => Promise<DatabaseConfig>) {
     this.#parts = parts
@@ -70,6 +71,8 @@ export class PrimaryWatch {
     const { state } = this.#watched
     for (const store of heldStores(state)) this.apply(store)
     this.#recheck.want(this.#isLacking(state))
+    // Whoever closes must not wait for it, and the next primary is another one.
+    if (state.name !== 'PRIMARY_CONNECTED') this.#looking?.abort(new Error('The primary does not serve any more.'))
     if (bar === this.#told) return
     const isNews = bar !== 'setting' && this.#told !== 'setting'
     this.#told = bar
@@ -96,8 +99,9 @@ export class PrimaryWatch {
   async #lookAgain(): Promise<void> {
     const { clock, settings } = this.#watched
     const tooLong = (): Error => new Error('Looking again took longer than a connection may.')
-    const limited = limitedSignal(clock, settings.limits.connectMs, undefined, tooLong)
     const looked = this.#watched.state
+    this.#looking = new AbortController()
+    const limited = limitedSignal(clock, settings.limits.connectMs, this.#looking.signal, tooLong)
     try {
       const { primary } = await this.#resolve()
       if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
@@ -107,6 +111,7 @@ export class PrimaryWatch {
     } catch {
       if (looked.name === 'PRIMARY_CONNECTED') await this.#watched.suspect(looked.store)
     } finally {
+      this.#looking = null
       limited.end()
     }
   }

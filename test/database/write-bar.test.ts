@@ -97,6 +97,15 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
+  test('closing waits for no look that hangs, and leaves nothing of it', async () => {
+    const rig = await onPrimary('absent')
+    rig.primary.script = ['hangs']
+    const { opened } = rig.primary.calls
+    await rig.clock.advance(recheckMs)
+    assert.equal(rig.primary.calls.opened, opened + 1, 'it is looked at')
+    await end(rig)
+  })
+
   test('rights that are given while it is away count when it is back', async () => {
     const rig = await onPrimary('absent')
     await lose(rig)
