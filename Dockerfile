@@ -22,7 +22,7 @@ ENV NODE_ENV=production
 ENV DATA_DIR=/data
 # A heap that may grow without end is collected late: the same work then holds twice the memory. Raise it at will.
 # And no signal opens a debugger.
-ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=512 --disable-sigusr1"
+ENV NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=512 --disable-sigusr1"
 WORKDIR /app
 COPY --from=packages /packages/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
