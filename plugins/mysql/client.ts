@@ -14,7 +14,7 @@ import {
   withPhase,
 } from './faults.ts'
 import { meanings } from './meanings.ts'
-import { sessionTexts } from './session.ts'
+import { sessionTexts, withoutLimit } from './session.ts'
 import { Standing } from './standing.ts'
 import { checkIdentity, internals, resetSocket } from './wire.ts'
 
@@ -43,6 +43,8 @@ export class SafeClient {
   #failure: unknown = null
   #isGone = false
   #isBusy = false
+  /** True when the server itself ends what runs for too long. */
+  #isLimited = false
   readonly #standing = new Standing()
   #stream: Readable | null = null
   readonly #waiting: (() => void)[] = []
@@ -157,9 +159,11 @@ export class SafeClient {
       throw this.#standing.isDoomed ? rolledBackError(false) : notSent()
     }
     const given = values.length === 0 ? {} : { values: [...values] }
-    const stream = connection.query({ sql: text, ...given }).stream({ highWaterMark: buffered })
+    const sql = this.#isLimited ? withoutLimit(text) : text
+    const stream = connection.query({ sql, ...given }).stream({ highWaterMark: buffered })
     this.#stream = stream
     stream.once('end', () => {
+      if (this.#stream !== stream) return
       this.#stream = null
       this.#pass()
     })
@@ -170,13 +174,14 @@ export class SafeClient {
   #turn(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#waiting.push(resolve)
-    if (this.#stream === null) return promise
-    const timer = setTimeout(() => {
+    // Again and again: the stream may have begun after the wait.
+    const timer = setInterval(() => {
       const at = this.#waiting.indexOf(resolve)
-      if (at >= 0) this.#waiting.splice(at, 1)
+      if (this.#stream === null || at < 0) return
+      this.#waiting.splice(at, 1)
       reject(streamError())
     }, this.#config.queryMs)
-    return promise.finally(() => clearTimeout(timer))
+    return promise.finally(() => clearInterval(timer))
   }
 
   #pass(): void {
@@ -215,6 +220,7 @@ export class SafeClient {
     const [text, plain = text] = sessionTexts(version ?? '', this.#config)
     try {
       await this.run(text, [], { phase: 'open' })
+      this.#isLimited = text !== plain
     } catch (error) {
       if (numberOf(error) !== unknownVariable) throw error
       await this.run(plain, [], { phase: 'open' })
@@ -263,7 +269,11 @@ export class SafeClient {
   #end(error: unknown): void {
     if (this.#isGone) return
     this.#isGone = true
-    this.#stream?.destroy(error instanceof Error ? error : lost())
+    const stream = this.#stream
+    this.#stream = null
+    stream?.destroy(error instanceof Error ? error : lost())
+    // A stream that is broken off has no end at which it would let the next one go on.
+    if (stream !== null) this.#pass()
     for (const listener of this.#whenGone.splice(0)) listener()
   }
 

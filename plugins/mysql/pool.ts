@@ -33,6 +33,8 @@ export class SafePool implements LeasingPool<SafeClient> {
   /** Those that have a place: open, or being opened. */
   readonly #members = new Set<SafeClient>()
   readonly #opening = new Set<SafeClient>()
+  /** Those that say goodbye: they have a place still, and nobody gets them any more. */
+  readonly #leaving = new Set<SafeClient>()
   /** The one that was used last is last, and is used next: so the others grow old and are closed. */
   readonly #idle: SafeClient[] = []
   readonly #waiters: Waiter[] = []
@@ -157,8 +159,9 @@ export class SafePool implements LeasingPool<SafeClient> {
   #retire(client: SafeClient): void {
     this.#timers.delete(client)
     const at = this.#idle.indexOf(client)
-    if (at < 0 || this.#members.size <= this.limits.poolSize) return
+    if (at < 0 || this.#members.size - this.#leaving.size <= this.limits.poolSize) return
     this.#idle.splice(at, 1)
+    this.#leaving.add(client)
     void client.end()
   }
 
@@ -186,6 +189,7 @@ export class SafePool implements LeasingPool<SafeClient> {
 
   #forget(client: SafeClient): void {
     if (!this.#members.delete(client)) return
+    this.#leaving.delete(client)
     clearTimeout(this.#timers.get(client))
     this.#timers.delete(client)
     const at = this.#idle.indexOf(client)

@@ -11,7 +11,7 @@ export function unknownServer(): ServerFacts {
   return { packetBytes: null, rollsBackOnTimeout: false }
 }
 
-/** How much longer than QUERY_TIMEOUT a statement that nobody waits for any more may hold its place in a line of locks. */
+/** How much longer than QUERY_TIMEOUT a statement that nobody waits for any more may run, or hold its place in a line of locks. */
 const afterlifeS = 1
 
 /**
@@ -39,6 +39,13 @@ export function sessionTexts(
   ]
   const text = `set session ${settings.join(', ')}`
   if (!/mariadb/i.test(version)) return [text]
-  // A zombie behind a black hole must not hold its locks for hours. MySQL has no such limit, nor has what a proxy may hide.
-  return [`${text}, idle_transaction_timeout = ${Math.max(1, Math.ceil(transactionMs / 1_000))}`, text]
+  const idleS = Math.max(1, Math.ceil(transactionMs / 1_000))
+  // A zombie behind a black hole must not hold its locks for hours; and a server notices that a caller has left only when
+  // it has something to say. MySQL has no such limits for what writes, nor has what a proxy may hide.
+  return [`${text}, idle_transaction_timeout = ${idleS}, max_statement_time = ${waitS}`, text]
+}
+
+/** The same statement without the limit of its session: of a stream each portion has one, and the whole may take long. */
+export function withoutLimit(text: string): string {
+  return `set statement max_statement_time = 0 for ${text}`
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { CompiledQuery } from 'kysely'
 import type { Pool } from 'mysql2'
 import driver from '../../plugins/mysql/mysql.ts'
 import {
@@ -134,6 +135,30 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
       assert.equal((await faultOf(orm.em.fork().execute('select sleep(2)'), 'statement')).code, 'QUERY_TIMEOUT')
     }
     await until(() => assertWhole(room).then(() => true), { what: 'the server to notice who has left' })
+  })
+
+  test('what took too long is ended at the server soon after, alone and in a transaction; a long stream is not', async (t) => {
+    const { store, database } = await openRoom(t)
+    const endless = "select benchmark(2000000000, md5('x')) as done"
+    const where = `db = '${database}' and info like '%benchmark%' and id <> connection_id()`
+    const left = `select count(*) as n from information_schema.processlist where ${where}`
+    const alone = faultOf(store.orm.em.fork().execute(endless), 'statement')
+    const inside = faultOf(
+      store.orm.em.fork().transactional((em) => em.execute(endless)),
+      'statement',
+    )
+    for (const fault of await Promise.all([alone, inside])) assert.equal(fault.code, 'QUERY_TIMEOUT')
+    const isLeft = async () => Number((await server.query(left))[0]?.n) === 0
+    await until(isLeft, { withinMs: 5_000, what: 'the server to end them' })
+    // Longer than that, row by row, each of which fills a packet.
+    const rows = Array.from({ length: 12 }, (_, at) => `select ${at} as at`).join(' union all ')
+    const text = `select at, sleep(0.25) as slept, repeat('x', 40000) as filling from (${rows}) as rows_of_it`
+    const slow = CompiledQuery.raw(text)
+    const streaming = performance.now()
+    let seen = 0
+    for await (const _ of store.orm.em.fork().getKysely().getExecutor().stream(slow, 1)) seen += 1
+    assert.equal(seen, 12)
+    assert.ok(performance.now() - streaming > 2_000, 'it took longer than the server lets a statement run')
   })
 
   test('a pool of two is whole after each of its connections was killed by the server', async (t) => {
