@@ -11,7 +11,10 @@ interface Unit {
 /** A unit of work that is being watched. */
 export type Watched = Place<Unit>
 
-/** Notices work that has waited for long, with one coarse timer for all of it and none while nothing runs. */
+/**
+ * Notices work that has waited for long, with one timer for all of it: it stands at the oldest, and that one has mostly
+ * ended when it falls. What a probe finds must be known when the limit of the statement falls, so the timer is not coarse.
+ */
 export class SlowWatch {
   readonly #clock: Clock
   readonly #limitMs: () => number
@@ -19,7 +22,7 @@ export class SlowWatch {
   readonly #watched = new Chain<Unit>()
   #cancel: (() => void) | null = null
 
-  /** `suspect` is called once for each unit of work that has run for `limitMs` (up to a quarter of it later). */
+  /** `suspect` is called once for each unit of work that has run for `limitMs`. */
   constructor(clock: Clock, limitMs: () => number, suspect: (store: Store) => void) {
     this.#clock = clock
     this.#limitMs = limitMs
@@ -28,7 +31,7 @@ export class SlowWatch {
 
   begin(store: Store): Watched {
     const watched = this.#watched.add({ store, sinceMs: this.#clock.now(), isSuspected: false })
-    this.#cancel ??= this.#clock.wait(this.#limitMs() / 4, () => this.#sweep())
+    this.#cancel ??= this.#clock.wait(this.#limitMs(), () => this.#look())
     return watched
   }
 
@@ -43,15 +46,17 @@ export class SlowWatch {
     this.#cancel = null
   }
 
-  #sweep(): void {
+  #look(): void {
     this.#cancel = null
-    if (this.#watched.size === 0) return
     const slowSinceMs = this.#clock.now() - this.#limitMs()
     for (const watched of this.#watched) {
-      if (watched.isSuspected || watched.sinceMs > slowSinceMs) continue
+      if (watched.isSuspected) continue
+      if (watched.sinceMs > slowSinceMs) {
+        this.#cancel = this.#clock.wait(watched.sinceMs - slowSinceMs, () => this.#look())
+        return
+      }
       watched.isSuspected = true
       this.#suspect(watched.store)
     }
-    this.#cancel = this.#clock.wait(this.#limitMs() / 4, () => this.#sweep())
   }
 }
