@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { coreSchema } from '../../src/config/schema.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { type Cleanup, cleanLater, cleanupOf } from '../support/temp.ts'
 import { until } from '../support/until.ts'
@@ -435,11 +434,7 @@ describe('a DATABASE_URL that cannot be used', { concurrency: 2 }, () => {
   }
 })
 
-const noMysql = coreSchema.drivers.default.includes('mysql')
-  ? false
-  : 'the driver "mysql" is not among the default ones'
-
-test('addresses of MySQL and MariaDB are understood, and noted once', { skip: noMysql }, async (t) => {
+test('addresses of MySQL and MariaDB are understood, and noted once', async (t) => {
   for (const scheme of ['mysql+pymysql', 'mariadb', 'MYSQL']) {
     const url = `${scheme}://me:${secret}@db/app`
     const check = await checkJson(t, { env: { DATABASE_URL: url } })
