@@ -14,7 +14,12 @@ import {
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
   const fault = readError(error, (link) => faultOf(link, phase, error))
-  return fault ?? { ...meanings.statement, code: 'MYSQL_UNKNOWN', ambiguous: false, cause: error }
+  if (fault !== null) return fault
+  // What the client did not expect of a server: while a connection is opened there is no statement that could be wrong.
+  if (phase === 'open' && error instanceof Error) {
+    return { ...meanings.notMysql, code: 'NOT_MYSQL', ambiguous: false, cause: error }
+  }
+  return { ...meanings.statement, code: 'MYSQL_UNKNOWN', ambiguous: false, cause: error }
 }
 
 function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {

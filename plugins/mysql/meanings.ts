@@ -14,6 +14,8 @@ type Known =
   | 'noHost'
   | 'silent'
   | 'notMysql'
+  | 'tooLarge'
+  | 'clearPassword'
   | 'starting'
   | 'blocked'
   | 'lost'
@@ -61,6 +63,16 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'unreachable',
     'What answers at the address is no MySQL and no MariaDB.',
     'Check the port: something else may listen there.',
+  ),
+  tooLarge: meaning(
+    'lost',
+    'An answer of the server is larger than half of the memory of this process; the connection was ended.',
+    'Read fewer rows at a time, or give the process more memory (--max-old-space-size).',
+  ),
+  clearPassword: meaning(
+    'auth',
+    'The server asks for the password in clear, and does not get it.',
+    'Check who answers at the address, or have the user identified in another way than by mysql_clear_password.',
   ),
   starting: meaning(
     'unreachable',
@@ -253,6 +265,8 @@ export const byCode: Readonly<Record<string, Meaning>> = {
   HANDSHAKE_SSL_ERROR: meanings.tls,
   HANDSHAKE_UNKNOWN_ERROR: meanings.notMysql,
   AUTH_SWITCH_PLUGIN_ERROR: meanings.auth,
+  MYSQL_CLEAR_PASSWORD_NOT_ENABLED: meanings.clearPassword,
+  ANSWER_TOO_LARGE: meanings.tooLarge,
 }
 
 /** Those that say that nothing was sent: there was no connection yet, or none any more. */

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { checkServerIdentity, TLSSocket } from 'node:tls'
 import type { Connection } from 'mysql2'
+import { guardPackets } from './framing.ts'
 
 /** Members of mysql2's connection that its types leave out, as version 3.24 has them. */
 export interface Internals {
@@ -26,9 +27,10 @@ export function resetSocket(stream: Socket): void {
 
 /**
  * Refuses a certificate that is not for this name, before any password is sent. mysql2 compares the name with "localhost"
- * when it was given a number. `failed` hears what is wrong: mysql2 writes its own code over it.
+ * when it was given a number. `failed` hears what is wrong: mysql2 writes its own code over it. Packets are guarded, too.
  */
 export function checkIdentity(connection: Connection, name: string | null, failed: (error: Error) => void): void {
+  guardPackets(connection)
   const inner = internals(connection)
   const start = inner.startTLS.bind(connection)
   inner.startTLS = (onSecure) =>
