@@ -37,7 +37,8 @@ interface Internals {
 /**
  * Asks the server to stop what a connection runs whose caller has left, on a connection of its own and as encrypted as
  * that one. A reset alone is noticed only when the statement has something to say: until then it holds its locks and its
- * place among the server's connections. Nobody hears whether it was done. Never throws.
+ * place among the server's connections. It can hit nobody else, however late it is: the key is that connection's alone,
+ * and dies with it. Nobody hears whether it was done. Never throws.
  */
 export function cancelStatement(config: CancelConfig, { processId, secretKey }: ConnectionKey): void {
   const { host = '', port = 5432, ssl = false, stream, clients } = config

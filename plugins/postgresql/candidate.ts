@@ -76,8 +76,10 @@ class HostCandidate implements Candidate {
     const driver = createDriverClass((types) => {
       // Which way is right only opening finds; another one might be without the TLS that is asked for.
       if (this.#way === null) throw new Error('unreachable: a place is opened before an ORM connects to it')
-      const config = { ...this.#config(this.#way, new Set()), types } as SafeClientConfig // pg's own type parsers.
-      return new SafePool({ config, limits: this.#limits, isPooled })
+      const own = this.#config(this.#way, () => pool.isPooled)
+      const config = { ...own, types } as SafeClientConfig // pg's own type parsers.
+      const pool: SafePool = new SafePool({ config, limits: this.#limits, isPooled })
+      return pool
     })
     const { hosts, user, database } = this.#target
     const own = { driver, dbName: database, host: hosts[0].host, port: hosts[0].port, user: user ?? undefined }
@@ -93,7 +95,7 @@ class HostCandidate implements Candidate {
   async #connect(way: Way, signal: AbortSignal): Promise<SafeClient> {
     // Finding the ways reads files, and an abort that has come meanwhile comes no second time.
     signal.throwIfAborted()
-    const client = new SafeClient(this.#config(way, new Set()))
+    const client = new SafeClient(this.#config(way, () => this.#target.pooled === 'yes'))
     const aborted = Promise.withResolvers<never>()
     const onAbort = (): void => {
       client.evict()
@@ -113,7 +115,7 @@ class HostCandidate implements Candidate {
     }
   }
 
-  #config(way: Way, clients: Set<Held>): SafeClientConfig {
+  #config(way: Way, isPooled: () => boolean): SafeClientConfig {
     const { user, database, password, applicationName, options, connectMs } = this.#target
     const config = {
       host: this.#host.host,
@@ -133,7 +135,8 @@ class HostCandidate implements Candidate {
       keepAliveInitialDelayMillis: keepAliveMs,
       connectionTimeoutMillis: Math.min(this.#limits.connectMs, connectMs ?? this.#limits.connectMs),
       queryMs: this.#limits.queryMs,
-      clients,
+      isPooled,
+      clients: new Set<Held>(),
     }
     return config as unknown as SafeClientConfig // A password may be a function that gives none, whatever the types say.
   }

@@ -12,6 +12,8 @@ export interface SafeClientConfig extends PoolConfig {
   readonly queryMs: number
   /** Where the client notes itself as long as it lives. */
   readonly clients: Set<Held>
+  /** Whether connections are shared between transactions, as far as is known by now. */
+  readonly isPooled: () => boolean
   /** Refuse a server that cannot bind the password to the TLS channel. */
   readonly requiresBinding: boolean
 }
@@ -141,11 +143,16 @@ export class SafeClient extends pg.Client {
     return internals(this).processID
   }
 
-  /** Frees whoever waits and closes by reset; what still runs at the server is cancelled there. Never throws. Safe to call twice. */
+  /**
+   * Frees whoever waits and closes by reset; what still runs at the server is cancelled there, but not behind a pooler:
+   * by then its connection may be somebody else's (PgBouncer before 1.18 cancelled that one's statement). Never throws.
+   * Safe to call twice.
+   */
   evict(): void {
     const { connection, processID: processId, secretKey } = internals(this)
     const isRunning = this.isOpen && !this.isReady && !this.isConnecting && !connection.stream.destroyed
-    if (isRunning && processId !== null && secretKey !== null) cancelStatement(this.#config, { processId, secretKey })
+    const mayCancel = isRunning && !this.#config.isPooled()
+    if (mayCancel && processId !== null && secretKey !== null) cancelStatement(this.#config, { processId, secretKey })
     this.#reset()
   }
 
