@@ -92,7 +92,7 @@ function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
   const match = /^(?:[a-z][a-z0-9+.-]*):(\/{0,2})([\s\S]*)$/i.exec(text)
   const [slashes, rest] = [match?.[1] ?? '', match?.[2] ?? '']
   const nested = /^[^/?#]*@[a-z][a-z0-9+.-]*:\/\//i.test(rest)
-  if (nested || /[a-z][a-z0-9+.-]*:\/\//i.test(rest.replace(/\?.*$/s, ''))) {
+  if (nested || /[a-z][a-z0-9+.-]{0,40}:\/\//i.test(rest.replace(/\?.*$/s, ''))) {
     tellTwo(rest, nested, tell)
     return null
   }
@@ -179,7 +179,10 @@ function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
   tell('MYSQL_ADDRESS_REPAIRED', 'warning', 'password', message, `Write ${codes}: ${shownOf(read)}`)
 }
 
-function shownOf({ hosts, user, database }: Read): string {
+function shownOf({ hosts, user, database: given }: Read): string {
+  // Without a user and with a wrong host it may be the end of a password whose "@" was lost.
+  const isWrong = 'defect' in hosts && hosts.defect.code !== 'HOST_MISSING'
+  const database = isWrong && user === null ? null : given
   return corrected({
     user,
     hosts: 'defect' in hosts ? hosts.defect.hosts : hosts.hosts.map(formatHost).join(','),
@@ -199,7 +202,7 @@ function judge(read: Read, address: Address, settings: Settings, tell: Tell): My
     tell('MYSQL_NAME_MISSING', 'error', 'name', 'The address names no database.', `Write ${shownOf(read)}`)
     return null
   }
-  if (name.length > nameLimit || /[\0/\\]/.test(name) || !name.isWellFormed()) {
+  if (name.length > nameLimit || /[\p{Cc}/\\]/u.test(name) || !name.isWellFormed()) {
     const message = `The name of the database is longer than ${nameLimit} letters, or holds a character that none has.`
     tell('MYSQL_ADDRESS', 'error', 'name', message, `Write ${corrected({ user: null, hosts: 'host', database: null })}`)
     return null

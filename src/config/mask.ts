@@ -13,7 +13,7 @@ const schemePrefix = /^[^:/@]*?[a-z][a-z0-9+.-]*:\/\//i
 export function maskAddress(text: string): string {
   const cut = text.slice(0, lengthLimit)
   const found = findPassword(cut)
-  const masked = found === null ? cut : `${cut.slice(0, found.colon)}:***${cut.slice(found.end)}`
+  const masked = found === null ? cut : `${cut.slice(0, found.colon)}:***${cut.slice(endOf(found, cut))}`
   return masked.replace(secretParameter, '$1$2***')
 }
 
@@ -40,6 +40,15 @@ export function passwordsOf(address: string): readonly string[] {
   }
   const all = new Set([...readings, ...readings.map(decoded)])
   return [...all].filter((text) => text !== '').sort((a, b) => b.length - a.length)
+}
+
+/** Behind the `@`, unless that stands within a password among the parameters: `host:1/name?password=a@b`. */
+function endOf({ end }: Found, text: string): number {
+  for (const { 0: match, 3: value = '', index } of text.matchAll(secretParameter)) {
+    const last = index + match.length
+    if (last - value.length <= end && end < last) return last
+  }
+  return end
 }
 
 /** Where the user's password stands: from behind its colon (`:` or `%3A`) up to `end`. */

@@ -33,8 +33,11 @@ export function addressInCommand(text: string): string | null {
     const keyword = Object.hasOwn(variables, name) ? variables[name] : undefined
     if (keyword !== undefined && value !== '') keywords.set(keyword, value)
   }
+  const before = keywords.get('dbname')
   const given = readOptions(splitWords(text.slice(start.length)), keywords)
-  const [database = keywords.get('dbname'), user] = given
+  const named = keywords.get('dbname')
+  // Beside -d there is no second name of a database: it may be the password that somebody wrote behind -W.
+  const [database = named, user] = named === before ? given : []
   if (database !== undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(database)) return database
   const own = database === undefined ? null : readKeywords(database)
   if (own !== null) return keywordsAddress(new Map([...keywords, ...own]))

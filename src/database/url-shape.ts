@@ -37,9 +37,9 @@ function isRight(separator: string, after: string): boolean {
   return separator === ':///' && !/^[^?#]*@/.test(after)
 }
 
-/** "postgresdb.example.com:5432/app" and "postgres-7" are names of hosts; whoever writes a user means an address. */
+/** "postgresdb.example.com:5432/app" and "postgres-7" are names of hosts, "mysqldump -u u" is a command; whoever writes a user means an address. */
 function isOtherWord(separator: string, blanks: string, after: string): boolean {
-  if (separator === blanks) return blanks !== '' || !/^[^/?#]*@/.test(after) || /^[+.-]/.test(after)
+  if (separator === blanks) return blanks !== '' || !/^[^/?#\s]*@/.test(after) || /^[+.-]/.test(after)
   // "postgres:5432/app" is a host with its port.
   return separator === ':' && /^\d{1,5}(?:\/|$)/.test(after)
 }

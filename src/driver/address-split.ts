@@ -50,6 +50,7 @@ export function splitAddress(rest: string, parameters: PartParameters): Split {
   const ats = positions(rest, '@')
   if (ats.length === 0) return { pieces: withUser(null, null, rest, false) }
   const strict = strictAt(rest)
+  if (strict === null && isWithUserBehind(rest, parameters)) return { pieces: withUser(null, null, rest, false) }
   const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1), parameters))
   if (strict !== null && plausible.includes(strict)) return { pieces: atPosition(rest, strict) }
   const [first, ...more] = plausible
@@ -61,6 +62,18 @@ export function splitAddress(rest: string, parameters: PartParameters): Split {
   }
   // Nothing is right. Read by the last "@", so that what is wrong can be named and nothing of a password is.
   return { pieces: atPosition(rest, ats.at(-1) ?? 0) }
+}
+
+/** Java writes `host/name?user=u&password=p`: an `@` is part of the password there, and ends none. */
+function isWithUserBehind(rest: string, parameters: PartParameters): boolean {
+  const [place, query] = cut(rest, '?')
+  const [before] = cut(query, '@')
+  return isPlausible(place, parameters) && hasParameter(before, ['user', 'username', 'password'])
+}
+
+function cut(text: string, at: string): readonly [string, string] {
+  const found = text.indexOf(at)
+  return found < 0 ? [text, ''] : [text.slice(0, found), text.slice(found + 1)]
 }
 
 /** The last `@` before the first of `/?#`, as the standard has it. */

@@ -54,3 +54,10 @@ test('an address that is broken over lines is joined, and loses what trails behi
 test('the password of an address is masked behind a long word as well', () => {
   assert.doesNotMatch(maskAddresses(`${'a'.repeat(300)}://user:hunter2@host/x`), /hunter2/)
 })
+
+test('a password among the parameters is masked to its end where it holds an "@"', () => {
+  for (const text of ['mysql://h:3306/d?user=u&password=a@hunter2', 'mysql://h:3306/d?password=a@hunter2/x&ssl=true']) {
+    assert.doesNotMatch(maskAddress(text), /hunter2/)
+  }
+  assert.equal(maskAddress('postgres://u:p@h/d?password=x'), 'postgres://u:***@h/d?password=***')
+})
