@@ -6,7 +6,7 @@ import type { Connection } from 'mysql2'
 const greetingLimitBytes = 1_048_576
 
 /** What one answer may have: all of its rows are kept until the last one is there. */
-const answerLimitBytes = getHeapStatistics().heap_size_limit / 2
+const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
 /** What a row takes beside its values, at least. */
 const packetBytes = 200

@@ -66,7 +66,7 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
   ),
   tooLarge: meaning(
     'lost',
-    'An answer of the server is larger than half of the memory of this process; the connection was ended.',
+    'An answer of the server is larger than a quarter of the memory of this process; the connection was ended.',
     'Read fewer rows at a time, or give the process more memory (--max-old-space-size).',
   ),
   clearPassword: meaning(

@@ -8,7 +8,7 @@ const rowLimitBytes = 256 * 1_024 * 1_024
 const messageLimitBytes = 16 * 1_024 * 1_024
 
 /** What the rows of one answer may have: all of them are kept until the last one is there. */
-const answerLimitBytes = getHeapStatistics().heap_size_limit / 2
+const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
 /** What a row takes beside its values, at least. */
 const rowBytes = 200
@@ -129,5 +129,8 @@ function brokenError(): BrokenError {
 }
 
 function tooLargeError(): BrokenError {
-  return new BrokenError('ANSWER_TOO_LARGE', 'The rows of one answer would take half of the memory of this process.')
+  return new BrokenError(
+    'ANSWER_TOO_LARGE',
+    'The rows of one answer would take a quarter of the memory of this process.',
+  )
 }

@@ -67,7 +67,7 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
   ),
   tooLarge: meaning(
     'lost',
-    'The rows of one answer would take half of the memory of this process; the connection was ended.',
+    'The rows of one answer would take a quarter of the memory of this process; the connection was ended.',
     'Read fewer rows at a time, or give the process more memory (--max-old-space-size).',
   ),
   starting: meaning('unreachable', 'PostgreSQL is starting up or shutting down.', 'Wait; it is tried again.'),
