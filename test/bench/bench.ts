@@ -7,10 +7,10 @@
 import { isBuilt } from '../../src/cli/entry.js'
 import { startPostgres } from '../support/postgres.ts'
 import type { Cleanup } from '../support/temp.ts'
-import { body, type Contestant, enter, load, names, residentMb } from './contestant.ts'
+import { body, type Contestant, cpuMs, enter, load, names, residentMb } from './contestant.ts'
 import type { LoadOptions } from './load.ts'
 import { type BenchOptions, readOptions, withCleanup } from './options.ts'
-import { showSpread, spreadOf, table } from './statistics.ts'
+import { type Spread, showSpread, spreadOf, table } from './statistics.ts'
 
 interface Case {
   readonly name: string
@@ -53,10 +53,11 @@ await withCleanup(async (t) => {
   }
 
   const rows = [['case', 'by hand, requests/s', 'holdfast, requests/s', 'ratio', 'goal', '']]
+  const works = [['processor time per request', 'by hand, µs', 'holdfast, µs', 'ratio']]
   for (const one of cases.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
-    const speeds = await measure(one, contestants, rowPaths)
-    const [hand = [], ours = []] = names.map((name) => speeds.get(name) ?? [])
-    const ratio = spreadOf(ours.map((value, at) => value / (hand[at] ?? Number.NaN)))
+    const measured = await measure(one, contestants, rowPaths)
+    const [hand = [], ours = []] = names.map((name) => measured.get(name)?.perSecond ?? [])
+    const ratio = ratioOf(ours, hand)
     const goal = one.goals[options.on]
     const verdict = ratio.median >= goal ? 'reached' : 'missed'
     rows.push([
@@ -67,11 +68,18 @@ await withCleanup(async (t) => {
       String(goal),
       verdict,
     ])
+    const [handUs = [], oursUs = []] = names.map((name) => measured.get(name)?.cpuUs ?? [])
+    works.push([
+      one.name,
+      showSpread(spreadOf(handUs), 0),
+      showSpread(spreadOf(oursUs), 0),
+      showSpread(ratioOf(handUs, oursUs)),
+    ])
   }
   console.log(
     `On ${options.on}: ${options.repeat} repetitions of ${options.seconds} s, in turn; ${options.rows} rows; median (least to most)\n`,
   )
-  console.log(table(rows))
+  console.log(`${table(rows)}\n\n${table(works)}`)
 
   const health = await measureHealth(contestants)
   const memory = [
@@ -101,16 +109,28 @@ async function seed(one: Contestant): Promise<string[]> {
   return items.map(({ id }) => `/api/feedback/${id}`)
 }
 
-/** Requests per second of each, measured in turn; who begins changes with each round. */
+/** What each round gave. */
+interface Measured {
+  readonly perSecond: number[]
+  /** Processor time of the contestant alone: who else uses the machine hardly moves it. */
+  readonly cpuUs: number[]
+}
+
+function ratioOf(some: readonly number[], others: readonly number[]): Spread {
+  return spreadOf(some.map((value, at) => value / (others[at] ?? Number.NaN)))
+}
+
+/** Speed and work of each, measured in turn; who begins changes with each round. */
 async function measure(
   one: Case,
   contestants: readonly Contestant[],
   rowPaths: ReadonlyMap<string, readonly string[]>,
-): Promise<Map<string, number[]>> {
-  const speeds = new Map<string, number[]>()
+): Promise<ReadonlyMap<string, Measured>> {
+  const measured = new Map<string, Measured>(names.map((name) => [name, { perSecond: [], cpuUs: [] }]))
   for (let round = 0; round < options.repeat; round += 1) {
     for (const contestant of round % 2 === 0 ? contestants : [...contestants].reverse()) {
       const { path, ...rest } = one.load
+      const beforeMs = cpuMs(contestant.running.pid)
       const result = await load({
         ...rest,
         port: contestant.port,
@@ -119,10 +139,12 @@ async function measure(
         ...(one.load.method === 'POST' ? { body } : {}),
       })
       if (result.failures > 0) throw new Error(`${contestant.name} failed ${result.failures} times at ${one.name}.`)
-      speeds.set(contestant.name, [...(speeds.get(contestant.name) ?? []), result.perSecond])
+      const usedMs = cpuMs(contestant.running.pid) - beforeMs
+      measured.get(contestant.name)?.perSecond.push(result.perSecond)
+      measured.get(contestant.name)?.cpuUs.push((usedMs * 1_000) / result.requests)
     }
   }
-  return speeds
+  return measured
 }
 
 async function measureHealth(contestants: readonly Contestant[]): Promise<string[][]> {
