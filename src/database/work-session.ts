@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { SqlEntityManager, StatementRunner } from '../driver/driver.ts'
 import type { Serving } from './serving.ts'
@@ -5,9 +6,35 @@ import type { Session } from './session.ts'
 import type { Shown, Store } from './store.ts'
 import { barredError, type WriteBar } from './write-bar.ts'
 
-/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time. */
+/** Asked of the system for many ids at once: for each by itself it takes as long as all the rest of making one. */
+const pool = new Uint8Array(4_096)
+let poolUsed = pool.length
+const random = new Uint8Array(16)
+let lastMs = Number.NEGATIVE_INFINITY
+let sequence = 0
+
+/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time, and within a millisecond in their order. */
 export function drawId(): string {
-  return uuidv7()
+  fillRandom()
+  const now = Date.now()
+  if (now > lastMs) {
+    lastMs = now
+    // 31 random bits: there is room for two thousand million ids more in this millisecond.
+    sequence = new DataView(random.buffer).getUint32(0) >>> 1
+  } else {
+    sequence = (sequence + 1) >>> 0
+  }
+  return uuidv7({ random, msecs: lastMs, seq: sequence })
+}
+
+/** Fresh random bytes for one id; none is given twice. */
+function fillRandom(): void {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  for (let at = 0; at < random.length; at += 1) random[at] = pool[poolUsed + at] ?? 0
+  poolUsed += random.length
 }
 
 /** A session that draws its attempt and forks its EntityManager only when they are asked for. */
