@@ -10,8 +10,8 @@ export interface Column {
   readonly name: string
   /** What MikroORM itself would store for this value, so that business code reads the same. */
   toDatabase(value: FieldValue): Value
-  /** The JSON text of what the native client gave. Never throws. */
-  toJson(raw: unknown): string
+  /** The JSON text of what the native client gave, or (`isOwn`) of what `toDatabase` has made. Never throws. */
+  toJson(raw: unknown, isOwn?: boolean): string
 }
 
 /** The columns in the order of the answer, then `holdfast_attempt`. */
@@ -41,7 +41,7 @@ function encoderOf(property: EntityProperty, platform: Platform): (value: FieldV
   }
 }
 
-function decoderOf(property: EntityProperty, platform: Platform): (raw: unknown) => string {
+function decoderOf(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
   switch (property.runtimeType) {
     case 'number':
       return (raw) => (raw === null || raw === undefined ? 'null' : numberText(Number(raw)))
@@ -79,11 +79,11 @@ function instantText(raw: unknown, platform: Platform): string {
  * JSON as text is passed on as it is, once it has been seen to be JSON: so some databases give it, and so a row that was
  * just written is encoded. Fields of this kind hold no bare strings, so text is never the value itself.
  */
-function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown) => string {
+function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
   const { customType } = property
-  return (raw) => {
+  return (raw, isOwn = false) => {
     if (raw === null || raw === undefined) return 'null'
-    if (typeof raw === 'string') return isJson(raw) ? raw : JSON.stringify(raw)
+    if (typeof raw === 'string') return isOwn || isJson(raw) ? raw : JSON.stringify(raw)
     return JSON.stringify(customType === undefined ? raw : customType.convertToJSValue(raw, platform)) ?? 'null'
   }
 }

@@ -55,6 +55,13 @@ export class Quota {
     }
   }
 
+  /** The usual case of `reserve` without a promise; null when it is to be asked. */
+  reserveNow(): Reservation | null {
+    const rows = this.#rows
+    if (this.#counting !== null || rows === null || this.#isDoubtful(rows)) return null
+    return rows + this.#reserved < this.#maxRows ? this.#take() : null
+  }
+
   /** Call before a row is deleted, and what it returns when the row is gone. */
   removing(): () => void {
     const begun = this.#begun

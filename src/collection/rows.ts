@@ -65,13 +65,13 @@ export class Rows {
     for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
     values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)
     let tries = 0
-    return this.#deps.run(
+    return await this.#deps.run(
       async (session) => {
         const table = this.#table(session, request)
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
-        return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row) }
+        return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
       },
       this.#writeOptions(attempt, request),
       async (session) => {
@@ -84,7 +84,7 @@ export class Rows {
   /** The newest rows first, as the text of the answer. Throws BAD_CURSOR. */
   async list(limit: number, cursor: string | null, request: RowRequest = {}): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
-    return this.#deps.run(async (session) => {
+    return await this.#deps.run(async (session) => {
       const table = this.#table(session, request)
       // One more than asked tells whether there is a next page.
       return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
@@ -188,7 +188,8 @@ export class Rows {
   ): Promise<void> {
     if (isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt) return
     const { insert } = table.queries
-    const reservation = table.quota === null ? null : await table.quota.reserve()
+    const { quota } = table
+    const reservation = quota === null ? null : (quota.reserveNow() ?? (await quota.reserve()))
     let isCreated = false
     try {
       await session.statements.write(insert.sql, insert.bind(row as Parameters<typeof insert.bind>[0])) // Encoded values.

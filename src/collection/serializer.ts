@@ -1,8 +1,8 @@
 import type { Row } from '../driver/driver.ts'
 import type { Column } from './column.ts'
 
-/** A row as the JSON text of its answer. */
-export type Serializer = (row: Row) => string
+/** A row as the JSON text of its answer; `isOwn`: as it was just encoded here, not as a database gave it. */
+export type Serializer = (row: Row, isOwn?: boolean) => string
 
 /**
  * Makes the serializer of some columns, in their order. The names are quoted once; a row costs one call per column, a
@@ -14,9 +14,9 @@ export function createSerializer(columns: readonly Column[]): Serializer {
     name: column.name,
     toJson: column.toJson,
   }))
-  return (row) => {
+  return (row, isOwn = false) => {
     let text = ''
-    for (const part of parts) text += part.prefix + part.toJson(row[part.name])
+    for (const part of parts) text += part.prefix + part.toJson(row[part.name], isOwn)
     return `${text}}`
   }
 }

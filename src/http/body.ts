@@ -49,6 +49,8 @@ function parseText(text: string): unknown {
 
 function checkContentType(req: IncomingMessage): void {
   const given = req.headers['content-type'] ?? ''
+  // What nearly all send.
+  if (given === 'application/json' && req.headers['content-encoding'] === undefined) return
   if (given.length > maxContentTypeLength) {
     throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', {
       detail: `A Content-Type has at most ${maxContentTypeLength} characters.`,

@@ -1,16 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import type { Session } from '../database/session.ts'
 
-const storeHeaders = new Map<string, string>()
+let last = { shown: '', driver: '', text: '' }
 
-/** `local; driver=sqlite`: made once for each of the few that there are. */
+/** `local; driver=sqlite`: made anew only when another store answers than before. */
 export function storeHeader(shown: string, driver: string): string {
-  const key = `${shown} ${driver}`
-  const known = storeHeaders.get(key)
-  if (known !== undefined) return known
-  const made = `${shown}; driver=${driver}`
-  storeHeaders.set(key, made)
-  return made
+  if (last.shown !== shown || last.driver !== driver) last = { shown, driver, text: `${shown}; driver=${driver}` }
+  return last.text
 }
 
 /** Says on an application's own answer which database it used, where the answer has not begun. */
