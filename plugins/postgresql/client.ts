@@ -5,6 +5,8 @@ import { faultError, type Phase } from '../../src/driver/driver.ts'
 import { cancelStatement, type Held } from './cancel.ts'
 import { rolledBackError, withPhase } from './faults.ts'
 import { guardMessages } from './framing.ts'
+import { Limit } from './limit.ts'
+import { ask, isCommit, isTimeout, phaseOf } from './statement.ts'
 
 /** What a client is made with, beside what pg itself takes. */
 export interface SafeClientConfig extends PoolConfig {
@@ -63,6 +65,7 @@ interface Internals {
  */
 export class SafeClient extends pg.Client {
   readonly #config: SafeClientConfig
+  readonly #limit: Limit
   #release: Release = () => {}
   #isBusy = false
   #version: string | null = null
@@ -72,9 +75,13 @@ export class SafeClient extends pg.Client {
   constructor(config: SafeClientConfig) {
     super(config)
     this.#config = config
+    this.#limit = new Limit(config.queryMs)
     config.clients.add(this)
     guardMessages(internals(this).connection)
-    this.once('end', () => config.clients.delete(this))
+    this.once('end', () => {
+      config.clients.delete(this)
+      this.#limit.stop()
+    })
     internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       if (parameterName === 'server_version') this.#version = parameterValue
     })
@@ -174,16 +181,18 @@ export class SafeClient extends pg.Client {
   async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<QueryResult> {
     if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#isBusy = true
-    const phase = options.phase ?? this.#phaseOf(text)
-    const limit = performance.now() + this.#config.queryMs
+    const phase = options.phase ?? phaseOf(text, this.status === 'I')
+    const { name } = options
+    const now = performance.now()
     try {
-      const result = await this.query(this.#queryOf(text, values, options))
-      if (phase === 'commit' && isCommit.test(text) && result.command !== 'COMMIT') throw rolledBackError()
+      const query = { text, values: values as unknown[] } // pg does not change them.
+      const result = await ask(this, name === undefined ? query : { ...query, name }, this.#limit, now)
+      if (phase === 'commit' && isCommit(text) && result.command !== 'COMMIT') throw rolledBackError()
       return result
     } catch (error) {
       if (isTimeout(error)) this.evict()
       else if (isEnd(error)) this.#reset()
-      else await this.#settle(limit - performance.now())
+      else await this.#settle(now + this.#config.queryMs - performance.now())
       throw withPhase(error, phase)
     } finally {
       const next = this.#waiting.shift()
@@ -260,34 +269,12 @@ export class SafeClient extends pg.Client {
       'Write channel_binding=prefer, or check who answers at the address.',
     )
   }
-
-  #queryOf(text: string, values: readonly unknown[], { name }: RunOptions): pg.QueryConfig {
-    // pg's own timer; its types forget it. It holds for this statement only: streams have a limit for each read.
-    const config = { text, values: values as unknown[], query_timeout: this.#config.queryMs } // pg does not change them.
-    return name === undefined ? config : { ...config, name }
-  }
-
-  #phaseOf(text: string): Phase {
-    if (isCommit.test(text)) return 'commit'
-    if (/^\s*(?:begin|start)\b/i.test(text)) return 'begin'
-    if (/^\s*(?:rollback|abort)\b/i.test(text)) return 'rollback'
-    // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
-    const isRead = /^[\s(]*(?:select|show|explain|values|table|set|reset|fetch)\b/i.test(text)
-    return this.status === 'I' && !isRead ? 'commit' : 'statement'
-  }
-}
-
-/** Whether the server has not answered in time. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Query read timeout'
 }
 
 /** Whether the server has ended the connection with this. */
 function isEnd(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
 }
-
-const isCommit = /^\s*(?:commit|end)\b/i
 
 const stock = pg.Client.prototype as unknown as Internals // Not in its types.
 

@@ -3,6 +3,7 @@ import pg from 'pg'
 import { FaultError, type LeasingPool, type Limits, TransactionScope } from '../../src/driver/driver.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
 import { classify, closedError, isRefusal, silentError } from './faults.ts'
+import { Waits } from './waits.ts'
 
 /** Connections above the kept ones, and those that nobody used, are closed after this. */
 const idleMs = 10_000
@@ -27,6 +28,7 @@ export class SafePool implements LeasingPool<SafeClient> {
   readonly native: pg.Pool
   readonly limits: Limits
   readonly config: SafeClientConfig
+  readonly #waits: Waits
   readonly #names = new Map<string, string>()
   #renames = 0
   #isPooled: boolean
@@ -37,6 +39,8 @@ export class SafePool implements LeasingPool<SafeClient> {
     this.config = config
     this.limits = limits
     this.#isPooled = isPooled
+    // One wait for a connection, whether for a free one or for a new one.
+    const waitMs = Math.min(limits.connectMs, limits.queryMs)
     this.native = new pg.Pool({
       ...config,
       // Not enumerable in pg's own copies, so that no dump of options shows it.
@@ -44,12 +48,12 @@ export class SafePool implements LeasingPool<SafeClient> {
       min: limits.poolSize,
       max: limits.poolSize + limits.poolMaxOverflow,
       idleTimeoutMillis: idleMs,
-      // One wait for a connection, whether for a free one or for a new one.
-      connectionTimeoutMillis: Math.min(limits.connectMs, limits.queryMs),
+      connectionTimeoutMillis: waitMs,
       Client: SafeClient as unknown as new () => pg.Client, // pg gives it these very options.
       onConnect: (client) => (client as SafeClient).assertBound(), // Made just above.
     } as pg.PoolConfig) // `Client` and `onConnect` are not in its types.
     this.native.on('error', () => {})
+    this.#waits = new Waits(this.native, waitMs)
   }
 
   /** True where connections are shared between transactions. */
@@ -61,7 +65,7 @@ export class SafePool implements LeasingPool<SafeClient> {
   async acquire(): Promise<SafeClient> {
     if (this.#isClosed) throw closedError()
     try {
-      return (await this.native.connect()) as unknown as SafeClient // Its `Client`.
+      return (await this.#waits.connect()) as unknown as SafeClient // Its `Client`.
     } catch (error) {
       if (error instanceof FaultError) throw error
       // Who still waited when the pool was closed waits until the limit.

@@ -1,6 +1,6 @@
 import type { QueryResult } from 'pg'
 import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../src/driver/driver.ts'
-import type { RunOptions, SafeClient } from './client.ts'
+import type { SafeClient } from './client.ts'
 import { staleError } from './faults.ts'
 import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
@@ -10,34 +10,41 @@ export const statements: Statements = {
   bind(orm: MikroORM): StatementRunner {
     const pool = poolOf(orm)
     return {
-      read: async (sql, values): Promise<readonly Row[]> => (await run(pool, sql, values, 'statement')).rows,
-      write: async (sql, values): Promise<Written> => {
-        // Outside of a transaction it is its own COMMIT.
-        const { rows, rowCount } = await run(
-          pool,
-          sql,
-          values,
-          pool.transactions.current === null ? 'commit' : 'statement',
-        )
-        return { rows, changed: rowCount ?? 0 }
-      },
+      read: (sql, values) => run(pool, { sql, values, isWrite: false }, rowsOf),
+      write: (sql, values) => run(pool, { sql, values, isWrite: true }, writtenOf),
     }
   },
 }
 
-async function run(
-  pool: SafePool,
-  sql: string,
-  values: readonly Value[],
-  phase: 'statement' | 'commit',
-): Promise<QueryResult> {
+interface Asked {
+  readonly sql: string
+  readonly values: readonly Value[]
+  readonly isWrite: boolean
+}
+
+function rowsOf({ rows }: QueryResult): readonly Row[] {
+  return rows
+}
+
+function writtenOf({ rows, rowCount }: QueryResult): Written {
+  return { rows, changed: rowCount ?? 0 }
+}
+
+/** The usual case in one function: every statement pays each promise more. */
+async function run<T>(pool: SafePool, asked: Asked, shape: (result: QueryResult) => T): Promise<T> {
+  const { sql, values, isWrite } = asked
   const joined = pool.transactions.current
-  const { echo } = pool.limits
-  if (echo !== undefined) echo(sql)
-  if (joined !== null) return await runJoined(joined, pool, sql, values, { name: pool.nameOf(sql), phase })
+  pool.limits.echo?.(sql)
+  const name = pool.nameOf(sql)
+  if (joined !== null) return shape(await runJoined(joined, pool, asked, name))
   const client = await pool.acquire()
+  // Outside of a transaction a write is its own COMMIT.
+  const phase = isWrite ? 'commit' : 'statement'
   try {
-    return await runOn(client, pool, sql, values, { name: pool.nameOf(sql), phase })
+    return shape(await client.run(sql, values, { name, phase }))
+  } catch (error) {
+    if (!pool.mayRepeat(error, sql, name) || !client.isReady) throw error
+    return shape(await client.run(sql, values, { name: pool.nameOf(sql), phase }))
   } finally {
     client.release()
   }
@@ -47,29 +54,13 @@ async function run(
 async function runJoined(
   client: SafeClient,
   pool: SafePool,
-  sql: string,
-  values: readonly Value[],
-  options: RunOptions,
+  { sql, values }: Asked,
+  name: string | undefined,
 ): Promise<QueryResult> {
   try {
-    return await client.run(sql, values, options)
+    return await client.run(sql, values, { name, phase: 'statement' })
   } catch (error) {
-    throw pool.mayRepeat(error, sql, options.name) ? staleError(error) : error
-  }
-}
-
-async function runOn(
-  client: SafeClient,
-  pool: SafePool,
-  sql: string,
-  values: readonly Value[],
-  options: RunOptions,
-): Promise<QueryResult> {
-  try {
-    return await client.run(sql, values, options)
-  } catch (error) {
-    if (!pool.mayRepeat(error, sql, options.name) || !client.isReady) throw error
-    return await client.run(sql, values, { ...options, name: pool.nameOf(sql) })
+    throw pool.mayRepeat(error, sql, name) ? staleError(error) : error
   }
 }
 
