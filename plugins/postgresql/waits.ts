@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 /** Members of pg-pool's pool that its types leave out, as version 3 has them. */
 interface Internals {
   readonly ending: boolean
+  readonly options: { idleTimeoutMillis: number }
   readonly _idle: readonly unknown[]
   readonly _pendingQueue: Wait[]
   _isFull(): boolean
@@ -33,6 +34,12 @@ export class Waits {
     this.#pool = pool
     this.#inner = pool as unknown as Internals // See `Internals`.
     this.#limitMs = limitMs
+    const inner = this.#inner
+    const { idleTimeoutMillis: idleMs } = inner.options
+    // Each that is given back gets a timer, which is taken away again where somebody waits for it: they get it at once.
+    Object.defineProperty(inner.options, 'idleTimeoutMillis', {
+      get: () => (inner._pendingQueue.length > 0 ? 0 : idleMs),
+    })
   }
 
   /** As the pool's own `connect`, with the same limit and the same errors. */

@@ -91,6 +91,18 @@ describe('waiting for a connection', { skip: noPostgres }, () => {
     await pool.end()
   })
 
+  test('connections that were handed on are closed all the same once nobody has used them for long', async () => {
+    const pool = new pg.Pool({ connectionString: server.url(), max: 2, min: 1, idleTimeoutMillis: 100 })
+    const waits = new Waits(pool, 2_000)
+    const held = await Promise.all([waits.connect(), waits.connect()])
+    const waiting = [waits.connect(), waits.connect()]
+    for (const client of held) client.release()
+    for (const client of await Promise.all(waiting)) client.release()
+    assert.equal(pool.totalCount, 2)
+    await until(() => pool.totalCount === 1, { what: 'the pool to shrink' })
+    await pool.end()
+  })
+
   test('a pool that has ended refuses at once', async () => {
     const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
     const waits = new Waits(pool, 300)
