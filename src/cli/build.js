@@ -2,11 +2,11 @@
  * Builds `dist/`: the process and the command line as bundles (a start costs a third of what it costs from modules),
  * and in `dist/lib` the library as modules with types, whose dependencies stay outside.
  *
- * `--optional` (npm's `prepare`): does nothing, successfully, where the bundler is absent. `--stale`: only when something
+ * `--optional` (npm's `prepare`): does nothing, successfully, where what it takes is absent. `--stale`: only when something
  * has changed since the last build. The new build takes the old one's place whole.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { isBuilt, stamp } from './entry.js'
 import { root } from './runtime.js'
@@ -29,11 +29,14 @@ const requireBanner =
 if (!process.argv.includes('--stale') || !isBuilt()) await build()
 
 async function build() {
-  const esbuild = await findBundler()
-  if (esbuild === null) {
-    if (process.argv.includes('--optional')) return
-    throw new Error('esbuild is not installed: "npm ci" without --omit=dev brings it.')
+  const absent = absentPackages()
+  if (absent.length > 0) {
+    const why = `Not built, since these packages are not installed: ${absent.join(', ')}.`
+    if (!process.argv.includes('--optional')) throw new Error(`${why} "npm ci" without --omit brings them.`)
+    console.log(`${why} Holdfast runs from its sources.`)
+    return
   }
+  const esbuild = await import('esbuild')
   const fresh = join(root, `.dist-${process.pid}`)
   try {
     await Promise.all([bundle(esbuild, fresh), compileLibrary(join(fresh, 'lib'))])
@@ -45,13 +48,11 @@ async function build() {
   }
 }
 
-async function findBundler() {
-  try {
-    const esbuild = await import('esbuild')
-    return existsSync(join(root, 'node_modules/typescript')) ? esbuild : null
-  } catch {
-    return null
-  }
+/** What a build takes and is not here: the bundler and the compiler, and the optional clients, which are bundled. */
+function absentPackages() {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const wanted = ['esbuild', 'typescript', ...Object.keys(optionalDependencies)]
+  return wanted.filter((name) => !existsSync(join(root, 'node_modules', name)))
 }
 
 async function bundle(esbuild, outdir) {

@@ -124,15 +124,19 @@ test('an installed package has a build and no sources', async (t) => {
   assert.equal(stdout, 'build\n')
 })
 
-test('building does nothing, successfully, where the bundler is absent, unless it was asked for', async (t) => {
-  const dir = await makePackage(t, { 'src/cli/build.js': launcher('build.js'), 'src/main.ts': '' })
+test('building does nothing, successfully, where what it takes is absent, unless it was asked for', async (t) => {
+  const files = { 'src/cli/build.js': launcher('build.js'), 'src/main.ts': '', 'package.json': clientsOnly }
+  const dir = await makePackage(t, files)
   const optional = await runProcess(t, { cwd: dir, args: ['src/cli/build.js', '--optional'] })
-  assert.deepEqual([optional.code, optional.stdout, optional.stderr], [0, '', ''])
+  assert.deepEqual([optional.code, optional.stderr], [0, ''])
+  assert.match(optional.stdout, /^Not built, .*not installed: esbuild, typescript, aclient\. .* from its sources\.\n$/)
   const asked = await runProcess(t, { cwd: dir, args: ['src/cli/build.js'] })
   assert.equal(asked.code, 1)
-  assert.match(asked.stderr, /esbuild is not installed/)
+  assert.match(asked.stderr, /not installed: esbuild, typescript, aclient\./)
   assert.equal(existsSync(join(dir, 'dist')), false)
 })
+
+const clientsOnly = '{"type":"module","optionalDependencies":{"aclient":"1.0.0"}}'
 
 /** A folder that looks like ours to the launchers. */
 async function makePackage(t: Cleanup, files: Files): Promise<string> {
