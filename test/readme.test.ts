@@ -153,7 +153,7 @@ test('every link inside the repository leads somewhere', () => {
 
 test('the alert rules name metrics that are measured', () => {
   const rules = readFileSync(join(repository, 'config/examples/alerts.yml'), 'utf8')
-  assert.equal(rules.match(/^\s+- alert: /gm)?.length, 3)
+  assert.equal(rules.match(/^\s+- alert: /gm)?.length, 4)
   const measured = readSources('src/observe')
     .map((file) => file.text)
     .join('\n')
