@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'HEADERS_TOO_LARGE'
   | 'INTERNAL'
   | 'STORE_UNAVAILABLE'
+  | 'COLLECTION_UNAVAILABLE'
   | 'STORE_LOST'
   | 'STORE_BUSY'
   | 'QUERY_TIMEOUT'
@@ -161,6 +162,11 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     status: 503,
     title: 'No database can be reached at the moment.',
     hint: 'Try again after Retry-After; GET /health says in which state the service is.',
+  },
+  COLLECTION_UNAVAILABLE: {
+    status: 503,
+    title: 'The table of this collection is missing or does not fit.',
+    hint: 'GET /status, with the admin token, has the SQL; it counts within seconds.',
   },
   STORE_LOST: {
     status: 503,

@@ -44,6 +44,7 @@ type Known =
   | 'io'
   | 'corrupt'
   | 'constraint'
+  | 'denied'
   | 'statement'
 
 /** Every meaning that this driver knows. */
@@ -187,6 +188,7 @@ export const meanings: Readonly<Record<Known, Meaning>> = {
     'The row breaks a rule of the table.',
     'Change the row, or the row that it collides with.',
   ),
+  denied: meaning('statement', 'The role may not do that.', 'Grant the right to it, or let its owner do it.'),
   statement: meaning('statement', 'The statement failed.', 'Look at the cause in the log.'),
 }
 
@@ -213,6 +215,7 @@ export const byState: Readonly<Record<string, Meaning>> = {
   XX001: meanings.corrupt,
   XX002: meanings.corrupt,
   F0: meanings.startup,
+  '42501': meanings.denied,
   '23': meanings.constraint,
   '22001': meanings.constraint,
   '22003': meanings.constraint,

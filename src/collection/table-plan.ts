@@ -14,6 +14,8 @@ import type { ownColumns } from './names.ts'
 /** What one collection's table lacks. */
 export interface TablePlan {
   readonly collection: Collection
+  /** True when the table itself is not there. */
+  readonly isAbsent?: boolean
   /** Statements that only add, in their order; empty when nothing is missing. */
   readonly statements: readonly string[]
   /** Why the table cannot be used; null when it can, or can once the statements ran. */
@@ -82,7 +84,7 @@ function planTable(orm: MikroORM, collection: Collection, found: DatabaseTable |
   const wanted = DatabaseSchema.fromMetadata([meta], platform, orm.config, schemaName).getTable(collection.name)
   if (wanted === undefined) throw new Error(`The entity of "${collection.name}" has no table.`)
   if (found === undefined) {
-    return { collection, statements: withoutEnd(helperOf(platform).createTable(wanted)), defect: null }
+    return { collection, isAbsent: true, statements: withoutEnd(helperOf(platform).createTable(wanted)), defect: null }
   }
   const defect = defectOf(found, wanted, platform)
   if (defect !== null) return { collection, statements: [], defect }

@@ -1,4 +1,5 @@
 import type { Problem } from '../config/problem.ts'
+import { recheckMs } from '../database/recheck.ts'
 import type { Store } from '../database/store.ts'
 import type { SqlEntityManager } from '../driver/driver.ts'
 import { HoldfastError } from '../errors.ts'
@@ -83,13 +84,17 @@ function nothingPlanned(collection: Collection): TablePlan {
 function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly string[]): TableReport {
   const unusable = new Map<string, string>()
   const problems: Problem[] = []
-  for (const { collection, defect, statements, refused } of settled) {
+  for (const plan of settled) {
+    const { collection, defect, statements, isAbsent } = plan
     if (defect !== null) {
       unusable.set(collection.name, 'Its table does not fit its declaration.')
       problems.push(unfitProblem(store, collection, defect.column, defect.message))
     } else if (statements.length > 0) {
-      unusable.set(collection.name, 'Its table is not there, or lacks columns, and may not be changed.')
-      problems.push(missingProblem(store, collection, statements, refused))
+      const lack = isAbsent
+        ? 'Its table is not there, and may not be made.'
+        : 'Its table lacks columns or indexes, and may not be changed.'
+      unusable.set(collection.name, lack)
+      problems.push(missingProblem(store, plan))
     }
   }
   return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
@@ -109,13 +114,12 @@ function unfitProblem(store: Store, collection: Collection, column: string | nul
 }
 
 /** `refused`: what the database said when it was tried; undefined where nothing may be tried. */
-function missingProblem(
-  store: Store,
-  collection: Collection,
-  statements: readonly string[],
-  refused: string | undefined,
-): Problem {
-  const why = refused === undefined ? 'SCHEMA_APPLY=none changes nothing' : `the database refuses to add it: ${refused}`
+function missingProblem(store: Store, { collection, statements, refused, isAbsent }: TablePlan): Problem {
+  const why =
+    refused === undefined
+      ? 'SCHEMA_APPLY=none changes nothing'
+      : `the database refuses to ${isAbsent ? 'make' : 'add'} it: ${refused}`
+  const lack = isAbsent ? 'is not there' : 'lacks something'
   const grants = grantsFor(store, collection)
   return {
     code: 'TABLE_MISSING' satisfies CollectionProblemCode,
@@ -123,7 +127,7 @@ function missingProblem(
     setting: placeOf(collection),
     origin: null,
     part: null,
-    message: `The table "${collection.name}" in ${store.label} lacks something, and ${sentence(why)}`,
+    message: `The table "${collection.name}" in ${store.label} ${lack}, and ${sentence(why)}`,
     suggestion: `As the owner of the database run: ${[...statements, ...grants].join('; ')}`,
   }
 }
@@ -153,13 +157,10 @@ export class Tables {
     return this.#reports.get(store)
   }
 
-  /** Throws STORE_UNAVAILABLE when the collection cannot be served from this store. */
+  /** Throws COLLECTION_UNAVAILABLE when the collection cannot be served from this store. */
   check(store: Store, collection: string): void {
     const why = this.#reports.get(store)?.unusable.get(collection)
     if (why === undefined) return
-    throw new HoldfastError('STORE_UNAVAILABLE', {
-      detail: why,
-      hint: 'GET /status, with the admin token, says what is missing.',
-    })
+    throw new HoldfastError('COLLECTION_UNAVAILABLE', { detail: why, retryAfterS: recheckMs / 1000 })
   }
 }

@@ -89,7 +89,7 @@ describe('the tables of the collections', () => {
       assert.equal(problem?.code, 'TABLE_UNFIT')
       assert.match(problem?.setting ?? '', /^collection feedback#/)
       assert.match(problem?.message ?? '', message)
-      const refused = (error: unknown) => error instanceof HoldfastError && error.code === 'STORE_UNAVAILABLE'
+      const refused = (error: unknown) => error instanceof HoldfastError && error.code === 'COLLECTION_UNAVAILABLE'
       await assert.rejects(house.rows('feedback').list(1, null), refused)
     })
   }
@@ -105,9 +105,10 @@ describe('the tables of the collections', () => {
   it('are not touched where nothing may be changed; the SQL that is missing is told', async (t) => {
     const dir = await makeTempDir(t)
     const house = openHouse(t, dir, [feedback], { apply: 'none' })
-    await assert.rejects(house.rows('feedback').create({ rating: 5 }), /may not be changed/)
+    await assert.rejects(house.rows('feedback').create({ rating: 5 }), /may not be made/)
     assert.match(house.reports[0]?.missing[0] ?? '', /create table .feedback/)
     assert.equal(house.reports[0]?.problems[0]?.code, 'TABLE_MISSING')
+    assert.match(house.reports[0]?.problems[0]?.message ?? '', /is not there, and SCHEMA_APPLY=none/)
     assert.equal(schemaOf(dir).has('feedback'), false)
   })
 

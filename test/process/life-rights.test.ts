@@ -11,6 +11,7 @@ const fallback = 'fallback; driver=sqlite'
 
 interface Problem {
   readonly code: string
+  readonly message: string
   readonly suggestion: string
 }
 
@@ -104,6 +105,8 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     assert.equal((await write(first)).status, 503, 'its table cannot be made')
     const seen = await status(first)
     assert.deepEqual([seen.database.state, seen.database.writeBar], ['PRIMARY_CONNECTED', 'tables-absent'])
+    const why = seen.problems.find(({ code }) => code === 'TABLE_MISSING')?.message ?? ''
+    assert.match(why, /is not there, and the database refuses to make it: The role may not do that\.$/)
     assert.equal((await health(first)).status, 'warn')
     assert.match((await health(first)).checks['fallback:rows']?.[0].output ?? '', /takes no writes/)
     assert.match(await (await first.fetch('/', { headers: { accept: 'text/html' } })).text(), /id="write-bar"/)
@@ -157,8 +160,11 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const service = await start(t, server.url(database), { SCHEMA_APPLY: 'none' })
     const answer = await service.fetch('/api/feedback')
     const body = (await answer.json()) as { code: string; detail: string }
-    assert.deepEqual([answer.status, body.code], [503, 'STORE_UNAVAILABLE'])
-    assert.match(body.detail, /may not be changed/)
+    assert.deepEqual(
+      [answer.status, body.code, answer.headers.get('retry-after')],
+      [503, 'COLLECTION_UNAVAILABLE', '5'],
+    )
+    assert.match(body.detail, /may not be made/)
     assert.equal((await service.fetch('/api/notes')).status, 200, 'the other one serves')
     const seen = await status(service)
     assert.deepEqual([seen.database.state, seen.database.writeBar], ['PRIMARY_CONNECTED', 'tables-absent'])
