@@ -37,6 +37,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     // The supervisor resolves when it is first asked; what is declared is known before.
     database: () => ({ ...contextOf(supervisor), declared: snapshot().found.config.declared }),
     left: () => parts.left.known,
+    lacking: () => lackingNow(parts),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
     platform: () => settings().platform,
@@ -52,6 +53,10 @@ export function createStatusView(parts: ViewParts): StatusSource {
 function durabilityNow({ current, writeBar }: Supervisor): Durability | null {
   if (current === null || (current.shown === 'fallback' && writeBar !== null)) return null
   return durabilityOf(current.store, current.shown)
+}
+
+function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly string[] {
+  return current === null ? [] : [...(tables.of(current.store)?.unusable.keys() ?? [])]
 }
 
 /** Those of the settings and addresses, of the process, and of each store that is open. */

@@ -48,6 +48,8 @@ export interface DatabaseSessionContext {
   readonly recovery: Recovery<Store>['step'] | null
   /** Whether a primary is declared. */
   readonly declared: boolean
+  /** False: a primary is declared, and its address stays of no use until somebody corrects it. */
+  readonly usable: boolean
   /** False: the primary serves without a fallback that could open. */
   readonly hasFallback: boolean
   /** Why the fallback takes no writes while the primary is away; null when it takes them. */
@@ -80,6 +82,7 @@ export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
         : { status: standby.status, fault: 'fault' in standby ? shownFault(standby.fault) : null },
     recovery: state.name === 'FALLBACK_CONNECTED' ? state.recovery.step : null,
     declared: supervisor.config.declared,
+    usable: !supervisor.config.declared || supervisor.config.primary !== null,
     hasFallback: hasFallback(supervisor),
     writeBar: supervisor.writeBar,
     transitions: supervisor.history.list(clock.wallMs()),

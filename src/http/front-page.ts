@@ -10,7 +10,7 @@ import { pagePolicy } from './security.ts'
 import { curlLine, curlListLine, lineHint, pythonLine } from './snippet.ts'
 import type { CollectionLine, StatusSource, TokenSource } from './status-source.ts'
 import { type HealthStatus, verdictOf } from './verdict.ts'
-import { durabilitySentence, leftSentence, stateSentence } from './wording.ts'
+import { durabilitySentence, lackingSentence, leftSentence, stateSentence } from './wording.ts'
 
 const links = {
   health: '/health',
@@ -91,7 +91,9 @@ ${operatorSection(source)}
 function concernParagraphs(source: StatusSource): readonly Markup[] {
   const left = source.left()
   const { writeBar } = source.database()
+  const lacking = source.lacking()
   return [
+    ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
     ...(left !== null && left.total > 0 ? [html`<p id="left">${leftSentence(left)}.</p>`] : []),
     ...(writeBar === null || writeBar === 'setting' ? [] : [html`<p id="write-bar">${barSentence(writeBar)}</p>`]),
   ]

@@ -30,6 +30,7 @@ function isTrusted(req: IncomingMessage, source: StatusSource): boolean {
   return isAdmin(req, source.adminToken().token)
 }
 
+/** `status`: what the whole is called at this address. */
 function send(
   res: ServerResponse,
   httpStatus: number,
@@ -39,8 +40,11 @@ function send(
 ): void {
   const database = source.database()
   const time = new Date().toISOString()
-  const output = status === 'pass' ? {} : { output: outputOf(source, database, trusted) }
+  const isWell = verdictOf(source).connection === 'pass'
+  const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
+  const others: readonly Check[] = [...fallbackCheck(source, database), ...lackingCheck(source)]
+  const output = status === 'pass' || !isWell ? why : { output: warningOf(others) ?? database.state }
   sendHealth(res, httpStatus, {
     status,
     releaseId: source.version,
@@ -50,16 +54,16 @@ function send(
         {
           componentType: 'datastore',
           observedValue: database.state,
-          status,
+          status: isWell ? 'pass' : status,
           time,
           ...storeOf(database, trusted),
-          ...output,
+          ...why,
         },
       ],
       'database:durability': [
         { componentType: 'datastore', observedValue: source.durability() ?? 'none', status: 'pass', time },
       ],
-      ...fallbackCheck(source, database, time),
+      ...Object.fromEntries(others.map(({ name, ...rest }) => [name, [{ componentType: 'datastore', ...rest, time }]])),
       'database:sessions': [
         {
           componentType: 'datastore',
@@ -74,22 +78,39 @@ function send(
   })
 }
 
+/** Something beside the connection that a person may have to see to. */
+interface Check {
+  readonly name: string
+  readonly observedValue: number
+  readonly observedUnit: string
+  readonly status: HealthStatus
+  readonly output?: string
+}
+
+/** The first check that warns, by its name. */
+function warningOf(checks: readonly Check[]): string | null {
+  const warning = checks.find(({ output }) => output !== undefined)
+  return warning === undefined ? null : `${warning.name} ${warning.output}`
+}
+
+/** The collections whose requests are refused for their table. */
+function lackingCheck(source: StatusSource): readonly Check[] {
+  const names = source.lacking()
+  if (names.length === 0) return []
+  const output = `COLLECTION_UNAVAILABLE ${names.join(' ')}`
+  return [{ name: 'collection:tables', observedValue: names.length, observedUnit: 'missing', status: 'warn', output }]
+}
+
 /** The fallback beside a primary: how many rows it holds that the primary does not have, and whether it takes writes. */
-function fallbackCheck(
-  source: StatusSource,
-  { writeBar }: DatabaseSessionContext,
-  time: string,
-): Readonly<Record<string, unknown>> {
+function fallbackCheck(source: StatusSource, { writeBar }: DatabaseSessionContext): readonly Check[] {
   const left = source.left()
-  if (left === null) return {}
+  if (left === null) return []
   const said = [
     ...(left.total > 0 ? [`${leftSentence(left)}.`] : []),
     ...(writeBar === null || writeBar === 'setting' ? [] : [barSentence(writeBar)]),
   ]
-  const output = said.length === 0 ? {} : { output: said.join(' ') }
-  const status: HealthStatus = said.length === 0 ? 'pass' : 'warn'
-  const counted = { componentType: 'datastore', observedValue: left.total, observedUnit: 'rows', status, time }
-  return { 'fallback:rows': [{ ...counted, ...output }] }
+  const counted = { name: 'fallback:rows', observedValue: left.total, observedUnit: 'rows' }
+  return [said.length === 0 ? { ...counted, status: 'pass' } : { ...counted, status: 'warn', output: said.join(' ') }]
 }
 
 /** Which store answers; its label, which may name a host, only for those who may know. */
@@ -103,7 +124,7 @@ function storeOf(database: DatabaseSessionContext, trusted: boolean): Readonly<R
 function outputOf(source: StatusSource, database: DatabaseSessionContext, trusted: boolean): string {
   if (source.isClosing()) return 'CLOSING'
   const { state, why } = database
-  if (why === null) return state
+  if (why === null) return database.row === 'primary' ? `${state} without a fallback that could be opened` : state
   const codes = `${state} ${why.kind} ${why.code}`
   return trusted ? `${codes}: ${why.summary} ${why.hint}` : codes
 }

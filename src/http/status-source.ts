@@ -33,6 +33,8 @@ export interface StatusSource {
   database(): DatabaseSessionContext
   /** Rows in the fallback that the primary does not have; null where no fallback stands beside a primary. */
   left(): LeftRows | null
+  /** The collections that the database that serves has no fitting table for; their requests are answered 503. */
+  lacking(): readonly string[]
   /** What a write would be answered with now; null when none can be made. */
   durability(): Durability | null
   policy(): { readonly boot: Settings['database']['boot']; readonly readiness: Settings['http']['readiness'] }

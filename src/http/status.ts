@@ -15,6 +15,7 @@ export function addStatusRoute(app: App, source: StatusSource): void {
 
 /** The body of `/status`. */
 export function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
+  const { status, ready } = verdictOf(source)
   const { transitions, ...database } = source.database()
   return {
     service: {
@@ -25,7 +26,7 @@ export function statusOf(source: StatusSource): Readonly<Record<string, unknown>
       startedAt: source.startedAt.toISOString(),
       closing: source.isClosing(),
     },
-    health: verdictOf(source),
+    health: { status, ready },
     database: { ...database, durability: source.durability(), left: source.left() },
     adminToken: source.adminToken().source,
     problems: source.problems(),

@@ -4,6 +4,7 @@ import type { Durability } from '../database/store.ts'
 
 /** The state of the service in a sentence for people. Names no host. */
 export function stateSentence(database: DatabaseSessionContext): string {
+  const unusable = database.usable ? null : 'the address of the primary is not usable; “holdfast check” says why.'
   const driver = database.store?.driver ?? 'database'
   switch (database.row) {
     case 'not-asked':
@@ -17,8 +18,9 @@ export function stateSentence(database: DatabaseSessionContext): string {
     case 'primary':
       return `Serving from the primary database (${driver}).`
     case 'fallback':
-      return `Serving from the fallback (${driver}${database.writeBar === null ? '' : ', for reading only'}): the primary database cannot be used at the moment and is tried again by itself.`
+      return `Serving from the fallback (${driver}${database.writeBar === null ? '' : ', for reading only'}): ${unusable ?? 'the primary database cannot be used at the moment and is tried again by itself.'}`
     case 'error':
+      if (unusable !== null) return `No database can be reached: ${unusable}`
       return 'No database can be reached at the moment. It is tried again by itself; until then requests that need one are answered 503.'
   }
 }
@@ -27,6 +29,13 @@ export function stateSentence(database: DatabaseSessionContext): string {
 export function leftSentence({ total, isMore }: LeftRows): string {
   const rows = total === 1 && !isMore ? '1 row stays' : `${isMore ? 'More than ' : ''}${total} rows stay`
   return `${rows} in the fallback that the primary does not have; nothing carries them there yet`
+}
+
+/** Collections without a table that fits, in a sentence. */
+export function lackingSentence(names: readonly string[]): string {
+  const what = names.length === 1 ? 'The table of the collection' : 'The tables of the collections'
+  const is = names.length === 1 ? 'is missing or does not fit' : 'are missing or do not fit'
+  return `${what} ${names.join(', ')} ${is}: requests to ${names.length === 1 ? 'it' : 'them'} are answered 503.`
 }
 
 /** How safe a write is, in a sentence for people. */

@@ -127,6 +127,15 @@ test('the page says in every state how it is, and how to set the token', async (
   assert.equal(seen.size, 6 + 7)
 })
 
+test('the page names collections without a table, and says when the address of the primary is the trouble', async (t) => {
+  const source = createSource({ row: 'fallback', usable: false }, { lacking: () => ['feedback'] })
+  const { base } = await serve(t, (app) => addFrontPage(app, source))
+  const page = await (await fetch(base, { headers: browser })).text()
+  assert.match(page, /id="lacking">The table of the collection feedback is missing or does not fit: requests to it/)
+  assert.match(page, /the address of the primary is not usable; “holdfast check” says why\./)
+  assert.doesNotMatch(page, /tried again by itself/)
+})
+
 test('the curl line sends in a shell what it shows, quotes included', async () => {
   const line = curlLine('http://h', feedback).replace(/^curl/, 'printf "%s\\n"')
   const { stdout } = await run('sh', ['-c', line])

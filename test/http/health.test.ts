@@ -56,6 +56,24 @@ test('a primary whose fallback could not be opened is a warning', async (t) => {
   }
 })
 
+test('what warns beside the connection is named, and the state of the connection passes', async (t) => {
+  const left = { total: 6, isMore: false, collections: { feedback: 6 } }
+  for (const [rest, name, said] of [
+    [{ left: () => left }, 'fallback:rows', /^6 rows stay/],
+    [{ lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
+  ] as const) {
+    const { base } = await serve(t, (app) => addHealthRoutes(app, createSource({ row: 'primary' }, rest)))
+    for (const path of ['/health', '/health/ready']) {
+      const { status, output, checks } = JSON.parse(await (await fetch(base + path)).text())
+      const [check] = checks[name]
+      assert.deepEqual([status, checks['database:state'][0].status, check.status], ['warn', 'pass', 'warn'])
+      assert.equal(output, `${name} ${check.output}`)
+      assert.match(check.output, said)
+      assert.equal('output' in checks['database:state'][0], false)
+    }
+  }
+})
+
 test('without the token there are states and codes only; with it also what and where', async (t) => {
   const source = createSource({ row: 'fallback', why: refusedFault })
   const { base } = await serve(t, (app) => addHealthRoutes(app, source))

@@ -108,6 +108,8 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const why = seen.problems.find(({ code }) => code === 'TABLE_MISSING')?.message ?? ''
     assert.match(why, /is not there, and the database refuses to make it: The role may not do that\.$/)
     assert.equal((await health(first)).status, 'warn')
+    const refused = (await health(first)).checks['collection:tables']?.[0].output
+    assert.equal(refused, 'COLLECTION_UNAVAILABLE feedback notes')
     assert.match((await health(first)).checks['fallback:rows']?.[0].output ?? '', /takes no writes/)
     assert.match(await (await first.fetch('/', { headers: { accept: 'text/html' } })).text(), /id="write-bar"/)
     assert.match(first.output(), /The fallback takes no writes/)
