@@ -1,6 +1,7 @@
 import {
   type Address,
   decodePart,
+  findSlip,
   type Host,
   type HostsReading,
   type Parsed,
@@ -111,6 +112,11 @@ function readUrl(given: string, settings: Settings, tell: Tell): Read | null {
   const user = wishes.user ?? (pieces.user === null || pieces.user === '' ? null : decodePart(pieces.user).text)
   const password = wishes.password ?? passwordOf(pieces)
   const database = wishes.database ?? (pieces.database === null ? null : decodePart(pieces.database).text)
+  const slip = findSlip(pieces, wishes)
+  if (slip !== null) {
+    tell(`MYSQL_${slip.code}`, 'error', slip.part, slip.message, `Write ${corrected(slip.shown)}${slip.query}`)
+    return null
+  }
   const read: Read = { hosts, user, password, database, wishes }
   if (slashes !== '//') tellSlashes(slashes, read, tell)
   else if (!('defect' in hosts)) tellRepairs(pieces, read, tell)
@@ -185,7 +191,12 @@ function shownOf({ hosts, user, database: given }: Read): string {
   const database = isWrong && user === null ? null : given
   return corrected({
     user,
-    hosts: 'defect' in hosts ? hosts.defect.hosts : hosts.hosts.map(formatHost).join(','),
+    hosts:
+      'defect' in hosts
+        ? user === null
+          ? hosts.defect.hosts.replace(/,.*$/s, '')
+          : hosts.defect.hosts
+        : hosts.hosts.map(formatHost).join(','),
     database,
   })
 }

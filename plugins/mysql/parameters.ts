@@ -1,4 +1,4 @@
-import { decodePart, Secret } from '../../src/driver/driver.ts'
+import { decodePart, nearest, Secret } from '../../src/driver/driver.ts'
 import type { Tell, Tls } from './target.ts'
 import { jsonMode, modeOf, modesTold, switchMode, type TlsWish, wishTls } from './tls-words.ts'
 
@@ -182,12 +182,14 @@ function readOne(name: string, written: string, value: string, wishes: Wishes, t
     tell('MYSQL_PARAMETER_UNNEEDED', 'info', 'query', message, `Take ${shown} away.`)
     return
   }
+  const near = nearest(name, Object.keys(readers))?.replace(/^ssl(?=.)/, 'ssl-')
+  const meant = near === undefined ? '' : `Did you mean "${near}"? `
   if (/^(?:ssl|tls)/.test(name)) {
-    tell('MYSQL_TLS_MODE', 'error', 'query', `The parameter ${shown}, about TLS, is unknown.`, modesTold)
+    tell('MYSQL_TLS_MODE', 'error', 'query', `The parameter ${shown}, about TLS, is unknown.`, `${meant}${modesTold}`)
     return
   }
   const message = `The parameter ${shown} is unknown, and not used.`
-  tell('MYSQL_PARAMETER_UNKNOWN', 'warning', 'query', message, `Correct or remove ${shown}.`)
+  tell('MYSQL_PARAMETER_UNKNOWN', 'warning', 'query', message, `${meant}Correct or remove ${shown}.`)
 }
 
 /** What stands at the place of a name may be anything, also the end of a password. */

@@ -1,3 +1,4 @@
+import { nearest } from '../../src/driver/driver.ts'
 import { type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What an address says of TLS while it is read. */
@@ -47,10 +48,13 @@ export function jsonMode(value: string): TlsMode | undefined {
   }
 }
 
-/** The mode that a word was probably to be. */
+/** The mode that a word was probably to be; in doubt the stricter one. */
 function meantMode(word: string): string {
-  const start = word.toLowerCase().slice(0, 3)
-  return (tlsModes.find((mode) => start.length === 3 && mode.startsWith(start)) ?? 'required').toUpperCase()
+  const strict = tlsModes.toReversed().map((mode) => mode.replace('_', ''))
+  const letters = word.toLowerCase().replace(/[-_\s]/g, '')
+  const begunBy = (start: string) => strict.find((mode) => start.length > 2 && mode.startsWith(start))
+  const near = begunBy(letters) ?? nearest(letters, [...strict, ...Object.keys(words)])
+  return (modeOf(near ?? begunBy(letters.slice(0, 3)) ?? '') ?? 'required').toUpperCase()
 }
 
 /** Notes a wish; of two that differ the stricter one counts. Undefined is an error: too much hangs on it to be dropped. */

@@ -1,4 +1,4 @@
-import { decodePart, Secret } from '../../src/driver/driver.ts'
+import { decodePart, nearest, Secret } from '../../src/driver/driver.ts'
 import { type SessionWish, sessionWishes, type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What the query of an address wishes. */
@@ -150,7 +150,9 @@ function readOne(name: string, value: string, wishes: Wishes, tell: Tell): void 
     return
   }
   const message = `The parameter ${shown} is unknown, and not used.`
-  tell('POSTGRESQL_PARAMETER_UNKNOWN', 'warning', 'query', message, `Correct or remove ${shown}.`)
+  const near = nearest(name, Object.keys(readers))
+  const meant = near === null ? '' : `Did you mean "${near}"? `
+  tell('POSTGRESQL_PARAMETER_UNKNOWN', 'warning', 'query', message, `${meant}Correct or remove ${shown}.`)
 }
 
 /** What stands at the place of a name may be anything, also the end of a password. */
@@ -203,10 +205,13 @@ function readMode(value: string, wishes: Wishes, tell: Tell): void {
   wishes.tls = { ...tls, mode }
 }
 
-/** The mode that a word was probably to be. */
+/** The mode that a word was probably to be; in doubt the stricter one. */
 function meantMode(word: string): TlsMode {
   if (word !== '' && sslWord(word) === 'disable') return 'disable'
-  return tlsModes.find((mode) => word.length > 2 && mode.startsWith(word.slice(0, 3))) ?? 'require'
+  const strict = tlsModes.toReversed()
+  const begunBy = (start: string) => strict.find((mode) => start.length > 2 && mode.startsWith(start))
+  const near = nearest(word, strict)
+  return begunBy(word) ?? strict.find((mode) => mode === near) ?? begunBy(word.slice(0, 3)) ?? 'require'
 }
 
 /** Words of other clients; `no-verify` is node-postgres's. */

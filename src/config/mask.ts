@@ -63,7 +63,9 @@ function findPassword(text: string): Found | null {
   const scheme = schemePrefix.exec(text)?.[0].length ?? 0
   const at = text.lastIndexOf('@')
   if (at < scheme) return scheme === 0 ? null : findCutPassword(text, scheme)
-  const colon = /:|%3a/i.exec(text.slice(scheme, at))
+  const user = text.slice(scheme, at)
+  // A blank, comma or semicolon may have been typed for it.
+  const colon = /:|%3a/i.exec(user) ?? (scheme > 0 && !/[/?#]/.test(user) ? /[\s;,]/.exec(user) : null)
   if (colon === null) return null
   const start = scheme + colon.index
   return { colon: start, start: start + colon[0].length, end: at }

@@ -74,9 +74,18 @@ export function readScheme(text: string, name: string, registry: DriverRegistry)
   const schemes = registry.all.flatMap((driver) => driver.schemes)
   if (scheme === null) return missing(text, name, registry)
   const base = scheme.split('+', 1)[0] ?? scheme
+  if (/^https?:\/\/[^\s]*@[\w.-]+\.neon\.tech(?:[:/?]|$)/i.test(text)) {
+    if (registry.byScheme('neon+https') === null) return notLoaded('neon', scheme, registry)
+    return misspelt(text, scheme, 'neon+https', name, 'The host is one of Neon: write')
+  }
   const isKnown = wellKnown.has(base) || speaks.has(base) || foreign.has(base)
-  const isLoaded = registry.byScheme(base) !== null
-  const near = isLoaded ? base : isKnown ? null : nearest(scheme, [...schemes, ...wellKnown.keys()])
+  const loaded = registry.byScheme(base)
+  const near =
+    loaded !== null
+      ? (nearest(scheme, loaded.schemes, 1) ?? base)
+      : isKnown
+        ? null
+        : nearest(scheme, [...schemes, ...wellKnown.keys()])
   const isWritten = text.slice(scheme.length).startsWith('://') && !scheme.includes('.')
   // Without "//" the word may be a user or a host, and what follows it a password: then nothing of it is shown.
   if (!isWritten && near === null && !isKnown) return missing(text, name, registry)

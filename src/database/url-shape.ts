@@ -45,7 +45,8 @@ function isOtherWord(separator: string, blanks: string, after: string): boolean 
 }
 
 function shown(scheme: string, after: string): string {
-  const masked = showAddress(`${scheme}://${after}`)
+  const at = Math.max(0, after.lastIndexOf('@'))
+  const masked = showAddress(`${scheme}://${after.slice(0, at)}${after.slice(at).replaceAll('\\', '/')}`)
   // A colon without "@" may be the one before a password whose end was lost.
   return after.includes('@') ? masked : `${scheme}://user:***@host:port/name`
 }

@@ -34,13 +34,13 @@ export function readHosts(list: string, names: string | null, ports: string | nu
   const texts = list === '' && names !== null ? names.split(',').map(bare) : list.split(',')
   if (texts.length > hostsMax) return invalid('host', `The address names more than ${hostsMax} hosts.`, 'host')
   const given = ports?.split(',') ?? []
-  const hosts: Host[] = []
-  for (const [index, text] of texts.entries()) {
-    const read = readHost(text, given.length === 1 ? given[0] : given[index], defaultPort)
-    if ('defect' in read) return read
-    hosts.push(read)
+  const read = texts.map((text, index) => readHost(text, given.length === 1 ? given[0] : given[index], defaultPort))
+  const wrong = read.find((one) => 'defect' in one)
+  if (wrong !== undefined) {
+    const hosts = read.map((one) => ('defect' in one ? one.defect.hosts : formatHost(one, defaultPort))).join(',')
+    return { defect: { ...wrong.defect, hosts } }
   }
-  const [first, ...more] = hosts
+  const [first, ...more] = read.flatMap((one) => ('defect' in one ? [] : [one]))
   return first === undefined ? missing : { hosts: [first, ...more] }
 }
 

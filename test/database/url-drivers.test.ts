@@ -78,3 +78,17 @@ test('no driver takes long for an address, however long it is', () => {
   const { user, system } = process.cpuUsage(before)
   assert.ok(user + system < 5_000_000, `${(user + system) / 1_000} ms`)
 })
+
+test('an address of Neon with the scheme of a web page is told as it should be', () => {
+  for (const [text, wanted] of [
+    ['neon+http://u:hunter2@h/d', 'neon+https://u:***@h/d'],
+    [
+      'https://u:hunter2@ep-x.eu.aws.neon.tech/d?sslmode=require',
+      'neon+https://u:***@ep-x.eu.aws.neon.tech/d?sslmode=require',
+    ],
+  ] as const) {
+    const { shown } = reading(text)
+    assert.ok(shown.includes(`rite ${wanted}\n`), shown)
+    assert.doesNotMatch(shown, /hunter2/)
+  }
+})

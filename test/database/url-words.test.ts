@@ -154,6 +154,7 @@ describe('what follows a scheme', () => {
       assert.equal(defect.suggestion, 'Write postgres://u:***@h/d', text)
       assert.doesNotMatch(JSON.stringify(defect), /hunter2/)
     }
+    assert.equal(shape('postgres:\\\\u:hunter2@h\\d')?.suggestion, 'Write postgres://u:***@h/d')
     assert.equal(shape('postgres:u:hunter2')?.suggestion, 'Write postgres://user:***@host:port/name')
   })
 

@@ -121,6 +121,18 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['mysql://u:p@h/d?sslStuff=yes', 'MYSQL_TLS_MODE', 'query', /VERIFY_IDENTITY/],
   ['mysql://u:p@h/d?ssl={broken', 'MYSQL_TLS_MODE', 'ssl-mode', /VERIFY_IDENTITY/],
   ['mysql://u:a/b@c/d?e@f/g', 'MYSQL_PASSWORD_UNCLEAR', 'password', /%2F/],
+  ['mysql://u:p@h:1/d&password=S3cr3t', 'MYSQL_ADDRESS', 'name', /mysql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/],
+  ['mysql://u:p@h/d&ssl-mode=require&x=S3cr3t', 'MYSQL_ADDRESS', 'name', /\/d\?ssl-mode=require&x=\*\*\*$/],
+  ['mysql://u S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u;S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u,S3cr3t@h1,h2:6000/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['mysql://u%3AS3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u:S3cr3t.db.example.com/d', 'MYSQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
+  ['mysql://u:p@h1,h2:x,h3:7/d', 'MYSQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:3306,h3:7\/d$/],
+  ['mysql://u:p@h/d?ssl-mode=verify-ful', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
+  ['mysql://u:p@h/d?ssl-mode=verify', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
+  ['mysql://u:p@h/d?ssl-mode=requird', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=require/i],
+  ['mysql://u:p@h/d?sslmod=REQUIRED', 'MYSQL_TLS_MODE', 'query', /mean "ssl-mode"/],
 ]
 
 for (const [text, code, part, suggestion] of refused) {
@@ -131,6 +143,7 @@ for (const [text, code, part, suggestion] of refused) {
     assert.equal(problem.severity, 'error')
     assert.equal(problem.part, part)
     assert.match(problem.suggestion, suggestion)
+    assert.doesNotMatch(JSON.stringify(problems), /S3cr3t/)
   })
 }
 

@@ -94,6 +94,24 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['postgres://u:p@h/d?sslmode=always', 'POSTGRESQL_TLS_MODE', 'sslmode', /verify-full/],
   ['postgres://u:p@h1/d1?x=@h2/d2', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /./],
   ['postgres://u:a/b@c/d?e@f/g', 'POSTGRESQL_PASSWORD_UNCLEAR', 'password', /%2F/],
+  [
+    'postgres://u:p@h:1/d&password=S3cr3t',
+    'POSTGRESQL_ADDRESS',
+    'name',
+    /postgresql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/,
+  ],
+  ['postgres://u:p@h/d&sslmode=require&x=S3cr3t', 'POSTGRESQL_ADDRESS', 'name', /\/d\?sslmode=require&x=\*\*\*$/],
+  ['postgres://u S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u;S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u,S3cr3t@h1,h2:6000/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['postgres://u%3AS3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u:S3cr3t.db.example.com/d', 'POSTGRESQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
+  ['postgres://u:p@h1,h2:x,h3:7/d', 'POSTGRESQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:5432,h3:7\/d$/],
+  ['postgres://u:p@h/d?sslmode=verify-ful', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=verify-full[;.]/],
+  ['postgres://u:p@h/d?sslmode=verify', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=verify-full[;.]/],
+  ['postgres://u:p@h/d?sslmode=requird', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=require/i],
+  ['postgres://u:p@h/d?sslmod=require', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /mean "sslmode"/],
+  ['postgres://u:p@h/d?passwd=S3cr3t', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /mean "password"/],
 ]
 
 for (const [text, code, part, suggestion] of refused) {
@@ -103,6 +121,7 @@ for (const [text, code, part, suggestion] of refused) {
     assert.ok(problem, JSON.stringify(problems))
     assert.equal(problem.part, part)
     assert.match(problem.suggestion, suggestion)
+    assert.doesNotMatch(JSON.stringify(problems), /S3cr3t/)
   })
 }
 
