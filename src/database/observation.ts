@@ -53,8 +53,8 @@ export type DatabaseObservation =
   | { readonly type: 'fallback.writes'; readonly bar: WriteBar | null }
   /** A unit of work that was lost is run again. */
   | { readonly type: 'work.rerun'; readonly attempt: string; readonly tries: number; readonly fault: Fault }
-  /** A unit of work ended with a fault of the database. */
-  | { readonly type: 'work.failed'; readonly attempt: string; readonly fault: Fault }
+  /** A unit of work ended with a fault of the database. `isLast`: it is not run again. */
+  | { readonly type: 'work.failed'; readonly attempt: string; readonly fault: Fault; readonly isLast: boolean }
   /** A defect of ours: something that must not throw did. */
   | { readonly type: 'database.defect'; readonly where: string; readonly error: unknown }
 

@@ -259,10 +259,11 @@ class WorkRoom implements Work {
     if (error instanceof HoldfastError || options.signal?.aborted) throw error
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') throw error
-    // A row that breaks a rule is the caller's affair.
-    if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault })
     const verdict = await this.#supervisor.report(serving.store, fault)
-    if (tries >= mostTries || !mayRerun(fault, verdict, options)) throw refusalOf(fault, verdict, error) ?? error
+    const isLast = tries >= mostTries || !mayRerun(fault, verdict, options)
+    // A row that breaks a rule is the caller's affair.
+    if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
+    if (isLast) throw refusalOf(fault, verdict, error) ?? error
     this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
     return fault
   }
@@ -309,10 +310,7 @@ function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
   return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
 }
 
-/**
- * After an unknown COMMIT the same store, opened anew, may be asked again; another may not: nothing settles there yet
- * what became of the first try.
- */
+/** After an unknown COMMIT only the same store may be asked again: no other knows yet what became of the first try. */
 function refuseElsewhere(unknown: Earlier, serving: Serving): void {
   const isSame = serving.store.target.id === unknown.serving.store.target.id
   if (!isSame) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })

@@ -46,13 +46,13 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
       })
     }
     case 'work.failed': {
-      const { attempt, fault } = seen
+      const { attempt, fault, isLast } = seen
       // A row that breaks a rule of its collection is the caller's affair.
-      const level: LineLevel = fault.kind === 'constraint' ? 'debug' : 'error'
+      const level: LineLevel = fault.kind === 'constraint' ? 'debug' : isLast ? 'error' : 'warn'
       const fields = { attempt, ...faultFields(fault) }
       return repeatable(
         level,
-        `failed ${fault.kind} ${fault.code}`,
+        `failed ${level} ${fault.kind} ${fault.code}`,
         `Work failed: ${fault.summary}`,
         fields,
         fault.cause,

@@ -182,6 +182,8 @@ describe('running again', () => {
     }
     await refusal(rig.work.run(always, { kind: 'read', rerun: 'always' }), 'STORE_LOST')
     assert.equal(tries, 3)
+    const failed = rig.seen.flatMap((seen) => (seen.type === 'work.failed' ? [seen.isLast] : []))
+    assert.deepEqual(failed, [false, false, false, true])
     await end(rig)
   })
 

@@ -35,6 +35,15 @@ test('a change of state is one line with its reason, each time', async () => {
   assert.equal(lines()[0]?.level, 'warn')
 })
 
+test('work that failed and is run again is a warning; that it failed for good is said besides', async () => {
+  const { log, lines } = await writtenLog()
+  for (const isLast of [false, false, true]) log.observe({ ...everyObservation['work.failed'], isLast })
+  assert.deepEqual(
+    lines().map(({ level }) => level),
+    ['warn', 'error'],
+  )
+})
+
 test('without a declared primary the sentence says local, and the fields keep the states’ own words', async () => {
   const { log, lines } = await writtenLog()
   log.observe({ ...everyObservation['connection.changed'], declared: false, fault: null, to: 'FALLBACK_CONNECTED' })

@@ -67,7 +67,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'store.doubted': { type: 'store.doubted', label: 'pg', why: 'slow', verdict: 'kept', fault: null },
   'fallback.writes': { type: 'fallback.writes', bar: 'tables-absent' },
   'work.rerun': { type: 'work.rerun', attempt: 'a', tries: 2, fault: refused },
-  'work.failed': { type: 'work.failed', attempt: 'a', fault: refused },
+  'work.failed': { type: 'work.failed', attempt: 'a', fault: refused, isLast: true },
   'database.defect': { type: 'database.defect', where: 'supervisor', error: new Error('defect') },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
   'request.answered': {
