@@ -175,6 +175,18 @@ function tellSlashes(slashes: string, read: Read, tell: Tell): void {
 }
 
 function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
+  if (pieces.password === null && pieces.isRepaired) {
+    // What was to be the password may stand in it, its colon lost.
+    const message = 'The user holds "@" unencoded; it is taken as it stands.'
+    tell(
+      'MYSQL_ADDRESS_REPAIRED',
+      'warning',
+      'user',
+      message,
+      `Write "%40" for "@": ${shownOf({ ...read, user: null })}`,
+    )
+    return
+  }
   const password = pieces.password ?? ''
   const isUneven = !decodePart(password).isExact || /\s/.test(password)
   if (!pieces.isRepaired && !isUneven) return

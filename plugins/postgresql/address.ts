@@ -175,8 +175,8 @@ function tellSlashes(slashes: string, read: Read, tell: Tell): void {
 function tellRepairs(pieces: Pieces, read: Read, tell: Tell): void {
   if (pieces.password === null && pieces.isRepaired) {
     // What was to be the password may stand in it, its colon lost.
-    const message = 'The user holds "@", "/", "?" or "#" unencoded; it is taken as it stands.'
-    const mend = `Encode them ("%40" for "@", "%2F" for "/"): ${shownOf({ ...read, user: null })}`
+    const message = 'The user holds "@" unencoded; it is taken as it stands.'
+    const mend = `Write "%40" for "@": ${shownOf({ ...read, user: null })}`
     tell('POSTGRESQL_ADDRESS_REPAIRED', 'warning', 'user', message, mend)
     return
   }

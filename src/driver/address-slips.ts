@@ -25,7 +25,7 @@ export function findSlip(
 ): AddressSlip | null {
   const { user, password, hosts, database } = pieces
   const shown = plainHosts.test(hosts) ? { user: null, hosts, database } : unknownHosts
-  const odd = password === null && wished.password === null ? /\s|[;,]|%3a/i.exec(user ?? '')?.[0] : undefined
+  const odd = password === null && wished.password === null ? /\s|[;,|/?#]|%3a/i.exec(user ?? '')?.[0] : undefined
   if (odd !== undefined) {
     const named = /\s/.test(odd) ? 'a blank' : `"${odd}"`
     const message = `The user holds ${named} where ":" is to stand before the password.`

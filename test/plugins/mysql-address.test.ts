@@ -91,6 +91,7 @@ const usable: readonly (readonly [string, object])[] = [
     `mysql://u:pa${odd}ss@h:6000/d`,
     { shown: 'h:6000', user: 'u', password: `pa${odd}ss`, database: 'd', codes: ['MYSQL_ADDRESS_REPAIRED'] },
   ]),
+  ['mysql://u@x@h/d', { user: 'u@x', codes: ['MYSQL_ADDRESS_REPAIRED'] }],
   ['mysql://u:100%@h/d', { password: '100%', codes: ['MYSQL_ADDRESS_REPAIRED'] }],
 ]
 
@@ -126,6 +127,8 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['mysql://u S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['mysql://u;S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['mysql://u,S3cr3t@h1,h2:6000/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['mysql://u/S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u|S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['mysql://u%3AS3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['mysql://u:S3cr3t.db.example.com/d', 'MYSQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
   ['mysql://u:p@h1,h2:x,h3:7/d', 'MYSQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:3306,h3:7\/d$/],

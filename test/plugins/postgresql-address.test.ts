@@ -104,6 +104,8 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['postgres://u S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['postgres://u;S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['postgres://u,S3cr3t@h1,h2:6000/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['postgres://u/S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u|S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['postgres://u%3AS3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
   ['postgres://u:S3cr3t.db.example.com/d', 'POSTGRESQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
   ['postgres://u:p@h1,h2:x,h3:7/d', 'POSTGRESQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:5432,h3:7\/d$/],
