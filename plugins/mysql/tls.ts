@@ -1,9 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { faultError, type Problem, type Secret } from '../../src/driver/driver.ts'
+import { type Problem, readPem, type Secret } from '../../src/driver/driver.ts'
 import type { MysqlTarget, Tls, TlsMode } from './target.ts'
-
-/** More than any certificate or key has. */
-const fileLimitBytes = 1_048_576
 
 /** What a connection with TLS is made with. */
 export interface TlsOptions {
@@ -35,9 +31,9 @@ export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
   const isVerified = tls.mode.startsWith('verify') || (tls.mode === 'required' && tls.authority !== null)
   const isNamed = isVerified && (tls.mode === 'verify_identity' || authorityOf(tls) === null)
   const [ca, cert, key] = await Promise.all([
-    textOf('ssl-ca', authorityOf(tls)),
-    textOf('ssl-cert', revealed(tls.certificate)),
-    textOf('ssl-key', revealed(tls.key)),
+    readPem('ssl-ca', authorityOf(tls), 'MYSQL_TLS_FILE'),
+    readPem('ssl-cert', revealed(tls.certificate), 'MYSQL_TLS_FILE'),
+    readPem('ssl-key', revealed(tls.key), 'MYSQL_TLS_FILE'),
   ])
   return {
     rejectUnauthorized: isVerified,
@@ -59,7 +55,7 @@ export async function tlsProblems({ encryption, setting, origin }: MysqlTarget):
   const problems: Problem[] = []
   for (const [part, given] of files) {
     try {
-      await textOf(part, given)
+      await readPem(part, given, 'MYSQL_TLS_FILE')
     } catch {
       const message = `The file that ${part} names cannot be read.`
       const suggestion = `Name a readable file with PEM text in ${part}, or give the text itself in MYSQL_${part.toUpperCase().replace('-', '_')}.`
@@ -76,19 +72,4 @@ function authorityOf({ authority }: Tls): string | null {
 
 function revealed(secret: Secret | null): string | null {
   return secret?.reveal() ?? null
-}
-
-/** The PEM text itself, or the file that is named. */
-async function textOf(part: string, given: string | null): Promise<string | null> {
-  if (given === null) return null
-  // Where a variable cannot hold lines, they are often written as "\n".
-  if (given.trimStart().startsWith('-----BEGIN')) return given.replaceAll('\\n', '\n')
-  try {
-    const text = await readFile(given, 'utf8')
-    if (text.length > fileLimitBytes) throw new Error('The file is larger than any certificate.')
-    return text
-  } catch (cause) {
-    const summary = `The file that ${part} names cannot be read.`
-    throw faultError('tls', 'MYSQL_TLS_FILE', summary, 'Name a readable file with PEM text.', { cause })
-  }
 }

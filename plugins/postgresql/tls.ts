@@ -1,10 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
-import { faultError, type Problem, type Secret } from '../../src/driver/driver.ts'
+import { type Problem, readPem, type Secret } from '../../src/driver/driver.ts'
 import type { PostgresqlTarget, Tls, TlsMode } from './target.ts'
-
-/** More than any certificate or key has. */
-const fileLimitBytes = 1_048_576
 
 /** What pg takes for a connection with TLS. */
 export type TlsOptions = Pick<ConnectionOptions, 'rejectUnauthorized' | 'checkServerIdentity' | 'ca' | 'cert' | 'key'>
@@ -31,9 +27,9 @@ export async function loadTls(tls: Tls, host: string): Promise<TlsOptions> {
   const isVerified = tls.mode.startsWith('verify') || (tls.mode === 'require' && tls.rootCertificate !== null)
   const isNamed = tls.mode === 'verify-full' || ca === null
   const [root, certificate, key] = await Promise.all([
-    textOf('sslrootcert', ca),
-    textOf('sslcert', tls.certificate?.reveal() ?? null),
-    textOf('sslkey', tls.key?.reveal() ?? null),
+    readPem('sslrootcert', ca, 'POSTGRESQL_TLS_FILE'),
+    readPem('sslcert', tls.certificate?.reveal() ?? null, 'POSTGRESQL_TLS_FILE'),
+    readPem('sslkey', tls.key?.reveal() ?? null, 'POSTGRESQL_TLS_FILE'),
   ])
   const given = {
     ...(root === null ? {} : { ca: root }),
@@ -61,7 +57,7 @@ export async function tlsProblems({ encryption, setting, origin }: PostgresqlTar
   const problems: Problem[] = []
   for (const [part, given] of files) {
     try {
-      await textOf(part, given)
+      await readPem(part, given, 'POSTGRESQL_TLS_FILE')
     } catch {
       const message = `The file that ${part} names cannot be read.`
       const suggestion = `Name a readable file with PEM text in ${part}, or give the text itself in POSTGRESQL_${envOf(part)}.`
@@ -77,19 +73,4 @@ function envOf(part: string): string {
 
 function revealed(secret: Secret | null): string | null {
   return secret?.reveal() ?? null
-}
-
-/** The PEM text itself, or the file that is named. */
-async function textOf(part: string, given: string | null): Promise<string | null> {
-  if (given === null) return null
-  // Where a variable cannot hold lines, they are often written as "\n".
-  if (given.trimStart().startsWith('-----BEGIN')) return given.replaceAll('\\n', '\n')
-  try {
-    const text = await readFile(given, 'utf8')
-    if (text.length > fileLimitBytes) throw new Error('The file is larger than any certificate.')
-    return text
-  } catch (cause) {
-    const summary = `The file that ${part} names cannot be read.`
-    throw faultError('tls', 'POSTGRESQL_TLS_FILE', summary, 'Name a readable file with PEM text.', { cause })
-  }
 }

@@ -36,6 +36,7 @@ export {
 } from './lease.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './orm.ts'
 export { isolatedOrmOptions } from './orm-options.ts'
+export { readPem } from './pem.ts'
 export { faultError, readError } from './read-error.ts'
 export { TransactionScope } from './transaction-scope.ts'
 

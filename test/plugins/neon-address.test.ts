@@ -125,7 +125,10 @@ test('a database has one id, whichever way and name leads to it', () => {
   )
   assert.deepEqual([...new Set([...ids, ...direct])], [`postgresql:${host}:5432/d`])
   const byProxy = read('neon://u:p@127.0.0.1:6000/d', insecure).id
-  assert.equal(byProxy, postgresql.parse(urlAddress({ folder: '/nowhere' }, 'postgres://u:p@127.0.0.1:6000/d'), plain).target?.id) // biome-ignore format: one line says it
+  assert.equal(
+    byProxy,
+    postgresql.parse(urlAddress({ folder: '/nowhere' }, 'postgres://u:p@127.0.0.1:6000/d'), plain).target?.id,
+  )
   assert.notEqual(read(`neon://u:p@${host}/other`).id, ids[0])
 })
 

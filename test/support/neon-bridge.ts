@@ -178,7 +178,13 @@ class SwitchedBridge implements NeonBridge {
   }
 
   #join(client: WebSocket, url: string, carrier: Duplex): void {
-    const pair: Pair = { client, carrier: carrier as Socket, server: connect(this.#portOf(url), '127.0.0.1'), behaviour: null } // biome-ignore format: an upgrade comes on a socket
+    // An upgrade comes on a socket, whatever its type says.
+    const pair: Pair = {
+      client,
+      carrier: carrier as Socket,
+      server: connect(this.#portOf(url), '127.0.0.1'),
+      behaviour: null,
+    }
     const { server } = pair
     this.#pairs.add(pair)
     server.setNoDelay(true)
