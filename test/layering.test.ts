@@ -6,23 +6,36 @@ import { test } from 'node:test'
 import { repository } from './support/process.ts'
 import { readSources, type SourceFile } from './support/sources.ts'
 
-/** Lowest first: a file may import from its own room or a lower one. */
-const rooms = [
-  'errors',
+/** Lowest first: a file may import from its own module or a lower one. A name stands for a folder or a file of `src`. */
+const modules = [
+  'errors.ts',
   'config',
+  'disk',
+  'driver/kit',
   'driver',
-  'database',
+  'database/address',
+  'database/machine',
+  'database/store',
+  'database/supervisor',
+  'database/work',
+  'conformance',
   'journal',
   'copy',
-  'collection',
-  'http',
+  'archive',
+  'collection/declaration',
+  'collection/table',
+  'collection/row',
+  'http/server',
+  'http/status',
+  'http/data',
+  'http/page',
+  'http/admin',
   'observe',
-  'resolve',
   'service',
+  'index.ts',
+  'main.ts',
+  'cli',
 ]
-
-/** What knows all rooms, and nobody imports. Any other file beside the rooms belongs to the composition, `service`. */
-const doors = ['main', 'index', 'modules', 'cli']
 
 /** Where a package may be imported. A trailing slash is a folder. Types may be named anywhere above its home. */
 const homes: Readonly<Record<string, readonly string[]>> = {
@@ -34,8 +47,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/observe/'],
   ajv: ['src/collection/'],
   uuid: ['src/database/'],
-  '@mikro-orm/core': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
-  '@mikro-orm/sql': ['src/driver/', 'src/database/', 'src/collection/', 'plugins/'],
+  '@mikro-orm/core': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
+  '@mikro-orm/sql': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sqlite': ['plugins/sqlite/'],
   'better-sqlite3': ['plugins/sqlite/'],
   '@mikro-orm/postgresql': ['plugins/postgresql/'],
@@ -55,7 +68,7 @@ const sources = readSources('src')
 const plugins = readSources('plugins')
 const all = [...sources, ...plugins]
 
-test('imports go one way: a file imports from its own room or a lower one', () => {
+test('imports go one way: a file imports from its own module or a lower one', () => {
   const wrong = sources.flatMap((file) =>
     file.imports
       .filter((one) => one.path?.startsWith('src/') && rankOf(one.path) > rankOf(file.path))
@@ -64,7 +77,7 @@ test('imports go one way: a file imports from its own room or a lower one', () =
   assert.deepEqual(wrong, [])
 })
 
-test('every file of src is in a room', () => {
+test('every file of src is in a module', () => {
   assert.deepEqual(
     sources.filter((file) => rankOf(file.path) === Number.POSITIVE_INFINITY).map((file) => file.path),
     [],
@@ -169,18 +182,23 @@ test('the cycle finder finds a cycle, and the import reader reads every form', (
 })
 
 function rankOf(path: string): number {
-  const room = path.split('/')[1]?.replace(/\.ts$/, '') ?? ''
-  if (doors.includes(room)) return rooms.length
-  if (path.split('/').length === 2 && room !== 'errors') return rooms.indexOf('service')
-  const rank = rooms.indexOf(room)
-  return rank < 0 ? Number.POSITIVE_INFINITY : rank
+  const inner = path.slice('src/'.length)
+  const rank = modules.findLastIndex((module) => inner === module || inner.startsWith(`${module}/`))
+  if (rank < 0) return Number.POSITIVE_INFINITY
+  return modules[rank] === 'driver' && inner.startsWith('driver/kit/') ? modules.indexOf('driver/kit') : rank
 }
 
 function isOpenToPlugin(from: string, to: string): boolean {
   const folder = from.split('/').slice(0, 2).join('/')
   // Neon is PostgreSQL by another way in: it is made of that plugin's parts, and of nothing else of the house.
   const isRelated = folder === 'plugins/neon' && to.startsWith('plugins/postgresql/')
-  return isRelated || to.startsWith(`${folder}/`) || to === 'src/driver/driver.ts' || to === 'src/errors.ts'
+  return (
+    isRelated ||
+    to.startsWith(`${folder}/`) ||
+    to === 'src/driver/driver.ts' ||
+    to.startsWith('src/driver/kit/') ||
+    to === 'src/errors.ts'
+  )
 }
 
 function isBuiltin(specifier: string): boolean {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { requireNode } from '../src/oldest-node.ts'
+import { requireNode } from '../src/service/oldest-node.ts'
 import { repository } from './support/process.ts'
 
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))

@@ -3,6 +3,7 @@ import { type Connection, createConnection } from 'mysql2'
 import { FaultError, faultError, type Phase } from '../../src/driver/driver.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
+import { meanings } from './fault-table.ts'
 import {
   classify,
   numberOf,
@@ -13,10 +14,9 @@ import {
   timeoutError,
   withPhase,
 } from './faults.ts'
-import { meanings } from './meanings.ts'
 import { sessionTexts, withoutLimit } from './session.ts'
-import { Standing } from './standing.ts'
-import { checkIdentity, internals, resetSocket } from './wire.ts'
+import { Standing } from './session-state.ts'
+import { checkIdentity, internals, resetSocket } from './tls-guard.ts'
 
 /** How a statement is run. */
 export interface RunOptions {

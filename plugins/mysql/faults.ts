@@ -9,7 +9,7 @@ import {
   type Meaning,
   meanings,
   tlsCode,
-} from './meanings.ts'
+} from './fault-table.ts'
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {

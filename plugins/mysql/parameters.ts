@@ -1,6 +1,6 @@
 import { decodePart, nearest, Secret } from '../../src/driver/driver.ts'
 import type { Tell, Tls } from './target.ts'
-import { jsonMode, modeOf, modesTold, switchMode, type TlsWish, wishTls } from './tls-words.ts'
+import { jsonMode, modeOf, modesTold, switchMode, type TlsWish, wishTls } from './tls-modes.ts'
 
 /** What the query of an address wishes. */
 export interface Wishes extends TlsWish {

@@ -1,7 +1,7 @@
 import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client.ts'
 import { classify } from './faults.ts'
-import { lookAt } from './look.ts'
+import { lookAt } from './privileges.ts'
 import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
 import type { MysqlTarget } from './target.ts'
 

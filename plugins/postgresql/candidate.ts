@@ -16,7 +16,7 @@ import { PgConnection } from './pg-connection.ts'
 import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { formatHost, type PostgresqlTarget, type SessionWish } from './target.ts'
-import { type FindWays, tcpWays, type Way } from './ways.ts'
+import { type FindWays, tcpWays, type Way } from './transports.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */
 const keepAliveMs = 30_000

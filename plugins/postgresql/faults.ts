@@ -1,5 +1,5 @@
 import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/driver.ts'
-import { beforeSending, byMessage, byNode, byPooler, byState, type Meaning, meanings, tlsCode } from './meanings.ts'
+import { beforeSending, byMessage, byNode, byPooler, byState, type Meaning, meanings, tlsCode } from './fault-table.ts'
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {

@@ -2,7 +2,7 @@ import type { Connection, Facts, Problem, Want } from '../../src/driver/driver.t
 import { whileBusy } from './busy.ts'
 import { classify } from './faults.ts'
 import type { Native } from './handle.ts'
-import { enterService } from './in-service.ts'
+import { enterService } from './open-files.ts'
 import { undo } from './undo.ts'
 
 /** How long another writer is waited for before it counts as proof of a file that can be written. */

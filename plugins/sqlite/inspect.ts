@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Inspection, Problem, Severity } from '../../src/driver/driver.ts'
 import { isInside } from './address.ts'
 import { nearestExisting } from './folder.ts'
-import { isServed } from './in-service.ts'
+import { isServed } from './open-files.ts'
 import { maskPath, type Place, type SqliteTarget } from './target.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void

@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises'
-import type { Disk } from '../config/disk.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings } from '../config/settings.ts'
-import { addressAdvice, diskAdvice } from '../database/address-advice.ts'
-import { systemClock } from '../database/clock.ts'
-import type { DatabaseConfig } from '../database/config.ts'
-import { connectionSettingsOf } from '../database/connection-settings.ts'
-import { type Trial, tryConnection } from '../database/trial.ts'
+import type { DatabaseConfig } from '../database/address/config.ts'
+import { connectionSettingsOf } from '../database/machine/connection-settings.ts'
+import { addressAdvice, diskAdvice } from '../database/store/address-advice.ts'
+import { systemClock } from '../database/store/clock.ts'
+import { type Trial, tryConnection } from '../database/store/connection-test.ts'
+import type { Disk } from '../disk/disk.ts'
 import type { Facts, Fault, Insight } from '../driver/driver.ts'
 
 /** What trying to connect has shown. Holds no secret. */

@@ -39,7 +39,7 @@ export async function importEntry(name) {
   return import(pathToFileURL(join(root, name === 'main' ? 'src/main.ts' : 'src/cli/main.ts')).href)
 }
 
-/** Remembers what arrives before the service can obey it: what src/early-signals.ts does, and hands on. */
+/** Remembers what arrives before the service can obey it: what src/service/early-signals.ts does, and hands on. */
 function holdSignals() {
   const seen = []
   const remember = (signal) => {

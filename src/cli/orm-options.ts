@@ -3,13 +3,13 @@
  * local store where none is declared. For people who use it in development; nothing of the service imports this file.
  */
 import type { Options } from '@mikro-orm/core'
-import { entityOf } from '../collection/entity.ts'
-import { loadCollections } from '../collection/load.ts'
-import type { DatabaseConfig, ResolvedTarget } from '../database/config.ts'
-import { connectionSettingsOf } from '../database/connection-settings.ts'
-import { DatabaseEngineFactory } from '../database/engine-factory.ts'
+import { loadCollections } from '../collection/declaration/load.ts'
+import { entityOf } from '../collection/table/entity.ts'
+import type { DatabaseConfig, ResolvedTarget } from '../database/address/config.ts'
+import { connectionSettingsOf } from '../database/machine/connection-settings.ts'
+import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import { FaultError } from '../driver/driver.ts'
-import { resolveAll } from '../resolve.ts'
+import { resolveAll } from '../service/resolve.ts'
 
 /** Asked once by each command. @throws Error with a sentence that says what is wrong and what to do. */
 export async function configure(): Promise<Options> {

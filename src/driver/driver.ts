@@ -9,20 +9,27 @@ import type { Problem } from '../config/problem.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { driverDefects, InvalidDriver } from './defects.ts'
-import type { Fault, Phase } from './fault.ts'
-import type { MikroORM, OrmOptions, SqlEntityManager } from './orm.ts'
+import type { Fault, Phase } from './kit/fault.ts'
+import type { MikroORM, OrmOptions, SqlEntityManager } from './kit/orm.ts'
 
 export type { SettingDeclaration, SettingDeclarations } from '../config/declarations.ts'
 export { nearest } from '../config/nearest.ts'
 export type { Origin, Problem, Severity } from '../config/problem.ts'
 export { Secret } from '../config/secret.ts'
 export type { FaultCondition, Settings } from '../config/settings.ts'
-export { type AddressSlip, findSlip } from './address-slips.ts'
-export { decodePart, type PartParameters, type Pieces, type Split, splitAddress } from './address-split.ts'
-export { type ClientPart, loadClient, missingClient } from './client-part.ts'
-export type { Fault, FaultKind, Phase } from './fault.ts'
-export { FaultError } from './fault.ts'
-export { formatHost, type Host, type HostDefect, type HostDefectCode, type HostsReading, readHosts } from './hosts.ts'
+export { type AddressSlip, findSlip } from './kit/address-slips.ts'
+export { decodePart, type PartParameters, type Pieces, type Split, splitAddress } from './kit/address-split.ts'
+export { type ClientPart, loadClient, missingClient } from './kit/client-part.ts'
+export type { Fault, FaultKind, Phase } from './kit/fault.ts'
+export { FaultError } from './kit/fault.ts'
+export {
+  formatHost,
+  type Host,
+  type HostDefect,
+  type HostDefectCode,
+  type HostsReading,
+  readHosts,
+} from './kit/hosts.ts'
 export {
   type Aim,
   type ConnectionHooks,
@@ -33,12 +40,12 @@ export {
   type LeasingPool,
   type Portions,
   type TransactionWords,
-} from './lease.ts'
-export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './orm.ts'
-export { isolatedOrmOptions } from './orm-options.ts'
-export { readPem } from './pem.ts'
-export { faultError, readError } from './read-error.ts'
-export { TransactionScope } from './transaction-scope.ts'
+} from './kit/lease.ts'
+export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './kit/orm.ts'
+export { isolatedOrmOptions } from './kit/orm-options.ts'
+export { readPem } from './kit/pem.ts'
+export { faultError, readError } from './kit/read-error.ts'
+export { TransactionScope } from './kit/transaction-scope.ts'
 
 /** The contract generation that this release speaks. */
 export const contractGeneration = 1

@@ -1,12 +1,12 @@
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
+import { housePluginNames } from './built-in-drivers.ts'
 import { contractGeneration } from './driver.ts'
-import { housePluginNames } from './house.ts'
 import { locatePlugin } from './locate.ts'
-import { offerOwnModules } from './own-modules.ts'
 import { watchPrototype } from './prototype.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
+import { offerOwnModules } from './self-imports.ts'
 
 /** From where plugins are looked up. */
 export interface LoadFrom {

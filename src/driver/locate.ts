@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { housePluginUrl } from './built-in-drivers.ts'
 import { driverNamePattern } from './defects.ts'
-import { housePluginUrl } from './house.ts'
 
 const packagePattern = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*$/i
 const extensions = ['ts', 'js', 'mjs'] as const

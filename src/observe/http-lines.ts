@@ -1,4 +1,4 @@
-import type { HttpObservation } from '../http/observation.ts'
+import type { HttpObservation } from '../http/server/observation.ts'
 import { type Line, type LineLevel, line, repeatable } from './line.ts'
 
 /** What an observation of the HTTP room says in the log; null when it says nothing. */

@@ -1,5 +1,5 @@
-import type { StateName } from '../database/state.ts'
-import type { Durability, Shown } from '../database/store.ts'
+import type { StateName } from '../database/machine/state.ts'
+import type { Durability, Shown } from '../database/store/store.ts'
 
 /** The moment, as the gauges read it at each scrape. */
 export interface MetricsSource {

@@ -1,4 +1,4 @@
-import type { RenderMetrics } from '../http/metrics-route.ts'
+import type { RenderMetrics } from '../http/status/metrics-route.ts'
 import { Counts } from './counts.ts'
 import type { MetricsSource } from './metrics-source.ts'
 import type { Observation } from './observation.ts'

@@ -1,8 +1,8 @@
-import type { LeftRows } from '../collection/left-rows.ts'
+import type { LeftRows } from '../collection/row/left-rows.ts'
 import type { Problem } from '../config/problem.ts'
-import type { DatabaseObservation } from '../database/observation.ts'
-import type { HttpObservation } from '../http/observation.ts'
-import type { TokenSource } from '../http/status-source.ts'
+import type { DatabaseObservation } from '../database/supervisor/observation.ts'
+import type { HttpObservation } from '../http/server/observation.ts'
+import type { TokenSource } from '../http/status/status-source.ts'
 
 /** What the composition and the process notice. Values of settings are masked before they get here. */
 export type ServiceObservation =

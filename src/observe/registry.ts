@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
-import type { StateName } from '../database/state.ts'
-import type { RenderMetrics } from '../http/metrics-route.ts'
+import type { StateName } from '../database/machine/state.ts'
+import type { RenderMetrics } from '../http/status/metrics-route.ts'
 import { type Counts, loopResolutionMs } from './counts.ts'
 import type { MetricsSource } from './metrics-source.ts'
 import { type DurationSeries, durationBuckets } from './request-durations.ts'

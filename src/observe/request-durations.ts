@@ -1,4 +1,4 @@
-import type { HttpObservation } from '../http/observation.ts'
+import type { HttpObservation } from '../http/server/observation.ts'
 
 /** The answered requests of one route, method and class of status. */
 export interface DurationSeries {

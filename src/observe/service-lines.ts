@@ -1,6 +1,6 @@
 import { formatOrigin, type Problem } from '../config/problem.ts'
-import type { TokenSource } from '../http/status-source.ts'
-import { leftSentence } from '../http/wording.ts'
+import type { TokenSource } from '../http/status/status-source.ts'
+import { leftSentence } from '../http/status/wording.ts'
 import { defectLine, type Line, line, repeatable } from './line.ts'
 import type { ServiceObservation } from './observation.ts'
 

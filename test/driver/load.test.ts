@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { FaultError } from '../../src/driver/fault.ts'
+import { FaultError } from '../../src/driver/kit/fault.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 
 /** A driver as a stranger might write it, in plain JavaScript. */

@@ -1,7 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { DatabaseSessionContext, ShownFault } from '../../src/database/context.ts'
-import type { Durability } from '../../src/database/store.ts'
-import type { CollectionLine, StatusSource } from '../../src/http/status-source.ts'
+import type { Durability } from '../../src/database/store/store.ts'
+import type { DatabaseSessionContext, ShownFault } from '../../src/database/supervisor/connection-status.ts'
+import type { CollectionLine, StatusSource } from '../../src/http/status/status-source.ts'
 
 export const adminToken = 'an admin token for tests'
 

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Settings } from '../../src/config/settings.ts'
-import type { App } from '../../src/http/app.ts'
-import type { HttpObservation } from '../../src/http/observation.ts'
-import { createHttp, type Http } from '../../src/http/server.ts'
-import type { Patience } from '../../src/http/stall.ts'
+import type { App } from '../../src/http/server/app.ts'
+import type { HttpObservation } from '../../src/http/server/observation.ts'
+import { createHttp, type Http } from '../../src/http/server/server.ts'
+import type { Patience } from '../../src/http/server/slow-readers.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
 export const httpDefaults: Settings['http'] = {

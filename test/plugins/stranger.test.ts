@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { conform } from '../../src/driver/conformance.ts'
+import { conform } from '../../src/conformance/conformance.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 
 // A folder outside of the repository, with nothing in it but the plugin and its packages.

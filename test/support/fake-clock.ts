@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/database/clock.ts'
+import type { Clock } from '../../src/database/store/clock.ts'
 
 interface Timer {
   readonly at: number

@@ -1,7 +1,7 @@
 /** A service of an application, in a process of its own: the tests of failing databases drive it. Not imported: started. */
 
 import { defineEntity, p } from '@mikro-orm/core'
-import { readJson } from '../../src/http/body.ts'
+import { readJson } from '../../src/http/data/body.ts'
 import { createHoldfast, loadSettings } from '../../src/index.ts'
 
 const Mark = defineEntity({

@@ -1,5 +1,5 @@
 import { SqliteDriver } from '@mikro-orm/sqlite'
-import type { DatabaseConfig } from '../../src/database/config.ts'
+import type { DatabaseConfig } from '../../src/database/address/config.ts'
 import {
   type Candidate,
   type Connection,

@@ -14,7 +14,7 @@ export interface Import {
 
 /** One source file, read. */
 export interface SourceFile {
-  /** From the repository's root, with slashes: `src/database/work.ts`. */
+  /** From the repository's root, with slashes: `src/database/work/work.ts`. */
   readonly path: string
   readonly text: string
   /** The text with comments and the inside of strings blanked, lines kept. */

@@ -1,0 +1,265 @@
+import type { Demand, Store } from '../../database/store/store.ts'
+import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
+import { drawId } from '../../database/work/work-session.ts'
+import type { Row } from '../../driver/driver.ts'
+import type { Collection } from '../declaration/declaration.ts'
+import { type FieldValue, Validator } from '../declaration/validator.ts'
+import type { Tables } from '../table/tables.ts'
+import { decodeCursor } from './cursor.ts'
+import { etagOf, isNamed, type Precondition } from './etag.ts'
+import type { RowsLeft } from './left-rows.ts'
+import { pageText } from './page.ts'
+import { RowTable } from './row-table.ts'
+
+export { pageRows } from './page.ts'
+
+/** What became of a request for one row. */
+export type RowResult =
+  | { readonly is: 'row'; readonly id: string; readonly etag: string | null; readonly text: string }
+  | { readonly is: 'removed' }
+  | { readonly is: 'missing' }
+  /** It is there, and not the one that `If-Match` named. */
+  | { readonly is: 'mismatch' }
+
+/** What a caller may say beside the request itself. */
+export interface RowRequest {
+  /** The least durability; of this and the declaration's the greater counts. */
+  readonly demand?: Demand | undefined
+  /** Called when a store answers, also when the answer will be an error. */
+  seen?(session: Session): void
+}
+
+/** What rows need of the rooms below. */
+export interface RowsDeps {
+  readonly run: RunWork
+  readonly tables: Tables
+  /** Told of each row that a fallback takes. */
+  readonly left?: Pick<RowsLeft, 'changed'>
+  /** Monotonic, milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * The rows of one collection: the five operations, on compiled statements. Each rejects with `HoldfastError`: those of
+ * `RunWork`, and ROW_INVALID, BAD_CURSOR, COLLECTION_FULL where named.
+ */
+export class Rows {
+  readonly collection: Collection
+  readonly #validator: Validator
+  readonly #deps: RowsDeps
+  readonly #fields: readonly string[]
+  readonly #stores = new WeakMap<Store, RowTable>()
+
+  constructor(collection: Collection, deps: RowsDeps) {
+    this.collection = collection
+    this.#validator = new Validator(collection)
+    this.#deps = deps
+    this.#fields = Object.keys(collection.fields)
+  }
+
+  /** One more row. Id, attempt and times are drawn before the first try, so that each try writes the same row. */
+  async create(body: unknown, request: RowRequest = {}): Promise<Outcome<RowResult & { is: 'row' }>> {
+    const given = this.#validator.create(body)
+    const [id, attempt, now] = [drawId(), drawId(), new Date()]
+    const values = new Map<string, FieldValue>([['id', id]])
+    for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
+    values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)
+    let tries = 0
+    return await this.#deps.run(
+      async (session) => {
+        const table = this.#table(session, request)
+        const row = table.encode(values)
+        await this.#insert(session, table, row, id, attempt, ++tries > 1)
+        if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
+        return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
+      },
+      this.#writeOptions(attempt, request),
+      async (session) => {
+        const found = await this.#written(session, request, id, attempt)
+        return found?.is === 'row' ? found : null
+      },
+    )
+  }
+
+  /** The newest rows first, as the text of the answer. Throws BAD_CURSOR. */
+  async list(limit: number, cursor: string | null, request: RowRequest = {}): Promise<Outcome<string>> {
+    const after = cursor === null ? null : decodeCursor(cursor)
+    return await this.#deps.run(async (session) => {
+      const table = this.#table(session, request)
+      // One more than asked tells whether there is a next page.
+      return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
+    }, readOptions)
+  }
+
+  /** The row of this id. */
+  get(id: string, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+    return this.#deps.run(async (session) => {
+      const table = this.#table(session, request)
+      return resultOf(table, (await table.read(session, id))[0])
+    }, readOptions)
+  }
+
+  /** Changes the fields that the body names, in one statement; null empties one. A body that names none changes nothing. */
+  async change(
+    id: string,
+    body: unknown,
+    match: Precondition | null,
+    request: RowRequest = {},
+  ): Promise<Outcome<RowResult>> {
+    const changes = this.#validator.change(body)
+    if (changes.size === 0) return this.#unchanged(id, match, request)
+    const [attempt, now] = [drawId(), new Date()]
+    const changed = [...changes.keys()].map((at) => this.#fields[at] ?? '')
+    const values = new Map([...changes.values()].map((value, at) => [changed[at] ?? '', value]))
+    values.set('id', id).set('updatedAt', now).set('holdfast_attempt', attempt)
+    let tries = 0
+    return this.#deps.run(
+      async (session) => {
+        const table = this.#table(session, request)
+        const isAgain = ++tries > 1
+        const expected = await expectation(session, table, id, match, isAgain ? attempt : null)
+        if (expected.settled !== null) return expected.settled
+        const query = table.queries.update(changed, expected.attempt !== null)
+        const bound = table.encode(values)
+        if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
+        const apply = async (): Promise<RowResult> => {
+          const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
+          if (rows[0] !== undefined) return resultOf(table, rows[0])
+          const found = resultOf(table, (await table.read(session, id))[0])
+          return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
+        }
+        // Without RETURNING somebody else may change or remove the row before it is read back: in one transaction nobody can.
+        return table.queries.returning ? apply() : session.em.transactional(apply)
+      },
+      this.#writeOptions(attempt, request),
+      (session) => this.#written(session, request, id, attempt),
+    )
+  }
+
+  /** Removes the row of this id. */
+  remove(id: string, match: Precondition | null, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+    const attempt = drawId()
+    let sentTo: string | null = null
+    return this.#deps.run(
+      async (session) => {
+        const table = this.#table(session, request)
+        // An earlier try may have removed it, but only where it was sent to: that another store lacks it says nothing.
+        const isAgain = sentTo === session.store.target.id
+        const expected = await expectation(session, table, id, match, null)
+        if (expected.settled?.is === 'missing' && isAgain) return { is: 'removed' }
+        if (expected.settled !== null) return expected.settled
+        const { queries } = table
+        const query = expected.attempt === null ? queries.remove : queries.removeMatching
+        const bound = query.bind({ id: table.encodeId(id), match: table.encodeId(expected.attempt ?? id) })
+        const removed = table.quota?.removing()
+        sentTo = session.store.target.id
+        const { changed } = await session.statements.write(query.sql, bound)
+        if (changed > 0) {
+          removed?.()
+          if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, -1)
+          return { is: 'removed' }
+        }
+        if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }
+        return isAgain ? { is: 'removed' } : { is: 'missing' }
+      },
+      this.#writeOptions(attempt, request),
+      async (session) =>
+        (await this.#table(session, request).read(session, id)).length > 0 ? null : { is: 'removed' },
+    )
+  }
+
+  #unchanged(id: string, match: Precondition | null, request: RowRequest): Promise<Outcome<RowResult>> {
+    return this.#deps.run(async (session) => {
+      const table = this.#table(session, request)
+      const [row] = await table.read(session, id)
+      const isWanted = row === undefined || match === null || isNamed(match, row.holdfast_attempt)
+      return isWanted ? resultOf(table, row) : { is: 'mismatch' }
+    }, readOptions)
+  }
+
+  /** Inserts within the quota. On a further try the row may be there already, from a try whose answer was lost. */
+  async #insert(
+    session: Session,
+    table: RowTable,
+    row: Row,
+    id: string,
+    attempt: string,
+    isAgain: boolean,
+  ): Promise<void> {
+    if (isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt) return
+    const { insert } = table.queries
+    const { quota } = table
+    const reservation = quota === null ? null : (quota.reserveNow() ?? (await quota.reserve()))
+    let isCreated = false
+    try {
+      await session.statements.write(insert.sql, insert.bind(row as Parameters<typeof insert.bind>[0])) // Encoded values.
+      isCreated = true
+    } catch (error) {
+      // The try before was on its way still, and has collided with this one: it is the same row.
+      const isThere = isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt
+      if (!isThere) throw error
+    } finally {
+      reservation?.settle(isCreated)
+    }
+  }
+
+  /** The row as this attempt wrote it; null when it is not there, or somebody else has written it since. */
+  async #written(session: Session, request: RowRequest, id: string, attempt: string): Promise<RowResult | null> {
+    const table = this.#table(session, request)
+    const [row] = await table.read(session, id)
+    return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
+  }
+
+  #table(session: Session, request: RowRequest): RowTable {
+    request.seen?.(session)
+    const { store } = session
+    this.#deps.tables.check(store, this.collection.name)
+    const known = this.#stores.get(store)
+    if (known !== undefined) return known
+    const made = new RowTable(store, this.collection, this.#deps.now)
+    this.#stores.set(store, made)
+    return made
+  }
+
+  #writeOptions(attempt: string, request: RowRequest): WorkOptions {
+    const demand = strongest(request.demand, this.collection.durability)
+    const options = { kind: 'write', rerun: 'always', attempt } as const
+    return demand === undefined ? options : { ...options, demand }
+  }
+}
+
+const readOptions: WorkOptions = { kind: 'read', rerun: 'always' }
+
+function strongest(one: Demand | undefined, other: Demand | undefined): Demand | undefined {
+  return one === 'primary' || other === 'primary' ? 'primary' : (one ?? other)
+}
+
+function resultOf(table: RowTable, row: Row | undefined): RowResult {
+  if (row === undefined) return { is: 'missing' }
+  return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: table.serialize(row) }
+}
+
+/** The attempt that the statement has to find in the row, or the result when the row already tells it. */
+interface Expectation {
+  /** Null: any. */
+  readonly attempt: string | null
+  readonly settled: RowResult | null
+}
+
+/** `own`: the attempt of a try before this one, whose answer was lost. */
+async function expectation(
+  session: Session,
+  table: RowTable,
+  id: string,
+  match: Precondition | null,
+  own: string | null,
+): Promise<Expectation> {
+  if (own === null && (match === null || match === '*')) return { attempt: null, settled: null }
+  if (own === null && match?.length === 1) return { attempt: match[0] ?? null, settled: null }
+  const [row] = await table.read(session, id)
+  if (row === undefined) return { attempt: null, settled: { is: 'missing' } }
+  if (own !== null && row.holdfast_attempt === own) return { attempt: null, settled: resultOf(table, row) }
+  if (match === null || match === '*') return { attempt: null, settled: null }
+  if (!isNamed(match, row.holdfast_attempt)) return { attempt: null, settled: { is: 'mismatch' } }
+  return { attempt: String(row.holdfast_attempt), settled: null }
+}

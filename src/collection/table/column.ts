@@ -1,0 +1,98 @@
+import type { EntityProperty, Platform } from '@mikro-orm/core'
+import type { MikroORM, Value } from '../../driver/driver.ts'
+import type { Collection } from '../declaration/declaration.ts'
+import { formatInstant, reformatInstant } from '../declaration/instant.ts'
+import type { FieldValue } from '../declaration/validator.ts'
+import type { RowEntity } from './entity.ts'
+
+/** A column of a collection in one store: how its values go in, and how they come out as JSON. */
+export interface Column {
+  readonly name: string
+  /** What MikroORM itself would store for this value, so that business code reads the same. */
+  toDatabase(value: FieldValue): Value
+  /** The JSON text of what the native client gave, or (`isOwn`) of what `toDatabase` has made. Never throws. */
+  toJson(raw: unknown, isOwn?: boolean): string
+}
+
+/** The columns in the order of the answer, then `holdfast_attempt`. */
+export function columnsOf(orm: MikroORM, collection: Collection): readonly Column[] {
+  const { properties } = orm.getMetadata().getByClassName<RowEntity>(collection.name)
+  const platform = orm.em.getPlatform()
+  const names = ['id', ...Object.keys(collection.fields), 'createdAt', 'updatedAt', 'version', 'holdfast_attempt']
+  return names.map((name) => {
+    const property = properties[name]
+    if (property === undefined) throw new Error(`The entity of "${collection.name}" has no property "${name}".`)
+    return { name, toDatabase: encoderOf(property, platform), toJson: decoderOf(property, platform) }
+  })
+}
+
+/** The same steps as MikroORM's own: the property's type, else the platform's form of a date. */
+function encoderOf(property: EntityProperty, platform: Platform): (value: FieldValue) => Value {
+  const { customType, name, runtimeType } = property
+  // MikroORM writes booleans into the SQL text; bound, they need the form of their column where that is no boolean.
+  const isNumericBoolean = runtimeType === 'boolean' && !/^bool/i.test(property.columnTypes[0] ?? '')
+  const context = { fromQuery: true, key: name, mode: 'query-data' } as const
+  return (value) => {
+    if (value === null) return null
+    if (customType !== undefined) return customType.convertToDatabaseValue(value, platform, context) as Value // A column's value.
+    if (value instanceof Date) return platform.processDateProperty(value) as Value // A date or what stands for one.
+    if (isNumericBoolean) return value === true ? 1 : 0
+    return value as Value // Text and numbers go as they are; objects have a custom type.
+  }
+}
+
+function decoderOf(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
+  switch (property.runtimeType) {
+    case 'number':
+      return (raw) => (raw === null || raw === undefined ? 'null' : numberText(Number(raw)))
+    case 'boolean':
+      return (raw) => (raw === null || raw === undefined ? 'null' : raw ? 'true' : 'false')
+    case 'Date':
+      return (raw) => instantText(raw, platform)
+    case 'string':
+      return (raw) => (typeof raw === 'string' ? JSON.stringify(raw) : textOf(raw))
+    default:
+      return jsonDecoder(property, platform)
+  }
+}
+
+function numberText(value: number): string {
+  return Number.isFinite(value) ? String(value) : 'null'
+}
+
+function textOf(raw: unknown): string {
+  return raw === null || raw === undefined ? 'null' : JSON.stringify(String(raw))
+}
+
+function instantText(raw: unknown, platform: Platform): string {
+  if (raw === null || raw === undefined) return 'null'
+  const known = typeof raw === 'string' ? reformatInstant(raw) : null
+  if (known !== null) return `"${known}"`
+  // A row that was just written comes as it was encoded; not every platform's `parseDate` takes a date.
+  const isDate = typeof raw === 'number' || raw instanceof Date
+  const date: unknown = isDate ? raw : platform.parseDate(String(raw))
+  const text = typeof date === 'number' || date instanceof Date ? formatInstant(Number(date)) : null
+  return text === null ? textOf(raw) : `"${text}"`
+}
+
+/**
+ * JSON as text is passed on as it is, once it has been seen to be JSON: so some databases give it, and so a row that was
+ * just written is encoded. Fields of this kind hold no bare strings, so text is never the value itself.
+ */
+function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
+  const { customType } = property
+  return (raw, isOwn = false) => {
+    if (raw === null || raw === undefined) return 'null'
+    if (typeof raw === 'string') return isOwn || isJson(raw) ? raw : JSON.stringify(raw)
+    return JSON.stringify(customType === undefined ? raw : customType.convertToJSValue(raw, platform)) ?? 'null'
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

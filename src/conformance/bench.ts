@@ -1,0 +1,237 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EntitySchema } from '@mikro-orm/core'
+import { type Options, SqlMikroORM } from '@mikro-orm/sql'
+import { Secret } from '../config/secret.ts'
+import { faultConditions, type Settings } from '../config/settings.ts'
+import type {
+  Candidate,
+  Driver,
+  Facts,
+  Limits,
+  MikroORM,
+  StatementRunner,
+  Target,
+  UrlAddress,
+} from '../driver/driver.ts'
+
+/** What a driver's author gives to the suite. */
+export interface Harness {
+  /** The address of an empty database that nobody else uses; another one at each call. */
+  address(): Promise<string>
+  /** Values of the driver's own settings, by key. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  /** Ends the server of the last address as SIGKILL does. */
+  readonly kill?: () => Promise<void>
+  /** Stops the server of the last address from answering, and lets it answer again. */
+  readonly pause?: () => Promise<void>
+  readonly resume?: () => Promise<void>
+}
+
+/** The driver under test with what every part of the suite needs. */
+export interface Bench {
+  readonly driver: Driver
+  readonly harness: Harness
+  readonly settings: Settings
+  /** A temporary folder: relative files live in it. */
+  readonly folder: string
+  /** Removes the folder. */
+  end(): Promise<void>
+}
+
+/** The entity that the suite writes. */
+export interface NoteRow {
+  id: string
+  text: string
+  count: number
+}
+
+/** Its schema: plain columns that every database has. */
+export const Note: EntitySchema<NoteRow> = new EntitySchema<NoteRow>({
+  name: 'ConformanceNote',
+  tableName: 'conformance_note',
+  properties: {
+    id: { type: 'string', length: 60, primary: true },
+    text: { type: 'string', length: 200, unique: true },
+    count: { type: 'integer' },
+  },
+})
+
+/** The tables of the suite, for kysely. */
+export interface Tables {
+  conformance_note: NoteRow
+}
+
+/** Short, so that a hang shows soon; long enough for a slow machine. */
+export const limits: Limits = {
+  connectMs: 5_000,
+  queryMs: 2_000,
+  transactionMs: 5_000,
+  poolSize: 2,
+  poolMaxOverflow: 2,
+}
+
+/** How much later than a limit an answer may come on a busy machine. */
+export const slackMs = 3_000
+
+/** Makes the bench. `end` is to be called. */
+export async function createBench(driver: Driver, harness: Harness): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-conformance-'))
+  return {
+    driver,
+    harness,
+    folder,
+    settings: benchSettings(driver, harness, folder),
+    end: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** The text as an address of the primary. */
+export function urlAddress(bench: Pick<Bench, 'folder'>, text: string): UrlAddress {
+  return {
+    form: 'url',
+    role: 'primary',
+    setting: 'database.url',
+    origin: { from: 'environment', name: 'DATABASE_URL' },
+    places: [bench.folder],
+    scheme: /^([^:]*):/.exec(text)?.[1]?.toLowerCase() ?? '',
+    text: new Secret(text),
+  }
+}
+
+/** A target of an empty database. */
+export async function freshTarget(bench: Bench): Promise<Target> {
+  const text = await bench.harness.address()
+  const { target, problems } = bench.driver.parse(urlAddress(bench, text), bench.settings)
+  if (target === undefined) throw new Error(`The harness's address is refused: ${problems[0]?.message}`)
+  return target
+}
+
+/** A store as the core opens one. */
+export interface BenchStore extends AsyncDisposable {
+  readonly target: Target
+  readonly candidate: Candidate
+  readonly orm: MikroORM
+  /** @throws when the driver has no native statements. */
+  statements(): StatementRunner
+}
+
+/** Opens the target's first candidate, or an empty database; makes the suite's table unless `made` says that it is there. */
+export async function openStore(
+  bench: Bench,
+  options: { target?: Target; made?: boolean; limits?: Limits } = {},
+): Promise<BenchStore> {
+  const { driver } = bench
+  const target = options.target ?? (await freshTarget(bench))
+  const [candidate] = await driver.connect(target, options.limits ?? limits)
+  if (candidate === undefined) throw new Error('The driver gave no candidate.')
+  const connection = await candidate.open(AbortSignal.timeout(limits.connectMs))
+  let facts: Facts
+  try {
+    facts = await driver.verify(connection, { role: 'primary', proof: 'open' }, AbortSignal.timeout(limits.connectMs))
+  } finally {
+    await connection.close()
+  }
+  const orm = createOrm(candidate, facts)
+  await orm.connect()
+  if (options.made !== true) await orm.schema.create()
+  return {
+    target,
+    candidate,
+    orm,
+    statements() {
+      if (driver.statements === undefined) throw new Error('The driver has no facet "statements".')
+      return driver.statements.bind(orm)
+    },
+    [Symbol.asyncDispose]: () => candidate.close(orm, 1_000),
+  }
+}
+
+/** An ORM from a candidate, not connected. */
+export function createOrm(candidate: Candidate, facts: Facts): MikroORM {
+  ormsMade += 1
+  // Its own name for MikroORM's contexts: two ORMs of one process must not see each other's transactions.
+  const options = { ...candidate.orm(facts), contextName: `conformance-${ormsMade}`, entities: [Note] }
+  // The candidate's options are those of its own driver class, which this suite cannot name.
+  return new SqlMikroORM(options as unknown as Options)
+}
+
+let ormsMade = 0
+
+/** Facts for an ORM that is never connected. */
+export const noFacts: Facts = { version: '', path: null, ephemeral: false, pooled: false, problems: [] }
+
+/** A fresh note; texts are unique unless given. */
+export function note(id: string, text: string = id): NoteRow {
+  return { id, text, count: 0 }
+}
+
+/** Rejects when the promise has not settled in time: a hang is a failure, not a wait. */
+export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`It did not settle within ${limitMs} ms.`)), limitMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+export function benchSettings(driver: Driver, harness: Harness, folder: string): Settings {
+  const own = Object.entries(driver.settings ?? {}).map(([key, { default: value }]) => [key, value] as const)
+  return {
+    database: {
+      url: null,
+      driver: null,
+      host: null,
+      port: null,
+      username: null,
+      password: null,
+      name: null,
+      validationEnabled: true,
+      connectionTimeoutS: 5,
+      queryTimeoutS: 2,
+      transactionTimeoutS: 5,
+      poolSize: 2,
+      poolMaxOverflow: 2,
+      echoSql: false,
+      sqliteCheckSameThread: false,
+      boot: 'lazy',
+      schemaApply: 'additive',
+    },
+    fallback: {
+      url: new Secret('sqlite:///./production.db'),
+      enabled: false,
+      mode: 'read-write',
+      timeoutS: 5,
+      maxRetriesPrimary: 0,
+      retryDelayMs: 500,
+      conditions: faultConditions.filter((condition) => condition !== 'transient'),
+    },
+    data: { dir: folder, durable: null, sqliteAllowPaths: [] },
+    journal: { keepS: 604_800, maxBytes: null },
+    http: {
+      port: 0,
+      host: '127.0.0.1',
+      readiness: 'any',
+      shutdownTimeoutS: 10,
+      bodyLimitBytes: 1_048_576,
+      headerLimitBytes: 16_384,
+      urlLimitBytes: 8_192,
+      headersTimeoutS: 10,
+      requestTimeoutS: 30,
+      keepAliveTimeoutS: 5,
+      maxConnections: 1_000,
+      trustedProxies: null,
+      rateLimit: 0,
+      rateLimitWindowS: 60,
+      maxActiveSessions: 1_000,
+    },
+    admin: { token: null },
+    log: { level: 'silent', format: 'json', requests: false },
+    drivers: [],
+    collections: { dir: folder },
+    platform: { nodeEnv: 'test', spaceId: null, spaceHost: null },
+    config: { file: null, strict: false },
+    plugins: { [driver.name]: { ...Object.fromEntries(own), ...harness.settings } },
+  }
+}

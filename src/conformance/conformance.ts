@@ -1,0 +1,37 @@
+import { after, before, describe } from 'node:test'
+import type { Driver } from '../driver/driver.ts'
+import { conformAddresses } from './address.ts'
+import { type Bench, createBench, type Harness } from './bench.ts'
+import { conformConnections } from './connection.ts'
+import { conformOutages } from './outage.ts'
+import { conformReadOnly } from './read-only.ts'
+import { conformSchemaLock } from './schema-lock.ts'
+import { conformStatements } from './statements.ts'
+
+export type { Harness } from './bench.ts'
+
+/**
+ * The one suite that every driver passes whole. Registers `node:test` tests, for every member of the contract and every
+ * facet; those of an absent facet are skipped by name, so that the report says what a driver cannot do.
+ */
+export function conform(driver: Driver, harness: Harness): void {
+  describe(`the driver ${driver.name} keeps the contract`, () => {
+    let current: Bench | null = null
+    const bench = (): Bench => {
+      if (current === null) throw new Error('unreachable: the bench is made before the tests')
+      return current
+    }
+    before(async () => {
+      current = await createBench(driver, harness)
+    })
+    after(async () => {
+      await current?.end()
+    })
+    conformAddresses(bench)
+    conformConnections(bench)
+    conformReadOnly(bench, driver.setReadOnly === undefined && 'the driver has no "setReadOnly"')
+    conformStatements(bench, driver.statements === undefined && 'the driver has no facet "statements"')
+    conformSchemaLock(bench, driver.schemaLock === undefined && 'the driver has no facet "schemaLock"')
+    conformOutages(bench, harness)
+  })
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Value } from '../driver/driver.ts'
+import { type Bench, type BenchStore, Note, note, openStore, type Tables } from './bench.ts'
+import { rejection, using } from './connection.ts'
+
+/** The member `setReadOnly`. */
+export function conformReadOnly(bench: () => Bench, skip: string | false): void {
+  const facet = (title: string, run: (store: BenchStore) => Promise<void>): void => {
+    test(title, { skip }, async () => using(await openStore(bench()), run))
+  }
+  const isRefused = async (way: string, change: Promise<unknown>): Promise<void> => {
+    assert.equal(bench().driver.classify(await rejection(change), 'commit').kind, 'read-only', way)
+  }
+
+  facet('refuses every way to change something while it is read-only, and takes changes again', async (store) => {
+    const { orm } = store
+    await orm.em.fork().insert(Note, note('kept'))
+    for (const round of ['first', 'second']) {
+      bench().driver.setReadOnly?.(orm, true)
+      bench().driver.setReadOnly?.(orm, true)
+      for (const [way, change] of changes(store)) await isRefused(way, change())
+      assert.deepEqual(await orm.em.fork().findAll(Note, { orderBy: { id: 'asc' }, where: { count: { $ne: 0 } } }), [])
+      bench().driver.setReadOnly?.(orm, false)
+      await orm.em.fork().insert(Note, note(round))
+    }
+    assert.equal(await orm.em.fork().count(Note), 3)
+  })
+
+  facet('reads while it is read-only, alone, in a transaction and as a stream', async (store) => {
+    const { orm } = store
+    await orm.em.fork().insert(Note, note('a'))
+    bench().driver.setReadOnly?.(orm, true)
+    assert.equal((await orm.em.fork().findOneOrFail(Note, 'a')).text, 'a')
+    assert.equal(await orm.em.fork().transactional(async (em) => await em.count(Note)), 1)
+    const seen: string[] = []
+    for await (const row of orm.em.fork().stream(Note)) seen.push(row.id)
+    assert.deepEqual(seen, ['a'])
+    if (bench().driver.statements === undefined) return
+    const query = orm.em.getKysely<Tables>().selectFrom('conformance_note').select('id').compile()
+    assert.equal((await store.statements().read(query.sql, [])).length, 1)
+  })
+
+  facet('refuses what an open transaction would still change once it is read-only', async ({ orm }) => {
+    const half = orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('before'))
+      bench().driver.setReadOnly?.(orm, true)
+      await em.insert(Note, note('after'))
+    })
+    await isRefused('inside', half)
+    assert.equal(await orm.em.fork().count(Note), 0)
+  })
+
+  /** Each way that the core or an application has. */
+  function changes(store: BenchStore): readonly (readonly [string, () => Promise<unknown>])[] {
+    const { orm } = store
+    const flush = async (): Promise<void> => {
+      const em = orm.em.fork()
+      em.create(Note, note('flushed'))
+      await em.flush()
+    }
+    const native = (): Promise<unknown> => {
+      const query = orm.em.getKysely<Tables>().insertInto('conformance_note').values(note('native')).compile()
+      // The values are those of `note`: strings and a number.
+      return store.statements().write(query.sql, query.parameters as readonly Value[])
+    }
+    return [
+      ['insert', () => orm.em.fork().insert(Note, note('inserted'))],
+      ['update', () => orm.em.fork().nativeUpdate(Note, { id: 'kept' }, { count: 1 })],
+      ['delete', () => orm.em.fork().nativeDelete(Note, { id: 'kept' })],
+      ['execute', () => orm.em.fork().execute("update conformance_note set count = 2 where id = 'kept'")],
+      ['table', () => orm.em.fork().execute('create table conformance_other (id integer)')],
+      ['flush', flush],
+      ['transaction', () => orm.em.fork().transactional((em) => em.insert(Note, note('in a transaction')))],
+      ...(bench().driver.statements === undefined ? [] : [['native', native] as const]),
+    ]
+  }
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Value, Written } from '../driver/driver.ts'
+import { type Bench, type BenchStore, limits, Note, note, openStore, slackMs, type Tables, within } from './bench.ts'
+import { rejection, using } from './connection.ts'
+
+/** A query of the store's own kysely, compiled as the core compiles it. */
+interface Compiled {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+}
+
+/** The facet `statements`. */
+export function conformStatements(bench: () => Bench, skip: string | false): void {
+  const facet = (title: string, run: (store: BenchStore) => Promise<void>): void => {
+    test(title, { skip }, async () => using(await openStore(bench()), run))
+  }
+
+  facet('writes and gives RETURNING, and reads what was written', async (store) => {
+    const written = await insert(store, 'a')
+    assert.deepEqual(plain(written.rows), [{ id: 'a', text: 'a', count: 0 }])
+    assert.equal(written.changed, 1)
+    assert.deepEqual(await ids(store), ['a'])
+  })
+
+  facet('counts the rows that a write changed', async (store) => {
+    for (const id of ['a', 'b', 'c']) await insert(store, id)
+    const kysely = store.orm.em.getKysely<Tables>()
+    const update = kysely.updateTable('conformance_note').set({ count: 7 }).where('id', '!=', 'a').compile()
+    assert.equal((await write(store, update)).changed, 2)
+    const none = kysely.deleteFrom('conformance_note').where('id', '=', 'zzz').compile()
+    assert.deepEqual(await write(store, none), { rows: [], changed: 0 })
+  })
+
+  facet('shows committed writes to every other connection once they are answered', async (store) => {
+    await using(await openStore(bench(), { target: store.target, made: true }), async (other) => {
+      for (let round = 0; round < 10; round += 1) {
+        await insert(store, `n-${round}`)
+        assert.equal((await ids(other)).length, round + 1)
+        assert.equal(await other.orm.em.fork().count(Note), round + 1)
+      }
+    })
+  })
+
+  facet('joins an open EntityManager transaction, and goes with its rollback', async (store) => {
+    const undone = store.orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('entity'))
+      await insert(store, 'native')
+      assert.deepEqual(await ids(store), ['entity', 'native'])
+      assert.equal(await em.count(Note), 2)
+      throw new Error('on purpose')
+    })
+    await assert.rejects(within(undone, limits.queryMs + slackMs), /on purpose/)
+    assert.deepEqual(await ids(store), [])
+  })
+
+  facet('joins an open EntityManager transaction, and is there after its commit', async (store) => {
+    await store.orm.em.fork().transactional(async (em) => {
+      await insert(store, 'native')
+      await em.transactional(async (inner) => inner.insert(Note, note('nested')))
+      await assert.rejects(
+        em.transactional(async () => {
+          await insert(store, 'undone')
+          throw new Error('on purpose')
+        }),
+      )
+    })
+    assert.deepEqual(await ids(store), ['native', 'nested'])
+  })
+
+  facet('does not see, from outside, what a transaction has not committed', async (store) => {
+    const inside = Promise.withResolvers<void>()
+    const seen = Promise.withResolvers<void>()
+    const open = store.orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('a'))
+      inside.resolve()
+      await seen.promise
+    })
+    await inside.promise
+    try {
+      assert.deepEqual(await within(ids(store), limits.queryMs + slackMs), [])
+    } finally {
+      seen.resolve()
+      await open
+    }
+    assert.deepEqual(await ids(store), ['a'])
+  })
+
+  facet('never lets an answered write go with the rollback of a transaction beside it', async (store) => {
+    const inside = Promise.withResolvers<void>()
+    const open = store.orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('undone'))
+      inside.resolve()
+      await new Promise((resolve) => setImmediate(resolve))
+      throw new Error('on purpose')
+    })
+    await inside.promise
+    const beside = insert(store, 'kept')
+    await assert.rejects(open, /on purpose/)
+    await within(beside, limits.queryMs + slackMs)
+    assert.deepEqual(await ids(store), ['kept'])
+  })
+
+  facet('keeps one failing write from the others of the same moment', async (store) => {
+    await insert(store, 'taken')
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 50 }, (_, index) => insert(store, `n-${index}`, index % 5 === 0 ? 'taken' : `n-${index}`)),
+    )
+    for (const [index, outcome] of outcomes.entries()) {
+      assert.equal(outcome.status, index % 5 === 0 ? 'rejected' : 'fulfilled')
+      if (outcome.status === 'fulfilled') continue
+      assert.equal(bench().driver.classify(outcome.reason, 'commit').kind, 'constraint')
+    }
+    assert.equal((await ids(store)).length, 41)
+  })
+
+  facet('writes all rows of a statement or none', async (store) => {
+    const rows = [note('a'), note('b'), note('c', 'a')]
+    const query = store.orm.em.getKysely<Tables>().insertInto('conformance_note').values(rows).compile()
+    await rejection(write(store, query))
+    assert.deepEqual(await ids(store), [])
+  })
+
+  facet('keeps text exactly, whatever it holds', async (store) => {
+    const text = 'a\'b"c\\d;--\u00e9\u{1f600}\n\t%_?$1'
+    await insert(store, 'text', text)
+    const found = await store.orm.em.fork().findOneOrFail(Note, 'text')
+    assert.equal(found.text, text)
+  })
+
+  facet('answers a wrong statement with "statement" and goes on', async (store) => {
+    const { read, write: run } = store.statements()
+    // One after the other: a rejection that nobody awaits yet would end the process.
+    for (const attempt of [
+      () => read('select nothing from nowhere', []),
+      () => run('insert into nowhere values (1)', []),
+    ]) {
+      const error = await rejection(attempt())
+      assert.equal(bench().driver.classify(error, 'statement').kind, 'statement')
+    }
+    await insert(store, 'after')
+    assert.deepEqual(await ids(store), ['after'])
+  })
+
+  facet('answers a second transaction inside an open one, either way, and does not hang', async (store) => {
+    const outcome = store.orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('a'))
+      return await store.orm.em
+        .fork()
+        .transactional(async (other) => other.insert(Note, note('b')))
+        .then(
+          () => 'done',
+          (error: unknown) => bench().driver.classify(error, 'begin').kind,
+        )
+    })
+    assert.match(await within(outcome, 2 * limits.queryMs + slackMs), /^(done|transient|lost)$/)
+  })
+}
+
+async function insert(store: BenchStore, id: string, text: string = id): Promise<Written> {
+  const query = store.orm.em
+    .getKysely<Tables>()
+    .insertInto('conformance_note')
+    .values(note(id, text))
+    .returningAll()
+    .compile()
+  return write(store, query)
+}
+
+async function write(store: BenchStore, query: Compiled): Promise<Written> {
+  return store.statements().write(query.sql, native(query))
+}
+
+async function ids(store: BenchStore): Promise<readonly unknown[]> {
+  const query = store.orm.em.getKysely<Tables>().selectFrom('conformance_note').select('id').orderBy('id').compile()
+  const rows = await store.statements().read(query.sql, native(query))
+  return rows.map((row) => row.id)
+}
+
+/** The suite's own values are texts and numbers; kysely types its parameters as unknown. */
+function native(query: Compiled): readonly Value[] {
+  return query.parameters as readonly Value[]
+}
+
+function plain(rows: readonly object[]): readonly object[] {
+  return rows.map((row) => ({ ...row }))
+}

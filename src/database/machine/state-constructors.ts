@@ -1,0 +1,121 @@
+import type { Fault } from '../../driver/kit/fault.ts'
+import type { Moment } from './event.ts'
+import { type Policy, pauseMs } from './policy.ts'
+import { opening, standbyFor } from './standby.ts'
+import {
+  type Common,
+  type ConnectingFallback,
+  type ConnectingPrimary,
+  type ConnectionError,
+  healthRow,
+  type Opened,
+  type PrimaryConnected,
+  type Standby,
+  type State,
+} from './state.ts'
+
+/** What every new state carries; `ids` are drawn for its operations. */
+export function common<S>(state: State<S>, event: Moment, ids: number): Common {
+  return { since: event.at, lastId: state.lastId + ids, stay: state.stay, hasServed: state.hasServed }
+}
+
+/** From nothing: to the primary when one is declared, else to the local store. */
+export function begin<S>(
+  state: State<S>,
+  event: Moment,
+  policy: Policy,
+  failures: number,
+  kept: Standby<S> | null,
+): ConnectingPrimary<S> | ConnectingFallback<S> {
+  const id = state.lastId + 1
+  if (!policy.declared) {
+    return {
+      name: 'CONNECTING_FALLBACK',
+      ...common(state, event, 1),
+      declared: false,
+      before: healthRow(state),
+      cause: null,
+      owes: false,
+      failures,
+      stayMs: 0,
+      standby: opening(id, event, policy),
+    }
+  }
+  const standby = standbyFor(policy, kept, event, id + 2)
+  return {
+    name: 'CONNECTING_PRIMARY',
+    ...common(state, event, 3),
+    attempt: 1,
+    step: { at: 'opening', id },
+    deadline: event.at + primaryLimitMs(policy, failures, standby),
+    deadlineId: id + 1,
+    lastFault: null,
+    failures,
+    standby,
+  }
+}
+
+/** A primary that is only slow gets all of its time when nothing else can serve meanwhile. */
+function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>): number {
+  const isAlone = standby.status === 'off' || (failures > 0 && standby.status !== 'open')
+  return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
+}
+
+/** To a fallback that serves because the primary does not. */
+export function toFallback<S>(
+  state: ConnectingPrimary<S> | PrimaryConnected<S>,
+  event: Moment,
+  policy: Policy,
+  why: { readonly cause: Fault | null; readonly stayMs?: number },
+): ConnectingFallback<S> {
+  const { standby } = state
+  const isUsable = standby.status === 'open' || standby.status === 'opening'
+  return {
+    name: 'CONNECTING_FALLBACK',
+    ...common(state, event, 1),
+    declared: true,
+    before: healthRow(state),
+    cause: why.cause,
+    owes: false,
+    failures: state.failures,
+    stayMs: why.stayMs ?? 0,
+    standby: isUsable ? standby : opening(state.lastId + 1, event, policy),
+  }
+}
+
+/** The primary is fine; what the journal holds must reach it before it answers. */
+export function toFallbackThatOwes<S>(
+  state: ConnectingPrimary<S> | PrimaryConnected<S>,
+  event: Moment,
+  standby: Opened<S>,
+): ConnectingFallback<S> {
+  return {
+    name: 'CONNECTING_FALLBACK',
+    ...common(state, event, 1),
+    declared: true,
+    before: healthRow(state),
+    cause: null,
+    owes: true,
+    failures: state.failures,
+    stayMs: 0,
+    standby,
+  }
+}
+
+/** To an error that is tried again. */
+export function toError<S>(
+  state: State<S>,
+  event: Moment,
+  fault: Fault,
+  data: { readonly declared: boolean; readonly failures: number; readonly standby: Standby<S> },
+): ConnectionError<S> {
+  return {
+    name: 'CONNECTION_ERROR',
+    ...common(state, event, 1),
+    fault,
+    declared: data.declared,
+    failures: data.failures + 1,
+    retry: { id: state.lastId + 1, at: event.at + pauseMs(data.failures, event.chance, fault) },
+    standby: data.standby.status === 'failed' ? { status: 'off' } : data.standby,
+  }
+}

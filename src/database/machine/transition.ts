@@ -1,0 +1,221 @@
+import type { Fault } from '../../driver/kit/fault.ts'
+import type { Event, Moment } from './event.ts'
+import { deadlineFault, harmlessKinds, leadsToFallback, worthRetrying } from './fault-rules.ts'
+import { failuresAfter, nextStay } from './flap-damping.ts'
+import type { Policy } from './policy.ts'
+import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
+import { isFor, opening, standbyAfter } from './standby.ts'
+import {
+  type ConnectingFallback,
+  type ConnectingPrimary,
+  type ConnectionError,
+  type FallbackConnected,
+  healthRow,
+  type PrimaryConnected,
+  type State,
+} from './state.ts'
+import { begin, common, toError, toFallback, toFallbackThatOwes } from './state-constructors.ts'
+
+/**
+ * The machine: pure, total, in time with nothing but `event.at`. Returns the *same object* when the event means nothing
+ * in this state (a late answer, a doubled request), so a caller sees by identity whether something changed.
+ */
+export function transition<S>(state: State<S>, event: Event<S>, policy: Policy): State<S> {
+  if (event.type === 'closed' || event.type === 'reconfigured') return disconnect(state, event)
+  if (event.type === 'store.lost' && harmlessKinds.has(event.fault.kind)) return state
+  switch (state.name) {
+    case 'DISCONNECTED':
+      return event.type === 'asked' && state.reason !== 'closed' ? begin(state, event, policy, 0, null) : state
+    case 'CONNECTING_PRIMARY':
+      return whileConnectingPrimary(state, event, policy)
+    case 'CONNECTING_FALLBACK':
+      return whileConnectingFallback(state, event, policy)
+    case 'PRIMARY_CONNECTED':
+      return whilePrimaryServes(state, event, policy)
+    case 'FALLBACK_CONNECTED':
+      return whileFallbackServes(state, event, policy)
+    case 'CONNECTION_ERROR':
+      return whileNothingServes(state, event, policy)
+  }
+}
+
+/** Closed is final. */
+function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
+  const reason = event.type === 'closed' ? 'closed' : 'settings-changed'
+  if (state.name === 'DISCONNECTED' && (state.reason === reason || state.reason === 'closed')) return state
+  return { name: 'DISCONNECTED', ...common(state, event, 0), stay: { returnedAt: null, lastMs: 0 }, reason }
+}
+
+function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
+  const standby = standbyAfter(state, event, policy)
+  if (standby !== null) return settled({ ...state, ...standby }, event)
+  switch (event.type) {
+    case 'primary.opened':
+      if (!isOpening(state, event.id)) return state
+      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event)
+    case 'primary.failed':
+      return isOpening(state, event.id) ? afterFailedAttempt(state, event, event.fault, policy) : state
+    case 'store.lost':
+      if (state.step.at !== 'opened' || state.step.store !== event.store) return state
+      return afterFailedAttempt(state, event, event.fault, policy)
+    case 'due':
+      if (event.id === state.deadlineId) return atDeadline(state, event, policy)
+      if (state.step.at !== 'waiting' || event.id !== state.step.id) return state
+      return {
+        ...state,
+        lastId: state.lastId + 1,
+        attempt: state.attempt + 1,
+        step: { at: 'opening', id: state.lastId + 1 },
+      }
+    default:
+      return state
+  }
+}
+
+/** An open primary serves as soon as the fallback has said that nothing waits in its journal, or cannot say. */
+function settled<S>(state: ConnectingPrimary<S>, event: Moment): State<S> {
+  if (state.step.at !== 'opened' || state.standby.status === 'opening') return state
+  if (state.standby.status === 'open' && state.standby.owes) return toFallbackThatOwes(state, event, state.standby)
+  return primaryServes(state, event, state.step.store)
+}
+
+function primaryServes<S>(state: ConnectingPrimary<S>, event: Moment, store: S): PrimaryConnected<S> {
+  const { failures, standby } = state
+  return { name: 'PRIMARY_CONNECTED', ...common(state, event, 0), hasServed: true, store, failures, standby }
+}
+
+function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
+  return state.step.at === 'opening' && state.step.id === id
+}
+
+function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
+  const until = event.at + policy.retryDelayMs
+  if (!worthRetrying.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline) {
+    return leavePrimary(state, event, fault, policy)
+  }
+  return {
+    ...state,
+    lastId: state.lastId + 1,
+    lastFault: fault,
+    step: { at: 'waiting', id: state.lastId + 1, until },
+  }
+}
+
+/** The time is up: what is open serves; what has not answered is a black hole, whatever it said before. */
+function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
+  if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
+  const known = state.lastFault
+  return leavePrimary(state, event, known !== null && leadsToFallback(known, policy) ? known : deadlineFault, policy)
+}
+
+/** The primary was tried and does not serve: the fallback, if it may; else an error that is tried again. */
+function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
+  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, { cause: fault })
+  return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
+}
+
+function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S>, policy: Policy): State<S> {
+  const { standby } = state
+  switch (event.type) {
+    case 'fallback.opened':
+      return isFor(standby, event.id) ? fallbackServes(state, event, event.store) : state
+    case 'fallback.failed': {
+      if (!isFor(standby, event.id)) return state
+      const { declared, failures } = state
+      return toError(state, event, event.fault, { declared, failures, standby: { status: 'off' } })
+    }
+    // It was open already when it was needed; the supervisor answers the demand at once with what is there.
+    case 'due':
+      if (standby.status !== 'open' || event.id !== state.lastId) return state
+      return fallbackServes(state, event, standby.store)
+    case 'store.lost':
+      if (standby.status !== 'open' || standby.store !== event.store) return state
+      return { ...state, lastId: state.lastId + 1, standby: opening(state.lastId + 1, event, policy) }
+    default:
+      return state
+  }
+}
+
+function fallbackServes<S>(state: ConnectingFallback<S>, event: Moment, store: S): FallbackConnected<S> {
+  const { declared, cause, failures } = state
+  return {
+    name: 'FALLBACK_CONNECTED',
+    ...common(state, event, 1),
+    hasServed: true,
+    store,
+    declared,
+    cause,
+    failures,
+    recovery: declared ? firstRecovery(state, event, state.lastId + 1) : { step: 'none' },
+  }
+}
+
+function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, policy: Policy): State<S> {
+  const change = standbyAfter(state, event, policy)
+  if (change !== null) {
+    const next = { ...state, ...change }
+    return next.standby.status === 'open' && next.standby.owes ? toFallbackThatOwes(next, event, next.standby) : next
+  }
+  if (event.type !== 'store.lost' || event.store !== state.store) return state
+  const failures = failuresAfter(state, event)
+  if (leadsToFallback(event.fault, policy)) {
+    const { stay, stayMs } = nextStay(state, event.at)
+    return { ...toFallback({ ...state, failures }, event, policy, { cause: event.fault, stayMs }), stay }
+  }
+  if (failures === 0) return begin(state, event, policy, 0, state.standby)
+  return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
+}
+
+function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, policy: Policy): State<S> {
+  if (event.type === 'store.lost') {
+    if (event.store === state.store) return fallbackLost(state, event, event.fault, policy)
+    const recovery = withoutPrimary(state.recovery, event, event.store, event.fault, state.lastId + 1)
+    return recovery === state.recovery ? state : { ...state, lastId: state.lastId + 1, recovery }
+  }
+  const next = recoveryAfter(state.recovery, event, state.lastId + 1, policy)
+  if (next === 'primary') return primaryReturns(state, event, policy)
+  return next === state.recovery ? state : { ...state, lastId: state.lastId + 2, recovery: next }
+}
+
+function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
+  const failures = failuresAfter(state, event)
+  const { declared, recovery } = state
+  if (failures > 0) return toError(state, event, fault, { declared, failures, standby: { status: 'off' } })
+  return {
+    name: 'CONNECTING_FALLBACK',
+    ...common(state, event, 1),
+    declared,
+    before: healthRow(state),
+    cause: declared ? (state.cause ?? fault) : null,
+    owes: false,
+    failures: 0,
+    // What is left of a stay is kept: losing the fallback is no reason to go back to a primary that flaps.
+    stayMs: recovery.step === 'waiting' ? Math.max(0, recovery.until - event.at) : 0,
+    standby: opening(state.lastId + 1, event, policy),
+  }
+}
+
+function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: Policy): State<S> {
+  if (state.recovery.step !== 'switching') return state
+  return {
+    name: 'PRIMARY_CONNECTED',
+    ...common(state, event, 0),
+    stay: { returnedAt: event.at, lastMs: state.stay.lastMs },
+    store: state.recovery.primary,
+    failures: 0,
+    standby: policy.fallback ? { status: 'open', store: state.store, owes: false } : { status: 'off' },
+  }
+}
+
+function whileNothingServes<S>(state: ConnectionError<S>, event: Event<S>, policy: Policy): State<S> {
+  const { standby } = state
+  if (event.type === 'due' && event.id === state.retry.id) return begin(state, event, policy, state.failures, standby)
+  if (event.type === 'store.lost' && standby.status === 'open' && standby.store === event.store) {
+    return { ...state, standby: { status: 'off' } }
+  }
+  if (event.type === 'fallback.opened' && isFor(standby, event.id)) {
+    return { ...state, standby: { status: 'open', store: event.store, owes: event.owes } }
+  }
+  if (event.type === 'fallback.failed' && isFor(standby, event.id)) return { ...state, standby: { status: 'off' } }
+  return state
+}

@@ -1,0 +1,194 @@
+import type { EntitySchema } from '@mikro-orm/core'
+import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
+import type { Problem } from '../../config/problem.ts'
+import { type Disk, diskOf } from '../../disk/disk.ts'
+import type { Candidate, Connection, Driver, Facts, Fault, MikroORM, Role, Want } from '../../driver/driver.ts'
+import { FaultError } from '../../driver/driver.ts'
+import type { ResolvedTarget } from '../address/config.ts'
+import type { ConnectionSettings } from '../machine/connection-settings.ts'
+import { openingFault } from '../machine/fault-of.ts'
+import { advised } from './advice.ts'
+import { atMost, untilAborted } from './bounded.ts'
+import { systemClock } from './clock.ts'
+import { kyselyStatements } from './kysely-statements.ts'
+import type { Store } from './store.ts'
+
+/** What opens and proves stores for the supervisor. */
+export interface StoreOpener {
+  /**
+   * A store that is verified and connected. Rejects with a FaultError, at the latest when `signal` aborts; then nothing
+   * stays open.
+   */
+  open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
+  /**
+   * What one candidate that gave the wanted proof, on a fresh connection that is closed again, says; the one of this
+   * label where there is one. Rejects as `open`.
+   */
+  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts>
+}
+
+/** What the factory takes. `settings` is asked at each opening, so that new settings count. */
+export interface EngineFactoryOptions {
+  readonly entities: readonly EntitySchema[]
+  settings(): Pick<ConnectionSettings, 'limits' | 'durable' | 'isSpace'>
+}
+
+/** How long a connection that was opened too late, or only to verify, may take to end. */
+const lateCloseMs = 1_000
+
+/** Two ORMs of one process must not see each other's transactions: MikroORM finds them by this name. */
+let storesMade = 0
+
+/** Makes stores: verifies on a connection of its own, then opens MikroORM over the driver's safe connection. */
+export class DatabaseEngineFactory implements StoreOpener {
+  readonly #options: EngineFactoryOptions
+
+  constructor(options: EngineFactoryOptions) {
+    this.#options = options
+  }
+
+  async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
+    // A fallback may be new and is made ours; a primary must take a write of ours before it may answer.
+    const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
+    const inspected = inspect(resolved)
+    return await this.#firstOf(resolved, signal, async (candidate) => {
+      const facts = await verified(resolved, candidate, want, signal)
+      const problems = joined(await untilAborted(inspected, signal), facts.problems)
+      return await this.#engine(resolved, role, candidate, { ...facts, problems }, signal)
+    })
+  }
+
+  /** What `new MikroORM` needs for the first candidate that can serve, for tools that make an ORM of their own. Rejects as `open`. */
+  async options(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<SqlOptions> {
+    const want: Want = { role, proof: 'open' }
+    return await this.#firstOf(resolved, signal, async (candidate) => {
+      const facts = await verified(resolved, candidate, want, signal)
+      return ormOptionsOf(candidate, facts, this.#options.entities)
+    })
+  }
+
+  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts> {
+    const inspected = inspect(resolved)
+    const attempt = async (candidate: Candidate): Promise<Facts> => {
+      const facts = await verified(resolved, candidate, want, signal)
+      return { ...facts, problems: joined(await untilAborted(inspected, signal), facts.problems) }
+    }
+    return await this.#firstOf(resolved, signal, attempt, label)
+  }
+
+  /** The first candidate that succeeds. When none does, the first's fault is thrown: it is the configured place. */
+  async #firstOf<R>(
+    { driver, target }: ResolvedTarget,
+    signal: AbortSignal,
+    attempt: (candidate: Candidate) => Promise<R>,
+    label?: string,
+  ): Promise<R> {
+    const failures: FaultError[] = []
+    const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
+    try {
+      const candidates = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
+      const named = candidates.filter((candidate) => candidate.label === label)
+      for (const candidate of named.length > 0 ? named : candidates) {
+        try {
+          return await attempt(candidate)
+        } catch (error) {
+          const fault = faultOf(error)
+          failures.push(new FaultError(fault))
+          // A file that somebody else has locked is not gone: rows written elsewhere meanwhile would be missed in it.
+          if (signal.aborted || (driver.embedded !== undefined && fault.kind === 'transient')) break
+        }
+      }
+    } catch (error) {
+      failures.push(new FaultError(faultOf(error)))
+    }
+    throw (
+      failures[0] ?? new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no place to connect to.`)))
+    )
+  }
+
+  async #engine(
+    { driver, target }: ResolvedTarget,
+    role: Role,
+    candidate: Candidate,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Store> {
+    const orm = createOrm(candidate, facts, this.#options.entities)
+    try {
+      await untilAborted(orm.connect(), signal)
+      const disk = await this.#diskOf(facts)
+      signal.throwIfAborted()
+      const statements = driver.statements?.bind(orm) ?? kyselyStatements(orm)
+      const close = (withinMs: number): Promise<void> => candidate.close(orm, withinMs)
+      return { role, driver, target, label: candidate.label, facts, disk, orm, statements, close }
+    } catch (error) {
+      // Not awaited: the caller's time may be up, and `close` is bounded and never throws.
+      void candidate.close(orm, lateCloseMs)
+      throw error
+    }
+  }
+
+  async #diskOf(facts: Facts): Promise<Disk | null> {
+    const { durable, isSpace } = this.#options.settings()
+    return facts.path === null ? null : await diskOf(facts.path, durable, isSpace)
+  }
+}
+
+/** What looking at the files of an address finds. That a driver cannot even look is no reason not to connect. */
+async function inspect({ driver, target }: ResolvedTarget): Promise<readonly Problem[]> {
+  try {
+    return (await driver.inspect?.(target))?.problems ?? []
+  } catch {
+    return []
+  }
+}
+
+/** Connecting has seen more than looking: what it says under the same code counts. */
+function joined(looking: readonly Problem[], connecting: readonly Problem[]): readonly Problem[] {
+  const known = new Set(connecting.map((problem) => problem.code))
+  return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
+}
+
+/** Proves one place on a fresh connection, which is closed again whatever happens. */
+async function verified(
+  { driver }: ResolvedTarget,
+  candidate: Candidate,
+  want: Want,
+  signal: AbortSignal,
+): Promise<Facts> {
+  signal.throwIfAborted()
+  const evict = (late: Connection): void => driver.evict(late)
+  const connection = await untilAborted(candidate.open(signal), signal, evict)
+  let facts: Facts
+  try {
+    facts = await untilAborted(driver.verify(connection, want, signal), signal)
+  } catch (error) {
+    driver.evict(connection)
+    throw error
+  }
+  await ended(driver, connection)
+  return facts
+}
+
+/** Gracefully, but a connection that hangs while it ends must not use up the time of the opening. */
+async function ended(driver: Driver, connection: Connection): Promise<void> {
+  let isEnded = false
+  const closed = connection.close().then(() => {
+    isEnded = true
+  })
+  await atMost(systemClock, lateCloseMs, closed)
+  if (!isEnded) driver.evict(connection)
+}
+
+function createOrm(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): MikroORM {
+  storesMade += 1
+  return new SqlMikroORM({ ...ormOptionsOf(candidate, facts, entities), contextName: `holdfast-${storesMade}` })
+}
+
+function ormOptionsOf(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): SqlOptions {
+  // The contract speaks of MikroORM's options for any driver; those of SQL drivers are the same object.
+  const options = candidate.orm(facts) as Omit<SqlOptions, 'entities' | 'entitiesTs'>
+  // A service without collections is legitimate.
+  const discovery = { ...options.discovery, warnWhenNoEntities: false }
+  return { ...options, discovery, entities: [...entities] }
+}

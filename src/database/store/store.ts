@@ -1,0 +1,31 @@
+import type { Disk } from '../../disk/disk.ts'
+import type { Driver, Facts, MikroORM, Role, StatementRunner, Target } from '../../driver/driver.ts'
+
+/** An opened database in a role. Made by `DatabaseEngineFactory`, owned by the supervisor, closed once. */
+export interface Store {
+  readonly role: Role
+  readonly driver: Driver
+  readonly target: Target
+  /** For people and logs; no secret. */
+  readonly label: string
+  readonly facts: Facts
+  /** What its file would survive; null for a server. */
+  readonly disk: Disk | null
+  readonly orm: MikroORM
+  /** The driver's facet, or the same through kysely. */
+  readonly statements: StatementRunner
+  /** Gracefully within `withinMs`, then by reset. Never throws. Safe to call twice. */
+  close(withinMs: number): Promise<void>
+}
+
+/** How a store is shown in headers, health and logs: a fallback without any declared primary is `local`. */
+export type Shown = 'primary' | 'fallback' | 'local'
+
+/**
+ * How safe a write is that was answered with success (DESIGN, the guarantee). `fallback-only`: it is on the fallback's
+ * disk while a primary is declared, and nothing carries it to the primary yet.
+ */
+export type Durability = 'primary' | 'journal' | 'journal-ephemeral' | 'fallback-only' | 'local' | 'local-ephemeral'
+
+/** What a caller may demand; what cannot be met is refused before anything is written. */
+export type Demand = 'primary' | 'journal'

@@ -1,0 +1,185 @@
+import { FaultError, type Role } from '../../driver/driver.ts'
+import type { DatabaseConfig, ResolvedTarget } from '../address/config.ts'
+import type { Demand } from '../machine/effects.ts'
+import type { Happening } from '../machine/event.ts'
+import { openingFault, timeoutFault, unusableFault } from '../machine/fault-of.ts'
+import { shortTailEntries, times } from '../machine/policy.ts'
+import { limitedSignal, untilAborted } from '../store/bounded.ts'
+import type { Clock } from '../store/clock.ts'
+import type { StoreOpener } from '../store/engine-factory.ts'
+import type { Store } from '../store/store.ts'
+import type { Gate } from './gate.ts'
+import { tryPatiently } from './hedged-attempt.ts'
+import type { StoreSteps } from './steps.ts'
+
+/** What the operations work with. */
+export interface Tools {
+  readonly clock: Clock
+  readonly opener: StoreOpener
+  readonly steps: StoreSteps
+  readonly gate: Gate
+  /** The resolution, anew: a rotated secret file counts at the next attempt. Never rejects. */
+  resolve(): Promise<DatabaseConfig>
+  connectMs(): number
+  /** Forbids changes where the store is a fallback that takes none. */
+  applyBar(store: Store): void
+}
+
+type Run<K extends Demand<Store>['run']> = Extract<Demand<Store>, { run: K }>
+
+/** Everything that a state may want to be running, but timers. Each resolves with what to tell the machine; none rejects. */
+export class Operations {
+  readonly #tools: Tools
+  /** The last switch; what follows it begins only when it has settled. */
+  #switched: Promise<unknown> = Promise.resolve()
+
+  constructor(tools: Tools) {
+    this.#tools = tools
+  }
+
+  async openPrimary({ id, until }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
+    return await this.#limited(
+      Math.min(this.#tools.connectMs(), until - this.#tools.clock.now()),
+      signal,
+      async (limited) => {
+        const store = await this.#openPrepared('primary', limited)
+        return { type: 'primary.opened', id, store }
+      },
+      (fault) => ({ type: 'primary.failed', id, fault }),
+    )
+  }
+
+  async openFallback({ id, until }: Run<'open-fallback'>, signal: AbortSignal): Promise<Happening<Store>> {
+    return await this.#limited(
+      until - this.#tools.clock.now(),
+      signal,
+      async (limited) => {
+        const store = await this.#openPrepared('fallback', limited)
+        const owes = await untilAborted(this.#tools.steps.owes(store), limited).catch(closing(store))
+        return { type: 'fallback.opened', id, store, owes }
+      },
+      (fault) => ({ type: 'fallback.failed', id, fault }),
+    )
+  }
+
+  async probe({ id, until }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
+    return await this.#limited(
+      until - this.#tools.clock.now(),
+      signal,
+      async (limited) => {
+        const primary = await this.#target('primary', limited)
+        const prove = async (once: AbortSignal): Promise<void> => {
+          await this.#tools.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
+        }
+        // A file of this machine is checked, which may take its time, and not waited for.
+        const isRemote = primary.driver.embedded === undefined
+        await (isRemote ? tryPatiently(this.#tools.clock, prove, limited) : prove(limited))
+        return { type: 'probe.passed', id }
+      },
+      (fault) => ({ type: 'probe.failed', id, fault }),
+    )
+  }
+
+  async carry({ id, from, primary }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
+    try {
+      await this.#switched
+      const to = primary ?? (await this.#openForCarrying(signal))
+      // A primary that the state already holds is closed by the state; one that was opened here is ours until it is told.
+      const onFailure = primary === null ? closing(to) : rethrow
+      await this.#tools.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
+      return { type: 'carried', id, primary: to }
+    } catch (error) {
+      return { type: 'carry.failed', id, fault: faultOfOpening(error, from) }
+    }
+  }
+
+  /** Writes are held until `settled` is called with the machine's answer: see `Demand`. */
+  async switch({ id, from, to }: Run<'switch'>, signal: AbortSignal): Promise<Happening<Store>> {
+    this.#tools.gate.hold()
+    const carried = untilAborted(this.#tools.gate.drained(from, 'write'), signal).then(() =>
+      this.#tools.steps.carry(from, to, 0, signal),
+    )
+    this.#switched = carried.catch(() => {})
+    try {
+      await carried
+      return { type: 'switched', id }
+    } catch (error) {
+      return { type: 'switch.failed', id, fault: faultOfOpening(error, to) }
+    }
+  }
+
+  async #openForCarrying(signal: AbortSignal): Promise<Store> {
+    const limitMs = this.#tools.connectMs()
+    const limited = limitedSignal(this.#tools.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
+    try {
+      return await this.#openPrepared('primary', limited.signal)
+    } finally {
+      limited.end()
+    }
+  }
+
+  async #limited(
+    limitMs: number,
+    signal: AbortSignal,
+    work: (limited: AbortSignal) => Promise<Happening<Store>>,
+    failed: (fault: FaultError['fault']) => Happening<Store>,
+  ): Promise<Happening<Store>> {
+    const limited = limitedSignal(this.#tools.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
+    try {
+      return await work(limited.signal)
+    } catch (error) {
+      // An opener that was cut by the limit may say it in its own words; the limit is the better reason.
+      const cause = limited.signal.aborted ? limited.signal.reason : error
+      return failed(cause instanceof FaultError ? cause.fault : unexpectedFault(error))
+    } finally {
+      limited.end()
+    }
+  }
+
+  async #target(role: Role, signal: AbortSignal): Promise<ResolvedTarget> {
+    const config = await untilAborted(this.#tools.resolve(), signal)
+    const resolved = config[role]
+    if (resolved === null) throw new FaultError(unusableFault(config.problems, role))
+    return resolved
+  }
+
+  async #openPrepared(role: Role, signal: AbortSignal): Promise<Store> {
+    const resolved = await this.#target(role, signal)
+    const opening = this.#tools.opener.open(resolved, role, signal)
+    const store = await untilAborted(opening, signal, (late) => void late.close(times.lateCloseMs))
+    const prepared = this.#tools.steps.prepare(store)
+    await untilAborted(prepared, signal)
+      // Only after it is prepared, since its tables have to be made.
+      .then(() => this.#tools.applyBar(store))
+      .catch(closing(store))
+    return store
+  }
+}
+
+/** Closes the store, then passes the error on as a fault of an opening. */
+function closing(store: Store): (error: unknown) => never {
+  return (error) => {
+    void store.close(times.lateCloseMs)
+    throw new FaultError(openingFault(store.driver, error))
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+function faultOfOpening(error: unknown, store: Store): FaultError['fault'] {
+  return error instanceof FaultError ? error.fault : openingFault(store.driver, error)
+}
+
+/** A defect of ours or of a driver that broke its contract: the database is not usable as it is. */
+function unexpectedFault(error: unknown): FaultError['fault'] {
+  return {
+    kind: 'configuration',
+    code: 'OPENING_FAILED',
+    summary: 'Opening the database failed in an unexpected way.',
+    hint: 'The log has the cause.',
+    ambiguous: false,
+    cause: error,
+  }
+}

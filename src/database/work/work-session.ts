@@ -1,0 +1,123 @@
+import { randomFillSync } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import type { SqlEntityManager, StatementRunner } from '../../driver/driver.ts'
+import { barredError, type WriteBar } from '../machine/write-block.ts'
+import type { Shown, Store } from '../store/store.ts'
+import type { Serving } from '../supervisor/serving.ts'
+import type { Session } from './session.ts'
+
+/** Asked of the system for many ids at once: for each by itself it takes as long as all the rest of making one. */
+const pool = new Uint8Array(4_096)
+let poolUsed = pool.length
+const random = new Uint8Array(16)
+let lastMs = Number.NEGATIVE_INFINITY
+let sequence = 0
+
+/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time, and within a millisecond in their order. */
+export function drawId(): string {
+  fillRandom()
+  const now = Date.now()
+  if (now > lastMs) {
+    lastMs = now
+    // 31 random bits: there is room for two thousand million ids more in this millisecond.
+    sequence = new DataView(random.buffer).getUint32(0) >>> 1
+  } else {
+    sequence = (sequence + 1) >>> 0
+  }
+  return uuidv7({ random, msecs: lastMs, seq: sequence })
+}
+
+/** Fresh random bytes for one id; none is given twice. */
+function fillRandom(): void {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  for (let at = 0; at < random.length; at += 1) random[at] = pool[poolUsed + at] ?? 0
+  poolUsed += random.length
+}
+
+/** A session that draws its attempt and forks its EntityManager only when they are asked for. */
+export class WorkSession implements Session {
+  readonly store: Store
+  readonly shown: Shown
+  #attempt: string | undefined
+  #em: SqlEntityManager | undefined
+
+  constructor(serving: Serving, attempt?: string) {
+    this.store = serving.store
+    this.shown = serving.shown
+    this.#attempt = attempt
+  }
+
+  get attempt(): string {
+    this.#attempt ??= drawId()
+    return this.#attempt
+  }
+
+  /** The attempt if anybody has asked for it, so that the next try keeps it. */
+  get drawnAttempt(): string | undefined {
+    return this.#attempt
+  }
+
+  get em(): SqlEntityManager {
+    // Not the transaction of whoever called: a session of its own, whatever async context it is made in.
+    this.#em ??= this.fork()
+    return this.#em
+  }
+
+  protected fork(): SqlEntityManager {
+    return this.store.orm.em.fork({ disableContextResolution: true })
+  }
+
+  /** The EntityManager if it was forked. */
+  get forkedEm(): SqlEntityManager | undefined {
+    return this.#em
+  }
+
+  get statements(): StatementRunner {
+    return this.store.statements
+  }
+}
+
+/**
+ * A session on a fallback that takes no writes. The driver's `setReadOnly` refuses whatever would change something; this
+ * says it earlier and better for writing statements and flushes, and is all that there is where a driver has no such
+ * member: there, a statement that is run past both (`em.execute`, `em.insert`) is not refused.
+ */
+export class ReadOnlySession extends WorkSession {
+  readonly #bar: WriteBar
+
+  constructor(serving: Serving, bar: WriteBar) {
+    super(serving)
+    this.#bar = bar
+  }
+
+  override get statements(): StatementRunner {
+    return { read: super.statements.read, write: () => Promise.reject(barredError(this.#bar)) }
+  }
+
+  protected override fork(): SqlEntityManager {
+    const em = this.store.orm.em.fork({ disableContextResolution: true, freshEventManager: true })
+    em.getEventManager().registerSubscriber({
+      onFlush: async ({ uow }) => {
+        if (uow.getChangeSets().length > 0) throw barredError(this.#bar)
+      },
+    })
+    return em
+  }
+}
+
+/** The same unit of work inside its transaction. */
+export function withinTransaction(session: Session, em: SqlEntityManager): Session {
+  const { store, shown, statements } = session
+  return {
+    store,
+    shown,
+    statements,
+    em,
+    get attempt() {
+      return session.attempt
+    },
+  }
+}

@@ -1,0 +1,36 @@
+import type { FaultCondition } from '../../config/settings.ts'
+
+/**
+ * What kind of failure it was. The conditions may lead away from a database; `constraint` (a row broke a rule of the
+ * database) and `statement` (the statement or the caller's own code is wrong) say nothing against the database and
+ * lead nowhere.
+ */
+export type FaultKind = FaultCondition | 'constraint' | 'statement'
+
+/** What was being done when it failed. A statement outside a transaction is in phase `commit` once it has been sent. */
+export type Phase = 'open' | 'begin' | 'statement' | 'commit' | 'rollback' | 'close'
+
+/** A classified failure. */
+export interface Fault {
+  readonly kind: FaultKind
+  /** The database's own code (`SQLITE_FULL`, `28P01`) or one of the driver's in capitals. */
+  readonly code: string
+  /** One sentence that holds no secret and no value of a row. */
+  readonly summary: string
+  /** One sentence: what to do. */
+  readonly hint: string
+  /** True: the change may or may not have been committed. Only in phase `commit`. */
+  readonly ambiguous: boolean
+  readonly cause: unknown
+}
+
+/** A fault on its way through code that throws. */
+export class FaultError extends Error {
+  override readonly name = 'FaultError'
+  readonly fault: Fault
+
+  constructor(fault: Fault) {
+    super(fault.summary, { cause: fault.cause })
+    this.fault = fault
+  }
+}

@@ -1,0 +1,149 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import { HoldfastError } from '../../errors.ts'
+import { parseParameter } from './parameter.ts'
+
+/** Deeper JSON is refused: whoever walks a value by recursion must not run out of stack. */
+const maxDepth = 100
+
+const maxContentTypeLength = 200
+
+/**
+ * The body of a request as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BAD_ENCODING or BAD_JSON, and
+ * with BAD_REQUEST when the client went away; nothing keeps listening to the request afterwards.
+ */
+export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
+  checkContentType(req)
+  checkTransferEncoding(req)
+  const parsed = parsedBefore(req)
+  if (parsed !== undefined) return parsed.body
+  const bytes = await readBytes(req, limitBytes)
+  if (bytes.length === 0) throw new HoldfastError('BAD_JSON', { detail: 'The body is empty.' })
+  if (!isUtf8(bytes)) throw new HoldfastError('BAD_ENCODING', { detail: 'The body is not valid UTF-8.' })
+  return parseJson(bytes.toString('utf8'))
+}
+
+function parseJson(given: string): unknown {
+  const text = given.charCodeAt(0) === 0xfeff ? given.slice(1) : given
+  if (isDeeperThan(text, maxDepth)) {
+    throw new HoldfastError('BAD_JSON', { detail: `The body is nested deeper than ${maxDepth} levels.` })
+  }
+  const value = parseText(text)
+  // A lone half of a surrogate pair (\ud800) has no UTF-8 form: a database would keep something else in its place.
+  if (/\\u[dD][89a-fA-F]/.test(text) && !isWellFormed(value)) {
+    throw new HoldfastError('BAD_ENCODING', { detail: 'A string of the body holds half of a surrogate pair.' })
+  }
+  return value
+}
+
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    // V8's message quotes the body; the position alone is of use and repeats nothing.
+    const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined
+    const detail = position === undefined ? {} : { detail: `The JSON ends or breaks at character ${position}.` }
+    throw new HoldfastError('BAD_JSON', detail)
+  }
+}
+
+function checkContentType(req: IncomingMessage): void {
+  const given = req.headers['content-type'] ?? ''
+  // What nearly all send.
+  if (given === 'application/json' && req.headers['content-encoding'] === undefined) return
+  if (given.length > maxContentTypeLength) {
+    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', {
+      detail: `A Content-Type has at most ${maxContentTypeLength} characters.`,
+    })
+  }
+  const [type = '', ...parameters] = given.split(';')
+  if (!/^application\/(?:[\w.!#$&^-]+\+)?json$/i.test(type.trim())) {
+    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED')
+  }
+  for (const parameter of parameters) {
+    const { name, value } = parseParameter(parameter) ?? { name: '', value: '' }
+    if (name === 'charset' && !/^utf-?8$/i.test(value)) {
+      throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'JSON is UTF-8; another charset is not taken.' })
+    }
+  }
+  const encoding = req.headers['content-encoding']
+  if (encoding !== undefined && encoding.trim() !== '' && encoding.trim().toLowerCase() !== 'identity') {
+    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'A compressed body is not taken.' })
+  }
+}
+
+/** Node undoes `chunked` alone: with `gzip, chunked` the compressed bytes would be taken for the body. */
+function checkTransferEncoding(req: IncomingMessage): void {
+  const coding = req.headers['transfer-encoding']
+  if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
+  throw new HoldfastError('BAD_REQUEST', { detail: 'No Transfer-Encoding but "chunked" is taken.' })
+}
+
+/** In an Express application `express.json()` may have read the body already; then there is nothing left to wait for. */
+function parsedBefore(req: IncomingMessage): { readonly body: unknown } | undefined {
+  if (!req.readableEnded) return undefined
+  if ('body' in req && req.body !== undefined) return { body: req.body }
+  throw new HoldfastError('BAD_JSON', { detail: 'The body is empty.' })
+}
+
+function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  const tooLarge = () => new HoldfastError('BODY_TOO_LARGE', { detail: `At most ${limitBytes} bytes are taken.` })
+  const declared = Number(req.headers['content-length'] ?? 0)
+  if (declared > limitBytes) return Promise.reject(tooLarge())
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let total = 0
+    const onData = (chunk: Buffer) => {
+      total += chunk.length
+      if (total > limitBytes) settle(() => reject(tooLarge()))
+      else chunks.push(chunk)
+    }
+    const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    const onGone = () => {
+      settle(() =>
+        reject(new HoldfastError('BAD_REQUEST', { detail: 'The client left before the body was complete.' })),
+      )
+    }
+    const settle = (act: () => void) => {
+      req.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone)
+      // A reset may still be reported after we stopped listening; unheard it would end the process.
+      req.on('error', ignore)
+      act()
+    }
+    if (req.destroyed) return onGone()
+    req.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
+  })
+}
+
+function ignore(): void {}
+
+/** True when brackets are open more than `limit` deep; brackets inside strings do not count. */
+function isDeeperThan(text: string, limit: number): boolean {
+  if (text.length <= limit) return false
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (char === 0x22) at = endOfString(text, at)
+    else if (char === 0x7b || char === 0x5b) {
+      if (++depth > limit) return true
+    } else if (char === 0x7d || char === 0x5d) depth--
+  }
+  return false
+}
+
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (char === 0x5c) at++
+    else if (char === 0x22) return at
+  }
+  return text.length
+}
+
+/** True when every string and every key in the value is well-formed Unicode. The depth is bounded before. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  return Object.entries(value).every(([key, inner]) => key.isWellFormed() && isWellFormed(inner))
+}

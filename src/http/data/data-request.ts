@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+import { pageRows } from '../../collection/row/rows.ts'
+import type { Demand } from '../../database/store/store.ts'
+import { HoldfastError } from '../../errors.ts'
+import { parseParameter } from './parameter.ts'
+
+/** Which page of a list is asked for. */
+export interface Page {
+  readonly limit: number
+  readonly cursor: string | null
+}
+
+const firstPage: Page = { limit: pageRows.default, cursor: null }
+
+/** Reads `?limit=..&cursor=..`; `search` begins with `?` or is empty. Throws BAD_QUERY. */
+export function parsePage(search: string): Page {
+  if (search.length < 2) return firstPage
+  const parameters = readParameters(search, ['limit', 'cursor'])
+  const limit = parameters.get('limit')
+  return { limit: limit === undefined ? pageRows.default : parseLimit(limit), cursor: parameters.get('cursor') ?? null }
+}
+
+/** Throws BAD_QUERY when there is any parameter: a filter that is silently ignored gives wrong answers. */
+export function refuseQuery(search: string): void {
+  if (search.length > 1) readParameters(search, [])
+}
+
+function readParameters(search: string, known: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(search)) {
+    const shown = JSON.stringify(name.slice(0, 40))
+    if (!known.includes(name)) {
+      const takes = known.length === 0 ? 'This address takes none.' : `This address takes ${known.join(' and ')}.`
+      throw new HoldfastError('BAD_QUERY', { detail: `The parameter ${shown} is unknown. ${takes}` })
+    }
+    if (found.has(name)) throw new HoldfastError('BAD_QUERY', { detail: `The parameter ${shown} is given twice.` })
+    found.set(name, value)
+  }
+  return found
+}
+
+function parseLimit(text: string): number {
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (limit >= 1 && limit <= pageRows.max) return limit
+  throw new HoldfastError('BAD_QUERY', { detail: `"limit" takes an integer from 1 to ${pageRows.max}.` })
+}
+
+/** The durability that `Prefer` asks for. Throws BAD_REQUEST for a word that means none: a wish is not dropped silently. */
+export function parseDemand(req: IncomingMessage): Demand | undefined {
+  const { prefer } = req.headers
+  if (prefer === undefined) return undefined
+  const text = Array.isArray(prefer) ? prefer.join(',') : prefer
+  for (const preference of text.split(/[,;]/)) {
+    const found = parseParameter(preference)
+    if (found?.name !== 'durability') continue
+    const word = found.value.toLowerCase()
+    if (word === 'primary' || word === 'journal') return word
+    throw new HoldfastError('BAD_REQUEST', { detail: '"Prefer: durability=" takes primary or journal.' })
+  }
+  return undefined
+}

@@ -1,0 +1,144 @@
+import type { ServerResponse } from 'node:http'
+import type { Middleware, Polka, Request } from 'polka'
+import type { Collection, Operation } from '../../collection/declaration/declaration.ts'
+import { accessTo } from '../../collection/declaration/declaration.ts'
+import type { Rows } from '../../collection/row/rows.ts'
+import type { Secret } from '../../config/secret.ts'
+import type { Settings } from '../../config/settings.ts'
+import { HoldfastError } from '../../errors.ts'
+import { sendError } from '../server/answers.ts'
+import { isAdmin, requireAdmin } from '../server/auth.ts'
+import { clientAddress } from './client-address.ts'
+import { DataExchange } from './data-exchange.ts'
+import { RateLimit } from './rate-limit.ts'
+
+/** What the data API needs of the rooms around it. Functions are asked at each request, so that a reload is seen. */
+export interface DataRoutesDeps {
+  /** By name. */
+  readonly collections: () => ReadonlyMap<string, Rows>
+  readonly settings: () => Settings['http']
+  /** The admin token. */
+  readonly token: () => Secret
+  /** How many proxies in front are ours. */
+  readonly trustedProxies: () => number
+  /** Monotonic, milliseconds. */
+  readonly now: () => number
+}
+
+const allowed = { collection: 'GET, HEAD, POST, OPTIONS', row: 'GET, HEAD, PATCH, DELETE, OPTIONS' } as const
+
+/** Adds `/api/:collection` and `/api/:collection/:id` to the application. */
+export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
+  const limits = new CreateLimits(deps)
+  app.all('/api/:collection', route(deps, limits, 'collection'))
+  app.all('/api/:collection/:id', route(deps, limits, 'row'))
+}
+
+function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof allowed): Middleware {
+  return (req, res) => {
+    const exchange = new DataExchange(req, res)
+    try {
+      const rows = deps.collections().get(req.params.collection ?? '')
+      if (rows === undefined) throw new HoldfastError('COLLECTION_UNKNOWN')
+      if (req.method === 'OPTIONS') {
+        res.writeHead(204, { Allow: allowed[place] }).end()
+        return
+      }
+      const operation = operationOf(req.method, place)
+      if (operation === null) {
+        res.setHeader('Allow', allowed[place])
+        throw new HoldfastError('METHOD_UNKNOWN')
+      }
+      admit(deps, rows.collection, operation, req)
+      answer(deps, limits, exchange, rows, operation).catch((error: unknown) => {
+        if (exchange.usedStore !== null && !res.headersSent) res.setHeader('Holdfast-Store', exchange.usedStore)
+        sendError(req, res, error)
+      })
+    } catch (error) {
+      sendError(req, res, error)
+    }
+  }
+}
+
+function operationOf(method: string, place: keyof typeof allowed): Operation | null {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return place === 'row' ? 'get' : 'list'
+    case 'POST':
+      return place === 'row' ? null : 'create'
+    case 'PATCH':
+      return place === 'row' ? 'update' : null
+    case 'DELETE':
+      return place === 'row' ? 'delete' : null
+    default:
+      return null
+  }
+}
+
+/** Throws TOKEN_REQUIRED or TOKEN_WRONG where the operation is the admin's. */
+function admit(deps: DataRoutesDeps, collection: Collection, operation: Operation, req: Request): void {
+  if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
+}
+
+/** Not async: every request would pay for a promise that only waits for another. */
+function answer(
+  deps: DataRoutesDeps,
+  limits: CreateLimits,
+  exchange: DataExchange,
+  rows: Rows,
+  operation: Operation,
+): Promise<void> {
+  switch (operation) {
+    case 'get':
+      return exchange.get(rows)
+    case 'list':
+      return exchange.list(rows)
+    case 'create': {
+      const { bodyLimitBytes } = deps.settings()
+      const taken = limits.take(exchange, rows.collection)
+      return taken === null
+        ? exchange.create(rows, bodyLimitBytes)
+        : taken.then(() => exchange.create(rows, bodyLimitBytes))
+    }
+    case 'update':
+      return exchange.change(rows, deps.settings().bodyLimitBytes)
+    case 'delete':
+      return exchange.remove(rows)
+  }
+}
+
+/** The limits of public creates, one per collection. */
+class CreateLimits {
+  readonly #deps: DataRoutesDeps
+  readonly #limits = new Map<string, RateLimit>()
+
+  constructor(deps: DataRoutesDeps) {
+    this.#deps = deps
+  }
+
+  /** Counts a create of a caller without the admin token. Rejects with RATE_LIMITED; null when nothing is limited. */
+  take({ req, res }: DataExchange, collection: Collection): Promise<void> | null {
+    const limit = this.#limitOf(collection)
+    return limit === null || isAdmin(req, this.#deps.token()) ? null : this.#count(limit, req, res)
+  }
+
+  async #count(limit: RateLimit, req: Request, res: ServerResponse): Promise<void> {
+    const state = await limit.take(clientAddress(req, this.#deps.trustedProxies()))
+    const headers = limit.headers(state)
+    for (const name in headers) res.setHeader(name, headers[name] ?? '')
+    if (!state.isAllowed) throw new HoldfastError('RATE_LIMITED', { retryAfterS: state.resetS })
+  }
+
+  /** The collection's own limit, else the settings'; the settings' 0 switches all of them off. */
+  #limitOf(collection: Collection): RateLimit | null {
+    const { rateLimit, rateLimitWindowS } = this.#deps.settings()
+    if (rateLimit === 0 || accessTo(collection, 'create') === 'admin') return null
+    const { requests, windowS } = collection.rateLimit ?? { requests: rateLimit, windowS: rateLimitWindowS }
+    const known = this.#limits.get(collection.name)
+    if (known?.limit.requests === requests && known.limit.windowS === windowS) return known
+    const made = new RateLimit({ requests, windowS }, this.#deps.now)
+    this.#limits.set(collection.name, made)
+    return made
+  }
+}

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { HoldfastError } from '../../errors.ts'
+import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
+import { ResponseFinder } from './response-finder.ts'
+import type { Serving } from '../../database/supervisor/serving.ts'
+import type { Session } from '../../database/work/session.ts'
+import type { Supervisor } from '../../database/supervisor/supervisor.ts'
+import type { Work } from '../../database/work/work.ts'
+import { ReadOnlySession, WorkSession } from '../../database/work/work-session.ts'
+
+/**
+ * Sessions by request, for handlers of an application: the same for the same request, released when its answer ends,
+ * also when it ends badly. No EntityManager is shared between requests.
+ */
+export class DatabaseSessionFactory {
+  readonly #supervisor: Supervisor
+  readonly #work: Work
+  readonly #observe: Observe<DatabaseObservation>
+  readonly #began: (response: ServerResponse, session: Session) => void
+  readonly #responses = new ResponseFinder()
+  readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
+
+  /** `began` is told of each session that is given out, with the answer that it belongs to. */
+  constructor(
+    supervisor: Supervisor,
+    work: Work,
+    observe: Observe<DatabaseObservation>,
+    began: (response: ServerResponse, session: Session) => void = () => {},
+  ) {
+    this.#supervisor = supervisor
+    this.#work = work
+    this.#observe = observe
+    this.#began = began
+  }
+
+  /**
+   * The session of this request, opened at the first call. `response` is found by itself for every server of node:http
+   * (Polka, Express, ...).
+   *
+   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING; TypeError when no response is found.
+   */
+  session(request: IncomingMessage, response?: ServerResponse): Promise<Session> {
+    const known = this.#sessions.get(request)
+    if (known !== undefined) return known
+    const answer = response ?? this.#responses.find(request)
+    if (answer === undefined)
+      return Promise.reject(new TypeError('Give the response, too: session(request, response).'))
+    const session = this.#begin(answer)
+    this.#sessions.set(request, session)
+    // A failure is not kept: the handler may ask again.
+    session.catch(() => this.#sessions.delete(request))
+    return session
+  }
+
+  /**
+   * What to answer to an error that a handler threw after it had a session: faults of the database become refusals, and
+   * the supervisor hears of them. The error itself when it says nothing of the database.
+   */
+  async refusal(request: IncomingMessage, error: unknown): Promise<unknown> {
+    const session = await this.#sessions.get(request)?.catch(() => undefined)
+    // Whether a COMMIT was under way is not known here: the careful reading is that it was.
+    return session === undefined ? error : await this.#work.refusal(session, error, 'commit')
+  }
+
+  /** Stops listening for requests. Sessions that are open are released when their answers end. */
+  close(): void {
+    this.#responses.close()
+  }
+
+  async #begin(response: ServerResponse): Promise<WorkSession> {
+    const gone = new AbortController()
+    const onClose = (): void => gone.abort(new HoldfastError('BAD_REQUEST', { detail: 'The client went away.' }))
+    if (response.closed) onClose()
+    else response.once('close', onClose)
+    try {
+      gone.signal.throwIfAborted()
+      const { gate, maxActiveSessions } = this.#supervisor
+      gate.admit(maxActiveSessions)
+      try {
+        return await this.#entered(gone.signal, response)
+      } catch (error) {
+        gate.dismiss()
+        throw error
+      }
+    } finally {
+      response.removeListener('close', onClose)
+    }
+  }
+
+  /**
+   * Waits for a store and for the gate, and counts the session in. The last look and the counting are one step: a switch
+   * that began during a wait is not slipped past. What a handler will do is not known: it is counted as a write, so that
+   * a switch waits for it.
+   */
+  async #entered(signal: AbortSignal, response: ServerResponse): Promise<WorkSession> {
+    const { gate } = this.#supervisor
+    for (;;) {
+      await gate.opened(signal)
+      const serving = await this.#work.admit({ kind: 'read', signal })
+      signal.throwIfAborted()
+      if (!gate.isHeld && this.#supervisor.current?.store === serving.store) return this.#count(serving, response)
+    }
+  }
+
+  #count(serving: Serving, response: ServerResponse): WorkSession {
+    const { gate, writeBar } = this.#supervisor
+    const isBarred = serving.shown === 'fallback' && writeBar !== null
+    const session = isBarred ? new ReadOnlySession(serving, writeBar) : new WorkSession(serving)
+    gate.enter(serving.store, 'write')
+    response.once('close', () => {
+      gate.leave(serving.store, 'write')
+      gate.dismiss()
+      void this.#abandon(session)
+    })
+    this.#began(response, session)
+    return session
+  }
+
+  /** A transaction that a handler began by hand and left open would hold the writer for ever. */
+  async #abandon(session: WorkSession): Promise<void> {
+    const em = session.forkedEm
+    if (em === undefined || !em.isInTransaction()) return
+    try {
+      await em.rollback()
+    } catch (error) {
+      this.#observe({ type: 'database.defect', where: 'rollback of an abandoned transaction', error })
+    }
+  }
+}

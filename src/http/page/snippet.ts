@@ -1,0 +1,50 @@
+import type { CollectionLine } from '../status/status-source.ts'
+
+/** A curl line that creates the collection's example row, for a POSIX shell. */
+export function curlLine(base: string, collection: CollectionLine): string {
+  const token = collection.access.create === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
+  const body = shellQuote(JSON.stringify(collection.example))
+  return `curl -X POST ${base}${collection.path}${token} -H 'content-type: application/json' -d ${body}`
+}
+
+/** A curl line that lists the collection. */
+export function curlListLine(base: string, collection: CollectionLine): string {
+  const token = collection.access.list === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
+  return `curl ${shellSafe(`${base}${collection.path}?limit=20`)}${token}`
+}
+
+/** The same in Python, one line that needs nothing but Python itself. */
+export function pythonLine(base: string, collection: CollectionLine): string {
+  const isClosed = collection.access.create === 'admin'
+  const imports = isClosed ? 'json, os, urllib.request as u' : 'json, urllib.request as u'
+  const token = isClosed ? ', "Holdfast-Token": os.environ["ADMIN_TOKEN"]' : ''
+  const address = JSON.stringify(`${base}${collection.path}`)
+  const body = `json.dumps(${pythonLiteral(collection.example)}).encode()`
+  const request = `u.Request(${address}, ${body}, {"Content-Type": "application/json"${token}})`
+  return `import ${imports}; print(u.urlopen(${request}).read().decode())`
+}
+
+/** What has to be done before these lines work; null when nothing has. */
+export function lineHint({ access }: CollectionLine): string | null {
+  if (access.create !== 'admin' && access.list !== 'admin') return null
+  return "ADMIN_TOKEN is read from your shell's environment: first run export ADMIN_TOKEN=… with the admin token."
+}
+
+function shellSafe(text: string): string {
+  return /^[\w:/.-]+$/.test(text) ? text : shellQuote(text)
+}
+
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** A JSON value as Python writes it: JSON's strings and numbers are Python's, its three words are not. */
+function pythonLiteral(value: unknown): string {
+  if (value === null || value === undefined) return 'None'
+  if (value === true) return 'True'
+  if (value === false) return 'False'
+  if (Array.isArray(value)) return `[${value.map(pythonLiteral).join(', ')}]`
+  if (typeof value !== 'object') return JSON.stringify(value)
+  const entries = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}: ${pythonLiteral(inner)}`)
+  return `{${entries.join(', ')}}`
+}

@@ -1,0 +1,126 @@
+import { lookup } from 'node:dns/promises'
+import type { Server } from 'node:http'
+import { errorCodeOf } from '../../config/error-code.ts'
+import type { Problem } from '../../config/problem.ts'
+
+/** Where the server is bound. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** For people: `http://localhost:7860`. */
+  readonly url: string
+  /** Set when the wished host could not be bound and all interfaces are. */
+  readonly problem: Problem | null
+}
+
+/** Why the server could not be bound at all. Its message is one sentence for whoever started the process. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly code: 'PORT_TAKEN' | 'PORT_FORBIDDEN' | 'LISTEN_FAILED'
+
+  constructor(code: ListenError['code'], message: string, cause?: unknown) {
+    super(message, { cause })
+    this.code = code
+  }
+}
+
+/** A resolver that does not answer must not keep the service from starting. */
+const lookupLimitMs = 3_000
+
+/** Errors that say that the host, not the port, is wrong. */
+const hostErrors = ['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EINVAL', 'EAFNOSUPPORT', 'EAI_FAIL', 'EAI_NONAME']
+
+/**
+ * Binds `host`:`port` (0: any free port). A host that cannot be bound is replaced by all interfaces, with a problem.
+ * Rejects with `ListenError` when the port is taken or forbidden.
+ */
+export async function listenOn(server: Server, port: number, host: string): Promise<ListenAddress> {
+  const wished = host.replace(/^\[(.*)\]$/, '$1')
+  try {
+    return await bind(server, port, await resolved(wished), wished, null)
+  } catch (error) {
+    const code = errorCodeOf(error) ?? 'unknown'
+    if (!hostErrors.includes(code)) throw asListenError(error, port, host)
+    try {
+      return await bind(server, port, '0.0.0.0', '0.0.0.0', hostProblem(host, code))
+    } catch (second) {
+      throw asListenError(second, port, '0.0.0.0')
+    }
+  }
+}
+
+async function resolved(host: string): Promise<string> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => reject(Object.assign(new Error('The name was not resolved in time.'), { code: 'EAI_AGAIN' })),
+    lookupLimitMs,
+  )
+  try {
+    return (await Promise.race([lookup(host), late])).address
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function bind(
+  server: Server,
+  port: number,
+  address: string,
+  host: string,
+  problem: Problem | null,
+): Promise<ListenAddress> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => {
+      server.off('listening', onListening)
+      reject(error)
+    }
+    const onListening = () => {
+      server.off('error', onError)
+      const bound = server.address()
+      const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
+      resolve({ host, port: boundPort, url: urlOf(host, boundPort), problem })
+    }
+    server.once('error', onError).once('listening', onListening)
+    server.listen({ port, host: address })
+  })
+}
+
+function urlOf(host: string, port: number): string {
+  if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`
+  return host.includes(':') ? `http://[${host}]:${port}` : `http://${host}:${port}`
+}
+
+function hostProblem(host: string, code: string): Problem {
+  return {
+    code: 'HOST_UNRESOLVED',
+    severity: 'warning',
+    setting: 'http.host',
+    origin: null,
+    part: null,
+    message: `HOST "${host}" is no address of this machine (${code}), so the service listens on all interfaces.`,
+    suggestion: 'Unset HOST, or set it to 0.0.0.0 or to an address of this machine.',
+  }
+}
+
+function asListenError(error: unknown, port: number, host: string): ListenError {
+  switch (errorCodeOf(error)) {
+    case 'EADDRINUSE':
+      return new ListenError(
+        'PORT_TAKEN',
+        `Port ${port} on ${host} is taken by another process: stop it, or set PORT to a free one.`,
+        error,
+      )
+    case 'EACCES':
+      return new ListenError(
+        'PORT_FORBIDDEN',
+        `Port ${port} on ${host} may not be opened by this user: set PORT to one above 1023.`,
+        error,
+      )
+    default:
+      return new ListenError(
+        'LISTEN_FAILED',
+        `Port ${port} on ${host} cannot be opened (${errorCodeOf(error) ?? 'unknown'}).`,
+        error,
+      )
+  }
+}

@@ -1,0 +1,79 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Problem } from '../config/problem.ts'
+import { Secret } from '../config/secret.ts'
+import type { ResolvedSettings, Settings } from '../config/settings.ts'
+
+/** What a reload reports, by code. */
+export const reloadProblems: Readonly<Record<string, string>> = {
+  RESTART_NEEDED: 'A setting was read anew and is in force only after a restart.',
+}
+
+/** Read once, when the process starts or listens: a change counts after a restart. */
+const restartKeys: readonly string[] = [
+  'http.port',
+  'http.host',
+  'http.headerLimitBytes',
+  'http.headersTimeoutS',
+  'http.requestTimeoutS',
+  'http.keepAliveTimeoutS',
+  'http.maxConnections',
+  'log.format',
+  'database.boot',
+  'platform.nodeEnv',
+  'platform.spaceId',
+  'platform.spaceHost',
+  'config.file',
+  'config.strict',
+  'drivers',
+  'admin.token',
+]
+
+/** A change of one of these opens the databases anew. */
+const connectionSections: readonly string[] = ['database', 'fallback', 'data', 'journal', 'plugins']
+
+/** The keys whose values differ, secrets compared by value. */
+export function changedKeys(before: Settings, after: Settings): readonly string[] {
+  const [old, fresh] = [flat(before), flat(after)]
+  return [...new Set([...old.keys(), ...fresh.keys()])].filter((key) => !isSame(old.get(key), fresh.get(key)))
+}
+
+/** True for a setting that is in force only after a restart. */
+export function needsRestart(key: string): boolean {
+  return restartKeys.includes(key)
+}
+
+/** Says that what `/status` shows for this setting is not in force yet. */
+export function restartProblem(key: string, resolved: ResolvedSettings): Problem {
+  return {
+    code: 'RESTART_NEEDED',
+    severity: 'info',
+    setting: key,
+    origin: resolved.originOf(key),
+    part: null,
+    message: `The value of "${key}" was read anew and is in force only after a restart.`,
+    suggestion: 'Restart the service.',
+  }
+}
+
+/** True for a setting that the connection was opened with. */
+export function concernsConnection(key: string): boolean {
+  return !needsRestart(key) && connectionSections.includes(key.split('.')[0] ?? '')
+}
+
+/** The errors that were not there before: with one of them, what was read does not replace what runs. */
+export function freshErrors(before: readonly Problem[], after: readonly Problem[]): readonly Problem[] {
+  const known = new Set(before.map((problem) => JSON.stringify(problem)))
+  return after.filter((problem) => problem.severity === 'error' && !known.has(JSON.stringify(problem)))
+}
+
+function flat(value: unknown, path: readonly string[] = []): Map<string, unknown> {
+  if (typeof value !== 'object' || value === null || value instanceof Secret || Array.isArray(value)) {
+    return new Map([[path.join('.'), value]])
+  }
+  return new Map(Object.entries(value).flatMap(([key, inner]) => [...flat(inner, [...path, key])]))
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one instanceof Secret && other instanceof Secret) return one.equals(other)
+  return isDeepStrictEqual(one, other)
+}

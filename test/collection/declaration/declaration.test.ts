@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { describe, it } from 'node:test'
+import { checkCollection } from '../../../src/collection/declaration/check.ts'
+import { patternDefect } from '../../../src/collection/declaration/pattern.ts'
+import { collectionSchema } from '../../../src/collection/declaration/schema.ts'
+import { everything, feedback } from '../support.ts'
+
+const schemaFile = new URL('../../../config/collection.schema.json', import.meta.url)
+const feedbackFile = new URL('../../../config/collections/feedback.json', import.meta.url)
+
+/** Where a declaration with these parts is wrong. */
+function pointersOf(parts: object): readonly string[] {
+  return checkCollection({ ...feedback, ...parts }).defects.map(({ pointer }) => pointer)
+}
+
+const field = (declared: object) => ({ fields: { rating: { type: 'integer' }, it: declared } })
+
+describe('a declaration', () => {
+  it('is taken with a field of each kind', () => {
+    assert.deepEqual(checkCollection(everything).defects, [])
+    assert.equal(checkCollection(everything).collection, everything)
+  })
+
+  it('ships as feedback, with the limits that its users are promised', async () => {
+    const declared = JSON.parse(await readFile(feedbackFile, 'utf8'))
+    const { collection } = checkCollection(declared)
+    assert.deepEqual(Object.keys(collection?.fields ?? {}), ['rating', 'comment', 'model', 'meta'])
+    assert.deepEqual(collection?.required, ['rating'])
+    assert.equal(collection?.maxRows, 1_000_000)
+    const access = { create: 'public', list: 'public', get: 'public', update: 'admin', delete: 'admin' }
+    assert.deepEqual(collection?.access, access)
+    assert.notEqual(collection?.rateLimit, undefined)
+  })
+
+  it('is described to editors by config/collection.schema.json', async () => {
+    const expected = `${JSON.stringify(collectionSchema, null, 2)}\n`
+    if (process.env.UPDATE_GOLDEN === '1') await writeFile(schemaFile, expected)
+    assert.equal(await readFile(schemaFile, 'utf8'), expected, 'Run this test with UPDATE_GOLDEN=1.')
+  })
+
+  for (const value of [null, 7, 'feedback', [], undefined]) {
+    it(`is refused when it is ${JSON.stringify(value)}`, () => {
+      assert.equal(checkCollection(value).collection, null)
+    })
+  }
+
+  const wrong: readonly (readonly [string, object, string])[] = [
+    ['a name with a hyphen', { name: 'feed-back' }, '/name'],
+    ['a name with a quote', { name: 'a"; drop table b' }, '/name'],
+    ['a name that begins with a capital', { name: 'Feedback' }, '/name'],
+    ['a name of 64 characters', { name: 'a'.repeat(64) }, '/name'],
+    ['a name of SQLite', { name: 'sqlite_master' }, '/name'],
+    ['a name of ours', { name: 'holdfast_attempt' }, '/name'],
+    ['a name of every object', { name: 'constructor' }, '/name'],
+    ['an unknown key', { maxrows: 5 }, '/maxrows'],
+    ['no fields', { fields: {} }, '/fields'],
+    [
+      'too many fields',
+      { fields: Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`f${n}`, { type: 'boolean' }])) },
+      '/fields',
+    ],
+    ['a field that every row has', { fields: { rating: { type: 'integer' }, id: { type: 'string' } } }, '/fields/id'],
+    [
+      'the same in another case',
+      { fields: { rating: { type: 'integer' }, createdat: { type: 'string' } } },
+      '/fields/createdat',
+    ],
+    [
+      'a field of every object',
+      { fields: { rating: { type: 'integer' }, valueOf: { type: 'string' } } },
+      '/fields/valueOf',
+    ],
+    [
+      'two fields that differ in case',
+      { fields: { rating: { type: 'integer' }, rAting: { type: 'integer' } } },
+      '/fields/rAting',
+    ],
+    ['an unknown type', field({ type: 'uuid' }), '/fields/it/type'],
+    ['a keyword of another type', field({ type: 'boolean', maxLength: 5 }), '/fields/it/maxLength'],
+    ['a bound that is no integer', field({ type: 'integer', minimum: 1.5 }), '/fields/it/minimum'],
+    ['bounds that leave nothing', field({ type: 'number', minimum: 2, maximum: 1 }), '/fields/it/minimum'],
+    ['lengths that leave nothing', field({ type: 'string', minLength: 5, maxLength: 4 }), '/fields/it/minLength'],
+    ['a default that does not fit', field({ type: 'string', maxLength: 2, default: 'long' }), '/fields/it/default'],
+    ['a pattern without a length', field({ type: 'string', pattern: '^a$' }), '/fields/it/pattern'],
+    ['a slow pattern', field({ type: 'string', maxLength: 9, pattern: '^(a+)+$' }), '/fields/it/pattern'],
+    ['a length of an instant', field({ type: 'string', format: 'date-time', maxLength: 5 }), '/fields/it/maxLength'],
+    ['a required field that is none', { required: ['stars'] }, '/required/0'],
+    ['an index of a field that is none', { indexes: [{ fields: ['stars'] }] }, '/indexes/0/fields/0'],
+    ['an index of an object', { indexes: [{ fields: ['rating', 'meta'] }] }, '/indexes/0/fields/1'],
+    ['an index of long text', { indexes: [{ fields: ['comment'] }] }, '/indexes/0/fields/0'],
+    ['an access for nobody', { access: { create: 'nobody' } }, '/access/create'],
+    ['an operation that is none', { access: { drop: 'admin' } }, '/access/drop'],
+    ['a rate limit without a window', { rateLimit: { requests: 5 } }, '/rateLimit/windowS'],
+    ['no rows at all', { maxRows: 0 }, '/maxRows'],
+    ['a durability that nobody can demand', { durability: 'local' }, '/durability'],
+  ]
+  for (const [what, parts, pointer] of wrong) {
+    it(`is refused with ${what}, and told where`, () => {
+      assert.ok(pointersOf(parts).includes(pointer), `${pointersOf(parts).join(' ')} lacks ${pointer}`)
+    })
+  }
+})
+
+describe('a pattern', () => {
+  const taken = [
+    '^[a-z]+$',
+    '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$',
+    '^(?:\\d{1,3}\\.){3}\\d{1,3}$',
+    '^#[0-9a-fA-F]{6}$',
+    '^\\p{L}+$',
+  ]
+  for (const pattern of taken) {
+    it(`is taken when its worst case is small: ${pattern}`, () => assert.equal(patternDefect(pattern), null))
+  }
+
+  const refused = [
+    'a',
+    '^(a+)+$',
+    '^(?:a|a)*$',
+    '^(a?){50}a{50}$',
+    `^${'a?'.repeat(40)}${'a'.repeat(40)}$`,
+    '^(?=a)a$',
+    '^(a)\\1$',
+    '^(a$',
+    '^a|b$',
+    `^${'a'.repeat(200)}$`,
+  ]
+  for (const pattern of refused) {
+    it(`is refused when it could be slow or wrong: ${pattern.slice(0, 40)}`, () => {
+      assert.notEqual(patternDefect(pattern), null)
+    })
+  }
+
+  it('that is taken is quick on text that was made to be slow', () => {
+    const pattern = '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$'
+    assert.equal(patternDefect(pattern), null)
+    const started = performance.now()
+    new RegExp(pattern, 'u').test(`a@${'a.'.repeat(127)} `)
+    assert.ok(performance.now() - started < 500)
+  })
+})

@@ -1,0 +1,401 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { faultConditions } from '../../../src/config/settings.ts'
+import { demandsOf } from '../../../src/database/machine/effects.ts'
+import type { Event, EventType, Happening } from '../../../src/database/machine/event.ts'
+import type { Policy } from '../../../src/database/machine/policy.ts'
+import {
+  heldStores,
+  initialState,
+  releasedStores,
+  type State,
+  type StateName,
+} from '../../../src/database/machine/state.ts'
+import { transition } from '../../../src/database/machine/transition.ts'
+import type { FaultKind } from '../../../src/driver/kit/fault.ts'
+import { faultLike } from '../../support/scripted-driver.ts'
+
+const policy: Policy = {
+  declared: true,
+  fallback: true,
+  conditions: new Set(faultConditions.filter((kind) => kind !== 'transient')),
+  timeoutMs: 5_000,
+  attempts: 3,
+  retryDelayMs: 500,
+  connectMs: 30_000,
+}
+const local: Policy = { ...policy, declared: false }
+const alone: Policy = { ...policy, fallback: false }
+
+type Step = Happening<string> | ((state: State<string>) => Happening<string>)
+
+/** Events with `at` 100 ms apart, unless `at` is given. */
+function walk(steps: readonly Step[], rules = policy, from: State<string> = initialState(0)): State<string> {
+  let at = from.since
+  return steps.reduce((state, step) => {
+    at += 100
+    const happening = typeof step === 'function' ? step(state) : step
+    return transition(state, { ...happening, at, chance: 0.5 }, rules)
+  }, from)
+}
+
+function idOf(run: string): (state: State<string>) => number {
+  return (state) => {
+    const demand = demandsOf(state).find((candidate) => candidate.run === run)
+    assert.ok(demand, `${state.name} does not demand ${run}`)
+    return demand.id
+  }
+}
+
+const asked: Step = { type: 'asked' }
+const lost = (store: string, kind: FaultKind = 'lost'): Happening<string> => ({
+  type: 'store.lost',
+  store,
+  fault: faultLike(kind),
+})
+const primaryOpened: Step = (state) => ({ type: 'primary.opened', id: idOf('open-primary')(state), store: 'P' })
+const primaryFailed =
+  (kind: FaultKind): Step =>
+  (state) => ({ type: 'primary.failed', id: idOf('open-primary')(state), fault: faultLike(kind) })
+const fallbackOpened =
+  (owes = false): Step =>
+  (state) => ({ type: 'fallback.opened', id: idOf('open-fallback')(state), store: 'F', owes })
+const fallbackFailed: Step = (state) => ({
+  type: 'fallback.failed',
+  id: idOf('open-fallback')(state),
+  fault: faultLike('unwritable'),
+})
+const due: Step = (state) => ({ type: 'due', id: idOf('wait')(state) })
+const proved: Step = (state) => ({ type: 'probe.passed', id: idOf('probe')(state) })
+const carried: Step = (state) => ({ type: 'carried', id: idOf('carry')(state), primary: 'P2' })
+const switched: Step = (state) => ({ type: 'switched', id: idOf('switch')(state) })
+const deadline: Step = (state) => {
+  assert.ok(state.name === 'CONNECTING_PRIMARY')
+  return { type: 'due', id: state.deadlineId }
+}
+
+const toPrimary = [asked, fallbackOpened(), primaryOpened]
+const toFallback = [asked, fallbackOpened(), primaryFailed('auth'), due]
+const toReplaying = [...toFallback, due, proved, due, proved]
+const toSwitching = [...toReplaying, carried]
+
+/** Every state and sub-step by name, as the machine itself reaches it. */
+const states: Readonly<Record<string, { readonly state: State<string>; readonly rules: Policy }>> = {
+  disconnected: { state: initialState(0), rules: policy },
+  closed: { state: walk([{ type: 'closed' }]), rules: policy },
+  reconfigured: { state: walk([...toPrimary, { type: 'reconfigured' }]), rules: policy },
+  'primary opening': { state: walk([asked]), rules: policy },
+  'primary waiting': { state: walk([asked, primaryFailed('lost')]), rules: policy },
+  'primary opened, fallback opening': { state: walk([asked, primaryOpened]), rules: policy },
+  'fallback opening': { state: walk([asked, primaryFailed('auth')]), rules: policy },
+  'fallback open': { state: walk([asked, fallbackOpened(), primaryFailed('auth')]), rules: policy },
+  'local opening': { state: walk([asked], local), rules: local },
+  primary: { state: walk(toPrimary), rules: policy },
+  'primary, fallback failed': { state: walk([asked, fallbackFailed, primaryOpened]), rules: policy },
+  'primary alone': { state: walk([asked, primaryOpened], alone), rules: alone },
+  local: { state: walk([asked, fallbackOpened()], local), rules: local },
+  'fallback waiting': { state: walk(toFallback), rules: policy },
+  'fallback probing': { state: walk([...toFallback, due]), rules: policy },
+  'fallback replaying': { state: walk(toReplaying), rules: policy },
+  'fallback switching': { state: walk(toSwitching), rules: policy },
+  error: { state: walk([asked, primaryFailed('auth')], alone), rules: alone },
+}
+
+/** What each event does in each state: the name that follows, `~` for other data in the same state; absent: nothing. */
+const table: Readonly<Record<keyof typeof states, Partial<Record<EventType, StateName | '~'>>>> = {
+  disconnected: { asked: 'CONNECTING_PRIMARY' },
+  closed: {},
+  reconfigured: { asked: 'CONNECTING_PRIMARY' },
+  'primary opening': {
+    due: 'CONNECTING_FALLBACK',
+    'primary.opened': '~',
+    'primary.failed': 'CONNECTING_FALLBACK',
+    'fallback.opened': '~',
+    'fallback.failed': '~',
+  },
+  // The deadline; the end of the pause is tested by itself.
+  'primary waiting': { due: 'CONNECTING_FALLBACK', 'fallback.opened': '~', 'fallback.failed': '~' },
+  'primary opened, fallback opening': {
+    due: 'PRIMARY_CONNECTED',
+    'fallback.opened': 'PRIMARY_CONNECTED',
+    'fallback.failed': 'PRIMARY_CONNECTED',
+    'store.lost': 'CONNECTING_FALLBACK',
+  },
+  'fallback opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
+  'fallback open': { due: 'FALLBACK_CONNECTED', 'store.lost': '~' },
+  'local opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
+  primary: { 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary, fallback failed': { due: '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary alone': { 'store.lost': 'CONNECTING_PRIMARY' },
+  local: { 'store.lost': 'CONNECTING_FALLBACK' },
+  'fallback waiting': { due: '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'fallback probing': { 'probe.passed': '~', 'probe.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'fallback replaying': { carried: '~', 'carry.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'fallback switching': {
+    due: '~',
+    switched: 'PRIMARY_CONNECTED',
+    'switch.failed': '~',
+    'store.lost': 'CONNECTING_FALLBACK',
+  },
+  error: { due: 'CONNECTING_PRIMARY' },
+}
+
+const eventTypes: readonly EventType[] = [
+  'asked',
+  'due',
+  'primary.opened',
+  'primary.failed',
+  'fallback.opened',
+  'fallback.failed',
+  'store.lost',
+  'probe.passed',
+  'probe.failed',
+  'carried',
+  'carry.failed',
+  'switched',
+  'switch.failed',
+  'closed',
+  'reconfigured',
+]
+
+const answers: Partial<Record<EventType, string>> = {
+  'primary.opened': 'open-primary',
+  'primary.failed': 'open-primary',
+  'fallback.opened': 'open-fallback',
+  'fallback.failed': 'open-fallback',
+  'probe.passed': 'probe',
+  'probe.failed': 'probe',
+  carried: 'carry',
+  'carry.failed': 'carry',
+  switched: 'switch',
+  'switch.failed': 'switch',
+  due: 'wait',
+}
+
+/** The event that this state would take as its own; where it awaits no such answer, one with an id that is nobody's. */
+function eventFor(type: EventType, state: State<string>): Event<string> {
+  const demand = demandsOf(state).find((candidate) => candidate.run === answers[type])
+  const serving = heldStores(state)[0] ?? 'nobody'
+  const store = type === 'store.lost' ? serving : type.startsWith('primary') ? 'P' : 'F'
+  const all = { at: state.since + 2_000, chance: 0.5, id: demand?.id ?? -1, store, primary: 'P2', owes: false }
+  return { ...all, fault: faultLike('auth'), type } as Event<string> // Carries what any event may carry.
+}
+
+describe('each event in each state', () => {
+  for (const [name, { state, rules }] of Object.entries(states)) {
+    for (const type of eventTypes) {
+      const isEnd = type === 'closed' || type === 'reconfigured'
+      const ends =
+        name === 'closed' || (name === 'reconfigured' && type === 'reconfigured') ? undefined : 'DISCONNECTED'
+      const expected = isEnd ? ends : table[name]?.[type]
+      test(`${name}: ${type} ${expected === undefined ? 'means nothing' : `leads to ${expected}`}`, () => {
+        const next = transition(state, eventFor(type, state), rules)
+        if (expected === undefined) return assert.equal(next, state)
+        assert.notEqual(next, state)
+        if (name === 'disconnected' && isEnd) return assert.equal(next.name, 'DISCONNECTED')
+        assert.equal(next.name, expected === '~' ? state.name : expected)
+      })
+    }
+  }
+})
+
+describe('the way to the primary', () => {
+  test('an open primary waits for the fallback to say that nothing is owed', () => {
+    assert.equal(walk([asked, primaryOpened, fallbackOpened(false)]).name, 'PRIMARY_CONNECTED')
+    const owing = walk([asked, primaryOpened, fallbackOpened(true)])
+    assert.equal(owing.name, 'CONNECTING_FALLBACK')
+    const serving = walk([due], policy, owing)
+    assert.ok(serving.name === 'FALLBACK_CONNECTED')
+    assert.equal(serving.recovery.step, 'replaying')
+  })
+
+  test('a fallback that opens late and owes takes over from the primary', () => {
+    const late = walk([fallbackOpened(true)], policy, walk([due], policy, walk([asked, fallbackFailed, primaryOpened])))
+    assert.equal(late.name, 'CONNECTING_FALLBACK')
+  })
+
+  test('the primary is tried three times, and a wrong password only once', () => {
+    const thrice = walk([asked, fallbackOpened(), primaryFailed('lost')])
+    assert.ok(thrice.name === 'CONNECTING_PRIMARY' && thrice.step.at === 'waiting')
+    const again: Step = (state) => {
+      assert.ok(state.name === 'CONNECTING_PRIMARY' && state.step.at === 'waiting')
+      return { type: 'due', id: state.step.id }
+    }
+    const last = walk([again, primaryFailed('lost'), again, primaryFailed('lost')], policy, thrice)
+    assert.equal(last.name, 'CONNECTING_FALLBACK')
+    assert.equal(walk([asked, primaryFailed('auth')]).name, 'CONNECTING_FALLBACK')
+  })
+
+  test('a fault outside FALLBACK_CONDITIONS is an error that is tried again', () => {
+    const rules = { ...policy, conditions: new Set(['unreachable'] as const) }
+    assert.equal(walk([asked, primaryFailed('auth')], rules).name, 'CONNECTION_ERROR')
+  })
+
+  test('a wrong statement while opening counts as a wrong configuration', () => {
+    assert.equal(walk([asked, primaryFailed('statement')]).name, 'CONNECTING_FALLBACK')
+  })
+
+  test('a primary that answers nothing is left at the deadline, whatever it said before', () => {
+    const state = walk([asked, fallbackOpened(), primaryFailed('transient'), deadline])
+    assert.ok(state.name === 'CONNECTING_FALLBACK')
+    assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT')
+  })
+
+  test('a slow primary gets all of CONNECTION_TIMEOUT when nothing else can serve', () => {
+    const state = walk([asked], alone)
+    assert.ok(state.name === 'CONNECTING_PRIMARY')
+    assert.equal(state.deadline - state.since, 30_000)
+    const beside = walk([asked])
+    assert.ok(beside.name === 'CONNECTING_PRIMARY')
+    assert.equal(beside.deadline - beside.since, 5_000)
+  })
+
+  test('with the fallback off nothing leads to it', () => {
+    const state = walk([asked, primaryOpened], alone)
+    assert.equal(transition(state, { ...lost('P'), at: 9_000, chance: 0 }, alone).name, 'CONNECTING_PRIMARY')
+  })
+})
+
+describe('the way back', () => {
+  test('a switch that does not end in time lets writes in, longer each round, and keeps the primary', () => {
+    let state = walk(toSwitching)
+    const rests: number[] = []
+    for (let round = 0; round < 3; round += 1) {
+      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching')
+      const at = state.recovery.deadline
+      state = transition(state, { type: 'due', id: state.recovery.deadlineId, at, chance: 0.5 }, policy)
+      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'resting')
+      rests.push(state.recovery.until - at)
+      assert.ok(heldStores(state).includes('P2'))
+      state = transition(state, { type: 'due', id: state.recovery.id, at: state.recovery.until, chance: 0.5 }, policy)
+      state = transition(
+        state,
+        { type: 'carried', id: idOf('carry')(state), primary: 'P2', at: at + 2_000, chance: 0 },
+        policy,
+      )
+    }
+    assert.ok(
+      rests.every((rest, index) => index === 0 || rest >= (rests[index - 1] ?? 0)),
+      String(rests),
+    )
+    assert.ok((rests[0] ?? 0) >= 200)
+  })
+
+  test('backoff grows while probes pass and carrying fails', () => {
+    let state = walk(toReplaying)
+    const waits: number[] = []
+    for (let round = 0; round < 4; round += 1) {
+      const at = state.since + 10_000 * (round + 1)
+      state = transition(
+        state,
+        { type: 'carry.failed', id: idOf('carry')(state), fault: faultLike('lost'), at, chance: 0.5 },
+        policy,
+      )
+      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
+      waits.push(state.recovery.until - at)
+      state = walk([due, proved, due, proved], policy, state)
+    }
+    assert.ok((waits[3] ?? 0) > (waits[0] ?? 0) * 3, String(waits))
+  })
+
+  test('a primary that flaps is waited for 5 s, doubling to 30 s, and that is forgotten after 5 min', () => {
+    let state = walk([...toSwitching, switched])
+    const stays: number[] = []
+    for (let round = 0; round < 5; round += 1) {
+      assert.ok(state.name === 'PRIMARY_CONNECTED')
+      const at = state.since + 2_000
+      state = transition(state, { ...lost(state.store), at, chance: 0.5 }, policy)
+      assert.ok(state.name === 'CONNECTING_FALLBACK')
+      stays.push(state.stayMs)
+      state = walk([due, due, proved, due, proved, carried, switched], policy, state)
+    }
+    assert.deepEqual(stays, [5_000, 10_000, 20_000, 30_000, 30_000])
+    assert.ok(state.name === 'PRIMARY_CONNECTED')
+    const later = transition(state, { ...lost(state.store), at: state.since + 300_000, chance: 0.5 }, policy)
+    assert.ok(later.name === 'CONNECTING_FALLBACK')
+    assert.equal(later.stayMs, 0)
+    assert.equal(later.stay.lastMs, 0)
+  })
+
+  test('losing the fallback keeps what is left of a stay', () => {
+    const serving = walk([...toSwitching, switched])
+    const left = transition(serving, { ...lost('P2'), at: serving.since + 2_000, chance: 0.5 }, policy)
+    const waiting = walk([due], policy, left)
+    const reopened = transition(waiting, { ...lost('F', 'corrupt'), at: waiting.since + 1_500, chance: 0.5 }, policy)
+    assert.ok(reopened.name === 'CONNECTING_FALLBACK')
+    assert.equal(reopened.stayMs, 3_500)
+  })
+
+  test('a store that is lost at once is opened again only after a pause', () => {
+    const serving = walk([asked, primaryOpened], alone)
+    const soon = transition(serving, { ...lost('P'), at: serving.since + 50, chance: 0.5 }, alone)
+    assert.equal(soon.name, 'CONNECTION_ERROR')
+  })
+})
+
+/** Any event, with ids and stores that are sometimes the right ones. */
+const anyStep = fc.record({
+  type: fc.constantFrom(...eventTypes.filter((type) => type !== 'closed')),
+  isRight: fc.boolean(),
+  pick: fc.nat(3),
+  elapsedMs: fc.integer({ min: 0, max: 40_000 }),
+  chance: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  kind: fc.constantFrom<FaultKind>(...faultConditions, 'constraint', 'statement'),
+  owes: fc.boolean(),
+})
+
+describe('whatever happens', () => {
+  test('ids are unique, no state is stuck, late answers change nothing, each store is closed exactly once', () => {
+    const policies = [policy, local, alone, { ...policy, conditions: new Set(['lost', 'unreachable'] as const) }]
+    fc.assert(
+      fc.property(fc.array(anyStep, { maxLength: 60 }), fc.constantFrom(...policies), (steps, rules) => {
+        let state: State<string> = initialState(0)
+        let at = 0
+        let made = 0
+        const open = new Set<string>()
+        const apply = (event: Event<string>): void => {
+          const before = state
+          state = transition(before, event, rules)
+          for (const store of releasedStores(before, event, state)) {
+            assert.ok(open.delete(store), `${store} is closed twice, or was never opened`)
+          }
+          for (const store of heldStores(state)) assert.ok(open.has(store))
+          assert.equal(open.size, new Set(heldStores(state)).size)
+          const ids = demandsOf(state).map((demand) => demand.id)
+          assert.equal(new Set(ids).size, ids.length)
+          assert.ok(ids.every((id) => id <= state.lastId))
+          const isAtRest = state.name === 'DISCONNECTED' || state.name === 'PRIMARY_CONNECTED' || !rules.declared
+          assert.ok(isAtRest || ids.length > 0, `${state.name} waits for nothing`)
+          if (!rules.fallback && rules.declared) assert.notEqual(state.name, 'FALLBACK_CONNECTED')
+        }
+        for (const step of steps) {
+          at += step.elapsedMs
+          const awaited = demandsOf(state).filter((demand) => demand.run === answers[step.type])
+          const id = step.isRight ? awaited[step.pick % Math.max(1, awaited.length)]?.id : undefined
+          const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind), owes: step.owes }
+          const held = heldStores<string>(state)
+          let store: string = held[step.pick % Math.max(1, held.length)] ?? 'unknown'
+          if (step.type === 'store.lost' && !step.isRight) store = 'unknown'
+          if (step.type === 'store.lost' && store === 'unknown') continue
+          if (step.type.endsWith('opened') || step.type === 'carried') {
+            made += 1
+            store = `S${made}`
+            const kept = demandsOf<string>(state).find((demand) => demand.run === 'carry')
+            if (step.type === 'carried' && id !== undefined && kept?.run === 'carry' && kept.primary !== null) {
+              store = kept.primary
+            } else open.add(store)
+          }
+          const before: State<string> = state
+          apply({ ...base, store, primary: store, type: step.type } as Event<string>) // Carries what any event may carry.
+          const isAnswer = answers[step.type] !== undefined
+          if (isAnswer && id === undefined) assert.equal(state, before, `a late ${step.type} was taken`)
+        }
+        apply({ type: 'closed', at, chance: 0 })
+        assert.equal(open.size, 0)
+        assert.equal(transition(state, { type: 'asked', at, chance: 0 }, rules), state)
+      }),
+      { numRuns: 400 },
+    )
+  })
+})

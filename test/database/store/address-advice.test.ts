@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addressAdvice, diskAdvice } from '../../../src/database/store/address-advice.ts'
+import type { Facts, Insight, Target } from '../../../src/driver/driver.ts'
+
+function targetWith(tls: string | null, host: string | null = 'db.example.com'): Target {
+  return { driver: 'postgresql', id: 'x', host, port: 5432, database: 'app', user: 'me', tls }
+}
+
+function factsWith(given: Partial<Insight> = {}, pooled = false): Facts {
+  const insight = {
+    encryption: null,
+    schema: 'public',
+    mayMakeTables: true,
+    mayWriteOwnTables: true,
+    isReadOnly: false,
+    roundTripMs: 1,
+    ...given,
+  }
+  return { version: '15', path: null, ephemeral: false, pooled, problems: [], insight }
+}
+
+test('an address that does not insist on TLS is advised to, in the words of its kind', () => {
+  const says = (tls: string, encryption: string | null) => addressAdvice(targetWith(tls), factsWith({ encryption }))
+  assert.deepEqual(says('prefer', 'TLSv1.3'), [
+    'The address does not insist on TLS: with sslmode=require it is never left out.',
+  ])
+  assert.deepEqual(says('preferred', 'TLSv1.3'), [
+    'The address does not insist on TLS: with ssl-mode=REQUIRED it is never left out.',
+  ])
+  assert.match(says('prefer', 'none')[0] ?? '', /is not encrypted: write sslmode=require/)
+  assert.match(says('disable', null)[0] ?? '', /is not encrypted/)
+  for (const mode of ['require', 'verify-ca', 'verify-full', 'required']) assert.deepEqual(says(mode, 'TLSv1.3'), [])
+})
+
+test('nobody listens in on this machine', () => {
+  for (const host of ['localhost', '127.0.0.1', '::1', '/var/run/postgresql', null]) {
+    assert.deepEqual(addressAdvice(targetWith('prefer', host), factsWith({ encryption: 'none' })), [])
+  }
+  assert.deepEqual(addressAdvice(targetWith('disable'), factsWith({ encryption: 'local' })), [])
+})
+
+test('a pooler, and a database that is far away, are worth a word', () => {
+  assert.match(addressAdvice(targetWith('require'), factsWith({}, true))[0] ?? '', /through a pooler/)
+  assert.match(addressAdvice(targetWith('require'), factsWith({ roundTripMs: 83.4 }))[0] ?? '', /takes 83 ms/)
+})
+
+test('what a store in this process would lose is said of an ephemeral disk alone', () => {
+  assert.equal(diskAdvice('durable', 'fallback'), null)
+  assert.match(diskAdvice('ephemeral', 'fallback') ?? '', /^The fallback lies .* while the primary is away/)
+  assert.match(diskAdvice('ephemeral', 'local') ?? '', /^The database lies .* declare a primary\.$/)
+})

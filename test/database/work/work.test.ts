@@ -1,0 +1,428 @@
+import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { defineEntity, p } from '@mikro-orm/core'
+import type { Store } from '../../../src/database/store/store.ts'
+import type { StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { FaultError, type FaultKind } from '../../../src/driver/driver.ts'
+import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
+import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
+import { settle } from '../../support/fake-clock.ts'
+import { faultLike } from '../../support/scripted-driver.ts'
+import { type Rig, type RigOptions, rigOf } from '../rig.ts'
+
+const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary(), text: p.string() } })
+
+/** Makes the table where the store is made: each ORM in memory has a database of its own. */
+const steps: StoreSteps = {
+  prepare: async (store) => {
+    await store.statements.write('create table note (id text primary key, text text)', [])
+  },
+  lacks: () => false,
+  owes: async () => false,
+  carry: async () => {},
+}
+
+function roomOf(options: RigOptions = {}): Rig {
+  return rigOf({ steps, entities: [Note], ...options })
+}
+
+async function end(rig: Rig): Promise<void> {
+  await rig.supervisor.close(1_000)
+  rig.work.close()
+  assert.equal(rig.gate.active, 0)
+  assert.equal(rig.gate.admitted, 0)
+}
+
+async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
+  const error = await work.then(
+    () => assert.fail('it succeeded'),
+    (thrown: unknown) => thrown,
+  )
+  assert.ok(error instanceof HoldfastError, String(error))
+  assert.equal(error.code, code)
+  return error
+}
+
+function countNotes(store: Store): Promise<number> {
+  return store.statements.read('select count(*) as n from note', []).then((rows) => Number(rows[0]?.n))
+}
+
+const write = { kind: 'write', rerun: 'never' } as const
+
+describe('one unit of work', () => {
+  test('opens the store at first use and says who answered, and how durable it is', async () => {
+    const rig = roomOf()
+    const outcome = await rig.work.run(
+      (session) => session.statements.write('insert into note values (?, ?)', [session.attempt, 'x']),
+      write,
+    )
+    assert.equal(outcome.value.changed, 1)
+    assert.deepEqual([outcome.store, outcome.driver, outcome.durability], ['primary', 'primary-db', 'primary'])
+    await end(rig)
+  })
+
+  test('forks no EntityManager and draws no attempt that nobody asks for', async () => {
+    const rig = roomOf({ declared: false })
+    const { store } = await rig.supervisor.serving()
+    let forks = 0
+    const fork = store.orm.em.fork.bind(store.orm.em)
+    store.orm.em.fork = (options) => {
+      forks += 1
+      return fork(options)
+    }
+    await rig.work.run((session) => session.statements.read('select 1', []), { kind: 'read', rerun: 'always' })
+    assert.equal(forks, 0)
+    const two = await rig.work.run(async (session) => [session.em, session.em], { kind: 'read', rerun: 'never' })
+    assert.equal(two.value[0], two.value[1])
+    assert.equal(forks, 1)
+    await end(rig)
+  })
+
+  test('the error of the work itself passes through unchanged', async () => {
+    const rig = roomOf()
+    const own = new Error('mine')
+    await assert.rejects(
+      rig.work.run(() => Promise.reject(own), write),
+      (error) => error === own,
+    )
+    const refused = new HoldfastError('VERSION_MISMATCH')
+    await assert.rejects(
+      rig.work.transactional(() => Promise.reject(refused)),
+      (error) => error === refused,
+    )
+    await end(rig)
+  })
+
+  const answers: readonly [FaultKind, ErrorCode][] = [
+    ['constraint', 'CONFLICT'],
+    ['disk-full', 'DISK_FULL'],
+    ['transient', 'STORE_BUSY'],
+    ['lost', 'STORE_LOST'],
+    ['unwritable', 'READ_ONLY'],
+    ['read-only', 'READ_ONLY'],
+    ['capacity', 'STORE_UNAVAILABLE'],
+    ['unreachable', 'STORE_UNAVAILABLE'],
+    ['corrupt', 'STORE_UNAVAILABLE'],
+  ]
+  for (const [kind, code] of answers) {
+    test(`a fault of kind ${kind} is answered ${code}, with the driver's error as the cause only`, async () => {
+      const rig = roomOf()
+      const thrown = new FaultError(faultLike(kind))
+      const error = await refusal(
+        rig.work.run(() => Promise.reject(thrown), write),
+        code,
+      )
+      assert.equal(error.cause, thrown)
+      assert.equal(error.retryAfterS, code === 'STORE_LOST' ? 0 : error.retryAfterS)
+      await end(rig)
+    })
+  }
+
+  test('an unknown COMMIT is answered COMMIT_UNKNOWN', async () => {
+    const rig = roomOf()
+    const thrown = new FaultError(faultLike('lost', { ambiguous: true }))
+    await refusal(
+      rig.work.run(() => Promise.reject(thrown), { kind: 'write', rerun: 'before-commit' }),
+      'COMMIT_UNKNOWN',
+    )
+    await end(rig)
+  })
+
+  test('a slow statement on a primary that answers is QUERY_TIMEOUT and is not run again', async () => {
+    const rig = roomOf()
+    let tries = 0
+    const slow = (): Promise<never> => {
+      tries += 1
+      return Promise.reject(new FaultError(faultLike('lost', { code: 'QUERY_TIMEOUT' })))
+    }
+    await refusal(rig.work.run(slow, { kind: 'read', rerun: 'always' }), 'QUERY_TIMEOUT')
+    assert.equal(tries, 1)
+    await end(rig)
+  })
+})
+
+describe('running again', () => {
+  test('work that was lost before COMMIT runs again on the fallback, with the same attempt', async () => {
+    const rig = roomOf()
+    await rig.supervisor.serving()
+    rig.primary.script = ['unreachable']
+    const attempts: string[] = []
+    const outcome = await rig.work.run(
+      async (session) => {
+        attempts.push(session.attempt)
+        if (session.shown === 'primary') throw new FaultError(faultLike('lost'))
+        return await session.statements.write('insert into note values (?, ?)', [session.attempt, 'x'])
+      },
+      { kind: 'write', rerun: 'before-commit' },
+    )
+    assert.equal(outcome.store, 'fallback')
+    assert.equal(outcome.durability, 'fallback-only')
+    assert.equal(attempts.length, 2)
+    assert.equal(attempts[0], attempts[1])
+    await end(rig)
+  })
+
+  test('a connection that was cut is tried again on the same primary, three times at most', async () => {
+    const rig = roomOf()
+    let tries = 0
+    const once = await rig.work.run(
+      async () => {
+        tries += 1
+        if (tries === 1) throw new FaultError(faultLike('lost'))
+      },
+      { kind: 'read', rerun: 'always' },
+    )
+    assert.equal(once.store, 'primary')
+    tries = 0
+    const always = (): Promise<never> => {
+      tries += 1
+      return Promise.reject(new FaultError(faultLike('lost')))
+    }
+    await refusal(rig.work.run(always, { kind: 'read', rerun: 'always' }), 'STORE_LOST')
+    assert.equal(tries, 3)
+    const failed = rig.seen.flatMap((seen) => (seen.type === 'work.failed' ? [seen.isLast] : []))
+    assert.deepEqual(failed, [false, false, false, true])
+    await end(rig)
+  })
+
+  test('after an unknown COMMIT it runs again on the same primary only, and only when it may', async () => {
+    const rig = roomOf()
+    let tries = 0
+    const unknownOnce = async (): Promise<void> => {
+      tries += 1
+      if (tries === 1) throw new FaultError(faultLike('lost', { ambiguous: true }))
+    }
+    await rig.work.run(unknownOnce, { kind: 'write', rerun: 'always' })
+    assert.equal(tries, 2)
+    tries = 0
+    rig.primary.script = ['unreachable']
+    await refusal(rig.work.run(unknownOnce, { kind: 'write', rerun: 'always' }), 'COMMIT_UNKNOWN')
+    assert.equal(tries, 1)
+    await end(rig)
+  })
+
+  test('a collision after an unknown COMMIT may be with the work itself, so it stays unknown', async () => {
+    const rig = roomOf()
+    const insert = { text: 'insert into note values (?, ?)', values: ['same', 'x'] }
+    let tries = 0
+    await refusal(
+      rig.work.run(
+        async (session) => {
+          tries += 1
+          await session.statements.write(insert.text, insert.values)
+          throw new FaultError(faultLike('lost', { ambiguous: true }))
+        },
+        { kind: 'write', rerun: 'always' },
+      ),
+      'COMMIT_UNKNOWN',
+    )
+    assert.equal(tries, 2)
+    await end(rig)
+  })
+})
+
+describe('looking after an unknown commit', () => {
+  const unknown = faultLike('lost', { ambiguous: true, code: 'QUERY_TIMEOUT' })
+  const lostInCommit = async (): Promise<string> => {
+    throw new FaultError(unknown)
+  }
+  const always = { kind: 'write', rerun: 'always', attempt: 'the-attempt' } as const
+
+  test('what is seen to be there is a success', async () => {
+    const rig = roomOf()
+    const attempts: string[] = []
+    const outcome = await rig.work.run(lostInCommit, always, async ({ attempt }) => {
+      attempts.push(attempt)
+      return 'seen'
+    })
+    assert.deepEqual([outcome.value, outcome.store, outcome.durability], ['seen', 'primary', 'primary'])
+    assert.deepEqual(attempts, ['the-attempt'])
+    await end(rig)
+  })
+
+  test('what is not seen, what fails and what takes too long stay unknown', async () => {
+    const rig = roomOf()
+    await refusal(
+      rig.work.run(lostInCommit, always, async () => null),
+      'COMMIT_UNKNOWN',
+    )
+    await refusal(rig.work.run(lostInCommit, always, lostInCommit), 'COMMIT_UNKNOWN')
+    const looking = rig.work.run(lostInCommit, always, () => new Promise<never>(() => {}))
+    const refused = refusal(looking, 'COMMIT_UNKNOWN')
+    await rig.clock.advance(1_000)
+    await refused
+    await end(rig)
+  })
+
+  test('another database is not asked', async () => {
+    const rig = roomOf()
+    await rig.work.run(async () => 1, always)
+    rig.primary.script = ['unreachable']
+    await refusal(
+      rig.work.run(lostInCommit, always, async () => assert.fail()),
+      'COMMIT_UNKNOWN',
+    )
+    await end(rig)
+  })
+})
+
+describe('transactions', () => {
+  test('commit with the work, roll back with its error, and join the compiled statements', async () => {
+    const rig = roomOf({ declared: false })
+    const { store } = await rig.supervisor.serving()
+    const outcome = await rig.work.transactional(async (session) => {
+      session.em.create(Note, { id: session.attempt, text: 'one' })
+      await session.em.flush()
+      await session.statements.write('insert into note values (?, ?)', ['second', 'two'])
+      return await session.statements.read('select id from note', [])
+    })
+    assert.equal(outcome.value.length, 2)
+    assert.equal(outcome.store, 'local')
+    await assert.rejects(
+      rig.work.transactional(async (session) => {
+        await session.statements.write('insert into note values (?, ?)', ['third', 'three'])
+        throw new Error('no')
+      }),
+      /no/,
+    )
+    assert.equal(await countNotes(store), 2)
+    await end(rig)
+  })
+
+  test('what the work left unflushed is written, and a broken rule is a CONFLICT', async () => {
+    const rig = roomOf({ declared: false })
+    const create = (): Promise<unknown> =>
+      rig.work.transactional(async (session) => {
+        session.em.create(Note, { id: 'one', text: 'x' })
+      })
+    await create()
+    await refusal(create(), 'CONFLICT')
+    await end(rig)
+  })
+})
+
+describe('what is refused before anything is written', () => {
+  test('a write on a read-only fallback, while reads go on', async () => {
+    const rig = roomOf({ settings: { fallbackMode: 'read-only' } })
+    rig.primary.script = ['auth']
+    let ran = 0
+    const work = async (): Promise<void> => {
+      ran += 1
+    }
+    await refusal(rig.work.run(work, write), 'READ_ONLY')
+    await refusal(rig.work.transactional(work), 'READ_ONLY')
+    assert.equal(ran, 0)
+    assert.equal((await rig.work.run(work, { kind: 'read', rerun: 'never' })).store, 'fallback')
+    await end(rig)
+  })
+
+  test('a durability that cannot be met', async () => {
+    const rig = roomOf()
+    rig.primary.script = ['auth']
+    for (const demand of ['primary', 'journal'] as const) {
+      await refusal(
+        rig.work.run(async () => assert.fail(), { ...write, demand }),
+        'DURABILITY_UNMET',
+      )
+    }
+    await end(rig)
+    const local = roomOf({ declared: false })
+    await refusal(
+      local.work.run(async () => assert.fail(), { ...write, demand: 'primary' }),
+      'DURABILITY_UNMET',
+    )
+    assert.equal((await local.work.run(async () => 1, { ...write, demand: 'journal' })).durability, 'local')
+    await end(local)
+  })
+
+  test('more than may wait or run at once', async () => {
+    const rig = roomOf({ maxActiveSessions: () => 2 })
+    rig.primary.script = ['hangs']
+    const waiting = [rig.work.run(async () => 1, write), rig.work.run(async () => 2, write)]
+    await refusal(
+      rig.work.run(async () => 3, write),
+      'OVERLOADED',
+    )
+    await settle()
+    rig.primary.answer('works')
+    await Promise.all(waiting)
+    await end(rig)
+  })
+
+  test('more than may wait or run at once by what holds now, and sessions of requests count as well', async () => {
+    const limit = { most: 2 }
+    const rig = roomOf({ maxActiveSessions: () => limit.most })
+    const sessions = new DatabaseSessionFactory(rig.supervisor, rig.work, () => {})
+    const answer = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()))
+    const first = answer()
+    await sessions.session(first.req, first)
+    const second = answer()
+    const run = (): Promise<unknown> =>
+      rig.work.run(async () => {
+        await refusal(sessions.session(second.req, second), 'OVERLOADED')
+      }, write)
+    await run()
+    limit.most = 1
+    await refusal(run(), 'OVERLOADED')
+    limit.most = 2
+    await run()
+    first.emit('close')
+    await end(rig)
+  })
+
+  test('what waits for a store longer than it may, or whose caller gives up', async () => {
+    const rig = roomOf({ steps: { ...steps, prepare: () => new Promise(() => {}) }, declared: false })
+    const controller = new AbortController()
+    const gone = rig.work.run(async () => 1, { ...write, signal: controller.signal })
+    await settle()
+    controller.abort(new Error('gone'))
+    await assert.rejects(gone, /gone/)
+    const late = refusal(
+      rig.work.run(async () => 1, write),
+      'STORE_UNAVAILABLE',
+    )
+    await rig.clock.advance(36_000)
+    await late
+    await end(rig)
+  })
+})
+
+describe('slow work', () => {
+  test('is no reason to leave a primary that answers, and one probe tells after half of QUERY_TIMEOUT', async () => {
+    const rig = roomOf()
+    await rig.supervisor.serving()
+    let finish = (): void => {}
+    const running = rig.work.run(() => new Promise<void>((resolve) => (finish = resolve)), write)
+    await rig.clock.advance(2_400)
+    assert.equal(rig.primary.calls.opened, 1)
+    await rig.clock.advance(10_000)
+    assert.equal(rig.primary.calls.opened, 2)
+    assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
+    finish()
+    await running
+    await rig.clock.advance(1_000)
+    assert.equal(rig.clock.pending, 0, 'no timer while nothing runs')
+    await end(rig)
+  })
+
+  test('on a primary that is gone leads to the fallback before QUERY_TIMEOUT falls', async () => {
+    const rig = roomOf()
+    await rig.supervisor.serving()
+    rig.primary.script = ['hangs']
+    let fail = (_error: unknown): void => {}
+    const running = rig.work.run(
+      (session) =>
+        session.shown === 'primary'
+          ? new Promise<string>((_resolve, reject) => (fail = reject))
+          : Promise.resolve('answered'),
+      { kind: 'read', rerun: 'always' },
+    )
+    await rig.clock.advance(5_700)
+    assert.equal(rig.supervisor.state.name, 'FALLBACK_CONNECTED')
+    fail(new FaultError(faultLike('lost')))
+    assert.equal((await running).value, 'answered')
+    await end(rig)
+  })
+})

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Polka } from 'polka'
+import { Secret } from '../../../src/config/secret.ts'
+import { dataRoutes } from '../../../src/http/data/data-routes.ts'
+import { feedback, openHouse } from '../../collection/support.ts'
+import { makeTempDir } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+import { httpDefaults, rawConnect, serve } from '../support.ts'
+
+test('when answers of 64 MiB wait for their readers, further reads are refused, and taken again once these have left', async (t) => {
+  const large = { ...feedback, fields: { comment: { type: 'string', maxLength: 10_000 } } } as const
+  const house = openHouse(t, await makeTempDir(t), [large])
+  const rows = house.rows('feedback')
+  const comment = 'x'.repeat(9_000)
+  for (let at = 0; at < 100; at++) await rows.create({ comment })
+  const deps = {
+    collections: () => house.all,
+    settings: () => httpDefaults,
+    token: () => new Secret('the-token'),
+    trustedProxies: () => 0,
+    now: () => performance.now(),
+  }
+  const { port, base } = await serve(t, (app: Polka) => dataRoutes(app, deps))
+  const list = 'GET /api/feedback?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n'
+  const sleepers = Array.from({ length: 12 }, () => {
+    const connection = rawConnect(t, port)
+    connection.socket.pause()
+    connection.socket.write(list.repeat(100))
+    return connection
+  })
+  const ask = async () => {
+    const answer = await fetch(`${base}/api/feedback?limit=1`)
+    return { status: answer.status, retryAfter: answer.headers.get('retry-after'), text: await answer.text() }
+  }
+  const refused = await until(
+    async () => {
+      const answer = await ask()
+      return answer.status === 503 && answer
+    },
+    { what: 'the refusal' },
+  )
+  assert.equal(JSON.parse(refused.text).code, 'OVERLOADED')
+  assert.equal(refused.retryAfter, '1')
+  for (const { socket } of sleepers) socket.destroy()
+  await until(async () => (await ask()).status === 200, { what: 'reads to be taken again' })
+})

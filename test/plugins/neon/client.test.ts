@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { cp, mkdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { repository, runProcess } from '../../support/process.ts'
+import { makeTempDir } from '../../support/temp.ts'
+
+const script = `
+  import driver from './plugins/neon/neon.ts'
+  import { Secret } from './src/driver/driver.ts'
+  const settings = { database: { schemaApply: 'additive' }, plugins: {} }
+  const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, places: [], scheme: 'neon',
+    text: new Secret('neon://u:p@127.0.0.1:1/d') }
+  const { target, problems } = driver.parse(address, settings)
+  const found = await driver.inspect(target)
+  const fault = await driver.connect(target, {}).catch((error) => driver.classify(error, 'open'))
+  console.log(JSON.stringify({ problems, found, kind: fault.kind, code: fault.code, hint: fault.hint }))
+`
+
+/** What PostgreSQL itself needs, and what this driver needs beside it. */
+const shared = ['@mikro-orm', 'pg', 'pg-cursor', 'kysely']
+
+for (const [what, installed] of [
+  ['without the packages of PostgreSQL and of WebSockets', []],
+  ['without the package of Neon', [...shared, 'ws']],
+  ['without the package of WebSockets', [...shared, '@neondatabase']],
+] as const) {
+  test(`${what} the driver loads, and says with which line of npm they come`, async (t) => {
+    const cwd = await makeTempDir(t, 'client')
+    for (const folder of ['plugins/postgresql', 'plugins/neon', 'src/driver', 'src/config', 'src/errors.ts']) {
+      await cp(join(repository, folder), join(cwd, folder), { recursive: true })
+    }
+    await mkdir(join(cwd, 'node_modules'))
+    for (const name of installed) await symlink(join(repository, 'node_modules', name), join(cwd, 'node_modules', name))
+    const files = { 'package.json': '{"type":"module"}', 'try.ts': script }
+    const { stdout, stderr, code } = await runProcess(t, { cwd, files, args: ['try.ts'] })
+    assert.equal(code, 0, stderr)
+    const { problems, found, kind, code: word, hint } = JSON.parse(stdout)
+    assert.deepEqual(problems, [], 'an address alone is no reason to look')
+    assert.deepEqual([kind, word], ['configuration', 'CLIENT_MISSING'])
+    assert.match(hint, /^Run: npm install .*pg@\S+ .*@neondatabase\/serverless@1\.2\.0 ws@8\.23\.0$/)
+    assert.deepEqual([found.problems[0].code, found.problems[0].suggestion], ['CLIENT_MISSING', hint])
+  })
+}

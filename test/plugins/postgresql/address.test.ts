@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { postgresqlProblems } from '../../../plugins/postgresql/codes.ts'
+import driver from '../../../plugins/postgresql/postgresql.ts'
+import { benchSettings, urlAddress } from '../../../src/conformance/bench.ts'
+import { readSources } from '../../support/sources.ts'
+
+const bare = benchSettings(driver, { address: async () => '' }, '/nowhere')
+// As a service has it: the hosts of an address share the time in which the primary is tried.
+const settings = { ...bare, fallback: { ...bare.fallback, enabled: true } }
+
+function parse(text: string) {
+  return driver.parse(urlAddress({ folder: '/nowhere' }, text), settings)
+}
+
+/** What is understood of an address, and the codes of its problems. */
+function read(text: string) {
+  const { target, problems } = parse(text)
+  const codes = problems.map(({ code }) => code)
+  if (target === undefined) return { codes, problems }
+  const { hosts, user, password, database, encryption, session, connectMs } = target
+  const shown = hosts.map(({ host, port }) => `${host}:${port}`).join(',')
+  const { mode } = encryption
+  const secret = password?.reveal() ?? null
+  return { shown, user, password: secret, database, mode, session, connectMs, codes, problems, target }
+}
+
+const usable: readonly (readonly [string, object])[] = [
+  ['postgres://u:p@h/d', { shown: 'h:5432', user: 'u', password: 'p', database: 'd', mode: 'prefer', codes: [] }],
+  ['POSTGRESQL://u:p@h:6000/d', { shown: 'h:6000', codes: [] }],
+  ['postgresql+psycopg2://u:p@h/d', { shown: 'h:5432', codes: [] }],
+  ['postgresql+asyncpg://u:p@h/d?ssl=require', { mode: 'require', codes: [] }],
+  ['postgres://u%40x:p%2F%3F%23%40%25%20@h/d%20x', { user: 'u@x', password: 'p/?#@% ', database: 'd x', codes: [] }],
+  ['postgres://u:p@h1,h2:6000/d', { shown: 'h1:5432,h2:6000', codes: [] }],
+  ['postgres://u:p@[::1]:6000,[2001:db8::1]/d', { shown: '::1:6000,2001:db8::1:5432', codes: [] }],
+  ['postgres://u:p@%2Frun%2Fpg/d', { shown: '/run/pg:5432', mode: 'disable', codes: [] }],
+  ['postgres:///d?host=/run/pg&user=u', { shown: '/run/pg:5432', user: 'u', password: null, codes: [] }],
+  ['postgresql://h:5433/d?user=u&password=p%26', { shown: 'h:5433', user: 'u', password: 'p&', codes: [] }],
+  ['postgres://u:p@h/d?sslmode=verify-full&sslrootcert=system', { mode: 'verify-full', codes: [] }],
+  ['postgres://u:p@h/d?ssl=true', { mode: 'require', codes: [] }],
+  ['postgres://u:p@h/d?ssl=true&sslmode=verify-ca', { mode: 'verify-ca', codes: ['POSTGRESQL_TLS_MODE'] }],
+  ['postgres://u:p@h/d?target_session_attrs=read-write', { session: 'read-write', codes: [] }],
+  ['postgres://u:p@h/d', { session: 'read-write', connectMs: null }],
+  ['postgres://u:p@h1,h2/d?target_session_attrs=any', { session: 'any', connectMs: 2_500, codes: [] }],
+  ['postgres://u:p@h1,h2/d?targetServerType=preferSecondary', { session: 'prefer-standby', connectMs: 1_250 }],
+  ['postgres://u:p@h1,h2/d?connect_timeout=1', { connectMs: 1_000, codes: [] }],
+  ['postgres://u:p@h/d?connect_timeout=7', { connectMs: 7_000, codes: [] }],
+  [
+    'postgres://u:p@h/d?target_session_attrs=writable',
+    { session: 'read-write', codes: ['POSTGRESQL_PARAMETER_INVALID'] },
+  ],
+  ['postgres://u:p@h/d?sslrootcert=system', { mode: 'verify-full', codes: ['POSTGRESQL_TLS_MODE'] }],
+  ['postgres://u:p@h/d?sslrootcert=/ca.crt', { mode: 'require', codes: ['POSTGRESQL_TLS_MODE'] }],
+  ['postgres://u:p@h/d?sslmode=prefer&sslrootcert=/ca.crt', { mode: 'prefer', codes: [] }],
+  ['postgres://u:p@h/d?passfile=/pgpass', { codes: ['POSTGRESQL_PARAMETER_UNNEEDED'] }],
+  ['postgres://u:p@h/d?sslmod=require', { mode: 'prefer', codes: ['POSTGRESQL_PARAMETER_UNKNOWN'] }],
+  ['postgres://u:p@h/d?connect_timeout=3&application_name=me', { codes: [] }],
+  ...(['#', '/', '?', '@', ' '] as const).map((odd): readonly [string, object] => [
+    `postgres://u:pa${odd}ss@h:6000/d`,
+    { shown: 'h:6000', user: 'u', password: `pa${odd}ss`, database: 'd', codes: ['POSTGRESQL_ADDRESS_REPAIRED'] },
+  ]),
+  ['postgres://u:100%@h/d', { password: '100%', codes: ['POSTGRESQL_ADDRESS_REPAIRED'] }],
+  ['postgres://u:p@ss/w#rd?x@h/d?sslmode=require', { password: 'p@ss/w#rd?x', mode: 'require' }],
+  [
+    'postgresql://role:npg_x@ep-a-b-1-pooler.eu.aws.neon.tech/neondb?sslmode=require&channel_binding=require',
+    { shown: 'ep-a-b-1-pooler.eu.aws.neon.tech:5432', mode: 'require', codes: [] },
+  ],
+]
+
+for (const [text, wanted] of usable) {
+  test(`reads ${text}`, () => {
+    const found: Record<string, unknown> = read(text)
+    for (const [key, value] of Object.entries(wanted)) assert.deepEqual(found[key], value, key)
+  })
+}
+
+const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
+  ['postgres://u:p@http://host/d', 'POSTGRESQL_TWO_ADDRESSES', 'host', /u:\*\*\*@host\/d/],
+  ['postgres://u:p@https://db.example.com:5433/d', 'POSTGRESQL_TWO_ADDRESSES', 'host', /@db\.example\.com:5433\/d/],
+  ['postgres://u:p@h/d postgres://u:p@h2/d', 'POSTGRESQL_TWO_ADDRESSES', null, /one address/],
+  ['postgres://u:p@h:99999/d', 'POSTGRESQL_PORT_INVALID', 'port', /@h:5432/],
+  ['postgres://u:p@h:port/d', 'POSTGRESQL_PORT_INVALID', 'port', /@h:5432/],
+  ['postgres://u:p@h:0/d', 'POSTGRESQL_PORT_INVALID', 'port', /@h:5432/],
+  ['postgres://u:p@/d', 'POSTGRESQL_HOST_MISSING', 'host', /u:\*\*\*@host\/d/],
+  ['postgres:///d', 'POSTGRESQL_HOST_MISSING', 'host', /@host\/d/],
+  ['postgres://u:p@h', 'POSTGRESQL_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
+  ['postgres://u:p@h/', 'POSTGRESQL_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
+  ['postgres://h/d', 'POSTGRESQL_USER_MISSING', 'user', /user:\*\*\*@h\/d/],
+  ['postgres://u:p@::1/d', 'POSTGRESQL_HOST_INVALID', 'host', /@\[::1\]\/d/],
+  ['postgres://u:p@2001:db8::1:5432/d', 'POSTGRESQL_HOST_INVALID', 'host', /\[2001:db8::1/],
+  ['postgres:/u:p@h/d', 'POSTGRESQL_ADDRESS', 'scheme', /postgresql:\/\/u:\*\*\*@h\/d/],
+  ['postgres:u:p@h/d', 'POSTGRESQL_ADDRESS', 'scheme', /postgresql:\/\/u:\*\*\*@h\/d/],
+  ['postgres://u:p@h/d?sslmode=always', 'POSTGRESQL_TLS_MODE', 'sslmode', /verify-full/],
+  ['postgres://u:p@h1/d1?x=@h2/d2', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /./],
+  ['postgres://u:a/b@c/d?e@f/g', 'POSTGRESQL_PASSWORD_UNCLEAR', 'password', /%2F/],
+  [
+    'postgres://u:p@h:1/d&password=S3cr3t',
+    'POSTGRESQL_ADDRESS',
+    'name',
+    /postgresql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/,
+  ],
+  ['postgres://u:p@h/d&sslmode=require&x=S3cr3t', 'POSTGRESQL_ADDRESS', 'name', /\/d\?sslmode=require&x=\*\*\*$/],
+  ['postgres://u S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u;S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u,S3cr3t@h1,h2:6000/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['postgres://u/S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u|S3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u%3AS3cr3t@h/d', 'POSTGRESQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
+  ['postgres://u:S3cr3t.db.example.com/d', 'POSTGRESQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
+  ['postgres://u:p@h1,h2:x,h3:7/d', 'POSTGRESQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:5432,h3:7\/d$/],
+  ['postgres://u:p@h/d?sslmode=verify-ful', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=verify-full[;.]/],
+  ['postgres://u:p@h/d?sslmode=verify', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=verify-full[;.]/],
+  ['postgres://u:p@h/d?sslmode=requird', 'POSTGRESQL_TLS_MODE', 'sslmode', /Write sslmode=require/i],
+  ['postgres://u:p@h/d?sslmod=require', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /mean "sslmode"/],
+  ['postgres://u:p@h/d?passwd=S3cr3t', 'POSTGRESQL_PARAMETER_UNKNOWN', 'query', /mean "password"/],
+]
+
+for (const [text, code, part, suggestion] of refused) {
+  test(`tells what is wrong with ${text}`, () => {
+    const { problems } = read(text)
+    const problem = problems.find((one) => one.code === code)
+    assert.ok(problem, JSON.stringify(problems))
+    assert.equal(problem.part, part)
+    assert.match(problem.suggestion, suggestion)
+    assert.doesNotMatch(JSON.stringify(problems), /S3cr3t/)
+  })
+}
+
+test('a pooler is known by its name, its port and its parameter', () => {
+  for (const [text, wanted] of [
+    ['postgres://u:p@h/d', 'auto'],
+    ['postgres://u:p@h:6543/d', 'yes'],
+    ['postgres://u:p@ep-x-pooler.y.neon.tech/d', 'yes'],
+    ['postgres://u:p@h/d?pgbouncer=true', 'yes'],
+    ['postgres://u:p@h/d?pgbouncer=false', 'auto'],
+  ] as const) {
+    assert.equal(parse(text).target?.pooled, wanted, text)
+  }
+})
+
+test('one database has one id, whatever user, password and parameters it is named with', () => {
+  const ids = ['postgres://u:p@h/d', 'postgresql://v:q@H:5432/d?sslmode=require', 'postgres://h/d?user=w'].map(
+    (text) => parse(text).target?.id,
+  )
+  assert.equal(new Set(ids).size, 1)
+  assert.notEqual(parse('postgres://u:p@h/e').target?.id, ids[0])
+})
+
+test('any text is read without a throw, and no password is ever shown', () => {
+  const odd = fc.constantFrom(
+    '@',
+    '/',
+    '#',
+    '?',
+    '%',
+    ':',
+    ' ',
+    '[',
+    ']',
+    ',',
+    '//',
+    '\u0000',
+    '\ud800',
+    '%zz',
+    '&',
+    '=',
+  )
+  const piece = fc.oneof(odd, fc.string({ maxLength: 6 }), fc.constantFrom('h', 'host:5432', 'sslmode=require', 'db'))
+  const noise = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''))
+  const secret = 'Zq9-s3cr3t-Zq9'
+  fc.assert(
+    fc.property(noise, noise, noise, (before, inside, after) => {
+      const text = `postgres://u:${before}${secret}${inside}@${after}`
+      const parsed = parse(text)
+      assert.ok(!JSON.stringify(parsed.problems).includes(secret), text)
+      if (parsed.target === undefined) assert.ok(parsed.problems.some(({ severity }) => severity === 'error'))
+    }),
+    { numRuns: 2_000, seed: 7 },
+  )
+})
+
+test('what is encoded is read as it was meant', () => {
+  const word = fc
+    .string({ minLength: 1, maxLength: 20, unit: 'binary' })
+    .filter((text) => text.isWellFormed() && !text.includes('\0'))
+  fc.assert(
+    fc.property(word, word, (user, password) => {
+      const found = read(`postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@h:5433/d`)
+      assert.deepEqual([found.user, found.password, found.shown], [user, password, 'h:5433'])
+    }),
+    { numRuns: 500, seed: 7 },
+  )
+})
+
+test('every code of a problem is in the list, and every one in the list is used', () => {
+  const used = new Set<string>()
+  for (const { path, text } of readSources('plugins/postgresql')) {
+    if (path.endsWith('codes.ts')) continue
+    // It tells the one code that is every driver's.
+    if (text.includes('missingClient(')) used.add('CLIENT_MISSING')
+    for (const [code] of text.matchAll(
+      /\b(?:POSTGRESQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER|TABLES|READ)\w*|CLIENT_MISSING|FORMAT_NEWER)\b/g,
+    ))
+      used.add(code)
+  }
+  assert.deepEqual([...used].sort(), Object.keys(postgresqlProblems).sort())
+})
