@@ -75,7 +75,7 @@ test('the library refuses an old Node in one sentence, before anything else of i
     })
   }
   const [first] = readFileSync(join(repository, 'src/index.ts'), 'utf8').split('\n')
-  assert.equal(first, "import './oldest-node.ts'")
+  assert.equal(first, "import './service/oldest-node.ts'")
 })
 
 test('the package has the pages, the examples and the driver that its pages name, and no cache of this machine', () => {
