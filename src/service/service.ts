@@ -15,7 +15,6 @@ import type { Outcome, Session } from '../database/work/session.ts'
 import { createWork, type TransactionOptions, type Work } from '../database/work/work.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import { DatabaseSessionFactory } from '../http/data/session-factory.ts'
-import { nameStore } from '../http/data/store-header.ts'
 import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import { createHttp, type Http } from '../http/server/server.ts'
@@ -91,7 +90,7 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? givenToken(settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = createWork(this.#supervisor, observe)
-    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, nameStore)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
     this.#view = createStatusView({
       snapshot: () => this.#snapshot,
       supervisor: this.#supervisor,

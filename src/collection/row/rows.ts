@@ -21,14 +21,6 @@ export type RowResult =
   /** It is there, and not the one that `If-Match` named. */
   | { readonly is: 'mismatch' }
 
-/** What a caller may say beside the request itself. */
-export interface RowRequest {
-  /** The least durability; of this and the declaration's the greater counts. */
-  readonly demand?: Demand | undefined
-  /** Called when a store answers, also when the answer will be an error. */
-  seen?(session: Session): void
-}
-
 /** What rows need of the rooms below. */
 export interface RowsDeps {
   readonly run: RunWork
@@ -41,7 +33,8 @@ export interface RowsDeps {
 
 /**
  * The rows of one collection: the five operations, on compiled statements. Each rejects with `HoldfastError`: those of
- * `RunWork`, and ROW_INVALID, BAD_CURSOR, COLLECTION_FULL where named.
+ * `RunWork`, and ROW_INVALID, BAD_CURSOR, COLLECTION_FULL where named. `demand` is the least durability that the caller
+ * accepts; the greater of it and the declaration's counts.
  */
 export class Rows {
   readonly collection: Collection
@@ -58,7 +51,7 @@ export class Rows {
   }
 
   /** One more row. Id, attempt and times are drawn before the first try, so that each try writes the same row. */
-  async create(body: unknown, request: RowRequest = {}): Promise<Outcome<RowResult & { is: 'row' }>> {
+  async create(body: unknown, demand?: Demand): Promise<Outcome<RowResult & { is: 'row' }>> {
     const given = this.#validator.create(body)
     const [id, attempt, now] = [drawId(), drawId(), new Date()]
     const values = new Map<string, FieldValue>([['id', id]])
@@ -67,47 +60,42 @@ export class Rows {
     let tries = 0
     return await this.#deps.run(
       async (session) => {
-        const table = this.#table(session, request)
+        const table = this.#table(session)
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
         return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
       },
-      this.#writeOptions(attempt, request),
+      this.#writeOptions(attempt, demand),
       async (session) => {
-        const found = await this.#written(session, request, id, attempt)
+        const found = await this.#written(session, id, attempt)
         return found?.is === 'row' ? found : null
       },
     )
   }
 
   /** The newest rows first, as the text of the answer. Throws BAD_CURSOR. */
-  async list(limit: number, cursor: string | null, request: RowRequest = {}): Promise<Outcome<string>> {
+  async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
-      const table = this.#table(session, request)
+      const table = this.#table(session)
       // One more than asked tells whether there is a next page.
       return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
     }, readOptions)
   }
 
   /** The row of this id. */
-  get(id: string, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+  get(id: string): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      const table = this.#table(session, request)
+      const table = this.#table(session)
       return resultOf(table, (await table.read(session, id))[0])
     }, readOptions)
   }
 
   /** Changes the fields that the body names, in one statement; null empties one. A body that names none changes nothing. */
-  async change(
-    id: string,
-    body: unknown,
-    match: Precondition | null,
-    request: RowRequest = {},
-  ): Promise<Outcome<RowResult>> {
+  async change(id: string, body: unknown, match: Precondition | null, demand?: Demand): Promise<Outcome<RowResult>> {
     const changes = this.#validator.change(body)
-    if (changes.size === 0) return this.#unchanged(id, match, request)
+    if (changes.size === 0) return this.#unchanged(id, match)
     const [attempt, now] = [drawId(), new Date()]
     const changed = [...changes.keys()].map((at) => this.#fields[at] ?? '')
     const values = new Map([...changes.values()].map((value, at) => [changed[at] ?? '', value]))
@@ -115,7 +103,7 @@ export class Rows {
     let tries = 0
     return this.#deps.run(
       async (session) => {
-        const table = this.#table(session, request)
+        const table = this.#table(session)
         const isAgain = ++tries > 1
         const expected = await expectation(session, table, id, match, isAgain ? attempt : null)
         if (expected.settled !== null) return expected.settled
@@ -131,18 +119,18 @@ export class Rows {
         // Without RETURNING somebody else may change or remove the row before it is read back: in one transaction nobody can.
         return table.queries.returning ? apply() : session.em.transactional(apply)
       },
-      this.#writeOptions(attempt, request),
-      (session) => this.#written(session, request, id, attempt),
+      this.#writeOptions(attempt, demand),
+      (session) => this.#written(session, id, attempt),
     )
   }
 
   /** Removes the row of this id. */
-  remove(id: string, match: Precondition | null, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+  remove(id: string, match: Precondition | null, demand?: Demand): Promise<Outcome<RowResult>> {
     const attempt = drawId()
     let sentTo: string | null = null
     return this.#deps.run(
       async (session) => {
-        const table = this.#table(session, request)
+        const table = this.#table(session)
         // An earlier try may have removed it, but only where it was sent to: that another store lacks it says nothing.
         const isAgain = sentTo === session.store.target.id
         const expected = await expectation(session, table, id, match, null)
@@ -162,15 +150,14 @@ export class Rows {
         if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }
         return isAgain ? { is: 'removed' } : { is: 'missing' }
       },
-      this.#writeOptions(attempt, request),
-      async (session) =>
-        (await this.#table(session, request).read(session, id)).length > 0 ? null : { is: 'removed' },
+      this.#writeOptions(attempt, demand),
+      async (session) => ((await this.#table(session).read(session, id)).length > 0 ? null : { is: 'removed' }),
     )
   }
 
-  #unchanged(id: string, match: Precondition | null, request: RowRequest): Promise<Outcome<RowResult>> {
+  #unchanged(id: string, match: Precondition | null): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      const table = this.#table(session, request)
+      const table = this.#table(session)
       const [row] = await table.read(session, id)
       const isWanted = row === undefined || match === null || isNamed(match, row.holdfast_attempt)
       return isWanted ? resultOf(table, row) : { is: 'mismatch' }
@@ -204,15 +191,13 @@ export class Rows {
   }
 
   /** The row as this attempt wrote it; null when it is not there, or somebody else has written it since. */
-  async #written(session: Session, request: RowRequest, id: string, attempt: string): Promise<RowResult | null> {
-    const table = this.#table(session, request)
+  async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
+    const table = this.#table(session)
     const [row] = await table.read(session, id)
     return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
   }
 
-  #table(session: Session, request: RowRequest): RowTable {
-    request.seen?.(session)
-    const { store } = session
+  #table({ store }: Session): RowTable {
     this.#deps.tables.check(store, this.collection.name)
     const known = this.#stores.get(store)
     if (known !== undefined) return known
@@ -221,8 +206,8 @@ export class Rows {
     return made
   }
 
-  #writeOptions(attempt: string, request: RowRequest): WorkOptions {
-    const demand = strongest(request.demand, this.collection.durability)
+  #writeOptions(attempt: string, wanted: Demand | undefined): WorkOptions {
+    const demand = strongest(wanted, this.collection.durability)
     const options = { kind: 'write', rerun: 'always', attempt } as const
     return demand === undefined ? options : { ...options, demand }
   }

@@ -10,8 +10,7 @@ import type { DatabaseObservation, Observe } from '../supervisor/observation.ts'
 import type { Serving } from '../supervisor/serving.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { durabilityOf, meets } from './durability.ts'
-import { refusalOf } from './refusal.ts'
-import { isUnknown, mayRerun } from './rerun.ts'
+import { errorForFault, isCommitUnknown, mayRerun, withFailedStore } from './failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
 import { SlowWatch, type Watched } from './slow-watch.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
@@ -136,7 +135,7 @@ class WorkRoom implements Work {
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') return error
     const verdict = await this.#supervisor.report(serving.store, fault)
-    return refusalOf(fault, verdict, error) ?? error
+    return errorForFault(fault, verdict, error) ?? error
   }
 
   /** Counts the unit of work in, and tries it. The usual case in one function: every request pays each promise more. */
@@ -189,6 +188,7 @@ class WorkRoom implements Work {
   ): Promise<Outcome<T>> {
     let { attempt } = options
     let failed = first
+    let used = first === null ? null : first.serving
     let unknown: Earlier | null = null
     for (let tries = 1; ; tries += 1) {
       try {
@@ -200,6 +200,7 @@ class WorkRoom implements Work {
             serving = this.#current(options)
           }
           if (unknown !== null) refuseElsewhere(unknown, serving)
+          used = serving
           const tried: Tried<T> = await this.#try(work, serving, new WorkSession(serving, attempt), options.kind)
           if ('outcome' in tried) return tried.outcome
           failed = tried
@@ -212,10 +213,11 @@ class WorkRoom implements Work {
         // Once a COMMIT is unknown, no later failure makes it known.
         const refused = unknown === null ? error : new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
         const asked = unknown ?? failed
-        if (look === undefined || asked === null || !isUnknown(refused)) throw refused
-        const found = await this.#found(look, asked.serving.store, attempt ?? failed?.session.drawnAttempt)
-        if (found === null) throw refused
-        return found
+        if (look !== undefined && asked !== null && isCommitUnknown(refused)) {
+          const found = await this.#found(look, asked.serving.store, attempt ?? failed?.session.drawnAttempt)
+          if (found !== null) return found
+        }
+        throw withFailedStore(refused, used)
       }
     }
   }
@@ -263,7 +265,7 @@ class WorkRoom implements Work {
     const isLast = tries >= mostTries || !mayRerun(fault, verdict, options)
     // A row that breaks a rule is the caller's affair.
     if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
-    if (isLast) throw refusalOf(fault, verdict, error) ?? error
+    if (isLast) throw errorForFault(fault, verdict, error) ?? error
     this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
     return fault
   }

@@ -3,8 +3,8 @@ import type { Request } from 'polka'
 import { parseId } from '../../collection/row/cursor.ts'
 import { accessTo, type Collection } from '../../collection/declaration/declaration.ts'
 import { isNamed, type Precondition, parsePrecondition } from '../../collection/row/etag.ts'
-import type { RowRequest, RowResult, Rows } from '../../collection/row/rows.ts'
-import type { Outcome, Session } from '../../database/work/session.ts'
+import type { RowResult, Rows } from '../../collection/row/rows.ts'
+import type { Outcome } from '../../database/work/session.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { HoldfastError } from '../../errors.ts'
 import { readJson } from './body.ts'
@@ -12,19 +12,19 @@ import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { storeHeader } from './store-header.ts'
 import { checkUnsent, endWith } from '../server/backpressure.ts'
+import { failedStore } from '../../database/work/failure.ts'
 
 /** What a read is taken to need before it is done: a large page. */
 const expectedBytes = 1024 * 1024
 
 /**
- * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead. It is
- * itself what the caller says to the rows, so that a read makes no further object.
+ * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead.
  */
-export class DataExchange implements RowRequest {
+export class DataExchange {
   readonly req: Request
   readonly res: ServerResponse
-  demand: Demand | undefined = undefined
-  #usedStore: string | null = null
+  #demand: Demand | undefined = undefined
+  #store: string | null = null
 
   constructor(req: Request, res: ServerResponse) {
     this.req = req
@@ -35,17 +35,19 @@ export class DataExchange implements RowRequest {
   async list(rows: Rows): Promise<void> {
     const { limit, cursor } = parsePage(this.req.search)
     checkUnsent(expectedBytes)
-    const { value, store, driver } = await rows.list(limit, cursor, this)
-    this.#sendRead(value, ['Holdfast-Store', storeHeader(store, driver), 'Cache-Control', caching(rows, 'list')])
+    const outcome = await rows.list(limit, cursor)
+    const headers = this.#storeHeaders(outcome)
+    headers.push('Cache-Control', caching(rows, 'list'))
+    this.#sendRead(outcome.value, headers)
   }
 
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the caller has it. */
   async get(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
     checkUnsent(expectedBytes)
-    const outcome = await rows.get(this.#id(), this)
-    const row = this.#row(outcome)
-    const headers = rowHeaders(outcome, row)
+    const outcome = await rows.get(this.#id())
+    const headers = this.#storeHeaders(outcome)
+    const row = rowOf(outcome, headers)
     headers.push('Cache-Control', caching(rows, 'get'))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
@@ -56,41 +58,43 @@ export class DataExchange implements RowRequest {
   /** `POST /api/:collection`: 201 with the row, its place and its ETag. */
   async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
-    this.demand = parseDemand(this.req)
-    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this)
-    const headers = this.#written(outcome, rowHeaders(outcome, outcome.value))
-    headers.push('Location', `/api/${rows.collection.name}/${outcome.value.id}`)
-    this.#send(201, outcome.value.text, headers)
+    this.#demand = parseDemand(this.req)
+    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#demand)
+    const headers = this.#storeHeaders(outcome)
+    const row = rowOf(outcome, headers)
+    this.#addDurability(outcome, headers)
+    headers.push('Location', `/api/${rows.collection.name}/${row.id}`)
+    this.#send(201, row.text, headers)
   }
 
   /** `PATCH /api/:collection/:id`: 200 with the row as it is now. */
   async change(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
     const id = this.#id()
-    this.demand = parseDemand(this.req)
+    this.#demand = parseDemand(this.req)
     const body = await readJson(this.req, bodyLimitBytes)
-    const outcome = await rows.change(id, body, this.#match(), this)
-    const row = this.#row(outcome)
-    this.#send(200, row.text, this.#written(outcome, rowHeaders(outcome, row)))
+    const outcome = await rows.change(id, body, this.#match(), this.#demand)
+    const headers = this.#storeHeaders(outcome)
+    const row = rowOf(outcome, headers)
+    this.#addDurability(outcome, headers)
+    this.#send(200, row.text, headers)
   }
 
   /** `DELETE /api/:collection/:id`: 204. */
   async remove(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
-    this.demand = parseDemand(this.req)
-    const outcome = await rows.remove(this.#id(), this.#match(), this)
-    if (outcome.value.is !== 'removed') this.#row(outcome)
-    this.#end(204, this.#written(outcome, ['Holdfast-Store', storeHeader(outcome.store, outcome.driver)]))
+    this.#demand = parseDemand(this.req)
+    const outcome = await rows.remove(this.#id(), this.#match(), this.#demand)
+    const headers = this.#storeHeaders(outcome)
+    if (outcome.value.is !== 'removed') rowOf(outcome, headers)
+    this.#addDurability(outcome, headers)
+    this.#end(204, headers)
   }
 
-  /** Kept for an answer that will be an error: it used a store all the same. */
-  seen({ shown, store }: Session): void {
-    this.#usedStore = storeHeader(shown, store.driver.name)
-  }
-
-  /** The header of the store that answered, for an error; null when none was asked. */
-  get usedStore(): string | null {
-    return this.#usedStore
+  /** `Holdfast-Store` of an error that the request ends with: the store that failed, or that had answered; null: none. */
+  storeOf(error: unknown): string | null {
+    const failed = failedStore(error)
+    return failed === null ? this.#store : storeHeader(failed.shown, failed.store.driver.name)
   }
 
   #id(): string {
@@ -103,15 +107,14 @@ export class DataExchange implements RowRequest {
     return parsePrecondition(this.req.headers['if-match'], false)
   }
 
-  #row({ value }: Outcome<RowResult>): RowResult & { is: 'row' } {
-    if (value.is === 'row') return value
-    throw new HoldfastError(value.is === 'mismatch' ? 'VERSION_MISMATCH' : 'ROW_UNKNOWN')
+  #storeHeaders({ store, driver }: Outcome<unknown>): HeaderList {
+    this.#store = storeHeader(store, driver)
+    return ['Holdfast-Store', this.#store]
   }
 
-  #written(outcome: Outcome<unknown>, headers: HeaderList): HeaderList {
+  #addDurability(outcome: Outcome<unknown>, headers: HeaderList): void {
     headers.push('Holdfast-Durability', outcome.durability)
-    if (this.demand !== undefined) headers.push('Preference-Applied', `durability=${this.demand}`)
-    return headers
+    if (this.#demand !== undefined) headers.push('Preference-Applied', `durability=${this.#demand}`)
   }
 
   /** What was only read may still be refused: many may have been read at once. */
@@ -140,10 +143,11 @@ export class DataExchange implements RowRequest {
   }
 }
 
-function rowHeaders({ store, driver }: Outcome<unknown>, { etag }: RowResult & { is: 'row' }): HeaderList {
-  const headers: HeaderList = ['Holdfast-Store', storeHeader(store, driver)]
-  if (etag !== null) headers.push('ETag', etag)
-  return headers
+/** The row of the answer; its ETag joins the headers. Throws VERSION_MISMATCH or ROW_UNKNOWN where there is none. */
+function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
+  if (value.is !== 'row') throw new HoldfastError(value.is === 'mismatch' ? 'VERSION_MISMATCH' : 'ROW_UNKNOWN')
+  if (value.etag !== null) headers.push('ETag', value.etag)
+  return value
 }
 
 function caching({ collection }: { readonly collection: Collection }, operation: 'list' | 'get'): string {

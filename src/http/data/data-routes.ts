@@ -51,7 +51,8 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof a
       }
       admit(deps, rows.collection, operation, req)
       answer(deps, limits, exchange, rows, operation).catch((error: unknown) => {
-        if (exchange.usedStore !== null && !res.headersSent) res.setHeader('Holdfast-Store', exchange.usedStore)
+        const store = exchange.storeOf(error)
+        if (store !== null && !res.headersSent) res.setHeader('Holdfast-Store', store)
         sendError(req, res, error)
       })
     } catch (error) {

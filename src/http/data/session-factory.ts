@@ -1,12 +1,13 @@
+import { type ChannelListener, channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HoldfastError } from '../../errors.ts'
 import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
-import { ResponseFinder } from './response-finder.ts'
 import type { Serving } from '../../database/supervisor/serving.ts'
 import type { Session } from '../../database/work/session.ts'
 import type { Supervisor } from '../../database/supervisor/supervisor.ts'
 import type { Work } from '../../database/work/work.ts'
 import { ReadOnlySession, WorkSession } from '../../database/work/work-session.ts'
+import { storeHeader } from './store-header.ts'
 
 /**
  * Sessions by request, for handlers of an application: the same for the same request, released when its answer ends,
@@ -16,21 +17,13 @@ export class DatabaseSessionFactory {
   readonly #supervisor: Supervisor
   readonly #work: Work
   readonly #observe: Observe<DatabaseObservation>
-  readonly #began: (response: ServerResponse, session: Session) => void
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
 
-  /** `began` is told of each session that is given out, with the answer that it belongs to. */
-  constructor(
-    supervisor: Supervisor,
-    work: Work,
-    observe: Observe<DatabaseObservation>,
-    began: (response: ServerResponse, session: Session) => void = () => {},
-  ) {
+  constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
     this.#supervisor = supervisor
     this.#work = work
     this.#observe = observe
-    this.#began = began
   }
 
   /**
@@ -112,7 +105,8 @@ export class DatabaseSessionFactory {
       gate.dismiss()
       void this.#abandon(session)
     })
-    this.#began(response, session)
+    const { shown, store } = serving
+    if (!response.headersSent) response.setHeader('Holdfast-Store', storeHeader(shown, store.driver.name))
     return session
   }
 
@@ -126,4 +120,43 @@ export class DatabaseSessionFactory {
       this.#observe({ type: 'database.defect', where: 'rollback of an abandoned transaction', error })
     }
   }
+}
+
+const requestStart = channel('http.server.request.start')
+
+/** A property of the request: a WeakMap entry per request costs the collector more than a small answer costs. */
+const responseKey: unique symbol = Symbol('response')
+
+interface Answered extends IncomingMessage {
+  [responseKey]?: ServerResponse
+}
+
+/** Finds the response of a request, whichever server of `node:http` made it. Listens until `close`. */
+class ResponseFinder {
+  readonly #listener: ChannelListener = (message) => {
+    // The shape is documented by node:http for this channel.
+    const { request, response } = message as { request: Answered; response: ServerResponse }
+    request[responseKey] = response
+  }
+
+  constructor() {
+    requestStart.subscribe(this.#listener)
+  }
+
+  /** Undefined when the request began before this finder, or did not come from `node:http`. */
+  find(request: Answered): ServerResponse | undefined {
+    const known = request[responseKey]
+    if (known !== undefined) return known
+    // Express links the two itself, also for requests that were injected without a server.
+    const linked = (request as { res?: unknown }).res
+    return isResponse(linked) ? linked : undefined
+  }
+
+  close(): void {
+    requestStart.unsubscribe(this.#listener)
+  }
+}
+
+function isResponse(value: unknown): value is ServerResponse {
+  return typeof value === 'object' && value !== null && 'once' in value && 'writableFinished' in value
 }

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
 import type { Store } from '../../../src/database/store/store.ts'
 import type { StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { failedStore } from '../../../src/database/work/failure.ts'
 import { FaultError, type FaultKind } from '../../../src/driver/driver.ts'
 import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
@@ -61,6 +62,19 @@ describe('one unit of work', () => {
     assert.equal(outcome.value.changed, 1)
     assert.deepEqual([outcome.store, outcome.driver, outcome.durability], ['primary', 'primary-db', 'primary'])
     await end(rig)
+  })
+
+  test('puts the store on the error that it failed with, also on one that is frozen, and none where none was reached', async () => {
+    const rig = roomOf({ declared: false })
+    const thrown = Object.freeze(new Error('a mistake of the work'))
+    const failed = await rig.work.run(() => Promise.reject(thrown), write).catch((error: unknown) => error)
+    assert.equal(failed, thrown)
+    assert.equal(failedStore(failed), rig.supervisor.current)
+    const busy = rig.work.run(() => Promise.reject(new FaultError(faultLike('transient'))), write)
+    assert.equal(failedStore(await refusal(busy, 'STORE_BUSY'))?.shown, 'local')
+    await end(rig)
+    const closing = rig.work.run(() => assert.fail('nothing serves'), write)
+    assert.equal(failedStore(await refusal(closing, 'CLOSING')), null)
   })
 
   test('forks no EntityManager and draws no attempt that nobody asks for', async () => {

@@ -1,0 +1,72 @@
+import type { Fault } from '../../driver/driver.ts'
+import { HoldfastError } from '../../errors.ts'
+import type { Serving } from '../supervisor/serving.ts'
+import type { WorkOptions } from './session.ts'
+
+/** Seconds after which a caller may try again where nothing better is known. */
+const retryAfterS = 1
+
+/** The code that a driver gives to a statement that did not answer within its limit. */
+const statementTimeoutCode = 'QUERY_TIMEOUT'
+
+/** Not a property: the error may be an application's own, and frozen. */
+const failedStores = new WeakMap<object, Serving>()
+
+/** The store that a unit of work last ran on before it failed with this error; null when it never reached one. */
+export function failedStore(error: unknown): Serving | null {
+  return isObject(error) ? (failedStores.get(error) ?? null) : null
+}
+
+/** The same error, from now on with the store that it came from. */
+export function withFailedStore(error: unknown, serving: Serving | null): unknown {
+  if (serving !== null && isObject(error)) failedStores.set(error, serving)
+  return error
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether the unit of work may run again: it was lost with its store, and left no change behind or gives the same one. */
+export function mayRerun(fault: Fault, verdict: 'kept' | 'lost', { rerun }: WorkOptions): boolean {
+  if (rerun === 'never' || (fault.ambiguous && rerun !== 'always')) return false
+  // Slow, not lost: it would only be slow again.
+  if (fault.code === statementTimeoutCode && verdict === 'kept') return false
+  if (fault.kind === 'constraint' || fault.kind === 'transient') return false
+  return verdict === 'lost' || fault.kind === 'lost' || fault.kind === 'unreachable'
+}
+
+/** The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error. */
+export function errorForFault(fault: Fault, verdict: 'kept' | 'lost', cause: unknown): HoldfastError | null {
+  if (fault.ambiguous) return new HoldfastError('COMMIT_UNKNOWN', { cause })
+  switch (fault.kind) {
+    case 'statement':
+      return null
+    case 'constraint':
+      return new HoldfastError('CONFLICT', { cause })
+    case 'disk-full':
+      return new HoldfastError('DISK_FULL', { cause })
+    case 'transient':
+      return new HoldfastError('STORE_BUSY', { cause, retryAfterS })
+    case 'read-only':
+    case 'unwritable':
+      return new HoldfastError('READ_ONLY', { cause, retryAfterS })
+    case 'lost':
+      if (fault.code === statementTimeoutCode && verdict === 'kept') {
+        return new HoldfastError('QUERY_TIMEOUT', { cause, retryAfterS })
+      }
+      return new HoldfastError('STORE_LOST', { cause, retryAfterS: 0 })
+    case 'unreachable':
+    case 'auth':
+    case 'configuration':
+    case 'tls':
+    case 'capacity':
+    case 'corrupt':
+      return new HoldfastError('STORE_UNAVAILABLE', { cause, retryAfterS })
+  }
+}
+
+/** Whether the outcome of the COMMIT is unknown. */
+export function isCommitUnknown(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
+}
