@@ -1,43 +1,43 @@
 /**
- * The catalogue of everything that a request can be refused for, and the one error class that carries it.
+ * The catalogue of HTTP errors, and the one error class that carries them.
  *
- * A caller sees `code`, `title`, `detail` and `hint`, never a driver's own message: those travel in `cause`, for the log.
- * A problem (something wrong with a setting) is not in here: see `config/problem.ts`.
+ * A client sees `code`, `title`, `detail` and `hint`, never a driver's own message: that stays in `cause`, for the log.
+ * Problems with settings are not errors; see `config/problem.ts`.
  */
 
-/** One row of the catalogue: what the caller is told when nothing more particular is known. */
+/** One row of the catalogue: the defaults of an error. */
 export interface ErrorEntry {
   /** HTTP status. */
   readonly status: number
   /** One sentence: what is wrong. */
   readonly title: string
-  /** One sentence: what to do about it. */
+  /** One sentence: what to do. */
   readonly hint: string
 }
 
-/** The code of an answer that is not a success. */
+/** The code of an error response. Subject first, then what is wrong. */
 export type ErrorCode =
-  | 'BAD_JSON'
-  | 'BAD_ENCODING'
-  | 'BAD_CURSOR'
-  | 'BAD_QUERY'
-  | 'BAD_REQUEST'
-  | 'TOKEN_REQUIRED'
-  | 'TOKEN_WRONG'
-  | 'ROUTE_UNKNOWN'
-  | 'COLLECTION_UNKNOWN'
-  | 'ROW_UNKNOWN'
-  | 'METHOD_UNKNOWN'
+  | 'JSON_INVALID'
+  | 'ENCODING_INVALID'
+  | 'CURSOR_INVALID'
+  | 'QUERY_INVALID'
+  | 'REQUEST_INVALID'
+  | 'TOKEN_MISSING'
+  | 'TOKEN_INVALID'
+  | 'ROUTE_NOT_FOUND'
+  | 'COLLECTION_NOT_FOUND'
+  | 'ROW_NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
   | 'REQUEST_TIMEOUT'
   | 'CONFLICT'
-  | 'VERSION_MISMATCH'
+  | 'PRECONDITION_FAILED'
   | 'BODY_TOO_LARGE'
   | 'URL_TOO_LONG'
   | 'CONTENT_TYPE_UNSUPPORTED'
   | 'ROW_INVALID'
   | 'RATE_LIMITED'
   | 'HEADERS_TOO_LARGE'
-  | 'INTERNAL'
+  | 'INTERNAL_ERROR'
   | 'STORE_UNAVAILABLE'
   | 'COLLECTION_UNAVAILABLE'
   | 'STORE_LOST'
@@ -45,68 +45,68 @@ export type ErrorCode =
   | 'QUERY_TIMEOUT'
   | 'COMMIT_UNKNOWN'
   | 'DURABILITY_UNMET'
-  | 'READ_ONLY'
+  | 'STORE_READ_ONLY'
   | 'OVERLOADED'
   | 'CLOSING'
   | 'COLLECTION_FULL'
   | 'DISK_FULL'
 
-/** Every code with its status, sentence and hint; documentation and tests read it. */
+/** Every code with its status, sentence and hint. Documentation and tests are made from it. */
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
-  BAD_JSON: {
+  JSON_INVALID: {
     status: 400,
     title: 'The body is not valid JSON.',
     hint: 'Send one JSON object, for example {"rating": 5}.',
   },
-  BAD_ENCODING: {
+  ENCODING_INVALID: {
     status: 400,
-    title: 'The body or the address is not valid UTF-8.',
-    hint: 'Encode the request as UTF-8 without invalid bytes.',
+    title: 'The request is not valid UTF-8.',
+    hint: 'Encode the URL and the body as UTF-8.',
   },
-  BAD_CURSOR: {
+  CURSOR_INVALID: {
     status: 400,
-    title: 'The cursor is not one that this list has given.',
-    hint: 'Take "next" of the previous page unchanged, or leave the cursor out to begin again.',
+    title: 'The cursor is not valid.',
+    hint: 'Send "next" of the previous page unchanged, or omit the cursor to start at the first page.',
   },
-  BAD_QUERY: {
+  QUERY_INVALID: {
     status: 400,
-    title: 'A query parameter is unknown or has a wrong value.',
-    hint: 'The detail names the parameter and what it takes.',
+    title: 'A query parameter is unknown or has an invalid value.',
+    hint: '"detail" names the parameter and the values it accepts.',
   },
-  BAD_REQUEST: {
+  REQUEST_INVALID: {
     status: 400,
     title: 'The request is malformed.',
     hint: 'Send a valid HTTP/1.1 request.',
   },
-  TOKEN_REQUIRED: {
+  TOKEN_MISSING: {
     status: 401,
-    title: 'This needs the admin token.',
-    hint: 'Send "Authorization: Bearer <ADMIN_TOKEN>" or, where a proxy uses that header itself, "Holdfast-Token: <ADMIN_TOKEN>".',
+    title: 'This request needs the admin token.',
+    hint: 'Send "Authorization: Bearer <ADMIN_TOKEN>". If a proxy uses that header, send "Holdfast-Token: <ADMIN_TOKEN>".',
   },
-  TOKEN_WRONG: {
+  TOKEN_INVALID: {
     status: 403,
     title: 'The token is not the admin token.',
-    hint: 'Use the value of ADMIN_TOKEN (or of "admin": {"token"} in a settings file) or, when none was set, the one in the file that the start-up log names.',
+    hint: 'Use the value of ADMIN_TOKEN (in a settings file: "admin": {"token"}). If it is not set, use the token in the file that the startup log names.',
   },
-  ROUTE_UNKNOWN: {
+  ROUTE_NOT_FOUND: {
     status: 404,
-    title: 'There is nothing at this address.',
-    hint: 'GET / lists what this service answers.',
+    title: 'Nothing is served at this path.',
+    hint: 'GET / lists what this service offers.',
   },
-  COLLECTION_UNKNOWN: {
+  COLLECTION_NOT_FOUND: {
     status: 404,
-    title: 'There is no collection of this name.',
-    hint: 'GET / lists the collections; a collection is one JSON file in the collections folder.',
+    title: 'No collection has this name.',
+    hint: 'GET / lists the collections. A collection is one JSON file in the collections folder.',
   },
-  ROW_UNKNOWN: {
+  ROW_NOT_FOUND: {
     status: 404,
-    title: 'There is no row with this id.',
-    hint: 'Ids are the "id" of rows that were created or listed.',
+    title: 'No row has this id.',
+    hint: 'Use the "id" of a row that was created or listed.',
   },
-  METHOD_UNKNOWN: {
+  METHOD_NOT_ALLOWED: {
     status: 405,
-    title: 'This address does not take this method.',
-    hint: 'The Allow header lists the methods that it takes.',
+    title: 'This path does not support this method.',
+    hint: 'The Allow header lists the methods it supports.',
   },
   REQUEST_TIMEOUT: {
     status: 408,
@@ -115,134 +115,134 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   CONFLICT: {
     status: 409,
-    title: 'The row collides with one that is there.',
-    hint: 'A unique key of the collection has this value already: change it, or update that row.',
+    title: 'The row conflicts with an existing row.',
+    hint: 'Another row has the same value for a unique key. Change the value, or update that row.',
   },
-  VERSION_MISMATCH: {
+  PRECONDITION_FAILED: {
     status: 412,
-    title: 'The row has changed since it was read.',
+    title: 'The row has changed since you read it.',
     hint: 'GET the row again and send its ETag in If-Match.',
   },
   BODY_TOO_LARGE: {
     status: 413,
-    title: 'The body is larger than this service takes.',
-    hint: 'Send less, or raise HTTP_BODY_LIMIT.',
+    title: 'The request body is too large.',
+    hint: 'Send a smaller body, or raise HTTP_BODY_LIMIT.',
   },
   URL_TOO_LONG: {
     status: 414,
-    title: 'The address is longer than this service takes.',
-    hint: 'Shorten the query.',
+    title: 'The URL is too long.',
+    hint: 'Shorten the query string.',
   },
   CONTENT_TYPE_UNSUPPORTED: {
     status: 415,
-    title: 'The body has a content type that is not taken here.',
-    hint: 'Send "Content-Type: application/json" with a JSON body, uncompressed.',
+    title: 'Unsupported content type.',
+    hint: 'Send uncompressed JSON with "Content-Type: application/json".',
   },
   ROW_INVALID: {
     status: 422,
-    title: 'The row does not fit its collection.',
-    hint: '"errors" names each field by JSON pointer and what it takes.',
+    title: 'The row is not valid for this collection.',
+    hint: '"errors" names each invalid field by JSON pointer, with the values it accepts.',
   },
   RATE_LIMITED: {
     status: 429,
     title: 'Too many requests from this address.',
-    hint: 'Wait for the seconds of Retry-After; requests with the admin token are not limited.',
+    hint: 'Wait the number of seconds in Retry-After. Requests with the admin token are not limited.',
   },
   HEADERS_TOO_LARGE: {
     status: 431,
-    title: 'The headers are larger than this service takes.',
+    title: 'The request headers are too large.',
     hint: 'Send fewer or shorter headers, or raise HTTP_HEADER_LIMIT.',
   },
-  INTERNAL: {
+  INTERNAL_ERROR: {
     status: 500,
-    title: 'Something went wrong in this service.',
-    hint: 'The log has the cause under the request id of this answer.',
+    title: 'The service failed to answer this request.',
+    hint: 'The log has the cause under the "requestId" of this answer.',
   },
   STORE_UNAVAILABLE: {
     status: 503,
-    title: 'No database can be reached at the moment.',
-    hint: 'Try again after Retry-After; GET /health says in which state the service is.',
+    title: 'No database is reachable at the moment.',
+    hint: 'Try again after the number of seconds in Retry-After. GET /health reports the state of the service.',
   },
   COLLECTION_UNAVAILABLE: {
     status: 503,
-    title: 'The table of this collection is missing or does not fit.',
-    hint: 'GET /status, with the admin token, has the SQL; it counts within seconds.',
+    title: "The collection's table is missing or does not match its declaration.",
+    hint: 'GET /status, with the admin token, has the SQL that fixes it. The fix takes effect within seconds.',
   },
   STORE_LOST: {
     status: 503,
-    title: 'The database was lost before the change was committed; nothing was written.',
+    title: 'The database connection was lost before the change was committed. Nothing was written.',
     hint: 'Send the request again.',
   },
   STORE_BUSY: {
     status: 503,
     title: 'The database was busy with other writes for too long.',
-    hint: 'Send the request again; long transactions hold the writer.',
+    hint: 'Send the request again. Long transactions block other writes.',
   },
   QUERY_TIMEOUT: {
     status: 503,
-    title: 'The database did not answer within the limit.',
+    title: 'The database did not answer within the time limit.',
     hint: 'Send the request again, or raise QUERY_TIMEOUT.',
   },
   COMMIT_UNKNOWN: {
     status: 503,
-    title: 'The database was lost while it committed; the change is there once or not at all.',
-    hint: 'Read before you write again.',
+    title: 'The database connection was lost during the commit. The change was applied once or not at all.',
+    hint: 'Read the current data before you write again.',
   },
   DURABILITY_UNMET: {
     status: 503,
-    title: 'The durability that was asked for cannot be had at the moment; nothing was written.',
-    hint: 'Try again later, or ask for less with "Prefer: durability=...".',
+    title: 'The requested durability is not available at the moment. Nothing was written.',
+    hint: 'Try again later, or request less with "Prefer: durability=...".',
   },
-  READ_ONLY: {
+  STORE_READ_ONLY: {
     status: 503,
-    title: 'The database takes no writes at the moment.',
-    hint: 'Reads are answered; GET /status, with the admin token, says why.',
+    title: 'The database does not accept writes at the moment.',
+    hint: 'Reads still work. GET /status, with the admin token, reports why.',
   },
   OVERLOADED: {
     status: 503,
-    title: 'The service has more to do than it may hold.',
-    hint: 'Try again after Retry-After.',
+    title: 'Too many requests are in progress.',
+    hint: 'Try again after the number of seconds in Retry-After.',
   },
   CLOSING: {
     status: 503,
     title: 'The service is shutting down.',
-    hint: 'Send the request again; another process will answer.',
+    hint: 'Send the request again. The next process answers it.',
   },
   COLLECTION_FULL: {
     status: 507,
-    title: 'The collection has as many rows as it may have.',
-    hint: 'Delete rows, or raise "maxRows" in the collection\'s file.',
+    title: 'The collection has reached its row limit.',
+    hint: 'Delete rows, or raise "maxRows" in the collection file.',
   },
   DISK_FULL: {
     status: 507,
-    title: 'The disk of the database is full; nothing was written.',
-    hint: 'Free space under DATA_DIR; writes are taken again without a restart.',
+    title: 'The disk of the database is full. Nothing was written.',
+    hint: 'Free space under DATA_DIR. Writes resume without a restart.',
   },
 }
 
-/** What one invalid field is told. */
+/** An invalid field of a request body. */
 export interface FieldError {
-  /** JSON pointer into the body, `''` for the body itself. */
+  /** JSON pointer into the body; `''` is the body itself. */
   readonly pointer: string
-  /** One sentence: what the field takes. */
+  /** One sentence: what the field accepts. */
   readonly message: string
 }
 
-/** What is particular to one refusal. */
+/** What one occurrence of an error adds to the catalogue. */
 export interface ErrorDetails {
-  /** One sentence about this very case. Goes to the caller: no secret, no driver's message, no path of the machine. */
+  /** One sentence about this occurrence. Sent to the client: no secret, no driver's message, no path of the machine. */
   readonly detail?: string
-  /** Replaces the catalogue's hint where a better one is known. */
+  /** Replaces the catalogue's hint. */
   readonly hint?: string
   /** Seconds for `Retry-After`. */
   readonly retryAfterS?: number
-  /** The fields that are wrong (422). */
+  /** The invalid fields (422). */
   readonly errors?: readonly FieldError[]
-  /** What led here; logged, never sent. */
+  /** The underlying error; logged, never sent. */
   readonly cause?: unknown
 }
 
-/** A refusal from the catalogue: the only error whose words reach a caller. */
+/** An error of the catalogue: the only one whose text reaches a client. */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError'
   readonly code: ErrorCode

@@ -7,7 +7,7 @@ export const driverProblems = {
   DRIVER_NAME_TAKEN: 'Two drivers have one name; the first is used.',
   DRIVER_SCHEME_TAKEN: 'Two drivers claim one scheme; the first is used.',
   DRIVER_EXCLUSIVE: 'Two drivers carry what may be in a process once; the first is used.',
-  DRIVER_LIMIT: 'More plugins are named than are taken.',
+  DRIVER_LIMIT_EXCEEDED: 'More plugins are named than are taken.',
   DRIVER_ADDED: 'No driver that is named can be the local store; the house adds its own.',
 } as const
 

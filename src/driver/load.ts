@@ -43,7 +43,7 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
     problems.push(
       refusal(
         source,
-        'DRIVER_LIMIT',
+        'DRIVER_LIMIT_EXCEEDED',
         `and those after it are beyond the limit of ${driverLimit}`,
         'Name fewer plugins in DRIVERS.',
       ),

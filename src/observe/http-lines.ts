@@ -12,8 +12,8 @@ export function httpLine(seen: HttpObservation, requests: boolean): Line | null 
       const { requestId, method, route, code, error } = seen
       const message = `${method} ${route} failed with ${code}.`
       const fields = { requestId, method, route, code }
-      // The answer promised that the log has the cause under its request id, so each INTERNAL is said.
-      if (code === 'INTERNAL') return line('error', message, fields, error)
+      // The answer promised that the log has the cause under its request id, so each INTERNAL_ERROR is said.
+      if (code === 'INTERNAL_ERROR') return line('error', message, fields, error)
       return repeatable('error', `request ${method} ${route} ${code}`, message, fields, error)
     }
     case 'connection.malformed': {

@@ -164,6 +164,6 @@ describe('loading drivers', () => {
       { cwd },
     )
     assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_UNKNOWN').length, 32)
-    assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_LIMIT').length, 1)
+    assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_LIMIT_EXCEEDED').length, 1)
   })
 })

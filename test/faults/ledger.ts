@@ -19,7 +19,7 @@ const nothingWritten: ReadonlySet<string> = new Set([
   'STORE_LOST',
   'STORE_UNAVAILABLE',
   'STORE_BUSY',
-  'READ_ONLY',
+  'STORE_READ_ONLY',
   'OVERLOADED',
   'DURABILITY_UNMET',
   'DISK_FULL',

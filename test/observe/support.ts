@@ -85,7 +85,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     requestId: 'r1',
     method: 'GET',
     route: '/api/:collection',
-    code: 'INTERNAL',
+    code: 'INTERNAL_ERROR',
     error: new Error('boom'),
   },
   'connection.malformed': { type: 'connection.malformed', code: 'HPE_INVALID_METHOD', status: 400 },

@@ -150,7 +150,7 @@ test('a fallback that is read-only serves reads and refuses writes', async (t) =
   const service = await startService(t, { files: blocked, env })
   const refused = await service.send('POST', '/api/feedback', row)
   assert.equal(refused.status, 503)
-  assert.equal(((await refused.json()) as { code: string }).code, 'READ_ONLY') // An answer of ours.
+  assert.equal(((await refused.json()) as { code: string }).code, 'STORE_READ_ONLY') // An answer of ours.
   const list = await service.fetch('/api/feedback')
   assert.equal(list.status, 200)
   assert.match(list.headers.get('holdfast-store') ?? '', /^fallback;/)

@@ -78,17 +78,17 @@ const row = (fields: string) => `{"rating":5,${fields}}`
 const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
 
 const bodies: readonly (readonly [string, Given, number, string])[] = [
-  ['half a JSON object', { body: '{"rating":' }, 400, 'BAD_JSON'],
-  ['an empty body', { body: '' }, 400, 'BAD_JSON'],
-  ['two values', { body: '{"rating":5}{"rating":5}' }, 400, 'BAD_JSON'],
-  ['single quotes', { body: "{'rating':5}" }, 400, 'BAD_JSON'],
-  ['NaN', { body: '{"rating":NaN}' }, 400, 'BAD_JSON'],
-  ['a raw NUL in a string', { body: row('"comment":"\u0000"') }, 400, 'BAD_JSON'],
-  ['bytes that are no UTF-8', { body: Buffer.from('7b22726174696e67223aff7d', 'hex') }, 400, 'BAD_ENCODING'],
-  ['an overlong encoding', { body: Buffer.from('7b2261223a22c0af227d', 'hex') }, 400, 'BAD_ENCODING'],
-  ['half of a surrogate pair', { body: row('"comment":"\\ud83d"') }, 400, 'BAD_ENCODING'],
-  ['an object nested too deep', { body: row(`"meta":${nested(120)}`) }, 400, 'BAD_JSON'],
-  ['JSON of 5,000 levels', { body: '['.repeat(5_000) }, 400, 'BAD_JSON'],
+  ['half a JSON object', { body: '{"rating":' }, 400, 'JSON_INVALID'],
+  ['an empty body', { body: '' }, 400, 'JSON_INVALID'],
+  ['two values', { body: '{"rating":5}{"rating":5}' }, 400, 'JSON_INVALID'],
+  ['single quotes', { body: "{'rating':5}" }, 400, 'JSON_INVALID'],
+  ['NaN', { body: '{"rating":NaN}' }, 400, 'JSON_INVALID'],
+  ['a raw NUL in a string', { body: row('"comment":"\u0000"') }, 400, 'JSON_INVALID'],
+  ['bytes that are no UTF-8', { body: Buffer.from('7b22726174696e67223aff7d', 'hex') }, 400, 'ENCODING_INVALID'],
+  ['an overlong encoding', { body: Buffer.from('7b2261223a22c0af227d', 'hex') }, 400, 'ENCODING_INVALID'],
+  ['half of a surrogate pair', { body: row('"comment":"\\ud83d"') }, 400, 'ENCODING_INVALID'],
+  ['an object nested too deep', { body: row(`"meta":${nested(120)}`) }, 400, 'JSON_INVALID'],
+  ['JSON of 5,000 levels', { body: '['.repeat(5_000) }, 400, 'JSON_INVALID'],
   ['text', { body: '{"rating":5}', headers: { 'content-type': 'text/plain' } }, 415, 'CONTENT_TYPE_UNSUPPORTED'],
   [
     'a form',
@@ -115,7 +115,12 @@ const bodies: readonly (readonly [string, Given, number, string])[] = [
     413,
     'BODY_TOO_LARGE',
   ],
-  ['an unknown query parameter of a create', { path: '/api/feedback?dry=1', body: '{"rating":5}' }, 400, 'BAD_QUERY'],
+  [
+    'an unknown query parameter of a create',
+    { path: '/api/feedback?dry=1', body: '{"rating":5}' },
+    400,
+    'QUERY_INVALID',
+  ],
 ]
 
 for (const [what, given, status, code] of bodies) {
@@ -174,54 +179,54 @@ test('__proto__ inside an object is kept as a field or refused, and touches no p
 })
 
 const places: readonly (readonly [string, Given, number, string])[] = [
-  ['an unknown collection', { method: 'GET', path: '/api/nothing' }, 404, 'COLLECTION_UNKNOWN'],
-  ['a collection called __proto__', { method: 'GET', path: '/api/__proto__' }, 404, 'COLLECTION_UNKNOWN'],
-  ['a collection called constructor', { method: 'GET', path: '/api/constructor' }, 404, 'COLLECTION_UNKNOWN'],
-  ['a create in an unknown collection', { path: '/api/nothing', body: '{}' }, 404, 'COLLECTION_UNKNOWN'],
-  ['an id that is no id', { method: 'GET', path: '/api/feedback/1' }, 404, 'ROW_UNKNOWN'],
-  ['an id with SQL in it', { method: 'GET', path: "/api/feedback/1'%20or%20'1'='1" }, 404, 'ROW_UNKNOWN'],
-  ['an id that climbs out', { method: 'GET', path: '/api/feedback/..%2f..%2fetc' }, 404, 'ROW_UNKNOWN'],
+  ['an unknown collection', { method: 'GET', path: '/api/nothing' }, 404, 'COLLECTION_NOT_FOUND'],
+  ['a collection called __proto__', { method: 'GET', path: '/api/__proto__' }, 404, 'COLLECTION_NOT_FOUND'],
+  ['a collection called constructor', { method: 'GET', path: '/api/constructor' }, 404, 'COLLECTION_NOT_FOUND'],
+  ['a create in an unknown collection', { path: '/api/nothing', body: '{}' }, 404, 'COLLECTION_NOT_FOUND'],
+  ['an id that is no id', { method: 'GET', path: '/api/feedback/1' }, 404, 'ROW_NOT_FOUND'],
+  ['an id with SQL in it', { method: 'GET', path: "/api/feedback/1'%20or%20'1'='1" }, 404, 'ROW_NOT_FOUND'],
+  ['an id that climbs out', { method: 'GET', path: '/api/feedback/..%2f..%2fetc' }, 404, 'ROW_NOT_FOUND'],
   [
     'an id that is nowhere',
     { method: 'GET', path: '/api/feedback/00000000-0000-7000-8000-000000000000' },
     404,
-    'ROW_UNKNOWN',
+    'ROW_NOT_FOUND',
   ],
-  ['an unknown address', { method: 'GET', path: '/admin.php' }, 404, 'ROUTE_UNKNOWN'],
-  ['a cursor that is none', { method: 'GET', path: '/api/feedback?cursor=abc' }, 400, 'BAD_CURSOR'],
+  ['an unknown address', { method: 'GET', path: '/admin.php' }, 404, 'ROUTE_NOT_FOUND'],
+  ['a cursor that is none', { method: 'GET', path: '/api/feedback?cursor=abc' }, 400, 'CURSOR_INVALID'],
   [
     'a cursor of 4,000 characters',
     { method: 'GET', path: `/api/feedback?cursor=${'a'.repeat(4_000)}` },
     400,
-    'BAD_CURSOR',
+    'CURSOR_INVALID',
   ],
   [
     'a cursor that is JSON',
     { method: 'GET', path: `/api/feedback?cursor=${Buffer.from('{"id":1}').toString('base64url')}` },
     400,
-    'BAD_CURSOR',
+    'CURSOR_INVALID',
   ],
-  ['an unknown query parameter', { method: 'GET', path: '/api/feedback?where=1' }, 400, 'BAD_QUERY'],
-  ['a limit of 0', { method: 'GET', path: '/api/feedback?limit=0' }, 400, 'BAD_QUERY'],
-  ['a limit beyond all bounds', { method: 'GET', path: '/api/feedback?limit=1e9' }, 400, 'BAD_QUERY'],
-  ['two limits', { method: 'GET', path: '/api/feedback?limit=1&limit=2' }, 400, 'BAD_QUERY'],
-  ['invalid UTF-8 in the address', { method: 'GET', path: '/api/feedback?cursor=%ff' }, 400, 'BAD_ENCODING'],
+  ['an unknown query parameter', { method: 'GET', path: '/api/feedback?where=1' }, 400, 'QUERY_INVALID'],
+  ['a limit of 0', { method: 'GET', path: '/api/feedback?limit=0' }, 400, 'QUERY_INVALID'],
+  ['a limit beyond all bounds', { method: 'GET', path: '/api/feedback?limit=1e9' }, 400, 'QUERY_INVALID'],
+  ['two limits', { method: 'GET', path: '/api/feedback?limit=1&limit=2' }, 400, 'QUERY_INVALID'],
+  ['invalid UTF-8 in the address', { method: 'GET', path: '/api/feedback?cursor=%ff' }, 400, 'ENCODING_INVALID'],
   [
     'an address over the limit',
     { method: 'GET', path: `/api/feedback?cursor=${'a'.repeat(9_000)}` },
     414,
     'URL_TOO_LONG',
   ],
-  ['an unknown durability', { headers: { prefer: 'durability=best' }, body: '{"rating":5}' }, 400, 'BAD_REQUEST'],
-  ['a change without the token', { method: 'PATCH', path: '/api/feedback/1', body: '{}' }, 401, 'TOKEN_REQUIRED'],
+  ['an unknown durability', { headers: { prefer: 'durability=best' }, body: '{"rating":5}' }, 400, 'REQUEST_INVALID'],
+  ['a change without the token', { method: 'PATCH', path: '/api/feedback/1', body: '{}' }, 401, 'TOKEN_MISSING'],
   [
     'a change with another token',
     { method: 'PATCH', path: '/api/feedback/1', headers: { authorization: 'Bearer no' }, body: '{}' },
     403,
-    'TOKEN_WRONG',
+    'TOKEN_INVALID',
   ],
-  ['/status without the token', { method: 'GET', path: '/status' }, 401, 'TOKEN_REQUIRED'],
-  ['a reload without the token', { path: '/admin/reload' }, 401, 'TOKEN_REQUIRED'],
+  ['/status without the token', { method: 'GET', path: '/status' }, 401, 'TOKEN_MISSING'],
+  ['a reload without the token', { path: '/admin/reload' }, 401, 'TOKEN_MISSING'],
 ]
 
 for (const [what, given, status, code] of places) {
@@ -242,7 +247,7 @@ const wrongMethods: readonly (readonly [string, string, string])[] = [
 for (const [method, path, allow] of wrongMethods) {
   test(`${method} ${path.slice(0, 20)} is answered 405 with Allow`, async () => {
     const answer = await ask({ method, path })
-    problem(answer, 405, 'METHOD_UNKNOWN')
+    problem(answer, 405, 'METHOD_NOT_ALLOWED')
     assert.equal(answer.headers.allow, allow)
   })
 }
@@ -281,7 +286,7 @@ test('a caller may name its request, and a name that is none is replaced', async
   assert.equal(named.headers['x-request-id'], 'my-request-0001')
   const unnamed = await ask({ method: 'GET', path: '/nowhere', headers: { 'x-request-id': 'no"good<script>' } })
   assert.notEqual(unnamed.headers['x-request-id'], 'no"good<script>')
-  problem(unnamed, 404, 'ROUTE_UNKNOWN')
+  problem(unnamed, 404, 'ROUTE_NOT_FOUND')
 })
 
 test('3,000 bad requests do not make the process grow', async () => {

@@ -91,7 +91,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     assert.equal((await service.fetch('/api/notes')).status, 200, 'reads are answered')
     const refused = await service.send('POST', '/api/notes', { text: 'refused' })
     const body = (await refused.json()) as { code: string; detail: string; hint: string }
-    assert.deepEqual([refused.status, body.code], [503, 'READ_ONLY'])
+    assert.deepEqual([refused.status, body.code], [503, 'STORE_READ_ONLY'])
     assert.match(body.detail, /own tables/)
     assert.match(body.hint, /SQL and the grants/)
     assert.equal(refused.headers.get('retry-after'), '1')

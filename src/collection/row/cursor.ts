@@ -17,11 +17,11 @@ export function encodeCursor(id: string): string {
   return Buffer.from(`0${generation}${id.replaceAll('-', '')}`, 'hex').toString('base64url')
 }
 
-/** The id after which the page begins. Throws BAD_CURSOR for anything that `encodeCursor` did not give. */
+/** The id after which the page begins. Throws CURSOR_INVALID for anything that `encodeCursor` did not give. */
 export function decodeCursor(cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
   const isOurs = bytes.length === 17 && bytes[0] === generation && bytes.toString('base64url') === cursor
-  if (!isOurs) throw new HoldfastError('BAD_CURSOR')
+  if (!isOurs) throw new HoldfastError('CURSOR_INVALID')
   const hex = bytes.toString('hex', 1)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

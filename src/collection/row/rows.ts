@@ -33,7 +33,7 @@ export interface RowsDeps {
 
 /**
  * The rows of one collection: the five operations, on compiled statements. Each rejects with `HoldfastError`: those of
- * `RunWork`, and ROW_INVALID, BAD_CURSOR, COLLECTION_FULL where named. `demand` is the least durability that the caller
+ * `RunWork`, and ROW_INVALID, CURSOR_INVALID, COLLECTION_FULL where named. `demand` is the least durability that the caller
  * accepts; the greater of it and the declaration's counts.
  */
 export class Rows {
@@ -74,7 +74,7 @@ export class Rows {
     )
   }
 
-  /** The newest rows first, as the text of the answer. Throws BAD_CURSOR. */
+  /** The newest rows first, as the text of the answer. Throws CURSOR_INVALID. */
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {

@@ -23,7 +23,7 @@ const words: Readonly<Record<WriteBar, { readonly detail: string; readonly hint?
 
 /** What a write is answered with while it is barred. */
 export function barredError(bar: WriteBar): HoldfastError {
-  return new HoldfastError('READ_ONLY', { ...words[bar], retryAfterS: 1 })
+  return new HoldfastError('STORE_READ_ONLY', { ...words[bar], retryAfterS: 1 })
 }
 
 /** The same for people who look after the service, in one sentence. */

@@ -50,7 +50,7 @@ export function errorForFault(fault: Fault, verdict: 'kept' | 'lost', cause: unk
       return new HoldfastError('STORE_BUSY', { cause, retryAfterS })
     case 'read-only':
     case 'unwritable':
-      return new HoldfastError('READ_ONLY', { cause, retryAfterS })
+      return new HoldfastError('STORE_READ_ONLY', { cause, retryAfterS })
     case 'lost':
       if (fault.code === statementTimeoutCode && verdict === 'kept') {
         return new HoldfastError('QUERY_TIMEOUT', { cause, retryAfterS })

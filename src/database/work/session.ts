@@ -41,7 +41,7 @@ export interface Outcome<T> {
 
 /**
  * The one place where work is run: opened once, held, counted, limited, run again. Rejects with `HoldfastError`
- * (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY, QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, READ_ONLY, OVERLOADED,
+ * (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY, QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, STORE_READ_ONLY, OVERLOADED,
  * CLOSING, DISK_FULL, CONFLICT) or with what the work itself threw when that says nothing of the database.
  */
 export type RunWork = <T>(

@@ -9,8 +9,8 @@ const maxDepth = 100
 const maxContentTypeLength = 200
 
 /**
- * The body of a request as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BAD_ENCODING or BAD_JSON, and
- * with BAD_REQUEST when the client went away; nothing keeps listening to the request afterwards.
+ * The body of a request as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, ENCODING_INVALID or JSON_INVALID, and
+ * with REQUEST_INVALID when the client went away; nothing keeps listening to the request afterwards.
  */
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
   checkContentType(req)
@@ -18,20 +18,20 @@ export async function readJson(req: IncomingMessage, limitBytes: number): Promis
   const parsed = parsedBefore(req)
   if (parsed !== undefined) return parsed.body
   const bytes = await readBytes(req, limitBytes)
-  if (bytes.length === 0) throw new HoldfastError('BAD_JSON', { detail: 'The body is empty.' })
-  if (!isUtf8(bytes)) throw new HoldfastError('BAD_ENCODING', { detail: 'The body is not valid UTF-8.' })
+  if (bytes.length === 0) throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
+  if (!isUtf8(bytes)) throw new HoldfastError('ENCODING_INVALID', { detail: 'The body is not valid UTF-8.' })
   return parseJson(bytes.toString('utf8'))
 }
 
 function parseJson(given: string): unknown {
   const text = given.charCodeAt(0) === 0xfeff ? given.slice(1) : given
   if (isDeeperThan(text, maxDepth)) {
-    throw new HoldfastError('BAD_JSON', { detail: `The body is nested deeper than ${maxDepth} levels.` })
+    throw new HoldfastError('JSON_INVALID', { detail: `The body is nested deeper than ${maxDepth} levels.` })
   }
   const value = parseText(text)
   // A lone half of a surrogate pair (\ud800) has no UTF-8 form: a database would keep something else in its place.
   if (/\\u[dD][89a-fA-F]/.test(text) && !isWellFormed(value)) {
-    throw new HoldfastError('BAD_ENCODING', { detail: 'A string of the body holds half of a surrogate pair.' })
+    throw new HoldfastError('ENCODING_INVALID', { detail: 'A string of the body holds half of a surrogate pair.' })
   }
   return value
 }
@@ -43,7 +43,7 @@ function parseText(text: string): unknown {
     // V8's message quotes the body; the position alone is of use and repeats nothing.
     const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined
     const detail = position === undefined ? {} : { detail: `The JSON ends or breaks at character ${position}.` }
-    throw new HoldfastError('BAD_JSON', detail)
+    throw new HoldfastError('JSON_INVALID', detail)
   }
 }
 
@@ -76,14 +76,14 @@ function checkContentType(req: IncomingMessage): void {
 function checkTransferEncoding(req: IncomingMessage): void {
   const coding = req.headers['transfer-encoding']
   if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
-  throw new HoldfastError('BAD_REQUEST', { detail: 'No Transfer-Encoding but "chunked" is taken.' })
+  throw new HoldfastError('REQUEST_INVALID', { detail: 'No Transfer-Encoding but "chunked" is taken.' })
 }
 
 /** In an Express application `express.json()` may have read the body already; then there is nothing left to wait for. */
 function parsedBefore(req: IncomingMessage): { readonly body: unknown } | undefined {
   if (!req.readableEnded) return undefined
   if ('body' in req && req.body !== undefined) return { body: req.body }
-  throw new HoldfastError('BAD_JSON', { detail: 'The body is empty.' })
+  throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
 }
 
 function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
@@ -101,7 +101,7 @@ function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
     const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     const onGone = () => {
       settle(() =>
-        reject(new HoldfastError('BAD_REQUEST', { detail: 'The client left before the body was complete.' })),
+        reject(new HoldfastError('REQUEST_INVALID', { detail: 'The client left before the body was complete.' })),
       )
     }
     const settle = (act: () => void) => {

@@ -99,7 +99,7 @@ export class DataExchange {
 
   #id(): string {
     const id = parseId(this.req.params.id ?? '')
-    if (id === null) throw new HoldfastError('ROW_UNKNOWN')
+    if (id === null) throw new HoldfastError('ROW_NOT_FOUND')
     return id
   }
 
@@ -143,9 +143,9 @@ export class DataExchange {
   }
 }
 
-/** The row of the answer; its ETag joins the headers. Throws VERSION_MISMATCH or ROW_UNKNOWN where there is none. */
+/** The row of the answer; its ETag joins the headers. Throws PRECONDITION_FAILED or ROW_NOT_FOUND where there is none. */
 function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
-  if (value.is !== 'row') throw new HoldfastError(value.is === 'mismatch' ? 'VERSION_MISMATCH' : 'ROW_UNKNOWN')
+  if (value.is !== 'row') throw new HoldfastError(value.is === 'mismatch' ? 'PRECONDITION_FAILED' : 'ROW_NOT_FOUND')
   if (value.etag !== null) headers.push('ETag', value.etag)
   return value
 }

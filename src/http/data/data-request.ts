@@ -12,7 +12,7 @@ export interface Page {
 
 const firstPage: Page = { limit: pageRows.default, cursor: null }
 
-/** Reads `?limit=..&cursor=..`; `search` begins with `?` or is empty. Throws BAD_QUERY. */
+/** Reads `?limit=..&cursor=..`; `search` begins with `?` or is empty. Throws QUERY_INVALID. */
 export function parsePage(search: string): Page {
   if (search.length < 2) return firstPage
   const parameters = readParameters(search, ['limit', 'cursor'])
@@ -20,7 +20,7 @@ export function parsePage(search: string): Page {
   return { limit: limit === undefined ? pageRows.default : parseLimit(limit), cursor: parameters.get('cursor') ?? null }
 }
 
-/** Throws BAD_QUERY when there is any parameter: a filter that is silently ignored gives wrong answers. */
+/** Throws QUERY_INVALID when there is any parameter: a filter that is silently ignored gives wrong answers. */
 export function refuseQuery(search: string): void {
   if (search.length > 1) readParameters(search, [])
 }
@@ -31,9 +31,9 @@ function readParameters(search: string, known: readonly string[]): ReadonlyMap<s
     const shown = JSON.stringify(name.slice(0, 40))
     if (!known.includes(name)) {
       const takes = known.length === 0 ? 'This address takes none.' : `This address takes ${known.join(' and ')}.`
-      throw new HoldfastError('BAD_QUERY', { detail: `The parameter ${shown} is unknown. ${takes}` })
+      throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} is unknown. ${takes}` })
     }
-    if (found.has(name)) throw new HoldfastError('BAD_QUERY', { detail: `The parameter ${shown} is given twice.` })
+    if (found.has(name)) throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} is given twice.` })
     found.set(name, value)
   }
   return found
@@ -42,10 +42,10 @@ function readParameters(search: string, known: readonly string[]): ReadonlyMap<s
 function parseLimit(text: string): number {
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (limit >= 1 && limit <= pageRows.max) return limit
-  throw new HoldfastError('BAD_QUERY', { detail: `"limit" takes an integer from 1 to ${pageRows.max}.` })
+  throw new HoldfastError('QUERY_INVALID', { detail: `"limit" takes an integer from 1 to ${pageRows.max}.` })
 }
 
-/** The durability that `Prefer` asks for. Throws BAD_REQUEST for a word that means none: a wish is not dropped silently. */
+/** The durability that `Prefer` asks for. Throws REQUEST_INVALID for a word that means none: a wish is not dropped silently. */
 export function parseDemand(req: IncomingMessage): Demand | undefined {
   const { prefer } = req.headers
   if (prefer === undefined) return undefined
@@ -55,7 +55,7 @@ export function parseDemand(req: IncomingMessage): Demand | undefined {
     if (found?.name !== 'durability') continue
     const word = found.value.toLowerCase()
     if (word === 'primary' || word === 'journal') return word
-    throw new HoldfastError('BAD_REQUEST', { detail: '"Prefer: durability=" takes primary or journal.' })
+    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" takes primary or journal.' })
   }
   return undefined
 }

@@ -39,7 +39,7 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof a
     const exchange = new DataExchange(req, res)
     try {
       const rows = deps.collections().get(req.params.collection ?? '')
-      if (rows === undefined) throw new HoldfastError('COLLECTION_UNKNOWN')
+      if (rows === undefined) throw new HoldfastError('COLLECTION_NOT_FOUND')
       if (req.method === 'OPTIONS') {
         res.writeHead(204, { Allow: allowed[place] }).end()
         return
@@ -47,7 +47,7 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof a
       const operation = operationOf(req.method, place)
       if (operation === null) {
         res.setHeader('Allow', allowed[place])
-        throw new HoldfastError('METHOD_UNKNOWN')
+        throw new HoldfastError('METHOD_NOT_ALLOWED')
       }
       admit(deps, rows.collection, operation, req)
       answer(deps, limits, exchange, rows, operation).catch((error: unknown) => {
@@ -77,7 +77,7 @@ function operationOf(method: string, place: keyof typeof allowed): Operation | n
   }
 }
 
-/** Throws TOKEN_REQUIRED or TOKEN_WRONG where the operation is the admin's. */
+/** Throws TOKEN_MISSING or TOKEN_INVALID where the operation is the admin's. */
 function admit(deps: DataRoutesDeps, collection: Collection, operation: Operation, req: Request): void {
   if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
 }

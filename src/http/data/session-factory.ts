@@ -62,7 +62,7 @@ export class DatabaseSessionFactory {
 
   async #begin(response: ServerResponse): Promise<WorkSession> {
     const gone = new AbortController()
-    const onClose = (): void => gone.abort(new HoldfastError('BAD_REQUEST', { detail: 'The client went away.' }))
+    const onClose = (): void => gone.abort(new HoldfastError('REQUEST_INVALID', { detail: 'The client went away.' }))
     if (response.closed) onClose()
     else response.once('close', onClose)
     try {

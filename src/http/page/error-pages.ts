@@ -6,7 +6,7 @@ import type { App } from '../server/app.ts'
 export function addErrorPages(app: App): void {
   app.get('/errors/:code', (req, res) => {
     const code = req.params.code ?? ''
-    if (!isErrorCode(code)) throw new HoldfastError('ROUTE_UNKNOWN', { detail: 'There is no error of this code.' })
+    if (!isErrorCode(code)) throw new HoldfastError('ROUTE_NOT_FOUND', { detail: 'There is no error of this code.' })
     const { status, title, hint } = errorCatalogue[code]
     sendJson(res, 200, JSON.stringify({ type: `/errors/${code}`, code, status, title, hint }), {
       'Cache-Control': 'public, max-age=3600',

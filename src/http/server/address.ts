@@ -2,20 +2,20 @@ import type { IncomingMessage } from 'node:http'
 import { HoldfastError } from '../../errors.ts'
 
 /**
- * Brings `req.url` into the form `/path?query` and refuses what nobody can answer: URL_TOO_LONG, BAD_ENCODING for a
- * broken percent sign, BAD_REQUEST for an address that is none or holds a NUL, and for a Host or Expect that is wrong.
+ * Brings `req.url` into the form `/path?query` and refuses what nobody can answer: URL_TOO_LONG, ENCODING_INVALID for a
+ * broken percent sign, REQUEST_INVALID for an address that is none or holds a NUL, and for a Host or Expect that is wrong.
  */
 export function checkAddress(req: IncomingMessage, limitBytes: number): void {
   const url = req.url ?? '/'
   if (url.length > limitBytes)
     throw new HoldfastError('URL_TOO_LONG', { detail: `At most ${limitBytes} bytes are taken.` })
   if (req.httpVersion === '1.1' && req.headers.host === undefined) {
-    throw new HoldfastError('BAD_REQUEST', { detail: 'The Host header is missing.' })
+    throw new HoldfastError('REQUEST_INVALID', { detail: 'The Host header is missing.' })
   }
-  if (hasTwoHosts(req.rawHeaders)) throw new HoldfastError('BAD_REQUEST', { detail: 'There are two Host headers.' })
+  if (hasTwoHosts(req.rawHeaders)) throw new HoldfastError('REQUEST_INVALID', { detail: 'There are two Host headers.' })
   const { expect } = req.headers
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
-    throw new HoldfastError('BAD_REQUEST', { detail: 'The Expect header takes 100-continue only.' })
+    throw new HoldfastError('REQUEST_INVALID', { detail: 'The Expect header takes 100-continue only.' })
   }
   if (!url.startsWith('/')) req.url = originForm(url, req.method)
   if (url.includes('%')) checkPercent(url)
@@ -38,7 +38,7 @@ function originForm(url: string, method: string | undefined): string {
     const { pathname, search } = new URL(url)
     return pathname + search
   }
-  throw new HoldfastError('BAD_REQUEST', { detail: 'The address must begin with a slash.' })
+  throw new HoldfastError('REQUEST_INVALID', { detail: 'The address must begin with a slash.' })
 }
 
 function checkPercent(url: string): void {
@@ -46,7 +46,7 @@ function checkPercent(url: string): void {
   try {
     decoded = decodeURIComponent(url)
   } catch {
-    throw new HoldfastError('BAD_ENCODING', { detail: 'The address holds a percent sign that encodes no UTF-8.' })
+    throw new HoldfastError('ENCODING_INVALID', { detail: 'The address holds a percent sign that encodes no UTF-8.' })
   }
-  if (decoded.includes('\0')) throw new HoldfastError('BAD_REQUEST', { detail: 'The address holds a NUL.' })
+  if (decoded.includes('\0')) throw new HoldfastError('REQUEST_INVALID', { detail: 'The address holds a NUL.' })
 }

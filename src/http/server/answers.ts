@@ -34,7 +34,7 @@ export function sendText(
 }
 
 /**
- * Answers with an RFC 9457 problem. A `HoldfastError` speaks for itself; whatever else was thrown is INTERNAL and none
+ * Answers with an RFC 9457 problem. A `HoldfastError` speaks for itself; whatever else was thrown is INTERNAL_ERROR and none
  * of its words leave. When an answer has begun already it is cut, so that nobody takes a half for a whole.
  */
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
@@ -44,11 +44,11 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
     res.destroy()
     return
   }
-  const refusal = error instanceof HoldfastError ? error : new HoldfastError('INTERNAL')
+  const refusal = error instanceof HoldfastError ? error : new HoldfastError('INTERNAL_ERROR')
   const text = problemText(refusal, requestIdOf(res))
   res.setHeader('Cache-Control', 'no-store')
   if (refusal.retryAfterS !== undefined) res.setHeader('Retry-After', Math.max(0, Math.ceil(refusal.retryAfterS)))
-  if (refusal.code === 'TOKEN_REQUIRED') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
+  if (refusal.code === 'TOKEN_MISSING') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
   // A row's validator says nothing about a refusal.
   res.removeHeader('ETag')
   if (leavesBodyBehind(req, refusal)) sendAndLinger(req, res, refusal.status, text)

@@ -34,7 +34,7 @@ export function routeOf(req: Labelled): string {
 
 /**
  * A Polka application that answers whatever happens: a thrown or rejected value by `sendError`, an unknown address by
- * ROUTE_UNKNOWN, a known one with another method by METHOD_UNKNOWN and `Allow`. Routes may be added at any time.
+ * ROUTE_NOT_FOUND, a known one with another method by METHOD_NOT_ALLOWED and `Allow`. Routes may be added at any time.
  */
 export function createApp(refusal: Refusal = async (_req, error) => error): App {
   const routes: Route[] = []
@@ -92,8 +92,8 @@ function refuse(app: App, routes: readonly Route[], req: Request, res: ServerRes
 
 /** A route that took the request and handed it on unanswered (or threw nothing at all) is a defect of ours. */
 function refusalCode(method: string, allowed: readonly string[]): ErrorCode {
-  if (allowed.length === 0) return 'ROUTE_UNKNOWN'
-  return allowed.includes(method) ? 'INTERNAL' : 'METHOD_UNKNOWN'
+  if (allowed.length === 0) return 'ROUTE_NOT_FOUND'
+  return allowed.includes(method) ? 'INTERNAL_ERROR' : 'METHOD_NOT_ALLOWED'
 }
 
 function allowedMethods(app: App, routes: readonly Route[], path: string): readonly string[] {

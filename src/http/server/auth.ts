@@ -12,10 +12,10 @@ export function isAdmin(req: IncomingMessage, token: Secret): boolean {
   return givenTokens(req).some((given) => timingSafeEqual(digest(Buffer.from(given, 'latin1')), expected))
 }
 
-/** Returns for the admin. Throws TOKEN_REQUIRED when no token was sent, TOKEN_WRONG when none of those sent is right. */
+/** Returns for the admin. Throws TOKEN_MISSING when no token was sent, TOKEN_INVALID when none of those sent is right. */
 export function requireAdmin(req: IncomingMessage, token: Secret): void {
   if (isAdmin(req, token)) return
-  throw new HoldfastError(givenTokens(req).length === 0 ? 'TOKEN_REQUIRED' : 'TOKEN_WRONG')
+  throw new HoldfastError(givenTokens(req).length === 0 ? 'TOKEN_MISSING' : 'TOKEN_INVALID')
 }
 
 function givenTokens(req: IncomingMessage): readonly string[] {

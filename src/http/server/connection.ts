@@ -42,13 +42,13 @@ export function createClientErrorHandler(
   }
 }
 
-/** What the server does with CONNECT, which node hands over without a response: METHOD_UNKNOWN, and the end. */
+/** What the server does with CONNECT, which node hands over without a response: METHOD_NOT_ALLOWED, and the end. */
 export function createConnectHandler(
   inFlight: Iterable<Exchange>,
   observe: ObserveHttp,
 ): (req: IncomingMessage, socket: Duplex) => void {
   return (_req, socket) => {
-    const refusal = new HoldfastError('METHOD_UNKNOWN')
+    const refusal = new HoldfastError('METHOD_NOT_ALLOWED')
     socket.on('error', () => socket.destroy())
     observe({ type: 'connection.malformed', code: 'CONNECT', status: refusal.status })
     const pending = [...inFlight].filter(({ req }) => req.socket === socket)
@@ -102,11 +102,11 @@ function codeOf(reason: string, error: Error): ErrorCode {
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return 'BODY_TOO_LARGE'
     case 'HPE_INVALID_METHOD':
-      return looksLikeHttp(error) ? 'METHOD_UNKNOWN' : 'BAD_REQUEST'
+      return looksLikeHttp(error) ? 'METHOD_NOT_ALLOWED' : 'REQUEST_INVALID'
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return 'REQUEST_TIMEOUT'
     default:
-      return 'BAD_REQUEST'
+      return 'REQUEST_INVALID'
   }
 }
 

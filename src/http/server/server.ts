@@ -136,7 +136,7 @@ function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, 
   const route = routeOf(req)
   const error = refusalOf(res)
   if (error !== undefined && isOurs(error)) {
-    const code = error instanceof HoldfastError ? error.code : 'INTERNAL'
+    const code = error instanceof HoldfastError ? error.code : 'INTERNAL_ERROR'
     observe({ type: 'request.failed', requestId, method, route, code, error })
   }
   const aborted = !res.writableFinished
@@ -146,7 +146,7 @@ function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, 
 /** True when the log should have the cause: the caller could do nothing about it. */
 function isOurs(error: unknown): boolean {
   if (!(error instanceof HoldfastError)) return true
-  return error.code === 'INTERNAL' || (error.status >= 500 && error.cause !== undefined)
+  return error.code === 'INTERNAL_ERROR' || (error.status >= 500 && error.cause !== undefined)
 }
 
 function placesOf({ settings, observe }: HttpParts): Places {

@@ -146,7 +146,7 @@ test('no session changes a read-only fallback, whichever way it tries, and it go
       (thrown: unknown) => sessions.refusal(request, thrown),
     )
     assert.ok(error instanceof HoldfastError, `${way}: ${error}`)
-    assert.equal(error.code, 'READ_ONLY', String(way))
+    assert.equal(error.code, 'STORE_READ_ONLY', String(way))
   }
   assert.equal(await em.fork().count(Note), 0)
   assert.equal(room.supervisor.current?.store, store)

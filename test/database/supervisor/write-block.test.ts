@@ -57,7 +57,7 @@ describe('a fallback beside a primary without our tables', () => {
       assert.ok(rig.fallback.isReadOnly)
       await lose(rig)
       const { code, retryAfterS, detail } = await refused(rig)
-      assert.deepEqual([code, retryAfterS], ['READ_ONLY', 1])
+      assert.deepEqual([code, retryAfterS], ['STORE_READ_ONLY', 1])
       assert.match(detail ?? '', /own tables/)
       assert.equal((await rig.work.run(async () => 1, read)).store, 'fallback')
       assert.deepEqual(told(rig), [bar])

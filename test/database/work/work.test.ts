@@ -101,7 +101,7 @@ describe('one unit of work', () => {
       rig.work.run(() => Promise.reject(own), write),
       (error) => error === own,
     )
-    const refused = new HoldfastError('VERSION_MISMATCH')
+    const refused = new HoldfastError('PRECONDITION_FAILED')
     await assert.rejects(
       rig.work.transactional(() => Promise.reject(refused)),
       (error) => error === refused,
@@ -114,8 +114,8 @@ describe('one unit of work', () => {
     ['disk-full', 'DISK_FULL'],
     ['transient', 'STORE_BUSY'],
     ['lost', 'STORE_LOST'],
-    ['unwritable', 'READ_ONLY'],
-    ['read-only', 'READ_ONLY'],
+    ['unwritable', 'STORE_READ_ONLY'],
+    ['read-only', 'STORE_READ_ONLY'],
     ['capacity', 'STORE_UNAVAILABLE'],
     ['unreachable', 'STORE_UNAVAILABLE'],
     ['corrupt', 'STORE_UNAVAILABLE'],
@@ -325,8 +325,8 @@ describe('what is refused before anything is written', () => {
     const work = async (): Promise<void> => {
       ran += 1
     }
-    await refusal(rig.work.run(work, write), 'READ_ONLY')
-    await refusal(rig.work.transactional(work), 'READ_ONLY')
+    await refusal(rig.work.run(work, write), 'STORE_READ_ONLY')
+    await refusal(rig.work.transactional(work), 'STORE_READ_ONLY')
     assert.equal(ran, 0)
     assert.equal((await rig.work.run(work, { kind: 'read', rerun: 'never' })).store, 'fallback')
     await end(rig)

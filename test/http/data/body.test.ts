@@ -24,13 +24,13 @@ const refused: readonly (readonly [
   ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'a=b', 415, 'CONTENT_TYPE_UNSUPPORTED'],
   ['another charset', { 'content-type': 'application/json; charset=latin1' }, '{}', 415, 'CONTENT_TYPE_UNSUPPORTED'],
   ['a compressed body', { ...json, 'content-encoding': 'gzip' }, '{}', 415, 'CONTENT_TYPE_UNSUPPORTED'],
-  ['nothing', json, '', 400, 'BAD_JSON'],
-  ['half an object', json, '{"a":', 400, 'BAD_JSON'],
-  ['a trailing comma', json, '{"secret":"hunter2",}', 400, 'BAD_JSON'],
-  ['invalid UTF-8', json, new Uint8Array([0x22, 0xff, 0xfe, 0x22]), 400, 'BAD_ENCODING'],
-  ['half of a surrogate pair', json, '{"a":"\\ud83d"}', 400, 'BAD_ENCODING'],
-  ['a key with half of a pair', json, '{"\\uDC00":1}', 400, 'BAD_ENCODING'],
-  ['JSON that is too deep', json, nested(101), 400, 'BAD_JSON'],
+  ['nothing', json, '', 400, 'JSON_INVALID'],
+  ['half an object', json, '{"a":', 400, 'JSON_INVALID'],
+  ['a trailing comma', json, '{"secret":"hunter2",}', 400, 'JSON_INVALID'],
+  ['invalid UTF-8', json, new Uint8Array([0x22, 0xff, 0xfe, 0x22]), 400, 'ENCODING_INVALID'],
+  ['half of a surrogate pair', json, '{"a":"\\ud83d"}', 400, 'ENCODING_INVALID'],
+  ['a key with half of a pair', json, '{"\\uDC00":1}', 400, 'ENCODING_INVALID'],
+  ['JSON that is too deep', json, nested(101), 400, 'JSON_INVALID'],
   ['a body over the limit', json, JSON.stringify('x'.repeat(1_000)), 413, 'BODY_TOO_LARGE'],
 ]
 
@@ -73,7 +73,7 @@ test('a body under another transfer coding than chunked is refused, and one that
     return parseAnswer(await within(raw.closed, 5_000))
   }
   const refused = await send('gzip, chunked')
-  assert.deepEqual([refused.status, JSON.parse(refused.body).code], [400, 'BAD_REQUEST'])
+  assert.deepEqual([refused.status, JSON.parse(refused.body).code], [400, 'REQUEST_INVALID'])
   assert.deepEqual([(await send('chunked')).status, (await send('Chunked')).status], [200, 200])
 })
 
@@ -115,9 +115,9 @@ test('a refused small body leaves the connection usable', async (t) => {
   const { port } = await serve(t, echo)
   const post = 'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}'
   const connection = rawConnect(t, port, post)
-  await until(() => connection.text().includes('ROUTE_UNKNOWN'))
+  await until(() => connection.text().includes('ROUTE_NOT_FOUND'))
   connection.socket.write(post)
-  await until(() => connection.text().split('ROUTE_UNKNOWN').length > 3)
+  await until(() => connection.text().split('ROUTE_NOT_FOUND').length > 3)
 })
 
 test('a sender who leaves in the middle is noticed as aborted, and nothing is thrown', async (t) => {

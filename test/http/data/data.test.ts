@@ -117,7 +117,7 @@ describe('the data API', () => {
     assert.notEqual(changed.headers.get('etag'), etag)
     assert.match(changed.headers.get('holdfast-durability') ?? '', /^local/)
     const late = await call('PATCH', path, { body: { rating: 3 }, headers: { ...admin, 'if-match': etag } })
-    assert.deepEqual([late.status, late.json.code], [412, 'VERSION_MISMATCH'])
+    assert.deepEqual([late.status, late.json.code], [412, 'PRECONDITION_FAILED'])
     assert.equal(late.headers.get('holdfast-store'), 'local; driver=sqlite')
     const refused = await call('DELETE', path, { headers: { ...admin, 'if-match': etag } })
     assert.equal(refused.status, 412)
@@ -125,7 +125,7 @@ describe('the data API', () => {
     assert.deepEqual([removed.status, removed.text], [204, ''])
     assert.match(removed.headers.get('holdfast-durability') ?? '', /^local/)
     const gone = await call('GET', path)
-    assert.deepEqual([gone.status, gone.json.code], [404, 'ROW_UNKNOWN'])
+    assert.deepEqual([gone.status, gone.json.code], [404, 'ROW_NOT_FOUND'])
     assert.equal(gone.headers.get('holdfast-store'), 'local; driver=sqlite')
   })
 
@@ -155,8 +155,8 @@ describe('the data API', () => {
       ['GET', '/api/everything'],
       ['POST', '/api/everything'],
     ] as const) {
-      assert.equal((await call(method, at)).json.code, 'TOKEN_REQUIRED', `${method} ${at}`)
-      assert.equal((await call(method, at, { headers: { 'holdfast-token': 'no' } })).json.code, 'TOKEN_WRONG')
+      assert.equal((await call(method, at)).json.code, 'TOKEN_MISSING', `${method} ${at}`)
+      assert.equal((await call(method, at, { headers: { 'holdfast-token': 'no' } })).json.code, 'TOKEN_INVALID')
     }
     assert.equal((await call('GET', path)).json.rating, 1)
     assert.equal((await call('GET', '/api/everything', { headers: admin })).status, 200)
@@ -179,8 +179,8 @@ describe('the data API', () => {
   })
 
   const bad: readonly (readonly [string, string, string, CallOptions, number, string])[] = [
-    ['malformed JSON', 'POST', '/api/feedback', { body: '{"rating":' }, 400, 'BAD_JSON'],
-    ['an empty body', 'POST', '/api/feedback', { body: '' }, 400, 'BAD_JSON'],
+    ['malformed JSON', 'POST', '/api/feedback', { body: '{"rating":' }, 400, 'JSON_INVALID'],
+    ['an empty body', 'POST', '/api/feedback', { body: '' }, 400, 'JSON_INVALID'],
     [
       'another content type',
       'POST',
@@ -201,26 +201,26 @@ describe('the data API', () => {
     ['a wrong type', 'POST', '/api/feedback', { body: { rating: '5' } }, 422, 'ROW_INVALID'],
     ['__proto__', 'POST', '/api/feedback', { body: '{"__proto__":{"rating":5}}' }, 422, 'ROW_INVALID'],
     ['an array', 'POST', '/api/feedback', { body: [] }, 422, 'ROW_INVALID'],
-    ['an unknown collection', 'GET', '/api/nothing', {}, 404, 'COLLECTION_UNKNOWN'],
-    ['a collection of every object', 'GET', '/api/constructor', {}, 404, 'COLLECTION_UNKNOWN'],
-    ['an address that is no UTF-8', 'GET', '/api/%ff', {}, 400, 'BAD_ENCODING'],
-    ['an id that is none', 'GET', '/api/feedback/1', {}, 404, 'ROW_UNKNOWN'],
-    ['an id that tries SQL', 'GET', "/api/feedback/'%20or%201=1--", {}, 404, 'ROW_UNKNOWN'],
-    ['an id of no row', 'GET', '/api/feedback/01a1fa59-5117-779e-a923-656b1f8dd41a', {}, 404, 'ROW_UNKNOWN'],
-    ['a bad cursor', 'GET', '/api/feedback?cursor=abc', {}, 400, 'BAD_CURSOR'],
-    ['a limit of nothing', 'GET', '/api/feedback?limit=0', {}, 400, 'BAD_QUERY'],
-    ['a limit that is too large', 'GET', '/api/feedback?limit=101', {}, 400, 'BAD_QUERY'],
-    ['a limit in words', 'GET', '/api/feedback?limit=ten', {}, 400, 'BAD_QUERY'],
-    ['a limit given twice', 'GET', '/api/feedback?limit=1&limit=2', {}, 400, 'BAD_QUERY'],
-    ['an unknown parameter', 'GET', '/api/feedback?rating=5', {}, 400, 'BAD_QUERY'],
-    ['a parameter where there are none', 'POST', '/api/feedback?x=1', { body: { rating: 5 } }, 400, 'BAD_QUERY'],
+    ['an unknown collection', 'GET', '/api/nothing', {}, 404, 'COLLECTION_NOT_FOUND'],
+    ['a collection of every object', 'GET', '/api/constructor', {}, 404, 'COLLECTION_NOT_FOUND'],
+    ['an address that is no UTF-8', 'GET', '/api/%ff', {}, 400, 'ENCODING_INVALID'],
+    ['an id that is none', 'GET', '/api/feedback/1', {}, 404, 'ROW_NOT_FOUND'],
+    ['an id that tries SQL', 'GET', "/api/feedback/'%20or%201=1--", {}, 404, 'ROW_NOT_FOUND'],
+    ['an id of no row', 'GET', '/api/feedback/01a1fa59-5117-779e-a923-656b1f8dd41a', {}, 404, 'ROW_NOT_FOUND'],
+    ['a bad cursor', 'GET', '/api/feedback?cursor=abc', {}, 400, 'CURSOR_INVALID'],
+    ['a limit of nothing', 'GET', '/api/feedback?limit=0', {}, 400, 'QUERY_INVALID'],
+    ['a limit that is too large', 'GET', '/api/feedback?limit=101', {}, 400, 'QUERY_INVALID'],
+    ['a limit in words', 'GET', '/api/feedback?limit=ten', {}, 400, 'QUERY_INVALID'],
+    ['a limit given twice', 'GET', '/api/feedback?limit=1&limit=2', {}, 400, 'QUERY_INVALID'],
+    ['an unknown parameter', 'GET', '/api/feedback?rating=5', {}, 400, 'QUERY_INVALID'],
+    ['a parameter where there are none', 'POST', '/api/feedback?x=1', { body: { rating: 5 } }, 400, 'QUERY_INVALID'],
     [
       'a durability that is none',
       'POST',
       '/api/feedback',
       { body: { rating: 5 }, headers: { prefer: 'durability=all' } },
       400,
-      'BAD_REQUEST',
+      'REQUEST_INVALID',
     ],
     [
       'a durability that cannot be had',

@@ -172,7 +172,7 @@ describe('a session', () => {
       codes.push(await session.em.flush().catch((error: HoldfastError) => error.code))
       response.end(JSON.stringify(codes))
     })
-    assert.deepEqual(await (await fetch(url)).json(), [1, 'READ_ONLY', 'READ_ONLY'])
+    assert.deepEqual(await (await fetch(url)).json(), [1, 'STORE_READ_ONLY', 'STORE_READ_ONLY'])
     await room.end()
   })
 })

@@ -187,7 +187,7 @@ test('the type of a problem leads to its explanation', async (t) => {
   const problem = JSON.parse(await (await fetch(`${base}/nothing`)).text())
   const explanation = await fetch(new URL(problem.type, base))
   assert.equal(explanation.status, 200)
-  assert.equal(JSON.parse(await explanation.text()).code, 'ROUTE_UNKNOWN')
+  assert.equal(JSON.parse(await explanation.text()).code, 'ROUTE_NOT_FOUND')
   for (const code of ['toString', '__proto__', 'NOPE'])
     assert.equal((await fetch(`${base}/errors/${code}`)).status, 404)
 })

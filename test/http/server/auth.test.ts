@@ -24,17 +24,17 @@ test('a platform may use Authorization for a token of its own beside ours', () =
   assert.equal(isAdmin(request(both), token), true)
 })
 
-test('no token, or no bearer, is TOKEN_REQUIRED; a wrong one is TOKEN_WRONG', () => {
+test('no token, or no bearer, is TOKEN_MISSING; a wrong one is TOKEN_INVALID', () => {
   for (const headers of [
     {},
     { authorization: 'Basic YTpi' },
     { authorization: 'Bearer ' },
     { 'holdfast-token': ' ' },
   ]) {
-    assert.throws(() => requireAdmin(request(headers), token), { code: 'TOKEN_REQUIRED', status: 401 })
+    assert.throws(() => requireAdmin(request(headers), token), { code: 'TOKEN_MISSING', status: 401 })
   }
   for (const headers of [{ authorization: 'Bearer wrong' }, { 'holdfast-token': 'correct hors' }]) {
-    assert.throws(() => requireAdmin(request(headers), token), { code: 'TOKEN_WRONG', status: 403 })
+    assert.throws(() => requireAdmin(request(headers), token), { code: 'TOKEN_INVALID', status: 403 })
   }
 })
 

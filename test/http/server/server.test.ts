@@ -49,7 +49,7 @@ test('an unexpected error answers 500 without a word of itself, and is noticed w
   assert.equal(answer.status, 500)
   assert.equal(answer.headers.get('content-type'), 'application/problem+json')
   assert.doesNotMatch(text, /ECONNREFUSED|hunter2|db1|at /)
-  assert.equal(JSON.parse(text).code, 'INTERNAL')
+  assert.equal(JSON.parse(text).code, 'INTERNAL_ERROR')
   assert.equal(JSON.parse(text).requestId, answer.headers.get('x-request-id'))
   const failed = await until(() => observations.find((seen) => seen.type === 'request.failed'))
   assert.equal(failed.route, '/boom')
@@ -92,37 +92,42 @@ test('HEAD answers what GET would, without the body', async (t) => {
 })
 
 const rawCases: readonly (readonly [string, string, number, string | null])[] = [
-  ['a broken percent sign', 'GET /hello/%E0%A4%A HTTP/1.1\r\nHost: x\r\n', 400, 'BAD_ENCODING'],
-  ['invalid UTF-8 in the query', 'GET /hello/a?b=%ff HTTP/1.1\r\nHost: x\r\n', 400, 'BAD_ENCODING'],
-  ['an encoded NUL', 'GET /hello/%00 HTTP/1.1\r\nHost: x\r\n', 400, 'BAD_REQUEST'],
-  ['two slashes', 'GET //hello/a HTTP/1.1\r\nHost: x\r\n', 404, 'ROUTE_UNKNOWN'],
+  ['a broken percent sign', 'GET /hello/%E0%A4%A HTTP/1.1\r\nHost: x\r\n', 400, 'ENCODING_INVALID'],
+  ['invalid UTF-8 in the query', 'GET /hello/a?b=%ff HTTP/1.1\r\nHost: x\r\n', 400, 'ENCODING_INVALID'],
+  ['an encoded NUL', 'GET /hello/%00 HTTP/1.1\r\nHost: x\r\n', 400, 'REQUEST_INVALID'],
+  ['two slashes', 'GET //hello/a HTTP/1.1\r\nHost: x\r\n', 404, 'ROUTE_NOT_FOUND'],
   ['an absolute address', 'GET http://elsewhere.example/hello/a HTTP/1.1\r\nHost: x\r\n', 200, null],
   [
     'an absolute address of another scheme',
     'GET ftp://elsewhere.example/hello/a HTTP/1.1\r\nHost: x\r\n',
     400,
-    'BAD_REQUEST',
+    'REQUEST_INVALID',
   ],
-  ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n', 404, 'ROUTE_UNKNOWN'],
-  ['a missing Host', 'GET /hello/a HTTP/1.1\r\n', 400, 'BAD_REQUEST'],
-  ['two Hosts', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nhOst: y\r\n', 400, 'BAD_REQUEST'],
+  ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n', 404, 'ROUTE_NOT_FOUND'],
+  ['a missing Host', 'GET /hello/a HTTP/1.1\r\n', 400, 'REQUEST_INVALID'],
+  ['two Hosts', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nhOst: y\r\n', 400, 'REQUEST_INVALID'],
   ['HTTP/1.0 without Host', 'GET /hello/a HTTP/1.0\r\n', 200, null],
-  ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_UNKNOWN'],
-  ['a known method that nothing takes', 'PROPFIND /hello/a HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_UNKNOWN'],
-  ['TRACE', 'TRACE /hello/a HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_UNKNOWN'],
+  ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_NOT_ALLOWED'],
+  ['a known method that nothing takes', 'PROPFIND /hello/a HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_NOT_ALLOWED'],
+  ['TRACE', 'TRACE /hello/a HTTP/1.1\r\nHost: x\r\n', 405, 'METHOD_NOT_ALLOWED'],
   ['an address that is too long', `GET /${'a'.repeat(3_000)} HTTP/1.1\r\nHost: x\r\n`, 414, 'URL_TOO_LONG'],
   ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n`, 431, 'HEADERS_TOO_LARGE'],
   ['an upgrade', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n', 200, null],
   ['an expectation that is met', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n', 100, null],
-  ['an unknown expectation', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n', 400, 'BAD_REQUEST'],
-  ['something that is no HTTP', '\x16\x03\x01\x02\x00\x01\x00', 400, 'BAD_REQUEST'],
-  ['a header without a name', 'GET / HTTP/1.1\r\nHost: x\r\n: value\r\n', 400, 'BAD_REQUEST'],
-  ['two lengths', 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n', 400, 'BAD_REQUEST'],
+  ['an unknown expectation', 'GET /hello/a HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n', 400, 'REQUEST_INVALID'],
+  ['something that is no HTTP', '\x16\x03\x01\x02\x00\x01\x00', 400, 'REQUEST_INVALID'],
+  ['a header without a name', 'GET / HTTP/1.1\r\nHost: x\r\n: value\r\n', 400, 'REQUEST_INVALID'],
+  [
+    'two lengths',
+    'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n',
+    400,
+    'REQUEST_INVALID',
+  ],
   [
     'length and chunks',
     'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n',
     400,
-    'BAD_REQUEST',
+    'REQUEST_INVALID',
   ],
 ]
 
@@ -146,7 +151,7 @@ test('CONNECT is refused with a problem and closed, and the service lives', asyn
   const connection = rawConnect(t, port, 'CONNECT db:5432 HTTP/1.1\r\nHost: db\r\n\r\n')
   const answer = parseAnswer(await within(connection.closed, 3_000))
   assert.equal(answer.status, 405)
-  assert.equal(JSON.parse(answer.body).code, 'METHOD_UNKNOWN')
+  assert.equal(JSON.parse(answer.body).code, 'METHOD_NOT_ALLOWED')
   assert.equal((await fetch(`${base}/hello/again`)).status, 200)
 })
 
