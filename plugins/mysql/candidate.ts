@@ -8,15 +8,15 @@ import {
   type MikroORM,
   type OrmOptions,
 } from '../../src/driver/driver.ts'
-import { SafeClient } from './client.ts'
-import type { SafeClientConfig } from './client-config.ts'
+import { SafeClient } from './client/client.ts'
+import type { SafeClientConfig } from './client/client-config.ts'
+import { SafePool } from './client/pool.ts'
+import { unknownServer } from './client/session.ts'
 import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { MysqlConnection } from './mysql-connection.ts'
 import { collationOf } from './platform.ts'
-import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
-import { unknownServer } from './session.ts'
 import { formatHost, type MysqlTarget } from './target.ts'
 import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
 

@@ -3,10 +3,10 @@ import { MariaDbDriver, MySqlConnection, MySqlDriver } from '@mikro-orm/mariadb'
 import type { DatabaseConnection, MysqlDialect } from 'kysely'
 import type { Pool } from 'mysql2'
 import type { ConnectionHooks } from '../../src/driver/driver.ts'
+import { SafeDialect } from './client/kysely.ts'
+import type { SafePool } from './client/pool.ts'
 import { closedError } from './faults.ts'
-import { SafeDialect } from './kysely.ts'
 import { SafeMariaDbPlatform, SafeMySqlPlatform } from './platform.ts'
-import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 
 type Transactional = MySqlConnection['transactional']

@@ -1,5 +1,5 @@
 import type { Connection, Facts, Want } from '../../src/driver/driver.ts'
-import type { SafeClient } from './client.ts'
+import type { SafeClient } from './client/client.ts'
 import type { MysqlTarget } from './target.ts'
 import { verifyServer } from './verify.ts'
 

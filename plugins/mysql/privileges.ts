@@ -1,5 +1,5 @@
 import type { Facts, Insight } from '../../src/driver/driver.ts'
-import type { SafeClient } from './client.ts'
+import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
 import { formatOf, newerProblem, ownFormat, tablesProblem } from './tables.ts'
 import type { MysqlTarget } from './target.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Problem } from '../../src/driver/driver.ts'
-import type { SafeClient } from './client.ts'
+import type { SafeClient } from './client/client.ts'
 import type { MysqlTarget } from './target.ts'
 
 /** The format of our own tables that this release writes. */

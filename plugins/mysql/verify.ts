@@ -1,5 +1,5 @@
 import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
-import type { SafeClient } from './client.ts'
+import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
 import { lookAt } from './privileges.ts'
 import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'

@@ -1,5 +1,5 @@
 import type { ClientPart } from '../../src/driver/driver.ts'
-import { clientPart } from '../postgresql/load-client.ts'
+import { clientPart } from '../postgresql/client/load-client.ts'
 
 /** The part of this driver that needs the clients: PostgreSQL's, and those of WebSockets. */
 export const webSocketPart: ClientPart<typeof import('./transports.ts')> = {

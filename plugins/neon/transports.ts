@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Candidate, Limits } from '../../src/driver/driver.ts'
 import { createCandidates } from '../postgresql/candidate.ts'
+import type { FindWays } from '../postgresql/client/transports.ts'
 import { loadTls } from '../postgresql/tls.ts'
-import type { FindWays } from '../postgresql/transports.ts'
 import { NeonSocket } from './socket.ts'
 import { endpointOf, type NeonTarget, urlOf } from './target.ts'
 

@@ -8,15 +8,15 @@ import {
   type MikroORM,
   type OrmOptions,
 } from '../../src/driver/driver.ts'
-import type { Held } from './cancel.ts'
-import { SafeClient, type SafeClientConfig } from './client.ts'
+import type { Held } from './client/cancel.ts'
+import { SafeClient, type SafeClientConfig } from './client/client.ts'
+import { SafePool } from './client/pool.ts'
+import { type FindWays, tcpWays, type Way } from './client/transports.ts'
 import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { PgConnection } from './pg-connection.ts'
-import { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 import { formatHost, type PostgresqlTarget, type SessionWish } from './target.ts'
-import { type FindWays, tcpWays, type Way } from './transports.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */
 const keepAliveMs = 30_000

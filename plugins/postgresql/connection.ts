@@ -3,9 +3,9 @@ import { PostgreSqlConnection, PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { CompiledQuery, type DatabaseConnection, type PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
 import type { ConnectionHooks } from '../../src/driver/driver.ts'
+import { SafeDialect } from './client/kysely.ts'
+import type { SafePool } from './client/pool.ts'
 import { closedError } from './faults.ts'
-import { SafeDialect } from './kysely.ts'
-import type { SafePool } from './pool.ts'
 import { pools } from './registry.ts'
 
 type Transactional = PostgreSqlConnection['transactional']

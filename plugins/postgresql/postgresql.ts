@@ -1,10 +1,10 @@
 import { type Driver, defineDriver, type Inspection, loadClient, missingClient } from '../../src/driver/driver.ts'
 import { parseAddress } from './address.ts'
+import { clientPart } from './client/load-client.ts'
+import { statements } from './client/statements.ts'
 import { classify } from './faults.ts'
-import { clientPart } from './load-client.ts'
 import { PgConnection } from './pg-connection.ts'
 import { schemaLock } from './schema-lock.ts'
-import { statements } from './statements.ts'
 import { formatHost, type PostgresqlTarget } from './target.ts'
 import { tlsProblems } from './tls.ts'
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import { FaultError, type LeasingPool, type Limits, TransactionScope } from '../../src/driver/driver.ts'
+import { FaultError, type LeasingPool, type Limits, TransactionScope } from '../../../src/driver/driver.ts'
+import { classify, closedError, isRefusal, silentError } from '../faults.ts'
 import { SafeClient, type SafeClientConfig } from './client.ts'
-import { classify, closedError, isRefusal, silentError } from './faults.ts'
 import { Waits } from './waits.ts'
 
 /** Connections above the kept ones, and those that nobody used, are closed after this. */

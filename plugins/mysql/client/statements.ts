@@ -1,9 +1,9 @@
-import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../src/driver/driver.ts'
+import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../../src/driver/driver.ts'
+import { numberOf } from '../faults.ts'
+import { pools } from '../registry.ts'
 import type { Answer } from './answer.ts'
 import type { RunOptions, SafeClient } from './client.ts'
-import { numberOf } from './faults.ts'
 import type { SafePool } from './pool.ts'
-import { pools } from './registry.ts'
 
 /** Native statements, prepared once per connection: values never become part of a text. */
 export const statements: Statements = {

@@ -1,6 +1,6 @@
+import { rollbacks } from '../fault-table.ts'
+import { numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
-import { rollbacks } from './fault-table.ts'
-import { numberOf } from './faults.ts'
 
 /** Flags of the server's answers. */
 const inTransaction = 1

@@ -1,9 +1,9 @@
 import type { QueryResult } from 'pg'
-import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../src/driver/driver.ts'
+import type { MikroORM, Row, StatementRunner, Statements, Value, Written } from '../../../src/driver/driver.ts'
+import { staleError } from '../faults.ts'
+import { pools } from '../registry.ts'
 import type { SafeClient } from './client.ts'
-import { staleError } from './faults.ts'
 import type { SafePool } from './pool.ts'
-import { pools } from './registry.ts'
 
 /** Native statements, prepared by name where connections are not shared by a pooler. */
 export const statements: Statements = {

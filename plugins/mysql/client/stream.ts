@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
+import { timeoutError, withPhase } from '../faults.ts'
 import type { SafeClient } from './client.ts'
-import { timeoutError, withPhase } from './faults.ts'
 
 /** Rows by portions, each of which has the limit of a statement. */
 export class SafeStream {

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'mysql2'
-import type { Secret } from '../../src/driver/driver.ts'
+import type { Secret } from '../../../src/driver/driver.ts'
+import type { TlsOptions } from '../tls.ts'
 import type { ServerFacts } from './session.ts'
-import type { TlsOptions } from './tls.ts'
 
 /** What can be ended by reset. */
 export interface Member {

@@ -1,6 +1,6 @@
 import Cursor from 'pg-cursor'
+import { timeoutError } from '../faults.ts'
 import type { SafeClient } from './client.ts'
-import { timeoutError } from './faults.ts'
 
 /** Rows by portions, each of which has the limit of a statement. */
 export class SafeCursor {

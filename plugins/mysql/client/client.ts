@@ -1,9 +1,7 @@
 import type { Readable } from 'node:stream'
 import { type Connection, createConnection } from 'mysql2'
-import { FaultError, faultError, type Phase } from '../../src/driver/driver.ts'
-import { type Answer, answerOf } from './answer.ts'
-import { optionsOf, type SafeClientConfig } from './client-config.ts'
-import { meanings } from './fault-table.ts'
+import { FaultError, faultError, type Phase } from '../../../src/driver/driver.ts'
+import { meanings } from '../fault-table.ts'
 import {
   classify,
   numberOf,
@@ -13,7 +11,9 @@ import {
   streamError,
   timeoutError,
   withPhase,
-} from './faults.ts'
+} from '../faults.ts'
+import { type Answer, answerOf } from './answer.ts'
+import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { sessionTexts, withoutLimit } from './session.ts'
 import { Standing } from './session-state.ts'
 import { checkIdentity, internals, resetSocket } from './tls-guard.ts'

@@ -1,5 +1,5 @@
 import type { Client, QueryConfig, QueryResult } from 'pg'
-import type { Phase } from '../../src/driver/driver.ts'
+import type { Phase } from '../../../src/driver/driver.ts'
 import type { Limit } from './limit.ts'
 
 /** Runs one statement within its limit, which holds for it only: streams have one for each read. `now`: `performance.now()`. */

@@ -1,5 +1,5 @@
 import { type CompiledQuery, type Driver, PostgresDialect, type QueryResult, type TransactionSettings } from 'kysely'
-import { type Aim, type ConnectionHooks, createLeaseDriver, Lease, type Portions } from '../../src/driver/driver.ts'
+import { type Aim, type ConnectionHooks, createLeaseDriver, Lease, type Portions } from '../../../src/driver/driver.ts'
 import { SafeClient } from './client.ts'
 import { SafeCursor } from './cursor.ts'
 import type { SafePool } from './pool.ts'

@@ -1,7 +1,7 @@
-import type { Host } from '../../src/driver/driver.ts'
+import type { Host } from '../../../src/driver/driver.ts'
+import type { PostgresqlTarget } from '../target.ts'
+import { loadTls, type TlsOptions, tlsOrder } from '../tls.ts'
 import type { SafeClientConfig } from './client.ts'
-import type { PostgresqlTarget } from './target.ts'
-import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
 
 /** One way to reach a host: what it adds to the configuration of a client. */
 export interface Way extends Pick<SafeClientConfig, 'requiresBinding' | 'stream'> {

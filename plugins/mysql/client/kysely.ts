@@ -1,5 +1,5 @@
 import { type CompiledQuery, type Driver, MysqlDialect, type QueryResult, type TransactionSettings } from 'kysely'
-import { type Aim, type ConnectionHooks, createLeaseDriver, Lease, type Portions } from '../../src/driver/driver.ts'
+import { type Aim, type ConnectionHooks, createLeaseDriver, Lease, type Portions } from '../../../src/driver/driver.ts'
 import { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'
 import { SafeStream } from './stream.ts'

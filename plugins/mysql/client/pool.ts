@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
 import { createPool, type Pool } from 'mysql2'
-import { FaultError, faultError, type LeasingPool, type Limits, TransactionScope } from '../../src/driver/driver.ts'
+import { FaultError, faultError, type LeasingPool, type Limits, TransactionScope } from '../../../src/driver/driver.ts'
+import { classify, closedError, exhaustedError, silentError } from '../faults.ts'
 import { SafeClient } from './client.ts'
 import type { SafeClientConfig } from './client-config.ts'
-import { classify, closedError, exhaustedError, silentError } from './faults.ts'
 
 /** Connections above the kept ones are closed when nobody used them for this long. */
 const idleMs = 10_000
