@@ -1,0 +1,37 @@
+/** Every problem that an address can have, whichever module or driver finds it, by its code; documentation and tests read it. */
+export const addressProblems = {
+  ADDRESS_REPAIRED: 'The address is used after a small repair.',
+  ADDRESS_MALFORMED: 'The address does not have the form scheme://user:password@host:port/name.',
+  ADDRESS_MULTIPLE: 'The value contains two addresses, or one inside the other.',
+  ADDRESS_TOO_LONG: 'The address is longer than any valid one.',
+  ADDRESS_PLACEHOLDER: 'A part of the address is still a placeholder.',
+  ADDRESS_SCHEME_MISSING: 'The address does not say which kind of database it is for.',
+  ADDRESS_SCHEME_UNKNOWN: 'No loaded driver accepts the scheme of the address.',
+  ADDRESS_SCHEME_ALIAS: 'The scheme is another word for one that a driver accepts; the address is used.',
+  ADDRESS_PARTS_INCOMPLETE: 'Parts of an address are set without DATABASE_DRIVER; they are not used.',
+  ADDRESS_PARTS_DIFFER: 'DATABASE_URL and the separate parts differ; DATABASE_URL is used.',
+  ADDRESS_USER_MISSING: 'The address names no user.',
+  ADDRESS_PASSWORD_AMBIGUOUS: 'The password contains characters that allow more than one reading of the address.',
+  ADDRESS_PASSWORD_EXAMPLE: 'The password is an example from a manual; it is used.',
+  ADDRESS_HOST_MISSING: 'The address names no host.',
+  ADDRESS_HOST_INVALID: 'The host is not valid.',
+  ADDRESS_PORT_INVALID: 'The port is not a number from 1 to 65535.',
+  ADDRESS_NAME_MISSING: 'The address names no database.',
+  ADDRESS_NAME_INVALID: 'The database name is not valid.',
+  ADDRESS_PATH_INVALID: 'The path does not name a file, or is too long.',
+  ADDRESS_PATH_OUTSIDE: 'The file is outside the data directory and SQLITE_ALLOW_PATHS.',
+  ADDRESS_PARAMETER_UNKNOWN: 'The address has an unknown parameter; it is not used.',
+  ADDRESS_PARAMETER_INVALID: 'A parameter of the address has a value that is not valid; it is not used.',
+  ADDRESS_PARAMETER_DUPLICATE: 'A parameter is given twice; the last one is used.',
+  ADDRESS_PARAMETER_UNUSED: 'A parameter of the address has no effect.',
+  ADDRESS_READ_ONLY: 'The address asks for a database that accepts no writes.',
+  ADDRESS_TLS_INVALID: 'The TLS mode is not valid; the address is not used without it.',
+  ADDRESS_TLS_CONFLICT: 'The address asks for TLS in ways that contradict each other.',
+  ADDRESS_TLS_IMPLIED: 'The TLS mode follows from the certificate authority.',
+  TLS_FILE_UNREADABLE: 'A certificate or key file cannot be read.',
+  TLS_KEY_PAIR_INCOMPLETE: 'The client certificate or its key is missing.',
+  CLIENT_MISSING: 'The package of the database client is not installed.',
+} as const
+
+/** The code of a problem with an address. */
+export type AddressCode = keyof typeof addressProblems
