@@ -1,22 +1,23 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cp, mkdir } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Running, repository, startProcess, waitForPort } from '../support/process.ts'
-import type { Cleanup } from '../support/temp.ts'
+import { type Cleanup, type Files, makeTempDir } from '../support/temp.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
 
-/** What is measured: ours, and the yardstick. */
+/** The contestants of the comparison by hand. */
 export const names = ['by hand', 'holdfast'] as const
 
 /** One of them. */
 export type Name = (typeof names)[number]
 
-/** One of them, running. */
+/** A running server that is measured. */
 export interface Contestant {
-  readonly name: Name
+  readonly name: string
   readonly running: Running
   readonly port: number
 }
@@ -45,18 +46,39 @@ export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0
     const args = url === undefined ? [byHand('by-hand'), 'by-hand.db', port] : [byHand('by-hand-postgresql'), url, port]
     return startProcess(t, { ...cwd, args })
   }
-  const unlimited = { ...JSON.parse(readFileSync(join(repository, 'config/collections/feedback.json'), 'utf8')) }
-  delete unlimited.rateLimit
-  const database = url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }
   return startProcess(t, {
     ...cwd,
     args: [join(repository, 'src/cli/start.js')],
-    files: { 'config/collections/feedback.json': JSON.stringify(unlimited) },
-    env: {
-      ...{ NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), PORT: port, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
-      ...database,
-    },
+    files: unlimited(repository),
+    env: { ...environment(url), PORT: port },
   })
+}
+
+/**
+ * Starts the build of a folder, with that folder's own configuration and packages, and waits until it listens. Both
+ * builds run on the Node of this process, without their launchers: those would choose a Node of their own.
+ */
+export async function enterBuild(t: Cleanup, folder: string, url?: string): Promise<Contestant> {
+  const cwd = await makeTempDir(t, 'bench')
+  await cp(join(folder, 'config'), join(cwd, 'config'), { recursive: true })
+  await mkdir(join(cwd, 'tmp'))
+  const args = [join(folder, 'dist/main.js')]
+  const running = await startProcess(t, { cwd, args, files: unlimited(folder), env: environment(url) })
+  return { name: folder, running, port: await waitForPort(running, 20_000) }
+}
+
+/** The collection without its rate limit. */
+function unlimited(folder: string): Files {
+  const path = 'config/collections/feedback.json'
+  const { rateLimit: _, ...rest } = JSON.parse(readFileSync(join(folder, path), 'utf8'))
+  return { [path]: JSON.stringify(rest) }
+}
+
+function environment(url: string | undefined): Readonly<Record<string, string>> {
+  return {
+    ...{ NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+    ...(url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }),
+  }
 }
 
 /** What `npm start` gives to Node: it decides how much memory is held. */
@@ -99,12 +121,19 @@ export function residentMb(pid: number): number {
   return Number(line?.[1] ?? Number.NaN) / 1024
 }
 
-/** Milliseconds of processor time that a process has used since it began, all of its threads; in steps of 10. */
+/** Milliseconds of processor time that the threads of a process have used, to the microsecond. */
 export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // After the name, which may hold anything: the 12th and the 13th field, in hundredths of a second on Linux.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
+  const tasks = `/proc/${pid}/task`
+  // Not `/proc/<pid>/stat`, which counts in steps of 10 ms: a hundredth of a short measurement.
+  return readdirSync(tasks).reduce((sum, task) => sum + Number.parseInt(readSchedule(join(tasks, task)), 10) / 1e6, 0)
+}
+
+function readSchedule(task: string): string {
+  try {
+    return readFileSync(join(task, 'schedstat'), 'latin1')
+  } catch {
+    return '0' // The thread has just ended.
+  }
 }
 
 /** A port that is free now. */

@@ -25,6 +25,8 @@ export interface LoadResult {
   readonly failures: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Processor time that the load itself took. */
+  readonly cpuMs: number
 }
 
 const options: LoadOptions = JSON.parse(process.argv[2] ?? '{}')
@@ -36,6 +38,7 @@ let failures = 0
 let isOver = false
 
 const startedMs = performance.now()
+const startedCpu = process.cpuUsage()
 for (let at = 0; at < options.connections; at += 1) open()
 setTimeout(finish, options.seconds * 1000)
 
@@ -93,6 +96,7 @@ function finish(): void {
   if (isOver) return
   isOver = true
   const seconds = (performance.now() - startedMs) / 1000
+  const { user, system } = process.cpuUsage(startedCpu)
   for (const socket of sockets) socket.destroy()
   latenciesMs.sort((a, b) => a - b)
   const at = (share: number) => latenciesMs[Math.floor((latenciesMs.length - 1) * share)] ?? Number.NaN
@@ -102,6 +106,7 @@ function finish(): void {
     failures,
     p50Ms: at(0.5),
     p99Ms: at(0.99),
+    cpuMs: (user + system) / 1000,
   }
   process.stdout.write(`${JSON.stringify(result)}\n`)
   process.exit(0)

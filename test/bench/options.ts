@@ -1,42 +1,96 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Cleanup } from '../support/temp.ts'
 
-/** How long and how often is measured. */
+/** The database behind the contestants. */
+export type On = 'sqlite' | 'postgresql'
+
+/** How long, how often and against what is measured. */
 export interface BenchOptions {
+  /** The length of one measurement. */
   readonly seconds: number
   readonly repeat: number
   /** Names of cases; empty: all. */
   readonly only: readonly string[]
   readonly rows: number
-  /** The database behind both. */
-  readonly on: 'sqlite' | 'postgresql'
+  readonly on: On
+  /** The folder whose build is the other contestant; null: the server written by hand. */
+  readonly against: string | null
+  /** The result as one JSON object instead of text. */
+  readonly json: boolean
 }
 
-/** Reads `--seconds 5 --repeat 5 --only get,list --rows 10000 --on postgresql`. */
-export function readOptions(): BenchOptions {
+/** What the build of another folder is made of and stands on. */
+const buildFiles = [
+  'dist/built.json',
+  'dist/main.js',
+  'config/collections/feedback.json',
+  'node_modules/better-sqlite3',
+]
+
+/**
+ * Reads `--seconds 5 --repeat 5 --only get,list --rows 10000 --on postgresql --against ../before --json`.
+ *
+ * @throws {Error} with a sentence for the person who typed it.
+ */
+export function readOptions(args: readonly string[], caseNames: readonly string[]): BenchOptions {
   const { values } = parseArgs({
+    args: [...args],
     options: {
-      seconds: { type: 'string', default: '5' },
-      repeat: { type: 'string', default: '5' },
+      seconds: { type: 'string' },
+      repeat: { type: 'string' },
       rows: { type: 'string', default: '10000' },
       only: { type: 'string', default: '' },
       on: { type: 'string', default: 'sqlite' },
+      against: { type: 'string' },
+      json: { type: 'boolean', default: false },
     },
   })
-  const numbers = { seconds: Number(values.seconds), repeat: Number(values.repeat), rows: Number(values.rows) }
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!(value > 0)) throw new Error(`--${name} takes a number above 0.`)
+  const { on, json } = values
+  if (on !== 'sqlite' && on !== 'postgresql') throw new Error(`--on accepts sqlite or postgresql, not "${on}".`)
+  const only = values.only.split(',').filter((name) => name !== '')
+  const unknown = only.find((name) => !caseNames.includes(name))
+  if (unknown !== undefined) throw new Error(`--only: "${unknown}" is not a case. Use some of ${caseNames.join(', ')}.`)
+  const against = values.against === undefined ? null : readFolder(values.against)
+  if (json && against === null) throw new Error('--json needs --against: the comparison by hand prints text only.')
+  return {
+    seconds: readNumber('seconds', values.seconds ?? (against === null ? '5' : '2')),
+    repeat: readCount('repeat', values.repeat ?? (against === null ? '5' : '10')),
+    rows: readCount('rows', values.rows),
+    ...{ on, json, only, against },
   }
-  const { on } = values
-  if (on !== 'sqlite' && on !== 'postgresql') throw new Error('--on takes sqlite or postgresql.')
-  return { ...numbers, on, only: values.only.split(',').filter((name) => name !== '') }
+}
+
+function readNumber(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} accepts a number above 0, not "${text}".`)
+  return value
+}
+
+/** Reads a whole number above 0. */
+export function readCount(name: string, text: string): number {
+  const value = readNumber(name, text)
+  if (!Number.isInteger(value)) throw new Error(`--${name} accepts a whole number, not "${text}".`)
+  return value
+}
+
+function readFolder(text: string): string {
+  const folder = resolve(text)
+  if (!existsSync(folder)) throw new Error(`--against: there is no folder ${folder}.`)
+  const absent = buildFiles.filter((file) => !existsSync(join(folder, file)))
+  if (absent.length === 0) return folder
+  throw new Error(
+    `--against: ${folder} has no build to run: ${absent.join(', ')} not found. ` +
+      'Name the folder of a working tree, and run "npm ci" and "npm run build" there first.',
+  )
 }
 
 /** Runs `work` with somewhere to hang the cleaning up, which is done whatever happens. */
-export async function withCleanup(work: (t: Cleanup) => Promise<void>): Promise<void> {
+export async function withCleanup<T>(work: (t: Cleanup) => Promise<T>): Promise<T> {
   const cleaning: (() => void | Promise<void>)[] = []
   try {
-    await work({ after: (clean) => void cleaning.push(clean) })
+    return await work({ after: (clean) => void cleaning.push(clean) })
   } finally {
     for (const clean of cleaning) await clean()
   }

@@ -3,15 +3,17 @@
  * yardstick, in turn.
  */
 import { connect } from 'node:net'
+import { parseArgs } from 'node:util'
 import { waitForPort } from '../support/process.ts'
 import { body, freePort, type Name, names, residentMb, start } from './contestant.ts'
-import { readOptions, withCleanup } from './options.ts'
+import { readCount, withCleanup } from './options.ts'
 import { showSpread, spreadOf, table } from './statistics.ts'
 
 const goalMs = 300
 const goalRatio = 2.5
 
-const options = readOptions()
+const { values } = parseArgs({ options: { repeat: { type: 'string', default: '5' } } })
+const repeat = readCount('repeat', values.repeat)
 await withCleanup(async (t) => {
   const folders = new Map<Name, string>()
   const timesMs = new Map<Name, number[]>()
@@ -26,7 +28,7 @@ await withCleanup(async (t) => {
     folders.set(name, running.dir)
   }
   // One round more than is counted: the first of each warms the disk's and Node's own caches.
-  for (let round = 0; round <= options.repeat; round += 1) {
+  for (let round = 0; round <= repeat; round += 1) {
     for (const name of round % 2 === 0 ? names : [...names].reverse()) {
       const port = await freePort()
       const startedMs = performance.now()
@@ -48,7 +50,7 @@ await withCleanup(async (t) => {
     showSpread(spreadOf(idleMb.get(name) ?? []), 0),
   ])
   const isReached = spreadOf(ours).median <= goalMs || ratio.median <= goalRatio
-  console.log(`${options.repeat} starts each, in turn; median (least to most)\n`)
+  console.log(`${repeat} starts each, in turn; median (least to most)\n`)
   console.log(table([['', 'first row, ms', 'memory then, MB'], ...rows]))
   console.log(`\nratio ${showSpread(ratio)}; goal ${goalMs} ms or ${goalRatio}: ${isReached ? 'reached' : 'missed'}`)
 })

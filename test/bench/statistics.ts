@@ -33,3 +33,13 @@ export function table(rows: readonly (readonly string[])[]): string {
     )
     .join('\n')
 }
+
+/** The pairwise ratios of two series of the same length. */
+export function ratiosOf(some: readonly number[] = [], others: readonly number[] = []): readonly number[] {
+  return some.map((value, at) => value / (others[at] ?? Number.NaN))
+}
+
+/** The mean that fits ratios: of 2 and 0.5 it is 1. */
+export function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
+}
