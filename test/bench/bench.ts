@@ -8,6 +8,7 @@
 import { isBuilt } from '../../src/cli/entry.js'
 import { compareBuilds } from './build-comparison.ts'
 import { compareByHand } from './by-hand-comparison.ts'
+import { endLoad } from './contestant.ts'
 import { cases } from './measure.ts'
 import { type BenchOptions, readOptions, withCleanup } from './options.ts'
 
@@ -16,7 +17,10 @@ if (options !== null) {
   // From the sources it starts in three times the time, holds half as much more, and is slower.
   if (!isBuilt()) throw new Error('The sources are newer than the build: "npm run bench" builds first.')
   const { against } = options
-  await withCleanup((t) => (against === null ? compareByHand(t, options) : compareBuilds(t, options, against)))
+  await withCleanup((t) => {
+    t.after(endLoad)
+    return against === null ? compareByHand(t, options) : compareBuilds(t, options, against)
+  })
 }
 
 function read(): BenchOptions | null {

@@ -1,8 +1,8 @@
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { repository } from '../support/process.ts'
 import type { Cleanup } from '../support/temp.ts'
-import { type Contestant, enterBuild } from './contestant.ts'
-import { type Case, cases, measure, type Sample, seed } from './measure.ts'
+import { enterBuild } from './contestant.ts'
+import { type Case, cases, measureInTurn, type Sample, type Seeded, seed } from './measure.ts'
 import { type BenchOptions, withCleanup } from './options.ts'
 import { geometricMean, type Spread, showSpread, spreadOf, table } from './statistics.ts'
 
@@ -63,7 +63,7 @@ export async function compareBuilds(t: Cleanup, options: BenchOptions, against: 
   const results = wanted.map(({ name }, at) =>
     resultOf(
       name,
-      repetitions.map((pairs) => pairs[at] as Pair),
+      repetitions.flatMap((pairs) => pairs[at] ?? []),
     ),
   ) // One pair for each case.
   const ratios = repetitions.map((pairs) => geometricMean(pairs.map(ratioOf)))
@@ -85,20 +85,17 @@ async function repeatOnce(
   wanted: readonly Case[],
   { names, folders, server }: Entries,
 ): Promise<readonly Pair[]> {
-  const running: { name: keyof Pair; contestant: Contestant; rowPaths: readonly string[] }[] = []
+  const contestants: Seeded[] = []
   for (const name of names) {
     const url = server?.url(await server.createDatabase())
-    const contestant = await enterBuild(t, folders[name], url)
-    running.push({ name, contestant, rowPaths: await seed(contestant, options.rows) })
+    contestants.push(await seed(await enterBuild(t, folders[name], url), options.rows))
   }
   const pairs: Pair[] = []
   for (const one of wanted) {
-    for (const { contestant, rowPaths } of running) await measure(one, contestant, rowPaths, warmUpSeconds)
-    const samples = new Map<keyof Pair, Sample>()
-    for (const { name, contestant, rowPaths } of running) {
-      samples.set(name, await measure(one, contestant, rowPaths, options.seconds))
-    }
-    pairs.push(Object.fromEntries(samples) as unknown as Pair) // Both names were just set.
+    await measureInTurn(one, contestants, warmUpSeconds)
+    const samples = await measureInTurn(one, contestants, options.seconds)
+    const [own, against] = [samples[names.indexOf('own')], samples[names.indexOf('against')]]
+    if (own !== undefined && against !== undefined) pairs.push({ own, against })
   }
   return pairs
 }

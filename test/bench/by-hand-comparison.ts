@@ -1,7 +1,7 @@
 import { startPostgres } from '../support/postgres.ts'
 import type { Cleanup } from '../support/temp.ts'
 import { type Contestant, enter, load, names, residentMb } from './contestant.ts'
-import { type Case, cases, measure, type Sample, seed } from './measure.ts'
+import { type Case, cases, measureInTurn, type Sample, type Seeded, seed } from './measure.ts'
 import type { BenchOptions } from './options.ts'
 import { ratiosOf, showSpread, spreadOf, table } from './statistics.ts'
 
@@ -9,19 +9,19 @@ import { ratiosOf, showSpread, spreadOf, table } from './statistics.ts'
 export async function compareByHand(t: Cleanup, options: BenchOptions): Promise<void> {
   const addresses = await makeDatabases(t, options)
   const contestants = await Promise.all(names.map((name, at) => enter(t, name, addresses[at])))
-  const rowPaths = new Map<string, readonly string[]>()
+  const seeded: Seeded[] = []
   const idleMb = new Map<string, number>()
   for (const one of contestants) {
     await fetch(`http://127.0.0.1:${one.port}/api/feedback`)
     idleMb.set(one.name, residentMb(one.running.pid))
-    rowPaths.set(one.name, await seed(one, options.rows))
+    seeded.push(await seed(one, options.rows))
   }
 
   const rows = [['case', 'by hand, requests/s', 'holdfast, requests/s', 'ratio', 'goal', '']]
   const works = [['processor time per request', 'by hand, µs', 'holdfast, µs', 'ratio']]
   for (const one of cases.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
-    const [byHand = [], ours = []] = await measureInTurn(one, contestants, rowPaths, options)
-    const speeds = [byHand, ours].map((samples) => samples.map(({ perSecond }) => perSecond))
+    const samples = await repeat(one, seeded, options)
+    const speeds = samples.map((all) => all.map(({ perSecond }) => perSecond))
     const ratio = spreadOf(ratiosOf(speeds[1], speeds[0]))
     const goal = one.goals[options.on]
     const verdict = ratio.median >= goal ? 'reached' : 'missed'
@@ -32,7 +32,7 @@ export async function compareByHand(t: Cleanup, options: BenchOptions): Promise<
       String(goal),
       verdict,
     ])
-    const times = [byHand, ours].map((samples) => samples.map(({ cpuUs }) => cpuUs))
+    const times = samples.map((all) => all.map(({ cpuUs }) => cpuUs))
     const saved = spreadOf(ratiosOf(times[0], times[1]))
     works.push([one.name, ...times.map((all) => showSpread(spreadOf(all), 0)), showSpread(saved)])
   }
@@ -57,21 +57,17 @@ async function makeDatabases(t: Cleanup, { on }: BenchOptions): Promise<readonly
   return databases.map((name) => ({ url: server.url(name) }))
 }
 
-/** The samples of each contestant; who begins changes with each round. */
-async function measureInTurn(
+/** The samples of each contestant. */
+async function repeat(
   one: Case,
-  contestants: readonly Contestant[],
-  rowPaths: ReadonlyMap<string, readonly string[]>,
+  contestants: readonly Seeded[],
   options: BenchOptions,
 ): Promise<readonly (readonly Sample[])[]> {
-  const samples = new Map<Contestant, Sample[]>(contestants.map((contestant) => [contestant, []]))
+  const rounds: (readonly Sample[])[] = []
   for (let round = 0; round < options.repeat; round += 1) {
-    for (const contestant of round % 2 === 0 ? contestants : [...contestants].reverse()) {
-      const sample = await measure(one, contestant, rowPaths.get(contestant.name) ?? [], options.seconds)
-      samples.get(contestant)?.push(sample)
-    }
+    rounds.push(await measureInTurn(one, contestants, options.seconds))
   }
-  return [...samples.values()]
+  return contestants.map((_, at) => rounds.flatMap((samples) => samples[at] ?? []))
 }
 
 async function measureHealth(contestants: readonly Contestant[], options: BenchOptions): Promise<string[][]> {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
@@ -102,17 +102,24 @@ export async function enter(t: Cleanup, name: Name, place: Place = {}): Promise<
   return { name, running, port: await waitForPort(running, 20_000) }
 }
 
-/** Runs the load in a process of its own. */
+let generator: ChildProcess | null = null
+
+/** Runs the load in a process of its own, the same one each time: its first thousand requests would be slow otherwise. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const child = spawn(process.execPath, [join(repository, 'test/bench/load.ts'), JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  generator ??= fork(join(repository, 'test/bench/load.ts'))
+  const child = generator
+  const answer = new Promise<LoadResult>((resolve, reject) => {
+    child.once('message', (result) => resolve(result as LoadResult)) // load.ts sends nothing else.
+    child.once('exit', (code) => reject(new Error(`The load generator ended with ${code}.`)))
   })
-  let printed = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    printed += text
-  })
-  await once(child, 'close')
-  return JSON.parse(printed)
+  child.send(options)
+  return await answer.finally(() => child.removeAllListeners())
+}
+
+/** Ends what `load` keeps. */
+export function endLoad(): void {
+  generator?.disconnect()
+  generator = null
 }
 
 /** Megabytes of memory that a process holds. */

@@ -1,6 +1,6 @@
 /**
- * The load: a process of its own that keeps some connections busy with one request each (no pipelining) and counts.
- * `node load.ts '<JSON of LoadOptions>'` prints one line, the JSON of `LoadResult`.
+ * The load generator: a process of its own that keeps some connections busy with one request each (no pipelining) and counts.
+ * For each `LoadOptions` that its parent sends it answers with a `LoadResult`.
  */
 import { connect, type Socket } from 'node:net'
 
@@ -9,10 +9,10 @@ export interface LoadOptions {
   readonly port: number
   readonly connections: number
   readonly seconds: number
-  /** Stops after this many answers, when that comes first. */
+  /** Ends after this many answers, when that comes first. */
   readonly count?: number
   readonly method: 'GET' | 'POST'
-  /** Taken in turn. */
+  /** Requested in turn. */
   readonly paths: readonly string[]
   readonly body?: string
 }
@@ -29,55 +29,108 @@ export interface LoadResult {
   readonly cpuMs: number
 }
 
-const options: LoadOptions = JSON.parse(process.argv[2] ?? '{}')
-const requests = options.paths.map((path) => Buffer.from(write(path)))
-const latenciesMs: number[] = []
-const sockets: Socket[] = []
-let sent = 0
-let failures = 0
-let isOver = false
+/** How long the last answers are waited for: no request of one run may cost the service time in the next. */
+const drainMs = 10_000
 
-const startedMs = performance.now()
-const startedCpu = process.cpuUsage()
-for (let at = 0; at < options.connections; at += 1) open()
-setTimeout(finish, options.seconds * 1000)
+process.on('message', (options: LoadOptions) => {
+  new Run(options).result.then((result) => process.send?.(result))
+})
+process.on('disconnect', () => process.exit(0))
 
-function write(path: string): string {
-  const head = `${options.method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
-  if (options.body === undefined) return `${head}\r\n`
-  return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(options.body)}\r\n\r\n${options.body}`
+class Run {
+  readonly result: Promise<LoadResult>
+  readonly #options: LoadOptions
+  readonly #requests: readonly Buffer[]
+  readonly #latenciesMs: number[] = []
+  readonly #sockets: Socket[] = []
+  readonly #startedMs = performance.now()
+  readonly #startedCpu = process.cpuUsage()
+  #end: (result: LoadResult) => void = () => undefined
+  #sent = 0
+  #waiting = 0
+  #failures = 0
+  #isOver = false
+  #hasEnded = false
+
+  constructor(options: LoadOptions) {
+    this.#options = options
+    this.#requests = options.paths.map((path) => Buffer.from(write(options, path)))
+    this.result = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    for (let at = 0; at < options.connections; at += 1) this.#open()
+    setTimeout(() => this.#stop(), options.seconds * 1000)
+  }
+
+  #open(): void {
+    const socket = connect({ port: this.#options.port, host: '127.0.0.1', noDelay: true })
+    let pending = ''
+    let askedMs: number | null = null
+    const ask = () => {
+      const next = this.#requests[this.#sent % this.#requests.length]
+      if (this.#isOver || next === undefined || this.#sent === this.#options.count) return
+      this.#sent += 1
+      this.#waiting += 1
+      askedMs = performance.now()
+      socket.write(next)
+    }
+    const settle = () => {
+      this.#waiting -= 1
+      askedMs = null
+      if (this.#latenciesMs.length === this.#options.count) this.#isOver = true
+      if (this.#isOver && this.#waiting === 0) this.#finish()
+    }
+    socket.on('connect', ask)
+    // Latin-1: one character for each byte, so that lengths are those of the header.
+    socket.setEncoding('latin1').on('data', (part) => {
+      pending += part
+      const end = endOfAnswer(pending)
+      if (end === null || askedMs === null) return
+      this.#latenciesMs.push(performance.now() - askedMs)
+      if (pending.charCodeAt(9) !== 50) this.#failures += 1 // "HTTP/1.1 2.."
+      pending = pending.slice(end)
+      settle()
+      ask()
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      if (this.#hasEnded) return
+      this.#failures += 1
+      if (askedMs !== null) settle()
+      if (!this.#isOver && this.#failures < 100) this.#open()
+    })
+    this.#sockets.push(socket)
+  }
+
+  #stop(): void {
+    this.#isOver = true
+    if (this.#waiting === 0) this.#finish()
+    else setTimeout(() => this.#finish(), drainMs).unref()
+  }
+
+  #finish(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    const seconds = (performance.now() - this.#startedMs) / 1000
+    const { user, system } = process.cpuUsage(this.#startedCpu)
+    for (const socket of this.#sockets) socket.destroy()
+    const sorted = this.#latenciesMs.sort((a, b) => a - b)
+    const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+    this.#end({
+      requests: sorted.length,
+      perSecond: sorted.length / seconds,
+      failures: this.#failures + this.#waiting,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      cpuMs: (user + system) / 1000,
+    })
+  }
 }
 
-function open(): void {
-  const socket = connect({ port: options.port, host: '127.0.0.1', noDelay: true })
-  let pending = ''
-  let askedMs = 0
-  const ask = () => {
-    if (isOver) return
-    const next = requests[sent % requests.length]
-    sent += 1
-    askedMs = performance.now()
-    if (next) socket.write(next)
-  }
-  socket.on('connect', ask)
-  // Latin-1: one character a byte, so that lengths are those of the header.
-  socket.setEncoding('latin1').on('data', (part) => {
-    pending += part
-    const end = endOfAnswer(pending)
-    if (end === null || isOver) return
-    latenciesMs.push(performance.now() - askedMs)
-    if (pending.charCodeAt(9) !== 50) failures += 1 // "HTTP/1.1 2.."
-    pending = pending.slice(end)
-    if (options.count !== undefined && latenciesMs.length >= options.count) finish()
-    else ask()
-  })
-  socket.on('error', () => {
-    if (!isOver) failures += 1
-  })
-  socket.on('close', () => {
-    if (!isOver && failures < 100) open()
-  })
-  sockets.push(socket)
+function write({ method, body }: LoadOptions, path: string): string {
+  const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
+  if (body === undefined) return `${head}\r\n`
+  return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 function endOfAnswer(text: string): number | null {
@@ -90,24 +143,4 @@ function endOfAnswer(text: string): number | null {
   }
   const chunksEnd = text.indexOf('0\r\n\r\n', head + 4)
   return chunksEnd < 0 ? null : chunksEnd + 5
-}
-
-function finish(): void {
-  if (isOver) return
-  isOver = true
-  const seconds = (performance.now() - startedMs) / 1000
-  const { user, system } = process.cpuUsage(startedCpu)
-  for (const socket of sockets) socket.destroy()
-  latenciesMs.sort((a, b) => a - b)
-  const at = (share: number) => latenciesMs[Math.floor((latenciesMs.length - 1) * share)] ?? Number.NaN
-  const result: LoadResult = {
-    requests: latenciesMs.length,
-    perSecond: latenciesMs.length / seconds,
-    failures,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    cpuMs: (user + system) / 1000,
-  }
-  process.stdout.write(`${JSON.stringify(result)}\n`)
-  process.exit(0)
 }
