@@ -32,6 +32,12 @@ export interface LoadResult {
 /** How long the last answers are waited for: no request of one run may cost the service time in the next. */
 const drainMs = 10_000
 
+/** Connections that wait for the next run, by port: to open them anew in each slice would cost more than some requests. */
+const idle = new Map<number, { readonly socket: Socket; readonly sinceMs: number }[]>()
+
+/** How long they are used again: servers close idle connections after 5 s. */
+const idleMaxMs = 2_000
+
 process.on('message', (options: LoadOptions) => {
   new Run(options).result.then((result) => process.send?.(result))
 })
@@ -63,7 +69,9 @@ class Run {
   }
 
   #open(): void {
-    const socket = connect({ port: this.#options.port, host: '127.0.0.1', noDelay: true })
+    const { port } = this.#options
+    const kept = takeIdle(port)
+    const socket = kept ?? connect({ port, host: '127.0.0.1', noDelay: true }).setEncoding('latin1')
     let pending = ''
     let askedMs: number | null = null
     const ask = () => {
@@ -80,9 +88,10 @@ class Run {
       if (this.#latenciesMs.length === this.#options.count) this.#isOver = true
       if (this.#isOver && this.#waiting === 0) this.#finish()
     }
-    socket.on('connect', ask)
+    if (kept) ask()
+    else socket.on('connect', ask)
     // Latin-1: one character for each byte, so that lengths are those of the header.
-    socket.setEncoding('latin1').on('data', (part) => {
+    socket.on('data', (part: string) => {
       pending += part
       const end = endOfAnswer(pending)
       if (end === null || askedMs === null) return
@@ -113,7 +122,7 @@ class Run {
     this.#hasEnded = true
     const seconds = (performance.now() - this.#startedMs) / 1000
     const { user, system } = process.cpuUsage(this.#startedCpu)
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets) keepIdle(socket, this.#options.port)
     const sorted = this.#latenciesMs.sort((a, b) => a - b)
     const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
     this.#end({
@@ -125,6 +134,28 @@ class Run {
       cpuMs: (user + system) / 1000,
     })
   }
+}
+
+function takeIdle(port: number): Socket | null {
+  const { socket, sinceMs } = idle.get(port)?.pop() ?? {}
+  if (socket === undefined || sinceMs === undefined) return null
+  if (!socket.destroyed && performance.now() - sinceMs < idleMaxMs) return forget(socket)
+  socket.destroy()
+  return takeIdle(port)
+}
+
+function keepIdle(socket: Socket, port: number): void {
+  forget(socket).on('error', () => undefined)
+  if (socket.destroyed) return
+  const others = idle.get(port) ?? []
+  idle.set(port, others)
+  others.push({ socket, sinceMs: performance.now() })
+}
+
+/** Removes what a run listens to; the socket's own listeners stay. */
+function forget(socket: Socket): Socket {
+  for (const event of ['connect', 'data', 'error', 'close']) socket.removeAllListeners(event)
+  return socket
 }
 
 function write({ method, body }: LoadOptions, path: string): string {
