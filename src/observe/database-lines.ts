@@ -1,4 +1,4 @@
-import { barSentence } from '../database/machine/write-block.ts'
+import { writeBlockSentence } from '../database/machine/write-block.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { Fault } from '../driver/kit/fault.ts'
 import { defectLine, type Line, type LineLevel, line, repeatable } from './line.ts'
@@ -31,12 +31,12 @@ export function databaseLine(seen: DatabaseObservation): Line | null {
     }
     case 'store.closed':
       return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })
-    case 'store.doubted':
-      return doubtedLine(seen)
+    case 'store.checked':
+      return checkedLine(seen)
     case 'fallback.writes':
-      return seen.bar === null
-        ? line('info', 'The fallback takes writes again while the primary is away.', { bar: null })
-        : line('warn', barSentence(seen.bar), { bar: seen.bar })
+      return seen.block === null
+        ? line('info', 'The fallback takes writes again while the primary is away.', { block: null })
+        : line('warn', writeBlockSentence(seen.block), { block: seen.block })
     case 'work.rerun': {
       const { attempt, tries, fault } = seen
       return repeatable('warn', `rerun ${fault.code}`, `Work is run again: ${fault.summary}`, {
@@ -95,11 +95,11 @@ function changedLevel(to: Of<'connection.changed'>['to'], fault: Fault | null): 
   return fault === null ? 'info' : 'warn'
 }
 
-function doubtedLine({ label, why, verdict, fault }: Of<'store.doubted'>): Line {
+function checkedLine({ label, why, verdict, fault }: Of<'store.checked'>): Line {
   const reason = why === 'slow' ? 'a statement was slow' : (fault?.summary ?? 'a fault')
   const message = `${label} was doubted (${reason}): ${verdict === 'lost' ? 'it is lost' : 'it answers'}.`
   const fields = { label, why, verdict, ...(fault === null ? {} : faultFields(fault)) }
-  return repeatable('warn', `doubted ${label} ${why} ${verdict}`, message, fields)
+  return repeatable('warn', `checked ${label} ${why} ${verdict}`, message, fields)
 }
 
 function faultFields(fault: Fault): Readonly<Record<string, unknown>> {

@@ -12,7 +12,7 @@ export function lineOf(seen: Observation, requests: boolean): Line | null {
     case 'store.opened':
     case 'store.advised':
     case 'store.closed':
-    case 'store.doubted':
+    case 'store.checked':
     case 'fallback.writes':
     case 'work.rerun':
     case 'work.failed':

@@ -12,7 +12,7 @@ import type { Store } from '../database/store/store.ts'
 import { Gate } from '../database/supervisor/gate.ts'
 import { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Outcome, Session } from '../database/work/session.ts'
-import { createWork, type TransactionOptions, type Work } from '../database/work/work.ts'
+import { type TransactionOptions, WorkRunner } from '../database/work/work.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import { DatabaseSessionFactory } from '../http/data/session-factory.ts'
 import type { App } from '../http/server/app.ts'
@@ -58,7 +58,7 @@ export class Service implements Holdfast {
   readonly #tables = new Tables()
   readonly #left = new RowsLeft()
   readonly #supervisor: Supervisor
-  readonly #work: Work
+  readonly #work: WorkRunner
   readonly #sessions: DatabaseSessionFactory
   readonly #view: StatusSource
   readonly #metrics: Metrics
@@ -78,7 +78,7 @@ export class Service implements Holdfast {
     this.#process = process_
     this.#cwd = process_?.cwd ?? process.cwd()
     const observe = (seen: Observation): void => this.#observe(seen)
-    const run: Work['run'] = (work, how, look) => this.#work.run(work, how, look)
+    const run: WorkRunner['run'] = (work, how, findCommitted) => this.#work.run(work, how, findCommitted)
     this.#parts = {
       rows: { run, tables: this.#tables, left: this.#left, now: () => performance.now() },
       entities: options.entities ?? [],
@@ -89,7 +89,7 @@ export class Service implements Holdfast {
     this.#started = settings
     this.#token = process_?.token ?? givenToken(settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
-    this.#work = createWork(this.#supervisor, observe)
+    this.#work = new WorkRunner(this.#supervisor, observe)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
     this.#view = createStatusView({
       snapshot: () => this.#snapshot,

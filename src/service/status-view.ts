@@ -5,7 +5,7 @@ import type { Tables } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import { heldStores } from '../database/machine/state.ts'
 import type { Durability } from '../database/store/store.ts'
-import { contextOf } from '../database/supervisor/connection-status.ts'
+import { connectionStatusOf } from '../database/supervisor/connection-status.ts'
 import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import { durabilityOf } from '../database/work/durability.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
@@ -35,7 +35,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     version,
     startedAt: new Date(),
     // The supervisor resolves when it is first asked; what is declared is known before.
-    database: () => ({ ...contextOf(supervisor), declared: snapshot().found.config.declared }),
+    database: () => ({ ...connectionStatusOf(supervisor), declared: snapshot().found.config.declared }),
     left: () => parts.left.known,
     lacking: () => lackingNow(parts),
     durability: () => durabilityNow(supervisor),
@@ -50,8 +50,8 @@ export function createStatusView(parts: ViewParts): StatusSource {
 }
 
 /** What a write would be answered with now; null when nothing serves, or it takes no writes. */
-function durabilityNow({ current, writeBar }: Supervisor): Durability | null {
-  if (current === null || (current.shown === 'fallback' && writeBar !== null)) return null
+function durabilityNow({ current, writeBlock }: Supervisor): Durability | null {
+  if (current === null || (current.shown === 'fallback' && writeBlock !== null)) return null
   return durabilityOf(current.store, current.shown)
 }
 

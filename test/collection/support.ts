@@ -13,7 +13,7 @@ import type { Store } from '../../src/database/store/store.ts'
 import { Gate } from '../../src/database/supervisor/gate.ts'
 import { emptySteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
-import { createWork, type Work } from '../../src/database/work/work.ts'
+import { WorkRunner } from '../../src/database/work/work.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
@@ -49,7 +49,7 @@ export const everything: Collection = {
 /** The data side of a service on a real SQLite file. */
 export interface House {
   readonly settings: Settings
-  readonly work: Work
+  readonly work: WorkRunner
   readonly tables: Tables
   readonly reports: TableReport[]
   /** The store that serves; opened when nobody has asked yet. */
@@ -92,7 +92,7 @@ export function openHouse(
       },
     },
   })
-  const work = createWork(supervisor, () => {})
+  const work = new WorkRunner(supervisor, () => {})
   cleanLater(t, async () => {
     work.close()
     await supervisor.close(1_000)

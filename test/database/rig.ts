@@ -7,7 +7,7 @@ import { Gate } from '../../src/database/supervisor/gate.ts'
 import type { DatabaseObservation } from '../../src/database/supervisor/observation.ts'
 import { emptySteps, type StoreSteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
-import { createWork, type Work } from '../../src/database/work/work.ts'
+import { WorkRunner } from '../../src/database/work/work.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { configOf, ScriptedDatabase } from '../support/scripted-driver.ts'
 
@@ -31,7 +31,7 @@ export interface Rig {
   readonly fallback: ScriptedDatabase
   readonly gate: Gate
   readonly supervisor: Supervisor
-  readonly work: Work
+  readonly work: WorkRunner
   readonly seen: DatabaseObservation[]
   /** Replaces what `resolve` gives. */
   config: DatabaseConfig
@@ -77,7 +77,7 @@ export function rigOf(options: RigOptions = {}): Rig {
     clock,
     random: () => 0.5,
   })
-  const work = createWork(supervisor, (observation) => seen.push(observation))
+  const work = new WorkRunner(supervisor, (observation) => seen.push(observation))
   const config = options.declared === false ? configOf(null, fallback) : configOf(primary, fallback)
   const rig: Rig = { clock, primary, fallback, gate, supervisor, work, seen, config, resolved: 0, secretsMark: '' }
   return rig

@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { Durability } from '../../src/database/store/store.ts'
-import type { DatabaseSessionContext, ShownFault } from '../../src/database/supervisor/connection-status.ts'
+import type { DatabaseSessionContext, FaultStatus } from '../../src/database/supervisor/connection-status.ts'
 import type { CollectionLine, StatusSource } from '../../src/http/status/status-source.ts'
 
 export const adminToken = 'an admin token for tests'
@@ -27,12 +27,12 @@ export const localDatabase: DatabaseSessionContext = {
   declared: false,
   usable: true,
   hasFallback: true,
-  writeBar: null,
+  writeBlock: null,
   transitions: [],
 }
 
 /** The fault of a primary whose sentence names what only the admin may see. */
-export const refusedFault: ShownFault = {
+export const refusedFault: FaultStatus = {
   kind: 'unreachable',
   code: 'ECONNREFUSED',
   summary: 'db7.internal:5432 refused the connection for user carol.',

@@ -77,7 +77,7 @@ test('whatever is asked for, the number of series is bounded', async (t) => {
   const metrics = createCounted(t)
   for (let at = 0; at < 12_000; at++) {
     metrics.observe({ ...everyObservation['request.answered'], route: `/r/${at}`, path: `/r/${at}` })
-    metrics.observe({ ...everyObservation['store.doubted'], label: `l${at}` })
+    metrics.observe({ ...everyObservation['store.checked'], label: `l${at}` })
   }
   const { text } = await metrics.render()
   assert.ok(text.split('\n').filter((line) => line.includes('_count{')).length <= 101)

@@ -81,7 +81,7 @@ test('required ends with one sentence when the primary is not reached, though th
   const env = { DATABASE_BOOT: 'required', DATABASE_URL: unreachable, FALLBACK_TIMEOUT: '1', MAX_RETRIES_PRIMARY: '0' }
   const { code, stderr } = await runProcess(t, { env, files: blocked })
   assert.equal(code, 1)
-  assert.match(stderr, /^DATABASE_BOOT=required, and the primary was not reached\. [^\n]+\n$/)
+  assert.match(stderr, /^DATABASE_BOOT=required, but the primary was not reached\. [^\n]+\n$/)
 })
 
 test('a declared primary and a file of ours: opened in the background; without such a file, not', async (t) => {

@@ -17,7 +17,7 @@ interface Problem {
 
 interface Status {
   readonly health: { readonly status: string }
-  readonly database: { readonly state: string; readonly writeBar: string | null; readonly durability: string | null }
+  readonly database: { readonly state: string; readonly writeBlock: string | null; readonly durability: string | null }
   readonly problems: readonly Problem[]
 }
 
@@ -104,15 +104,15 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const first = await start(t, url)
     assert.equal((await write(first)).status, 503, 'its table cannot be made')
     const seen = await status(first)
-    assert.deepEqual([seen.database.state, seen.database.writeBar], ['PRIMARY_CONNECTED', 'tables-absent'])
+    assert.deepEqual([seen.database.state, seen.database.writeBlock], ['PRIMARY_CONNECTED', 'tables-absent'])
     const why = seen.problems.find(({ code }) => code === 'TABLE_MISSING')?.message ?? ''
     assert.match(why, /is not there, and the database refuses to make it: The role may not do that\.$/)
     assert.equal((await health(first)).status, 'warn')
     const refused = (await health(first)).checks['collection:tables']?.[0].output
     assert.equal(refused, 'COLLECTION_UNAVAILABLE feedback notes')
-    assert.match((await health(first)).checks['fallback:rows']?.[0].output ?? '', /takes no writes/)
-    assert.match(await (await first.fetch('/', { headers: { accept: 'text/html' } })).text(), /id="write-bar"/)
-    assert.match(first.output(), /The fallback takes no writes/)
+    assert.match((await health(first)).checks['fallback:rows']?.[0].output ?? '', /accepts no writes/)
+    assert.match(await (await first.fetch('/', { headers: { accept: 'text/html' } })).text(), /id="write-block"/)
+    assert.match(first.output(), /The fallback accepts no writes/)
     const tables = await server.query("select 1 from pg_tables where schemaname = 'public'", database)
     assert.deepEqual(tables, [], 'nothing was made')
 
@@ -134,7 +134,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const lacking = await status(service)
     await obey(suggestionOf(lacking, 'POSTGRESQL_TABLES'), database)
     await obey(suggestionOf(lacking, 'TABLE_MISSING', '"feedback"'), database)
-    await until(async () => (await status(service)).database.writeBar === null, {
+    await until(async () => (await status(service)).database.writeBlock === null, {
       withinMs: 20_000,
       what: 'the grants',
     })
@@ -169,7 +169,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     assert.match(body.detail, /may not be made/)
     assert.equal((await service.fetch('/api/notes')).status, 200, 'the other one serves')
     const seen = await status(service)
-    assert.deepEqual([seen.database.state, seen.database.writeBar], ['PRIMARY_CONNECTED', 'tables-absent'])
+    assert.deepEqual([seen.database.state, seen.database.writeBlock], ['PRIMARY_CONNECTED', 'tables-absent'])
     assert.match(suggestionOf(seen, 'TABLE_MISSING', '"feedback"'), /create table/)
     assert.match(suggestionOf(seen, 'POSTGRESQL_TABLES'), /create table if not exists holdfast_attempt/)
     const tables = await server.query("select tablename from pg_tables where schemaname = 'public'", database)
@@ -192,7 +192,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const written = await write(service)
     assert.deepEqual([written.status, written.headers.get('holdfast-durability')], [201, 'primary'])
     const seen = await status(service)
-    assert.deepEqual([seen.database.writeBar, seen.health.status], ['format-newer', 'warn'])
+    assert.deepEqual([seen.database.writeBlock, seen.health.status], ['format-newer', 'warn'])
     suggestionOf(seen, 'FORMAT_NEWER')
     await server.kill()
     await reach(service, fallback)

@@ -1,10 +1,10 @@
 import { type State, servingStore } from './state.ts'
 
 /**
- * What must be running while the state is what it is. The supervisor compares the demands of the old state with those of
+ * What must be running while the state is what it is. The supervisor compares the effects of the old state with those of
  * the new one by `id`: what is new is started, what is gone is aborted. So no operation outlives the state that wanted it.
  */
-export type Demand<S> =
+export type Effect<S> =
   | { readonly run: 'open-primary'; readonly id: number; readonly until: number }
   | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
   /** A timer; its end is the event `due`. */
@@ -19,39 +19,39 @@ export type Demand<S> =
    */
   | { readonly run: 'switch'; readonly id: number; readonly from: S; readonly to: S }
 
-/** The demands of a state. Pure; the order is of no meaning. */
-export function demandsOf<S>(state: State<S>): readonly Demand<S>[] {
-  const demands: Demand<S>[] = []
+/** The effects of a state. Pure; the order is of no meaning. */
+export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
+  const effects: Effect<S>[] = []
   if ('standby' in state) {
     const { standby } = state
-    if (standby.status === 'opening') demands.push({ run: 'open-fallback', id: standby.id, until: standby.until })
-    if (standby.status === 'failed') demands.push({ run: 'wait', id: standby.id, until: standby.retryAt })
+    if (standby.status === 'opening') effects.push({ run: 'open-fallback', id: standby.id, until: standby.until })
+    if (standby.status === 'failed') effects.push({ run: 'wait', id: standby.id, until: standby.retryAt })
   }
   switch (state.name) {
     case 'CONNECTING_PRIMARY': {
       const { step, deadline } = state
-      demands.push({ run: 'wait', id: state.deadlineId, until: deadline })
-      if (step.at === 'opening') demands.push({ run: 'open-primary', id: step.id, until: deadline })
-      if (step.at === 'waiting') demands.push({ run: 'wait', id: step.id, until: step.until })
+      effects.push({ run: 'wait', id: state.deadlineId, until: deadline })
+      if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id, until: deadline })
+      if (step.at === 'waiting') effects.push({ run: 'wait', id: step.id, until: step.until })
       break
     }
     case 'CONNECTING_FALLBACK':
       // Already open: it serves with the next tick, through the same door as any other timer.
-      if (state.standby.status === 'open') demands.push({ run: 'wait', id: state.lastId, until: state.since })
+      if (state.standby.status === 'open') effects.push({ run: 'wait', id: state.lastId, until: state.since })
       break
     case 'CONNECTION_ERROR':
-      demands.push({ run: 'wait', id: state.retry.id, until: state.retry.at })
+      effects.push({ run: 'wait', id: state.retry.id, until: state.retry.at })
       break
     case 'FALLBACK_CONNECTED':
-      demands.push(...recoveryDemands(state))
+      effects.push(...recoveryEffects(state))
       break
     default:
       break
   }
-  return demands
+  return effects
 }
 
-function recoveryDemands<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): readonly Demand<S>[] {
+function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): readonly Effect<S>[] {
   const { recovery } = state
   const from = servingStore(state)?.store
   if (from === undefined) return []

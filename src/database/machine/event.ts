@@ -15,9 +15,9 @@ export interface Moment {
 /** What happened. */
 export type Happening<S> =
   /** A request, or the boot policy, needs a store. */
-  | { readonly type: 'asked' }
+  | { readonly type: 'requested' }
   /** A timer that the state named has run out. */
-  | { readonly type: 'due'; readonly id: number }
+  | { readonly type: 'timer.due'; readonly id: number }
   /** Open, ours, writable, prepared. */
   | { readonly type: 'primary.opened'; readonly id: number; readonly store: S }
   | { readonly type: 'primary.failed'; readonly id: number; readonly fault: Fault }

@@ -1,6 +1,6 @@
 import type { Moment } from './event.ts'
 import { times } from './policy.ts'
-import type { FallbackConnected, PrimaryConnected, Stay } from './state.ts'
+import type { FallbackConnected, FlapDamping, PrimaryConnected } from './state.ts'
 
 /** A store that is lost as soon as it serves counts as a failure, so that it is not opened in a loop. */
 export function failuresAfter<S>(state: PrimaryConnected<S> | FallbackConnected<S>, event: Moment): number {
@@ -8,11 +8,14 @@ export function failuresAfter<S>(state: PrimaryConnected<S> | FallbackConnected<
 }
 
 /** How long the fallback is kept at least: 0, or 5 s doubling to 30 s when a return did not hold for a minute. */
-export function nextStay<S>(state: PrimaryConnected<S>, at: number): { readonly stay: Stay; readonly stayMs: number } {
-  const { returnedAt, lastMs } = state.stay
+export function nextStay<S>(
+  state: PrimaryConnected<S>,
+  at: number,
+): { readonly damping: FlapDamping; readonly stayMs: number } {
+  const { returnedAt, lastMs } = state.damping
   const servedMs = at - (returnedAt ?? state.since)
   const isFlapping = returnedAt !== null && servedMs < times.flapWindowMs
-  const rememberedMs = servedMs >= times.forgetStaysMs ? 0 : lastMs
+  const rememberedMs = servedMs >= times.forgetFlapsMs ? 0 : lastMs
   const stayMs = isFlapping ? Math.min(times.longestStayMs, Math.max(times.firstStayMs, rememberedMs * 2)) : 0
-  return { stay: { returnedAt: null, lastMs: isFlapping ? stayMs : rememberedMs }, stayMs }
+  return { damping: { returnedAt: null, lastMs: isFlapping ? stayMs : rememberedMs }, stayMs }
 }

@@ -1,12 +1,12 @@
 import type { FaultCondition } from '../../config/settings.ts'
 import type { Fault } from '../../driver/kit/fault.ts'
-import { UnusableDeclaration } from './fault-of.ts'
+import { openingKind, UnusableDeclaration } from './faults.ts'
 
-/** What the settings decide about the life of a connection. Milliseconds throughout. */
+/** What the settings decide about the life of a connection. All times are in milliseconds. */
 export interface Policy {
-  /** A primary was declared, usable or not. */
+  /** A primary is declared, whether usable or not. */
   readonly declared: boolean
-  /** The fallback may serve for the primary. False when it is switched off, or is the primary itself. */
+  /** The fallback may serve for the primary. False when it is disabled, or is the same database as the primary. */
   readonly fallback: boolean
   readonly conditions: ReadonlySet<FaultCondition>
   /** How long the primary is tried before the fallback serves. */
@@ -14,56 +14,50 @@ export interface Policy {
   /** 1 + retries. */
   readonly attempts: number
   readonly retryDelayMs: number
-  /** One connection attempt. */
+  /** The limit of one connection attempt. */
   readonly connectMs: number
 }
 
-/** Fixed times of the machine; DESIGN gives them, no setting changes them. */
-export const times: {
-  readonly backoffBaseMs: number
-  readonly backoffCapMs: number
-  readonly slowBackoffCapMs: number
-  readonly proofGapMs: number
-  readonly switchHoldMs: number
-  readonly flapWindowMs: number
-  readonly forgetStaysMs: number
-  readonly firstStayMs: number
-  readonly longestStayMs: number
-  readonly shortLifeMs: number
-  readonly standbyRetryMs: number
-  readonly lateCloseMs: number
-  readonly lookMs: number
-  readonly impatientMs: number
-} = {
+/** Fixed times, in milliseconds; no setting changes them. */
+export const times = {
   backoffBaseMs: 100,
-  /** A return within 2 s of the server's answering needs the probes at most 1 s apart. */
+  /** A return within 2 s of the server's first answer needs probes at most 1 s apart. */
   backoffCapMs: 1_000,
-  /** A wrong password is tried slower, so that nobody is locked out, but never given up: a rotated secret heals it. */
+  /** A wrong password is retried more slowly, so that the account is not locked, but never given up: it may be rotated. */
   slowBackoffCapMs: 30_000,
+  /** Between the two committed writes that prove a primary. */
   proofGapMs: 200,
+  /** How long a switch may hold new writes. */
   switchHoldMs: 250,
+  /** A primary that is lost sooner after a return is flapping. */
   flapWindowMs: 60_000,
-  forgetStaysMs: 300_000,
+  /** A primary that served so long has its flapping forgotten. */
+  forgetFlapsMs: 300_000,
   firstStayMs: 5_000,
   longestStayMs: 30_000,
-  /** A store that is lost sooner is opened again only after a pause: opening it in a loop helps nobody. */
+  /** A store that is lost sooner is opened again only after a pause: opening it in a loop helps no one. */
   shortLifeMs: 1_000,
-  /** A fallback that cannot be opened beside a healthy primary is tried again at this pace: nobody waits for it. */
+  /** Between attempts to open a fallback next to a healthy primary: no request waits for it. */
   standbyRetryMs: 30_000,
-  /** How long a store that nobody uses any more may take to end gracefully. */
+  /** How long an unused store may take to close gracefully. */
   lateCloseMs: 1_000,
-  /** How long it is looked whether an unknown COMMIT is there: its caller has waited for QUERY_TIMEOUT already. */
-  lookMs: 300,
-  /** A probe that hangs so long is not the only one: a return within 2 s needs a new one before that. */
-  impatientMs: 750,
-}
+  /** How long the change of an unknown COMMIT is searched for: its caller has waited for QUERY_TIMEOUT already. */
+  findCommittedMs: 300,
+  /** After so long a hanging probe gets company: a return within 2 s needs a new connection before that. */
+  hedgeMs: 750,
+} as const
 
-/** How many journal entries may be left when new writes begin to be held. */
+/** How many journal entries may be left when a switch starts to hold new writes. */
 export const shortTailEntries = 100
 
+/** Whether the fallback may serve because of this fault. */
+export function leadsToFallback(fault: Fault, policy: Policy): boolean {
+  return policy.fallback && (policy.conditions as ReadonlySet<string>).has(openingKind(fault))
+}
+
 /**
- * Doubling, capped, with jitter of half: the wait before try `failures + 1`, in milliseconds.
- * `chance` in [0, 1); the result is never 0.
+ * The wait before try `failures + 1`, in milliseconds: exponential, capped, half of it jitter. `chance` in [0, 1); the
+ * result is never 0.
  */
 export function backoffMs(failures: number, chance: number, capMs: number): number {
   const full = Math.min(capMs, times.backoffBaseMs * 2 ** Math.min(failures, 20))
@@ -71,8 +65,8 @@ export function backoffMs(failures: number, chance: number, capMs: number): numb
 }
 
 /**
- * The wait after `fault`, in milliseconds. A wrong password is tried ever slower. What was declared and cannot be used is
- * looked at slowly from the start: only a secret file that comes later, or is rotated, can change it.
+ * The wait after `fault`, in milliseconds. A wrong password is retried ever more slowly. An unusable declaration is
+ * retried slowly from the start: only a secret file that appears, or is rotated, can change it.
  */
 export function pauseMs(failures: number, chance: number, fault: Fault | null): number {
   if (fault?.cause instanceof UnusableDeclaration) return times.slowBackoffCapMs * (0.5 + chance / 2)

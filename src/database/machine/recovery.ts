@@ -27,13 +27,13 @@ export function recoveryAfter<S>(
   policy: Policy,
 ): Recovery<S> | 'primary' {
   if (recovery.step === 'none' || !('id' in event)) return recovery
-  if (recovery.step === 'switching' && event.type === 'due' && event.id === recovery.deadlineId) {
+  if (recovery.step === 'switching' && event.type === 'timer.due' && event.id === recovery.deadlineId) {
     return resting(recovery, event, id)
   }
   if (event.id !== recovery.id) return recovery
   switch (recovery.step) {
     case 'waiting':
-      return event.type === 'due' ? probing(recovery, event, id, policy) : recovery
+      return event.type === 'timer.due' ? probing(recovery, event, id, policy) : recovery
     case 'probing':
       if (event.type === 'probe.passed') return afterProof(recovery, event, id)
       return event.type === 'probe.failed' ? waitAgain(recovery, event, id, event.fault) : recovery
@@ -45,7 +45,7 @@ export function recoveryAfter<S>(
       return event.type === 'switch.failed' ? waitAgain(recovery, event, id, event.fault) : recovery
     case 'resting': {
       const { failures, rounds, primary } = recovery
-      return event.type === 'due' ? { step: 'replaying', id, failures, rounds, primary } : recovery
+      return event.type === 'timer.due' ? { step: 'replaying', id, failures, rounds, primary } : recovery
     }
   }
 }

@@ -37,7 +37,7 @@ export function standbyAfter<S>(
     case 'store.lost':
       if (standby.status !== 'open' || standby.store !== event.store) return null
       return { lastId: id, standby: opening(id, event, policy) }
-    case 'due':
+    case 'timer.due':
       if (standby.status !== 'failed' || standby.id !== event.id) return null
       return { lastId: id, standby: opening(id, event, policy) }
     default:

@@ -16,7 +16,7 @@ import {
 
 /** What every new state carries; `ids` are drawn for its operations. */
 export function common<S>(state: State<S>, event: Moment, ids: number): Common {
-  return { since: event.at, lastId: state.lastId + ids, stay: state.stay, hasServed: state.hasServed }
+  return { since: event.at, lastId: state.lastId + ids, damping: state.damping, hasServed: state.hasServed }
 }
 
 /** From nothing: to the primary when one is declared, else to the local store. */

@@ -26,13 +26,13 @@ export interface Common {
   /** The last operation id that was given out; only grows. */
   readonly lastId: number
   /** How long the primary's last stays were. */
-  readonly stay: Stay
+  readonly damping: FlapDamping
   /** True once any store has served in this process: an eager replica is not ready before. */
   readonly hasServed: boolean
 }
 
 /** Damping: a primary that was lost soon after a return waits longer for the next one. */
-export interface Stay {
+export interface FlapDamping {
   /** When the primary took over from the fallback, so that leaving it soon counts as flapping; null when it did not. */
   readonly returnedAt: number | null
   /** What the last damped stay on the fallback was, 0 when none is remembered. */
@@ -203,7 +203,7 @@ export function initialState(now: number): Disconnected {
     name: 'DISCONNECTED',
     since: now,
     lastId: 0,
-    stay: { returnedAt: null, lastMs: 0 },
+    damping: { returnedAt: null, lastMs: 0 },
     hasServed: false,
     reason: 'not-asked',
   }
@@ -221,6 +221,11 @@ export function servingStore<S>(
     default:
       return null
   }
+}
+
+/** Closed is final. */
+export function isClosed<S>(state: State<S>): boolean {
+  return state.name === 'DISCONNECTED' && state.reason === 'closed'
 }
 
 /** Every store that the state holds. */

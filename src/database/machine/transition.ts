@@ -1,8 +1,8 @@
 import type { Fault } from '../../driver/kit/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { deadlineFault, harmlessKinds, leadsToFallback, worthRetrying } from './fault-rules.ts'
+import { deadlineFault, harmlessKinds, retryableKinds } from './faults.ts'
 import { failuresAfter, nextStay } from './flap-damping.ts'
-import type { Policy } from './policy.ts'
+import { leadsToFallback, type Policy } from './policy.ts'
 import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
 import { isFor, opening, standbyAfter } from './standby.ts'
 import {
@@ -25,7 +25,7 @@ export function transition<S>(state: State<S>, event: Event<S>, policy: Policy):
   if (event.type === 'store.lost' && harmlessKinds.has(event.fault.kind)) return state
   switch (state.name) {
     case 'DISCONNECTED':
-      return event.type === 'asked' && state.reason !== 'closed' ? begin(state, event, policy, 0, null) : state
+      return event.type === 'requested' && state.reason !== 'closed' ? begin(state, event, policy, 0, null) : state
     case 'CONNECTING_PRIMARY':
       return whileConnectingPrimary(state, event, policy)
     case 'CONNECTING_FALLBACK':
@@ -43,7 +43,7 @@ export function transition<S>(state: State<S>, event: Event<S>, policy: Policy):
 function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
   const reason = event.type === 'closed' ? 'closed' : 'settings-changed'
   if (state.name === 'DISCONNECTED' && (state.reason === reason || state.reason === 'closed')) return state
-  return { name: 'DISCONNECTED', ...common(state, event, 0), stay: { returnedAt: null, lastMs: 0 }, reason }
+  return { name: 'DISCONNECTED', ...common(state, event, 0), damping: { returnedAt: null, lastMs: 0 }, reason }
 }
 
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
@@ -58,7 +58,7 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
     case 'store.lost':
       if (state.step.at !== 'opened' || state.step.store !== event.store) return state
       return afterFailedAttempt(state, event, event.fault, policy)
-    case 'due':
+    case 'timer.due':
       if (event.id === state.deadlineId) return atDeadline(state, event, policy)
       if (state.step.at !== 'waiting' || event.id !== state.step.id) return state
       return {
@@ -90,7 +90,7 @@ function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
 
 function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
   const until = event.at + policy.retryDelayMs
-  if (!worthRetrying.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline) {
+  if (!retryableKinds.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline) {
     return leavePrimary(state, event, fault, policy)
   }
   return {
@@ -125,7 +125,7 @@ function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S
       return toError(state, event, event.fault, { declared, failures, standby: { status: 'off' } })
     }
     // It was open already when it was needed; the supervisor answers the demand at once with what is there.
-    case 'due':
+    case 'timer.due':
       if (standby.status !== 'open' || event.id !== state.lastId) return state
       return fallbackServes(state, event, standby.store)
     case 'store.lost':
@@ -159,8 +159,8 @@ function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, poli
   if (event.type !== 'store.lost' || event.store !== state.store) return state
   const failures = failuresAfter(state, event)
   if (leadsToFallback(event.fault, policy)) {
-    const { stay, stayMs } = nextStay(state, event.at)
-    return { ...toFallback({ ...state, failures }, event, policy, { cause: event.fault, stayMs }), stay }
+    const { damping, stayMs } = nextStay(state, event.at)
+    return { ...toFallback({ ...state, failures }, event, policy, { cause: event.fault, stayMs }), damping }
   }
   if (failures === 0) return begin(state, event, policy, 0, state.standby)
   return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
@@ -200,7 +200,7 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: P
   return {
     name: 'PRIMARY_CONNECTED',
     ...common(state, event, 0),
-    stay: { returnedAt: event.at, lastMs: state.stay.lastMs },
+    damping: { returnedAt: event.at, lastMs: state.damping.lastMs },
     store: state.recovery.primary,
     failures: 0,
     standby: policy.fallback ? { status: 'open', store: state.store, owes: false } : { status: 'off' },
@@ -209,7 +209,8 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: P
 
 function whileNothingServes<S>(state: ConnectionError<S>, event: Event<S>, policy: Policy): State<S> {
   const { standby } = state
-  if (event.type === 'due' && event.id === state.retry.id) return begin(state, event, policy, state.failures, standby)
+  if (event.type === 'timer.due' && event.id === state.retry.id)
+    return begin(state, event, policy, state.failures, standby)
   if (event.type === 'store.lost' && standby.status === 'open' && standby.store === event.store) {
     return { ...state, standby: { status: 'off' } }
   }

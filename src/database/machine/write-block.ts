@@ -2,44 +2,36 @@ import type { Facts } from '../../driver/driver.ts'
 import { HoldfastError } from '../../errors.ts'
 
 /**
- * Why a fallback beside a declared primary takes no writes: FALLBACK_MODE says so, or nothing could ever carry them,
- * because our own tables are not in the primary or are of a later release.
+ * Why a fallback next to a declared primary accepts no writes: FALLBACK_MODE says so, or nothing could ever carry them,
+ * because our own tables are missing from the primary or belong to a later release.
  */
-export type WriteBar = 'setting' | 'tables-absent' | 'format-newer'
+export type WriteBlock = 'setting' | 'tables-absent' | 'format-newer'
 
-const words: Readonly<Record<WriteBar, { readonly detail: string; readonly hint?: string }>> = {
-  setting: { detail: 'The fallback serves, and FALLBACK_MODE is read-only.' },
+const words: Readonly<Record<WriteBlock, { readonly detail: string; readonly hint?: string }>> = {
+  setting: { detail: 'The fallback accepts no writes: FALLBACK_MODE is read-only.' },
   'tables-absent': {
     detail:
-      "The fallback serves, and takes no writes: Holdfast's own tables are not in the primary, so nothing could carry them there.",
-    hint: 'GET /status, with the admin token, has the SQL and the grants.',
+      "The fallback accepts no writes: the primary has none of Holdfast's own tables, so nothing could carry them there.",
+    hint: 'GET /status with the admin token shows the SQL and the grants.',
   },
   'format-newer': {
-    detail:
-      "The fallback serves, and takes no writes: Holdfast's own tables in the primary are of a later release than this one.",
+    detail: "The fallback accepts no writes: Holdfast's own tables in the primary belong to a later release.",
     hint: 'Run the later release everywhere.',
   },
 }
 
-/** What a write is answered with while it is barred. */
-export function barredError(bar: WriteBar): HoldfastError {
-  return new HoldfastError('STORE_READ_ONLY', { ...words[bar], retryAfterS: 1 })
+/** The error for a write while writes are blocked. */
+export function writeBlockedError(block: WriteBlock): HoldfastError {
+  return new HoldfastError('STORE_READ_ONLY', { ...words[block], retryAfterS: 1 })
 }
 
-/** The same for people who look after the service, in one sentence. */
-export function barSentence(bar: WriteBar): string {
-  switch (bar) {
-    case 'setting':
-      return 'The fallback takes no writes: FALLBACK_MODE is read-only.'
-    case 'tables-absent':
-      return "The fallback takes no writes: Holdfast's own tables are not in the primary, so nothing could carry them there."
-    case 'format-newer':
-      return "The fallback takes no writes: Holdfast's own tables in the primary are of a later release."
-  }
+/** The reason in one sentence, for log, health and page. */
+export function writeBlockSentence(block: WriteBlock): string {
+  return words[block].detail
 }
 
-/** What the primary's own words mean for the writes of its fallback. Nothing is known before it was first reached. */
-export function barOf(facts: Facts | null): WriteBar | null {
+/** What the facts about the primary mean for writes on its fallback. Null also before it was first reached. */
+export function writeBlockOf(facts: Facts | null): WriteBlock | null {
   switch (facts?.ownTables) {
     case 'absent':
       return 'tables-absent'

@@ -2,7 +2,7 @@ import type { Candidate, Connection, Facts, Fault } from '../../driver/driver.ts
 import { FaultError } from '../../driver/driver.ts'
 import type { ResolvedTarget } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
-import { openingFault, timeoutFault } from '../machine/fault-of.ts'
+import { openingFault, timeoutFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
 import { atMost, limitedSignal, untilAborted } from './bounded.ts'
 import type { Clock } from './clock.ts'

@@ -6,7 +6,7 @@ import type { Candidate, Connection, Driver, Facts, Fault, MikroORM, Role, Want 
 import { FaultError } from '../../driver/driver.ts'
 import type { ResolvedTarget } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
-import { openingFault } from '../machine/fault-of.ts'
+import { openingFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
 import { atMost, untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'

@@ -21,6 +21,12 @@ export interface Store {
 /** How a store is shown in headers, health and logs: a fallback without any declared primary is `local`. */
 export type Shown = 'primary' | 'fallback' | 'local'
 
+/** The store that serves, and how it is shown. */
+export interface Serving {
+  readonly store: Store
+  readonly shown: Shown
+}
+
 /**
  * How safe a write is that was answered with success (DESIGN, the guarantee). `fallback-only`: it is on the fallback's
  * disk while a primary is declared, and nothing carries it to the primary yet.

@@ -1,15 +1,15 @@
 import type { Disk } from '../../disk/disk.ts'
 import type { FaultKind } from '../../driver/driver.ts'
 import { type HealthRow, healthRow, type Recovery, type StateName } from '../machine/state.ts'
-import type { WriteBar } from '../machine/write-block.ts'
+import type { WriteBlock } from '../machine/write-block.ts'
 import { advised } from '../store/advice.ts'
 import type { Shown, Store } from '../store/store.ts'
 import type { Transition } from './history.ts'
 import type { Supervisor } from './supervisor.ts'
-import { tryOf } from './transition-reason.ts'
+import { attemptOf } from './transition-observations.ts'
 
 /** A fault as `/status` shows it. */
-export interface ShownFault {
+export interface FaultStatus {
   readonly kind: FaultKind
   readonly code: string
   readonly summary: string
@@ -17,7 +17,7 @@ export interface ShownFault {
 }
 
 /** A store as `/status` shows it. */
-export interface ShownStore {
+export interface StoreStatus {
   readonly shown: Shown
   readonly driver: string
   readonly label: string
@@ -35,15 +35,18 @@ export interface DatabaseSessionContext {
   /** Milliseconds in this state. */
   readonly forMs: number
   /** Why the state is what it is; null when no fault led there. */
-  readonly why: ShownFault | null
-  readonly store: ShownStore | null
+  readonly why: FaultStatus | null
+  readonly store: StoreStatus | null
   /** Tries in a row; 1 is the first. */
   readonly attempts: number
   /** The last opening, probe or carrying that answered. */
-  readonly lastAttempt: { readonly at: string; readonly fault: ShownFault | null } | null
+  readonly lastAttempt: { readonly at: string; readonly fault: FaultStatus | null } | null
   readonly activeSessions: number
   /** The fallback beside the primary; null where the state has none. */
-  readonly standby: { readonly status: 'off' | 'opening' | 'open' | 'failed'; readonly fault: ShownFault | null } | null
+  readonly standby: {
+    readonly status: 'off' | 'opening' | 'open' | 'failed'
+    readonly fault: FaultStatus | null
+  } | null
   /** The way back to the primary; null where the state has none. */
   readonly recovery: Recovery<Store>['step'] | null
   /** Whether a primary is declared. */
@@ -53,13 +56,13 @@ export interface DatabaseSessionContext {
   /** False: the primary serves without a fallback that could open. */
   readonly hasFallback: boolean
   /** Why the fallback takes no writes while the primary is away; null when it takes them. */
-  readonly writeBar: WriteBar | null
+  readonly writeBlock: WriteBlock | null
   /** The last hour, oldest first. */
   readonly transitions: readonly Transition[]
 }
 
 /** A picture of the connection at this moment. */
-export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
+export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionContext {
   const { state, clock, current, lastAttempt } = supervisor
   const forMs = Math.max(0, clock.now() - state.since)
   const standby = 'standby' in state ? state.standby : null
@@ -68,23 +71,23 @@ export function contextOf(supervisor: Supervisor): DatabaseSessionContext {
     row: healthRow(state),
     since: new Date(clock.wallMs() - forMs).toISOString(),
     forMs: Math.round(forMs),
-    why: shownFault(advisedWhy(supervisor)),
-    store: current === null ? null : shownStore(current.store, current.shown),
-    attempts: tryOf(state),
+    why: faultStatus(advisedWhy(supervisor)),
+    store: current === null ? null : storeStatus(current.store, current.shown),
+    attempts: attemptOf(state),
     lastAttempt:
       lastAttempt === null
         ? null
-        : { at: new Date(lastAttempt.wallMs).toISOString(), fault: shownFault(lastAttempt.fault) },
+        : { at: new Date(lastAttempt.wallMs).toISOString(), fault: faultStatus(lastAttempt.fault) },
     activeSessions: supervisor.gate.active,
     standby:
       standby === null
         ? null
-        : { status: standby.status, fault: 'fault' in standby ? shownFault(standby.fault) : null },
+        : { status: standby.status, fault: 'fault' in standby ? faultStatus(standby.fault) : null },
     recovery: state.name === 'FALLBACK_CONNECTED' ? state.recovery.step : null,
     declared: supervisor.config.declared,
     usable: !supervisor.config.declared || supervisor.config.primary !== null,
     hasFallback: hasFallback(supervisor),
-    writeBar: supervisor.writeBar,
+    writeBlock: supervisor.writeBlock,
     transitions: supervisor.history.list(clock.wallMs()),
   }
 }
@@ -98,9 +101,14 @@ export function hasFallback(supervisor: Supervisor): boolean {
   return state.standby.status !== 'failed'
 }
 
-type AnyFault = { readonly kind: FaultKind; readonly code: string; readonly summary: string; readonly hint: string }
+type StatusSourceFault = {
+  readonly kind: FaultKind
+  readonly code: string
+  readonly summary: string
+  readonly hint: string
+}
 
-function whyOf({ state }: Supervisor): AnyFault | null {
+function whyOf({ state }: Supervisor): StatusSourceFault | null {
   switch (state.name) {
     case 'CONNECTION_ERROR':
       return state.fault
@@ -115,19 +123,19 @@ function whyOf({ state }: Supervisor): AnyFault | null {
 }
 
 /** A deadline that passed knows nothing of the database that it passed for. */
-function advisedWhy(supervisor: Supervisor): AnyFault | null {
+function advisedWhy(supervisor: Supervisor): StatusSourceFault | null {
   const why = whyOf(supervisor)
   const { config, settings } = supervisor
   return why === null ? null : advised(why, config.primary?.target ?? null, settings)
 }
 
-function shownFault(fault: AnyFault | null): ShownFault | null {
+function faultStatus(fault: StatusSourceFault | null): FaultStatus | null {
   if (fault === null) return null
   const { kind, code, summary, hint } = fault
   return { kind, code, summary, hint }
 }
 
-function shownStore(store: Store, shown: Shown): ShownStore {
+function storeStatus(store: Store, shown: Shown): StoreStatus {
   const { driver, label, facts, disk } = store
   return { shown, driver: driver.name, label, version: facts.version, path: facts.path, disk }
 }

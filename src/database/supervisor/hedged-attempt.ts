@@ -2,12 +2,11 @@ import { times } from '../machine/policy.ts'
 import type { Clock } from '../store/clock.ts'
 
 /**
- * One patient try, for a database that is merely slow; and beside it, as long as that hangs, a new one every now and then,
- * so that it is soon noticed when a black hole is gone: a lost packet is sent again ever later, a new connection at once.
- * Resolves with the first that succeeds, rejects with the first that fails by itself; what still runs is aborted. At the
- * latest when `signal` aborts.
+ * A hedged attempt: one try that is never given up, for a slow database, and next to it, while that hangs, a new try every
+ * `hedgeMs`. A black hole that ends is noticed soon this way: a lost packet is resent ever later, a new connection at once.
+ * Resolves with the first success, rejects with the first failure of its own or when `signal` aborts; aborts the rest.
  */
-export function tryPatiently(
+export function hedgedAttempt(
   clock: Clock,
   attempt: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
@@ -23,21 +22,21 @@ export function tryPatiently(
       settle()
       over.abort(new Error('Another try was first.'))
     }
-    const start = (limited: AbortSignal, late: () => boolean): void => {
+    const start = (limited: AbortSignal, isReplaced: () => boolean): void => {
       attempt(limited).then(
         () => end(resolve),
-        (error: unknown) => late() || end(() => reject(error)),
+        (error: unknown) => isReplaced() || end(() => reject(error)),
       )
     }
-    const again = (previous: AbortController | null): void => {
-      stopWaiting = clock.wait(times.impatientMs, () => {
-        previous?.abort(new Error('A newer try takes its place.'))
+    const startNext = (previous: AbortController | null): void => {
+      stopWaiting = clock.wait(times.hedgeMs, () => {
+        previous?.abort(new Error('A newer try replaces this one.'))
         const next = new AbortController()
         start(AbortSignal.any([signal, over.signal, next.signal]), () => next.signal.aborted)
-        again(next)
+        startNext(next)
       })
     }
-    again(null)
+    startNext(null)
     start(AbortSignal.any([signal, over.signal]), () => false)
   })
 }

@@ -1,6 +1,7 @@
 import type { Fault } from '../../driver/driver.ts'
 import type { EventType } from '../machine/event.ts'
 import type { StateName } from '../machine/state.ts'
+import type { DatabaseObservation } from './observation.ts'
 
 /** One change of state, as `/status` shows it. */
 export interface Transition {
@@ -9,7 +10,7 @@ export interface Transition {
   readonly from: StateName
   readonly to: StateName
   readonly reason: EventType
-  readonly fault: { readonly kind: Fault['kind']; readonly code: string; readonly summary: string } | null
+  readonly fault: Pick<Fault, 'kind' | 'code' | 'summary'> | null
 }
 
 const keptMs = 3_600_000
@@ -21,13 +22,19 @@ const keptCount = 500
 export class TransitionHistory {
   readonly #entries: { readonly wallMs: number; readonly transition: Transition }[] = []
 
-  /** Notes a transition that happened at `wallMs`. */
-  add(wallMs: number, transition: Omit<Transition, 'at'>): void {
-    this.#entries.push({ wallMs, transition: { at: new Date(wallMs).toISOString(), ...transition } })
+  /** Adds a transition that happened at `wallMs`. */
+  add(wallMs: number, changed: Extract<DatabaseObservation, { type: 'connection.changed' }>): void {
+    const { from, to, reason } = changed
+    const fault = changed.fault && {
+      kind: changed.fault.kind,
+      code: changed.fault.code,
+      summary: changed.fault.summary,
+    }
+    this.#entries.push({ wallMs, transition: { at: new Date(wallMs).toISOString(), from, to, reason, fault } })
     if (this.#entries.length > keptCount) this.#entries.shift()
   }
 
-  /** Oldest first; those older than an hour at `wallMs` are forgotten. */
+  /** Oldest first. Forgets what is older than an hour at `wallMs`. */
   list(wallMs: number): readonly Transition[] {
     while ((this.#entries[0]?.wallMs ?? wallMs) < wallMs - keptMs) this.#entries.shift()
     return this.#entries.map((entry) => entry.transition)

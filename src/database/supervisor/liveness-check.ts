@@ -1,45 +1,44 @@
 import { type Fault, FaultError, type FaultKind } from '../../driver/driver.ts'
 import type { DatabaseConfig } from '../address/config.ts'
-import { faultOf, openingFault, timeoutFault } from '../machine/fault-of.ts'
-import { harmlessKinds } from '../machine/fault-rules.ts'
+import { faultOf, harmlessKinds, openingFault, timeoutFault } from '../machine/faults.ts'
 import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Store } from '../store/store.ts'
 
-/** What was found about a store that somebody doubts. */
-export type Verdict = { readonly verdict: 'kept' } | { readonly verdict: 'lost'; readonly fault: Fault }
+/** The result of a liveness check. */
+export type Liveness = { readonly verdict: 'kept' } | { readonly verdict: 'lost'; readonly fault: Fault }
 
-/** Of files in this process nobody else can say more than the fault itself: these kinds leave the file usable. */
+/** Faults that leave a file of this process usable; no probe could say more about it than the fault itself. */
 const endured: ReadonlySet<FaultKind> = new Set<FaultKind>([...harmlessKinds, 'disk-full', 'capacity'])
 
-/** How often, and how many milliseconds apart, a store is asked itself whose server takes no more connections. */
-const asks = 3
-const askAgainMs = 50
+/** How often, and how many milliseconds apart, the store's own connections are tried when its server accepts no more. */
+const triesMax = 3
+const retryMs = 50
 
-const kept: Verdict = { verdict: 'kept' }
+const kept: Liveness = { verdict: 'kept' }
 
-/** What `Doubt` needs. */
-export interface DoubtTools {
+/** What `LivenessCheck` works with. */
+export interface LivenessCheckParts {
   readonly clock: Clock
   readonly opener: StoreOpener
-  /** The resolution, anew. Never rejects. */
+  /** The resolution, re-read. Never rejects. */
   resolve(): Promise<DatabaseConfig>
   /** How long the probe may take, in milliseconds. */
   limitMs(): number
 }
 
-/** Decides whether a store is lost: by its fault where it is a file of ours, else by a probe outside the pool. */
-export class Doubt {
-  readonly #tools: DoubtTools
-  readonly #probes = new Map<Store, Promise<Verdict>>()
+/** Decides whether a store is lost: an embedded one by its fault, any other by a probe outside the pool. */
+export class LivenessCheck {
+  readonly #parts: LivenessCheckParts
+  readonly #probes = new Map<Store, Promise<Liveness>>()
 
-  constructor(tools: DoubtTools) {
-    this.#tools = tools
+  constructor(parts: LivenessCheckParts) {
+    this.#parts = parts
   }
 
-  /** Never rejects. All that doubt a store at one time share one probe. `fault` null: a statement is merely slow. */
-  async verdictOf(store: Store, fault: Fault | null): Promise<Verdict> {
+  /** Never rejects. Concurrent checks of a store share one probe. `fault` null: a statement is merely slow. */
+  async check(store: Store, fault: Fault | null): Promise<Liveness> {
     if (store.driver.embedded !== undefined) {
       return fault === null || endured.has(fault.kind) ? kept : { verdict: 'lost', fault }
     }
@@ -51,22 +50,22 @@ export class Doubt {
     return await probe
   }
 
-  async #probe(store: Store): Promise<Verdict> {
-    const limitMs = this.#tools.limitMs()
-    const limited = limitedSignal(this.#tools.clock, limitMs, undefined, () => new FaultError(timeoutFault(limitMs)))
+  async #probe(store: Store): Promise<Liveness> {
+    const limitMs = this.#parts.limitMs()
+    const limited = limitedSignal(this.#parts.clock, limitMs, undefined, () => new FaultError(timeoutFault(limitMs)))
     try {
-      const config = await this.#tools.resolve()
+      const config = await this.#parts.resolve()
       const resolved = config[store.role] ?? { driver: store.driver, target: store.target }
       const proof = store.role === 'primary' ? 'write' : 'open'
-      // The very host that serves: that another one of the address would serve keeps nobody's connections.
-      await this.#tools.opener.prove(resolved, { role: store.role, proof }, limited.signal, store.label)
+      // The very host that serves: another host of the address does not keep these connections alive.
+      await this.#parts.opener.prove(resolved, { role: store.role, proof }, limited.signal, store.label)
       return kept
     } catch (error) {
       const cause = limited.signal.aborted ? limited.signal.reason : error
       const fault = openingFault(store.driver, cause)
-      // From the outside a busy writer or our own mistake is no loss.
+      // A busy writer, or our own mistake, is no loss.
       if (harmlessKinds.has(fault.kind)) return kept
-      // Nor is a full server, as long as the store's own connections answer: it may have ended all of them.
+      // Nor is a full server, as long as the store's own connections still answer.
       const isKept = fault.kind === 'capacity' && (await this.#answers(store, fault, limited.signal))
       return isKept ? kept : { verdict: 'lost', fault }
     } finally {
@@ -74,19 +73,19 @@ export class Doubt {
     }
   }
 
-  /** Whether a connection of the store's own answers: asked more than once, since others may be using them all. */
+  /** Whether one of the store's own connections answers. Tried repeatedly: other work may be using all of them. */
   async #answers(store: Store, { code }: Fault, signal: AbortSignal): Promise<boolean> {
-    for (let asked = 1; !signal.aborted; asked += 1) {
+    for (let tries = 1; !signal.aborted; tries += 1) {
       try {
         await untilAborted(store.statements.read('select 1', []), signal)
         return true
       } catch (error) {
         if (signal.aborted) return false
         const own = faultOf(store.driver, error, 'statement')
-        // Refused for another reason, it answers; and a pool of ours that is full is full of connections.
+        // Refused for another reason means that it answers; a pool of ours that is full is full of open connections.
         if (harmlessKinds.has(own.kind) || (own.kind === 'capacity' && own.code !== code)) return true
-        if (asked === asks) return false
-        await atMost(this.#tools.clock, askAgainMs, new Promise(() => {}))
+        if (tries === triesMax) return false
+        await atMost(this.#parts.clock, retryMs, new Promise(() => {}))
       }
     }
     return false

@@ -1,45 +1,45 @@
 import { FaultError, type Role } from '../../driver/driver.ts'
 import type { DatabaseConfig, ResolvedTarget } from '../address/config.ts'
-import type { Demand } from '../machine/effects.ts'
+import type { Effect } from '../machine/effects.ts'
 import type { Happening } from '../machine/event.ts'
-import { openingFault, timeoutFault, unusableFault } from '../machine/fault-of.ts'
+import { openingFault, timeoutFault, unusableFault } from '../machine/faults.ts'
 import { shortTailEntries, times } from '../machine/policy.ts'
 import { limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Store } from '../store/store.ts'
 import type { Gate } from './gate.ts'
-import { tryPatiently } from './hedged-attempt.ts'
+import { hedgedAttempt } from './hedged-attempt.ts'
 import type { StoreSteps } from './steps.ts'
 
 /** What the operations work with. */
-export interface Tools {
+export interface OperationParts {
   readonly clock: Clock
   readonly opener: StoreOpener
   readonly steps: StoreSteps
   readonly gate: Gate
-  /** The resolution, anew: a rotated secret file counts at the next attempt. Never rejects. */
+  /** The resolution, re-read: a rotated secret file counts at the next attempt. Never rejects. */
   resolve(): Promise<DatabaseConfig>
   connectMs(): number
-  /** Forbids changes where the store is a fallback that takes none. */
-  applyBar(store: Store): void
+  /** Blocks writes where the store is a fallback that accepts none. */
+  applyWriteBlock(store: Store): void
 }
 
-type Run<K extends Demand<Store>['run']> = Extract<Demand<Store>, { run: K }>
+type Run<K extends Effect<Store>['run']> = Extract<Effect<Store>, { run: K }>
 
-/** Everything that a state may want to be running, but timers. Each resolves with what to tell the machine; none rejects. */
+/** The effects other than timers. Each resolves with the event for the machine; none rejects. */
 export class Operations {
-  readonly #tools: Tools
-  /** The last switch; what follows it begins only when it has settled. */
+  readonly #parts: OperationParts
+  /** The last switch; what follows starts only after it has settled. */
   #switched: Promise<unknown> = Promise.resolve()
 
-  constructor(tools: Tools) {
-    this.#tools = tools
+  constructor(parts: OperationParts) {
+    this.#parts = parts
   }
 
   async openPrimary({ id, until }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
-      Math.min(this.#tools.connectMs(), until - this.#tools.clock.now()),
+      Math.min(this.#parts.connectMs(), until - this.#parts.clock.now()),
       signal,
       async (limited) => {
         const store = await this.#openPrepared('primary', limited)
@@ -51,11 +51,11 @@ export class Operations {
 
   async openFallback({ id, until }: Run<'open-fallback'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
-      until - this.#tools.clock.now(),
+      until - this.#parts.clock.now(),
       signal,
       async (limited) => {
         const store = await this.#openPrepared('fallback', limited)
-        const owes = await untilAborted(this.#tools.steps.owes(store), limited).catch(closing(store))
+        const owes = await untilAborted(this.#parts.steps.owes(store), limited).catch(closing(store))
         return { type: 'fallback.opened', id, store, owes }
       },
       (fault) => ({ type: 'fallback.failed', id, fault }),
@@ -64,16 +64,16 @@ export class Operations {
 
   async probe({ id, until }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
-      until - this.#tools.clock.now(),
+      until - this.#parts.clock.now(),
       signal,
       async (limited) => {
         const primary = await this.#target('primary', limited)
         const prove = async (once: AbortSignal): Promise<void> => {
-          await this.#tools.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
+          await this.#parts.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
         }
-        // A file of this machine is checked, which may take its time, and not waited for.
+        // An embedded database is never a black hole, and its check may take long.
         const isRemote = primary.driver.embedded === undefined
-        await (isRemote ? tryPatiently(this.#tools.clock, prove, limited) : prove(limited))
+        await (isRemote ? hedgedAttempt(this.#parts.clock, prove, limited) : prove(limited))
         return { type: 'probe.passed', id }
       },
       (fault) => ({ type: 'probe.failed', id, fault }),
@@ -84,20 +84,20 @@ export class Operations {
     try {
       await this.#switched
       const to = primary ?? (await this.#openForCarrying(signal))
-      // A primary that the state already holds is closed by the state; one that was opened here is ours until it is told.
+      // The state closes a primary that it already holds; one that was opened here is ours until it is reported.
       const onFailure = primary === null ? closing(to) : rethrow
-      await this.#tools.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
+      await this.#parts.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
       return { type: 'carried', id, primary: to }
     } catch (error) {
       return { type: 'carry.failed', id, fault: faultOfOpening(error, from) }
     }
   }
 
-  /** Writes are held until `settled` is called with the machine's answer: see `Demand`. */
+  /** Writes stay held until the machine has received the result: see `Effect`. */
   async switch({ id, from, to }: Run<'switch'>, signal: AbortSignal): Promise<Happening<Store>> {
-    this.#tools.gate.hold()
-    const carried = untilAborted(this.#tools.gate.drained(from, 'write'), signal).then(() =>
-      this.#tools.steps.carry(from, to, 0, signal),
+    this.#parts.gate.hold()
+    const carried = untilAborted(this.#parts.gate.drained(from, 'write'), signal).then(() =>
+      this.#parts.steps.carry(from, to, 0, signal),
     )
     this.#switched = carried.catch(() => {})
     try {
@@ -109,8 +109,8 @@ export class Operations {
   }
 
   async #openForCarrying(signal: AbortSignal): Promise<Store> {
-    const limitMs = this.#tools.connectMs()
-    const limited = limitedSignal(this.#tools.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
+    const limitMs = this.#parts.connectMs()
+    const limited = limitedSignal(this.#parts.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
     try {
       return await this.#openPrepared('primary', limited.signal)
     } finally {
@@ -124,11 +124,11 @@ export class Operations {
     work: (limited: AbortSignal) => Promise<Happening<Store>>,
     failed: (fault: FaultError['fault']) => Happening<Store>,
   ): Promise<Happening<Store>> {
-    const limited = limitedSignal(this.#tools.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
+    const limited = limitedSignal(this.#parts.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
     try {
       return await work(limited.signal)
     } catch (error) {
-      // An opener that was cut by the limit may say it in its own words; the limit is the better reason.
+      // An opener that the limit cut may report it in its own words; the limit is the better reason.
       const cause = limited.signal.aborted ? limited.signal.reason : error
       return failed(cause instanceof FaultError ? cause.fault : unexpectedFault(error))
     } finally {
@@ -137,7 +137,7 @@ export class Operations {
   }
 
   async #target(role: Role, signal: AbortSignal): Promise<ResolvedTarget> {
-    const config = await untilAborted(this.#tools.resolve(), signal)
+    const config = await untilAborted(this.#parts.resolve(), signal)
     const resolved = config[role]
     if (resolved === null) throw new FaultError(unusableFault(config.problems, role))
     return resolved
@@ -145,18 +145,18 @@ export class Operations {
 
   async #openPrepared(role: Role, signal: AbortSignal): Promise<Store> {
     const resolved = await this.#target(role, signal)
-    const opening = this.#tools.opener.open(resolved, role, signal)
+    const opening = this.#parts.opener.open(resolved, role, signal)
     const store = await untilAborted(opening, signal, (late) => void late.close(times.lateCloseMs))
-    const prepared = this.#tools.steps.prepare(store)
+    const prepared = this.#parts.steps.prepare(store)
     await untilAborted(prepared, signal)
-      // Only after it is prepared, since its tables have to be made.
-      .then(() => this.#tools.applyBar(store))
+      // Only now, since preparing makes its tables.
+      .then(() => this.#parts.applyWriteBlock(store))
       .catch(closing(store))
     return store
   }
 }
 
-/** Closes the store, then passes the error on as a fault of an opening. */
+/** Closes the store, then throws the error as a fault of an opening. */
 function closing(store: Store): (error: unknown) => never {
   return (error) => {
     void store.close(times.lateCloseMs)
@@ -172,13 +172,13 @@ function faultOfOpening(error: unknown, store: Store): FaultError['fault'] {
   return error instanceof FaultError ? error.fault : openingFault(store.driver, error)
 }
 
-/** A defect of ours or of a driver that broke its contract: the database is not usable as it is. */
+/** A defect of ours, or of a driver that broke its contract: the database is not usable. */
 function unexpectedFault(error: unknown): FaultError['fault'] {
   return {
     kind: 'configuration',
     code: 'OPENING_FAILED',
-    summary: 'Opening the database failed in an unexpected way.',
-    hint: 'The log has the cause.',
+    summary: 'The database could not be opened because of an unexpected error.',
+    hint: 'See the log for the cause.',
     ambiguous: false,
     cause: error,
   }

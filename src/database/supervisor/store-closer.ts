@@ -5,8 +5,8 @@ import type { Store } from '../store/store.ts'
 import type { Gate } from './gate.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 
-/** Ends stores that the state no longer holds: what runs on them may finish for a while, then they are closed, once. */
-export class Retirement {
+/** Closes stores that the state no longer holds, each once, after the work on them has had some time to finish. */
+export class StoreCloser {
   readonly #clock: Clock
   readonly #gate: Gate
   readonly #observe: Observe<DatabaseObservation>
@@ -18,21 +18,21 @@ export class Retirement {
     this.#observe = observe
   }
 
-  /** Begins to end a store; a second call for the same store changes nothing. */
+  /** Starts to close a store; a second call for the same store changes nothing. */
   begin(store: Store, graceMs: number): void {
     if (this.#ending.has(store)) return
     const ended = this.#end(store, graceMs).finally(() => this.#ending.delete(store))
     this.#ending.set(store, ended)
   }
 
-  /** Resolves when everything that is being ended at this moment has ended. Never rejects. */
+  /** Resolves when every store that is being closed now is closed. Never rejects. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.#ending.values())
   }
 
   async #end(store: Store, graceMs: number): Promise<void> {
     if (graceMs > 0) await atMost(this.#clock, graceMs, this.#gate.drained(store))
-    // A driver that hangs while it closes must not hold us: it gets a little more than it was told.
+    // A driver that hangs in its close must not block us; it gets a little longer than it was given.
     await atMost(this.#clock, 2 * times.lateCloseMs, this.#close(store))
     this.#gate.forget(store)
     const { role, driver, label } = store

@@ -1,4 +1,4 @@
-/** Those who wait for one thing to happen. Each is called once, or leaves when its signal aborts. */
+/** Callers that wait for one event. Each is woken once, or leaves when its signal aborts. */
 export class Waiters {
   readonly #waiting = new Set<() => void>()
 

@@ -1,6 +1,6 @@
 import type { Fault } from '../../driver/driver.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { Serving } from '../supervisor/serving.ts'
+import type { Serving } from '../store/store.ts'
 import type { WorkOptions } from './session.ts'
 
 /** Seconds after which a caller may try again where nothing better is known. */

@@ -51,5 +51,5 @@ export type RunWork = <T>(
    * Asked, for a moment, on the database that was lost sight of while it committed, where that still serves: what the
    * work would have given when its change is seen to be there, else null. Must change nothing.
    */
-  look?: (session: Session) => Promise<T | null>,
+  findCommitted?: (session: Session) => Promise<T | null>,
 ) => Promise<Outcome<T>>

@@ -1,25 +1,19 @@
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
-import { Chain, type Place } from './chain.ts'
-
-interface Unit {
-  readonly store: Store
-  readonly sinceMs: number
-  isSuspected: boolean
-}
+import { LinkedList, type ListNode } from './linked-list.ts'
 
 /** A unit of work that is being watched. */
-export type Watched = Place<Unit>
+export type WatchedWork = ListNode<{ readonly store: Store; readonly sinceMs: number; isSuspected: boolean }>
 
 /**
- * Notices work that has waited for long, with one timer for all of it: it stands at the oldest, and that one has mostly
- * ended when it falls. What a probe finds must be known when the limit of the statement falls, so the timer is not coarse.
+ * Reports work that has run for too long. One timer serves all of it: it is set for the oldest unit, which has usually
+ * ended when the timer fires. The timer is exact, since the result of the check is needed when the statement times out.
  */
 export class SlowWatch {
   readonly #clock: Clock
   readonly #limitMs: () => number
   readonly #suspect: (store: Store) => void
-  readonly #watched = new Chain<Unit>()
+  readonly #watched = new LinkedList<WatchedWork['item']>()
   #cancel: (() => void) | null = null
 
   /** `suspect` is called once for each unit of work that has run for `limitMs`. */
@@ -29,30 +23,30 @@ export class SlowWatch {
     this.#suspect = suspect
   }
 
-  begin(store: Store): Watched {
+  begin(store: Store): WatchedWork {
     const watched = this.#watched.add({ store, sinceMs: this.#clock.now(), isSuspected: false })
-    this.#cancel ??= this.#clock.wait(this.#limitMs(), () => this.#look())
+    this.#cancel ??= this.#clock.wait(this.#limitMs(), () => this.#check())
     return watched
   }
 
-  end(watched: Watched): void {
+  end(watched: WatchedWork): void {
     this.#watched.remove(watched)
   }
 
-  /** Stops watching what still runs. */
+  /** Stops watching; work that is still running goes on. */
   close(): void {
     this.#watched.clear()
     this.#cancel?.()
     this.#cancel = null
   }
 
-  #look(): void {
+  #check(): void {
     this.#cancel = null
     const slowSinceMs = this.#clock.now() - this.#limitMs()
     for (const watched of this.#watched) {
       if (watched.isSuspected) continue
       if (watched.sinceMs > slowSinceMs) {
-        this.#cancel = this.#clock.wait(watched.sinceMs - slowSinceMs, () => this.#look())
+        this.#cancel = this.#clock.wait(watched.sinceMs - slowSinceMs, () => this.#check())
         return
       }
       watched.isSuspected = true

@@ -1,9 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { SqlEntityManager, StatementRunner } from '../../driver/driver.ts'
-import { barredError, type WriteBar } from '../machine/write-block.ts'
-import type { Shown, Store } from '../store/store.ts'
-import type { Serving } from '../supervisor/serving.ts'
+import { type WriteBlock, writeBlockedError } from '../machine/write-block.ts'
+import type { Serving, Shown, Store } from '../store/store.ts'
 import type { Session } from './session.ts'
 
 /** Asked of the system for many ids at once: for each by itself it takes as long as all the rest of making one. */
@@ -86,22 +85,22 @@ export class WorkSession implements Session {
  * member: there, a statement that is run past both (`em.execute`, `em.insert`) is not refused.
  */
 export class ReadOnlySession extends WorkSession {
-  readonly #bar: WriteBar
+  readonly #block: WriteBlock
 
-  constructor(serving: Serving, bar: WriteBar) {
+  constructor(serving: Serving, block: WriteBlock) {
     super(serving)
-    this.#bar = bar
+    this.#block = block
   }
 
   override get statements(): StatementRunner {
-    return { read: super.statements.read, write: () => Promise.reject(barredError(this.#bar)) }
+    return { read: super.statements.read, write: () => Promise.reject(writeBlockedError(this.#block)) }
   }
 
   protected override fork(): SqlEntityManager {
     const em = this.store.orm.em.fork({ disableContextResolution: true, freshEventManager: true })
     em.getEventManager().registerSubscriber({
       onFlush: async ({ uow }) => {
-        if (uow.getChangeSets().length > 0) throw barredError(this.#bar)
+        if (uow.getChangeSets().length > 0) throw writeBlockedError(this.#block)
       },
     })
     return em

@@ -1,21 +1,20 @@
 import type { Fault, Phase } from '../../driver/driver.ts'
 import { HoldfastError } from '../../errors.ts'
-import { faultOf } from '../machine/fault-of.ts'
+import { faultOf } from '../machine/faults.ts'
 import { times } from '../machine/policy.ts'
-import { barredError } from '../machine/write-block.ts'
+import { writeBlockedError } from '../machine/write-block.ts'
 import { atMost, limitedSignal } from '../store/bounded.ts'
-import type { Demand, Store } from '../store/store.ts'
-import type { Kind } from '../supervisor/gate.ts'
+import type { Demand, Serving, Store } from '../store/store.ts'
+import type { WorkKind } from '../supervisor/gate.ts'
 import type { DatabaseObservation, Observe } from '../supervisor/observation.ts'
-import type { Serving } from '../supervisor/serving.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { durabilityOf, meets } from './durability.ts'
 import { errorForFault, isCommitUnknown, mayRerun, withFailedStore } from './failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
-import { SlowWatch, type Watched } from './slow-watch.ts'
+import { SlowWatch, type WatchedWork } from './slow-watch.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
 
-/** How a transaction of business code is run. */
+/** How a transaction of an application is run. */
 export interface TransactionOptions {
   /** Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT. */
   readonly rerun?: 'before-commit' | 'always'
@@ -23,26 +22,11 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
 }
 
-/** One transaction on the active store; resolves when the outcome is known. Rejects as `RunWork`. */
-export type RunTransaction = <T>(
-  work: (session: Session) => Promise<T>,
-  options?: TransactionOptions,
-) => Promise<Outcome<T>>
+type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal'>
 
-/** The one place where work is run. */
-export interface Work {
-  readonly run: RunWork
-  readonly transactional: RunTransaction
-  /** Waits until writes are let in and a store serves. Rejects as `run`. */
-  admit(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving>
-  /**
-   * What to answer to an error that work on this store met outside `run` (a handler with a request's session): tells the
-   * supervisor, too. The error itself when it says nothing of the database.
-   */
-  refusal(serving: Serving, error: unknown, phase: Phase): Promise<unknown>
-  /** Stops watching for slow work. */
-  close(): void
-}
+type Unit<T> = (session: Session) => Promise<T>
+
+type FindCommitted<T> = (session: Session) => Promise<T | null>
 
 /** How far a unit of work has come: what a failure at this point means. */
 type Progress = { phase: Phase }
@@ -51,32 +35,17 @@ const inStatement: Readonly<Progress> = { phase: 'statement' }
 const inCommit: Readonly<Progress> = { phase: 'commit' }
 
 /** A try that failed. */
-interface Failed {
+interface FailedTry {
   readonly serving: Serving
   readonly session: WorkSession
   readonly error: unknown
 }
 
-type Look<T> = (session: Session) => Promise<T | null>
+/** A unit of work is tried at most so often: a further try would not help. */
+const triesMax = 3
 
-type Tried<T> = Failed | { readonly outcome: Outcome<T> }
-
-/** What an earlier try of the same unit left behind. */
-interface Earlier {
-  readonly fault: Fault
-  readonly serving: Serving
-  readonly error: unknown
-}
-
-/** A lost unit is tried three times at most: more would not help. */
-const mostTries = 3
-
-/** Runs work on whatever serves. */
-export function createWork(supervisor: Supervisor, observe: Observe<DatabaseObservation>): Work {
-  return new WorkRoom(supervisor, observe)
-}
-
-class WorkRoom implements Work {
+/** The only place that runs work: it opens a store, holds, counts, limits, and runs again what was lost. */
+export class WorkRunner {
   readonly #supervisor: Supervisor
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
@@ -85,27 +54,29 @@ class WorkRoom implements Work {
     this.#supervisor = supervisor
     this.#observe = observe
     const limitMs = (): number => supervisor.settings.limits.queryMs / 2
-    this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.suspect(store))
+    this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.report(store, null))
   }
 
+  /** Stops watching for slow work. */
   close(): void {
     this.#slow.close()
   }
 
-  readonly run: RunWork = (work, options, look) => {
+  readonly run: RunWork = (work, options, findCommitted) => {
     // A statement outside a transaction is its own COMMIT; drivers that know better say so in their FaultError.
-    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement, look)
+    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement, findCommitted)
   }
 
-  readonly transactional: RunTransaction = (work, options = {}) => {
+  /** Runs one transaction on the active store; resolves when the outcome is known. Rejects as `RunWork`. */
+  transactional<T>(work: Unit<T>, options: TransactionOptions = {}): Promise<Outcome<T>> {
     const { rerun = 'never', durability, signal } = options
     const progress: Progress = { phase: 'begin' }
-    const inTransaction = async <T>(session: Session, unit: (session: Session) => Promise<T>): Promise<T> => {
+    const transaction = async (session: Session): Promise<T> => {
       progress.phase = 'begin'
       return await session.em.transactional(
         async (em) => {
           progress.phase = 'statement'
-          const value = await unit(withinTransaction(session, em))
+          const value = await work(withinTransaction(session, em))
           // Flushed here, so that from now on only COMMIT can fail.
           await em.flush()
           progress.phase = 'commit'
@@ -114,22 +85,20 @@ class WorkRoom implements Work {
         signal === undefined ? {} : { signal },
       )
     }
-    return this.#first(
-      (session) => inTransaction(session, work),
-      {
-        kind: 'write',
-        rerun,
-        ...(durability === undefined ? {} : { demand: durability }),
-        ...(signal === undefined ? {} : { signal }),
-      },
-      progress,
-    )
+    const demand = durability === undefined ? {} : { demand: durability }
+    const limit = signal === undefined ? {} : { signal }
+    return this.#first(transaction, { kind: 'write', rerun, ...demand, ...limit }, progress)
   }
 
-  async admit(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving> {
+  /** Waits until a store serves and, for a write, until the gate is open. Rejects as `run`. */
+  async admit(options: Admission): Promise<Serving> {
     return this.#current(options) ?? (await this.#awaited(options))
   }
 
+  /**
+   * The error to answer with when work on this store failed outside `run` (a handler with a session of its own). Reports
+   * the fault to the supervisor. Gives the same error when it says nothing about the database.
+   */
   async refusal(serving: Serving, error: unknown, phase: Phase): Promise<unknown> {
     if (error instanceof HoldfastError) return error
     const fault = faultOf(serving.store.driver, error, phase)
@@ -138,20 +107,20 @@ class WorkRoom implements Work {
     return errorForFault(fault, verdict, error) ?? error
   }
 
-  /** Counts the unit of work in, and tries it. The usual case in one function: every request pays each promise more. */
+  /** Admits a unit of work and runs the first try: one function for the usual case, since each promise costs time. */
   async #first<T>(
-    work: (session: Session) => Promise<T>,
+    work: Unit<T>,
     options: WorkOptions,
     progress: Readonly<Progress>,
-    look?: Look<T>,
+    findCommitted?: FindCommitted<T>,
   ): Promise<Outcome<T>> {
     const { gate, maxActiveSessions } = this.#supervisor
     gate.admit(maxActiveSessions)
     try {
       const serving = this.#current(options)
-      if (serving === null) return await this.#further(work, options, progress, null, look)
+      if (serving === null) return await this.#further(work, options, progress, null, findCommitted)
       const session = new WorkSession(serving, options.attempt)
-      let failed: Failed
+      let failed: FailedTry
       const watched = this.#enter(serving.store, options.kind)
       try {
         return outcomeOf(serving, await work(session))
@@ -160,61 +129,55 @@ class WorkRoom implements Work {
       } finally {
         this.#leave(serving.store, options.kind, watched)
       }
-      return await this.#further(work, options, progress, failed, look)
+      return await this.#further(work, options, progress, failed, findCommitted)
     } finally {
       gate.dismiss()
     }
   }
 
-  /** After an unknown COMMIT: what is seen in the same database was committed; what is not seen may still be. */
-  async #found<T>(look: Look<T>, { target }: Store, attempt: string | undefined): Promise<Outcome<T> | null> {
-    const { current, clock } = this.#supervisor
-    if (current?.store.target.id !== target.id) return null
-    let seen: T | null = null
-    const looking = look(new WorkSession(current, attempt)).then((value) => {
-      seen = value
-    })
-    await atMost(clock, times.lookMs, looking)
-    return seen === null ? null : outcomeOf(current, seen)
-  }
-
-  /** Goes on after a first try that failed (`first`), or from the beginning where nothing served at once. */
+  /** Goes on after a first try that failed, or starts where no store served at once. */
   async #further<T>(
-    work: (session: Session) => Promise<T>,
+    work: Unit<T>,
     options: WorkOptions,
     progress: Readonly<Progress>,
-    first: Failed | null,
-    look: Look<T> | undefined,
+    first: FailedTry | null,
+    findCommitted: FindCommitted<T> | undefined,
   ): Promise<Outcome<T>> {
     let { attempt } = options
     let failed = first
     let used = first === null ? null : first.serving
-    let unknown: Earlier | null = null
+    let unknown: FailedTry | null = null
     for (let tries = 1; ; tries += 1) {
       try {
         if (failed === null) {
           let serving = this.#current(options)
           while (serving === null) {
             await this.#awaited(options)
-            // Looked at once more: between the end of the wait and this line a switch may have begun.
+            // Asked again: a switch may have begun between the end of the wait and this line.
             serving = this.#current(options)
           }
           if (unknown !== null) refuseElsewhere(unknown, serving)
           used = serving
-          const tried: Tried<T> = await this.#try(work, serving, new WorkSession(serving, attempt), options.kind)
-          if ('outcome' in tried) return tried.outcome
+          const tried: FailedTry | Outcome<T> = await this.#try(
+            work,
+            new WorkSession(serving, attempt),
+            serving,
+            options,
+          )
+          if ('value' in tried) return tried
           failed = tried
         }
         const fault = await this.#rerunnable(failed, options, progress.phase, tries)
         attempt = failed.session.drawnAttempt
-        if (fault.ambiguous) unknown = { fault, serving: failed.serving, error: failed.error }
+        if (fault.ambiguous) unknown = failed
         failed = null
       } catch (error) {
         // Once a COMMIT is unknown, no later failure makes it known.
         const refused = unknown === null ? error : new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
         const asked = unknown ?? failed
-        if (look !== undefined && asked !== null && isCommitUnknown(refused)) {
-          const found = await this.#found(look, asked.serving.store, attempt ?? failed?.session.drawnAttempt)
+        if (findCommitted !== undefined && asked !== null && isCommitUnknown(refused)) {
+          const drawn = attempt ?? failed?.session.drawnAttempt
+          const found = await this.#committed(findCommitted, asked.serving.store, drawn)
           if (found !== null) return found
         }
         throw withFailedStore(refused, used)
@@ -223,14 +186,14 @@ class WorkRoom implements Work {
   }
 
   async #try<T>(
-    work: (session: Session) => Promise<T>,
-    serving: Serving,
+    work: Unit<T>,
     session: WorkSession,
-    kind: Kind,
-  ): Promise<Tried<T>> {
+    serving: Serving,
+    { kind }: WorkOptions,
+  ): Promise<FailedTry | Outcome<T>> {
     const watched = this.#enter(serving.store, kind)
     try {
-      return { outcome: outcomeOf(serving, await work(session)) }
+      return outcomeOf(serving, await work(session))
     } catch (error) {
       return { serving, session, error }
     } finally {
@@ -238,22 +201,38 @@ class WorkRoom implements Work {
     }
   }
 
-  /** Counts a try in. Gives what `leave` needs to end the watch for slow work. */
-  #enter(store: Store, kind: Kind): Watched | null {
-    // A file of this process is never asked from outside, so nothing is gained by watching it.
+  /** After an unknown COMMIT: a change that is found was committed; one that is not found may still be. */
+  async #committed<T>(
+    find: FindCommitted<T>,
+    { target }: Store,
+    attempt: string | undefined,
+  ): Promise<Outcome<T> | null> {
+    const { current, clock } = this.#supervisor
+    if (current?.store.target.id !== target.id) return null
+    let found: T | null = null
+    const finding = find(new WorkSession(current, attempt)).then((value) => {
+      found = value
+    })
+    await atMost(clock, times.findCommittedMs, finding)
+    return found === null ? null : outcomeOf(current, found)
+  }
+
+  /** Counts a try; returns what `#leave` needs to end the watch for slow work. */
+  #enter(store: Store, kind: WorkKind): WatchedWork | null {
+    // Only a server is probed when it is slow: a file in this process has no second way in.
     const watched = store.driver.embedded === undefined ? this.#slow.begin(store) : null
     this.#supervisor.gate.enter(store, kind)
     return watched
   }
 
-  #leave(store: Store, kind: Kind, watched: Watched | null): void {
+  #leave(store: Store, kind: WorkKind, watched: WatchedWork | null): void {
     this.#supervisor.gate.leave(store, kind)
     if (watched !== null) this.#slow.end(watched)
   }
 
-  /** Resolves with the fault when the work may be run again; else rejects with what the caller gets. */
+  /** Resolves with the fault when the work may run again; else rejects with the error for the caller. */
   async #rerunnable(
-    { serving, session, error }: Failed,
+    { serving, session, error }: FailedTry,
     options: WorkOptions,
     phase: Phase,
     tries: number,
@@ -262,24 +241,24 @@ class WorkRoom implements Work {
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') throw error
     const verdict = await this.#supervisor.report(serving.store, fault)
-    const isLast = tries >= mostTries || !mayRerun(fault, verdict, options)
-    // A row that breaks a rule is the caller's affair.
+    const isLast = tries >= triesMax || !mayRerun(fault, verdict, options)
+    // A row that breaks a rule is the caller's mistake, not news.
     if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
     if (isLast) throw errorForFault(fault, verdict, error) ?? error
     this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
     return fault
   }
 
-  /** What serves now, when nothing has to be waited for. */
-  #current(options: Pick<WorkOptions, 'kind' | 'demand'>): Serving | null {
+  /** The store that serves now; null when the caller has to wait for one. */
+  #current(options: Admission): Serving | null {
     const { current, gate } = this.#supervisor
     if (current === null || (options.kind === 'write' && gate.isHeld)) return null
     this.#refuseUnmet(current, options)
     return current
   }
 
-  /** The same after waiting: for a store, and for the gate. Each wait has a limit. */
-  async #awaited(options: Pick<WorkOptions, 'kind' | 'demand' | 'signal'>): Promise<Serving> {
+  /** Waits for a store and for the gate, each within the same limit. */
+  async #awaited(options: Admission): Promise<Serving> {
     const { settings, clock, gate } = this.#supervisor
     const limitMs = settings.timeoutMs + settings.limits.connectMs
     const tooLong = (): HoldfastError => new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: 1 })
@@ -296,11 +275,11 @@ class WorkRoom implements Work {
     }
   }
 
-  /** Refuses before anything is written what this store cannot give. */
-  #refuseUnmet({ store, shown }: Serving, { kind, demand }: Pick<WorkOptions, 'kind' | 'demand'>): void {
+  /** Rejects what this store cannot give, before anything is written. */
+  #refuseUnmet({ store, shown }: Serving, { kind, demand }: Admission): void {
     if (kind === 'write' && shown === 'fallback') {
-      const bar = this.#supervisor.writeBar
-      if (bar !== null) throw barredError(bar)
+      const block = this.#supervisor.writeBlock
+      if (block !== null) throw writeBlockedError(block)
     }
     if (demand !== undefined && !meets(durabilityOf(store, shown), demand)) {
       throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 1 })
@@ -312,8 +291,8 @@ function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
   return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
 }
 
-/** After an unknown COMMIT only the same store may be asked again: no other knows yet what became of the first try. */
-function refuseElsewhere(unknown: Earlier, serving: Serving): void {
+/** After an unknown COMMIT only the same database is tried again: no other knows what became of the first try. */
+function refuseElsewhere(unknown: FailedTry, serving: Serving): void {
   const isSame = serving.store.target.id === unknown.serving.store.target.id
   if (!isSame) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
 }

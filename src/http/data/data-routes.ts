@@ -10,7 +10,7 @@ import { sendError } from '../server/answers.ts'
 import { isAdmin, requireAdmin } from '../server/auth.ts'
 import { clientAddress } from './client-address.ts'
 import { DataExchange } from './data-exchange.ts'
-import { RateLimit } from './rate-limit.ts'
+import { RateLimiter } from './rate-limiter.ts'
 
 /** What the data API needs of the rooms around it. Functions are asked at each request, so that a reload is seen. */
 export interface DataRoutesDeps {
@@ -112,7 +112,7 @@ function answer(
 /** The limits of public creates, one per collection. */
 class CreateLimits {
   readonly #deps: DataRoutesDeps
-  readonly #limits = new Map<string, RateLimit>()
+  readonly #limits = new Map<string, RateLimiter>()
 
   constructor(deps: DataRoutesDeps) {
     this.#deps = deps
@@ -124,7 +124,7 @@ class CreateLimits {
     return limit === null || isAdmin(req, this.#deps.token()) ? null : this.#count(limit, req, res)
   }
 
-  async #count(limit: RateLimit, req: Request, res: ServerResponse): Promise<void> {
+  async #count(limit: RateLimiter, req: Request, res: ServerResponse): Promise<void> {
     const state = await limit.take(clientAddress(req, this.#deps.trustedProxies()))
     const headers = limit.headers(state)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
@@ -132,13 +132,13 @@ class CreateLimits {
   }
 
   /** The collection's own limit, else the settings'; the settings' 0 switches all of them off. */
-  #limitOf(collection: Collection): RateLimit | null {
+  #limitOf(collection: Collection): RateLimiter | null {
     const { rateLimit, rateLimitWindowS } = this.#deps.settings()
     if (rateLimit === 0 || accessTo(collection, 'create') === 'admin') return null
     const { requests, windowS } = collection.rateLimit ?? { requests: rateLimit, windowS: rateLimitWindowS }
     const known = this.#limits.get(collection.name)
     if (known?.limit.requests === requests && known.limit.windowS === windowS) return known
-    const made = new RateLimit({ requests, windowS }, this.#deps.now)
+    const made = new RateLimiter({ requests, windowS }, this.#deps.now)
     this.#limits.set(collection.name, made)
     return made
   }

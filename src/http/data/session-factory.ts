@@ -2,10 +2,10 @@ import { type ChannelListener, channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HoldfastError } from '../../errors.ts'
 import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
-import type { Serving } from '../../database/supervisor/serving.ts'
+import type { Serving } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import type { Supervisor } from '../../database/supervisor/supervisor.ts'
-import type { Work } from '../../database/work/work.ts'
+import type { WorkRunner } from '../../database/work/work.ts'
 import { ReadOnlySession, WorkSession } from '../../database/work/work-session.ts'
 import { storeHeader } from './store-header.ts'
 
@@ -15,12 +15,12 @@ import { storeHeader } from './store-header.ts'
  */
 export class DatabaseSessionFactory {
   readonly #supervisor: Supervisor
-  readonly #work: Work
+  readonly #work: WorkRunner
   readonly #observe: Observe<DatabaseObservation>
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
 
-  constructor(supervisor: Supervisor, work: Work, observe: Observe<DatabaseObservation>) {
+  constructor(supervisor: Supervisor, work: WorkRunner, observe: Observe<DatabaseObservation>) {
     this.#supervisor = supervisor
     this.#work = work
     this.#observe = observe
@@ -96,9 +96,9 @@ export class DatabaseSessionFactory {
   }
 
   #count(serving: Serving, response: ServerResponse): WorkSession {
-    const { gate, writeBar } = this.#supervisor
-    const isBarred = serving.shown === 'fallback' && writeBar !== null
-    const session = isBarred ? new ReadOnlySession(serving, writeBar) : new WorkSession(serving)
+    const { gate, writeBlock } = this.#supervisor
+    const isBlocked = serving.shown === 'fallback' && writeBlock !== null
+    const session = isBlocked ? new ReadOnlySession(serving, writeBlock) : new WorkSession(serving)
     gate.enter(serving.store, 'write')
     response.once('close', () => {
       gate.leave(serving.store, 'write')

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { barSentence } from '../../database/machine/write-block.ts'
+import { writeBlockSentence } from '../../database/machine/write-block.ts'
 import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import type { CollectionLine, StatusSource, TokenSource } from '../status/status-source.ts'
@@ -90,12 +90,14 @@ ${operatorSection(source)}
 /** What a person should see to while all is served. */
 function concernParagraphs(source: StatusSource): readonly Markup[] {
   const left = source.left()
-  const { writeBar } = source.database()
+  const { writeBlock } = source.database()
   const lacking = source.lacking()
   return [
     ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
     ...(left !== null && left.total > 0 ? [html`<p id="left">${leftSentence(left)}.</p>`] : []),
-    ...(writeBar === null || writeBar === 'setting' ? [] : [html`<p id="write-bar">${barSentence(writeBar)}</p>`]),
+    ...(writeBlock === null || writeBlock === 'setting'
+      ? []
+      : [html`<p id="write-block">${writeBlockSentence(writeBlock)}</p>`]),
   ]
 }
 

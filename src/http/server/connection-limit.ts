@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Chain, type Place } from '../../database/work/chain.ts'
+import { LinkedList, type ListNode } from '../../database/work/linked-list.ts'
 
 /** How many connections may be open. */
 export interface PlaceLimits {
@@ -12,7 +12,7 @@ export interface PlaceLimits {
 const standKey: unique symbol = Symbol('stand')
 
 interface Standing extends Socket {
-  [standKey]?: { readonly chain: Chain<Socket>; readonly place: Place<Socket> } | null
+  [standKey]?: { readonly chain: LinkedList<Socket>; readonly place: ListNode<Socket> } | null
 }
 
 /**
@@ -25,8 +25,8 @@ export class Places {
   readonly #dropped: () => void
   readonly #open = new Set<Socket>()
   /** Those without a whole request so far, and those between two; the oldest first. */
-  readonly #silent = new Chain<Socket>()
-  readonly #resting = new Chain<Socket>()
+  readonly #silent = new LinkedList<Socket>()
+  readonly #resting = new LinkedList<Socket>()
   readonly #byAddress = new Map<string, number>()
 
   /** `dropped` is called for each connection that is ended here. */
@@ -98,7 +98,7 @@ export class Places {
 }
 
 /** Puts it behind the others of a chain, or into none. Where it already stands it keeps its place. */
-function stand(socket: Standing, chain: Chain<Socket> | null): void {
+function stand(socket: Standing, chain: LinkedList<Socket> | null): void {
   const { [standKey]: now } = socket
   if (chain !== null && now?.chain === chain) return
   now?.chain.remove(now.place)

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
-import { Chain } from '../../database/work/chain.ts'
+import { LinkedList } from '../../database/work/linked-list.ts'
 import { HoldfastError } from '../../errors.ts'
 import { checkAddress } from './address.ts'
 import { refusalOf, requestIdOf, sendError } from './answers.ts'
@@ -46,7 +46,7 @@ const socketIdleMs = 120_000
 export function createHttp(parts: HttpParts): Http {
   const app = createApp(parts.refusal)
   parts.routes(app)
-  const inFlight = new Chain<Exchange>()
+  const inFlight = new LinkedList<Exchange>()
   const places = placesOf(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
@@ -98,7 +98,7 @@ export function createHttp(parts: HttpParts): Http {
 /** Puts on the headers of every answer, and notices its end. */
 function begin(
   parts: HttpParts,
-  { inFlight, line, places }: { readonly inFlight: Chain<Exchange>; readonly line: Line; readonly places: Places },
+  { inFlight, line, places }: { readonly inFlight: LinkedList<Exchange>; readonly line: Line; readonly places: Places },
   req: IncomingMessage,
   res: ServerResponse,
 ): Exchange {
@@ -191,7 +191,7 @@ function createNodeServer(
 
 async function closeServer(
   server: Server,
-  open: { readonly inFlight: Chain<Exchange>; readonly sockets: ReadonlySet<Socket> },
+  open: { readonly inFlight: LinkedList<Exchange>; readonly sockets: ReadonlySet<Socket> },
   withinMs: number,
   observe: ObserveHttp,
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { barSentence } from '../../database/machine/write-block.ts'
+import { writeBlockSentence } from '../../database/machine/write-block.ts'
 import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
 import { sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
@@ -102,12 +102,12 @@ function lackingCheck(source: StatusSource): readonly Check[] {
 }
 
 /** The fallback beside a primary: how many rows it holds that the primary does not have, and whether it takes writes. */
-function fallbackCheck(source: StatusSource, { writeBar }: DatabaseSessionContext): readonly Check[] {
+function fallbackCheck(source: StatusSource, { writeBlock }: DatabaseSessionContext): readonly Check[] {
   const left = source.left()
   if (left === null) return []
   const said = [
     ...(left.total > 0 ? [`${leftSentence(left)}.`] : []),
-    ...(writeBar === null || writeBar === 'setting' ? [] : [barSentence(writeBar)]),
+    ...(writeBlock === null || writeBlock === 'setting' ? [] : [writeBlockSentence(writeBlock)]),
   ]
   const counted = { name: 'fallback:rows', observedValue: left.total, observedUnit: 'rows' }
   return [said.length === 0 ? { ...counted, status: 'pass' } : { ...counted, status: 'warn', output: said.join(' ') }]

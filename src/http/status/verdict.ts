@@ -15,9 +15,9 @@ export interface Verdict {
 /** The health table for this moment; a service that closes takes no more requests, whatever its database does. */
 export function verdictOf(source: StatusSource): Verdict {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
-  const { row, hasFallback, writeBar } = source.database()
+  const { row, hasFallback, writeBlock } = source.database()
   // Both want a person: to carry rows over, or to run the grants before an outage comes. What the setting wants does not.
-  const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBar !== null && writeBar !== 'setting')
+  const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBlock !== null && writeBlock !== 'setting')
   const policy = { ...source.policy(), hasFallback }
   const { ready, health } = readinessOf(row, { ...policy, isFlawed })
   const status = health === 'pass' && source.lacking().length > 0 ? 'warn' : health

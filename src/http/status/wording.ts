@@ -18,7 +18,7 @@ export function stateSentence(database: DatabaseSessionContext): string {
     case 'primary':
       return `Serving from the primary database (${driver}).`
     case 'fallback':
-      return `Serving from the fallback (${driver}${database.writeBar === null ? '' : ', for reading only'}): ${unusable ?? 'the primary database cannot be used at the moment and is tried again by itself.'}`
+      return `Serving from the fallback (${driver}${database.writeBlock === null ? '' : ', for reading only'}): ${unusable ?? 'the primary database cannot be used at the moment and is tried again by itself.'}`
     case 'error':
       if (unusable !== null) return `No database can be reached: ${unusable}`
       return 'No database can be reached at the moment. It is tried again by itself; until then requests that need one are answered 503.'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { faultConditions } from '../../../src/config/settings.ts'
-import { demandsOf } from '../../../src/database/machine/effects.ts'
+import { effectsOf } from '../../../src/database/machine/effects.ts'
 import type { Event, EventType, Happening } from '../../../src/database/machine/event.ts'
 import type { Policy } from '../../../src/database/machine/policy.ts'
 import {
@@ -42,13 +42,13 @@ function walk(steps: readonly Step[], rules = policy, from: State<string> = init
 
 function idOf(run: string): (state: State<string>) => number {
   return (state) => {
-    const demand = demandsOf(state).find((candidate) => candidate.run === run)
-    assert.ok(demand, `${state.name} does not demand ${run}`)
-    return demand.id
+    const effect = effectsOf(state).find((candidate) => candidate.run === run)
+    assert.ok(effect, `${state.name} does not want ${run}`)
+    return effect.id
   }
 }
 
-const asked: Step = { type: 'asked' }
+const requested: Step = { type: 'requested' }
 const lost = (store: string, kind: FaultKind = 'lost'): Happening<string> => ({
   type: 'store.lost',
   store,
@@ -66,17 +66,17 @@ const fallbackFailed: Step = (state) => ({
   id: idOf('open-fallback')(state),
   fault: faultLike('unwritable'),
 })
-const due: Step = (state) => ({ type: 'due', id: idOf('wait')(state) })
+const due: Step = (state) => ({ type: 'timer.due', id: idOf('wait')(state) })
 const proved: Step = (state) => ({ type: 'probe.passed', id: idOf('probe')(state) })
 const carried: Step = (state) => ({ type: 'carried', id: idOf('carry')(state), primary: 'P2' })
 const switched: Step = (state) => ({ type: 'switched', id: idOf('switch')(state) })
 const deadline: Step = (state) => {
   assert.ok(state.name === 'CONNECTING_PRIMARY')
-  return { type: 'due', id: state.deadlineId }
+  return { type: 'timer.due', id: state.deadlineId }
 }
 
-const toPrimary = [asked, fallbackOpened(), primaryOpened]
-const toFallback = [asked, fallbackOpened(), primaryFailed('auth'), due]
+const toPrimary = [requested, fallbackOpened(), primaryOpened]
+const toFallback = [requested, fallbackOpened(), primaryFailed('auth'), due]
 const toReplaying = [...toFallback, due, proved, due, proved]
 const toSwitching = [...toReplaying, carried]
 
@@ -85,65 +85,65 @@ const states: Readonly<Record<string, { readonly state: State<string>; readonly 
   disconnected: { state: initialState(0), rules: policy },
   closed: { state: walk([{ type: 'closed' }]), rules: policy },
   reconfigured: { state: walk([...toPrimary, { type: 'reconfigured' }]), rules: policy },
-  'primary opening': { state: walk([asked]), rules: policy },
-  'primary waiting': { state: walk([asked, primaryFailed('lost')]), rules: policy },
-  'primary opened, fallback opening': { state: walk([asked, primaryOpened]), rules: policy },
-  'fallback opening': { state: walk([asked, primaryFailed('auth')]), rules: policy },
-  'fallback open': { state: walk([asked, fallbackOpened(), primaryFailed('auth')]), rules: policy },
-  'local opening': { state: walk([asked], local), rules: local },
+  'primary opening': { state: walk([requested]), rules: policy },
+  'primary waiting': { state: walk([requested, primaryFailed('lost')]), rules: policy },
+  'primary opened, fallback opening': { state: walk([requested, primaryOpened]), rules: policy },
+  'fallback opening': { state: walk([requested, primaryFailed('auth')]), rules: policy },
+  'fallback open': { state: walk([requested, fallbackOpened(), primaryFailed('auth')]), rules: policy },
+  'local opening': { state: walk([requested], local), rules: local },
   primary: { state: walk(toPrimary), rules: policy },
-  'primary, fallback failed': { state: walk([asked, fallbackFailed, primaryOpened]), rules: policy },
-  'primary alone': { state: walk([asked, primaryOpened], alone), rules: alone },
-  local: { state: walk([asked, fallbackOpened()], local), rules: local },
+  'primary, fallback failed': { state: walk([requested, fallbackFailed, primaryOpened]), rules: policy },
+  'primary alone': { state: walk([requested, primaryOpened], alone), rules: alone },
+  local: { state: walk([requested, fallbackOpened()], local), rules: local },
   'fallback waiting': { state: walk(toFallback), rules: policy },
   'fallback probing': { state: walk([...toFallback, due]), rules: policy },
   'fallback replaying': { state: walk(toReplaying), rules: policy },
   'fallback switching': { state: walk(toSwitching), rules: policy },
-  error: { state: walk([asked, primaryFailed('auth')], alone), rules: alone },
+  error: { state: walk([requested, primaryFailed('auth')], alone), rules: alone },
 }
 
 /** What each event does in each state: the name that follows, `~` for other data in the same state; absent: nothing. */
 const table: Readonly<Record<keyof typeof states, Partial<Record<EventType, StateName | '~'>>>> = {
-  disconnected: { asked: 'CONNECTING_PRIMARY' },
+  disconnected: { requested: 'CONNECTING_PRIMARY' },
   closed: {},
-  reconfigured: { asked: 'CONNECTING_PRIMARY' },
+  reconfigured: { requested: 'CONNECTING_PRIMARY' },
   'primary opening': {
-    due: 'CONNECTING_FALLBACK',
+    'timer.due': 'CONNECTING_FALLBACK',
     'primary.opened': '~',
     'primary.failed': 'CONNECTING_FALLBACK',
     'fallback.opened': '~',
     'fallback.failed': '~',
   },
   // The deadline; the end of the pause is tested by itself.
-  'primary waiting': { due: 'CONNECTING_FALLBACK', 'fallback.opened': '~', 'fallback.failed': '~' },
+  'primary waiting': { 'timer.due': 'CONNECTING_FALLBACK', 'fallback.opened': '~', 'fallback.failed': '~' },
   'primary opened, fallback opening': {
-    due: 'PRIMARY_CONNECTED',
+    'timer.due': 'PRIMARY_CONNECTED',
     'fallback.opened': 'PRIMARY_CONNECTED',
     'fallback.failed': 'PRIMARY_CONNECTED',
     'store.lost': 'CONNECTING_FALLBACK',
   },
   'fallback opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
-  'fallback open': { due: 'FALLBACK_CONNECTED', 'store.lost': '~' },
+  'fallback open': { 'timer.due': 'FALLBACK_CONNECTED', 'store.lost': '~' },
   'local opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
   primary: { 'store.lost': 'CONNECTING_FALLBACK' },
-  'primary, fallback failed': { due: '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary, fallback failed': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'primary alone': { 'store.lost': 'CONNECTING_PRIMARY' },
   local: { 'store.lost': 'CONNECTING_FALLBACK' },
-  'fallback waiting': { due: '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'fallback waiting': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'fallback probing': { 'probe.passed': '~', 'probe.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'fallback replaying': { carried: '~', 'carry.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'fallback switching': {
-    due: '~',
+    'timer.due': '~',
     switched: 'PRIMARY_CONNECTED',
     'switch.failed': '~',
     'store.lost': 'CONNECTING_FALLBACK',
   },
-  error: { due: 'CONNECTING_PRIMARY' },
+  error: { 'timer.due': 'CONNECTING_PRIMARY' },
 }
 
 const eventTypes: readonly EventType[] = [
-  'asked',
-  'due',
+  'requested',
+  'timer.due',
   'primary.opened',
   'primary.failed',
   'fallback.opened',
@@ -170,15 +170,15 @@ const answers: Partial<Record<EventType, string>> = {
   'carry.failed': 'carry',
   switched: 'switch',
   'switch.failed': 'switch',
-  due: 'wait',
+  'timer.due': 'wait',
 }
 
 /** The event that this state would take as its own; where it awaits no such answer, one with an id that is nobody's. */
 function eventFor(type: EventType, state: State<string>): Event<string> {
-  const demand = demandsOf(state).find((candidate) => candidate.run === answers[type])
+  const effect = effectsOf(state).find((candidate) => candidate.run === answers[type])
   const serving = heldStores(state)[0] ?? 'nobody'
   const store = type === 'store.lost' ? serving : type.startsWith('primary') ? 'P' : 'F'
-  const all = { at: state.since + 2_000, chance: 0.5, id: demand?.id ?? -1, store, primary: 'P2', owes: false }
+  const all = { at: state.since + 2_000, chance: 0.5, id: effect?.id ?? -1, store, primary: 'P2', owes: false }
   return { ...all, fault: faultLike('auth'), type } as Event<string> // Carries what any event may carry.
 }
 
@@ -202,8 +202,8 @@ describe('each event in each state', () => {
 
 describe('the way to the primary', () => {
   test('an open primary waits for the fallback to say that nothing is owed', () => {
-    assert.equal(walk([asked, primaryOpened, fallbackOpened(false)]).name, 'PRIMARY_CONNECTED')
-    const owing = walk([asked, primaryOpened, fallbackOpened(true)])
+    assert.equal(walk([requested, primaryOpened, fallbackOpened(false)]).name, 'PRIMARY_CONNECTED')
+    const owing = walk([requested, primaryOpened, fallbackOpened(true)])
     assert.equal(owing.name, 'CONNECTING_FALLBACK')
     const serving = walk([due], policy, owing)
     assert.ok(serving.name === 'FALLBACK_CONNECTED')
@@ -211,48 +211,52 @@ describe('the way to the primary', () => {
   })
 
   test('a fallback that opens late and owes takes over from the primary', () => {
-    const late = walk([fallbackOpened(true)], policy, walk([due], policy, walk([asked, fallbackFailed, primaryOpened])))
+    const late = walk(
+      [fallbackOpened(true)],
+      policy,
+      walk([due], policy, walk([requested, fallbackFailed, primaryOpened])),
+    )
     assert.equal(late.name, 'CONNECTING_FALLBACK')
   })
 
   test('the primary is tried three times, and a wrong password only once', () => {
-    const thrice = walk([asked, fallbackOpened(), primaryFailed('lost')])
+    const thrice = walk([requested, fallbackOpened(), primaryFailed('lost')])
     assert.ok(thrice.name === 'CONNECTING_PRIMARY' && thrice.step.at === 'waiting')
     const again: Step = (state) => {
       assert.ok(state.name === 'CONNECTING_PRIMARY' && state.step.at === 'waiting')
-      return { type: 'due', id: state.step.id }
+      return { type: 'timer.due', id: state.step.id }
     }
     const last = walk([again, primaryFailed('lost'), again, primaryFailed('lost')], policy, thrice)
     assert.equal(last.name, 'CONNECTING_FALLBACK')
-    assert.equal(walk([asked, primaryFailed('auth')]).name, 'CONNECTING_FALLBACK')
+    assert.equal(walk([requested, primaryFailed('auth')]).name, 'CONNECTING_FALLBACK')
   })
 
   test('a fault outside FALLBACK_CONDITIONS is an error that is tried again', () => {
     const rules = { ...policy, conditions: new Set(['unreachable'] as const) }
-    assert.equal(walk([asked, primaryFailed('auth')], rules).name, 'CONNECTION_ERROR')
+    assert.equal(walk([requested, primaryFailed('auth')], rules).name, 'CONNECTION_ERROR')
   })
 
   test('a wrong statement while opening counts as a wrong configuration', () => {
-    assert.equal(walk([asked, primaryFailed('statement')]).name, 'CONNECTING_FALLBACK')
+    assert.equal(walk([requested, primaryFailed('statement')]).name, 'CONNECTING_FALLBACK')
   })
 
   test('a primary that answers nothing is left at the deadline, whatever it said before', () => {
-    const state = walk([asked, fallbackOpened(), primaryFailed('transient'), deadline])
+    const state = walk([requested, fallbackOpened(), primaryFailed('transient'), deadline])
     assert.ok(state.name === 'CONNECTING_FALLBACK')
     assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT')
   })
 
   test('a slow primary gets all of CONNECTION_TIMEOUT when nothing else can serve', () => {
-    const state = walk([asked], alone)
+    const state = walk([requested], alone)
     assert.ok(state.name === 'CONNECTING_PRIMARY')
     assert.equal(state.deadline - state.since, 30_000)
-    const beside = walk([asked])
+    const beside = walk([requested])
     assert.ok(beside.name === 'CONNECTING_PRIMARY')
     assert.equal(beside.deadline - beside.since, 5_000)
   })
 
   test('with the fallback off nothing leads to it', () => {
-    const state = walk([asked, primaryOpened], alone)
+    const state = walk([requested, primaryOpened], alone)
     assert.equal(transition(state, { ...lost('P'), at: 9_000, chance: 0 }, alone).name, 'CONNECTING_PRIMARY')
   })
 })
@@ -264,11 +268,15 @@ describe('the way back', () => {
     for (let round = 0; round < 3; round += 1) {
       assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching')
       const at = state.recovery.deadline
-      state = transition(state, { type: 'due', id: state.recovery.deadlineId, at, chance: 0.5 }, policy)
+      state = transition(state, { type: 'timer.due', id: state.recovery.deadlineId, at, chance: 0.5 }, policy)
       assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'resting')
       rests.push(state.recovery.until - at)
       assert.ok(heldStores(state).includes('P2'))
-      state = transition(state, { type: 'due', id: state.recovery.id, at: state.recovery.until, chance: 0.5 }, policy)
+      state = transition(
+        state,
+        { type: 'timer.due', id: state.recovery.id, at: state.recovery.until, chance: 0.5 },
+        policy,
+      )
       state = transition(
         state,
         { type: 'carried', id: idOf('carry')(state), primary: 'P2', at: at + 2_000, chance: 0 },
@@ -315,7 +323,7 @@ describe('the way back', () => {
     const later = transition(state, { ...lost(state.store), at: state.since + 300_000, chance: 0.5 }, policy)
     assert.ok(later.name === 'CONNECTING_FALLBACK')
     assert.equal(later.stayMs, 0)
-    assert.equal(later.stay.lastMs, 0)
+    assert.equal(later.damping.lastMs, 0)
   })
 
   test('losing the fallback keeps what is left of a stay', () => {
@@ -328,7 +336,7 @@ describe('the way back', () => {
   })
 
   test('a store that is lost at once is opened again only after a pause', () => {
-    const serving = walk([asked, primaryOpened], alone)
+    const serving = walk([requested, primaryOpened], alone)
     const soon = transition(serving, { ...lost('P'), at: serving.since + 50, chance: 0.5 }, alone)
     assert.equal(soon.name, 'CONNECTION_ERROR')
   })
@@ -362,7 +370,7 @@ describe('whatever happens', () => {
           }
           for (const store of heldStores(state)) assert.ok(open.has(store))
           assert.equal(open.size, new Set(heldStores(state)).size)
-          const ids = demandsOf(state).map((demand) => demand.id)
+          const ids = effectsOf(state).map((effect) => effect.id)
           assert.equal(new Set(ids).size, ids.length)
           assert.ok(ids.every((id) => id <= state.lastId))
           const isAtRest = state.name === 'DISCONNECTED' || state.name === 'PRIMARY_CONNECTED' || !rules.declared
@@ -371,7 +379,7 @@ describe('whatever happens', () => {
         }
         for (const step of steps) {
           at += step.elapsedMs
-          const awaited = demandsOf(state).filter((demand) => demand.run === answers[step.type])
+          const awaited = effectsOf(state).filter((effect) => effect.run === answers[step.type])
           const id = step.isRight ? awaited[step.pick % Math.max(1, awaited.length)]?.id : undefined
           const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind), owes: step.owes }
           const held = heldStores<string>(state)
@@ -381,7 +389,7 @@ describe('whatever happens', () => {
           if (step.type.endsWith('opened') || step.type === 'carried') {
             made += 1
             store = `S${made}`
-            const kept = demandsOf<string>(state).find((demand) => demand.run === 'carry')
+            const kept = effectsOf<string>(state).find((effect) => effect.run === 'carry')
             if (step.type === 'carried' && id !== undefined && kept?.run === 'carry' && kept.primary !== null) {
               store = kept.primary
             } else open.add(store)
@@ -393,7 +401,7 @@ describe('whatever happens', () => {
         }
         apply({ type: 'closed', at, chance: 0 })
         assert.equal(open.size, 0)
-        assert.equal(transition(state, { type: 'asked', at, chance: 0 }, rules), state)
+        assert.equal(transition(state, { type: 'requested', at, chance: 0 }, rules), state)
       }),
       { numRuns: 400 },
     )

@@ -14,7 +14,7 @@ import { DatabaseEngineFactory } from '../../../src/database/store/engine-factor
 import { Gate } from '../../../src/database/supervisor/gate.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../../src/database/supervisor/supervisor.ts'
-import { createWork } from '../../../src/database/work/work.ts'
+import { WorkRunner } from '../../../src/database/work/work.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
@@ -52,7 +52,7 @@ function roomOf(
     resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
     observe: () => {},
   })
-  const work = createWork(supervisor, () => {})
+  const work = new WorkRunner(supervisor, () => {})
   cleanLater(t, async () => {
     await supervisor.close(5_000)
     work.close()

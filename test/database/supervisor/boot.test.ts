@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { boot } from '../../../src/database/supervisor/boot.ts'
-import { contextOf, hasFallback } from '../../../src/database/supervisor/connection-status.ts'
+import { connectionStatusOf, hasFallback } from '../../../src/database/supervisor/connection-status.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { configOf, faultLike, ScriptedDatabase } from '../../support/scripted-driver.ts'
 import { type Rig, rigOf } from '../rig.ts'
@@ -58,7 +58,7 @@ describe('the boot policy', () => {
 describe('the context', () => {
   test('says state, since when, why, store, tries, standby, and the transitions of the last hour', async () => {
     const rig = rigOf()
-    const before = contextOf(rig.supervisor)
+    const before = connectionStatusOf(rig.supervisor)
     assert.deepEqual(
       [before.state, before.row, before.store, before.lastAttempt],
       ['DISCONNECTED', 'not-asked', null, null],
@@ -66,7 +66,7 @@ describe('the context', () => {
     rig.primary.script = ['auth']
     await rig.supervisor.serving()
     await rig.clock.advance(90_000.4)
-    const context = contextOf(rig.supervisor)
+    const context = connectionStatusOf(rig.supervisor)
     assert.equal(context.state, 'FALLBACK_CONNECTED')
     assert.equal(context.row, 'fallback')
     assert.equal(context.forMs, 90_000)
@@ -82,7 +82,7 @@ describe('the context', () => {
     )
     assert.ok(!JSON.stringify(context).includes('cause'))
     await rig.clock.advance(3_600_000)
-    assert.deepEqual(contextOf(rig.supervisor).transitions, [])
+    assert.deepEqual(connectionStatusOf(rig.supervisor).transitions, [])
     await end(rig)
   })
 
@@ -91,7 +91,7 @@ describe('the context', () => {
     rig.fallback.script = ['unwritable']
     await rig.supervisor.serving()
     assert.equal(hasFallback(rig.supervisor), false)
-    assert.equal(contextOf(rig.supervisor).standby?.fault?.kind, faultLike('unwritable').kind)
+    assert.equal(connectionStatusOf(rig.supervisor).standby?.fault?.kind, faultLike('unwritable').kind)
     await end(rig)
     const alone = rigOf({ settings: { fallbackEnabled: false } })
     await alone.supervisor.serving()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { times } from '../../../src/database/machine/policy.ts'
-import { tryPatiently } from '../../../src/database/supervisor/hedged-attempt.ts'
+import { hedgedAttempt } from '../../../src/database/supervisor/hedged-attempt.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 
 interface Try {
@@ -27,7 +27,7 @@ const never = new AbortController().signal
 
 test('a try that answers is the only one', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
-  const done = tryPatiently(clock, attempt, never)
+  const done = hedgedAttempt(clock, attempt, never)
   tries[0]?.answer.resolve()
   await done
   assert.deepEqual([tries.length, clock.pending], [1, 0])
@@ -35,8 +35,8 @@ test('a try that answers is the only one', async () => {
 
 test('beside one that hangs a new one is made every 750 ms, and the first that succeeds ends all', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
-  const done = tryPatiently(clock, attempt, never)
-  await clock.advance(3 * times.impatientMs)
+  const done = hedgedAttempt(clock, attempt, never)
+  await clock.advance(3 * times.hedgeMs)
   assert.deepEqual(
     tries.map(({ signal }) => signal.aborted),
     [false, true, true, false],
@@ -50,8 +50,8 @@ test('beside one that hangs a new one is made every 750 ms, and the first that s
 
 test('one that is merely slow succeeds in its own time', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
-  const done = tryPatiently(clock, attempt, never)
-  await clock.advance(10 * times.impatientMs)
+  const done = hedgedAttempt(clock, attempt, never)
+  await clock.advance(10 * times.hedgeMs)
   tries[0]?.answer.resolve()
   await done
   assert.equal(clock.pending, 0)
@@ -60,8 +60,8 @@ test('one that is merely slow succeeds in its own time', async () => {
 test('what fails by itself is the answer, whichever try it was', async () => {
   for (const which of [0, 2]) {
     const [clock, { tries, attempt }] = [new FakeClock(), tried()]
-    const done = assert.rejects(tryPatiently(clock, attempt, never), /refused/)
-    await clock.advance(2 * times.impatientMs)
+    const done = assert.rejects(hedgedAttempt(clock, attempt, never), /refused/)
+    await clock.advance(2 * times.hedgeMs)
     tries[which]?.answer.reject(new Error('refused'))
     await done
     assert.equal(clock.pending, 0)
@@ -72,8 +72,8 @@ test('what fails by itself is the answer, whichever try it was', async () => {
 test('the limit ends all of them', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
   const limit = new AbortController()
-  const done = assert.rejects(tryPatiently(clock, attempt, limit.signal), /too long/)
-  await clock.advance(times.impatientMs)
+  const done = assert.rejects(hedgedAttempt(clock, attempt, limit.signal), /too long/)
+  await clock.advance(times.hedgeMs)
   limit.abort(new Error('too long'))
   await done
   assert.ok(tries.every(({ signal }) => signal.aborted))

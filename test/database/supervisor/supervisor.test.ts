@@ -212,9 +212,9 @@ describe('what is noticed', () => {
       seen.type === 'connection.changed' ? [[seen.from, seen.to, seen.reason, seen.fault?.kind ?? null]] : [],
     )
     assert.deepEqual(changes, [
-      ['DISCONNECTED', 'CONNECTING_PRIMARY', 'asked', null],
+      ['DISCONNECTED', 'CONNECTING_PRIMARY', 'requested', null],
       ['CONNECTING_PRIMARY', 'CONNECTING_FALLBACK', 'primary.failed', 'auth'],
-      ['CONNECTING_FALLBACK', 'FALLBACK_CONNECTED', 'due', 'auth'],
+      ['CONNECTING_FALLBACK', 'FALLBACK_CONNECTED', 'timer.due', 'auth'],
     ])
     const tries = rig.seen.flatMap((seen) =>
       seen.type === 'connection.attempt.failed' ? [[seen.what, seen.attempt, seen.fault.kind]] : [],

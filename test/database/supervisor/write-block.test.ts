@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { WriteBar } from '../../../src/database/machine/write-block.ts'
-import { contextOf } from '../../../src/database/supervisor/connection-status.ts'
+import type { WriteBlock } from '../../../src/database/machine/write-block.ts'
+import { connectionStatusOf } from '../../../src/database/supervisor/connection-status.ts'
 import { recheckMs } from '../../../src/database/supervisor/recheck.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import { HoldfastError } from '../../../src/errors.ts'
@@ -36,8 +36,8 @@ async function end(rig: Rig): Promise<void> {
   assert.equal(rig.primary.calls.connectionsOpen, 0)
 }
 
-const told = (rig: Rig): (WriteBar | null)[] =>
-  rig.seen.flatMap((seen) => (seen.type === 'fallback.writes' ? [seen.bar] : []))
+const told = (rig: Rig): (WriteBlock | null)[] =>
+  rig.seen.flatMap((seen) => (seen.type === 'fallback.writes' ? [seen.block] : []))
 
 async function refused(rig: Rig): Promise<HoldfastError> {
   const error: unknown = await rig.work.run(async () => assert.fail(), write).catch((caught: unknown) => caught)
@@ -46,21 +46,21 @@ async function refused(rig: Rig): Promise<HoldfastError> {
 }
 
 describe('a fallback beside a primary without our tables', () => {
-  for (const [ownTables, bar] of [
+  for (const [ownTables, block] of [
     ['absent', 'tables-absent'],
     ['newer', 'format-newer'],
   ] as const) {
     test(`${ownTables}: the primary takes writes, the fallback none, and both are told`, async () => {
       const rig = await onPrimary(ownTables)
       assert.equal((await rig.work.run(async () => 1, write)).durability, 'primary')
-      assert.equal(contextOf(rig.supervisor).writeBar, bar)
+      assert.equal(connectionStatusOf(rig.supervisor).writeBlock, block)
       assert.ok(rig.fallback.isReadOnly)
       await lose(rig)
       const { code, retryAfterS, detail } = await refused(rig)
       assert.deepEqual([code, retryAfterS], ['STORE_READ_ONLY', 1])
       assert.match(detail ?? '', /own tables/)
       assert.equal((await rig.work.run(async () => 1, read)).store, 'fallback')
-      assert.deepEqual(told(rig), [bar])
+      assert.deepEqual(told(rig), [block])
       await end(rig)
     })
   }
@@ -88,7 +88,7 @@ describe('a fallback beside a primary without our tables', () => {
     const rig = await onPrimary('absent')
     rig.primary.ownTables = 'ours'
     await rig.clock.advance(recheckMs)
-    assert.equal(rig.supervisor.writeBar, null)
+    assert.equal(rig.supervisor.writeBlock, null)
     assert.ok(!rig.fallback.isReadOnly)
     assert.deepEqual(told(rig), ['tables-absent', null])
     const { opened } = rig.primary.calls
@@ -113,7 +113,7 @@ describe('a fallback beside a primary without our tables', () => {
     rig.primary.script = ['works']
     await rig.clock.advance(3_000)
     assert.equal((await rig.supervisor.serving()).shown, 'primary')
-    assert.equal(rig.supervisor.writeBar, null)
+    assert.equal(rig.supervisor.writeBlock, null)
     await lose(rig)
     assert.equal((await rig.work.run(async () => 1, write)).store, 'fallback')
     await end(rig)
@@ -124,7 +124,7 @@ describe('a fallback beside a primary without our tables', () => {
     rig.primary.ownTables = 'absent'
     const { store } = await rig.supervisor.serving()
     assert.equal(await rig.supervisor.report(store, faultLike('lost')), 'kept')
-    assert.equal(rig.supervisor.writeBar, 'tables-absent')
+    assert.equal(rig.supervisor.writeBlock, 'tables-absent')
     await end(rig)
   })
 

@@ -23,7 +23,7 @@ const sharedPlaces = 1_024
 const salt = randomBytes(16).toString('hex')
 
 /** Counts requests by client within fixed windows. In memory: each replica counts for itself. */
-export class RateLimit {
+export class RateLimiter {
   readonly limit: Limit
   readonly #limiter: RateLimiterMemory
   readonly #now: () => number
