@@ -2,10 +2,9 @@ import type { Configuration } from '@mikro-orm/core'
 import { MariaDbDriver, MySqlConnection, MySqlDriver } from '@mikro-orm/mariadb'
 import type { DatabaseConnection, MysqlDialect } from 'kysely'
 import type { Pool } from 'mysql2'
-import type { ConnectionHooks } from '../../src/driver/driver.ts'
-import { SafeDialect } from './client/kysely.ts'
+import { type ConnectionHooks, poolClosedError } from '../../src/driver/driver.ts'
+import { createDialect } from './client/kysely.ts'
 import type { SafePool } from './client/pool.ts'
-import { closedError } from './faults.ts'
 import { SafeMariaDbPlatform, SafeMySqlPlatform } from './platform.ts'
 import { pools } from './registry.ts'
 
@@ -46,17 +45,17 @@ export class SafeMySqlConnection extends MySqlConnection {
 
   override async createKyselyDialect(): Promise<MysqlDialect> {
     // MikroORM connects anew by itself when an ORM is used after its end.
-    if (this.#isClosed) throw closedError()
+    if (this.#isClosed) throw poolClosedError()
     const pool = this.#makePool()
     this.#pool = pool
     pools.set(this, pool)
-    return new SafeDialect(pool, this.#hooks())
+    return createDialect(pool, this.#hooks())
   }
 
-  /** mysql2's own pool, made when it is first asked for. What is run on it has no limits but those that the caller sets. */
+  /** mysql2's own pool next to ours, made when it is first asked for. Its statements have no limits but the caller's. */
   override async getNativeClient(): Promise<Pool> {
     await this.ensureConnection()
-    if (this.#pool === null) throw closedError()
+    if (this.#pool === null) throw poolClosedError()
     return this.#pool.native
   }
 
@@ -67,7 +66,7 @@ export class SafeMySqlConnection extends MySqlConnection {
   ): Promise<T> {
     if (options.ctx !== undefined) return super.transactional(work, options)
     await this.ensureConnection()
-    if (this.#pool === null) throw closedError()
+    if (this.#pool === null) throw poolClosedError()
     return this.#pool.transactions.around(work, (joined) => super.transactional(joined, options))
   }
 

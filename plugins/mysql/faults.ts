@@ -86,16 +86,6 @@ export function withPhase(error: unknown, phase: Phase): unknown {
   return number !== null && !endings.has(number) && !fault.ambiguous ? error : new FaultError(fault)
 }
 
-/** The pool was closed under the caller. */
-export function closedError(): FaultError {
-  return new FaultError({ ...meanings.closed, code: 'POOL_CLOSED', ambiguous: false, cause: null })
-}
-
-/** No connection became free in time. */
-export function exhaustedError(): FaultError {
-  return new FaultError({ ...meanings.pool, code: 'POOL_EXHAUSTED', ambiguous: false, cause: null })
-}
-
 /** A connection was not open in time. */
 export function silentError(): FaultError {
   return new FaultError({ ...meanings.silent, code: 'CONNECTION_TIMEOUT', ambiguous: false, cause: null })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MikroORM, SchemaLock, SqlEntityManager } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client/client.ts'
-import { poolOf } from './client/statements.ts'
+import { poolOf } from './registry.ts'
 
 /** How often a lock that somebody else has is asked for. */
 const everyMs = 25

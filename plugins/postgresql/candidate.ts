@@ -1,6 +1,7 @@
 import {
   type Candidate,
   type Connection,
+  type Evictable,
   type Facts,
   type Host,
   isolatedOrmOptions,
@@ -8,7 +9,6 @@ import {
   type MikroORM,
   type OrmOptions,
 } from '../../src/driver/driver.ts'
-import type { Held } from './client/cancel.ts'
 import { SafeClient, type SafeClientConfig } from './client/client.ts'
 import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
@@ -105,7 +105,6 @@ class HostCandidate implements Candidate {
     try {
       const connecting = client.connect()
       await Promise.race([connecting, aborted.promise])
-      client.assertBound()
       return client
     } catch (error) {
       client.evict()
@@ -136,7 +135,7 @@ class HostCandidate implements Candidate {
       connectionTimeoutMillis: Math.min(this.#limits.connectMs, connectMs ?? this.#limits.connectMs),
       queryMs: this.#limits.queryMs,
       isPooled,
-      clients: new Set<Held>(),
+      clients: new Set<Evictable>(),
     }
     return config as unknown as SafeClientConfig // A password may be a function that gives none, whatever the types say.
   }

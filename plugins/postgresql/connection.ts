@@ -2,10 +2,9 @@ import type { Configuration } from '@mikro-orm/core'
 import { PostgreSqlConnection, PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { CompiledQuery, type DatabaseConnection, type PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
-import type { ConnectionHooks } from '../../src/driver/driver.ts'
-import { SafeDialect } from './client/kysely.ts'
+import { type ConnectionHooks, poolClosedError } from '../../src/driver/driver.ts'
+import { createDialect } from './client/kysely.ts'
 import type { SafePool } from './client/pool.ts'
-import { closedError } from './faults.ts'
 import { pools } from './registry.ts'
 
 type Transactional = PostgreSqlConnection['transactional']
@@ -40,18 +39,18 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
 
   override createKyselyDialect(): PostgresDialect {
     // MikroORM connects anew by itself when an ORM is used after its end.
-    if (this.#isClosed) throw closedError()
+    if (this.#isClosed) throw poolClosedError()
     // Entities, kysely and native statements read the same values: dates stay text until a type parses them.
     const pool = this.#makePool(this.mapOptions({}).types)
     this.#pool = pool
     pools.set(this, pool)
-    return new SafeDialect(pool, this.#hooks())
+    return createDialect(pool, this.#hooks())
   }
 
-  /** pg's own pool. What is run on it has no limits but those that the caller sets. */
+  /** pg's own pool next to ours, made when it is first asked for. Its statements have no limits but the caller's. */
   override async getNativeClient(): Promise<Pool> {
     await this.ensureConnection()
-    if (this.#pool === null) throw closedError()
+    if (this.#pool === null) throw poolClosedError()
     return this.#pool.native
   }
 
@@ -62,7 +61,7 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
   ): Promise<T> {
     if (options.ctx !== undefined) return super.transactional(work, options)
     await this.ensureConnection()
-    if (this.#pool === null) throw closedError()
+    if (this.#pool === null) throw poolClosedError()
     return this.#pool.transactions.around(work, (joined) => super.transactional(joined, options))
   }
 

@@ -99,11 +99,6 @@ export function isRefusal(error: unknown): error is Error & { readonly code?: un
   return typeof error.severity === 'string' && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
-/** The pool was closed under the caller. */
-export function closedError(): FaultError {
-  return new FaultError({ ...meanings.closed, code: 'POOL_CLOSED', ambiguous: false, cause: null })
-}
-
 /** PostgreSQL answers the COMMIT of a failed transaction with the tag ROLLBACK, and no error. */
 export function rolledBackError(): FaultError {
   return faultError(
@@ -119,9 +114,9 @@ export function silentError(cause: unknown): FaultError {
   return new FaultError({ ...meanings.silent, code: 'CONNECTION_TIMEOUT', ambiguous: false, cause })
 }
 
-/** A read of rows stood still for too long. */
-export function timeoutError(): FaultError {
-  return new FaultError({ ...meanings.timeout, code: 'QUERY_TIMEOUT', ambiguous: false, cause: null })
+/** The server did not answer a statement in time; the connection is reset. */
+export function timeoutError(phase: Phase): FaultError {
+  return new FaultError({ ...meanings.timeout, code: 'QUERY_TIMEOUT', ambiguous: phase === 'commit', cause: null })
 }
 
 /** Inside a transaction a prepared statement was gone, or made for another shape of its table: nothing was changed. */

@@ -1,9 +1,9 @@
 import { type Driver, defineDriver, type Inspection, loadClient, missingClient } from '../../src/driver/driver.ts'
 import { parseAddress } from './address.ts'
 import { clientPart } from './client/load-client.ts'
-import { statements } from './client/statements.ts'
 import { classify } from './faults.ts'
 import { PgConnection } from './pg-connection.ts'
+import { poolOf } from './registry.ts'
 import { schemaLock } from './schema-lock.ts'
 import { formatHost, type PostgresqlTarget } from './target.ts'
 import { tlsProblems } from './tls.ts'
@@ -68,7 +68,7 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   evict(connection) {
     if (connection instanceof PgConnection) connection.evict()
   },
-  statements,
+  statements: { bind: (orm) => poolOf(orm).statements },
   schemaLock,
 })
 

@@ -32,21 +32,27 @@ export {
   type HostsReading,
   readHosts,
 } from './kit/hosts.ts'
-export {
-  type Aim,
-  type ConnectionHooks,
-  createLeaseDriver,
-  Lease,
-  type LeasedClient,
-  type LeaseParts,
-  type LeasingPool,
-  type Portions,
-  type TransactionWords,
-} from './kit/lease.ts'
+export { type ConnectionHooks, createLeaseDriver, type LeaseDialect, type Portions } from './kit/lease.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from './kit/orm.ts'
 export { isolatedOrmOptions } from './kit/orm-options.ts'
 export { readPem } from './kit/pem.ts'
+export {
+  ConnectionPool,
+  type Evictable,
+  type PooledClient,
+  type PoolLimits,
+  type PoolParts,
+  poolClosedError,
+} from './kit/pool.ts'
 export { faultError, readError } from './kit/read-error.ts'
+export { resetSocket } from './kit/socket.ts'
+export { LateError, StatementTurns } from './kit/statement-turns.ts'
+export {
+  createStatementRunner,
+  type FailedStatement,
+  type StatementClient,
+  type StatementDialect,
+} from './kit/statements.ts'
 export { TransactionScope } from './kit/transaction-scope.ts'
 
 /** The contract generation that this release speaks. */

@@ -1,12 +1,7 @@
 import type { ConnectionOptions } from 'mysql2'
-import type { Secret } from '../../../src/driver/driver.ts'
+import type { Evictable, Secret } from '../../../src/driver/driver.ts'
 import type { TlsOptions } from '../tls.ts'
 import type { ServerFacts } from './session.ts'
-
-/** What can be ended by reset. */
-export interface Member {
-  evict(): void
-}
 
 /** What a client is made with. */
 export interface SafeClientConfig {
@@ -25,8 +20,8 @@ export interface SafeClientConfig {
   readonly transactionMs: number
   /** What is known of the server, shared by all clients of one place. */
   readonly server: ServerFacts
-  /** Where the client notes itself as long as its socket is open. */
-  readonly clients: Set<Member>
+  /** Holds the client as long as its socket is open. */
+  readonly clients: Set<Evictable>
 }
 
 /** Prepared statements of one connection; the one that was not used for longest is closed first. */

@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream'
 import { type Connection, createConnection } from 'mysql2'
-import { FaultError, faultError, type Phase } from '../../../src/driver/driver.ts'
+import {
+  FaultError,
+  faultError,
+  LateError,
+  type Phase,
+  type PooledClient,
+  resetSocket,
+  StatementTurns,
+} from '../../../src/driver/driver.ts'
 import { meanings } from '../fault-table.ts'
 import {
   classify,
@@ -14,9 +22,9 @@ import {
 } from '../faults.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
+import { guardConnection, internals } from './guard.ts'
 import { sessionTexts, withoutLimit } from './session.ts'
-import { Standing } from './session-state.ts'
-import { checkIdentity, internals, resetSocket } from './tls-guard.ts'
+import { SessionState } from './session-state.ts'
 
 /** How a statement is run. */
 export interface RunOptions {
@@ -29,44 +37,43 @@ export interface RunOptions {
 /** The server's number for a setting that it does not know. */
 const unknownVariable = 1193
 
-/** How long a farewell may take. */
+/** How long a goodbye may take. */
 const farewellMs = 500
 
 /**
- * One connection. Each statement has a limit, past which the caller is freed and the connection reset; a transaction that
- * the server has rolled back runs nothing more; what is not idle when it goes back to the pool is destroyed; and no event
- * of an idle one ends the process.
+ * One connection. A statement past its limit frees the caller and resets the connection; a transaction that the server has
+ * rolled back runs nothing more; and no event of an idle connection ends the process.
  */
-export class SafeClient {
+export class SafeClient implements PooledClient {
   readonly #config: SafeClientConfig
+  readonly #state = new SessionState()
+  readonly #turns: StatementTurns
   #connection: Connection | null = null
   #failure: unknown = null
-  #isGone = false
-  #isBusy = false
+  #isOver = false
   /** True when the server itself ends what runs for too long. */
   #isLimited = false
-  readonly #standing = new Standing()
   #stream: Readable | null = null
-  readonly #waiting: (() => void)[] = []
-  readonly #whenGone: (() => void)[] = []
+  readonly #endListeners: (() => void)[] = []
 
   constructor(config: SafeClientConfig) {
     this.#config = config
+    this.#turns = new StatementTurns(config.queryMs)
   }
 
   /** True when nothing runs, no transaction is open and the socket is well. */
   get isIdle(): boolean {
-    return this.isReady && this.#standing.isClean
+    return this.isReady && this.#state.isClean
   }
 
   /** True when a statement could be sent now. */
   get isReady(): boolean {
-    return this.#connection !== null && !this.#isGone && !this.#isBusy
+    return this.#connection !== null && !this.#isOver && !this.#turns.isTaken
   }
 
   /** `I`: no transaction is open; `T`: one is. */
   get status(): 'I' | 'T' {
-    return this.#standing.isOpen ? 'T' : 'I'
+    return this.#state.isOpen ? 'T' : 'I'
   }
 
   /** The server's number for this connection. */
@@ -78,10 +85,9 @@ export class SafeClient {
     return this.#config
   }
 
-  /** Calls once when the connection is over, at once when it is already. */
-  onGone(listener: () => void): void {
-    if (this.#isGone) listener()
-    else this.#whenGone.push(listener)
+  onEnd(listener: () => void): void {
+    if (this.#isOver) listener()
+    else this.#endListeners.push(listener)
   }
 
   /**
@@ -105,22 +111,20 @@ export class SafeClient {
     }
   }
 
-  /** Frees whoever waits and closes by reset. Never throws. Safe to call twice. */
   evict(): void {
     const stream = this.#connection === null ? null : internals(this.#connection).stream
     this.#end(null)
     if (stream !== null) resetSocket(stream)
   }
 
-  /** Takes leave of the server. Never throws. Safe to call twice and after `evict`. */
   async end(): Promise<void> {
     const connection = this.#connection
-    if (connection === null || this.#isGone) return
+    if (connection === null || this.#isOver) return
     if (!this.isReady) return this.evict()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, farewellMs)
     internals(connection).stream.once('close', resolve)
-    this.onGone(resolve)
+    this.onEnd(resolve)
     connection.end(() => {})
     await promise
     clearTimeout(timer)
@@ -130,33 +134,31 @@ export class SafeClient {
   /**
    * Runs a statement after those that were given before it. Values are bound.
    *
-   * @throws mysql2's error for what the server refuses; a FaultError that knows its phase for all that loses the connection.
+   * @throws mysql2's error where the server refuses it; a FaultError that knows its phase where the connection is lost.
    */
   async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<Answer> {
-    if (this.#isBusy) await this.#turn()
-    this.#isBusy = true
+    if (!this.#turns.take()) await this.#waitForTurn()
     const phase = options.phase ?? this.#phaseOf(text)
     try {
-      if (this.#standing.isDoomed) await this.#refuse(text, phase)
+      if (this.#state.isDoomed) await this.#refuse(text, phase)
       const answer = await this.#send(text, values, options.isPrepared === true, phase)
-      this.#standing.note(answer)
+      this.#state.note(answer)
       return answer
     } catch (error) {
-      this.#standing.noteFailure(error, this.#config.server.rollsBackOnTimeout)
+      this.#state.noteFailure(error, this.#config.server.rollsBackOnTimeout)
       throw withPhase(error, phase)
     } finally {
-      this.#pass()
+      this.#turns.pass()
     }
   }
 
-  /** The rows of a statement one by one; the client is busy until they are all read. For `SafeStream` alone. */
+  /** The rows of a statement one by one; the client is busy until they are all read. */
   async stream(text: string, values: readonly unknown[], buffered: number): Promise<Readable> {
-    if (this.#isBusy) await this.#turn()
-    this.#isBusy = true
+    if (!this.#turns.take()) await this.#waitForTurn()
     const connection = this.#connection
-    if (connection === null || this.#isGone || this.#standing.isDoomed) {
-      this.#pass()
-      throw this.#standing.isDoomed ? rolledBackError(false) : notSent()
+    if (connection === null || this.#isOver || this.#state.isDoomed) {
+      this.#turns.pass()
+      throw this.#state.isDoomed ? rolledBackError(false) : notSent()
     }
     const given = values.length === 0 ? {} : { values: [...values] }
     const sql = this.#isLimited ? withoutLimit(text) : text
@@ -165,29 +167,23 @@ export class SafeClient {
     stream.once('end', () => {
       if (this.#stream !== stream) return
       this.#stream = null
-      this.#pass()
+      this.#turns.pass()
     })
     return stream
   }
 
-  /** Waits in line. Behind a stream only for a while: who reads it may himself be waiting for this very statement. */
-  #turn(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.push(resolve)
+  /** Behind a stream only for a while: its reader may itself be waiting for this very statement. */
+  async #waitForTurn(): Promise<void> {
+    const abort = new AbortController()
     // Again and again: the stream may have begun after the wait.
     const timer = setInterval(() => {
-      const at = this.#waiting.indexOf(resolve)
-      if (this.#stream === null || at < 0) return
-      this.#waiting.splice(at, 1)
-      reject(streamError())
+      if (this.#stream !== null) abort.abort(streamError())
     }, this.#config.queryMs)
-    return promise.finally(() => clearInterval(timer))
-  }
-
-  #pass(): void {
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#isBusy = false
-    else next()
+    try {
+      await this.#turns.wait(abort.signal)
+    } finally {
+      clearInterval(timer)
+    }
   }
 
   #shakeHands(): Promise<void> {
@@ -195,23 +191,22 @@ export class SafeClient {
     const connection = createConnection(optionsOf(this.#config))
     this.#connection = connection
     this.#config.clients.add(this)
-    const { stream } = internals(connection)
-    stream.once('close', () => {
+    internals(connection).stream.once('close', () => {
       this.#config.clients.delete(this)
       this.#end(null)
     })
-    checkIdentity(connection, this.#config.tls?.name ?? null, (error) => {
+    guardConnection(connection, this.#config.tls?.name ?? null, (error) => {
       this.#failure ??= new FaultError({ ...classify(error, 'open'), ambiguous: false })
     })
     connection.once('connect', () => resolve())
-    // An "error" event that nobody listens to ends the process. What was running rejects by itself.
+    // An "error" event without a listener ends the process; a statement that was running rejects by itself.
     connection.on('error', (error) => {
       this.#failure ??= error
       this.#end(error)
       reject(error)
     })
     connection.on('end', () => this.#end(null))
-    this.onGone(() => reject(this.#failure ?? lost()))
+    this.onEnd(() => reject(this.#failure ?? lost()))
     return promise
   }
 
@@ -229,28 +224,26 @@ export class SafeClient {
 
   #send(text: string, values: readonly unknown[], isPrepared: boolean, phase: Phase): Promise<Answer> {
     const connection = this.#connection
-    if (connection === null || this.#isGone) throw notSent()
+    if (connection === null || this.#isOver) throw notSent()
     this.#weigh(text, values)
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-    const timer = setTimeout(() => {
-      reject(timeoutError(phase))
-      this.evict()
-    }, this.#config.queryMs)
-    const given = values.length === 0 ? {} : { values: [...values] }
-    const done = (error: unknown, result: unknown, fields: unknown): void => {
-      if (error === null || error === undefined) resolve(answerOf(result, fields))
-      else reject(withoutText(error))
-    }
-    try {
-      if (isPrepared) connection.execute({ sql: text, ...given }, done)
-      else connection.query({ sql: text, ...given }, done)
-    } catch (error) {
-      reject(error)
-    }
-    return promise.finally(() => clearTimeout(timer))
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown, result?: unknown, fields?: unknown): void => {
+        if (!this.#turns.end(done)) return
+        if (error === null || error === undefined) resolve(answerOf(result, fields))
+        else reject(error instanceof LateError ? timeoutError(phase) : withoutText(error))
+        if (error instanceof LateError) this.evict()
+      }
+      this.#turns.begin(done)
+      try {
+        if (isPrepared) connection.execute({ sql: text, values: values.map(bindable) }, done)
+        else connection.query(values.length === 0 ? { sql: text } : { sql: text, values: [...values] }, done)
+      } catch (error) {
+        done(error)
+      }
+    })
   }
 
-  /** The server ends the connection for a packet that is too large, and that would look like a loss. */
+  /** The server ends the connection for a packet that is too large, which would look like a loss. */
   #weigh(text: string, values: readonly unknown[]): void {
     const { packetBytes } = this.#config.server
     if (packetBytes === null) return
@@ -259,22 +252,22 @@ export class SafeClient {
     if (bytes > packetBytes) throw packetError(packetBytes)
   }
 
-  /** Whatever comes after the server's own rollback would be committed by itself. */
+  /** A statement after the server's own rollback would be committed by itself. */
   async #refuse(text: string, phase: Phase): Promise<void> {
     if (isRollback.test(text)) return
-    if (isCommit.test(text)) this.#standing.note(await this.#send('rollback', [], false, phase))
+    if (isCommit.test(text)) this.#state.note(await this.#send('rollback', [], false, phase))
     throw rolledBackError(isCommit.test(text))
   }
 
   #end(error: unknown): void {
-    if (this.#isGone) return
-    this.#isGone = true
+    if (this.#isOver) return
+    this.#isOver = true
     const stream = this.#stream
     this.#stream = null
     stream?.destroy(error instanceof Error ? error : lost())
-    // A stream that is broken off has no end at which it would let the next one go on.
-    if (stream !== null) this.#pass()
-    for (const listener of this.#whenGone.splice(0)) listener()
+    // A stream that is broken off has no end at which it would pass the turn.
+    if (stream !== null) this.#turns.pass()
+    for (const listener of this.#endListeners.splice(0)) listener()
   }
 
   #phaseOf(text: string): Phase {
@@ -283,12 +276,18 @@ export class SafeClient {
     if (isRollback.test(text)) return 'rollback'
     // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
     const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i.test(text)
-    return !this.#standing.isOpen && !isRead ? 'commit' : 'statement'
+    return !this.#state.isOpen && !isRead ? 'commit' : 'statement'
   }
 }
 
 const isCommit = /^\s*commit\b/i
 const isRollback = /^\s*rollback(?!\s+(?:work\s+)?to\b)/i
+
+/** mysql2 takes bytes as its own Buffer alone, and whole numbers beyond 2^53 as text. */
+function bindable(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  return typeof value === 'bigint' ? String(value) : value
+}
 
 /** Bytes of a value on the wire, at least. */
 function weightOf(value: unknown): number {

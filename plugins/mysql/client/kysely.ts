@@ -1,29 +1,33 @@
-import { type CompiledQuery, type Driver, MysqlDialect, type QueryResult, type TransactionSettings } from 'kysely'
-import { type Aim, type ConnectionHooks, createLeaseDriver, Lease, type Portions } from '../../../src/driver/driver.ts'
-import { SafeClient } from './client.ts'
+import type { Readable } from 'node:stream'
+import { type CompiledQuery, MysqlDialect, type QueryResult, type TransactionSettings } from 'kysely'
+import {
+  type ConnectionHooks,
+  createLeaseDriver,
+  type LeaseDialect,
+  type Portions,
+} from '../../../src/driver/driver.ts'
+import { timeoutError, withPhase } from '../faults.ts'
+import type { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'
-import { SafeStream } from './stream.ts'
 
-/** The stock dialect with a driver of our own. */
-export class SafeDialect extends MysqlDialect {
-  readonly #pool: SafePool
-  readonly #hooks: ConnectionHooks
+/** The stock dialect on the connections of a pool. */
+export function createDialect(pool: SafePool, hooks: ConnectionHooks): MysqlDialect {
+  const dialect = new MysqlDialect({ pool: () => Promise.reject(new Error('unreachable: the driver is ours')) })
+  dialect.createDriver = () => createLeaseDriver(pool, hooks, leaseDialect)
+  return dialect
+}
 
-  constructor(pool: SafePool, hooks: ConnectionHooks) {
-    super({ pool: () => Promise.reject(new Error('unreachable: the driver is ours')) })
-    this.#pool = pool
-    this.#hooks = hooks
-  }
-
-  override createDriver(): Driver {
-    const pool = this.#pool
-    return createLeaseDriver({
-      pool,
-      hooks: this.#hooks,
-      words: { begin: beginTexts, quoted, release: 'release savepoint' },
-      lease: (client) => new MysqlLease(client, pool),
-    })
-  }
+const leaseDialect: LeaseDialect<SafeClient> = {
+  begin: beginTexts,
+  quoted: (name) => `\`${name.replaceAll('`', '``')}\``,
+  releaseSavepoint: 'release savepoint',
+  execute,
+  stream: (client, query, count) => new RowStream(client, query, count),
+  stop({ threadId }, what) {
+    if (threadId === null) return null
+    return `kill ${what === 'statement' ? 'query' : 'connection'} ${threadId}`
+  },
+  late: () => timeoutError('statement'),
 }
 
 /** The level counts for the next transaction alone. */
@@ -32,39 +36,50 @@ function beginTexts({ isolationLevel, accessMode }: TransactionSettings): readon
   return [...level, accessMode === undefined ? 'begin' : `start transaction ${accessMode}`]
 }
 
-function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``
+async function execute(client: SafeClient, query: CompiledQuery): Promise<QueryResult<unknown>> {
+  const { rows, changed, insertId, isCount } = await client.run(query.sql, query.parameters)
+  if (!isCount) return { rows: rows as unknown[] } // kysely does not change them.
+  const given = insertId === null ? {} : { insertId: BigInt(insertId) }
+  return { ...given, numAffectedRows: BigInt(changed), rows: [] }
 }
 
-class MysqlLease extends Lease<SafeClient> {
-  readonly #pool: SafePool
+/** The rows of one statement, as the server sends them. */
+class RowStream implements Portions {
+  readonly #client: SafeClient
+  readonly #rows: Promise<Readable>
+  #next: AsyncIterator<unknown> | null = null
+  #isOver = false
 
-  constructor(client: SafeClient, pool: SafePool) {
-    super(client, pool, pool.limits.echo)
-    this.#pool = pool
+  constructor(client: SafeClient, { sql, parameters }: CompiledQuery, count: number) {
+    this.#client = client
+    this.#rows = client.stream(sql, parameters, count)
+    // The reader gets the error.
+    this.#rows.catch(() => {})
   }
 
-  protected override async execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { rows, changed, insertId, isCount } = await this.client.run(query.sql, query.parameters)
-    if (!isCount) return { rows: rows as R[] } // The row's type is the caller's claim, as kysely's own.
-    const given = insertId === null ? {} : { insertId: BigInt(insertId) }
-    return { ...given, numAffectedRows: BigInt(changed), rows: [] }
-  }
-
-  protected override open({ sql, parameters }: CompiledQuery, count: number): Portions {
-    return new SafeStream(this.client, sql, parameters, count, this.#pool.limits.queryMs)
-  }
-
-  /** On a connection of its own: the pool may have none to give. */
-  protected override async stop(what: 'statement' | 'session', aim: Aim): Promise<void> {
-    const { threadId } = this.client
-    if (threadId === null) return
-    const control = new SafeClient(this.#pool.config)
+  async read(count: number): Promise<readonly unknown[]> {
+    this.#next ??= (await this.#rows)[Symbol.asyncIterator]()
+    const rows: unknown[] = []
     try {
-      await control.connect()
-      if (aim()) await control.run(`kill ${what === 'statement' ? 'query' : 'connection'} ${threadId}`)
-    } finally {
-      control.evict()
+      while (rows.length < count && !this.#isOver) {
+        const { done, value } = await this.#next.next()
+        this.#isOver = done === true
+        if (!this.#isOver) rows.push(value)
+      }
+      return rows
+    } catch (error) {
+      this.#isOver = true
+      this.#client.evict()
+      throw withPhase(error, 'statement')
     }
+  }
+
+  /** The server sends all rows or none: a connection whose rows are not all read is reset. */
+  async close(): Promise<void> {
+    if (this.#next === null) return
+    if (!this.#isOver) this.#client.evict()
+    const rows = await this.#rows
+    rows.on('error', () => {})
+    rows.destroy()
   }
 }

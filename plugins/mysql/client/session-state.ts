@@ -6,8 +6,8 @@ import type { Answer } from './answer.ts'
 const inTransaction = 1
 const autocommit = 2
 
-/** How a session stands, by what the server says with each answer. */
-export class Standing {
+/** The state of a session, by the flags of each answer. */
+export class SessionState {
   #isOpen = false
   #isAutocommit = true
   #isDoomed = false
@@ -17,12 +17,12 @@ export class Standing {
     return this.#isOpen
   }
 
-  /** True when the server has rolled back a transaction that its holder believes in. */
+  /** True when the server has rolled back a transaction that its holder believes to be open. */
   get isDoomed(): boolean {
     return this.#isDoomed
   }
 
-  /** True when the next holder finds nothing of the last one's. */
+  /** True when nothing of the last holder is left for the next. */
   get isClean(): boolean {
     return !this.#isOpen && this.#isAutocommit && !this.#isDoomed
   }

@@ -1,22 +1,28 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import pg, { type PoolConfig, type QueryResult } from 'pg'
-import { faultError, type Phase } from '../../../src/driver/driver.ts'
-import { rolledBackError, withPhase } from '../faults.ts'
-import { cancelStatement, type Held } from './cancel.ts'
+import {
+  type Evictable,
+  faultError,
+  LateError,
+  type Phase,
+  type PooledClient,
+  resetSocket,
+  StatementTurns,
+} from '../../../src/driver/driver.ts'
+import { rolledBackError, timeoutError, withPhase } from '../faults.ts'
+import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
-import { Limit } from './limit.ts'
-import { ask, isCommit, isTimeout, phaseOf } from './statement.ts'
 
-/** What a client is made with, beside what pg itself takes. */
+/** What a client is made with, besides the options of pg. */
 export interface SafeClientConfig extends PoolConfig {
   /** One statement. */
   readonly queryMs: number
-  /** Where the client notes itself as long as it lives. */
-  readonly clients: Set<Held>
+  /** Holds the client as long as its socket is open. */
+  readonly clients: Set<Evictable>
   /** Whether connections are shared between transactions, as far as is known by now. */
   readonly isPooled: () => boolean
-  /** Refuse a server that cannot bind the password to the TLS channel. */
+  /** Reject a server that cannot bind the password to the TLS channel. */
   readonly requiresBinding: boolean
 }
 
@@ -28,7 +34,11 @@ export interface RunOptions {
   readonly phase?: Phase | undefined
 }
 
-type Release = (error?: Error | boolean) => void
+/** A callback of pg's. */
+type Done = (error: never, client: never) => void
+
+/** How long a goodbye may take. */
+const farewellMs = 500
 
 interface ParameterStatus {
   readonly parameterName: string
@@ -60,46 +70,30 @@ interface Internals {
 }
 
 /**
- * One connection. Each statement has a limit, past which the caller is freed and the connection reset; a failed COMMIT is
- * an error; what is not idle when it goes back to the pool is destroyed; and no event of an idle one ends the process.
+ * One connection. A statement past its limit frees the caller and resets the connection; a failed COMMIT is an error; and
+ * no event of an idle connection ends the process.
  */
-export class SafeClient extends pg.Client {
+export class SafeClient extends pg.Client implements PooledClient {
   readonly #config: SafeClientConfig
-  readonly #limit: Limit
-  #release: Release = () => {}
-  #isBusy = false
+  readonly #turns: StatementTurns
   #version: string | null = null
   #isBound = false
-  readonly #waiting: (() => void)[] = []
 
   constructor(config: SafeClientConfig) {
     super(config)
     this.#config = config
-    this.#limit = new Limit(config.queryMs)
+    this.#turns = new StatementTurns(config.queryMs)
     config.clients.add(this)
     guardMessages(internals(this).connection)
     this.once('end', () => {
       config.clients.delete(this)
-      this.#limit.stop()
+      this.#turns.stop()
     })
     internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       if (parameterName === 'server_version') this.#version = parameterValue
     })
-    // An "error" event that nobody listens to ends the process. What was running rejects by itself.
+    // An "error" event without a listener ends the process; a statement that was running rejects by itself.
     this.on('error', () => {})
-  }
-
-  /** pg-pool sets this each time it hands the client out. */
-  get release(): Release {
-    return this.#release
-  }
-
-  set release(release: Release) {
-    this.#release = (error) => {
-      const isClean = this.isIdle
-      if (!isClean) this.evict()
-      release(error ?? !isClean)
-    }
   }
 
   /** True when nothing runs, no transaction is open and the socket is well. */
@@ -118,11 +112,6 @@ export class SafeClient extends pg.Client {
   get isOpen(): boolean {
     const { _queryable, _ending } = internals(this)
     return _queryable && !_ending
-  }
-
-  /** True while the server has not yet let it in. */
-  get isConnecting(): boolean {
-    return internals(this)._connecting
   }
 
   /** `I`: no transaction; `T`: one is open; `E`: one has failed; null before the first answer. */
@@ -150,55 +139,81 @@ export class SafeClient extends pg.Client {
     return internals(this).processID
   }
 
+  /** As pg's. @throws also FaultError `tls` when the address requires channel binding and there was none. */
+  override connect(done?: Done): Promise<this> {
+    const connected = super.connect().then(() => {
+      if (this.#config.requiresBinding && !this.#isBound) throw unboundError()
+      return this
+    })
+    if (done !== undefined) {
+      const told = done as (error: Error | null, client?: SafeClient) => void // pg gives one or the other.
+      connected.then(() => told(null, this), told)
+    }
+    return connected
+  }
+
+  /** As pg's, by reset when the server takes too long. Safe to call twice and after `evict`. */
+  override end(done?: Done): Promise<void> {
+    const timer = setTimeout(() => this.evict(), farewellMs)
+    const ended = super.end().finally(() => clearTimeout(timer))
+    if (done !== undefined) void ended.then(() => (done as () => void)())
+    return ended
+  }
+
+  onEnd(listener: () => void): void {
+    if (internals(this).connection.stream.destroyed) listener()
+    else this.once('end', listener)
+  }
+
   /**
-   * Frees whoever waits and closes by reset; what still runs at the server is cancelled there, but not behind a pooler:
-   * by then its connection may be somebody else's (PgBouncer before 1.18 cancelled that one's statement). Never throws.
-   * Safe to call twice.
+   * Frees the caller and closes by reset; what still runs at the server is cancelled there, but not behind a pooler: by
+   * then its connection may serve another client (PgBouncer before 1.18 cancelled that one's statement).
    */
   evict(): void {
     const { connection, processID: processId, secretKey } = internals(this)
-    const isRunning = this.isOpen && !this.isReady && !this.isConnecting && !connection.stream.destroyed
+    const isRunning = this.isOpen && !this.isReady && !internals(this)._connecting && !connection.stream.destroyed
     const mayCancel = isRunning && !this.#config.isPooled()
     if (mayCancel && processId !== null && secretKey !== null) cancelStatement(this.#config, { processId, secretKey })
-    this.#reset()
-  }
-
-  #reset(): void {
-    const { stream } = internals(this).connection
-    if (stream.destroyed) return
-    // Only TCP knows a reset; only once it is connected, else it would wait for that; and only before the end was sent:
-    // after it libuv refuses the reset, and Node never closes the socket.
-    const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
-    if (isTcp && !stream.connecting && !stream.writableEnded) stream.resetAndDestroy()
-    else stream.destroy()
+    resetSocket(connection.stream)
   }
 
   /**
    * Runs a statement after those that were given before it. Values are bound.
    *
-   * @throws pg's error for what the server refuses; a FaultError that knows its phase for all that loses the connection.
+   * @throws pg's error where the server refuses it; a FaultError that knows its phase where the connection is lost.
    */
-  async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<QueryResult> {
-    if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#isBusy = true
-    const phase = options.phase ?? phaseOf(text, this.status === 'I')
-    const { name } = options
-    const now = performance.now()
-    try {
-      const query = { text, values: values as unknown[] } // pg does not change them.
-      const result = await ask(this, name === undefined ? query : { ...query, name }, this.#limit, now)
-      if (phase === 'commit' && isCommit(text) && result.command !== 'COMMIT') throw rolledBackError()
-      return result
-    } catch (error) {
-      if (isTimeout(error)) this.evict()
-      else if (isEnd(error)) this.#reset()
-      else await this.#settle(now + this.#config.queryMs - performance.now())
-      throw withPhase(error, phase)
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#isBusy = false
-      else next()
-    }
+  run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<QueryResult> {
+    if (this.#turns.take()) return this.#send(text, values, options)
+    return this.#turns.wait().then(() => this.#send(text, values, options))
+  }
+
+  /** One promise and one closure for each statement: by callback, since pg's own promise is three of them. */
+  #send(text: string, values: readonly unknown[], options: RunOptions): Promise<QueryResult> {
+    const { name, phase = phaseOf(text, this.status === 'I') } = options
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown, result?: QueryResult): void => {
+        if (!this.#turns.end(done)) return
+        if (error) {
+          void this.#fail(error, phase).then(reject)
+          return
+        }
+        this.#turns.pass()
+        if (phase === 'commit' && isCommit(text) && result?.command !== 'COMMIT') reject(rolledBackError())
+        else resolve(result as QueryResult) // There is one where there is no error.
+      }
+      this.#turns.begin(done)
+      // pg does not change the values.
+      this.query({ text, values: values as unknown[], ...(name === undefined ? {} : { name }) }, done)
+    })
+  }
+
+  /** Ends the turn once the connection can run the next statement, or never will. Resolves with the caller's error. */
+  async #fail(error: unknown, phase: Phase): Promise<unknown> {
+    if (error instanceof LateError) this.evict()
+    else if (isEnd(error)) resetSocket(internals(this).connection.stream)
+    else await this.#settle(this.#turns.dueMs - performance.now())
+    this.#turns.pass()
+    return error instanceof LateError ? timeoutError(phase) : withPhase(error, phase)
   }
 
   /** Nothing but the name of the application, and what the address itself wants: poolers refuse all else. */
@@ -235,13 +250,8 @@ export class SafeClient extends pg.Client {
   }
 
   #refuseUnbound(): void {
-    internals(this).connection.emit('error', this.#unbound())
+    internals(this).connection.emit('error', unboundError())
     this.evict()
-  }
-
-  /** @throws FaultError `tls` when the address requires channel binding and there was none. */
-  assertBound(): void {
-    if (this.#config.requiresBinding && !this.#isBound) throw this.#unbound()
   }
 
   /**
@@ -260,15 +270,30 @@ export class SafeClient extends pg.Client {
     connection.removeListener('readyForQuery', resolve)
     this.removeListener('end', resolve)
   }
+}
 
-  #unbound(): Error {
-    return faultError(
-      'tls',
-      'CHANNEL_BINDING',
-      'The address requires channel binding, and the server offers none.',
-      'Write channel_binding=prefer, or check who answers at the address.',
-    )
-  }
+function unboundError(): Error {
+  return faultError(
+    'tls',
+    'CHANNEL_BINDING',
+    'The address requires channel binding, and the server offers none.',
+    'Write channel_binding=prefer, or check which server answers at the address.',
+  )
+}
+
+/** Whether a text commits. */
+function isCommit(text: string): boolean {
+  return /^\s*(?:commit|end)\b/i.test(text)
+}
+
+/** The phase of a text by its first word; `isAlone`: outside of a transaction. */
+function phaseOf(text: string, isAlone: boolean): Phase {
+  if (isCommit(text)) return 'commit'
+  if (/^\s*(?:begin|start)\b/i.test(text)) return 'begin'
+  if (/^\s*(?:rollback|abort)\b/i.test(text)) return 'rollback'
+  // Outside of a transaction a statement is its own COMMIT; "with" and "call" may write.
+  const isRead = /^[\s(]*(?:select|show|explain|values|table|set|reset|fetch)\b/i.test(text)
+  return isAlone && !isRead ? 'commit' : 'statement'
 }
 
 /** Whether the server has ended the connection with this. */

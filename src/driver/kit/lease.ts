@@ -6,74 +6,72 @@ import type {
   QueryResult,
   TransactionSettings,
 } from 'kysely'
+import type { FaultError } from './fault.ts'
+import type { ConnectionPool, PooledClient } from './pool.ts'
 import { faultError } from './read-error.ts'
-import type { TransactionScope } from './transaction-scope.ts'
 
-/** A connection of a pool, as leases need it. */
-export interface LeasedClient {
-  /** True when a statement could be sent now. */
-  readonly isReady: boolean
-  run(text: string): Promise<unknown>
-  /** Frees whoever waits and closes by reset. Never throws. Safe to call twice. */
-  evict(): void
-}
-
-/** Connections that are lent. */
-export interface LeasingPool<C extends LeasedClient> {
-  readonly transactions: TransactionScope<C>
-  acquire(): Promise<C>
-  /** Gives a connection back, which is destroyed unless it is idle. */
-  release(client: C): void
-  close(withinMs: number): Promise<void>
-}
-
-/** What MikroORM lets an application do with each connection. */
+/** The hooks that MikroORM offers an application for each connection. */
 export interface ConnectionHooks {
   readonly onCreate: ((connection: DatabaseConnection) => Promise<void>) | undefined
   readonly onReserve: ((connection: DatabaseConnection) => Promise<void>) | undefined
 }
 
-/** How a kind of database words its transactions. */
-export interface TransactionWords {
-  /** One after the other. */
+/** How one kind of database runs what kysely asks for. */
+export interface LeaseDialect<C extends PooledClient> {
+  /** The statements that begin a transaction, in order. */
   begin(settings: TransactionSettings): readonly string[]
   /** A name as it stands in a statement. */
   quoted(name: string): string
-  /** What stands before the name of a savepoint to release it. */
-  readonly release: string
+  /** Stands before the name of a savepoint to release it. */
+  readonly releaseSavepoint: string
+  /** Runs one statement. */
+  execute(client: C, query: CompiledQuery): Promise<QueryResult<unknown>>
+  /** Opens a stream whose portions have up to `count` rows. */
+  stream(client: C, query: CompiledQuery, count: number): Portions
+  /** The statement that stops from another connection what a client runs. Null: that could hit another client. */
+  stop(client: C, what: 'statement' | 'session'): string | null
+  /** The fault of a portion that took longer than QUERY_TIMEOUT. */
+  late(): FaultError
 }
 
-/** What a driver for kysely is made of. */
-export interface LeaseParts<C extends LeasedClient> {
-  readonly pool: LeasingPool<C>
-  readonly hooks: ConnectionHooks
-  readonly words: TransactionWords
-  lease(client: C): Lease<C>
+/** Rows by portions, the last of which is empty. The lease limits both, and resets a connection that is late. */
+export interface Portions {
+  read(count: number): Promise<readonly unknown[]>
+  /** Called whatever happened. */
+  close(): Promise<void>
 }
 
 /** kysely's driver that loses no connection, whichever of BEGIN, COMMIT and ROLLBACK fails. */
-export function createLeaseDriver<C extends LeasedClient>(parts: LeaseParts<C>): KyselyDriver {
-  return new LeaseDriver(parts)
+export function createLeaseDriver<C extends PooledClient>(
+  pool: ConnectionPool<C>,
+  hooks: ConnectionHooks,
+  dialect: LeaseDialect<C>,
+): KyselyDriver {
+  return new LeaseDriver(pool, hooks, dialect)
 }
 
-class LeaseDriver<C extends LeasedClient> implements KyselyDriver {
-  readonly #parts: LeaseParts<C>
+class LeaseDriver<C extends PooledClient> implements KyselyDriver {
+  readonly #pool: ConnectionPool<C>
+  readonly #hooks: ConnectionHooks
+  readonly #dialect: LeaseDialect<C>
   readonly #known = new WeakSet<C>()
 
-  constructor(parts: LeaseParts<C>) {
-    this.#parts = parts
+  constructor(pool: ConnectionPool<C>, hooks: ConnectionHooks, dialect: LeaseDialect<C>) {
+    this.#pool = pool
+    this.#hooks = hooks
+    this.#dialect = dialect
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    const { pool, hooks } = this.#parts
-    const client = await pool.acquire()
-    const lease = this.#parts.lease(client)
+    const client = this.#pool.take() ?? (await this.#pool.acquire())
+    const lease = new Lease(client, this.#pool, this.#dialect)
+    const { onCreate, onReserve } = this.#hooks
     try {
-      if (!this.#known.has(client)) await hooks.onCreate?.(lease)
+      if (onCreate !== undefined && !this.#known.has(client)) await onCreate(lease)
       this.#known.add(client)
-      await hooks.onReserve?.(lease)
+      await onReserve?.(lease)
     } catch (error) {
       client.evict()
       lease.end()
@@ -85,14 +83,14 @@ class LeaseDriver<C extends LeasedClient> implements KyselyDriver {
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     const lease = this.#leaseOf(connection)
     try {
-      for (const text of this.#parts.words.begin(settings)) await lease.control(text)
+      for (const text of this.#dialect.begin(settings)) await lease.control(text)
     } catch (error) {
-      // kysely gives back only what has begun.
+      // kysely releases only a connection that has begun.
       lease.client.evict()
       lease.end()
       throw error
     }
-    this.#parts.pool.transactions.begun(lease.client)
+    this.#pool.transactions.begun(lease.client)
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -100,7 +98,7 @@ class LeaseDriver<C extends LeasedClient> implements KyselyDriver {
     try {
       await lease.control('commit')
     } catch (error) {
-      // Whoever began by hand may not think of a rollback after this.
+      // A caller that began by hand may not roll back after this.
       lease.end()
       throw error
     }
@@ -116,16 +114,16 @@ class LeaseDriver<C extends LeasedClient> implements KyselyDriver {
   }
 
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    await this.#leaseOf(connection).control(`savepoint ${this.#parts.words.quoted(name)}`)
+    await this.#leaseOf(connection).control(`savepoint ${this.#dialect.quoted(name)}`)
   }
 
   async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    await this.#leaseOf(connection).control(`rollback to ${this.#parts.words.quoted(name)}`)
+    await this.#leaseOf(connection).control(`rollback to ${this.#dialect.quoted(name)}`)
   }
 
   async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    const { release, quoted } = this.#parts.words
-    await this.#leaseOf(connection).control(`${release} ${quoted(name)}`)
+    const { releaseSavepoint } = this.#dialect
+    await this.#leaseOf(connection).control(`${releaseSavepoint} ${this.#dialect.quoted(name)}`)
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
@@ -133,36 +131,29 @@ class LeaseDriver<C extends LeasedClient> implements KyselyDriver {
   }
 
   async destroy(): Promise<void> {
-    await this.#parts.pool.close(0)
+    await this.#pool.close(0)
   }
 
   #leaseOf(connection: DatabaseConnection): Lease<C> {
     if (connection instanceof Lease) return connection
-    throw new TypeError('The connection is none of this driver.')
+    throw new TypeError('The connection belongs to another driver.')
   }
 }
 
-/** A connection for as long as one holder has it: what comes after `end` runs on nobody else's. */
-export abstract class Lease<C extends LeasedClient> implements DatabaseConnection {
+/** A connection for as long as one holder has it. Afterwards it runs nothing, since the next holder has the client. */
+class Lease<C extends PooledClient> implements DatabaseConnection {
   readonly client: C
-  readonly #pool: Pick<LeasingPool<C>, 'release'>
-  readonly #echo: ((text: string) => void) | undefined
+  readonly #pool: ConnectionPool<C>
+  readonly #dialect: LeaseDialect<C>
   #isOver = false
   #isRunning = false
   #isAimedAt = false
 
-  constructor(client: C, pool: Pick<LeasingPool<C>, 'release'>, echo: ((text: string) => void) | undefined) {
+  constructor(client: C, pool: ConnectionPool<C>, dialect: LeaseDialect<C>) {
     this.client = client
     this.#pool = pool
-    this.#echo = echo
+    this.#dialect = dialect
   }
-
-  /** Runs one statement. */
-  protected abstract execute<R>(query: CompiledQuery): Promise<QueryResult<R>>
-  /** Portions of rows, the last of which is empty; `close` never throws, and is called whatever happened. */
-  protected abstract open(query: CompiledQuery, count: number): Portions
-  /** Stops from outside what runs: the statement, or the session with it. */
-  protected abstract stop(what: 'statement' | 'session', aim: Aim): Promise<void>
 
   get isOver(): boolean {
     return this.#isOver
@@ -172,7 +163,7 @@ export abstract class Lease<C extends LeasedClient> implements DatabaseConnectio
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    // What aims at this connection may arrive late, and would hit whoever has it next.
+    // A request to stop its statement may arrive late, and would hit the next holder.
     if (this.#isAimedAt) this.client.evict()
     this.#pool.release(this.client)
   }
@@ -187,7 +178,8 @@ export abstract class Lease<C extends LeasedClient> implements DatabaseConnectio
     this.#note(query)
     this.#isRunning = true
     try {
-      return await this.execute<R>(query)
+      // The row's type is the caller's claim, as kysely's own.
+      return (await this.#dialect.execute(this.client, query)) as QueryResult<R>
     } finally {
       this.#isRunning = false
     }
@@ -196,32 +188,54 @@ export abstract class Lease<C extends LeasedClient> implements DatabaseConnectio
   async *streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
     this.#assertOpen()
     this.#note(query)
-    const portions = this.open(query, chunkSize)
+    const portions = this.#dialect.stream(this.client, query, chunkSize)
     try {
       for (;;) {
-        const rows = (await portions.read(chunkSize)) as R[] // The row's type is the caller's claim, as kysely's own.
+        const rows = (await this.#limited(portions.read(chunkSize))) as R[] // As above.
         if (rows.length === 0) return
         yield { rows }
       }
     } finally {
-      await portions.close()
+      await this.#limited(portions.close()).catch(() => {})
     }
   }
 
   async cancelQuery(_control: ControlConnectionProvider): Promise<void> {
-    if (this.#isRunning) await this.stop('statement', () => this.#aim())
+    await this.#stop('statement')
   }
 
   async killSession(_control: ControlConnectionProvider): Promise<void> {
-    if (this.#isRunning) await this.stop('session', () => this.#aim())
+    await this.#stop('session')
   }
 
   async collectSessionInfo(): Promise<void> {}
 
-  #aim(): boolean {
-    if (!this.#isRunning) return false
-    this.#isAimedAt = true
-    return true
+  /** On a connection of its own: the pool may have none to give. */
+  async #stop(what: 'statement' | 'session'): Promise<void> {
+    const text = this.#isRunning ? this.#dialect.stop(this.client, what) : null
+    if (text === null) return
+    const control = await this.#pool.openAside()
+    try {
+      // It may have ended meanwhile, and then its successor would be hit.
+      if (!this.#isRunning) return
+      this.#isAimedAt = true
+      await control.run(text)
+    } finally {
+      control.evict()
+    }
+  }
+
+  async #limited<T>(work: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      late.reject(this.#dialect.late())
+      this.client.evict()
+    }, this.#pool.limits.queryMs)
+    try {
+      return await Promise.race([work, late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #assertOpen(): void {
@@ -229,17 +243,8 @@ export abstract class Lease<C extends LeasedClient> implements DatabaseConnectio
       throw faultError('statement', 'TRANSACTION_OVER', 'The transaction is over.', 'Begin another one.')
   }
 
-  /** Texts without parameters are MikroORM's, with the values in them; its own logger tells them without. */
+  /** A text without parameters is MikroORM's, with the values in it; MikroORM's logger reports it without them. */
   #note({ sql, parameters, query }: CompiledQuery): void {
-    if (parameters.length > 0 || query.kind !== 'RawNode') this.#echo?.(sql)
+    if (parameters.length > 0 || query.kind !== 'RawNode') this.#pool.limits.echo?.(sql)
   }
-}
-
-/** To be asked right before something is sent that stops what runs. False: nothing runs any more, and nothing may be sent. */
-export type Aim = () => boolean
-
-/** Rows by portions. */
-export interface Portions {
-  read(count: number): Promise<readonly unknown[]>
-  close(): Promise<void>
 }

@@ -1,15 +1,19 @@
-import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import { checkServerIdentity, TLSSocket } from 'node:tls'
 import { getHeapStatistics } from 'node:v8'
 import type { Connection } from 'mysql2'
 
-/** What a server may say before it has let us in. */
+/** What a server may send before it has let us in. */
 const greetingLimitBytes = 1_048_576
 
 /** What one answer may have: all of its rows are kept until the last one is there. */
 const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
-/** What a row takes beside its values, at least. */
+/** What a row takes besides its values, at least. */
 const packetBytes = 200
+
+/** The first byte of an error. */
+const errorMark = 0xff
 
 interface Packet {
   readonly sequenceId: number
@@ -18,26 +22,38 @@ interface Packet {
 
 /** Members of mysql2's connection that its types leave out, as version 3.24 has them. */
 interface Internals {
-  readonly stream: EventEmitter & { destroy(): void }
+  readonly stream: Socket
   readonly packetParser: { onPacket: (packet: Packet) => void; execute: unknown; readonly executeStart: unknown }
   readonly authorized: boolean
+  readonly _handshakePacket: { readonly serverVersion: string } | null
   readonly _paused: boolean
-  /** Whoever reads rows one by one gives no function for their end. */
+  /** A statement whose rows are read one by one has no function for their end. */
   readonly _command: { readonly onResult?: unknown } | null | undefined
   sequenceId: number
   startTLS(onSecure: (error?: Error) => void): void
   _handleFatalError(error: Error): void
 }
 
+/** The same connection, with those members. */
+export function internals(connection: Connection): Internals {
+  return connection as unknown as Internals // See `Internals`.
+}
+
+/** Codes that `classify` reads. */
 type GuardCode = 'PROTOCOL_PACKETS_OUT_OF_ORDER' | 'ANSWER_TOO_LARGE' | 'PROTOCOL_UNEXPECTED_PACKET'
 
 /**
- * Ends a connection whose server breaks the protocol, before it connects. mysql2 keeps whatever comes, however much, and
- * writes a line to the standard error for each packet out of order; and what came in clear before TLS it takes for the
- * answer of the server behind it. Rows that are read one by one are not counted.
+ * Guards a connection before it connects, against what is met on a port that is not MySQL's, in front of it, or behind it:
+ * - another service whose bytes are packets out of order, each of which mysql2 reports on the standard error, or a
+ *   greeting without end, which it keeps;
+ * - an answer larger than this process can keep, from a server that is well; rows read one by one are not counted;
+ * - somebody in the middle, who sends an answer in clear before TLS is agreed, or shows a certificate for another name.
+ *
+ * `name` is what the certificate must be for, null for any: mysql2 compares it with "localhost" where the host is a
+ * number. `failed` gets what is wrong with TLS: mysql2 writes its own code over it.
  */
-export function guardPackets(connection: Connection): void {
-  const inner = connection as unknown as Internals // See `Internals`.
+export function guardConnection(connection: Connection, name: string | null, failed: (error: Error) => void): void {
+  const inner = internals(connection)
   const { packetParser } = inner
   let received = 0
   let isSecuring = false
@@ -57,10 +73,10 @@ export function guardPackets(connection: Connection): void {
   const take = packetParser.onPacket
   packetParser.onPacket = (packet) => {
     if (isBroken) return
-    if (isSecuring) return refuse('PROTOCOL_UNEXPECTED_PACKET', 'The server goes on in clear where TLS was agreed.')
+    if (isSecuring) return refuse('PROTOCOL_UNEXPECTED_PACKET', inClear)
     // Those that come while rows are read one by one wait, and are counted when it is their turn.
     const isTurn = inner._command && !inner._paused
-    // What a server says as it ends a connection has a number of its own.
+    // The server numbers anew the error with which it ends a connection.
     if (isTurn && packet.peekByte() === errorMark) inner.sequenceId = packet.sequenceId
     if (isTurn && packet.sequenceId !== inner.sequenceId) {
       return refuse('PROTOCOL_PACKETS_OUT_OF_ORDER', 'The packets of the server are out of order.')
@@ -77,11 +93,19 @@ export function guardPackets(connection: Connection): void {
       isSecuring = false
       // Half a packet in clear would be the beginning of the first one that is encrypted.
       const isWhole = packetParser.execute === packetParser.executeStart
-      onSecure(error ?? (isWhole ? undefined : new Error('The server goes on in clear where TLS was agreed.')))
+      const found = error ?? (isWhole ? identityError(inner.stream, name) : new Error(inClear))
+      if (found !== undefined) failed(found)
+      onSecure(found)
     })
     countStream()
   }
 }
 
-/** The first byte of an error. */
-const errorMark = 0xff
+const inClear = 'The server goes on in clear where TLS was agreed.'
+
+/** Before any password is sent. */
+function identityError(stream: Socket, name: string | null): Error | undefined {
+  if (name === null) return undefined
+  if (stream instanceof TLSSocket) return checkServerIdentity(name, stream.getPeerCertificate())
+  return new Error('unreachable: TLS was agreed on another socket')
+}

@@ -1,0 +1,256 @@
+import { DeadlineTimer } from './deadline-timer.ts'
+import type { FaultError } from './fault.ts'
+import { faultError } from './read-error.ts'
+import { TransactionScope } from './transaction-scope.ts'
+
+/** What is open and can be closed by reset. */
+export interface Evictable {
+  /** Frees the caller that waits on it and closes it by reset. Never throws. Safe to call twice. */
+  evict(): void
+}
+
+/** One connection of a pool. */
+export interface PooledClient extends Evictable {
+  /** True when a statement could be sent now. */
+  readonly isReady: boolean
+  /** True when it is ready, and nothing of its last holder is left in its session: no open transaction. */
+  readonly isIdle: boolean
+  /** Opens it, within the client's own limit. */
+  connect(): Promise<unknown>
+  /** Runs a statement after those that were given before it. */
+  run(text: string): Promise<unknown>
+  /** Closes it with a goodbye, by reset when that takes too long. Never rejects. Safe to call twice. */
+  end(): Promise<void>
+  /** Calls once when the connection is over, at once when it is already. */
+  onEnd(listener: () => void): void
+}
+
+/** The limits that a pool enforces, in milliseconds and connections. */
+export interface PoolLimits {
+  readonly connectMs: number
+  readonly queryMs: number
+  readonly transactionMs: number
+  /** Kept open. */
+  readonly poolSize: number
+  /** Opened above these under load, and closed when idle. */
+  readonly poolMaxOverflow: number
+  readonly echo?: (sql: string) => void
+}
+
+/** What a pool is made of. */
+export interface PoolParts<C extends PooledClient> {
+  readonly limits: PoolLimits
+  /** Creates a client; opens nothing. */
+  create(): C
+  /** Whatever is open, connections outside of the pool too; each enters and leaves by itself. */
+  readonly open: ReadonlySet<Evictable>
+  /** Why a connection was not opened, by what `connect` rejected with; null: it was not open in time. Nothing was sent. */
+  unopened(error: unknown): FaultError
+}
+
+interface Waiter<C> {
+  readonly resolve: (client: C) => void
+  readonly reject: (error: FaultError) => void
+  readonly dueMs: number
+}
+
+/** Connections above the kept ones are closed when unused for this long. */
+const idleMs = 10_000
+
+/** How long a closed socket may take to report it. */
+const lateMs = 500
+
+/** The connections of one ORM. A wait has a limit; one timer serves all who wait, and another one all that are idle. */
+export class ConnectionPool<C extends PooledClient> {
+  /** How native statements find the EntityManager transaction that they join. */
+  readonly transactions: TransactionScope<C> = new TransactionScope()
+  readonly limits: PoolLimits
+  readonly #parts: PoolParts<C>
+  /** All that count against the limit: open, being opened, or saying goodbye. */
+  readonly #members = new Set<C>()
+  readonly #leaving = new Set<C>()
+  #opening = 0
+  /** The one used last is taken first, so that the others become old and are closed. */
+  readonly #idle: C[] = []
+  /** Since when each of `#idle` is. */
+  readonly #idleSince: number[] = []
+  /** Oldest first, and so by `dueMs`. */
+  readonly #waiters: Waiter<C>[] = []
+  readonly #waitTimer = new DeadlineTimer((nowMs) => this.#refuseLate(nowMs))
+  readonly #idleTimer = new DeadlineTimer((nowMs) => this.#closeIdle(nowMs))
+  #closed: Promise<void> | null = null
+
+  constructor(parts: PoolParts<C>) {
+    this.limits = parts.limits
+    this.#parts = parts
+  }
+
+  /** Connections that are open or being opened. */
+  get size(): number {
+    return this.#members.size
+  }
+
+  /** An idle connection, which is the caller's until `release`. Null: none is, and `acquire` waits for one. */
+  take(): C | null {
+    for (let client = this.#idle.pop(); client !== undefined; client = this.#idle.pop()) {
+      this.#idleSince.pop()
+      if (client.isIdle) return client
+      this.#dismiss(client)
+    }
+    return null
+  }
+
+  /** A connection that is the caller's until `release`. @throws FaultError within the limit; nothing was sent. */
+  acquire(): Promise<C> {
+    const free = this.take()
+    if (free !== null) return Promise.resolve(free)
+    if (this.#closed !== null) return Promise.reject(poolClosedError())
+    return new Promise((resolve, reject) => {
+      const nowMs = performance.now()
+      const dueMs = nowMs + Math.min(this.limits.connectMs, this.limits.queryMs)
+      this.#waiters.push({ resolve, reject, dueMs })
+      this.#waitTimer.watch(dueMs, nowMs)
+      this.#grow()
+    })
+  }
+
+  /** Gives a connection back, once. One that is not idle is closed by reset. */
+  release(client: C): void {
+    if (!client.isIdle) this.#dismiss(client)
+    else if (this.#closed !== null) void client.end()
+    else this.#handOver(client)
+  }
+
+  /** One more connection, outside of the pool; the caller ends it. */
+  async openAside(): Promise<C> {
+    if (this.#closed !== null) throw poolClosedError()
+    const client = this.#parts.create()
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      client.evict()
+      throw error
+    }
+  }
+
+  /** Refuses new callers, waits for those who hold a connection, and resets what is left. Never rejects. Safe to call twice. */
+  close(withinMs: number): Promise<void> {
+    this.#closed ??= this.#close(withinMs)
+    return this.#closed
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    this.#waitTimer.stop()
+    this.#idleTimer.stop()
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(poolClosedError())
+    this.#idleSince.length = 0
+    for (const client of this.#idle.splice(0)) void client.end()
+    await this.#empty(withinMs)
+    for (const one of this.#parts.open) one.evict()
+    await this.#empty(lateMs)
+  }
+
+  async #empty(withinMs: number): Promise<void> {
+    const limitMs = performance.now() + withinMs
+    while (this.#parts.open.size > 0 && performance.now() < limitMs) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  /** How many are open above the kept ones. */
+  get #surplus(): number {
+    return this.#members.size - this.#leaving.size - this.limits.poolSize
+  }
+
+  /** Opens one connection for the callers that wait, where the limit allows it. */
+  #grow(): void {
+    const max = this.limits.poolSize + this.limits.poolMaxOverflow
+    if (this.#waiters.length <= this.#opening || this.#members.size >= max) return
+    const client = this.#parts.create()
+    this.#members.add(client)
+    this.#opening += 1
+    client.connect().then(
+      () => {
+        this.#opening -= 1
+        client.onEnd(() => this.#forget(client))
+        this.release(client)
+      },
+      (error: unknown) => {
+        this.#opening -= 1
+        // The oldest waiter gets the error; each of the others has an attempt of its own.
+        this.#waiters.shift()?.reject(this.#parts.unopened(error))
+        this.#dismiss(client)
+      },
+    )
+  }
+
+  #handOver(client: C): void {
+    const waiter = this.#waiters.shift()
+    if (waiter !== undefined) {
+      waiter.resolve(client)
+      return
+    }
+    const nowMs = performance.now()
+    this.#idle.push(client)
+    this.#idleSince.push(nowMs)
+    if (this.#surplus > 0) this.#idleTimer.watch(nowMs + idleMs, nowMs)
+  }
+
+  #dismiss(client: C): void {
+    client.evict()
+    this.#forget(client)
+  }
+
+  #forget(client: C): void {
+    if (!this.#members.delete(client)) return
+    this.#leaving.delete(client)
+    const at = this.#idle.indexOf(client)
+    if (at >= 0) this.#removeIdle(at)
+    this.#grow()
+  }
+
+  #removeIdle(at: number): void {
+    this.#idle.splice(at, 1)
+    this.#idleSince.splice(at, 1)
+  }
+
+  #refuseLate(nowMs: number): number | null {
+    for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
+      if (next.dueMs > nowMs) return next.dueMs
+      this.#waiters.shift()
+      next.reject(this.#opening > 0 ? this.#parts.unopened(null) : exhaustedError())
+    }
+    return null
+  }
+
+  #closeIdle(nowMs: number): number | null {
+    for (let [client] = this.#idle; client !== undefined && this.#surplus > 0; [client] = this.#idle) {
+      const dueMs = (this.#idleSince[0] ?? 0) + idleMs
+      if (dueMs > nowMs) return dueMs
+      this.#removeIdle(0)
+      this.#leaving.add(client)
+      void client.end()
+    }
+    return null
+  }
+}
+
+/** The pool was closed before the caller had a connection. */
+export function poolClosedError(): FaultError {
+  return faultError(
+    'lost',
+    'POOL_CLOSED',
+    'The connections to the database are closed.',
+    'Try again; Holdfast opens new ones.',
+  )
+}
+
+function exhaustedError(): FaultError {
+  return faultError(
+    'capacity',
+    'POOL_EXHAUSTED',
+    'All connections of the pool are in use.',
+    'Raise POOL_SIZE or POOL_MAX_OVERFLOW, or look for long transactions.',
+  )
+}
