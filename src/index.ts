@@ -1,7 +1,6 @@
 import './service/oldest-node.ts'
 
 export type { Collection } from './collection/declaration/declaration.ts'
-export type { SettingsInput } from './config/options.ts'
 export type { Origin, Problem, Severity } from './config/problem.ts'
 export { Secret } from './config/secret.ts'
 export type {
@@ -11,6 +10,7 @@ export type {
   ResolvedSettings,
   SettingLine,
   Settings,
+  SettingsInput,
 } from './config/settings.ts'
 export type { DatabaseConfig, ResolvedTarget } from './database/address/config.ts'
 export { DatabaseUrlResolver } from './database/address/resolver.ts'

@@ -50,7 +50,7 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
       format: 'string',
       default: null,
       env: 'MYSQL_SSL_KEY',
-      secret: true,
+      sensitive: true,
     },
   },
   parse: parseAddress,

@@ -47,7 +47,7 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
       format: 'string',
       default: null,
       env: 'POSTGRESQL_SSL_KEY',
-      secret: true,
+      sensitive: true,
     },
   },
   parse: parseAddress,

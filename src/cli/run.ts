@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util'
-import { flatten } from '../config/flat.ts'
 import { jsonSchemaOfSettings } from '../config/json-schema.ts'
 import { nearest } from '../config/nearest.ts'
 import { formatOrigin } from '../config/problem.ts'
-import { coreSchema } from '../config/schema.ts'
+import { coreSettings } from '../config/settings-schema.ts'
 import { resolveAll } from '../service/resolve.ts'
 import { version } from '../service/version.ts'
 import { check, checkJson, exitCodeOf } from './check.ts'
@@ -104,7 +103,7 @@ function settingMeant(args: readonly string[]): string {
   const at = args.findIndex((arg) => arg.startsWith('--') && !Object.hasOwn(options, arg.slice(2)))
   const [, word = '', given] = /^--([\w-]{1,40})(?:=(.*))?$/s.exec(args[at] ?? '') ?? []
   const name = word.replaceAll('-', '_').toUpperCase()
-  if (![...flatten(coreSchema).values()].some(({ env }) => env === name)) return ''
+  if (![...coreSettings.values()].some(({ env }) => env === name)) return ''
   const value = given ?? args[at + 1] ?? ''
   // Only what cannot be a secret is repeated.
   return `; settings are given in the environment: ${name}=${/^\d{1,9}$/.test(value) ? value : '...'} holdfast start`

@@ -1,28 +1,41 @@
-import type { FlatSchema } from './flat.ts'
-import type { Given } from './given-value.ts'
-import type { Environment, Layers, SecretFile } from './layers.ts'
+import type { Environment, Layers, SecretFile, SettingsFile } from './layers.ts'
+import { nearest } from './nearest.ts'
 import type { Origin, Problem } from './problem.ts'
+import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
 
-/** What was given for each setting, lowest layer first, and what was given for none. `drivers`: those whose settings the schema has; null before they are loaded. */
+/** A value that was given for a setting, not yet checked. */
+export interface GivenValue {
+  readonly key: string
+  /** As it was written: `PORT`, `http.port`, `http_port`. */
+  readonly name: string
+  readonly origin: Origin
+  /** The value, or why there is none although it was given. */
+  readonly value: (() => unknown) | { readonly reason: string }
+}
+
+/**
+ * What was given for each setting, lowest layer first, and what belongs to none. `drivers`: those whose settings the
+ * schema has; null before they are loaded.
+ */
 export function gather(
   layers: Layers,
-  schema: FlatSchema,
+  settings: SettingMap,
   drivers: readonly string[] | null,
-): { given: Given[]; problems: Problem[] } {
+): { given: GivenValue[]; problems: Problem[] } {
   const problems: Problem[] = []
-  const given: Given[] = []
-  for (const tree of layers.trees) {
-    if (typeof tree.content === 'function') {
-      const walked = walkTree(tree.content(), tree.origin, schema, drivers)
+  const given: GivenValue[] = []
+  for (const { origin, content } of layers.files) {
+    if (typeof content === 'function') {
+      const walked = walkTree(content(), origin, settings, drivers)
       given.push(...walked.given)
       problems.push(...walked.problems)
     } else {
-      problems.push(unreadableTree(tree.origin, tree.content))
+      problems.push(unreadableFile(origin, content))
     }
   }
-  for (const [key, { env, secret }] of schema) {
-    const inEnvironment = givenByEnvironment(key, env, secret, layers.environment)
+  for (const [key, { env, sensitive }] of settings) {
+    const inEnvironment = givenByEnvironment(key, env, sensitive === true, layers.environment)
     if (inEnvironment !== null) given.push(inEnvironment)
     const file = layers.secretFiles.find((one) => one.env === env)
     if (file !== undefined) given.push(givenBySecretFile(key, file))
@@ -31,31 +44,68 @@ export function gather(
 }
 
 /** A blank variable is unset like an empty one; of a secret every character counts. */
-function givenByEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): Given | null {
+function givenByEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): GivenValue | null {
   const value = environment.value(name)
   if (value === undefined || (!isSecret && value.trim() === '')) return null
   return { key, name, origin: { from: 'environment', name }, value: () => value }
 }
 
-function givenBySecretFile(key: string, { env, path, content }: SecretFile): Given {
+function givenBySecretFile(key: string, { env, path, content }: SecretFile): GivenValue {
   const name = `${env}_FILE`
   return { key, name, origin: { from: 'secret-file', name, path }, value: content }
 }
 
-function unreadableTree(
-  origin: Origin,
-  { reason, place }: { reason: string; place: { line: number; column: number; hint: string } | null },
-): Problem {
+function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile['content'], () => unknown>): Problem {
   const path = origin.from === 'file' ? origin.path : origin.from
-  const where = place === null ? '' : ` at line ${place.line}, column ${place.column}: ${place.hint}`
+  const where = fault === null ? '' : ` (line ${fault.line}, column ${fault.column}: ${fault.hint})`
   return {
-    code: place === null ? 'FILE_UNREADABLE' : 'FILE_MALFORMED',
+    code: fault === null ? 'FILE_UNREADABLE' : 'FILE_INVALID',
     severity: 'error',
     setting: path,
     origin,
-    part: place === null ? null : `${place.line}:${place.column}`,
-    message: `The settings file ${path} ${reason}${where}. Nothing in it is used.`,
+    part: fault === null ? null : `${fault.line}:${fault.column}`,
+    message: `The settings file ${path} ${reason}${where}. The whole file is ignored.`,
     suggestion:
-      place === null ? 'Correct the path, or make it a readable JSON file.' : 'Correct the file at that place.',
+      fault === null ? 'Correct the path, or make it a readable JSON file.' : 'Fix the JSON at that position.',
+  }
+}
+
+/** Common names for settings of ours that differ from them by too many letters to be found as misspelt. */
+const otherNames: Readonly<Record<string, string>> = {
+  DATABASE_USER: 'DATABASE_USERNAME',
+  DATABASE_PASS: 'DATABASE_PASSWORD',
+  DATABASE_DB: 'DATABASE_NAME',
+  DATABASE_FALLBACK_URL: 'FALLBACK_DATABASE_URL',
+  FALLBACK_ENABLED: 'ENABLE_FALLBACK',
+}
+
+/** Shorter names have neighbours that mean something else. */
+const nameMinLength = 6
+const reportsMax = 20
+
+/** Reports variables whose name is almost that of a setting that is not set. Their values are not read: any program may own them. */
+export function misspeltNames(present: readonly string[], ours: readonly string[]): Problem[] {
+  const known = new Set(ours)
+  const set = new Set(present)
+  const candidates = ours.filter((name) => name.length >= nameMinLength && !set.has(name))
+  const reports: Problem[] = []
+  for (const name of present) {
+    if (known.has(name) || name.length < nameMinLength || name.length > 80 || reports.length >= reportsMax) continue
+    // Two letters may differ, where a settings file of ours allows three: this namespace is shared.
+    const meant = Object.hasOwn(otherNames, name) ? otherNames[name] : nearest(name, candidates, 2)
+    if (meant && !set.has(meant)) reports.push(misspelt(name, meant))
+  }
+  return reports
+}
+
+function misspelt(name: string, meant: string): Problem {
+  return {
+    code: 'SETTING_MISSPELT',
+    severity: 'info',
+    setting: name,
+    origin: { from: 'environment', name },
+    part: null,
+    message: `${name} is not a setting. Did you mean ${meant}, which is not set?`,
+    suggestion: `If so, rename ${name} to ${meant}; otherwise ignore this.`,
   }
 }

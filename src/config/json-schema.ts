@@ -1,22 +1,19 @@
-import { flatten, nest } from './flat.ts'
-import type { JsonSchema } from './json-schema-type.ts'
-import { coreSchema } from './schema.ts'
+import { type JsonSchema, jsonOf } from './formats.ts'
 import type { Setting } from './setting.ts'
+import { coreSettings, nest } from './settings-schema.ts'
 
-/** The JSON Schema of a settings file, from which editors complete and check it: `config/schema.json`. */
+/** The JSON Schema of a settings file, for completion and checks in editors: `config/schema.json`. */
 export function jsonSchemaOfSettings(): JsonSchema {
-  const flat = [...flatten(coreSchema)]
-  const flatNames = flat.filter(([key, { env }]) => key !== env.toLowerCase())
+  const flatNames = [...coreSettings].filter(([key, { env }]) => key !== env.toLowerCase())
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Holdfast settings',
-    description:
-      'Every setting may also be given by its flat name (database_url) or in the environment (DATABASE_URL).',
+    description: 'Every setting also has a flat name (database_url) and an environment variable (DATABASE_URL).',
     type: 'object',
     additionalProperties: false,
     properties: {
       $schema: { type: 'string' },
-      ...sections(coreSchema),
+      ...propertiesOf([...coreSettings]),
       plugins: {
         type: 'object',
         description: 'Settings that drivers declare, by driver: {"sqlite": {...}}.',
@@ -27,31 +24,36 @@ export function jsonSchemaOfSettings(): JsonSchema {
   }
 }
 
-/** What `config/default.json` holds: every setting with its safe value. */
+/** The contents of `config/default.json`: every setting with its default. */
 export function defaultSettingsFile(): Record<string, unknown> {
-  const values = [...flatten(coreSchema)].map(([key, setting]): [string, unknown] => [key, setting.default])
-  return { $schema: './schema.json', ...nest(values) }
+  return { $schema: './schema.json', ...nest([...coreSettings].map(([key, setting]) => [key, setting.default])) }
 }
 
-function sections(node: object): Record<string, JsonSchema> {
-  const entries = Object.entries(node).map(([name, inner]): [string, JsonSchema] => {
-    const setting = flatten({ [name]: inner }).get(name)
-    return [name, setting === undefined ? section(inner) : leaf(setting)]
-  })
-  return Object.fromEntries(entries)
+function propertiesOf(settings: readonly (readonly [string, Setting])[]): Record<string, JsonSchema> {
+  const bySection = Map.groupBy(settings, ([key]) => key.split('.', 1).join())
+  return Object.fromEntries(
+    [...bySection].map(([name, own]) => [
+      name,
+      own.length === 1 && own[0]?.[0] === name ? leaf(own[0][1]) : section(name, own),
+    ]),
+  )
 }
 
-function section(node: object): JsonSchema {
-  return { type: 'object', additionalProperties: false, properties: sections(node) }
+function section(name: string, settings: readonly (readonly [string, Setting])[]): JsonSchema {
+  const inner = settings.map(([key, setting]) => [key.slice(name.length + 1), setting] as const)
+  return { type: 'object', additionalProperties: false, properties: propertiesOf(inner) }
 }
 
-function leaf({ doc, env, format, default: fallback, environmentOnly, inert }: Setting): JsonSchema {
-  const remarks = [
-    doc,
-    `Environment: ${env}${environmentOnly ? ', and only there' : ''}.`,
-    ...(inert === null ? [] : [`Changes nothing: ${inert}.`]),
-  ]
-  return { description: remarks.join(' '), ...format.json, default: fallback }
+function leaf(setting: Setting): JsonSchema {
+  const { type, enum: words, ...rest } = jsonOf(setting)
+  const orNull = setting.nullable ? [null] : []
+  return {
+    description: `${setting.doc} Environment: ${setting.env}${setting.environmentOnly ? ', and only there' : ''}.`,
+    ...(type === undefined ? {} : { type: setting.nullable ? [type, 'null'].flat() : type }),
+    ...(Array.isArray(words) ? { enum: [...words, ...orNull] } : {}),
+    ...rest,
+    default: setting.default,
+  }
 }
 
 function pointer(key: string): string {

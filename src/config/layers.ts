@@ -1,27 +1,25 @@
 import { resolve } from 'node:path'
-import { flatten } from './flat.ts'
-import { findJsonFault, type JsonPlace } from './json-place.ts'
-import type { Declarations } from './plugin-schema.ts'
+import type { Declarations } from './driver-settings.ts'
+import { findJsonFault, type JsonFault } from './json-fault.ts'
 import type { Origin } from './problem.ts'
-import { coreSchema } from './schema.ts'
+import { readValue } from './read-value.ts'
+import { coreSchema } from './schema/schema.ts'
+import { coreSettings } from './settings-schema.ts'
 import { readTextFile } from './text-file.ts'
 
-/**
- * All that was given, not yet judged. Values are behind functions, because they may be secrets: whatever prints this
- * prints none.
- */
+/** Everything that was given, not yet checked. Values are functions, so that printing this prints no secret. */
 export interface Layers {
   readonly cwd: string
   /** Lowest first: `config/default.json`, `config/<NODE_ENV>.json`, `CONFIG_FILE`; or the options given in code. */
-  readonly trees: readonly Tree[]
+  readonly files: readonly SettingsFile[]
   readonly environment: Environment
   readonly secretFiles: readonly SecretFile[]
 }
 
-/** One settings file (or the options): its content, or why it has none. */
-export interface Tree {
+/** One settings file (or the options given in code): its content, or why it has none. */
+export interface SettingsFile {
   readonly origin: Origin
-  readonly content: (() => unknown) | { readonly reason: string; readonly place: JsonPlace | null }
+  readonly content: (() => unknown) | { readonly reason: string; readonly fault: JsonFault | null }
 }
 
 /** The variables that are set; an empty one is not. */
@@ -30,7 +28,7 @@ export interface Environment {
   value(name: string): string | undefined
 }
 
-/** What a variable `NAME_FILE` points at. */
+/** The file that a variable `NAME_FILE` names. */
 export interface SecretFile {
   /** The setting's environment name, without `_FILE`. */
   readonly env: string
@@ -38,7 +36,7 @@ export interface SecretFile {
   readonly content: (() => string) | { readonly reason: string }
 }
 
-/** Where to look. `file` stands for CONFIG_FILE, and wins over it. */
+/** Where to look. `file` replaces CONFIG_FILE. */
 export interface LayersFrom {
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
@@ -48,28 +46,29 @@ export interface LayersFrom {
 const settingsFileMaxBytes = 1024 * 1024
 const secretFileMaxBytes = 64 * 1024
 
-/** Reads the files and notes the environment as it is now. Never throws: what cannot be read becomes a problem when the layers are resolved. */
+/** Reads the files and copies the environment. Never throws: what cannot be read becomes a problem when the layers are resolved. */
 export async function readLayers(from: LayersFrom): Promise<Layers> {
   const environment = environmentOf(from.env, from.file)
   const { nodeEnv } = coreSchema.platform
-  const named = nodeEnv.format.read(environment.value(nodeEnv.env) ?? nodeEnv.default)
+  const named = readValue(nodeEnv, environment.value(nodeEnv.env) ?? nodeEnv.default)
   const name = 'value' in named ? named.value : nodeEnv.default
   const paths = ['config/default.json', ...(name === 'default' ? [] : [`config/${name}.json`])]
-  const trees = await Promise.all(paths.map((path) => readTree(from.cwd, path, true)))
+  const files = await Promise.all(paths.map((path) => readSettingsFile(from.cwd, path, true)))
   const own = environment.value(coreSchema.config.file.env)
-  if (own !== undefined) trees.push(await readTree(from.cwd, own, false))
-  const layers = { cwd: from.cwd, trees: trees.filter((tree) => tree !== null), environment, secretFiles: [] }
+  if (own !== undefined) files.push(await readSettingsFile(from.cwd, own, false))
+  const layers = { cwd: from.cwd, files: files.filter((file) => file !== null), environment, secretFiles: [] }
   return refreshSecrets(layers)
 }
 
 /**
- * The same layers with every `NAME_FILE` read anew, also those of the drivers' `declarations`. A file that was read
- * before and cannot be read now keeps its last content: it is being replaced.
+ * The same layers with every `NAME_FILE` re-read, also those of the drivers' `declarations`. A file that was read before
+ * and cannot be read now keeps its last content: it is being replaced.
  */
 export async function refreshSecrets(layers: Layers, declarations: Declarations = {}): Promise<Layers> {
-  const names = new Set([...flatten(coreSchema).values()].filter((one) => !one.environmentOnly).map((one) => one.env))
+  const names = new Set([...coreSettings.values()].filter((one) => !one.environmentOnly).map((one) => one.env))
   for (const declared of Object.values(declarations)) {
-    for (const { env } of Object.values(declared)) if (!isCoreFileName(`${env}_FILE`)) names.add(env)
+    // A driver's CONFIG would claim CONFIG_FILE.
+    for (const { env } of Object.values(declared)) if (`${env}_FILE` !== coreSchema.config.file.env) names.add(env)
   }
   for (const known of layers.secretFiles) names.add(known.env)
   const pointed = [...names].flatMap((env) => {
@@ -84,14 +83,10 @@ export async function refreshSecrets(layers: Layers, declarations: Declarations 
   return { ...layers, secretFiles: await Promise.all(secretFiles) }
 }
 
-/** Layers of one tree given in code: no file and no environment is read. */
+/** Layers of options given in code: no file and no environment is read. */
 export function layersOfOptions(options: unknown): Layers {
-  const tree: Tree = { origin: { from: 'options' }, content: () => options }
-  return { cwd: '.', trees: [tree], environment: { names: [], value: () => undefined }, secretFiles: [] }
-}
-
-function isCoreFileName(name: string): boolean {
-  return name === coreSchema.config.file.env
+  const given: SettingsFile = { origin: { from: 'options' }, content: () => options }
+  return { cwd: '.', files: [given], environment: { names: [], value: () => undefined }, secretFiles: [] }
 }
 
 function environmentOf(env: NodeJS.ProcessEnv, file: string | undefined): Environment {
@@ -101,15 +96,15 @@ function environmentOf(env: NodeJS.ProcessEnv, file: string | undefined): Enviro
   return { names: [...values.keys()], value: (name) => values.get(name) }
 }
 
-/** Null for a file that need not be there and is not. */
-async function readTree(cwd: string, path: string, isOptional: boolean): Promise<Tree | null> {
+/** Null for an optional file that does not exist. */
+async function readSettingsFile(cwd: string, path: string, isOptional: boolean): Promise<SettingsFile | null> {
   const origin: Origin = { from: 'file', path }
   const file = await readTextFile(resolve(cwd, path), settingsFileMaxBytes)
   if ('reason' in file) {
-    return file.isMissing && isOptional ? null : { origin, content: { reason: file.reason, place: null } }
+    return file.isMissing && isOptional ? null : { origin, content: { reason: file.reason, fault: null } }
   }
-  const place = findJsonFault(file.text)
-  if (place !== null) return { origin, content: { reason: 'is not valid JSON', place } }
+  const fault = findJsonFault(file.text)
+  if (fault !== null) return { origin, content: { reason: 'is not valid JSON', fault } }
   const content: unknown = JSON.parse(file.text)
   return { origin, content: () => content }
 }

@@ -1,5 +1,8 @@
-/** How much of a text is looked at; longer ones are cut, since no address is that long. */
+/** Longer text is cut; no address is that long. */
 const lengthLimit = 4_096
+
+/** How much of a value a problem quotes. */
+const shownMaxLength = 60
 
 const secretParameter =
   /([?&;\s]|^)([\w.-]*(?:pass|pwd|secret|token|key|credential)[\w.-]*\s*=\s*)([\s\S]*?)(?=&[\w.-]+=|$)/gi
@@ -7,8 +10,8 @@ const secretParameter =
 const schemePrefix = /^[^:/@]*?[a-z][a-z0-9+.-]*:\/\//i
 
 /**
- * An address as it may be shown: whatever may be a password is `***`, in malformed text as well. Total. Where a text
- * can be read in two ways the one that hides more is taken, so a harmless part may be hidden too.
+ * An address with everything that may be a password replaced by `***`, in malformed text as well. Total. When a text can
+ * be read in two ways, the one that hides more wins, so a harmless part may be hidden too.
  */
 export function maskAddress(text: string): string {
   const cut = text.slice(0, lengthLimit)
@@ -18,8 +21,8 @@ export function maskAddress(text: string): string {
 }
 
 /**
- * Everything in an address that may be its password, as it stands there and decoded; the longest first, none empty. Total.
- * What `maskAddress` hides is among it or within it. None: there is nothing to hide in it.
+ * Everything in an address that may be its password, as written and decoded; the longest first, none empty. Total.
+ * Whatever `maskAddress` hides is one of them, or part of one. Empty when there is nothing to hide.
  */
 export function passwordsOf(address: string): readonly string[] {
   const cut = address.slice(0, lengthLimit)
@@ -27,7 +30,7 @@ export function passwordsOf(address: string): readonly string[] {
   const readings: string[] = []
   if (found !== null) {
     readings.push(cut.slice(found.start, found.end))
-    // To the first `@` as well: the rest may be the address that was pasted behind it.
+    // Also up to the first `@`: the rest may be an address that was pasted after it.
     const first = cut.indexOf('@', found.start)
     if (first >= 0 && first < found.end) readings.push(cut.slice(found.start, first))
     // Without `//` the first colon may be the scheme's: `postgres:/user:password@host`.
@@ -35,15 +38,15 @@ export function passwordsOf(address: string): readonly string[] {
   }
   for (const match of cut.matchAll(secretParameter)) {
     const value = match[3] ?? ''
-    // It ends at the next parameter, at the fragment, or at neither when it holds such a character itself.
+    // It ends at the next parameter or at the fragment, or at neither if it contains such a character itself.
     readings.push(value, value.split(/[&#]/, 1)[0] ?? '', keywordValue(value))
   }
   const all = new Set([...readings, ...readings.map(decoded)])
   return [...all].filter((text) => text !== '').sort((a, b) => b.length - a.length)
 }
 
-/** Behind the `@`, unless that stands within a password among the parameters: `host:1/name?password=a@b`. */
-function endOf({ end }: Found, text: string): number {
+/** After the `@`, unless that is part of a password among the parameters: `host:1/name?password=a@b`. */
+function endOf({ end }: PasswordSpan, text: string): number {
   for (const { 0: match, 3: value = '', index } of text.matchAll(secretParameter)) {
     const last = index + match.length
     if (last - value.length <= end && end < last) return last
@@ -51,35 +54,35 @@ function endOf({ end }: Found, text: string): number {
   return end
 }
 
-/** Where the user's password stands: from behind its colon (`:` or `%3A`) up to `end`. */
-interface Found {
+/** Where the user's password is: from after its colon (`:` or `%3A`) to `end`. */
+interface PasswordSpan {
   readonly colon: number
   readonly start: number
   readonly end: number
 }
 
-/** From the user's colon to the *last* `@`: a password may hold `@`, `/`, `#` or another address. */
-function findPassword(text: string): Found | null {
+/** From the user's colon to the *last* `@`: a password may contain `@`, `/`, `#` or another address. */
+function findPassword(text: string): PasswordSpan | null {
   const scheme = schemePrefix.exec(text)?.[0].length ?? 0
   const at = text.lastIndexOf('@')
   if (at < scheme) return scheme === 0 ? null : findCutPassword(text, scheme)
   const user = text.slice(scheme, at)
-  // A blank, comma or semicolon may have been typed for it.
+  // A blank, comma or semicolon may have been typed in its place.
   const colon = /:|%3a/i.exec(user) ?? (scheme > 0 && !/[/?#]/.test(user) ? /[\s;,]/.exec(user) : null)
   if (colon === null) return null
   const start = scheme + colon.index
   return { colon: start, start: start + colon[0].length, end: at }
 }
 
-/** No `@`: host and ports are shown; a colon before anything but a port is a user whose address was cut off. */
-function findCutPassword(text: string, scheme: number): Found | null {
+/** Without `@`: hosts and ports are shown; a colon before anything but a port belongs to a user whose address was cut off. */
+function findCutPassword(text: string, scheme: number): PasswordSpan | null {
   const authority = text.slice(scheme).split(/[/?#]/, 1)[0] ?? ''
   if (/^(?:\[[0-9a-f:.%]*\]|[^:,[\]]*)(?::\d{1,5})?(?:,[^:,]*(?::\d{1,5})?)*$/i.test(authority)) return null
   const colon = authority.indexOf(':')
   return colon < 0 ? null : { colon: scheme + colon, start: scheme + colon + 1, end: text.length }
 }
 
-/** As a connection string of keywords has it: up to a blank, or in quotes; a backslash takes what follows as it is. */
+/** A value in libpq's `keyword=value` form: up to a blank, or in quotes; a backslash escapes the next character. */
 function keywordValue(text: string): string {
   const [, quoted, bare] = /^(?:'((?:\\[\s\S]|[^'\\])*)|((?:\\[\s\S]|[^\s\\])*))/.exec(text) ?? []
   return (quoted ?? bare ?? '').replace(/\\([\s\S])/g, '$1')
@@ -89,7 +92,25 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // A stray `%`: then it was not encoded.
+    // A stray `%`: it was not encoded.
     return text
   }
+}
+
+/** A value that is not a secret, as a problem quotes it: short, on one line, with the credentials of an address masked. */
+export function show(value: unknown): string {
+  let shown: string | undefined
+  try {
+    shown = JSON.stringify(maskCredentials(value))
+  } catch {
+    // A cycle or a bigint: its type is enough.
+  }
+  if (shown === undefined) return `a ${typeof value}`
+  return shown.length > shownMaxLength ? `${shown.slice(0, shownMaxLength)}...` : shown
+}
+
+/** Text (or the entries of a list) with the password masked of an address that was pasted into the wrong setting. */
+export function maskCredentials(value: unknown): unknown {
+  if (typeof value === 'string') return value.includes('@') || value.includes('=') ? maskAddress(value) : value
+  return Array.isArray(value) ? value.map(maskCredentials) : value
 }

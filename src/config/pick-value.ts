@@ -1,146 +1,128 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Given } from './given-value.ts'
-import { formatOrigin, type Origin, type Problem } from './problem.ts'
+import { acceptedBy, showValue } from './formats.ts'
+import type { GivenValue } from './given.ts'
+import { show } from './mask.ts'
+import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
+import { type Reading, readValue } from './read-value.ts'
 import type { Setting } from './setting.ts'
-import { show } from './show.ts'
 
-/** The value of one setting, with its story. */
-export interface Judged {
+/** The value of one setting, where it came from and what was wrong. */
+export interface PickedValue {
   readonly value: unknown
   readonly origin: Origin
   readonly problems: readonly Problem[]
 }
 
-/** A value that the next lower layer or the default stands in for, without blame. */
-const kubernetesPort = /^tcp:\/\/[^/\s]+:\d+$/
-
 /** Decides one setting from what was given for it, lowest layer first. */
-export function judge(key: string, setting: Setting, given: readonly Given[]): Judged {
-  const problems: Problem[] = []
-  const usable = given.filter((one) => {
-    const isForeign = isKubernetesPort(setting, one)
-    if (isForeign) problems.push(foreignPort(key, one))
-    return !isForeign
-  })
-  const top = usable.at(-1)
-  let value = setting.default
+export function pickValue(key: string, setting: Setting, all: readonly GivenValue[]): PickedValue {
+  const given = all.filter((one) => !isFromKubernetes(setting, one))
+  const problems = all.filter((one) => !given.includes(one)).map((one) => foreignPort(key, one))
+  const top = given.at(-1)
+  let value: unknown = setting.default
   let origin: Origin = { from: 'default' }
-  for (const one of usable) {
-    const isTop = one === top
+  for (const one of given) {
     const reading = read(setting, one)
     if ('reason' in reading) {
-      problems.push(invalid(key, setting, one, reading.reason, isTop ? null : (top?.origin ?? null)))
-    } else if (isTop) {
+      problems.push(invalid(key, setting, one, reading.reason, one === top ? null : (top?.origin ?? null)))
+    } else if (one === top) {
       value = reading.value
       origin = one.origin
       if (reading.repair !== undefined) problems.push(repaired(key, setting, one, reading.repair))
     }
   }
-  problems.push(...disagreements(key, setting, usable))
-  if (setting.inert !== null && top !== undefined) problems.push(...inert(key, setting, setting.inert, top))
+  problems.push(...duplicates(key, setting, given))
+  if (setting.inert && top !== undefined && !repeatsDefault(setting, top)) problems.push(inert(key, top))
   return { value, origin, problems }
 }
 
-function read(setting: Setting, { value }: Given): ReturnType<Setting['format']['read']> {
-  return typeof value === 'function' ? setting.format.read(value()) : value
+/** True for a settings file that lists a setting with its default, as `config/default.json` does: it says nothing by it. */
+export function repeatsDefault(setting: Setting, { origin, value }: GivenValue): boolean {
+  return origin.from === 'file' && typeof value === 'function' && isDeepStrictEqual(value(), setting.default)
+}
+
+function read(setting: Setting, given: GivenValue): Reading {
+  if (typeof given.value !== 'function') return given.value
+  // Most of what a file lists; convict has checked it as the default.
+  return repeatsDefault(setting, given) ? { value: setting.default } : readValue(setting, given.value())
 }
 
 /** A Service named `database` makes Kubernetes set DATABASE_PORT=tcp://10.0.0.11:5432 in every container. */
-function isKubernetesPort({ env }: Setting, { origin, value }: Given): boolean {
+function isFromKubernetes({ env }: Setting, { origin, value }: GivenValue): boolean {
   if (!/(?:^|_)PORT$/.test(env) || origin.from !== 'environment' || typeof value !== 'function') return false
-  return kubernetesPort.test(String(value()).trim())
+  return /^tcp:\/\/[^/\s]+:\d+$/.test(String(value()).trim())
 }
 
-function foreignPort(key: string, { name, origin }: Given): Problem {
-  return {
-    code: 'KUBERNETES_PORT',
-    severity: 'info',
-    setting: key,
-    origin,
-    part: null,
-    message: `${name} is an address that Kubernetes sets for a Service of that name; it is not used.`,
-    suggestion: `If you meant to set the port, give ${name} a number; "enableServiceLinks: false" in the pod keeps Kubernetes from setting it.`,
-  }
-}
-
-function invalid(key: string, setting: Setting, one: Given, reason: string, instead: Origin | null): Problem {
-  const isUnreadable = typeof one.value !== 'function'
-  const subject =
-    isUnreadable && one.origin.from === 'secret-file' ? `The file ${one.origin.path} (${one.name})` : one.name
-  const shown = setting.secret || isUnreadable || typeof one.value !== 'function' ? '' : ` (${show(one.value())})`
-  const used = instead === null ? defaultUsed(setting) : `the value of ${formatOrigin(instead)} is used`
-  return {
-    code: isUnreadable ? 'FILE_UNREADABLE' : 'SETTING_INVALID',
-    severity: 'error',
-    setting: key,
-    origin: one.origin,
-    part: null,
-    message: `${subject}${shown} ${reason}; ${used}.`,
-    suggestion: isUnreadable
-      ? `Make it a readable file that holds ${setting.format.takes}, or remove ${one.name}.`
-      : `Set ${one.name} to ${setting.format.takes}, or remove it.`,
-  }
-}
-
-function defaultUsed({ default: fallback }: Setting): string {
-  return fallback === null ? 'it is left unset' : `the default ${show(fallback)} is used`
-}
-
-function repaired(key: string, setting: Setting, one: Given, repair: string): Problem {
-  return {
-    code: 'SETTING_REPAIRED',
-    severity: 'warning',
-    setting: key,
-    origin: one.origin,
-    part: null,
-    message: `${one.name} ${repair}.`,
-    suggestion: `Write ${one.name} as ${setting.format.takes}, without them.`,
-  }
-}
-
-/** Two values for one setting at one place, which is never meant: both names of it in one file, or NAME beside NAME_FILE. */
-function disagreements(key: string, setting: Setting, given: readonly Given[]): Problem[] {
-  return given.slice(1).flatMap((one, index) => {
-    const below = given[index]
-    if (below === undefined || !isSamePlace(below.origin, one.origin) || isSameValue(setting, below, one)) return []
-    return [
-      {
-        code: 'SETTING_TWICE',
-        severity: 'warning',
-        setting: key,
-        origin: one.origin,
-        part: null,
-        message: `${below.name} and ${one.name} give different values for one setting; that of ${one.name} is used.`,
-        suggestion: `Remove one of ${below.name} and ${one.name}.`,
-      },
-    ]
+function foreignPort(key: string, one: GivenValue): Problem {
+  return problem('KUBERNETES_PORT_IGNORED', 'info', key, one, {
+    message: `${one.name} holds an address that Kubernetes sets for a Service. It is ignored.`,
+    suggestion: `To set the port, give ${one.name} a number. "enableServiceLinks: false" in the pod stops Kubernetes from setting the variable.`,
   })
 }
 
-function isSamePlace(below: Origin, above: Origin): boolean {
+function invalid(key: string, setting: Setting, one: GivenValue, reason: string, above: Origin | null): Problem {
+  const instead = above === null ? defaultUsed(setting) : `Using the value from ${formatOrigin(above)}.`
+  if (typeof one.value !== 'function') {
+    const file = one.origin.from === 'secret-file' ? one.origin.path : ''
+    return problem('FILE_UNREADABLE', 'error', key, one, {
+      message: `${one.name}: the file ${file} ${reason}. ${instead}`,
+      suggestion: `Make it a readable file that holds ${acceptedBy(setting)}, or remove ${one.name}.`,
+    })
+  }
+  return problem('SETTING_INVALID', 'error', key, one, {
+    message: `${one.name}: ${setting.sensitive ? 'the value' : show(one.value())} ${reason}. ${instead}`,
+    suggestion: `Set ${one.name} to ${acceptedBy(setting)}, or remove it.`,
+  })
+}
+
+function defaultUsed(setting: Setting): string {
+  const { default: fallback } = setting
+  return fallback === null ? 'The setting stays unset.' : `Using the default: ${showValue(setting, fallback)}.`
+}
+
+function repaired(key: string, setting: Setting, one: GivenValue, repair: string): Problem {
+  return problem('SETTING_REPAIRED', 'warning', key, one, {
+    message: `${one.name} ${repair}.`,
+    suggestion: `Set ${one.name} to ${acceptedBy(setting)}, without quotes.`,
+  })
+}
+
+/** Two values for one setting in one place, which is never meant: both of its names in one file, or NAME next to NAME_FILE. */
+function duplicates(key: string, setting: Setting, given: readonly GivenValue[]): Problem[] {
+  return given.slice(1).flatMap((one, index) => {
+    const below = given[index]
+    if (below === undefined || !isSameSource(below.origin, one.origin) || isSameValue(setting, below, one)) return []
+    return problem('SETTING_DUPLICATE', 'warning', key, one, {
+      message: `${below.name} and ${one.name} set the same setting to different values. Using ${one.name}.`,
+      suggestion: `Remove one of ${below.name} and ${one.name}.`,
+    })
+  })
+}
+
+function isSameSource(below: Origin, above: Origin): boolean {
   if (below.from === 'environment' && above.from === 'secret-file') return true
   if (below.from === 'file' && above.from === 'file') return below.path === above.path
   return below.from === 'options' && above.from === 'options'
 }
 
-function isSameValue(setting: Setting, below: Given, above: Given): boolean {
+function isSameValue(setting: Setting, below: GivenValue, above: GivenValue): boolean {
   const readings = [read(setting, below), read(setting, above)]
   // What cannot be read has been reported already.
   return readings.some((reading) => 'reason' in reading) || isDeepStrictEqual(readings[0], readings[1])
 }
 
-function inert(key: string, setting: Setting, why: string, top: Given): Problem[] {
-  // A settings file that lists every setting with its default says nothing by it.
-  if (top.origin.from === 'file' && isDeepStrictEqual(read(setting, top), { value: setting.default })) return []
-  return [
-    {
-      code: 'SETTING_INERT',
-      severity: 'info',
-      setting: key,
-      origin: top.origin,
-      part: null,
-      message: `${top.name} is taken for compatibility and changes nothing: ${why}.`,
-      suggestion: `Remove ${top.name}.`,
-    },
-  ]
+function inert(key: string, one: GivenValue): Problem {
+  return problem('SETTING_NO_EFFECT', 'info', key, one, {
+    message: `${one.name} is accepted for compatibility and has no effect.`,
+    suggestion: `Remove ${one.name}.`,
+  })
+}
+
+function problem(
+  code: string,
+  severity: Severity,
+  setting: string,
+  { origin }: GivenValue,
+  words: { readonly message: string; readonly suggestion: string },
+): Problem {
+  return { code, severity, setting, origin, part: null, ...words }
 }

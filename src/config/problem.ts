@@ -5,33 +5,30 @@ export type Origin =
   | { readonly from: 'environment'; readonly name: string }
   /** A file whose path an environment variable `NAME_FILE` gave. */
   | { readonly from: 'secret-file'; readonly name: string; readonly path: string }
-  /** Given in code, by whoever uses the library. */
+  /** Given in code, to the library. */
   | { readonly from: 'options' }
 
-/**
- * How much a problem matters: `error`: the value is not used, or the default replaced it; `warning`: used after a
- * repair; `info`: worth knowing.
- */
+/** `error`: the value is not used, or the default replaces it. `warning`: it is used after a repair. `info`: good to know. */
 export type Severity = 'error' | 'warning' | 'info'
 
 /** Something wrong with a setting, an address or a declaration. Never thrown, and never holds a secret. */
 export interface Problem {
-  /** A word for programs, in capitals: `SETTING_INVALID`. Each stands in README's table. */
+  /** For programs: `SETTING_INVALID`. Every code is listed in `config/README.md`. */
   readonly code: string
   readonly severity: Severity
   /** The setting's key (`database.url`), or the file and JSON pointer (`config/collections/feedback.json#/fields/rating`). */
   readonly setting: string
-  /** Where the value came from; null where there is no value (a missing file, say). */
+  /** Where the value came from; null when there is no value. */
   readonly origin: Origin | null
-  /** The part of the value that is wrong (`port`, `password`, `scheme`); null when it is the whole. */
+  /** The part of the value that is wrong (`port`, `password`, `scheme`); null for the whole value. */
   readonly part: string | null
-  /** One sentence: what is wrong, with the value when it is no secret. */
+  /** What is wrong, with the value unless it is a secret. */
   readonly message: string
-  /** One sentence, or a corrected value with the secret masked: what to do. */
+  /** What to do: a sentence, or the corrected value with its secret masked. */
   readonly suggestion: string
 }
 
-/** The origin as people and `holdfast check` read it: `default`, `config/default.json`, `environment PORT`, `/run/secrets/x (ADMIN_TOKEN_FILE)`. */
+/** An origin as text: `default`, `config/default.json`, `environment PORT`, `/run/secrets/x (ADMIN_TOKEN_FILE)`. */
 export function formatOrigin(origin: Origin): string {
   switch (origin.from) {
     case 'default':
@@ -45,4 +42,27 @@ export function formatOrigin(origin: Origin): string {
     case 'options':
       return 'options'
   }
+}
+
+/** Every problem code of settings and their files, with its meaning. */
+export const settingProblems = {
+  SETTING_INVALID: 'A value has the wrong type or is out of range; the default is used.',
+  SETTING_UNKNOWN: 'There is no setting with this name; the value is ignored.',
+  SETTING_MISPLACED: 'This setting can only be set in the environment; the value in the file is ignored.',
+  SETTING_REPAIRED: 'A value is used after a small repair.',
+  SETTING_DUPLICATE: 'One setting has two different values in the same place; the message says which one is used.',
+  SETTING_NO_EFFECT: 'This setting is accepted for compatibility and has no effect.',
+  SETTING_MISSPELT: 'An environment variable looks like a misspelt setting.',
+  SETTING_ENV_TAKEN: 'A driver declares an environment variable that another setting has; set it in a file instead.',
+  SETTING_DECLARATION_INVALID: "A driver's declaration of a setting is invalid; the setting is left out.",
+  KUBERNETES_PORT_IGNORED: 'Kubernetes set this variable for a Service; it is ignored.',
+  FILE_UNREADABLE: 'A settings file or secret file cannot be read; it is ignored.',
+  FILE_INVALID: 'A settings file is not valid JSON; it is ignored.',
+  DATA_DIR_UNUSABLE: 'A data directory cannot be used; the next one is tried.',
+  DATA_DIR_NONE: 'None of the data directories can be used.',
+} as const
+
+/** The exit code in strict mode and of `holdfast check`: 2 when there is a problem of severity `error`, else 0. */
+export function exitCodeFor(problems: readonly Problem[]): 0 | 2 {
+  return problems.some((problem) => problem.severity === 'error') ? 2 : 0
 }

@@ -1,130 +1,124 @@
 import { isDeepStrictEqual } from 'node:util'
-import convict from 'convict'
-import { misspeltNames } from './environment.ts'
-import { type FlatSchema, flatten, nest } from './flat.ts'
-import { gather } from './given.ts'
-import type { Given } from './given-value.ts'
-import type { Layers } from './layers.ts'
-import { type Judged, judge } from './pick-value.ts'
-import { type Declarations, pluginSchema } from './plugin-schema.ts'
+import { type Declarations, driverSettings } from './driver-settings.ts'
+import { type GivenValue, gather, misspeltNames } from './given.ts'
+import { type Layers, layersOfOptions } from './layers.ts'
+import { maskCredentials } from './mask.ts'
+import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
 import type { Origin, Problem } from './problem.ts'
-import { coreSchema } from './schema.ts'
+import { coreSchema } from './schema/schema.ts'
 import { Secret, SecretAddress } from './secret.ts'
-import type { Setting } from './setting.ts'
-import type { ResolvedSettings, SettingLine, Settings } from './settings.ts'
-import { maskCredentials } from './show.ts'
-
-const core = flatten(coreSchema)
+import type { SchemaTree, Setting } from './setting.ts'
+import type { ResolvedSettings, SettingLine, Settings, SettingsInput } from './settings.ts'
+import { type ConvictConfig, coreSettings, createConfig, nest, type SettingMap, settingsIn } from './settings-schema.ts'
 
 /**
- * The settings that follow from the layers: the highest layer that gives a value decides; when that value is bad the
- * schema's safe default is used, and a problem says so. Never throws.
+ * The settings that follow from the layers: the highest layer that gives a value decides; when that value is bad, the
+ * safe default is used and a problem says so. Never throws.
  *
- * Without `declarations` (the drivers are not loaded yet) `plugins` is empty and nothing is said about what files
- * write there.
+ * Without `declarations` (the drivers are not loaded yet) `plugins` is empty, and what files set there is not reported.
  */
 export function resolveSettings(layers: Layers, declarations?: Declarations): ResolvedSettings {
-  const plugins = pluginSchema(declarations ?? {}, new Set([...core.values()].map((setting) => setting.env)))
-  const schema: FlatSchema = new Map([...core, ...plugins.settings])
-  const { given, problems } = gather(layers, schema, declarations === undefined ? null : Object.keys(declarations))
+  const drivers = Object.keys(declarations ?? {})
+  const own = driverSettings(
+    declarations ?? {},
+    [...coreSettings.values()].map(({ env }) => env),
+  )
+  // Drivers' settings are plain data and stand in convict's schema next to those of the core.
+  const config = createConfig({ ...coreSchema, ...(nest(own.settings) as SchemaTree) })
+  const settings = settingsIn(config)
+  const { given, problems } = gather(layers, settings, declarations === undefined ? null : drivers)
   const byKey = Map.groupBy(given, (one) => one.key)
-  const judged = new Map<string, Judged>()
-  for (const [key, setting] of schema) judged.set(key, judge(key, setting, byKey.get(key) ?? []))
-  const envNames = [...schema.values()].map((setting) => setting.env).filter((name) => name !== '')
-  return new Resolution(schema, Object.keys(declarations ?? {}), judged, byKey, [
-    ...plugins.problems,
+  const picked = new Map([...settings].map(([key, setting]) => [key, pickValue(key, setting, byKey.get(key) ?? [])]))
+  config.load(nest([...picked].map(([key, { value }]) => [key, value])))
+  return new Resolution(config, settings, drivers, picked, byKey, [
+    ...own.problems,
     ...problems,
-    ...[...judged.values()].flatMap((one) => one.problems),
-    ...misspeltNames(layers.environment.names, envNames.concat(secretFileNames(schema))),
+    ...[...picked.values()].flatMap((one) => one.problems),
+    ...misspeltNames(layers.environment.names, variablesOf(settings)),
   ])
+}
+
+/** Settings given in code, with the same checks as those of files. Reads no file and no environment. Never throws. */
+export function settingsFromOptions(options: SettingsInput, declarations?: Declarations): ResolvedSettings {
+  return resolveSettings(layersOfOptions(options), declarations)
 }
 
 class Resolution implements ResolvedSettings {
   readonly settings: Settings
   readonly problems: readonly Problem[]
-  readonly #schema: FlatSchema
-  readonly #judged: ReadonlyMap<string, Judged>
-  readonly #given: ReadonlyMap<string, readonly Given[]>
+  readonly #config: ConvictConfig
+  readonly #schema: SettingMap
+  readonly #picked: ReadonlyMap<string, PickedValue>
+  readonly #given: ReadonlyMap<string, readonly GivenValue[]>
 
   constructor(
-    schema: FlatSchema,
+    config: ConvictConfig,
+    schema: SettingMap,
     drivers: readonly string[],
-    judged: ReadonlyMap<string, Judged>,
-    given: ReadonlyMap<string, readonly Given[]>,
+    picked: ReadonlyMap<string, PickedValue>,
+    given: ReadonlyMap<string, readonly GivenValue[]>,
     problems: readonly Problem[],
   ) {
+    this.#config = config
     this.#schema = schema
-    this.#judged = judged
+    this.#picked = picked
     this.#given = given
     this.problems = problems
-    this.settings = assemble(schema, judged, drivers)
+    this.settings = this.#values(drivers)
   }
 
   originOf(key: string): Origin {
-    return this.#judged.get(key)?.origin ?? { from: 'default' }
+    return this.#picked.get(key)?.origin ?? { from: 'default' }
   }
 
   isGiven(key: string): boolean {
     const top = this.#given.get(key)?.at(-1)
-    if (top === undefined) return false
-    if (typeof top.value !== 'function') return true
-    const value = top.value()
-    // A settings file that lists every setting with its default says nothing by it.
-    const isRepetition = top.origin.from === 'file' && isDeepStrictEqual(value, this.#schema.get(key)?.default)
-    return value !== null && !isRepetition
+    const setting = this.#schema.get(key)
+    if (top === undefined || setting === undefined) return false
+    return typeof top.value !== 'function' || (top.value() !== null && !repeatsDefault(setting, top))
   }
 
   lines(): readonly SettingLine[] {
-    return [...this.#schema].map(([name, setting]) => ({
-      name,
-      value: this.#shown(name, setting),
-      origin: this.originOf(name),
-    }))
+    const masked: object = JSON.parse(this.#config.toString())
+    return [...this.#schema].map(([name, setting]) => {
+      const shown = this.#isShown(name, setting) ? this.#config.get(name) : memberAt(masked, name)
+      return { name, value: shown === convictMask ? '***' : maskCredentials(shown), origin: this.originOf(name) }
+    })
   }
 
-  /** A secret that is the default is in the documentation, and is shown. */
-  #shown(key: string, setting: Setting): unknown {
-    const value = this.#judged.get(key)?.value ?? null
-    return setting.secret && value !== null && !isDeepStrictEqual(value, setting.default)
-      ? '***'
-      : maskCredentials(value)
+  /** Convict masks every sensitive setting, also one that is unset or at its default, which documentation shows. */
+  #isShown(key: string, setting: Setting): boolean {
+    const value: unknown = this.#config.get(key)
+    return setting.sensitive === true && (value === null || isDeepStrictEqual(value, setting.default))
+  }
+
+  #values(drivers: readonly string[]): Settings {
+    const values = [...this.#schema].map(([key, setting]): [string, unknown] => {
+      const value: unknown = this.#config.get(key)
+      return [key, setting.sensitive && value !== null ? secretOf(setting, String(value)) : value]
+    })
+    const { plugins, ...core } = nest(values)
+    const empty = Object.fromEntries(drivers.map((name) => [name, {}]))
+    // `Settings` is derived from the schema that convict was given.
+    return freeze({ ...core, plugins: { ...empty, ...(plugins as object | undefined) } }) as unknown as Settings
   }
 }
 
-/** Convict holds the values and checks each against its declaration once more: what leaves here is valid. */
-function assemble(schema: FlatSchema, judged: ReadonlyMap<string, Judged>, drivers: readonly string[]): Settings {
-  // Convict's type wants to know the keys while it is compiled; drivers bring theirs while it runs.
-  const definition = nest([...schema].map(([key, setting]) => [key, convictLeaf(setting)])) as convict.Schema<
-    Record<string, unknown>
-  >
-  // An environment and arguments of nobody: convict would read the process's own, above our layers.
-  const config = convict(definition, { env: {}, args: [] })
-  config.load(nest([...judged].map(([key, { value }]) => [key, value])))
-  config.validate({ allowed: 'strict' })
-  const values = [...schema].map(([key, setting]): [string, unknown] => {
-    const value: unknown = config.get(key)
-    return [key, setting.secret && value !== null ? hidden(setting, String(value)) : value]
-  })
-  const settings = nest(values)
-  const plugins = {
-    ...Object.fromEntries(drivers.map((name) => [name, {}])),
-    ...(settings.plugins as object | undefined),
-  }
-  // `SchemaOf<Settings>` holds the schema to this type, key by key.
-  return freeze({ ...settings, plugins }) as unknown as Settings
+/** What `toString()` of convict puts in the place of a sensitive value. */
+const convictMask = '[Sensitive]'
+
+function memberAt(node: object, key: string): unknown {
+  return key.split('.').reduce<unknown>((inner, name) => Reflect.get(Object(inner), name), node)
 }
 
-function hidden({ isAddress }: Setting, value: string): Secret {
-  return isAddress ? new SecretAddress(value) : new Secret(value)
+function secretOf({ format }: Setting, value: string): Secret {
+  return format === 'holdfast:address' ? new SecretAddress(value) : new Secret(value)
 }
 
-function convictLeaf({ doc, format, default: fallback, env, secret }: Setting): object {
-  const check = (value: unknown): void => {
-    const reading = format.read(value)
-    if ('reason' in reading) throw new TypeError(reading.reason)
-  }
-  // Convict reads text by the type of the default where it has no format of that name; given a function it does not.
-  return { doc, format: check, default: fallback, env, sensitive: secret }
+/** Every variable that gives a setting, `NAME_FILE` of secrets included. */
+function variablesOf(settings: SettingMap): string[] {
+  const named = [...settings.values()].filter(({ env }) => env !== '')
+  return [...named.map(({ env }) => env), ...named.filter((one) => one.sensitive).map(({ env }) => `${env}_FILE`)]
 }
 
 function freeze<T>(value: T): T {
@@ -133,8 +127,4 @@ function freeze<T>(value: T): T {
     Object.freeze(value)
   }
   return value
-}
-
-function secretFileNames(schema: FlatSchema): string[] {
-  return [...schema.values()].filter((one) => one.secret && one.env !== '').map((one) => `${one.env}_FILE`)
 }

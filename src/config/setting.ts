@@ -1,43 +1,57 @@
-import type { Format } from './format.ts'
+import type { FormatName } from './formats.ts'
 import type { Secret } from './secret.ts'
 
-/** The declaration of one setting. */
-export interface Setting<V = unknown> {
+/** What a format is told of a setting besides its name. Plain data: convict gives its schema back as JSON. */
+export interface FormatParameters {
+  /** Bounds of a number, both inclusive. */
+  readonly min?: number
+  readonly max?: number
+  /** Ends the sentence "Set X to ..."; without it the format's own words do. */
+  readonly accepts?: string
+  /** What each entry of a list is. */
+  readonly of?: ItemFormat
+}
+
+/** The format of one value: one of the words, or a format that is registered with convict. */
+export interface ItemFormat extends FormatParameters {
+  readonly format: FormatName | readonly string[]
+}
+
+/** One setting in convict's form. */
+export interface Setting extends ItemFormat {
   readonly doc: string
-  readonly format: Format<V>
-  readonly default: V
-  /** The environment variable that gives it. */
+  /** Used when nothing usable is given. */
+  readonly default: string | number | boolean | null | readonly string[]
+  /** The environment variable that gives it; empty when another setting has that name already. */
   readonly env: string
   /** True: resolved as a `Secret`, never shown. */
-  readonly secret: boolean
-  /** True for a secret that is the address of a database: all of it but its password may be known. */
-  readonly isAddress: boolean
-  /** True: a file cannot give it, because it decides which files are read or what the platform is. */
-  readonly environmentOnly: boolean
-  /** Why giving it changes nothing, for a setting that is taken for compatibility only. */
-  readonly inert: string | null
+  readonly sensitive?: boolean
+  /** True: null (or blank text) leaves it unset. */
+  readonly nullable?: boolean
+  /** True: a file cannot give it, because it decides which files are read or names the platform. */
+  readonly environmentOnly?: boolean
+  /** True: accepted for compatibility, without effect. */
+  readonly inert?: boolean
 }
 
-/** What a setting of this type is while it is read: a secret is still plain text. */
-type Plain<V> = V extends Secret<infer T> ? T : V
-type Value = string | number | boolean | null | Secret | readonly unknown[]
-
-/** One declaration for each value of `S`: a setting that is missing here, or has another type, does not compile. */
-export type SchemaOf<S> = {
-  readonly [K in keyof S]: S[K] extends Value ? Setting<Plain<S[K]>> : SchemaOf<S[K]>
+/** Settings by section. */
+export interface SchemaTree {
+  readonly [name: string]: Setting | SchemaTree
 }
 
-/** Declares a setting. */
-export function setting<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
-  return { doc, format, default: fallback, env, secret: false, isAddress: false, environmentOnly: false, inert: null }
-}
+/** The values of a schema, section by section. */
+export type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Setting ? ValueOf<S[K]> : ValuesOf<S[K]> }
 
-/** Declares a setting that must not be seen. */
-export function secret<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
-  return { ...setting<V>(env, format, fallback, doc), secret: true }
-}
+type ValueOf<D extends Setting> =
+  | (D extends { readonly sensitive: true } ? Secret : PlainOf<D>)
+  | (D extends { readonly nullable: true } ? null : never)
 
-/** Declares the address of a database, which holds a password somewhere in its middle. */
-export function secretAddress<V>(env: string, format: Format<V>, fallback: NoInfer<V>, doc: string): Setting<V> {
-  return { ...secret<V>(env, format, fallback, doc), isAddress: true }
-}
+type PlainOf<D extends ItemFormat> = D['format'] extends readonly (infer W)[]
+  ? W
+  : D['format'] extends 'holdfast:boolean'
+    ? boolean
+    : D['format'] extends 'holdfast:integer' | 'holdfast:seconds' | 'holdfast:milliseconds' | 'holdfast:bytes'
+      ? number
+      : D extends { readonly of: infer I extends ItemFormat }
+        ? readonly PlainOf<I>[]
+        : string

@@ -1,59 +1,59 @@
-import type { FlatSchema } from './flat.ts'
-import type { Given } from './given-value.ts'
+import type { GivenValue } from './given.ts'
+import { maskCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import type { Origin, Problem } from './problem.ts'
 import { Secret } from './secret.ts'
-import { maskCredentials, show } from './show.ts'
+import type { SettingMap } from './settings-schema.ts'
 
-/** Further ones are counted, not listed: a wrong file must not fill the log. */
+/** More are counted, not listed: a wrong file must not fill the log. */
 const unknownMax = 50
 
-/** What the tree of one settings file (or the options) gives, and what in it is no setting. Only a key's own name is looked up, so `__proto__` is a name like any other. */
+/** What one settings file (or the options) gives, and what in it is not a setting. Names are looked up as own keys, so `__proto__` is a name like any other. */
 export function walkTree(
   content: unknown,
   origin: Origin,
-  schema: FlatSchema,
+  settings: SettingMap,
   drivers: readonly string[] | null,
-): { given: Given[]; problems: Problem[] } {
-  const walk = new Walk(origin, schema, drivers)
+): { given: GivenValue[]; problems: Problem[] } {
+  const walk = new TreeWalk(origin, settings, drivers)
   if (isObject(content)) walk.section(content, '')
   else walk.notAnObject('')
   return walk.result()
 }
 
-class Walk {
+class TreeWalk {
   readonly #origin: Origin
-  readonly #schema: FlatSchema
+  readonly #settings: SettingMap
   readonly #drivers: readonly string[] | null
   readonly #sections: ReadonlySet<string>
   readonly #flatNames: ReadonlyMap<string, string>
-  readonly #nested: Given[] = []
-  readonly #flat: Given[] = []
+  readonly #nested: GivenValue[] = []
+  readonly #flat: GivenValue[] = []
   readonly #problems: Problem[] = []
   #unknownCount = 0
 
-  constructor(origin: Origin, schema: FlatSchema, drivers: readonly string[] | null) {
+  constructor(origin: Origin, settings: SettingMap, drivers: readonly string[] | null) {
     this.#origin = origin
-    this.#schema = schema
+    this.#settings = settings
     this.#drivers = drivers
     const own = (drivers ?? []).map((name) => `plugins.${name}`)
-    this.#sections = new Set(['plugins', ...own, ...[...schema.keys()].flatMap(prefixes)])
-    this.#flatNames = new Map([...schema].map(([key, { env }]) => [env.toLowerCase(), key]))
+    this.#sections = new Set(['plugins', ...own, ...[...settings.keys()].flatMap(prefixes)])
+    this.#flatNames = new Map([...settings].map(([key, { env }]) => [env.toLowerCase(), key]))
   }
 
   section(node: object, prefix: string): void {
     for (const [name, value] of Object.entries(node)) {
       const key = prefix + name
       if (value === undefined || key === '$schema') continue
-      if (this.#schema.has(key)) this.#give(this.#nested, key, key, value)
+      if (this.#settings.has(key)) this.#give(this.#nested, key, key, value)
       else if (this.#sections.has(key)) this.#subsection(key, value)
       else if (prefix === '' && name !== '' && this.#flatNames.has(name)) this.#giveFlat(name, value)
       else this.#unknown(key, prefix)
     }
   }
 
-  /** Nested values above flat ones: the later wins, and a disagreement is reported. */
-  result(): { given: Given[]; problems: Problem[] } {
+  /** Nested values come last and win over flat ones; `pickValue` reports where they differ. */
+  result(): { given: GivenValue[]; problems: Problem[] } {
     if (this.#unknownCount > unknownMax) this.#problems.push(this.#manyUnknown())
     return { given: [...this.#flat, ...this.#nested], problems: this.#problems }
   }
@@ -63,13 +63,13 @@ class Walk {
     this.#report(
       'SETTING_INVALID',
       what,
-      `${what} is not a JSON object; nothing in it is used.`,
+      `${what} is not a JSON object. All of it is ignored.`,
       'Write it as {"name": value, ...}.',
     )
   }
 
   #subsection(key: string, value: unknown): void {
-    // Before the drivers are loaded nobody can say what is right in here.
+    // Its settings are known once the drivers are loaded.
     if (key === 'plugins' && this.#drivers === null) return
     if (isObject(value)) this.section(value, `${key}.`)
     else this.notAnObject(key)
@@ -80,9 +80,9 @@ class Walk {
     if (key !== undefined) this.#give(this.#flat, key, name, value)
   }
 
-  #give(into: Given[], key: string, name: string, value: unknown): void {
+  #give(into: GivenValue[], key: string, name: string, value: unknown): void {
     const plain = value instanceof Secret ? value.reveal() : value
-    const setting = this.#schema.get(key)
+    const setting = this.#settings.get(key)
     if (setting?.environmentOnly && this.#origin.from === 'file') {
       if (plain !== setting.default) this.#misplaced(key, setting.env)
       return
@@ -94,7 +94,7 @@ class Walk {
     this.#report(
       'SETTING_MISPLACED',
       key,
-      `${key} is taken from the environment only; the value in the file is not used.`,
+      `${key} can only be set in the environment. The value in the file is ignored.`,
       `Set ${env} in the environment.`,
     )
   }
@@ -107,21 +107,21 @@ class Walk {
     this.#report(
       'SETTING_UNKNOWN',
       shown,
-      `There is no setting called ${shown}; its value is not used.`,
-      near === null ? 'Remove it; README has a table of every setting.' : `Did you mean ${near}?`,
+      `${shown} is not a setting. It is ignored.`,
+      near === null ? 'Remove it. config/README.md lists every setting.' : `Did you mean ${near}?`,
     )
   }
 
-  /** The one setting of the same section that begins nearly so: `bodyLimt` for `bodyLimitBytes`. */
+  /** The setting that is meant when the unit is missing and the rest misspelt: `bodyLimt` for `bodyLimitBytes`. */
   #beginningAs(key: string): string | null {
     const begin = (known: string): string => known.replace(/(?:Bytes|Ms|S)$/, '')
-    const units = new Map([...this.#schema.keys()].map((known) => [begin(known), known]))
+    const units = new Map([...this.#settings.keys()].map((known) => [begin(known), known]))
     const near = nearest(key, units.keys())
     return near === null ? null : (units.get(near) ?? null)
   }
 
   *#candidates(prefix: string): Iterable<string> {
-    yield* this.#schema.keys()
+    yield* this.#settings.keys()
     yield* this.#sections
     if (prefix === '') yield* this.#flatNames.keys()
   }
@@ -134,8 +134,8 @@ class Walk {
       setting: source,
       origin: this.#origin,
       part: null,
-      message: `${source} has ${this.#unknownCount - unknownMax} further names that are no settings.`,
-      suggestion: 'Look whether this is the right file.',
+      message: `${source} has ${this.#unknownCount - unknownMax} more names that are not settings.`,
+      suggestion: 'Check that this is the right file.',
     }
   }
 
@@ -157,7 +157,7 @@ function formatSource(origin: Origin): string {
   return origin.from === 'file' ? origin.path : origin.from
 }
 
-/** A name from outside on one line: as it is when it is an ordinary one. */
+/** A name from outside, on one line; an ordinary one as it is. */
 function printable(key: string): string {
   const masked = String(maskCredentials(key))
   return /^[\w.$-]{1,80}$/.test(masked) ? masked : show(masked)

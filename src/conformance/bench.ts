@@ -208,7 +208,6 @@ export function benchSettings(driver: Driver, harness: Harness, folder: string):
       conditions: faultConditions.filter((condition) => condition !== 'transient'),
     },
     data: { dir: folder, durable: null, sqliteAllowPaths: [] },
-    journal: { keepS: 604_800, maxBytes: null },
     http: {
       port: 0,
       host: '127.0.0.1',

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { errorCodeOf } from '../config/error-code.ts'
 import type { Origin, Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
+import { errorCodeOf } from '../config/text-file.ts'
 
 /** Where data came to lie. */
 export interface DataDirectory {

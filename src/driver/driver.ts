@@ -4,7 +4,7 @@
  * The core asks what a driver can do (is the facet there?), never what it is called.
  */
 
-import type { SettingDeclarations } from '../config/declarations.ts'
+import type { SettingDeclarations } from '../config/driver-settings.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import { driverDefects, InvalidDriver } from './defects.ts'
@@ -12,7 +12,7 @@ import type { Address, Parsed, Role, Target } from './kit/address/address.ts'
 import type { Fault, Phase } from './kit/fault.ts'
 import type { MikroORM, OrmOptions, SqlEntityManager } from './kit/orm.ts'
 
-export type { SettingDeclaration, SettingDeclarations } from '../config/declarations.ts'
+export type { SettingDeclaration, SettingDeclarations } from '../config/driver-settings.ts'
 export { nearest } from '../config/nearest.ts'
 export type { Origin, Problem, Severity } from '../config/problem.ts'
 export { Secret } from '../config/secret.ts'

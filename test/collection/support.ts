@@ -4,7 +4,7 @@ import type { Collection } from '../../src/collection/declaration/declaration.ts
 import { Rows } from '../../src/collection/row/rows.ts'
 import { entityOf } from '../../src/collection/table/entity.ts'
 import { ensureTables, type SchemaApply, type TableReport, Tables } from '../../src/collection/table/tables.ts'
-import { settingsFromOptions } from '../../src/config/options.ts'
+import { settingsFromOptions } from '../../src/config/resolve.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { DatabaseUrlResolver } from '../../src/database/address/resolver.ts'
 import { connectionSettingsOf } from '../../src/database/machine/connection-settings.ts'

@@ -4,13 +4,12 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { findJsonFault } from '../../src/config/json-place.ts'
+import { findJsonFault } from '../../src/config/json-fault.ts'
 import { readLayers, refreshSecrets } from '../../src/config/layers.ts'
 import { nearest } from '../../src/config/nearest.ts'
-import { settingsFromOptions } from '../../src/config/options.ts'
-import { resolveSettings } from '../../src/config/resolve.ts'
+import { exitCodeFor } from '../../src/config/problem.ts'
+import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { exitCodeFor } from '../../src/config/strict.ts'
 import { makeTempDir, writeFiles } from '../support/temp.ts'
 
 test('a rotated secret is read anew, and one that is being replaced keeps its last value', async (t) => {
@@ -97,19 +96,19 @@ test('settings cannot be changed by whoever holds them', () => {
 
 const faults: readonly [string, string][] = [
   ['', '1:1 the file is empty'],
-  ['{', '1:2 the file ends too early: a name in double quotes should be behind this'],
-  ['{"a": 1\n', '1:8 the file ends too early: "," or "}" should be behind this'],
-  ['{"a": "x', '1:7 the file ends too early, before the text that begins here is closed'],
-  ['{"a": 1,}', '1:9 the comma before "}" is one too many'],
-  ['{\n  // why\n}', '2:3 JSON has no comments'],
-  ["{'a': 1}", '1:2 JSON takes double quotes'],
-  ['{"a" 1}', '1:6 ":" should be here'],
-  ['{"a": 01}', '1:7 a value should be here'],
-  ['{"a": tru}', '1:7 a value should be here'],
-  ['{"a": 1 "b": 2}', '1:9 "," or "}" should be here'],
-  ['{"a": "x\ny"}', '1:9 the text is not closed by a double quote on its line'],
-  ['{"a": "C:\\data"}', '1:10 there is no such escape; a backslash is written twice'],
-  ['{} {}', '1:4 there is something after the end'],
+  ['{', '1:2 the file ends here; expected a name in double quotes'],
+  ['{"a": 1\n', '1:8 the file ends here; expected "," or "}"'],
+  ['{"a": "x', '1:7 the file ends before this string is closed'],
+  ['{"a": 1,}', '1:9 remove the comma before "}"'],
+  ['{\n  // why\n}', '2:3 comments are not allowed'],
+  ["{'a': 1}", '1:2 use double quotes'],
+  ['{"a" 1}', '1:6 expected ":"'],
+  ['{"a": 01}', '1:7 expected a value'],
+  ['{"a": tru}', '1:7 expected a value'],
+  ['{"a": 1 "b": 2}', '1:9 expected "," or "}"'],
+  ['{"a": "x\ny"}', '1:9 the string is not closed on its line'],
+  ['{"a": "C:\\data"}', '1:10 invalid escape; write a backslash twice'],
+  ['{} {}', '1:4 unexpected text after the end'],
 ]
 for (const [text, expected] of faults) {
   test(`the fault in ${JSON.stringify(text)} is found`, () => {

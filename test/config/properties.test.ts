@@ -2,16 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { flatten } from '../../src/config/flat.ts'
-import { findJsonFault } from '../../src/config/json-place.ts'
+import { findJsonFault } from '../../src/config/json-fault.ts'
 import { type Layers, layersOfOptions } from '../../src/config/layers.ts'
-import { settingsFromOptions } from '../../src/config/options.ts'
-import { resolveSettings } from '../../src/config/resolve.ts'
-import { coreSchema } from '../../src/config/schema.ts'
+import { readValue } from '../../src/config/read-value.ts'
+import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
+import { coreSettings } from '../../src/config/settings-schema.ts'
 
-const schema = flatten(coreSchema)
+const schema = coreSettings
 const keys = [...schema.keys()]
 const names = [...schema.values()].map((setting) => setting.env)
 
@@ -66,9 +65,9 @@ function layersOf(content: object, env: Record<string, string>): Layers {
 function assertValid(resolved: ResolvedSettings): void {
   for (const [key, setting] of schema) {
     const found = key.split('.').reduce<unknown>((node, name) => Reflect.get(Object(node), name), resolved.settings)
-    if (setting.secret) assert.ok(found === null || found instanceof Secret, key)
+    if (setting.sensitive) assert.ok(found === null || found instanceof Secret, key)
     const plain = found instanceof Secret ? found.reveal() : found
-    assert.ok(!('reason' in setting.format.read(plain)), `${key} is ${inspect(plain)}`)
+    assert.ok(!('reason' in readValue(setting, plain)), `${key} is ${inspect(plain)}`)
   }
 }
 
@@ -86,7 +85,7 @@ test('whatever is given, the settings are whole and valid, and nothing is thrown
 })
 
 test('a secret that was given is nowhere in what can be printed', () => {
-  const secretKeys = [...schema].filter(([, setting]) => setting.secret)
+  const secretKeys = [...schema].filter(([, setting]) => setting.sensitive)
   const password = fc.string({ minLength: 6, unit: 'grapheme-ascii' }).map((text) => `s3cr3t${text}`)
   fc.assert(
     fc.property(fc.constantFrom(...secretKeys), password, fc.boolean(), ([key, { env }], given, isMisspelt) => {

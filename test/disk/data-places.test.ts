@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, rmdir, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { settingsFromOptions } from '../../src/config/options.ts'
+import { settingsFromOptions } from '../../src/config/resolve.ts'
 import { chooseDataDirectory, dataPlaces, temporaryPlace } from '../../src/disk/data-places.ts'
 import { giveTo, makeTempDir } from '../support/temp.ts'
 

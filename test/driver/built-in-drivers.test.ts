@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { coreSchema } from '../../src/config/schema.ts'
+import { coreSchema } from '../../src/config/schema/schema.ts'
 import { repository, runProcess } from '../support/process.ts'
 
 /** Imports what it is given and prints each module of a package that came with it. */

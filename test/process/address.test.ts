@@ -43,11 +43,11 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
     const env = { DATABASE_PORT: 'tcp://10.0.0.7:5432', DATABASE_PORT_5432_TCP: 'tcp://10.0.0.7:5432' }
     const sight = await serveAndLook(t, { env })
     assertLocal(sight)
-    await assertSaid(sight, { code: 'KUBERNETES_PORT', severity: 'info', setting: 'database.port' })
+    await assertSaid(sight, { code: 'KUBERNETES_PORT_IGNORED', severity: 'info', setting: 'database.port' })
     const check = await checkJson(t, { env })
     assert.equal(check.primary, null)
     assert.equal(check.code, 0)
-    assert.equal(findProblem(check.problems, { code: 'KUBERNETES_PORT' }).origin, 'environment DATABASE_PORT')
+    assert.equal(findProblem(check.problems, { code: 'KUBERNETES_PORT_IGNORED' }).origin, 'environment DATABASE_PORT')
   })
 
   test('./production.db of an earlier deployment is named with the line that would use it, and left alone', async (t) => {

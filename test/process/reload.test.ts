@@ -53,7 +53,7 @@ describe('a reload', { concurrency: 2 }, () => {
       await reload(service)
       const line = await until(() => service.log().find(({ event }) => event === 'reload.refused'))
       assert.equal(line.level, 'error')
-      assert.match(JSON.stringify(line.problems), /FILE_MALFORMED.*config\/default\.json/)
+      assert.match(JSON.stringify(line.problems), /FILE_INVALID.*config\/default\.json/)
       const settings = (await statusOf(service)).settings
       assert.equal(settings.find(({ name }) => name === 'log.requests')?.value, true)
       assert.equal((await service.send('POST', '/api/notes', { text: 'still' })).status, 201)

@@ -96,7 +96,7 @@ const cases: readonly Case[] = [
     files: { 'config/default.json': '{\n  "http": { "port": 1,, }\n}' },
     wanted: [
       {
-        code: 'FILE_MALFORMED',
+        code: 'FILE_INVALID',
         severity: 'error',
         setting: 'config/default.json',
         origin: 'config/default.json',

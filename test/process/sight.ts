@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { check, checkJson as jsonOf } from '../../src/cli/check.ts'
 import type { Severity } from '../../src/config/problem.ts'
-import { exitCodeFor } from '../../src/config/strict.ts'
+import { exitCodeFor } from '../../src/config/problem.ts'
 import type { LogLine } from '../support/log.ts'
 import {
   cleanEnvironment,

@@ -115,7 +115,7 @@ describe('resolving files, environment and plugins', () => {
     assert.equal(config.declared, false)
     assert.deepEqual(
       problems.map(({ code, severity }) => [code, severity]),
-      [['KUBERNETES_PORT', 'info']],
+      [['KUBERNETES_PORT_IGNORED', 'info']],
     )
   })
 

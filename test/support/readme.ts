@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { coreSchema } from '../../src/config/schema.ts'
+import { coreSchema } from '../../src/config/schema/schema.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 import { errorCatalogue } from '../../src/errors.ts'
 import { repository } from './process.ts'

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import type { Server } from 'node:http'
-import { errorCodeOf } from '../../config/error-code.ts'
 import type { Problem } from '../../config/problem.ts'
+import { errorCodeOf } from '../../config/text-file.ts'
 
 /** Where the server is bound. */
 export interface ListenAddress {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
-import { settingsFromOptions } from '../../../src/config/options.ts'
+import { settingsFromOptions } from '../../../src/config/resolve.ts'
 import { DatabaseUrlValidator } from '../../../src/database/address/url-validator.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 

@@ -1,20 +1,20 @@
-/** Where a text stops being JSON, and what is probably the matter. Holds nothing of the text: it may be a secret. */
-export interface JsonPlace {
-  /** Both from 1. */
+/** Where text stops being JSON, and the likely mistake. Quotes nothing of the text: it may be a secret. */
+export interface JsonFault {
+  /** Line and column start at 1. */
   readonly line: number
   readonly column: number
   readonly hint: string
 }
 
-/** Nesting beyond this is a mistake in a settings file, and would exhaust the stack of this scanner. */
+/** Deeper nesting is a mistake in a settings file, and would exhaust the stack. */
 const depthMax = 100
 
 /**
- * Finds the place at which `text` stops being JSON, or null when it is JSON.
+ * Finds where `text` stops being JSON; null when it is JSON.
  *
- * V8 says the place in some of its messages only, and quotes the text in others.
+ * Only some of V8's messages give the position, and others quote the text.
  */
-export function findJsonFault(text: string): JsonPlace | null {
+export function findJsonFault(text: string): JsonFault | null {
   const scanner = new Scanner(text)
   const hint = scanner.document()
   if (hint === null) return null
@@ -23,7 +23,7 @@ export function findJsonFault(text: string): JsonPlace | null {
   return { line: before.split('\n').length, column: scanner.at - lineStart + 1, hint }
 }
 
-/** Each method moves `at` behind what it has read and gives null, or leaves it at the fault and gives a hint. */
+/** Each method moves `at` past what it read and returns null, or leaves it at the mistake and returns a hint. */
 class Scanner {
   at = 0
   readonly #text: string
@@ -38,11 +38,11 @@ class Scanner {
     const fault = this.#value(0)
     if (fault !== null) return fault
     this.#blanks()
-    return this.at >= this.#text.length ? null : 'there is something after the end'
+    return this.at >= this.#text.length ? null : 'unexpected text after the end'
   }
 
   #value(depth: number): string | null {
-    if (depth > depthMax) return `nested more than ${depthMax} deep`
+    if (depth > depthMax) return `nested more than ${depthMax} levels deep`
     const start = this.#text[this.at]
     if (start === '{') return this.#members('}', () => this.#member(depth))
     if (start === '[') return this.#members(']', () => this.#value(depth + 1))
@@ -63,7 +63,7 @@ class Scanner {
       if (this.#skip(end)) return null
       if (!this.#skip(',')) return this.#unexpected(`"," or "${end}"`)
       this.#blanks()
-      if (this.#text[this.at] === end) return `the comma before "${end}" is one too many`
+      if (this.#text[this.at] === end) return `remove the comma before "${end}"`
     }
   }
 
@@ -82,26 +82,26 @@ class Scanner {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string.
     this.#take(/"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*/y)
     if (this.#skip('"')) return null
-    if (this.#text[this.at] === '\\') return 'there is no such escape; a backslash is written twice'
+    if (this.#text[this.at] === '\\') return 'invalid escape; write a backslash twice'
     if (this.at >= this.#text.length) {
       this.at = start
-      return 'the file ends too early, before the text that begins here is closed'
+      return 'the file ends before this string is closed'
     }
-    return 'the text is not closed by a double quote on its line'
+    return 'the string is not closed on its line'
   }
 
   #unexpected(wanted: string): string {
     const found = this.#text[this.at]
-    if (found === undefined) return this.#ended(`${wanted} should be`)
-    if (found === '/' || found === '#') return 'JSON has no comments'
-    if (found === "'") return 'JSON takes double quotes'
-    return `${wanted} should be here`
+    if (found === undefined) return this.#ended(wanted)
+    if (found === '/' || found === '#') return 'comments are not allowed'
+    if (found === "'") return 'use double quotes'
+    return `expected ${wanted}`
   }
 
-  /** Told where the last character is: behind a line end there is nothing to look at. */
-  #ended(what: string): string {
+  /** Points at the last character; after a line end there is nothing to see. */
+  #ended(wanted: string): string {
     this.at = this.#text.trimEnd().length
-    return `the file ends too early: ${what} behind this`
+    return `the file ends here; expected ${wanted}`
   }
 
   #blanks(): void {

@@ -1,0 +1,246 @@
+import {
+  durationsInMilliseconds,
+  durationsInSeconds,
+  formatBytes,
+  formatSeconds,
+  readQuantity,
+  sizesInBytes,
+} from './quantity.ts'
+import type { FormatParameters, ItemFormat } from './setting.ts'
+
+/** The formats that are registered with convict. The prefix keeps them apart from an application's own: convict has one table for the whole process. */
+export type FormatName =
+  | 'holdfast:address'
+  | 'holdfast:verbatim'
+  | 'holdfast:text'
+  | 'holdfast:token'
+  | 'holdfast:file-name'
+  | 'holdfast:absolute-folder'
+  | 'holdfast:boolean'
+  | 'holdfast:integer'
+  | 'holdfast:seconds'
+  | 'holdfast:milliseconds'
+  | 'holdfast:bytes'
+  | 'holdfast:list'
+
+/** How the values of one format are read, checked and described. */
+export interface ValueFormat {
+  /** Ends the sentence "Set X to ...". */
+  accepts(parameters: FormatParameters): string
+  json(parameters: FormatParameters): JsonSchema
+  /** Text as a value; text that cannot be read stays as it is. */
+  coerce?(text: string): unknown
+  /** What is wrong with a value, without quoting it: it may be a secret. Null when it is usable. */
+  faultOf(value: unknown, parameters: FormatParameters): string | null
+  /** A value for people; without it as JSON. */
+  show?(value: number): string
+  /** True: every character counts, blanks too. */
+  readonly isVerbatim?: boolean
+  /** True: quotes around it are left over from the parser of an env file. */
+  readonly isQuotable?: boolean
+}
+
+/** A JSON Schema, as far as ours need one. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown
+}
+
+/** Text in a setting is at most this long; anything longer is a mistake. */
+const textMaxLength = 4096
+const listMaxItems = 64
+const durationUnits = 'ms, s, m, h, d'
+const durationPattern = '^[0-9]+([.][0-9]+)? *(ms|s|m|h|d)$'
+const sizePattern = '^[0-9]+([.][0-9]+)? *([kKmMgGtT][iI]?)?[bB]$'
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a name, a path or a word has none of them.
+const controlCharacter = /[\u0000-\u001f\u007f]/
+
+/** Every format by its name. */
+export const formats: Readonly<Record<FormatName, ValueFormat>> = {
+  // Any text: the diagnosis of the address says what is wrong, and a malformed one still declares a primary.
+  'holdfast:address': {
+    accepts: () => 'the address of a database, such as postgresql://user:password@host:5432/name',
+    json: () => ({ type: 'string' }),
+    faultOf: (value) => (typeof value === 'string' ? null : 'is not text'),
+    isVerbatim: true,
+  },
+  // A password may begin with a blank.
+  'holdfast:verbatim': {
+    accepts: () => 'text',
+    json: () => ({ type: 'string' }),
+    faultOf: (value) => lengthFault(value, textMaxLength),
+    isVerbatim: true,
+  },
+  'holdfast:text': {
+    accepts: () => 'text',
+    json: () => ({ type: 'string', minLength: 1 }),
+    coerce: (text) => text.trim(),
+    faultOf: (value) => textFault(value, textMaxLength, controlCharacter, 'contains control characters'),
+  },
+  'holdfast:token': {
+    accepts: () => '1 to 512 visible ASCII characters without blanks',
+    json: () => ({ type: 'string', pattern: '^[\\x21-\\x7e]{1,512}$' }),
+    coerce: (text) => text.trim(),
+    faultOf: (value) => textFault(value, 512, /[^\x21-\x7e]/, 'contains characters that an HTTP header cannot carry'),
+  },
+  // It becomes part of a path: no dots, no separators. `config/schema.json` holds no settings.
+  'holdfast:file-name': pattern(
+    /^(?!schema$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
+    'a name of letters, digits, "-" and "_"',
+  ),
+  'holdfast:absolute-folder': pattern(/^\/[^\0]{0,4095}$/, 'an absolute folder'),
+  'holdfast:boolean': {
+    accepts: () => 'true or false',
+    json: () => ({ type: 'boolean' }),
+    coerce: readBoolean,
+    faultOf: (value) => (typeof value === 'boolean' ? null : 'is neither true nor false'),
+    isQuotable: true,
+  },
+  'holdfast:integer': {
+    accepts: ({ min, max }) => `a whole number from ${min} to ${max}`,
+    json: ({ min, max }) => ({ type: 'integer', minimum: min, maximum: max }),
+    coerce: (text) => readQuantity(text.trim(), {}),
+    faultOf: (value, bounds) => numberFault(value, bounds, 'is not a whole number'),
+    isQuotable: true,
+  },
+  'holdfast:seconds': {
+    accepts: (bounds) => quantityText('a time', bounds, formatSeconds, 'seconds', durationUnits),
+    json: (bounds) => quantityJson(bounds, durationPattern),
+    coerce: (text) => readQuantity(text.trim(), durationsInSeconds, false),
+    faultOf: (value, bounds) => numberFault(value, bounds, 'is not a time', formatSeconds, false),
+    show: formatSeconds,
+    isQuotable: true,
+  },
+  'holdfast:milliseconds': {
+    accepts: (bounds) => quantityText('a time', bounds, formatMilliseconds, 'milliseconds', durationUnits),
+    json: (bounds) => quantityJson(bounds, durationPattern),
+    coerce: (text) => readQuantity(text.trim(), durationsInMilliseconds),
+    faultOf: (value, bounds) => numberFault(value, bounds, 'is not a time', formatMilliseconds),
+    show: formatMilliseconds,
+    isQuotable: true,
+  },
+  'holdfast:bytes': {
+    accepts: (bounds) => quantityText('a size', bounds, formatBytes, 'bytes', 'KiB, MiB, GiB, kB, MB, GB'),
+    json: (bounds) => quantityJson(bounds, sizePattern),
+    coerce: (text) => readQuantity(text.trim(), sizesInBytes),
+    faultOf: (value, bounds) => numberFault(value, bounds, 'is not a size', formatBytes),
+    show: formatBytes,
+    isQuotable: true,
+  },
+  'holdfast:list': {
+    accepts: ({ of: item }) =>
+      `a list (JSON array, or separated by commas) whose entries are ${item ? acceptedBy(item) : ''}`,
+    json: ({ of: item }) => ({ type: 'array', items: item ? jsonOf(item) : {}, maxItems: listMaxItems }),
+    faultOf: listFault,
+  },
+}
+
+/** The format of a value: the registered one, or one of words. */
+export function formatOf({ format }: ItemFormat): ValueFormat {
+  return typeof format === 'string' ? formats[format] : wordsFormat(format)
+}
+
+/** What a value may be; ends the sentence "Set X to ...". */
+export function acceptedBy(item: ItemFormat): string {
+  return item.accepts ?? formatOf(item).accepts(item)
+}
+
+/** The JSON Schema of a value. */
+export function jsonOf(item: ItemFormat): JsonSchema {
+  return formatOf(item).json(item)
+}
+
+/** A value that is not a secret, for people: `64 KiB`, `"info"`. */
+export function showValue(item: ItemFormat, value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ')
+  return typeof value === 'number' ? (formatOf(item).show?.(value) ?? `${value}`) : JSON.stringify(value)
+}
+
+/** Text without the quotes around it. */
+export function unquoted(text: string): string {
+  const plain = text.trim()
+  return /^(["'])(.*)\1$/s.exec(plain)?.[2]?.trim() ?? plain
+}
+
+function wordsFormat(words: readonly string[]): ValueFormat {
+  const list = words.join(', ')
+  return {
+    accepts: () => `one of ${list}`,
+    json: () => ({ enum: words }),
+    coerce: (text) => words.find((word) => word.toLowerCase() === text.trim().toLowerCase()) ?? text,
+    faultOf(value) {
+      if (typeof value !== 'string') return 'is not text'
+      return words.includes(value) ? null : `is not one of ${list}`
+    },
+    isQuotable: true,
+  }
+}
+
+function pattern(expression: RegExp, accepted: string): ValueFormat {
+  return {
+    accepts: () => accepted,
+    json: () => ({ type: 'string', pattern: expression.source }),
+    coerce: (text) => text.trim(),
+    faultOf(value) {
+      if (typeof value !== 'string') return 'is not text'
+      return expression.test(value) ? null : `is not ${accepted}`
+    },
+  }
+}
+
+const yes = new Set(['true', '1', 'yes', 'on'])
+const no = new Set(['false', '0', 'no', 'off'])
+
+function readBoolean(text: string): boolean | string {
+  const word = text.trim().toLowerCase()
+  if (yes.has(word)) return true
+  return no.has(word) ? false : text
+}
+
+function lengthFault(value: unknown, maxLength: number): string | null {
+  if (typeof value !== 'string') return 'is not text'
+  return value.length > maxLength ? `is longer than ${maxLength} characters` : null
+}
+
+function textFault(value: unknown, maxLength: number, forbidden: RegExp, otherwise: string): string | null {
+  if (value === '') return 'is blank'
+  return lengthFault(value, maxLength) ?? (forbidden.test(String(value)) ? otherwise : null)
+}
+
+function numberFault(
+  value: unknown,
+  { min = -Infinity, max = Infinity }: FormatParameters,
+  otherwise: string,
+  format: (bound: number) => string = String,
+  isWhole = true,
+): string | null {
+  if (typeof value !== 'number' || !Number.isFinite(value) || (isWhole && !Number.isInteger(value))) return otherwise
+  if (value < min) return `is below the minimum, ${format(min)}`
+  return value > max ? `is above the maximum, ${format(max)}` : null
+}
+
+function listFault(value: unknown, { of: item }: FormatParameters): string | null {
+  if (!Array.isArray(value) || item === undefined) return 'is not a list'
+  if (value.length > listMaxItems) return `has more than ${listMaxItems} entries`
+  const faults = value.map((entry) => formatOf(item).faultOf(entry, item))
+  const at = faults.findIndex((fault) => fault !== null)
+  return at < 0 ? null : `has an entry (number ${at + 1}) that ${faults[at]}`
+}
+
+function formatMilliseconds(count: number): string {
+  return formatSeconds(count / 1000)
+}
+
+function quantityText(
+  what: string,
+  { min = 0, max = 0 }: FormatParameters,
+  format: (bound: number) => string,
+  plain: string,
+  units: string,
+): string {
+  return `${what} from ${format(min)} to ${format(max)}, in ${plain} or with a unit (${units})`
+}
+
+function quantityJson({ min, max }: FormatParameters, text: string): JsonSchema {
+  return { type: ['number', 'string'], minimum: min, maximum: max, pattern: text }
+}

@@ -1,0 +1,75 @@
+import { acceptedBy, formatOf, unquoted } from './formats.ts'
+import type { ItemFormat, Setting } from './setting.ts'
+import { createConfig } from './settings-schema.ts'
+
+/** What became of a given value: usable (perhaps after a repair), or the reason why it is not. */
+export type Reading = { readonly value: unknown; readonly repair?: string } | { readonly reason: string }
+
+/**
+ * Reads what a file, the environment or code gave for a setting; a value that was read before reads as itself. Never
+ * throws; a reason never holds the value.
+ *
+ * Convict coerces and validates the value in a configuration of this one setting, and its error is dropped: `validate`
+ * throws one for all settings, whose text holds the value of every setting that is not sensitive.
+ */
+export function readValue(setting: Setting, given: unknown): Reading {
+  const prepared = prepare(setting, given)
+  if ('reason' in prepared) return prepared
+  const config = createConfig({ value: { ...setting, sensitive: true } })
+  config.set('value', prepared.value)
+  const value = config.get('value')
+  try {
+    config.validate({ allowed: 'strict' })
+  } catch {
+    return { reason: formatOf(setting).faultOf(value, setting) ?? `is not ${acceptedBy(setting)}` }
+  }
+  return { ...prepared, value }
+}
+
+/** Does what convict cannot, before it sees the value; each branch says what that is. */
+function prepare(setting: Setting, given: unknown): Reading {
+  const format = formatOf(setting)
+  if (given === null && setting.nullable) return { value: null }
+  // Its coercions do not know whether a setting is nullable.
+  if (setting.nullable && !format.isVerbatim && typeof given === 'string' && given.trim() === '') return { value: null }
+  if (setting.of !== undefined) return { value: entriesOf(given, setting.of) }
+  // It coerces text only; an address that is none must still count as declared.
+  if (setting.format === 'holdfast:address') return { value: textOf(given) }
+  // It takes the members of an object for further settings, and never returns from a cycle.
+  if (typeof given === 'object' && given !== null) return { reason: format.faultOf(given, setting) ?? 'is an object' }
+  return prepareItem(setting, given)
+}
+
+/** It coerces no entries of an array. */
+function entriesOf(given: unknown, item: ItemFormat): unknown {
+  const entries = typeof given === 'string' ? given.split(',').filter((entry) => entry.trim() !== '') : given
+  if (!Array.isArray(entries)) return null
+  const values = entries.map((entry) => {
+    const { value } = prepareItem(item, entry)
+    return typeof value === 'string' ? (formatOf(item).coerce?.(value) ?? value) : value
+  })
+  return [...new Set(values)]
+}
+
+function prepareItem(item: ItemFormat, given: unknown): { value: unknown; repair?: string } {
+  if (typeof given === 'number') return { value: item.format === 'holdfast:boolean' ? `${given}` : given + 0 }
+  const format = formatOf(item)
+  if (typeof given !== 'string' || !format.isQuotable) return { value: given }
+  const plain = unquoted(given)
+  return {
+    // It compares words letter by letter and coerces none.
+    value: typeof item.format === 'string' ? plain : format.coerce?.(plain),
+    // It has no way to report a repair.
+    ...(plain === given.trim() ? {} : { repair: 'has quotes around it, which were removed' }),
+  }
+}
+
+function textOf(given: unknown): string {
+  if (typeof given === 'string') return given
+  try {
+    return JSON.stringify(given) ?? String(given)
+  } catch {
+    // A cycle, a bigint.
+    return `(${typeof given})`
+  }
+}
