@@ -39,7 +39,7 @@ const idle = new Map<number, { readonly socket: Socket; readonly sinceMs: number
 const idleMaxMs = 2_000
 
 process.on('message', (options: LoadOptions) => {
-  new Run(options).result.then((result) => process.send?.(result))
+  void new Run(options).result.then((result) => process.send?.(result)) // Nothing in it rejects.
 })
 process.on('disconnect', () => process.exit(0))
 

@@ -150,9 +150,12 @@ export async function runProcess(
 /** The port that a process says it listens on (JSON log), within a limit. */
 export async function waitForPort(running: Running, withinMs: number): Promise<number> {
   let ended: Exit | undefined
-  running.exited.then((exit) => {
-    ended = exit
-  })
+  running.exited.then(
+    (exit) => {
+      ended = exit
+    },
+    () => undefined,
+  )
   try {
     return await until(
       () => {

@@ -112,8 +112,8 @@ export function dispatch(app: App, req: IncomingMessage, res: ServerResponse): v
   if ('path' in req) makeWritable(req, 'path')
   if ('query' in req) makeWritable(req, 'query')
   try {
-    // Polka sets its own properties first; its type asks for a request that has them, and for a `next` that it makes itself.
-    app.handler(req as Request, res, undefined as unknown as NextHandler)
+    // Polka returns nothing and hands rejections to `onError`. It sets its own properties first; its type asks for a request that has them, and for a `next` that it makes itself.
+    void app.handler(req as Request, res, undefined as unknown as NextHandler)
   } catch (error) {
     sendError(req, res, error)
   }
