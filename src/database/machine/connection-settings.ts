@@ -3,12 +3,12 @@ import type { Limits } from '../../driver/driver.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import type { Policy } from './policy.ts'
 
-/** What the machine takes from the settings: milliseconds throughout. */
+/** The settings of the connection. All times are in milliseconds. */
 export interface ConnectionSettings {
   readonly limits: Limits
   /** What the fallback may do while a primary is declared. */
   readonly fallbackMode: 'read-write' | 'read-only'
-  /** False: no fallback beside a declared primary. */
+  /** False: a declared primary has no fallback. */
   readonly fallbackEnabled: boolean
   readonly conditions: Policy['conditions']
   readonly timeoutMs: number
@@ -16,11 +16,11 @@ export interface ConnectionSettings {
   readonly retryDelayMs: number
   /** `DATA_DURABLE`; null: detected. */
   readonly durable: boolean | null
-  /** Runs in a Hugging Face Space, whose disk is lost at each restart. */
+  /** True in a Hugging Face Space, whose disk is lost at each restart. */
   readonly isSpace: boolean
 }
 
-/** The part of the settings that the database room uses. `echo` gets each statement's text when ECHO_SQL is on. */
+/** Selects the settings of the connection. `echo` receives each statement's text when ECHO_SQL is on. */
 export function connectionSettingsOf(settings: Settings, echo?: (sql: string) => void): ConnectionSettings {
   const { database, fallback } = settings
   return {
@@ -43,7 +43,7 @@ export function connectionSettingsOf(settings: Settings, echo?: (sql: string) =>
   }
 }
 
-/** What decides about the life of the connection: settings and resolution together. */
+/** The policy of the state machine, from settings and resolution. */
 export function policyOf(settings: ConnectionSettings, config: DatabaseConfig): Policy {
   return {
     declared: config.declared,

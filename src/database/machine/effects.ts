@@ -1,25 +1,25 @@
 import { type State, servingStore } from './state.ts'
 
 /**
- * What must be running while the state is what it is. The supervisor compares the effects of the old state with those of
- * the new one by `id`: what is new is started, what is gone is aborted. So no operation outlives the state that wanted it.
+ * An operation that must be running while the state is what it is. The supervisor compares the effects of the old and the
+ * new state by `id`, starts what is new and aborts what is gone, so no operation outlives the state that wanted it.
  */
 export type Effect<S> =
   | { readonly run: 'open-primary'; readonly id: number; readonly until: number }
   | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
-  /** A timer; its end is the event `due`. */
+  /** A timer; its end is the event `timer.due`. */
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
-  /** Past `until` it has failed. */
+  /** It has failed at `until`. */
   | { readonly run: 'probe'; readonly id: number; readonly until: number }
-  /** `primary`: open from the round before; null: open it first. */
+  /** `primary`: still open from the previous round; null: open it first. */
   | { readonly run: 'carry'; readonly id: number; readonly from: S; readonly primary: S | null }
   /**
-   * Hold new writes, carry the rest, then `switched`. When it fails or is aborted it sets back what it changed before it
-   * settles; the supervisor lets writes in, and starts what comes next, only after it has settled.
+   * Holds new writes, carries the rest, then reports `switched`. When it fails or is aborted it undoes its changes before
+   * it settles; only then does the supervisor let writes in and start what comes next.
    */
   | { readonly run: 'switch'; readonly id: number; readonly from: S; readonly to: S }
 
-/** The effects of a state. Pure; the order is of no meaning. */
+/** The effects of a state. Pure; their order has no meaning. */
 export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
   const effects: Effect<S>[] = []
   if ('standby' in state) {
@@ -36,7 +36,7 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
       break
     }
     case 'CONNECTING_FALLBACK':
-      // Already open: it serves with the next tick, through the same door as any other timer.
+      // Already open: it serves at the next tick, by a timer like any other.
       if (state.standby.status === 'open') effects.push({ run: 'wait', id: state.lastId, until: state.since })
       break
     case 'CONNECTION_ERROR':

@@ -2,12 +2,12 @@ import type { Moment } from './event.ts'
 import { times } from './policy.ts'
 import type { FallbackConnected, FlapDamping, PrimaryConnected } from './state.ts'
 
-/** A store that is lost as soon as it serves counts as a failure, so that it is not opened in a loop. */
+/** Failures in a row after this loss: a store that was lost at once counts, so that it is not opened in a loop. */
 export function failuresAfter<S>(state: PrimaryConnected<S> | FallbackConnected<S>, event: Moment): number {
   return event.at - state.since < times.shortLifeMs ? state.failures + 1 : 0
 }
 
-/** How long the fallback is kept at least: 0, or 5 s doubling to 30 s when a return did not hold for a minute. */
+/** The shortest stay on the fallback: 0, or 5 s doubling to 30 s when the last return did not hold for a minute. */
 export function nextStay<S>(
   state: PrimaryConnected<S>,
   at: number,

@@ -3,7 +3,7 @@ import type { Event, Moment } from './event.ts'
 import { backoffMs, type Policy, pauseMs, times } from './policy.ts'
 import type { ConnectingFallback, Recovery } from './state.ts'
 
-/** How the way back begins when the fallback takes over. `id` is drawn for it. */
+/** The first step of the way back, when the fallback takes over; `id` names it. */
 export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id: number): Recovery<S> {
   if (state.owes) return { step: 'replaying', id, failures: 0, rounds: 0, primary: null }
   return {
@@ -17,8 +17,8 @@ export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id
 }
 
 /**
- * The next step of the way back; the same object when the event is not for it; `primary` when it is done. `id` and
- * `id + 1` are drawn for the next step.
+ * The next step of the way back: the same object when the event is not for it, `primary` when it is complete. The next
+ * step may use `id` and `id + 1`.
  */
 export function recoveryAfter<S>(
   recovery: Recovery<S>,
@@ -50,7 +50,7 @@ export function recoveryAfter<S>(
   }
 }
 
-/** The way back after the primary that it holds was lost; the same object when it holds another. */
+/** The way back after this primary was lost; the same object when it does not hold this one. */
 export function withoutPrimary<S>(
   recovery: Recovery<S>,
   event: Moment,
@@ -72,7 +72,7 @@ function probing<S>(
   return { step: 'probing', id, until: event.at + policy.connectMs, proofs, failures }
 }
 
-/** One committed write may be luck; two, a little apart, are a database. */
+/** One committed write may be luck; two, a little apart, prove a database. */
 function afterProof<S>(
   recovery: { readonly proofs: number; readonly failures: number },
   event: Moment,
@@ -94,7 +94,7 @@ function switching<S>(
   return { step: 'switching', id, deadlineId: id + 1, deadline, failures, rounds, primary }
 }
 
-/** Writes are let in again, longer each round, so that a switch that never ends in time does not hold them for ever. */
+/** Lets writes in again, longer each round, so that a switch that never ends in time does not hold them for good. */
 function resting<S>(
   recovery: { readonly failures: number; readonly rounds: number; readonly primary: S },
   event: Moment,

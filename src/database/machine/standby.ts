@@ -3,23 +3,23 @@ import type { Event, Moment } from './event.ts'
 import { type Policy, times } from './policy.ts'
 import type { ConnectingPrimary, Opening, PrimaryConnected, Standby } from './state.ts'
 
-/** A fallback that is being opened; past `until` it has failed. */
+/** A fallback that is being opened; it has failed at `until`. */
 export function opening(id: number, event: Moment, policy: Policy): Opening {
   return { status: 'opening', id, until: event.at + policy.connectMs }
 }
 
-/** Keeps a fallback that is open or on its way; opens one anew otherwise. */
+/** Keeps a fallback that is open or being opened; starts to open one otherwise. */
 export function standbyFor<S>(policy: Policy, kept: Standby<S> | null, event: Moment, id: number): Standby<S> {
   if (!policy.fallback) return { status: 'off' }
   return kept?.status === 'open' || kept?.status === 'opening' ? kept : opening(id, event, policy)
 }
 
-/** Whether the answer `id` is the one that this fallback waits for. */
+/** Whether this fallback is the one that operation `id` opens. */
 export function isFor<S>(standby: Standby<S>, id: number): boolean {
   return standby.status === 'opening' && standby.id === id
 }
 
-/** The fallback beside the primary opens, fails and is tried again on its own; null when the event is not about it. */
+/** The fallback next to the primary opens, fails and is retried by itself; null when the event is not about it. */
 export function standbyAfter<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Event<S>,

@@ -14,12 +14,12 @@ import {
   type State,
 } from './state.ts'
 
-/** What every new state carries; `ids` are drawn for its operations. */
+/** The common part of a new state; `ids` is how many operation ids it uses. */
 export function common<S>(state: State<S>, event: Moment, ids: number): Common {
   return { since: event.at, lastId: state.lastId + ids, damping: state.damping, hasServed: state.hasServed }
 }
 
-/** From nothing: to the primary when one is declared, else to the local store. */
+/** Starts to connect: to the primary when one is declared, else to the local store. */
 export function begin<S>(
   state: State<S>,
   event: Moment,
@@ -55,13 +55,13 @@ export function begin<S>(
   }
 }
 
-/** A primary that is only slow gets all of its time when nothing else can serve meanwhile. */
+/** A slow primary gets its full time when no other store can serve meanwhile. */
 function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>): number {
   const isAlone = standby.status === 'off' || (failures > 0 && standby.status !== 'open')
   return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
 }
 
-/** To a fallback that serves because the primary does not. */
+/** To a fallback that serves because the primary cannot. */
 export function toFallback<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Moment,
@@ -83,7 +83,7 @@ export function toFallback<S>(
   }
 }
 
-/** The primary is fine; what the journal holds must reach it before it answers. */
+/** To a fallback whose journal must be carried before the primary, which is fine, may answer. */
 export function toFallbackThatOwes<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Moment,
@@ -102,7 +102,7 @@ export function toFallbackThatOwes<S>(
   }
 }
 
-/** To an error that is tried again. */
+/** To an error that is retried. */
 export function toError<S>(
   state: State<S>,
   event: Moment,

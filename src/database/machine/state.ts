@@ -2,11 +2,11 @@ import type { Fault } from '../../driver/kit/fault.ts'
 import type { Happening } from './event.ts'
 
 /**
- * The life of the connection, as one value. Each case carries only its own data; there is no flag beside it.
+ * The state of the connection, as one value. Each case carries only its own data; there are no flags next to it.
  *
- * `S` is an opened store; the state holds stores but never looks into them, so the machine is tested with plain words.
- * Times (`since`, `until`, `deadline`, ...) are milliseconds of the supervisor's monotonic clock. `id`s name
- * operations: the answer of an operation that the state no longer names is late, and is dropped.
+ * `S` is an opened store. The machine never looks into stores, so that its tests use plain strings. Times (`since`,
+ * `until`, `deadline`, ...) are milliseconds of the supervisor's monotonic clock. Each `id` names an operation; the answer
+ * of one that the state no longer names is late, and is dropped.
  */
 export type State<S> =
   | Disconnected
@@ -16,26 +16,25 @@ export type State<S> =
   | FallbackConnected<S>
   | ConnectionError<S>
 
-/** The six words. */
+/** The names of the six states. */
 export type StateName = State<unknown>['name']
 
-/** What every state carries. */
+/** What all states have in common. */
 export interface Common {
-  /** When this state was entered; kept while only its data change. */
+  /** When this state was entered; unchanged while only its data changes. */
   readonly since: number
-  /** The last operation id that was given out; only grows. */
+  /** The last operation id in use; only grows. */
   readonly lastId: number
-  /** How long the primary's last stays were. */
   readonly damping: FlapDamping
-  /** True once any store has served in this process: an eager replica is not ready before. */
+  /** True once a store has served in this process: an eager replica is not ready before. */
   readonly hasServed: boolean
 }
 
-/** Damping: a primary that was lost soon after a return waits longer for the next one. */
+/** Flap damping: a primary that is lost soon after a return waits longer for the next one. */
 export interface FlapDamping {
-  /** When the primary took over from the fallback, so that leaving it soon counts as flapping; null when it did not. */
+  /** When the primary took over from the fallback, so that losing it soon counts as flapping; null when it did not. */
   readonly returnedAt: number | null
-  /** What the last damped stay on the fallback was, 0 when none is remembered. */
+  /** The last damped stay on the fallback; 0 when there is none, or it is forgotten. */
   readonly lastMs: number
 }
 
@@ -45,7 +44,7 @@ export interface Disconnected extends Common {
   readonly reason: 'not-asked' | 'closed' | 'settings-changed'
 }
 
-/** The primary is being opened, beside the fallback. */
+/** The primary is being opened, and the fallback next to it. */
 export interface ConnectingPrimary<S> extends Common {
   readonly name: 'CONNECTING_PRIMARY'
   /** 1 for the first. */
@@ -53,9 +52,9 @@ export interface ConnectingPrimary<S> extends Common {
   readonly step:
     | { readonly at: 'opening'; readonly id: number }
     | { readonly at: 'waiting'; readonly id: number; readonly until: number }
-    /** Open, and waiting for the fallback to say whether its journal is empty. */
+    /** Open, but it is not yet known whether the fallback's journal is empty. */
     | { readonly at: 'opened'; readonly id: number; readonly store: S }
-  /** Until when the primary is tried before the fallback serves. */
+  /** When the fallback serves if the primary does not. */
   readonly deadline: number
   /** Names the deadline's timer. */
   readonly deadlineId: number
@@ -70,9 +69,9 @@ export interface ConnectingFallback<S> extends Common {
   readonly name: 'CONNECTING_FALLBACK'
   /** False: no primary is declared, the store will be the local one. */
   readonly declared: boolean
-  /** Health answers what it answered before this state. */
+  /** Health still shows the row of the state before. */
   readonly before: HealthRow
-  /** Why the primary is not used; null when none is declared or it only waits for the journal. */
+  /** Why the primary is not used; null when none is declared, or it only waits for the journal. */
   readonly cause: Fault | null
   /** True when the primary is fine and waits for the journal to be carried. */
   readonly owes: boolean
@@ -101,7 +100,7 @@ export interface FallbackConnected<S> extends Common {
   readonly recovery: Recovery<S>
 }
 
-/** Nothing serves; it is tried again. */
+/** No store serves; connecting is retried. */
 export interface ConnectionError<S> extends Common {
   readonly name: 'CONNECTION_ERROR'
   readonly declared: boolean
@@ -115,7 +114,7 @@ export interface ConnectionError<S> extends Common {
 export interface Opening {
   readonly status: 'opening'
   readonly id: number
-  /** When it has failed if nothing was heard. */
+  /** When it counts as failed without an answer. */
   readonly until: number
 }
 
@@ -127,7 +126,7 @@ export interface Opened<S> {
   readonly owes: boolean
 }
 
-/** The fallback beside a declared primary. */
+/** The fallback next to a primary. */
 export type Standby<S> =
   | { readonly status: 'off' }
   | Opening
@@ -142,7 +141,7 @@ export type Standby<S> =
 /** The way back to the primary. */
 export type Recovery<S> =
   | { readonly step: 'none' }
-  /** Until the next probe. `proofs`: committed writes in a row so far. */
+  /** Waits for the next probe. `proofs`: committed writes in a row so far. */
   | {
       readonly step: 'waiting'
       readonly id: number
@@ -158,7 +157,7 @@ export type Recovery<S> =
       readonly proofs: number
       readonly failures: number
     }
-  /** The primary is opened, unless it is still open from the last round, and the journal carried to a short tail. */
+  /** The primary is opened, unless still open from the last round, and the journal is carried to a short tail. */
   | {
       readonly step: 'replaying'
       readonly id: number
@@ -166,7 +165,7 @@ export type Recovery<S> =
       readonly rounds: number
       readonly primary: S | null
     }
-  /** New writes are held; the rest is carried. Left again at `deadline`. */
+  /** New writes are held while the rest is carried. Given up at `deadline`. */
   | {
       readonly step: 'switching'
       readonly id: number
@@ -176,7 +175,7 @@ export type Recovery<S> =
       readonly rounds: number
       readonly primary: S
     }
-  /** The switch did not end in time: writes are let in for a while, longer each round, before the next. */
+  /** The switch was given up: writes are let in for a while, longer each round, before the next. */
   | {
       readonly step: 'resting'
       readonly id: number
@@ -186,7 +185,7 @@ export type Recovery<S> =
       readonly primary: S
     }
 
-/** The rows of the health table (DESIGN). */
+/** The rows of the health table. */
 export type HealthRow =
   | 'not-asked'
   | 'connecting-first'
@@ -197,7 +196,7 @@ export type HealthRow =
   | 'fallback'
   | 'error'
 
-/** Where a service begins. */
+/** The state in which a service starts. */
 export function initialState(now: number): Disconnected {
   return {
     name: 'DISCONNECTED',
@@ -209,7 +208,7 @@ export function initialState(now: number): Disconnected {
   }
 }
 
-/** The store that answers in this state, with how it is shown; null when none does. */
+/** The store that serves in this state, and how it is shown; null when none does. */
 export function servingStore<S>(
   state: State<S>,
 ): { readonly store: S; readonly shown: 'primary' | 'fallback' | 'local' } | null {
@@ -243,7 +242,7 @@ export function heldStores<S>(state: State<S>): readonly S[] {
 
 /**
  * The stores to close after `event` led from `before` to `after`: those that the state held or the event brought, and
- * that it does not hold now. A store whose opening came too late is among them.
+ * the state does not hold now. A store that opened too late is among them.
  */
 export function releasedStores<S>(before: State<S>, event: Happening<S>, after: State<S>): readonly S[] {
   const known = new Set(heldStores(before))
@@ -253,7 +252,7 @@ export function releasedStores<S>(before: State<S>, event: Happening<S>, after: 
   return [...known]
 }
 
-/** The row of the health table that the state stands in. */
+/** The row of the health table for this state. */
 export function healthRow<S>(state: State<S>): HealthRow {
   switch (state.name) {
     case 'DISCONNECTED':

@@ -17,8 +17,8 @@ import {
 import { begin, common, toError, toFallback, toFallbackThatOwes } from './state-constructors.ts'
 
 /**
- * The machine: pure, total, in time with nothing but `event.at`. Returns the *same object* when the event means nothing
- * in this state (a late answer, a doubled request), so a caller sees by identity whether something changed.
+ * The state machine: pure and total; its only clock is `event.at`. Returns the *same object* when the event means nothing
+ * in this state (a late answer, a second request), so that a caller sees by identity whether anything changed.
  */
 export function transition<S>(state: State<S>, event: Event<S>, policy: Policy): State<S> {
   if (event.type === 'closed' || event.type === 'reconfigured') return disconnect(state, event)
@@ -72,7 +72,7 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
   }
 }
 
-/** An open primary serves as soon as the fallback has said that nothing waits in its journal, or cannot say. */
+/** An open primary serves as soon as the fallback's journal is known to be empty, or cannot be known. */
 function settled<S>(state: ConnectingPrimary<S>, event: Moment): State<S> {
   if (state.step.at !== 'opened' || state.standby.status === 'opening') return state
   if (state.standby.status === 'open' && state.standby.owes) return toFallbackThatOwes(state, event, state.standby)
@@ -101,14 +101,14 @@ function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault
   }
 }
 
-/** The time is up: what is open serves; what has not answered is a black hole, whatever it said before. */
+/** At the deadline an open primary serves; one that has not answered is a black hole, whatever it answered before. */
 function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
   if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
   const known = state.lastFault
   return leavePrimary(state, event, known !== null && leadsToFallback(known, policy) ? known : deadlineFault, policy)
 }
 
-/** The primary was tried and does not serve: the fallback, if it may; else an error that is tried again. */
+/** The primary was tried and cannot serve: to the fallback if it may serve, else to an error. */
 function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
   if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, { cause: fault })
   return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
@@ -124,7 +124,7 @@ function whileConnectingFallback<S>(state: ConnectingFallback<S>, event: Event<S
       const { declared, failures } = state
       return toError(state, event, event.fault, { declared, failures, standby: { status: 'off' } })
     }
-    // It was open already when it was needed; the supervisor answers the demand at once with what is there.
+    // The fallback was open before it was needed; the supervisor ends this timer at once.
     case 'timer.due':
       if (standby.status !== 'open' || event.id !== state.lastId) return state
       return fallbackServes(state, event, standby.store)
@@ -189,7 +189,7 @@ function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Faul
     cause: declared ? (state.cause ?? fault) : null,
     owes: false,
     failures: 0,
-    // What is left of a stay is kept: losing the fallback is no reason to go back to a primary that flaps.
+    // The rest of a stay is kept: losing the fallback is no reason to return to a primary that flaps.
     stayMs: recovery.step === 'waiting' ? Math.max(0, recovery.until - event.at) : 0,
     standby: opening(state.lastId + 1, event, policy),
   }

@@ -1,5 +1,5 @@
 import type { Disk } from '../../disk/disk.ts'
-import type { FaultKind } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/driver.ts'
 import { type HealthRow, healthRow, type Recovery, type StateName } from '../machine/state.ts'
 import type { WriteBlock } from '../machine/write-block.ts'
 import { advised } from '../store/advice.ts'
@@ -9,12 +9,7 @@ import type { Supervisor } from './supervisor.ts'
 import { attemptOf } from './transition-observations.ts'
 
 /** A fault as `/status` shows it. */
-export interface FaultStatus {
-  readonly kind: FaultKind
-  readonly code: string
-  readonly summary: string
-  readonly hint: string
-}
+export type FaultStatus = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
 
 /** A store as `/status` shows it. */
 export interface StoreStatus {
@@ -26,23 +21,23 @@ export interface StoreStatus {
   readonly disk: Disk | null
 }
 
-/** Everything that is known about the connection at one moment. From memory; no secret in it. */
+/** The state of the connection at one moment. From memory; holds no secret. */
 export interface DatabaseSessionContext {
   readonly state: StateName
   readonly row: HealthRow
-  /** Since when, ISO 8601. */
+  /** When the state was entered, ISO 8601. */
   readonly since: string
-  /** Milliseconds in this state. */
+  /** How long ago that was, in milliseconds. */
   readonly forMs: number
-  /** Why the state is what it is; null when no fault led there. */
+  /** The fault that led to this state; null when none did. */
   readonly why: FaultStatus | null
   readonly store: StoreStatus | null
-  /** Tries in a row; 1 is the first. */
+  /** Attempts in a row; 1 for the first. */
   readonly attempts: number
-  /** The last opening, probe or carrying that answered. */
+  /** The last opening, probe or carry that ended. */
   readonly lastAttempt: { readonly at: string; readonly fault: FaultStatus | null } | null
   readonly activeSessions: number
-  /** The fallback beside the primary; null where the state has none. */
+  /** The fallback next to the primary; null where the state has none. */
   readonly standby: {
     readonly status: 'off' | 'opening' | 'open' | 'failed'
     readonly fault: FaultStatus | null
@@ -51,17 +46,17 @@ export interface DatabaseSessionContext {
   readonly recovery: Recovery<Store>['step'] | null
   /** Whether a primary is declared. */
   readonly declared: boolean
-  /** False: a primary is declared, and its address stays of no use until somebody corrects it. */
+  /** False: a primary is declared, and its address cannot be used until it is corrected. */
   readonly usable: boolean
-  /** False: the primary serves without a fallback that could open. */
+  /** False: the primary serves, and its fallback could not be opened. */
   readonly hasFallback: boolean
-  /** Why the fallback takes no writes while the primary is away; null when it takes them. */
+  /** Why the fallback accepts no writes while the primary is away; null when it does. */
   readonly writeBlock: WriteBlock | null
   /** The last hour, oldest first. */
   readonly transitions: readonly Transition[]
 }
 
-/** A picture of the connection at this moment. */
+/** The state of the connection now. */
 export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionContext {
   const { state, clock, current, lastAttempt } = supervisor
   const forMs = Math.max(0, clock.now() - state.since)
@@ -92,23 +87,16 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
   }
 }
 
-/** False when the primary serves and no fallback is open or on its way: the warning of the health table. */
+/** False when the primary serves and its fallback could not be opened: the warning of the health table. */
 export function hasFallback(supervisor: Supervisor): boolean {
   const { state, config, settings } = supervisor
   if (state.name !== 'PRIMARY_CONNECTED') return true
-  // Where nobody wants one, or it is the same database, nothing is missing.
+  // Where it is disabled, or is the same database, nothing is missing.
   if (!settings.fallbackEnabled || config.fallback === null) return true
   return state.standby.status !== 'failed'
 }
 
-type StatusSourceFault = {
-  readonly kind: FaultKind
-  readonly code: string
-  readonly summary: string
-  readonly hint: string
-}
-
-function whyOf({ state }: Supervisor): StatusSourceFault | null {
+function whyOf({ state }: Supervisor): FaultStatus | null {
   switch (state.name) {
     case 'CONNECTION_ERROR':
       return state.fault
@@ -122,14 +110,14 @@ function whyOf({ state }: Supervisor): StatusSourceFault | null {
   }
 }
 
-/** A deadline that passed knows nothing of the database that it passed for. */
-function advisedWhy(supervisor: Supervisor): StatusSourceFault | null {
+/** With the advice for the address, which the fault of a missed deadline cannot have. */
+function advisedWhy(supervisor: Supervisor): FaultStatus | null {
   const why = whyOf(supervisor)
   const { config, settings } = supervisor
   return why === null ? null : advised(why, config.primary?.target ?? null, settings)
 }
 
-function faultStatus(fault: StatusSourceFault | null): FaultStatus | null {
+function faultStatus(fault: FaultStatus | null): FaultStatus | null {
   if (fault === null) return null
   const { kind, code, summary, hint } = fault
   return { kind, code, summary, hint }

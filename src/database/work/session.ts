@@ -1,13 +1,13 @@
 import type { SqlEntityManager, StatementRunner } from '../../driver/driver.ts'
 import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 
-/** What one request, or one unit of work, works with. Never shared between requests. */
+/** One request's, or one unit of work's, access to the active store. Never shared between requests. */
 export interface Session {
   readonly store: Store
   readonly shown: Shown
-  /** The id of this unit of work: the same in every try, in the row it writes and in the log. UUIDv7. */
+  /** The id of this unit of work: the same in every try, in the rows it writes and in the log. UUIDv7. */
   readonly attempt: string
-  /** Forked from the store's at first use: a session that only runs statements never pays for one. */
+  /** Forked at first use, so that a session that only runs statements does not pay for it. */
   readonly em: SqlEntityManager
   /** Compiled statements on the native client. */
   readonly statements: StatementRunner
@@ -15,22 +15,22 @@ export interface Session {
 
 /** How a unit of work is run. */
 export interface WorkOptions {
-  /** `write`: counted against the gate's hold, refused on a read-only fallback, answered with a durability. */
+  /** `write`: held while a switch is under way, refused on a read-only fallback, answered with a durability. */
   readonly kind: 'read' | 'write'
   /**
-   * `never`: once. `before-commit`: again when it was lost before COMMIT. `always`: it gives the same rows each time,
-   * so also after an unknown COMMIT.
+   * `never`: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT, since
+   * it writes the same rows each time.
    */
   readonly rerun: 'never' | 'before-commit' | 'always'
-  /** Refused with DURABILITY_UNMET before anything is written when it cannot be met. */
+  /** The least durability; when the store cannot give it, DURABILITY_UNMET before anything is written. */
   readonly demand?: Demand
-  /** Ends the wait for a store, and is handed on where the driver can be interrupted. */
+  /** Ends the wait for a store, and the work itself where the driver can be interrupted. */
   readonly signal?: AbortSignal
   /** Drawn when absent. */
   readonly attempt?: string
 }
 
-/** What became of it. */
+/** The result of a unit of work. */
 export interface Outcome<T> {
   readonly value: T
   readonly store: Shown
@@ -40,16 +40,16 @@ export interface Outcome<T> {
 }
 
 /**
- * The one place where work is run: opened once, held, counted, limited, run again. Rejects with `HoldfastError`
- * (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY, QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, STORE_READ_ONLY, OVERLOADED,
- * CLOSING, DISK_FULL, CONFLICT) or with what the work itself threw when that says nothing of the database.
+ * Runs one unit of work on the active store. Rejects with `HoldfastError` (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY,
+ * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT), or with the
+ * work's own error when that says nothing about the database. `failedStore` gives the store of the error.
  */
 export type RunWork = <T>(
   work: (session: Session) => Promise<T>,
   options: WorkOptions,
   /**
-   * Asked, for a moment, on the database that was lost sight of while it committed, where that still serves: what the
-   * work would have given when its change is seen to be there, else null. Must change nothing.
+   * Called after an unknown COMMIT, for a short time, while the same database still serves: gives the result of the work
+   * when its change is found, else null. Must change nothing.
    */
   findCommitted?: (session: Session) => Promise<T | null>,
 ) => Promise<Outcome<T>>

@@ -5,20 +5,20 @@ import { type WriteBlock, writeBlockedError } from '../machine/write-block.ts'
 import type { Serving, Shown, Store } from '../store/store.ts'
 import type { Session } from './session.ts'
 
-/** Asked of the system for many ids at once: for each by itself it takes as long as all the rest of making one. */
+/** Random bytes for many ids at once: a system call per id would take as long as the rest of making it. */
 const pool = new Uint8Array(4_096)
 let poolUsed = pool.length
 const random = new Uint8Array(16)
 let lastMs = Number.NEGATIVE_INFINITY
 let sequence = 0
 
-/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time, and within a millisecond in their order. */
+/** A new id of a unit of work, or of a row: UUIDv7, so that ids sort by time, and in their order within a millisecond. */
 export function drawId(): string {
   fillRandom()
   const now = Date.now()
   if (now > lastMs) {
     lastMs = now
-    // 31 random bits: there is room for two thousand million ids more in this millisecond.
+    // 31 random bits leave two thousand million ids for this millisecond.
     sequence = new DataView(random.buffer).getUint32(0) >>> 1
   } else {
     sequence = (sequence + 1) >>> 0
@@ -26,7 +26,7 @@ export function drawId(): string {
   return uuidv7({ random, msecs: lastMs, seq: sequence })
 }
 
-/** Fresh random bytes for one id; none is given twice. */
+/** Fills `random` with bytes that no other id has. */
 function fillRandom(): void {
   if (poolUsed === pool.length) {
     randomFillSync(pool)
@@ -36,7 +36,7 @@ function fillRandom(): void {
   poolUsed += random.length
 }
 
-/** A session that draws its attempt and forks its EntityManager only when they are asked for. */
+/** A session that draws its attempt and forks its EntityManager at first use. */
 export class WorkSession implements Session {
   readonly store: Store
   readonly shown: Shown
@@ -54,13 +54,13 @@ export class WorkSession implements Session {
     return this.#attempt
   }
 
-  /** The attempt if anybody has asked for it, so that the next try keeps it. */
+  /** The attempt if it was drawn, so that the next try keeps it. */
   get drawnAttempt(): string | undefined {
     return this.#attempt
   }
 
   get em(): SqlEntityManager {
-    // Not the transaction of whoever called: a session of its own, whatever async context it is made in.
+    // Its own, not that of the caller's async context, which may be in a transaction.
     this.#em ??= this.fork()
     return this.#em
   }
@@ -80,9 +80,9 @@ export class WorkSession implements Session {
 }
 
 /**
- * A session on a fallback that takes no writes. The driver's `setReadOnly` refuses whatever would change something; this
- * says it earlier and better for writing statements and flushes, and is all that there is where a driver has no such
- * member: there, a statement that is run past both (`em.execute`, `em.insert`) is not refused.
+ * A session on a fallback that accepts no writes. The driver's `setReadOnly` refuses every change; this session refuses
+ * writing statements and flushes earlier, with a better error. A driver without `setReadOnly` has no more than that: there,
+ * `em.execute` and `em.insert` are not refused.
  */
 export class ReadOnlySession extends WorkSession {
   readonly #block: WriteBlock

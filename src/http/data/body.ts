@@ -1,15 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { HoldfastError } from '../../errors.ts'
-import { parseParameter } from './parameter.ts'
 
-/** Deeper JSON is refused: whoever walks a value by recursion must not run out of stack. */
+/** Deeper JSON is refused, so that code which walks a value recursively does not run out of stack. */
 const maxDepth = 100
 
 const maxContentTypeLength = 200
 
 /**
- * The body of a request as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, ENCODING_INVALID or JSON_INVALID, and
+ * The body of a request, parsed as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, ENCODING_INVALID or JSON_INVALID, and
  * with REQUEST_INVALID when the client went away; nothing keeps listening to the request afterwards.
  */
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
@@ -29,9 +28,9 @@ function parseJson(given: string): unknown {
     throw new HoldfastError('JSON_INVALID', { detail: `The body is nested deeper than ${maxDepth} levels.` })
   }
   const value = parseText(text)
-  // A lone half of a surrogate pair (\ud800) has no UTF-8 form: a database would keep something else in its place.
+  // A lone half of a surrogate pair (\ud800) has no UTF-8 form: a database would store something else.
   if (/\\u[dD][89a-fA-F]/.test(text) && !isWellFormed(value)) {
-    throw new HoldfastError('ENCODING_INVALID', { detail: 'A string of the body holds half of a surrogate pair.' })
+    throw new HoldfastError('ENCODING_INVALID', { detail: 'A string in the body contains half of a surrogate pair.' })
   }
   return value
 }
@@ -40,20 +39,20 @@ function parseText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    // V8's message quotes the body; the position alone is of use and repeats nothing.
+    // V8's message quotes the body; only the position is safe to repeat.
     const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined
-    const detail = position === undefined ? {} : { detail: `The JSON ends or breaks at character ${position}.` }
+    const detail = position === undefined ? {} : { detail: `The JSON is incomplete or invalid at character ${position}.` }
     throw new HoldfastError('JSON_INVALID', detail)
   }
 }
 
 function checkContentType(req: IncomingMessage): void {
   const given = req.headers['content-type'] ?? ''
-  // What nearly all send.
+  // What nearly all clients send.
   if (given === 'application/json' && req.headers['content-encoding'] === undefined) return
   if (given.length > maxContentTypeLength) {
     throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', {
-      detail: `A Content-Type has at most ${maxContentTypeLength} characters.`,
+      detail: `Content-Type may have at most ${maxContentTypeLength} characters.`,
     })
   }
   const [type = '', ...parameters] = given.split(';')
@@ -63,23 +62,35 @@ function checkContentType(req: IncomingMessage): void {
   for (const parameter of parameters) {
     const { name, value } = parseParameter(parameter) ?? { name: '', value: '' }
     if (name === 'charset' && !/^utf-?8$/i.test(value)) {
-      throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'JSON is UTF-8; another charset is not taken.' })
+      throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'JSON must be UTF-8; no other charset is accepted.' })
     }
   }
   const encoding = req.headers['content-encoding']
   if (encoding !== undefined && encoding.trim() !== '' && encoding.trim().toLowerCase() !== 'identity') {
-    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'A compressed body is not taken.' })
+    throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'Compressed bodies are not accepted.' })
   }
 }
 
-/** Node undoes `chunked` alone: with `gzip, chunked` the compressed bytes would be taken for the body. */
+/**
+ * Parses `name=value` or `name="value"` of a header; the name in lower case, null without `=`. Not by a regular
+ * expression: several optional parts in a row would take minutes on a hostile header.
+ */
+export function parseParameter(text: string): { readonly name: string; readonly value: string } | null {
+  const at = text.indexOf('=')
+  if (at === -1) return null
+  const value = text.slice(at + 1).trim()
+  const isQuoted = value.length >= 2 && value.startsWith('"') && value.endsWith('"')
+  return { name: text.slice(0, at).trim().toLowerCase(), value: isQuoted ? value.slice(1, -1) : value }
+}
+
+/** Node decodes only `chunked`: with `gzip, chunked` the compressed bytes would be read as the body. */
 function checkTransferEncoding(req: IncomingMessage): void {
   const coding = req.headers['transfer-encoding']
   if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
-  throw new HoldfastError('REQUEST_INVALID', { detail: 'No Transfer-Encoding but "chunked" is taken.' })
+  throw new HoldfastError('REQUEST_INVALID', { detail: 'The only Transfer-Encoding accepted is "chunked".' })
 }
 
-/** In an Express application `express.json()` may have read the body already; then there is nothing left to wait for. */
+/** The body that `express.json()` has already read in an Express application; undefined when it is still to be read. */
 function parsedBefore(req: IncomingMessage): { readonly body: unknown } | undefined {
   if (!req.readableEnded) return undefined
   if ('body' in req && req.body !== undefined) return { body: req.body }
@@ -87,7 +98,7 @@ function parsedBefore(req: IncomingMessage): { readonly body: unknown } | undefi
 }
 
 function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  const tooLarge = () => new HoldfastError('BODY_TOO_LARGE', { detail: `At most ${limitBytes} bytes are taken.` })
+  const tooLarge = () => new HoldfastError('BODY_TOO_LARGE', { detail: `The limit is ${limitBytes} bytes.` })
   const declared = Number(req.headers['content-length'] ?? 0)
   if (declared > limitBytes) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
@@ -101,12 +112,12 @@ function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
     const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     const onGone = () => {
       settle(() =>
-        reject(new HoldfastError('REQUEST_INVALID', { detail: 'The client left before the body was complete.' })),
+        reject(new HoldfastError('REQUEST_INVALID', { detail: 'The client disconnected before the body was complete.' })),
       )
     }
     const settle = (act: () => void) => {
       req.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone)
-      // A reset may still be reported after we stopped listening; unheard it would end the process.
+      // A reset may still be reported later; without a listener it would end the process.
       req.on('error', ignore)
       act()
     }
@@ -140,7 +151,7 @@ function endOfString(text: string, start: number): number {
   return text.length
 }
 
-/** True when every string and every key in the value is well-formed Unicode. The depth is bounded before. */
+/** True when every string and key in the value is well-formed Unicode. The depth was checked before. */
 function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed()
   if (typeof value !== 'object' || value === null) return true

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { isIPv4, isIPv6 } from 'node:net'
 
 /**
- * Who is asking, as a key for limits: an IPv4 address, or the /64 of an IPv6 address (one customer has that many).
- * With `trustedProxies` = n it is the n-th address from the right of `X-Forwarded-For`: what stands further left was
- * written by whoever wanted to. Where that place is empty or no address, the socket's own address counts.
+ * The client's address as a key for limits: an IPv4 address, or the /64 of an IPv6 address (one customer has that many).
+ * With `trustedProxies` = n it is the n-th address from the right of `X-Forwarded-For`; any client can write what is left
+ * of it. When that entry is missing or not an address, the address of the socket is used.
  */
 export function clientAddress(req: IncomingMessage, trustedProxies: number): string {
   const forwarded = trustedProxies > 0 ? forwardedAddress(req, trustedProxies) : undefined

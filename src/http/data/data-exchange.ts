@@ -1,24 +1,24 @@
 import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
-import { parseId } from '../../collection/row/cursor.ts'
 import { accessTo, type Collection } from '../../collection/declaration/declaration.ts'
+import { parseId } from '../../collection/row/cursor.ts'
 import { isNamed, type Precondition, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult, Rows } from '../../collection/row/rows.ts'
-import type { Outcome } from '../../database/work/session.ts'
 import type { Demand } from '../../database/store/store.ts'
+import { failedStore } from '../../database/work/failure.ts'
+import type { Outcome } from '../../database/work/session.ts'
 import { HoldfastError } from '../../errors.ts'
+import { checkUnsent, endWith } from '../server/backpressure.ts'
+import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { readJson } from './body.ts'
 import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
-import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { storeHeader } from './store-header.ts'
-import { checkUnsent, endWith } from '../server/backpressure.ts'
-import { failedStore } from '../../database/work/failure.ts'
 
-/** What a read is taken to need before it is done: a large page. */
+/** The size that a read is assumed to have before it is done: a large page. */
 const expectedBytes = 1024 * 1024
 
 /**
- * One request to the data API and its answer. Each method answers, or rejects with what is to be answered instead.
+ * One request to the data API and its answer. Each method answers, or rejects with the error to answer with.
  */
 export class DataExchange {
   readonly req: Request
@@ -41,7 +41,7 @@ export class DataExchange {
     this.#sendRead(outcome.value, headers)
   }
 
-  /** `GET /api/:collection/:id`: 200 with the row, or 304 when the caller has it. */
+  /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
   async get(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
     checkUnsent(expectedBytes)
@@ -55,7 +55,7 @@ export class DataExchange {
     else this.#sendRead(row.text, headers)
   }
 
-  /** `POST /api/:collection`: 201 with the row, its place and its ETag. */
+  /** `POST /api/:collection`: 201 with the row, its address and its ETag. */
   async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
     this.#demand = parseDemand(this.req)
@@ -117,14 +117,14 @@ export class DataExchange {
     if (this.#demand !== undefined) headers.push('Preference-Applied', `durability=${this.#demand}`)
   }
 
-  /** What was only read may still be refused: many may have been read at once. */
+  /** A read may still be refused: many large ones may have ended at the same time. */
   #sendRead(text: string, headers: HeaderList): void {
     const bytes = Buffer.byteLength(text)
     checkUnsent(bytes)
     this.#send(200, text, headers, bytes)
   }
 
-  /** One call with all headers: setting each by itself costs as much as reading the row. */
+  /** Writes all headers in one call: setting each by itself costs as much as reading the row. */
   #send(status: number, text: string, headers: HeaderList, bytes: number = Buffer.byteLength(text)): void {
     if (this.#isGone()) return
     headers.push('Content-Type', 'application/json', 'Content-Length', bytes)

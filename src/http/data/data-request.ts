@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { pageRows } from '../../collection/row/rows.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { HoldfastError } from '../../errors.ts'
-import { parseParameter } from './parameter.ts'
+import { parseParameter } from './body.ts'
 
-/** Which page of a list is asked for. */
+/** Which page of a list the client requests. */
 export interface Page {
   readonly limit: number
   readonly cursor: string | null
@@ -30,10 +30,10 @@ function readParameters(search: string, known: readonly string[]): ReadonlyMap<s
   for (const [name, value] of new URLSearchParams(search)) {
     const shown = JSON.stringify(name.slice(0, 40))
     if (!known.includes(name)) {
-      const takes = known.length === 0 ? 'This address takes none.' : `This address takes ${known.join(' and ')}.`
-      throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} is unknown. ${takes}` })
+      const accepted = known.length === 0 ? 'none' : known.join(' and ')
+      throw new HoldfastError('QUERY_INVALID', { detail: `Unknown parameter ${shown}. This address accepts ${accepted}.` })
     }
-    if (found.has(name)) throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} is given twice.` })
+    if (found.has(name)) throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} appears twice.` })
     found.set(name, value)
   }
   return found
@@ -42,10 +42,10 @@ function readParameters(search: string, known: readonly string[]): ReadonlyMap<s
 function parseLimit(text: string): number {
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (limit >= 1 && limit <= pageRows.max) return limit
-  throw new HoldfastError('QUERY_INVALID', { detail: `"limit" takes an integer from 1 to ${pageRows.max}.` })
+  throw new HoldfastError('QUERY_INVALID', { detail: `"limit" must be an integer from 1 to ${pageRows.max}.` })
 }
 
-/** The durability that `Prefer` asks for. Throws REQUEST_INVALID for a word that means none: a wish is not dropped silently. */
+/** The durability in `Prefer`. Throws REQUEST_INVALID for an unknown word: a demand is never ignored silently. */
 export function parseDemand(req: IncomingMessage): Demand | undefined {
   const { prefer } = req.headers
   if (prefer === undefined) return undefined
@@ -55,7 +55,7 @@ export function parseDemand(req: IncomingMessage): Demand | undefined {
     if (found?.name !== 'durability') continue
     const word = found.value.toLowerCase()
     if (word === 'primary' || word === 'journal') return word
-    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" takes primary or journal.' })
+    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary or journal.' })
   }
   return undefined
 }

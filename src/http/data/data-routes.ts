@@ -12,14 +12,14 @@ import { clientAddress } from './client-address.ts'
 import { DataExchange } from './data-exchange.ts'
 import { RateLimiter } from './rate-limiter.ts'
 
-/** What the data API needs of the rooms around it. Functions are asked at each request, so that a reload is seen. */
+/** What the data API works with. Functions are called for each request, so that a reload takes effect. */
 export interface DataRoutesDeps {
   /** By name. */
   readonly collections: () => ReadonlyMap<string, Rows>
   readonly settings: () => Settings['http']
   /** The admin token. */
   readonly token: () => Secret
-  /** How many proxies in front are ours. */
+  /** How many proxies in front of the service are trusted. */
   readonly trustedProxies: () => number
   /** Monotonic, milliseconds. */
   readonly now: () => number
@@ -34,19 +34,19 @@ export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
   app.all('/api/:collection/:id', route(deps, limits, 'row'))
 }
 
-function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof allowed): Middleware {
+function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeof allowed): Middleware {
   return (req, res) => {
     const exchange = new DataExchange(req, res)
     try {
       const rows = deps.collections().get(req.params.collection ?? '')
       if (rows === undefined) throw new HoldfastError('COLLECTION_NOT_FOUND')
       if (req.method === 'OPTIONS') {
-        res.writeHead(204, { Allow: allowed[place] }).end()
+        res.writeHead(204, { Allow: allowed[resource] }).end()
         return
       }
-      const operation = operationOf(req.method, place)
+      const operation = operationOf(req.method, resource)
       if (operation === null) {
-        res.setHeader('Allow', allowed[place])
+        res.setHeader('Allow', allowed[resource])
         throw new HoldfastError('METHOD_NOT_ALLOWED')
       }
       admit(deps, rows.collection, operation, req)
@@ -61,17 +61,17 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, place: keyof typeof a
   }
 }
 
-function operationOf(method: string, place: keyof typeof allowed): Operation | null {
+function operationOf(method: string, resource: keyof typeof allowed): Operation | null {
   switch (method) {
     case 'GET':
     case 'HEAD':
-      return place === 'row' ? 'get' : 'list'
+      return resource === 'row' ? 'get' : 'list'
     case 'POST':
-      return place === 'row' ? null : 'create'
+      return resource === 'row' ? null : 'create'
     case 'PATCH':
-      return place === 'row' ? 'update' : null
+      return resource === 'row' ? 'update' : null
     case 'DELETE':
-      return place === 'row' ? 'delete' : null
+      return resource === 'row' ? 'delete' : null
     default:
       return null
   }
@@ -82,7 +82,7 @@ function admit(deps: DataRoutesDeps, collection: Collection, operation: Operatio
   if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
 }
 
-/** Not async: every request would pay for a promise that only waits for another. */
+/** Not async: each request would pay for a promise that only waits for another. */
 function answer(
   deps: DataRoutesDeps,
   limits: CreateLimits,
@@ -109,7 +109,7 @@ function answer(
   }
 }
 
-/** The limits of public creates, one per collection. */
+/** The rate limits of public creates, one per collection. */
 class CreateLimits {
   readonly #deps: DataRoutesDeps
   readonly #limits = new Map<string, RateLimiter>()
@@ -118,7 +118,7 @@ class CreateLimits {
     this.#deps = deps
   }
 
-  /** Counts a create of a caller without the admin token. Rejects with RATE_LIMITED; null when nothing is limited. */
+  /** Counts a create of a client without the admin token. Rejects with RATE_LIMITED; null when nothing is limited. */
   take({ req, res }: DataExchange, collection: Collection): Promise<void> | null {
     const limit = this.#limitOf(collection)
     return limit === null || isAdmin(req, this.#deps.token()) ? null : this.#count(limit, req, res)
@@ -131,7 +131,7 @@ class CreateLimits {
     if (!state.isAllowed) throw new HoldfastError('RATE_LIMITED', { retryAfterS: state.resetS })
   }
 
-  /** The collection's own limit, else the settings'; the settings' 0 switches all of them off. */
+  /** The collection's own limit, else that of the settings; 0 in the settings disables all of them. */
   #limitOf(collection: Collection): RateLimiter | null {
     const { rateLimit, rateLimitWindowS } = this.#deps.settings()
     if (rateLimit === 0 || accessTo(collection, 'create') === 'admin') return null

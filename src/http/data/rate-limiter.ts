@@ -1,11 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-
-/** How much a client may do within how long. */
-export interface Limit {
-  readonly requests: number
-  readonly windowS: number
-}
+import type { RateLimit } from '../../collection/declaration/declaration.ts'
 
 /** What a client has left. */
 export interface RateState {
@@ -15,23 +10,23 @@ export interface RateState {
   readonly resetS: number
 }
 
-/** Clients that are told apart at once; further ones share places, so that memory has a bound whoever asks. */
+/** How many clients have a counter of their own. Further ones share counters, so that memory is bounded. */
 const maxClients = 10_000
 
-const sharedPlaces = 1_024
+const sharedCounters = 1_024
 
 const salt = randomBytes(16).toString('hex')
 
 /** Counts requests by client within fixed windows. In memory: each replica counts for itself. */
 export class RateLimiter {
-  readonly limit: Limit
+  readonly limit: RateLimit
   readonly #limiter: RateLimiterMemory
   readonly #now: () => number
-  /** When each client's window ends, oldest first: all windows are equally long. */
+  /** When each client's window ends, oldest first, since all windows are equally long. */
   readonly #ends = new Map<string, number>()
 
   /** `now` is a monotonic clock in milliseconds. */
-  constructor(limit: Limit, now: () => number) {
+  constructor(limit: RateLimit, now: () => number) {
     this.limit = limit
     this.#now = now
     this.#limiter = new RateLimiterMemory({ points: limit.requests, duration: limit.windowS, keyPrefix: '' })
@@ -40,9 +35,9 @@ export class RateLimiter {
   /** Counts one request of this client. Never rejects. */
   async take(client: string): Promise<RateState> {
     try {
-      return stateOf(await this.#limiter.consume(this.#place(client)), true)
+      return stateOf(await this.#limiter.consume(this.#counter(client)), true)
     } catch (error) {
-      // The library rejects with its result when the limit is reached; it has no other way to fail.
+      // The library rejects with its result when the limit is reached; that is its only way to fail.
       if (error instanceof RateLimiterRes) return stateOf(error, false)
       throw error
     }
@@ -56,25 +51,25 @@ export class RateLimiter {
     }
   }
 
-  #place(client: string): string {
+  #counter(client: string): string {
     const now = this.#now()
     const end = this.#ends.get(client)
     if (end !== undefined && end > now) return client
-    // Deleted first: a client whose window begins anew belongs to the end of the queue.
+    // Deleted first: a client whose window starts again belongs to the end of the queue.
     this.#ends.delete(client)
     for (const [oldest, itsEnd] of this.#ends) {
       if (itsEnd > now) break
       this.#ends.delete(oldest)
     }
-    if (this.#ends.size >= maxClients) return `shared ${sharedPlace(client)}`
+    if (this.#ends.size >= maxClients) return `shared ${sharedCounter(client)}`
     this.#ends.set(client, now + this.limit.windowS * 1_000)
     return client
   }
 }
 
-/** Salted: nobody can choose an address whose place is that of a certain other. */
-function sharedPlace(client: string): number {
-  return hash('sha256', salt + client, 'buffer').readUInt32BE() % sharedPlaces
+/** Salted, so that no one can choose an address that shares the counter of a particular client. */
+function sharedCounter(client: string): number {
+  return hash('sha256', salt + client, 'buffer').readUInt32BE() % sharedCounters
 }
 
 function stateOf(result: RateLimiterRes, isAllowed: boolean): RateState {

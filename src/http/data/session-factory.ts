@@ -1,17 +1,17 @@
 import { type ChannelListener, channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HoldfastError } from '../../errors.ts'
-import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
 import type { Serving } from '../../database/store/store.ts'
-import type { Session } from '../../database/work/session.ts'
+import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
 import type { Supervisor } from '../../database/supervisor/supervisor.ts'
-import type { WorkRunner } from '../../database/work/work.ts'
+import type { Session } from '../../database/work/session.ts'
 import { ReadOnlySession, WorkSession } from '../../database/work/work-session.ts'
+import type { WorkRunner } from '../../database/work/work.ts'
+import { HoldfastError } from '../../errors.ts'
 import { storeHeader } from './store-header.ts'
 
 /**
- * Sessions by request, for handlers of an application: the same for the same request, released when its answer ends,
- * also when it ends badly. No EntityManager is shared between requests.
+ * Sessions for an application's handlers: one per request, released when its answer ends or fails. No EntityManager is
+ * shared between requests.
  */
 export class DatabaseSessionFactory {
   readonly #supervisor: Supervisor
@@ -27,8 +27,8 @@ export class DatabaseSessionFactory {
   }
 
   /**
-   * The session of this request, opened at the first call. `response` is found by itself for every server of node:http
-   * (Polka, Express, ...).
+   * The session of this request, opened at the first call. `response` is found automatically for every server that is
+   * made of `node:http` (Polka, Express, ...).
    *
    * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING; TypeError when no response is found.
    */
@@ -37,7 +37,7 @@ export class DatabaseSessionFactory {
     if (known !== undefined) return known
     const answer = response ?? this.#responses.find(request)
     if (answer === undefined)
-      return Promise.reject(new TypeError('Give the response, too: session(request, response).'))
+      return Promise.reject(new TypeError('No response was found for this request. Call session(request, response).'))
     const session = this.#begin(answer)
     this.#sessions.set(request, session)
     // A failure is not kept: the handler may ask again.
@@ -46,23 +46,23 @@ export class DatabaseSessionFactory {
   }
 
   /**
-   * What to answer to an error that a handler threw after it had a session: faults of the database become refusals, and
-   * the supervisor hears of them. The error itself when it says nothing of the database.
+   * The error to answer with when a handler threw `error` after it had a session: a fault of the database becomes a
+   * `HoldfastError` and is reported to the supervisor. The same error when it says nothing about the database.
    */
   async refusal(request: IncomingMessage, error: unknown): Promise<unknown> {
     const session = await this.#sessions.get(request)?.catch(() => undefined)
-    // Whether a COMMIT was under way is not known here: the careful reading is that it was.
+    // Whether a COMMIT was under way is not known here; it is safer to assume that it was.
     return session === undefined ? error : await this.#work.refusal(session, error, 'commit')
   }
 
-  /** Stops listening for requests. Sessions that are open are released when their answers end. */
+  /** Stops listening for requests. Open sessions are released when their answers end. */
   close(): void {
     this.#responses.close()
   }
 
   async #begin(response: ServerResponse): Promise<WorkSession> {
     const gone = new AbortController()
-    const onClose = (): void => gone.abort(new HoldfastError('REQUEST_INVALID', { detail: 'The client went away.' }))
+    const onClose = (): void => gone.abort(new HoldfastError('REQUEST_INVALID', { detail: 'The client disconnected.' }))
     if (response.closed) onClose()
     else response.once('close', onClose)
     try {
@@ -81,9 +81,8 @@ export class DatabaseSessionFactory {
   }
 
   /**
-   * Waits for a store and for the gate, and counts the session in. The last look and the counting are one step: a switch
-   * that began during a wait is not slipped past. What a handler will do is not known: it is counted as a write, so that
-   * a switch waits for it.
+   * Waits for a store and for the gate, then counts the session. The last check and the counting are one step, so that no
+   * switch begins in between. What a handler will do is not known: it counts as a write, so that a switch waits for it.
    */
   async #entered(signal: AbortSignal, response: ServerResponse): Promise<WorkSession> {
     const { gate } = this.#supervisor
@@ -110,7 +109,7 @@ export class DatabaseSessionFactory {
     return session
   }
 
-  /** A transaction that a handler began by hand and left open would hold the writer for ever. */
+  /** Rolls back a transaction that a handler began and left open: it would hold the writer for good. */
   async #abandon(session: WorkSession): Promise<void> {
     const em = session.forkedEm
     if (em === undefined || !em.isInTransaction()) return
