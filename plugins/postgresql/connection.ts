@@ -37,6 +37,11 @@ export class SafePostgreSqlConnection extends PostgreSqlConnection {
     this.#makePool = makePool
   }
 
+  /** Null until it is connected. */
+  get pool(): SafePool | null {
+    return this.#pool
+  }
+
   override createKyselyDialect(): PostgresDialect {
     // MikroORM connects anew by itself when an ORM is used after its end.
     if (this.#isClosed) throw poolClosedError()

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { raw } from '@mikro-orm/core'
 import { CompiledQuery } from 'kysely'
+import type { Pool } from 'pg'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, type BenchStore, createBench, Note, note, openStore } from '../../../src/conformance/bench.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
@@ -343,6 +344,18 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     await server.query(`alter database ${database} set default_transaction_read_only = on`)
     const fault = await openingFault(server.url(database))
     assert.deepEqual([fault.kind, fault.code], ['read-only', '25006'])
+  })
+
+  test("the native pool is pg's own, next to ours, and ends with ours", async (t) => {
+    const { store, database } = await openRoom(t)
+    const native = (await store.orm.driver.getConnection().getNativeClient()) as Pool
+    assert.deepEqual((await native.query('select $1::int as one', [1])).rows, [{ one: 1 }])
+    const client = await native.connect()
+    await client.query('begin')
+    const left = `select count(*)::int as n from pg_stat_activity where datname = '${database}' and pid <> pg_backend_pid()`
+    await store[Symbol.asyncDispose]()
+    await until(async () => (await server.query(left))[0]?.n === 0, { what: 'the server to be left' })
+    await assert.rejects(native.connect())
   })
 
   test('a proof leaves our tables, one identity and no attempt', async () => {

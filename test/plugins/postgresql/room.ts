@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { SafePostgreSqlConnection } from '../../../plugins/postgresql/connection.ts'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import type { PostgresqlTarget } from '../../../plugins/postgresql/target.ts'
 import { type Bench, type BenchStore, limits, Note, note, urlAddress } from '../../../src/conformance/bench.ts'
@@ -44,8 +45,8 @@ export async function assertWhole({ orm }: Pick<BenchStore, 'orm'>): Promise<voi
       [1, 1],
     )
   }
-  const native = await orm.driver.getConnection().getNativeClient()
-  assert.ok((native as { totalCount: number }).totalCount <= 2)
+  const { pool } = orm.driver.getConnection() as unknown as SafePostgreSqlConnection
+  assert.ok(pool !== null && pool.size <= 2)
 }
 
 /** One row in a transaction of an EntityManager. */
