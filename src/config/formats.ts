@@ -6,22 +6,7 @@ import {
   readQuantity,
   sizesInBytes,
 } from './quantity.ts'
-import type { FormatParameters, ItemFormat } from './setting.ts'
-
-/** The formats that are registered with convict. The prefix keeps them apart from an application's own: convict has one table for the whole process. */
-export type FormatName =
-  | 'holdfast:address'
-  | 'holdfast:verbatim'
-  | 'holdfast:text'
-  | 'holdfast:token'
-  | 'holdfast:file-name'
-  | 'holdfast:absolute-folder'
-  | 'holdfast:boolean'
-  | 'holdfast:integer'
-  | 'holdfast:seconds'
-  | 'holdfast:milliseconds'
-  | 'holdfast:bytes'
-  | 'holdfast:list'
+import type { FormatName, FormatParameters, ItemFormat } from './setting.ts'
 
 /** How the values of one format are read, checked and described. */
 export interface ValueFormat {

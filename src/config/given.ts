@@ -1,18 +1,8 @@
-import type { Environment, Layers, SecretFile, SettingsFile } from './layers.ts'
+import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from './layers.ts'
 import { nearest } from './nearest.ts'
 import type { Origin, Problem } from './problem.ts'
 import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
-
-/** A value that was given for a setting, not yet checked. */
-export interface GivenValue {
-  readonly key: string
-  /** As it was written: `PORT`, `http.port`, `http_port`. */
-  readonly name: string
-  readonly origin: Origin
-  /** The value, or why there is none although it was given. */
-  readonly value: (() => unknown) | { readonly reason: string }
-}
 
 /**
  * What was given for each setting, lowest layer first, and what belongs to none. `drivers`: those whose settings the

@@ -36,6 +36,16 @@ export interface SecretFile {
   readonly content: (() => string) | { readonly reason: string }
 }
 
+/** A value that was given for a setting, not yet checked. */
+export interface GivenValue {
+  readonly key: string
+  /** As it was written: `PORT`, `http.port`, `http_port`. */
+  readonly name: string
+  readonly origin: Origin
+  /** The value, or why there is none although it was given. */
+  readonly value: (() => unknown) | { readonly reason: string }
+}
+
 /** Where to look. `file` replaces CONFIG_FILE. */
 export interface LayersFrom {
   readonly env: NodeJS.ProcessEnv

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { acceptedBy, showValue } from './formats.ts'
-import type { GivenValue } from './given.ts'
+import type { GivenValue } from './layers.ts'
 import { show } from './mask.ts'
 import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
 import { type Reading, readValue } from './read-value.ts'

@@ -1,5 +1,19 @@
-import type { FormatName } from './formats.ts'
 import type { Secret } from './secret.ts'
+
+/** The formats that are registered with convict. The prefix keeps them apart from an application's own: convict has one table for the whole process. */
+export type FormatName =
+  | 'holdfast:address'
+  | 'holdfast:verbatim'
+  | 'holdfast:text'
+  | 'holdfast:token'
+  | 'holdfast:file-name'
+  | 'holdfast:absolute-folder'
+  | 'holdfast:boolean'
+  | 'holdfast:integer'
+  | 'holdfast:seconds'
+  | 'holdfast:milliseconds'
+  | 'holdfast:bytes'
+  | 'holdfast:list'
 
 /** What a format is told of a setting besides its name. Plain data: convict gives its schema back as JSON. */
 export interface FormatParameters {

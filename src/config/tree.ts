@@ -1,4 +1,4 @@
-import type { GivenValue } from './given.ts'
+import type { GivenValue } from './layers.ts'
 import { maskCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import type { Origin, Problem } from './problem.ts'

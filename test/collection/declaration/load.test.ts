@@ -56,7 +56,7 @@ describe('the collections folder', () => {
     assert.equal(problems.length, 1)
     assert.match(
       problems[0]?.message ?? '',
-      /^It (is larger than 262144 bytes|cannot be read \(EINVAL\)|may not be read .*)\.$/,
+      /^It (is larger than 262144 bytes|cannot be read \(EINVAL\)|is not readable .*)\.$/,
     )
   })
 
