@@ -13,13 +13,17 @@ import { readSources } from './support/sources.ts'
 import type { Cleanup } from './support/temp.ts'
 
 const readme = readFileSync(join(repository, 'README.md'), 'utf8')
+const collectionsReadme = readFileSync(join(repository, 'config/collections/README.md'), 'utf8')
 /** Without curl the same requests are made by `fetch`. */
 const hasCurl = spawnSync('curl', ['--version']).status === 0
 const collectionSchema = JSON.parse(readFileSync(join(repository, 'config/collection.schema.json'), 'utf8'))
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 
 test('the tables are those of the code ("npm run readme" writes them)', async () => {
-  assert.equal(withBlocks(readme, await readmeBlocks()), readme)
+  for (const [path, blocks] of Object.entries(await readmeBlocks())) {
+    const text = readFileSync(join(repository, path), 'utf8')
+    assert.equal(withBlocks(text, blocks), text, path)
+  }
 })
 
 test('every code that a request can be refused with is explained', () => {
@@ -87,7 +91,8 @@ test('the lines of Python work', async (t) => {
 })
 
 test('the second collection is served as it stands, and checked without a word', async (t) => {
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? []
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(collectionsReadme) ?? []
+  assert.ok(readme.includes(json), 'both pages show the same')
   const service = await startService(t, { files: { 'config/collections/bugs.json': json } })
   const created = await service.send('POST', '/api/bugs', { title: 'It does not', build: '0123abc', steps: ['look'] })
   assert.equal(created.status, 201, await created.clone().text())
@@ -102,15 +107,16 @@ test('the second collection is served as it stands, and checked without a word',
 })
 
 test('the names, types, keywords and limits that are told of collections are those of the code', () => {
-  for (const name of ownColumns.slice(0, 4)) assert.ok(readme.includes(`\`${name}\``), name)
+  for (const name of ownColumns.slice(0, 4)) assert.ok(collectionsReadme.includes(`\`${name}\``), name)
   assert.ok(readme.includes(`\`limit\` is ${pageRows.default} unless told, and ${pageRows.max} at most.`))
+  assert.ok(collectionsReadme.includes(`\`limit\` defaults to ${pageRows.default} and is at most ${pageRows.max}.`))
   const { allOf } = collectionSchema.properties.fields.additionalProperties
   for (const { if: its, then: rules } of allOf) {
     const type = its.properties.type.const
-    const [, told = ''] = new RegExp(`^\\|.*\`${type}\`.*\\|(.*)\\|$`, 'm').exec(section('A collection')) ?? []
-    for (const keyword of Object.keys(rules.properties)) {
-      if (['type', 'description', 'default'].includes(keyword)) continue
-      assert.ok(told.includes(`\`${keyword}`), `${type}: ${keyword}`)
+    const keywords = Object.keys(rules.properties).filter((word) => !['type', 'description', 'default'].includes(word))
+    for (const text of [section('A collection'), collectionsReadme]) {
+      const [, told = ''] = new RegExp(`^\\|.*\`${type}\`.*\\|(.*)\\|$`, 'm').exec(text) ?? []
+      for (const keyword of keywords) assert.ok(told.includes(`\`${keyword}`), `${type}: ${keyword}`)
     }
   }
 })
@@ -143,12 +149,17 @@ test('the library example works', async (t) => {
 })
 
 test('every link inside the repository leads somewhere', () => {
-  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
-  assert.ok(links.length > 0)
-  assert.deepEqual(
-    links.filter((link) => !existsSync(join(repository, link))),
-    [],
-  )
+  const folders = ['.', 'config', 'config/collections', 'config/examples']
+  for (const folder of folders) {
+    const text = readFileSync(join(repository, folder, 'README.md'), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
+    assert.ok(links.length > 0)
+    assert.deepEqual(
+      links.filter((link) => !existsSync(join(repository, folder, link))),
+      [],
+      folder,
+    )
+  }
 })
 
 test('the alert rules name metrics that are measured', () => {

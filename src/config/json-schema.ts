@@ -48,12 +48,17 @@ function leaf(setting: Setting): JsonSchema {
   const { type, enum: words, ...rest } = jsonOf(setting)
   const orNull = setting.nullable ? [null] : []
   return {
-    description: `${setting.doc} Environment: ${setting.env}${setting.environmentOnly ? ', and only there' : ''}.`,
+    description: `${meaningOf(setting)} Environment: ${setting.env}.`,
     ...(type === undefined ? {} : { type: setting.nullable ? [type, 'null'].flat() : type }),
     ...(Array.isArray(words) ? { enum: [...words, ...orNull] } : {}),
     ...rest,
     default: setting.default,
   }
+}
+
+/** What a setting does, as tables and editors show it. */
+export function meaningOf({ doc, restart, environmentOnly }: Setting): string {
+  return `${doc}${environmentOnly ? ' Environment only.' : ''}${restart ? ' Changes need a restart.' : ''}`
 }
 
 function pointer(key: string): string {

@@ -44,6 +44,8 @@ export interface Setting extends ItemFormat {
   readonly nullable?: boolean
   /** True: a file cannot give it, because it decides which files are read or names the platform. */
   readonly environmentOnly?: boolean
+  /** True: read once, when the process starts; a change takes effect after a restart. */
+  readonly restart?: boolean
   /** True: accepted for compatibility, without effect. */
   readonly inert?: boolean
 }

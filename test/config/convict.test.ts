@@ -10,7 +10,7 @@ import { coreSettings, createConfig, settingsIn } from '../../src/config/setting
 /** The members that convict knows, and ours. */
 const members = new Set([
   ...['doc', 'format', 'default', 'env', 'sensitive', 'nullable'],
-  ...['min', 'max', 'accepts', 'of', 'environmentOnly', 'inert'],
+  ...['min', 'max', 'accepts', 'of', 'environmentOnly', 'restart', 'inert'],
 ])
 
 test('each setting is declared by known members only, and convict accepts every default', () => {

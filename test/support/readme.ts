@@ -1,14 +1,22 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { driverSettings } from '../../src/config/driver-settings.ts'
+import { showValue } from '../../src/config/formats.ts'
+import { meaningOf } from '../../src/config/json-schema.ts'
 import { coreSchema } from '../../src/config/schema/schema.ts'
+import type { Setting } from '../../src/config/setting.ts'
+import { coreSettings } from '../../src/config/settings-schema.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 import { errorCatalogue } from '../../src/errors.ts'
 import { repository } from './process.ts'
 import { readSources } from './sources.ts'
 
-/** The parts of README that are made from the code, by the name of their markers. */
-export async function readmeBlocks(): Promise<Readonly<Record<string, string>>> {
-  return { settings: await settingsTable(), errors: errorsTable(), problems: await problemsTable() }
+/** The parts of the READMEs that are made from the code: by file, by the name of their markers. */
+export async function readmeBlocks(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
+  return {
+    'README.md': { errors: errorsTable() },
+    'config/README.md': { settings: await settingsTable(), problems: await problemsTable() },
+  }
 }
 
 /** The text with each block put between its markers. Throws when a marker is missing. */
@@ -16,52 +24,29 @@ export function withBlocks(text: string, blocks: Readonly<Record<string, string>
   return Object.entries(blocks).reduce((whole, [name, block]) => {
     const [begin, end] = [`<!-- ${name}: made from the code -->`, `<!-- end of ${name} -->`]
     const [from, to] = [whole.indexOf(begin), whole.indexOf(end)]
-    if (from < 0 || to < from) throw new Error(`README.md has no block "${name}".`)
+    if (from < 0 || to < from) throw new Error(`There is no block "${name}".`)
     return `${whole.slice(0, from + begin.length)}\n${block}\n${whole.slice(to)}`
   }, text)
 }
 
-/** What is declared of a setting, as far as the table says it. */
-interface Declared {
-  readonly env: string
-  readonly doc: string
-  readonly default: unknown
-  readonly format: unknown
-}
-
 async function settingsTable(): Promise<string> {
-  const rows: (readonly string[])[] = []
-  const visit = (node: object, path: string) => {
-    if (isDeclared(node)) rows.push(settingRow(path, node))
-    else for (const [key, value] of Object.entries(node)) visit(value, path === '' ? key : `${path}.${key}`)
-  }
-  visit(coreSchema, '')
   const { registry } = await loadDrivers(coreSchema.drivers.default, { cwd: repository })
-  for (const { name, settings } of registry.all) {
-    for (const [key, declared] of Object.entries(settings ?? {})) {
-      rows.push(settingRow(`plugins.${name}.${key}`, declared))
-    }
-  }
+  const declarations = registry.all.map(({ name, settings }) => [name, settings ?? {}])
+  const own = driverSettings(Object.fromEntries(declarations), [])
+  const rows = [...coreSettings, ...own.settings].map(([key, setting]) => [
+    `\`${setting.env}\``,
+    `\`${key}\``,
+    showDefault(setting),
+    meaningOf(setting),
+  ])
   return table(['Environment', 'Key in JSON', 'Default', 'Meaning'], rows)
 }
 
-function isDeclared(node: object): node is Declared {
-  return 'env' in node && typeof node.env === 'string' && 'doc' in node && typeof node.doc === 'string'
-}
-
-function settingRow(key: string, declared: Declared): string[] {
-  return [`\`${declared.env}\``, `\`${key}\``, showDefault(key, declared.default), declared.doc]
-}
-
-/** A default with its unit, which the key's last letters name. */
-function showDefault(key: string, value: unknown): string {
+function showDefault(setting: Setting): string {
+  const { default: value } = setting
   if (value === null || (Array.isArray(value) && value.length === 0)) return 'none'
-  if (Array.isArray(value)) return value.map((one) => `\`${one}\``).join(', ')
-  if (typeof value !== 'number') return `\`${value}\``
-  if (key.endsWith('Bytes')) return value % 1024 === 0 ? `${value / 1024} KiB` : `${value} B`
-  if (key.endsWith('Ms')) return `${value} ms`
-  if (!/[a-z]S$/.test(key)) return `\`${value}\``
-  return value % 86_400 === 0 ? `${value / 86_400} d` : `${value} s`
+  const values = Array.isArray(value) ? value : [typeof value === 'string' ? value : showValue(setting, value)]
+  return values.map((one) => `\`${one}\``).join(', ')
 }
 
 function errorsTable(): string {

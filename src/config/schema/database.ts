@@ -122,6 +122,7 @@ export const databaseSchema = {
       format: ['lazy', 'eager', 'required'],
       default: 'lazy',
       env: 'DATABASE_BOOT',
+      restart: true,
     },
     schemaApply: {
       doc: 'additive: create the missing tables and columns of collections. none: change nothing in the primary.',
@@ -159,7 +160,7 @@ export const databaseSchema = {
       env: 'FALLBACK_TIMEOUT',
     },
     maxRetriesPrimary: {
-      doc: 'Connection attempts after the first one fails.',
+      doc: 'Retries after the first attempt to connect fails.',
       format: 'holdfast:integer',
       min: 0,
       max: 5,
@@ -167,7 +168,7 @@ export const databaseSchema = {
       env: 'MAX_RETRIES_PRIMARY',
     },
     retryDelayMs: {
-      doc: 'Pause before each further attempt.',
+      doc: 'Pause before each retry.',
       format: 'holdfast:milliseconds',
       min: 100,
       max: 5000,

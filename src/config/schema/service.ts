@@ -8,6 +8,7 @@ export const serviceSchema = {
       max: 65_535,
       default: 7860,
       env: 'PORT',
+      restart: true,
     },
     host: {
       doc: 'Address to listen on.',
@@ -15,6 +16,7 @@ export const serviceSchema = {
       accepts: 'a host name or address',
       default: '0.0.0.0',
       env: 'HOST',
+      restart: true,
     },
     readiness: {
       doc: 'any: ready on the fallback too. primary: not ready without the primary, so that a replica that alone lost it leaves the rotation.',
@@ -45,6 +47,7 @@ export const serviceSchema = {
       max: 262_144,
       default: 16_384,
       env: 'HTTP_HEADER_LIMIT',
+      restart: true,
     },
     urlLimitBytes: {
       doc: 'Maximum size of a request URL.',
@@ -61,6 +64,7 @@ export const serviceSchema = {
       max: 300,
       default: 10,
       env: 'HTTP_HEADERS_TIMEOUT',
+      restart: true,
     },
     requestTimeoutS: {
       doc: 'Time limit for a whole request to arrive.',
@@ -69,6 +73,7 @@ export const serviceSchema = {
       max: 600,
       default: 30,
       env: 'HTTP_REQUEST_TIMEOUT',
+      restart: true,
     },
     keepAliveTimeoutS: {
       doc: 'How long an idle connection stays open. Keep it above the 60 s of common proxies, which would otherwise use a closed one.',
@@ -77,6 +82,7 @@ export const serviceSchema = {
       max: 700,
       default: 65,
       env: 'HTTP_KEEP_ALIVE_TIMEOUT',
+      restart: true,
     },
     maxConnections: {
       doc: 'Maximum open connections. Above it, the one idle longest is closed.',
@@ -85,6 +91,7 @@ export const serviceSchema = {
       max: 100_000,
       default: 1000,
       env: 'HTTP_MAX_CONNECTIONS',
+      restart: true,
     },
     trustedProxies: {
       doc: 'How many proxies in front are yours: the client address is that many entries from the right in X-Forwarded-For. Unset: 1 in a Hugging Face Space, otherwise 0.',
@@ -128,6 +135,7 @@ export const serviceSchema = {
       env: 'ADMIN_TOKEN',
       sensitive: true,
       nullable: true,
+      restart: true,
     },
   },
   log: {
@@ -143,6 +151,7 @@ export const serviceSchema = {
       default: null,
       env: 'LOG_FORMAT',
       nullable: true,
+      restart: true,
     },
     requests: { doc: 'Log a line per request.', format: 'holdfast:boolean', default: true, env: 'LOG_REQUESTS' },
   },
@@ -152,6 +161,7 @@ export const serviceSchema = {
     of: { format: 'holdfast:text', accepts: 'a name or a path' },
     default: ['sqlite', 'postgresql', 'mysql', 'neon'],
     env: 'DRIVERS',
+    restart: true,
   },
   collections: {
     dir: {
@@ -169,6 +179,7 @@ export const serviceSchema = {
       default: 'development',
       env: 'NODE_ENV',
       environmentOnly: true,
+      restart: true,
     },
     spaceId: {
       doc: 'Set by Hugging Face in a Space.',
@@ -177,6 +188,7 @@ export const serviceSchema = {
       env: 'SPACE_ID',
       nullable: true,
       environmentOnly: true,
+      restart: true,
     },
     spaceHost: {
       doc: 'Set by Hugging Face in a Space.',
@@ -185,6 +197,7 @@ export const serviceSchema = {
       env: 'SPACE_HOST',
       nullable: true,
       environmentOnly: true,
+      restart: true,
     },
   },
   config: {
@@ -196,12 +209,14 @@ export const serviceSchema = {
       env: 'CONFIG_FILE',
       nullable: true,
       environmentOnly: true,
+      restart: true,
     },
     strict: {
       doc: 'List all problems and exit with code 2 if one has severity "error".',
       format: 'holdfast:boolean',
       default: false,
       env: 'CONFIG_STRICT',
+      restart: true,
     },
   },
 } as const
