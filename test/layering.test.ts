@@ -11,8 +11,8 @@ const modules = [
   'errors.ts',
   'config',
   'disk',
-  'driver/kit',
   'driver',
+  'driver/kit',
   'database/address',
   'database/machine',
   'database/store',
@@ -185,7 +185,7 @@ function rankOf(path: string): number {
   const inner = path.slice('src/'.length)
   const rank = modules.findLastIndex((module) => inner === module || inner.startsWith(`${module}/`))
   if (rank < 0) return Number.POSITIVE_INFINITY
-  return modules[rank] === 'driver' && inner.startsWith('driver/kit/') ? modules.indexOf('driver/kit') : rank
+  return rank
 }
 
 function isOpenToPlugin(from: string, to: string): boolean {
@@ -196,6 +196,9 @@ function isOpenToPlugin(from: string, to: string): boolean {
     isRelated ||
     to.startsWith(`${folder}/`) ||
     to === 'src/driver/driver.ts' ||
+    to === 'src/driver/define-driver.ts' ||
+    to === 'src/driver/address.ts' ||
+    to.startsWith('src/driver/facet/') ||
     to.startsWith('src/driver/kit/') ||
     to === 'src/errors.ts'
   )

@@ -1,17 +1,16 @@
+import type { Address, Parsed } from '../../src/driver/address.ts'
 import {
-  type Address,
   decodePart,
   findSlip,
   type Host,
   type HostsReading,
-  type Parsed,
   type Pieces,
   type Problem,
   readHosts,
   Secret,
   type Settings,
   splitAddress,
-} from '../../src/driver/driver.ts'
+} from '../../src/driver/kit/driver-kit.ts'
 import { readParameters, type Wishes } from './parameters.ts'
 import { corrected, defaultPort, formatHost, type MysqlTarget, type Tell, type Tls } from './target.ts'
 

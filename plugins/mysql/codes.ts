@@ -14,8 +14,6 @@ export const mysqlProblems = {
   MYSQL_PARAMETER_INVALID: 'A parameter of the address has a value that is not taken.',
   MYSQL_PARAMETER_UNNEEDED: 'A parameter of the address has no meaning here.',
   MYSQL_PARAMETER_UNKNOWN: 'A parameter of the address is unknown.',
-  MYSQL_TABLES: "Holdfast's own tables are not in the primary and may not be made there.",
-  FORMAT_NEWER: "Holdfast's own tables in the primary were made by a later release.",
   CLIENT_MISSING: 'The package of the database client is not installed.',
 } as const
 

@@ -1,4 +1,4 @@
-import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/driver.ts'
+import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/kit/driver-kit.ts'
 import {
   beforeSending,
   byCode,

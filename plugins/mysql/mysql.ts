@@ -1,10 +1,9 @@
-import { type Driver, defineDriver, type Inspection, loadClient, missingClient } from '../../src/driver/driver.ts'
+import { defineDriver } from '../../src/driver/define-driver.ts'
+import type { Driver, Inspection } from '../../src/driver/driver.ts'
+import { loadClient, missingClient } from '../../src/driver/kit/driver-kit.ts'
 import { parseAddress } from './address.ts'
 import { clientPart } from './client/load-client.ts'
 import { classify } from './faults.ts'
-import { MysqlConnection } from './mysql-connection.ts'
-import { poolOf } from './registry.ts'
-import { schemaLock } from './schema-lock.ts'
 import { formatHost, type MysqlTarget } from './target.ts'
 import { tlsProblems } from './tls.ts'
 
@@ -64,15 +63,6 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
     const { createCandidates } = await loadClient(clientPart)
     return createCandidates(target, limits)
   },
-  async verify(connection, want, signal) {
-    if (!(connection instanceof MysqlConnection)) throw new TypeError('The connection was opened by another driver.')
-    return connection.verify(want, signal)
-  },
-  evict(connection) {
-    if (connection instanceof MysqlConnection) connection.evict()
-  },
-  statements: { bind: (orm) => poolOf(orm).statements },
-  schemaLock,
 })
 
 export default driver

@@ -1,4 +1,4 @@
-import { decodePart, nearest, Secret } from '../../src/driver/driver.ts'
+import { decodePart, nearest, Secret } from '../../src/driver/kit/driver-kit.ts'
 import type { Tell, Tls } from './target.ts'
 import { jsonMode, modeOf, modesTold, switchMode, type TlsWish, wishTls } from './tls-modes.ts'
 

@@ -1,27 +1,21 @@
-import type { Facts, Insight } from '../../src/driver/driver.ts'
+import type { Insight } from '../../src/driver/driver.ts'
 import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
-import { formatOf, newerProblem, ownFormat, tablesProblem } from './tables.ts'
 import type { MysqlTarget } from './target.ts'
 
-/** What the first questions have told. */
+/** What the first questions found. */
 interface Known {
   readonly account: string | null
   readonly hasTables: boolean
 }
 
-type Looked = Pick<Facts, 'problems'> & {
-  readonly ownTables: NonNullable<Facts['ownTables']>
-  readonly insight: Insight
-}
-
-/** What can be said of our tables and of the user's rights by looking alone. Changes nothing. */
-export async function lookAt(client: SafeClient, target: MysqlTarget, known: Known): Promise<Looked> {
+/** The connection and the user's rights, by looking alone. Changes nothing. */
+export async function insightOf(client: SafeClient, target: MysqlTarget, known: Known): Promise<Insight> {
   const begun = performance.now()
   await client.run('select 1', [], { phase: 'open' })
   const roundTripMs = performance.now() - begun
   const rights = await rightsOf(client, known.account)
-  const insight: Insight = {
+  return {
     encryption: await encryptionOf(client, target),
     schema: target.database,
     mayMakeTables: rights.may(['CREATE'], null),
@@ -29,32 +23,9 @@ export async function lookAt(client: SafeClient, target: MysqlTarget, known: Kno
     isReadOnly: false,
     roundTripMs,
   }
-  const absent = (why: string): Looked => ({
-    ownTables: 'absent',
-    problems: [tablesProblem(target, known.account, why)],
-    insight,
-  })
-  if (!known.hasTables) {
-    if (!target.mayMakeTables) return absent('SCHEMA_APPLY=none makes none')
-    if (insight.mayMakeTables === false) return absent('the user may not make tables there')
-    return { ownTables: 'absent', problems: [], insight }
-  }
-  const format = await readableFormat(client)
-  if (format === 'denied' || insight.mayWriteOwnTables === false) return absent('the user may not read and write them')
-  if (format > ownFormat) return { ownTables: 'newer', problems: [newerProblem(target, format)], insight }
-  return { ownTables: 'ours', problems: [], insight }
 }
 
-async function readableFormat(client: SafeClient): Promise<number | 'denied'> {
-  try {
-    return (await formatOf(client)) ?? ownFormat
-  } catch (error) {
-    if (classify(error, 'statement').code === '1142') return 'denied'
-    throw error
-  }
-}
-
-/** Nobody can listen in on a Unix socket. */
+/** A Unix socket never leaves the machine. */
 async function encryptionOf(client: SafeClient, target: MysqlTarget): Promise<string | null> {
   const { rows } = await client.run("show session status like 'Ssl_version'", [], { phase: 'open' })
   const version = String(rows[0]?.Value ?? '')
@@ -62,11 +33,11 @@ async function encryptionOf(client: SafeClient, target: MysqlTarget): Promise<st
 }
 
 interface Rights {
-  /** Null where it cannot be told: a role may give what the user has not. */
+  /** Null where it is unknown: a role may give what the user lacks. */
   may(privileges: readonly string[], table: string | null): boolean | null
 }
 
-/** By the server's own tables of rights; those that a role gives are not among them. */
+/** From the server's own tables of rights, which leave out those that a role gives. */
 async function rightsOf(client: SafeClient, account: string | null): Promise<Rights> {
   if (account === null) return { may: () => null }
   const at = account.lastIndexOf('@')

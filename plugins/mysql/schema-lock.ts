@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MikroORM, SchemaLock, SqlEntityManager } from '../../src/driver/driver.ts'
+import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
+import type { MikroORM, SqlEntityManager } from '../../src/driver/kit/driver-kit.ts'
 import type { SafeClient } from './client/client.ts'
-import { poolOf } from './registry.ts'
+import type { SafePool } from './client/pool.ts'
 
 /** How often a lock that somebody else has is asked for. */
 const everyMs = 25
@@ -13,18 +14,19 @@ const everyMs = 25
  * The lock is the session's, so it goes with its holder's connection; poolers know GET_LOCK and keep that connection apart.
  * The change runs in a transaction all the same, for the rows that it writes: its DDL is not undone when it fails.
  */
-export const schemaLock: SchemaLock = {
-  async hold<R>(orm: MikroORM, signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R> {
-    signal.throwIfAborted()
-    const pool = poolOf(orm)
-    const client = await pool.openAside()
-    try {
-      await lock(client, nameOf(pool.config.database), signal)
-      return await orm.em.fork().transactional((em) => change(em as SqlEntityManager)) // Its own driver's.
-    } finally {
-      await client.end()
-    }
-  },
+export function schemaLockOf(orm: MikroORM, pool: SafePool): SchemaLock {
+  return {
+    async hold<R>(signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R> {
+      signal.throwIfAborted()
+      const client = await pool.openAside()
+      try {
+        await lock(client, nameOf(pool.config.database), signal)
+        return await orm.em.fork().transactional((em) => change(em as SqlEntityManager)) // Its own driver's.
+      } finally {
+        await client.end()
+      }
+    },
+  }
 }
 
 /** Names are the whole server's and at most 64 letters. */

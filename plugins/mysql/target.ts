@@ -1,11 +1,11 @@
+import type { Target } from '../../src/driver/address.ts'
 import {
   formatHost as format,
   type Host,
   type Origin,
   type Secret,
   type Severity,
-  type Target,
-} from '../../src/driver/driver.ts'
+} from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlProblemCode } from './codes.ts'
 
 /** TLS as the clients of MySQL mean it, from the least to the most. */

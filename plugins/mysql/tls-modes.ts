@@ -1,4 +1,4 @@
-import { nearest } from '../../src/driver/driver.ts'
+import { nearest } from '../../src/driver/kit/driver-kit.ts'
 import { type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What an address says of TLS while it is read. */

@@ -1,4 +1,4 @@
-import { type Problem, readPem, type Secret } from '../../src/driver/driver.ts'
+import { type Problem, readPem, type Secret } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget, Tls, TlsMode } from './target.ts'
 
 /** What a connection with TLS is made with. */

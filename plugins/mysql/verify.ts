@@ -1,11 +1,11 @@
-import { type Facts, faultError, type Problem, type Want } from '../../src/driver/driver.ts'
+import type { Facts, Want } from '../../src/driver/driver.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import type { SafeClient } from './client/client.ts'
-import { classify } from './faults.ts'
-import { lookAt } from './privileges.ts'
-import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
+import { ownTablesOf } from './own-tables.ts'
+import { insightOf } from './privileges.ts'
 import type { MysqlTarget } from './target.ts'
 
-/** SHOW bears names that a server does not know; each of these some server has. */
+/** SHOW accepts names that a server does not know; each of these exists on some server. */
 const variables = [
   'version',
   'read_only',
@@ -19,7 +19,7 @@ const variables = [
 
 type Variable = (typeof variables)[number]
 
-/** What the server says of itself and of our account. */
+/** What the server reports of itself and of our account. */
 interface Seen {
   readonly values: Readonly<Partial<Record<Variable, string>>>
   readonly account: string | null
@@ -27,8 +27,8 @@ interface Seen {
 }
 
 /**
- * Whether this server can serve: it is no replica that is set to read-only, it takes writes, and a write of ours was
- * committed. Where our own tables may not be made, that it is not set to read-only has to do.
+ * Proves that this server can serve: it is no replica set to read-only, accepts writes, and committed a write of ours.
+ * Where our own tables may not be created, not being set to read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: MysqlTarget, want: Want): Promise<Facts> {
   const seen = await look(client)
@@ -38,17 +38,25 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
   server.packetBytes = Number(values.max_allowed_packet) || null
   server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
   assertWritable(values)
-  const looked = want.proof === 'look' ? await lookAt(client, target, seen) : null
-  const { ownTables, problems } = looked ?? (await prove(client, target, want, seen))
+  const own = ownTablesOf(client, target, seen.account)
+  const insight = want.proof === 'look' ? await insightOf(client, target, seen) : null
+  const tables =
+    insight === null
+      ? await own.prove(want, { exist: seen.hasTables, mayCreate: null })
+      : await own.look({
+          exist: seen.hasTables,
+          mayCreate: insight.mayMakeTables,
+          mayRead: null,
+          mayWrite: insight.mayWriteOwnTables,
+        })
   return {
     version: values.version ?? 'unknown',
     path: null,
     ephemeral: false,
-    // Poolers of this protocol follow what a session is set to, so that nothing has to be left out for them.
+    // Poolers of this protocol track session state, so nothing has to be left out for them.
     pooled: false,
-    ownTables,
-    problems,
-    ...(looked === null ? {} : { insight: looked.insight }),
+    ...tables,
+    ...(insight === null ? {} : { insight }),
   }
 }
 
@@ -75,11 +83,11 @@ function assertNewEnough(version: string): void {
   const [name, [major, minor]] = /mariadb/i.test(version) ? ['MariaDB', oldest.mariadb] : ['MySQL', oldest.mysql]
   const [own, part] = [Number(match[1]), Number(match[2])]
   if (own > major || (own === major && part >= minor)) return
-  const summary = `${name} ${own}.${part} is older than ${major}.${minor}, the oldest that this driver works with.`
-  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; it has long been without updates.')
+  const summary = `${name} ${own}.${part} is older than ${major}.${minor}, the oldest version that this driver supports.`
+  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; this version gets no more updates.')
 }
 
-/** An administrator may write on a replica; that it lets us is no reason to. */
+/** An administrator may write on a replica; being allowed to is no reason to. */
 function assertWritable(values: Seen['values']): void {
   const isOn = (name: Variable): boolean => !/^(?:off|0|)$/i.test(values[name] ?? '')
   if (isOn('read_only') || isOn('super_read_only') || isOn('innodb_read_only')) {
@@ -87,7 +95,7 @@ function assertWritable(values: Seen['values']): void {
       'read-only',
       '1290',
       'The server is set to read-only, as replicas are.',
-      'Name the primary in the address, or all hosts of the cluster: the one that takes writes is found.',
+      'Name the primary in the address, or all hosts of the cluster: Holdfast finds the one that accepts writes.',
     )
   }
   if (!isOn('tx_read_only') && !isOn('transaction_read_only')) return
@@ -95,40 +103,6 @@ function assertWritable(values: Seen['values']): void {
     'read-only',
     '1792',
     'Transactions are set to read-only.',
-    'Look at transaction_read_only (tx_read_only) of the server.',
+    'Check transaction_read_only (tx_read_only) of the server.',
   )
-}
-
-interface Proven {
-  readonly ownTables: NonNullable<Facts['ownTables']>
-  readonly problems: readonly Problem[]
-}
-
-/** The right is missing: to the database, to a table, to a column, or at all. */
-const deniedCodes: ReadonlySet<string> = new Set(['1044', '1142', '1143', '1227'])
-
-async function prove(client: SafeClient, target: MysqlTarget, want: Want, seen: Seen): Promise<Proven> {
-  const absent = (why: string): Proven => ({
-    ownTables: 'absent',
-    problems: [tablesProblem(target, seen.account, why)],
-  })
-  if (!seen.hasTables && !target.mayMakeTables) return absent('SCHEMA_APPLY=none makes none')
-  try {
-    if (!seen.hasTables) await makeTables(client)
-    let format = await formatOf(client)
-    // Whoever made them ended before the row was in.
-    if (format === null && target.mayMakeTables) {
-      await makeTables(client)
-      format = await formatOf(client)
-    }
-    if (format !== null && format > ownFormat) {
-      return { ownTables: 'newer', problems: [newerProblem(target, format)] }
-    }
-    if (want.proof === 'write') await writeProof(client)
-    return { ownTables: 'ours', problems: [] }
-  } catch (error) {
-    // All else says something about the database.
-    if (!deniedCodes.has(classify(error, 'commit').code)) throw error
-    return absent(seen.hasTables ? 'the user may not read and write them' : 'the user may not make tables there')
-  }
 }

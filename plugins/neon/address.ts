@@ -1,4 +1,5 @@
-import type { Address, Host, Parsed, Problem, Settings, Severity } from '../../src/driver/driver.ts'
+import type { Address, Parsed } from '../../src/driver/address.ts'
+import type { Host, Problem, Settings, Severity } from '../../src/driver/kit/driver-kit.ts'
 import { parseAddress as parsePostgresql } from '../postgresql/address.ts'
 import { databaseId, defaultPort, type PostgresqlTarget } from '../postgresql/target.ts'
 import type { NeonProblemCode } from './codes.ts'

@@ -1,4 +1,4 @@
-import type { ClientPart } from '../../src/driver/driver.ts'
+import type { ClientPart } from '../../src/driver/kit/driver-kit.ts'
 import { clientPart } from '../postgresql/client/load-client.ts'
 
 /** The part of this driver that needs the clients: PostgreSQL's, and those of WebSockets. */

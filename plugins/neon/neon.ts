@@ -1,12 +1,11 @@
+import { defineDriver } from '../../src/driver/define-driver.ts'
+import type { Driver, Inspection } from '../../src/driver/driver.ts'
 import {
-  type Driver,
-  defineDriver,
-  type Inspection,
   loadClient,
   missingClient,
   type SettingDeclaration,
   type SettingDeclarations,
-} from '../../src/driver/driver.ts'
+} from '../../src/driver/kit/driver-kit.ts'
 import { driver as postgresql } from '../postgresql/postgresql.ts'
 import { formatHost } from '../postgresql/target.ts'
 import { tlsProblems } from '../postgresql/tls.ts'
@@ -14,7 +13,7 @@ import { asOwn, parseAddress } from './address.ts'
 import { webSocketPart } from './load-client.ts'
 import type { NeonTarget } from './target.ts'
 
-const { classify, verify, evict, statements, schemaLock } = postgresql
+const { classify } = postgresql
 
 /** PostgreSQL over WebSockets, as Neon takes them on port 443: for platforms that let nothing out to port 5432. */
 export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
@@ -48,10 +47,6 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
     const { createWebSocketCandidates } = await loadClient(webSocketPart)
     return createWebSocketCandidates(target, limits)
   },
-  verify,
-  evict,
-  ...(statements === undefined ? {} : { statements }),
-  ...(schemaLock === undefined ? {} : { schemaLock }),
 })
 
 export default driver

@@ -1,4 +1,4 @@
-import type { Settings } from '../../src/driver/driver.ts'
+import type { Settings } from '../../src/driver/kit/driver-kit.ts'
 import type { Endpoint } from './target.ts'
 
 /** What NEON_WS_PROXY says; null where it says nothing. The sentences hold nothing of its value. */

@@ -1,4 +1,4 @@
-import { type FaultKind, faultError } from '../../src/driver/driver.ts'
+import { type FaultKind, faultError } from '../../src/driver/kit/driver-kit.ts'
 
 /** What pg itself says of a connection that ended in the middle; by these words its kind is known. */
 const ended = 'Connection terminated unexpectedly'

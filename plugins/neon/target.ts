@@ -1,4 +1,4 @@
-import type { Host } from '../../src/driver/driver.ts'
+import type { Host } from '../../src/driver/kit/driver-kit.ts'
 import { defaultPort, type PostgresqlTarget } from '../postgresql/target.ts'
 
 /** Where a WebSocket is opened. */

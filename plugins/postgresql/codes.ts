@@ -14,9 +14,6 @@ export const postgresqlProblems = {
   POSTGRESQL_PARAMETER_INVALID: 'A parameter of the address has a value that is not taken.',
   POSTGRESQL_PARAMETER_UNNEEDED: 'A parameter of the address has no meaning here.',
   POSTGRESQL_PARAMETER_UNKNOWN: 'A parameter of the address is unknown.',
-  POSTGRESQL_TABLES: "Holdfast's own tables are not in the primary and may not be made there.",
-  POSTGRESQL_READ_ONLY: 'The address asks for a server that takes no writes, or takes one that does not.',
-  FORMAT_NEWER: "Holdfast's own tables in the primary were made by a later release.",
   CLIENT_MISSING: 'The package of the database client is not installed.',
 } as const
 

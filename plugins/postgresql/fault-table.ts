@@ -1,4 +1,4 @@
-import type { Fault, FaultKind } from '../../src/driver/driver.ts'
+import type { Fault, FaultKind } from '../../src/driver/kit/driver-kit.ts'
 
 /** What a kind of error means, to people too. */
 export type Meaning = Pick<Fault, 'kind' | 'summary' | 'hint'>

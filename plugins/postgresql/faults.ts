@@ -1,4 +1,4 @@
-import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/driver.ts'
+import { type Fault, FaultError, faultError, type Phase, readError } from '../../src/driver/kit/driver-kit.ts'
 import { beforeSending, byMessage, byNode, byPooler, byState, type Meaning, meanings, tlsCode } from './fault-table.ts'
 
 /** Reads any thrown value. Total; the same value gives an equal fault. */

@@ -1,4 +1,4 @@
-import { decodePart, nearest, Secret } from '../../src/driver/driver.ts'
+import { decodePart, nearest, Secret } from '../../src/driver/kit/driver-kit.ts'
 import { type SessionWish, sessionWishes, type Tell, type Tls, type TlsMode, tlsModes } from './target.ts'
 
 /** What the query of an address wishes. */

@@ -1,11 +1,11 @@
+import type { Target } from '../../src/driver/address.ts'
 import {
   formatHost as format,
   type Host,
   type Origin,
   type Secret,
   type Severity,
-  type Target,
-} from '../../src/driver/driver.ts'
+} from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlProblemCode } from './codes.ts'
 
 /** TLS as libpq means it. */

@@ -1,5 +1,5 @@
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
-import { type Problem, readPem, type Secret } from '../../src/driver/driver.ts'
+import { type Problem, readPem, type Secret } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget, Tls, TlsMode } from './target.ts'
 
 /** What pg takes for a connection with TLS. */

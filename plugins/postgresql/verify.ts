@@ -1,11 +1,10 @@
-import { type Facts, faultError, type Want } from '../../src/driver/driver.ts'
+import type { Facts, Insight, Want } from '../../src/driver/driver.ts'
+import { faultError, type TablesFacts } from '../../src/driver/kit/driver-kit.ts'
 import type { SafeClient } from './client/client.ts'
-import { classify } from './faults.ts'
-import { lookAt } from './privileges.ts'
-import { formatOf, makeTables, newerProblem, ownFormat, tablesProblem, writeProof } from './tables.ts'
+import { ownTablesOf } from './own-tables.ts'
 import type { PostgresqlTarget, SessionWish } from './target.ts'
 
-/** What the server says of itself and of our role, in one answer. */
+/** What the server reports of itself and of our role, in one answer. */
 interface Seen {
   readonly version: string
   readonly standby: boolean
@@ -27,61 +26,66 @@ const question = `select current_setting('server_version') as version,
   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) as creates,
   to_regclass('holdfast_identity') is not null and to_regclass('holdfast_attempt') is not null as tables`
 
+const rightsQuestion = `select
+  has_table_privilege(to_regclass('holdfast_identity')::oid, 'select') as reads,
+  has_table_privilege(to_regclass('holdfast_identity')::oid, 'insert')
+    and has_table_privilege(to_regclass('holdfast_attempt')::oid, 'insert')
+    and has_table_privilege(to_regclass('holdfast_attempt')::oid, 'delete') as writes`
+
 /**
- * Whether this server can serve. Unless the address wants another one: it is no standby, it takes writes, and a write of
- * ours was committed; where our own tables may not be made, that it is no standby and not set to read-only has to do.
+ * Proves that this server can serve. Unless the address asks otherwise it is no standby, accepts writes, and committed a
+ * write of ours; where our own tables may not be created, being no standby and not read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
   assertNewEnough(client.serverVersion)
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
   assertWished(target.session, seen)
-  const isReadOnly = seen.standby || seen.readonly
-  const looked = want.proof === 'look' ? await lookAt(client, target, seen) : null
-  const proven = isReadOnly ? readOnlyAsWished(target) : (looked ?? (await prove(client, target, want, seen)))
+  const { tables, insight } = await tablesFacts(client, target, want, seen)
   return {
     version: seen.version,
     path: null,
     ephemeral: false,
-    // A pooler tells a number of its own for the connection, or none.
+    // A pooler reports a number of its own for the connection, or none.
     pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
-    ownTables: proven.ownTables,
-    problems: proven.problems,
-    ...(looked === null ? {} : { insight: looked.insight }),
+    ...tables,
+    ...(insight === null ? {} : { insight }),
   }
 }
 
-type Proven = Pick<Facts, 'problems'> & { readonly ownTables: NonNullable<Facts['ownTables']> }
-
-async function prove(client: SafeClient, target: PostgresqlTarget, want: Want, seen: Seen): Promise<Proven> {
-  const absent = (why: string): Proven => ({
-    ownTables: 'absent',
-    problems: [tablesProblem(target, seen.schema, why)],
-  })
-  const mayMake = target.mayMakeTables && seen.creates
-  if (!seen.tables && !mayMake) {
-    const why = target.mayMakeTables ? `the role may not create tables in its schema` : 'SCHEMA_APPLY=none makes none'
-    return absent(why)
+async function tablesFacts(
+  client: SafeClient,
+  target: PostgresqlTarget,
+  want: Want,
+  seen: Seen,
+): Promise<{ readonly tables: TablesFacts; readonly insight: Insight | null }> {
+  const isReadOnly = seen.standby || seen.readonly
+  const own = ownTablesOf(client, target, seen.schema)
+  const known = { exist: seen.tables, mayCreate: seen.creates }
+  if (want.proof !== 'look') {
+    return { tables: isReadOnly ? readOnlyAsWished(target) : await own.prove(want, known), insight: null }
   }
-  try {
-    if (!seen.tables) await makeTables(client)
-    const format = await formatOf(client)
-    if (format > ownFormat) return { ownTables: 'newer', problems: [newerProblem(target, format)] }
-    if (want.proof === 'write') await writeProof(client)
-    return { ownTables: 'ours', problems: [] }
-  } catch (error) {
-    // They are there and not ours to write: 42501. All else says something about the database.
-    if (classify(error, 'commit').code !== '42501') throw error
-    return absent('the role may not read and write them')
+  const { rows } = await client.run(rightsQuestion, [], { phase: 'open' })
+  const { reads, writes } = rows[0] as { reads: boolean | null; writes: boolean | null } // The one row of the question.
+  const begun = performance.now()
+  await client.run('select 1', [], { phase: 'open' })
+  const insight: Insight = {
+    encryption: client.encryption,
+    schema: seen.schema,
+    mayMakeTables: seen.creates && !isReadOnly,
+    mayWriteOwnTables: seen.tables ? writes === true && !isReadOnly : null,
+    isReadOnly,
+    roundTripMs: performance.now() - begun,
   }
+  const rights = { ...known, mayRead: reads, mayWrite: writes }
+  return { tables: isReadOnly ? readOnlyAsWished(target) : await own.look(rights), insight }
 }
-
-/** Before any statement: what older ones lack stands in the very first. */
+/** Checked before any statement: the very first uses what older servers lack. */
 function assertNewEnough(version: string | null): void {
   const major = Number.parseInt(version ?? '', 10)
   if (Number.isNaN(major) || major >= oldestMajor) return
-  const summary = `PostgreSQL ${major} is older than ${oldestMajor}, the oldest that this driver works with.`
-  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; it has long been without updates.')
+  const summary = `PostgreSQL ${major} is older than ${oldestMajor}, the oldest version that this driver supports.`
+  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; this version gets no more updates.')
 }
 
 /** @throws FaultError where libpq would pass this server over. */
@@ -89,24 +93,24 @@ function assertWished(session: SessionWish, { standby, readonly }: Seen): void {
   const isReadOnly = standby || readonly
   if (session === 'read-write' ? isReadOnly : session === 'primary' && standby) throw readOnlyError(standby)
   if (session === 'read-only' ? isReadOnly : session !== 'standby' || standby) return
-  const summary = `The address asks for target_session_attrs=${session}, and the server takes writes.`
+  const summary = `The address asks for target_session_attrs=${session}, but the server accepts writes.`
   throw faultError('configuration', 'SESSION_ATTRS', summary, 'Name a standby in the address, or write read-write.')
 }
 
-/** Nothing can be proved by a write, and nothing of a fallback could be carried there. */
-function readOnlyAsWished({ session, setting, origin }: PostgresqlTarget): Proven {
-  const message = `target_session_attrs=${session} was answered by a server that takes no writes: rows are read, and none is written. The fallback takes no writes either.`
-  const suggestion = 'Write target_session_attrs=read-write, or take it away, where rows are to be written.'
+/** No write can prove anything, and no write of a fallback could be carried there. */
+function readOnlyAsWished({ session, setting, origin }: PostgresqlTarget): TablesFacts {
+  const message = `target_session_attrs=${session}: the server accepts no writes. Rows can be read; neither the primary nor its fallback accepts writes.`
+  const suggestion = 'To write rows, use target_session_attrs=read-write, or remove the parameter.'
   return {
     ownTables: 'absent',
-    problems: [{ code: 'POSTGRESQL_READ_ONLY', severity: 'warning', setting, origin, part: null, message, suggestion }],
+    problems: [{ code: 'ADDRESS_READ_ONLY', severity: 'warning', setting, origin, part: null, message, suggestion }],
   }
 }
 
 function readOnlyError(isStandby: boolean): Error {
-  const summary = isStandby ? 'The server is a standby: it takes no writes.' : 'The database is set to read-only.'
+  const summary = isStandby ? 'The server is a standby: it accepts no writes.' : 'The database is set to read-only.'
   const hint = isStandby
-    ? 'Name the primary in the address, or all hosts of the cluster: the one that takes writes is found.'
-    : 'Look at default_transaction_read_only of the role, the database and the server.'
+    ? 'Name the primary in the address, or all hosts of the cluster: Holdfast finds the one that accepts writes.'
+    : 'Check default_transaction_read_only of the role, the database and the server.'
   return faultError('read-only', '25006', summary, hint)
 }

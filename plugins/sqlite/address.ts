@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
-import type { Address, Parsed, Problem, Settings } from '../../src/driver/driver.ts'
+import type { Address, Parsed } from '../../src/driver/address.ts'
+import type { Problem, Settings } from '../../src/driver/kit/driver-kit.ts'
 import { readParameters, type Tell, type Wishes } from './parameters.ts'
 import { maskPath, type Place, type SqliteTarget, type SyncMode } from './target.ts'
 

@@ -1,18 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import {
-  type Candidate,
-  type Connection,
-  type Facts,
-  isolatedOrmOptions,
-  type Limits,
-  type MikroORM,
-  type OrmOptions,
-  type Problem,
-  type Severity,
-} from '../../src/driver/driver.ts'
+import type { Candidate, Connection, Engine, Limits } from '../../src/driver/driver.ts'
+import type { Problem, Severity } from '../../src/driver/kit/driver-kit.ts'
 import { type Checked, openChecked } from './checked.ts'
-import { createDriverClass } from './connection.ts'
+import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
 import { FileConnection } from './file-connection.ts'
 import { syncFolder } from './folder.ts'
@@ -20,7 +11,6 @@ import { memoryPlace, removeLeftovers } from './memory.ts'
 import { OpenFile } from './open-file.ts'
 import { isServed } from './open-files.ts'
 import { isTrusted, preparePlace, setAside } from './place.ts'
-import { openFiles } from './registry.ts'
 import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
 
 /** The places of a target, in the order to try them. Opens nothing. */
@@ -70,23 +60,13 @@ class FileCandidate implements Candidate {
     })
   }
 
-  orm(_facts: Facts): OrmOptions {
-    const own = { driver: createDriverClass(() => this.#openFile()), dbName: this.#place.file }
-    return isolatedOrmOptions(own, this.#limits.echo)
-  }
-
-  async close(orm: MikroORM, withinMs: number): Promise<void> {
-    const connection = orm.driver.getConnection()
-    const file = openFiles.get(connection)
-    if (file !== undefined) {
-      await idle(file, withinMs)
-      await file.settle()
-      file.close()
-      openFiles.delete(connection)
-    }
-    // MikroORM has nothing left to wait for; what it still throws is about its own state.
-    await orm.close(true).catch(() => {})
-    await this.#removal
+  engine(): Engine {
+    return new FileEngine({
+      path: this.#place.file,
+      open: () => this.#openFile(),
+      echo: this.#limits.echo,
+      removed: () => this.#removal,
+    })
   }
 
   async #openFile(): Promise<OpenFile> {
@@ -181,21 +161,5 @@ class FileCandidate implements Candidate {
     this.#journalMode = null
     this.#removal = rm(this.#place.root, { recursive: true, force: true }).catch(() => {})
     return this.#removal
-  }
-}
-
-/** Waits until nobody writes; at most `withinMs`. */
-async function idle(file: OpenFile, withinMs: number): Promise<void> {
-  const signal = AbortSignal.timeout(Math.max(0, withinMs))
-  try {
-    const permit = await file.writer.take('closing', null, signal)
-    permit.release()
-    await new Promise<void>((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-      if (file.sync.after === null) resolve()
-      else file.sync.after(() => resolve())
-    })
-  } catch {
-    // Time is up: what is still open is undone by the reset that follows.
   }
 }

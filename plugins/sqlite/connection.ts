@@ -4,7 +4,6 @@ import type { Dialect } from 'kysely'
 import { nestedError, readOnlyError } from './faults.ts'
 import { lateDialect, synced } from './kysely.ts'
 import type { OpenFile } from './open-file.ts'
-import { openFiles } from './registry.ts'
 import { type Scope, transactionAround, transactionScope } from './scope.ts'
 
 type Transactional = SqliteConnection['transactional']
@@ -105,7 +104,6 @@ export class SafeSqliteConnection extends SqliteConnection {
   #file(): Promise<OpenFile> {
     this.#opening ??= this.#open().then(
       (file) => {
-        openFiles.set(this, file)
         // The stock class declares this field private and reads it in getNativeClient() and callRoutine().
         Reflect.set(this, 'database', file.own.native)
         return file

@@ -5,7 +5,7 @@ import {
   faultError,
   type Phase,
   readError,
-} from '../../src/driver/driver.ts'
+} from '../../src/driver/kit/driver-kit.ts'
 
 interface Meaning {
   readonly kind: FaultKind

@@ -1,4 +1,5 @@
-import type { Connection, Facts, Problem, Want } from '../../src/driver/driver.ts'
+import type { Connection, Facts, Want } from '../../src/driver/driver.ts'
+import type { Problem } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { classify } from './faults.ts'
 import type { Native } from './handle.ts'

@@ -1,4 +1,5 @@
-import { faultError, type Value, type Written } from '../../src/driver/driver.ts'
+import type { Value, Written } from '../../src/driver/facet/statements.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { busyError, closedError, isBusy, readOnlyError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3'
-import { type FaultError, faultError, type Row, type Value, type Written } from '../../src/driver/driver.ts'
+import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
+import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 import { isReadOnlyRefusal, readOnlyError } from './faults.ts'
 import { undo } from './undo.ts'
 

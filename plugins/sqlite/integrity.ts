@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { faultError } from '../../src/driver/driver.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import type { Native } from './handle.ts'
 

@@ -8,7 +8,7 @@ import {
   SqliteDialect,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { Row } from '../../src/driver/driver.ts'
+import type { Row } from '../../src/driver/facet/statements.ts'
 import { whileBusy } from './busy.ts'
 import { nestedError } from './faults.ts'
 import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
-import { faultError, type Limits, type Row, type Value, type Written } from '../../src/driver/driver.ts'
+import type { Limits } from '../../src/driver/driver.ts'
+import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { isBusy } from './faults.ts'

@@ -1,4 +1,4 @@
-import type { Problem, Severity } from '../../src/driver/driver.ts'
+import type { Problem, Severity } from '../../src/driver/kit/driver-kit.ts'
 import type { JournalMode, SyncMode } from './target.ts'
 
 /** What the parameters of an address ask for. */

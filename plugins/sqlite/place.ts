@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstat, mkdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
-import { faultError } from '../../src/driver/driver.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { isInside } from './address.ts'
 import { nearestExisting, syncFolder } from './folder.ts'
 import { openNative } from './handle.ts'

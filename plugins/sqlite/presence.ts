@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { type FaultError, faultError } from '../../src/driver/driver.ts'
+import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 
 /** Looking costs a few microseconds; this often it costs nothing. */
 const everyMs = 100

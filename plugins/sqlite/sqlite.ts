@@ -1,10 +1,8 @@
-import { type Driver, defineDriver } from '../../src/driver/driver.ts'
+import { defineDriver } from '../../src/driver/define-driver.ts'
+import type { Driver } from '../../src/driver/driver.ts'
 import { parseAddress } from './address.ts'
 import { classify } from './faults.ts'
-import { FileConnection } from './file-connection.ts'
 import { inspectTarget } from './inspect.ts'
-import { schemaLock } from './schema-lock.ts'
-import { openFileOf, statements } from './statements.ts'
 import type { SqliteTarget } from './target.ts'
 
 /**
@@ -34,19 +32,7 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     const { createCandidates } = await import('./candidate.ts')
     return createCandidates(target, limits)
   },
-  async verify(connection, want, signal) {
-    if (!(connection instanceof FileConnection)) throw new TypeError('The connection was opened by another driver.')
-    return connection.verify(want, signal)
-  },
-  evict(connection) {
-    if (connection instanceof FileConnection) connection.evict()
-  },
-  setReadOnly(orm, on) {
-    openFileOf(orm).setReadOnly(on)
-  },
   embedded: { files: (target) => target.places.map((place) => place.file) },
-  statements,
-  schemaLock,
 })
 
 export default driver

@@ -1,6 +1,6 @@
 import { close, fdatasync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type FaultError, faultError } from '../../src/driver/driver.ts'
+import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 import { syncFolder } from './folder.ts'
 import { Presence } from './presence.ts'
 

@@ -1,4 +1,5 @@
-import type { Origin, Role, Target } from '../../src/driver/driver.ts'
+import type { Role, Target } from '../../src/driver/address.ts'
+import type { Origin } from '../../src/driver/kit/driver-kit.ts'
 
 /** How commits are made durable: see `sync.ts`. `auto`: `async` where the file system is known to keep its word. */
 export type SyncMode = 'auto' | 'async' | 'full'

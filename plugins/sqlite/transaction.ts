@@ -1,4 +1,5 @@
-import { faultError, type Row, type Value, type Written } from '../../src/driver/driver.ts'
+import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
+import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3'
-import { type FaultError, faultError } from '../../src/driver/driver.ts'
+import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 
 /** Takes an open transaction back. Never throws; null, or why the connection was closed. */
 export function undo(native: Database.Database): FaultError | null {

@@ -7,7 +7,8 @@ import { addressAdvice, diskAdvice } from '../database/store/address-advice.ts'
 import { systemClock } from '../database/store/clock.ts'
 import { type Trial, tryConnection } from '../database/store/connection-test.ts'
 import type { Disk } from '../disk/disk.ts'
-import type { Facts, Fault, Insight } from '../driver/driver.ts'
+import type { Facts, Insight } from '../driver/driver.ts'
+import type { Fault } from '../driver/fault.ts'
 
 /** What trying to connect has shown. Holds no secret. */
 export interface ConnectionReport {

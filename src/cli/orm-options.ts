@@ -8,7 +8,7 @@ import { entityOf } from '../collection/table/entity.ts'
 import type { DatabaseConfig, ResolvedTarget } from '../database/address/config.ts'
 import { connectionSettingsOf } from '../database/machine/connection-settings.ts'
 import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
-import { FaultError } from '../driver/driver.ts'
+import { FaultError } from '../driver/fault.ts'
 import { resolveAll } from '../service/resolve.ts'
 
 /** Asked once by each command. @throws Error with a sentence that says what is wrong and what to do. */

@@ -5,16 +5,9 @@ import { inspect } from 'node:util'
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import { faultConditions } from '../config/settings.ts'
-import { driverDefects } from '../driver/defects.ts'
-import {
-  type Address,
-  contractGeneration,
-  FaultError,
-  type FaultKind,
-  type Parsed,
-  type Phase,
-  type Target,
-} from '../driver/driver.ts'
+import type { Address, Parsed, Target } from '../driver/address.ts'
+import { contractGeneration, driverDefects } from '../driver/define-driver.ts'
+import { FaultError, type FaultKind, type Phase } from '../driver/fault.ts'
 import { type Bench, freshTarget, urlAddress } from './bench.ts'
 import { texts } from './texts.ts'
 

@@ -5,16 +5,10 @@ import { EntitySchema } from '@mikro-orm/core'
 import { type Options, SqlMikroORM } from '@mikro-orm/sql'
 import { Secret } from '../config/secret.ts'
 import { faultConditions, type Settings } from '../config/settings.ts'
-import type {
-  Candidate,
-  Driver,
-  Facts,
-  Limits,
-  MikroORM,
-  StatementRunner,
-  Target,
-  UrlAddress,
-} from '../driver/driver.ts'
+import type { Target, UrlAddress } from '../driver/address.ts'
+import type { Candidate, Driver, Engine, Facts, Limits } from '../driver/driver.ts'
+import type { Statements } from '../driver/facet/statements.ts'
+import type { MikroORM } from '../driver/orm.ts'
 
 /** What a driver's author gives to the suite. */
 export interface Harness {
@@ -112,9 +106,10 @@ export async function freshTarget(bench: Bench): Promise<Target> {
 export interface BenchStore extends AsyncDisposable {
   readonly target: Target
   readonly candidate: Candidate
+  readonly engine: Engine
   readonly orm: MikroORM
   /** @throws when the driver has no native statements. */
-  statements(): StatementRunner
+  statements(): Statements
 }
 
 /** Opens the target's first candidate, or an empty database; makes the suite's table unless `made` says that it is there. */
@@ -129,31 +124,33 @@ export async function openStore(
   const connection = await candidate.open(AbortSignal.timeout(limits.connectMs))
   let facts: Facts
   try {
-    facts = await driver.verify(connection, { role: 'primary', proof: 'open' }, AbortSignal.timeout(limits.connectMs))
+    facts = await connection.verify({ role: 'primary', proof: 'open' }, AbortSignal.timeout(limits.connectMs))
   } finally {
     await connection.close()
   }
-  const orm = createOrm(candidate, facts)
+  const engine = candidate.engine(facts)
+  const orm = createOrm(engine)
   await orm.connect()
   if (options.made !== true) await orm.schema.create()
   return {
     target,
     candidate,
+    engine,
     orm,
     statements() {
-      if (driver.statements === undefined) throw new Error('The driver has no facet "statements".')
-      return driver.statements.bind(orm)
+      if (engine.statements === undefined) throw new Error('The engine has no "statements".')
+      return engine.statements(orm)
     },
-    [Symbol.asyncDispose]: () => candidate.close(orm, 1_000),
+    [Symbol.asyncDispose]: () => engine.close(orm, 1_000),
   }
 }
 
-/** An ORM from a candidate, not connected. */
-export function createOrm(candidate: Candidate, facts: Facts): MikroORM {
+/** An ORM of an engine, not connected. */
+export function createOrm(engine: Engine): MikroORM {
   ormsMade += 1
   // Its own name for MikroORM's contexts: two ORMs of one process must not see each other's transactions.
-  const options = { ...candidate.orm(facts), contextName: `conformance-${ormsMade}`, entities: [Note] }
-  // The candidate's options are those of its own driver class, which this suite cannot name.
+  const options = { ...engine.ormOptions, contextName: `conformance-${ormsMade}`, entities: [Note] }
+  // The engine's options are those of its own driver class, which this suite cannot name.
   return new SqlMikroORM(options as unknown as Options)
 }
 

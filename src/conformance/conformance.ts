@@ -29,9 +29,9 @@ export function conform(driver: Driver, harness: Harness): void {
     })
     conformAddresses(bench)
     conformConnections(bench)
-    conformReadOnly(bench, driver.setReadOnly === undefined && 'the driver has no "setReadOnly"')
-    conformStatements(bench, driver.statements === undefined && 'the driver has no facet "statements"')
-    conformSchemaLock(bench, driver.schemaLock === undefined && 'the driver has no facet "schemaLock"')
+    conformReadOnly(bench)
+    conformStatements(bench)
+    conformSchemaLock(bench)
     conformOutages(bench, harness)
   })
 }

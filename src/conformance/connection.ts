@@ -2,7 +2,19 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Candidate } from '../driver/driver.ts'
-import { type Bench, createOrm, freshTarget, limits, Note, noFacts, note, openStore, slackMs, within } from './bench.ts'
+import {
+  type Bench,
+  type BenchStore,
+  createOrm,
+  freshTarget,
+  limits,
+  Note,
+  noFacts,
+  note,
+  openStore,
+  slackMs,
+  within,
+} from './bench.ts'
 
 /** Candidates, proofs, and the ORM over the safe connection. */
 export function conformConnections(bench: () => Bench): void {
@@ -13,28 +25,27 @@ export function conformConnections(bench: () => Bench): void {
     const candidates = await driver.connect(target, limits)
     assert.ok(candidates.length > 0)
     for (const candidate of candidates) assert.notEqual(candidate.label, '')
-    candidates[0]?.orm(noFacts)
+    candidates[0]?.engine(noFacts)
     assert.deepEqual(resources(), before)
     for (const file of driver.embedded?.files(target) ?? []) assert.ok(!existsSync(file))
   })
 
   test('proves a candidate, twice, and closes and evicts its connection twice', async () => {
-    const { driver } = bench()
     const candidate = await firstCandidate(bench())
     for (const end of ['close', 'evict'] as const) {
       const connection = await candidate.open(AbortSignal.timeout(limits.connectMs))
       for (const proof of ['open', 'write', 'write'] as const) {
         const signal = AbortSignal.timeout(limits.connectMs)
-        const facts = await driver.verify(connection, { role: 'primary', proof }, signal)
+        const facts = await connection.verify({ role: 'primary', proof }, signal)
         assert.notEqual(facts.version, '')
         assert.ok([undefined, 'ours', 'absent', 'newer'].includes(facts.ownTables), `ownTables: ${facts.ownTables}`)
         assert.ok(facts.ownTables === undefined || facts.ownTables === 'ours' || facts.problems.length > 0)
       }
-      if (end === 'evict') driver.evict(connection)
+      if (end === 'evict') connection.evict()
       await connection.close()
       await connection.close()
-      driver.evict(connection)
-      driver.evict(connection)
+      connection.evict()
+      connection.evict()
     }
   })
 
@@ -46,7 +57,7 @@ export function conformConnections(bench: () => Bench): void {
     }
     const connection = await (await firstCandidate(bench())).open(AbortSignal.timeout(limits.connectMs))
     const prove = (proof: 'look' | 'open') =>
-      driver.verify(connection, { role: 'primary', proof }, AbortSignal.timeout(limits.connectMs))
+      connection.verify({ role: 'primary', proof }, AbortSignal.timeout(limits.connectMs))
     const [first, second] = [await prove('look'), await prove('look')]
     assert.notEqual(first.version, '')
     assert.notEqual(first.ownTables, 'ours', 'nobody has made our tables there yet')
@@ -73,9 +84,8 @@ export function conformConnections(bench: () => Bench): void {
   })
 
   test('does not prove anything past its signal', async () => {
-    const { driver } = bench()
     const connection = await (await firstCandidate(bench())).open(AbortSignal.timeout(limits.connectMs))
-    await assert.rejects(driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.abort()))
+    await assert.rejects(connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.abort()))
     await connection.close()
   })
 
@@ -190,12 +200,13 @@ export function conformConnections(bench: () => Bench): void {
 
   test('closes an ORM twice, and without one that was connected', async () => {
     const store = await openStore(bench())
-    await store.candidate.close(store.orm, 1_000)
-    await store.candidate.close(store.orm, 1_000)
+    await store.engine.close(store.orm, 1_000)
+    await store.engine.close(store.orm, 1_000)
     await assert.rejects(store.orm.em.fork().execute('select 1'))
     const [other] = await bench().driver.connect(await freshTarget(bench()), limits)
     assert.ok(other)
-    await other.close(createOrm(other, noFacts), 1_000)
+    const engine = other.engine(noFacts)
+    await engine.close(createOrm(engine), 1_000)
   })
 
   test('ends an ORM within the limit though a transaction is open', async () => {
@@ -203,7 +214,7 @@ export function conformConnections(bench: () => Bench): void {
     const em = store.orm.em.fork()
     await em.begin()
     await em.insert(Note, note('never'))
-    await within(store.candidate.close(store.orm, 100), 100 + slackMs)
+    await within(store.engine.close(store.orm, 100), 100 + slackMs)
     await em.rollback().catch(() => {})
     await using(await openStore(bench(), { target: store.target, made: true }), async ({ orm }) => {
       assert.equal(await orm.em.fork().count(Note), 0)
@@ -223,6 +234,21 @@ export async function using<S extends AsyncDisposable, T>(store: S, work: (store
     return await work(store)
   } finally {
     await store[Symbol.asyncDispose]()
+  }
+}
+
+/** Registers tests of one member of the engine; where it is absent they are skipped by name. */
+export function engineTest(
+  bench: () => Bench,
+  member: 'statements' | 'schemaLock' | 'setReadOnly',
+): (title: string, run: (store: BenchStore) => Promise<void>) => void {
+  return (title, run) => {
+    test(title, async (t) => {
+      await using(await openStore(bench()), async (store) => {
+        if (store.engine[member] === undefined) t.skip(`the engine has no "${member}"`)
+        else await run(store)
+      })
+    })
   }
 }
 

@@ -1,50 +1,47 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { Value } from '../driver/driver.ts'
-import { type Bench, type BenchStore, Note, note, openStore, type Tables } from './bench.ts'
-import { rejection, using } from './connection.ts'
+import type { Value } from '../driver/facet/statements.ts'
+import { type Bench, type BenchStore, Note, note, type Tables } from './bench.ts'
+import { engineTest, rejection } from './connection.ts'
 
-/** The member `setReadOnly`. */
-export function conformReadOnly(bench: () => Bench, skip: string | false): void {
-  const facet = (title: string, run: (store: BenchStore) => Promise<void>): void => {
-    test(title, { skip }, async () => using(await openStore(bench()), run))
-  }
+/** The engine's `setReadOnly`. */
+export function conformReadOnly(bench: () => Bench): void {
+  const test = engineTest(bench, 'setReadOnly')
   const isRefused = async (way: string, change: Promise<unknown>): Promise<void> => {
     assert.equal(bench().driver.classify(await rejection(change), 'commit').kind, 'read-only', way)
   }
 
-  facet('refuses every way to change something while it is read-only, and takes changes again', async (store) => {
-    const { orm } = store
+  test('refuses every way to change something while it is read-only, and takes changes again', async (store) => {
+    const { engine, orm } = store
     await orm.em.fork().insert(Note, note('kept'))
     for (const round of ['first', 'second']) {
-      bench().driver.setReadOnly?.(orm, true)
-      bench().driver.setReadOnly?.(orm, true)
+      engine.setReadOnly?.(orm, true)
+      engine.setReadOnly?.(orm, true)
       for (const [way, change] of changes(store)) await isRefused(way, change())
       assert.deepEqual(await orm.em.fork().findAll(Note, { orderBy: { id: 'asc' }, where: { count: { $ne: 0 } } }), [])
-      bench().driver.setReadOnly?.(orm, false)
+      engine.setReadOnly?.(orm, false)
       await orm.em.fork().insert(Note, note(round))
     }
     assert.equal(await orm.em.fork().count(Note), 3)
   })
 
-  facet('reads while it is read-only, alone, in a transaction and as a stream', async (store) => {
-    const { orm } = store
+  test('reads while it is read-only, alone, in a transaction and as a stream', async (store) => {
+    const { engine, orm } = store
     await orm.em.fork().insert(Note, note('a'))
-    bench().driver.setReadOnly?.(orm, true)
+    engine.setReadOnly?.(orm, true)
     assert.equal((await orm.em.fork().findOneOrFail(Note, 'a')).text, 'a')
     assert.equal(await orm.em.fork().transactional(async (em) => await em.count(Note)), 1)
     const seen: string[] = []
     for await (const row of orm.em.fork().stream(Note)) seen.push(row.id)
     assert.deepEqual(seen, ['a'])
-    if (bench().driver.statements === undefined) return
+    if (engine.statements === undefined) return
     const query = orm.em.getKysely<Tables>().selectFrom('conformance_note').select('id').compile()
     assert.equal((await store.statements().read(query.sql, [])).length, 1)
   })
 
-  facet('refuses what an open transaction would still change once it is read-only', async ({ orm }) => {
+  test('refuses what an open transaction would still change once it is read-only', async ({ engine, orm }) => {
     const half = orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('before'))
-      bench().driver.setReadOnly?.(orm, true)
+      engine.setReadOnly?.(orm, true)
       await em.insert(Note, note('after'))
     })
     await isRefused('inside', half)
@@ -72,7 +69,7 @@ export function conformReadOnly(bench: () => Bench, skip: string | false): void 
       ['table', () => orm.em.fork().execute('create table conformance_other (id integer)')],
       ['flush', flush],
       ['transaction', () => orm.em.fork().transactional((em) => em.insert(Note, note('in a transaction')))],
-      ...(bench().driver.statements === undefined ? [] : [['native', native] as const]),
+      ...(store.engine.statements === undefined ? [] : [['native', native] as const]),
     ]
   }
 }

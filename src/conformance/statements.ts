@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { Value, Written } from '../driver/driver.ts'
+import type { Value, Written } from '../driver/facet/statements.ts'
 import { type Bench, type BenchStore, limits, Note, note, openStore, slackMs, type Tables, within } from './bench.ts'
-import { rejection, using } from './connection.ts'
+import { engineTest, rejection, using } from './connection.ts'
 
 /** A query of the store's own kysely, compiled as the core compiles it. */
 interface Compiled {
@@ -10,20 +9,18 @@ interface Compiled {
   readonly parameters: readonly unknown[]
 }
 
-/** The facet `statements`. */
-export function conformStatements(bench: () => Bench, skip: string | false): void {
-  const facet = (title: string, run: (store: BenchStore) => Promise<void>): void => {
-    test(title, { skip }, async () => using(await openStore(bench()), run))
-  }
+/** The engine's `statements`. */
+export function conformStatements(bench: () => Bench): void {
+  const test = engineTest(bench, 'statements')
 
-  facet('writes and gives RETURNING, and reads what was written', async (store) => {
+  test('writes and gives RETURNING, and reads what was written', async (store) => {
     const written = await insert(store, 'a')
     assert.deepEqual(plain(written.rows), [{ id: 'a', text: 'a', count: 0 }])
     assert.equal(written.changed, 1)
     assert.deepEqual(await ids(store), ['a'])
   })
 
-  facet('counts the rows that a write changed', async (store) => {
+  test('counts the rows that a write changed', async (store) => {
     for (const id of ['a', 'b', 'c']) await insert(store, id)
     const kysely = store.orm.em.getKysely<Tables>()
     const update = kysely.updateTable('conformance_note').set({ count: 7 }).where('id', '!=', 'a').compile()
@@ -32,7 +29,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await write(store, none), { rows: [], changed: 0 })
   })
 
-  facet('shows committed writes to every other connection once they are answered', async (store) => {
+  test('shows committed writes to every other connection once they are answered', async (store) => {
     await using(await openStore(bench(), { target: store.target, made: true }), async (other) => {
       for (let round = 0; round < 10; round += 1) {
         await insert(store, `n-${round}`)
@@ -42,7 +39,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     })
   })
 
-  facet('joins an open EntityManager transaction, and goes with its rollback', async (store) => {
+  test('joins an open EntityManager transaction, and goes with its rollback', async (store) => {
     const undone = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('entity'))
       await insert(store, 'native')
@@ -54,7 +51,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await ids(store), [])
   })
 
-  facet('joins an open EntityManager transaction, and is there after its commit', async (store) => {
+  test('joins an open EntityManager transaction, and is there after its commit', async (store) => {
     await store.orm.em.fork().transactional(async (em) => {
       await insert(store, 'native')
       await em.transactional(async (inner) => inner.insert(Note, note('nested')))
@@ -68,7 +65,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await ids(store), ['native', 'nested'])
   })
 
-  facet('does not see, from outside, what a transaction has not committed', async (store) => {
+  test('does not see, from outside, what a transaction has not committed', async (store) => {
     const inside = Promise.withResolvers<void>()
     const seen = Promise.withResolvers<void>()
     const open = store.orm.em.fork().transactional(async (em) => {
@@ -86,7 +83,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await ids(store), ['a'])
   })
 
-  facet('never lets an answered write go with the rollback of a transaction beside it', async (store) => {
+  test('never lets an answered write go with the rollback of a transaction beside it', async (store) => {
     const inside = Promise.withResolvers<void>()
     const open = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('undone'))
@@ -101,7 +98,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await ids(store), ['kept'])
   })
 
-  facet('keeps one failing write from the others of the same moment', async (store) => {
+  test('keeps one failing write from the others of the same moment', async (store) => {
     await insert(store, 'taken')
     const outcomes = await Promise.allSettled(
       Array.from({ length: 50 }, (_, index) => insert(store, `n-${index}`, index % 5 === 0 ? 'taken' : `n-${index}`)),
@@ -114,21 +111,21 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.equal((await ids(store)).length, 41)
   })
 
-  facet('writes all rows of a statement or none', async (store) => {
+  test('writes all rows of a statement or none', async (store) => {
     const rows = [note('a'), note('b'), note('c', 'a')]
     const query = store.orm.em.getKysely<Tables>().insertInto('conformance_note').values(rows).compile()
     await rejection(write(store, query))
     assert.deepEqual(await ids(store), [])
   })
 
-  facet('keeps text exactly, whatever it holds', async (store) => {
+  test('keeps text exactly, whatever it holds', async (store) => {
     const text = 'a\'b"c\\d;--\u00e9\u{1f600}\n\t%_?$1'
     await insert(store, 'text', text)
     const found = await store.orm.em.fork().findOneOrFail(Note, 'text')
     assert.equal(found.text, text)
   })
 
-  facet('answers a wrong statement with "statement" and goes on', async (store) => {
+  test('answers a wrong statement with "statement" and goes on', async (store) => {
     const { read, write: run } = store.statements()
     // One after the other: a rejection that nobody awaits yet would end the process.
     for (const attempt of [
@@ -142,7 +139,7 @@ export function conformStatements(bench: () => Bench, skip: string | false): voi
     assert.deepEqual(await ids(store), ['after'])
   })
 
-  facet('answers a second transaction inside an open one, either way, and does not hang', async (store) => {
+  test('answers a second transaction inside an open one, either way, and does not hang', async (store) => {
     const outcome = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('a'))
       return await store.orm.em

@@ -1,12 +1,10 @@
+import { registerHooks } from 'node:module'
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
-import { housePluginNames } from './built-in-drivers.ts'
-import { contractGeneration } from './driver.ts'
-import { locatePlugin } from './locate.ts'
-import { watchPrototype } from './prototype.ts'
+import { contractGeneration } from './define-driver.ts'
+import { builtInDriverNames, locatePlugin, ownExtension } from './locate.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
-import { offerOwnModules } from './self-imports.ts'
 
 /** From where plugins are looked up. */
 export interface LoadFrom {
@@ -50,11 +48,8 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
     )
   }
   const taken = wanted.slice(0, driverLimit)
-  const takeAway = watchPrototype()
   // All at once, within one limit: one that waits for ever costs the others nothing.
   const found = await Promise.all(taken.map((given) => findDriver(given, from)))
-  const added = takeAway()
-  if (added.length > 0) problems.push(await intrusion(taken, added, from))
   // Registered in their order: which of two colliding drivers is refused must not depend on the disk.
   for (const register of found) {
     const problem = register(registry)
@@ -71,7 +66,7 @@ async function findDriver(given: string, from: LoadFrom): Promise<(registry: Dri
     const unknown = await unknownPlugin(source, from.cwd)
     return () => unknown
   }
-  if (!(await housePluginNames()).includes(given)) offerOwnModules()
+  if (!(await builtInDriverNames()).includes(given)) offerOwnModules()
   let module: unknown
   try {
     module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
@@ -92,17 +87,30 @@ async function findDriver(given: string, from: LoadFrom): Promise<(registry: Dri
   return (registry) => registry.register(driver, source)
 }
 
-/** Which of several did it cannot be told: they are imported at once. */
-async function intrusion(names: readonly string[], added: readonly string[], from: LoadFrom): Promise<Problem> {
-  const house = await housePluginNames()
-  const given = names
-    .filter((name) => !house.includes(name))
-    .join(', ')
-    .slice(0, 200)
-  const what = added.slice(0, 5).join('", "')
-  const why = `adds "${what}" to Object.prototype, which every object of the process would have; it was taken away again`
-  const mend = 'Ask its author for a version that leaves Object.prototype alone.'
-  return refusal({ given, origin: from.origin ?? null }, 'DRIVER_INVALID', why, mend)
+/** What a plugin may import of Holdfast, from this file. */
+const ownModules: ReadonlyMap<string, string> = new Map(
+  [
+    ['holdfast/driver', './define-driver'],
+    ['holdfast/driver-kit', './kit/driver-kit'],
+    ['holdfast/conformance', '../conformance/conformance'],
+  ].map(([name = '', path]) => [name, new URL(`${path}.${ownExtension}`, import.meta.url).href]),
+)
+
+let isOffered = false
+
+/**
+ * From now on these names mean the modules of this very process, wherever a plugin is: one that is named by path has no
+ * `node_modules` with Holdfast in it, and another copy's FaultError would not be ours.
+ */
+function offerOwnModules(): void {
+  if (isOffered) return
+  isOffered = true
+  registerHooks({
+    resolve(specifier, context, next) {
+      const url = ownModules.get(specifier)
+      return url === undefined ? next(specifier, context) : { url, shortCircuit: true }
+    },
+  })
 }
 
 function exportedDriver(module: unknown): unknown {
@@ -126,7 +134,7 @@ async function importWithin(url: URL, withinMs: number): Promise<unknown> {
 class LateImport extends Error {}
 
 async function unknownPlugin(source: DriverSource, cwd: string): Promise<Problem> {
-  const house = await housePluginNames()
+  const house = await builtInDriverNames()
   const near = nearest(source.given, house)
   const known = `The house's own are: ${house.join(', ') || 'none'}.`
   const suggestion =
@@ -159,7 +167,7 @@ function importFailure(error: unknown): { why: string; mend: string } {
   if (missing !== undefined) {
     if (missing === 'holdfast') {
       // Never to be installed: that name is not ours in the registry.
-      const mend = 'A plugin may import "holdfast/driver" and "holdfast/conformance", and nothing else of Holdfast.'
+      const mend = 'Plugins may import "holdfast/driver", "holdfast/driver-kit" and "holdfast/conformance" only.'
       return { why: 'it imports more of Holdfast than there is for plugins', mend }
     }
     const isPackage = !/^[./]|^file:/.test(missing)

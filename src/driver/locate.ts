@@ -1,22 +1,43 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { housePluginUrl } from './built-in-drivers.ts'
-import { driverNamePattern } from './defects.ts'
+import { driverNamePattern } from './define-driver.ts'
+
+/** Set by the bundler, and only there. */
+declare const HOLDFAST_BUNDLED: boolean | undefined
+
+/** Bundled, every chunk is at the root of `dist/`; from sources and compiled, this file is in `src/driver/`. */
+const builtInFolder = new URL(
+  typeof HOLDFAST_BUNDLED === 'undefined' ? '../../plugins/' : './plugins/',
+  import.meta.url,
+)
+
+/** The extension of Holdfast's own modules in this process. */
+export const ownExtension: 'ts' | 'js' = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 const packagePattern = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*$/i
 const extensions = ['ts', 'js', 'mjs'] as const
 /** The conditions under which Node imports a package, as far as a plugin can mean them. */
 const conditions = new Set(['node', 'import', 'module-sync', 'default'])
 
+/** The names of the built-in drivers; empty when the folder cannot be read. */
+export async function builtInDriverNames(): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(fileURLToPath(builtInFolder), { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory() && driverNamePattern.test(entry.name)).map(({ name }) => name)
+  } catch {
+    return []
+  }
+}
+
 /**
- * The module that a plugin's name or path means, seen from `cwd`; null when there is none. A word of the house is the
- * house's own; any other word is a package installed where the application lives.
+ * The module that a plugin's name or path stands for, seen from `cwd`; null when there is none. The name of a built-in
+ * driver wins; any other name is a package installed for the application.
  */
 export async function locatePlugin(given: string, cwd: string): Promise<URL | null> {
   if (driverNamePattern.test(given)) {
-    const house = housePluginUrl(given)
-    if (await isFile(fileURLToPath(house))) return house
+    const builtIn = new URL(`${given}/${given}.${ownExtension}`, builtInFolder)
+    if (await isFile(fileURLToPath(builtIn))) return builtIn
   }
   if (packagePattern.test(given) && !hasExtension(given)) {
     const installed = await installedEntry(given, cwd)

@@ -1,7 +1,7 @@
 import type { Origin, Problem } from '../config/problem.ts'
 import type { DriverProblemCode } from './codes.ts'
-import { driverDefects } from './defects.ts'
-import { contractGeneration, type Driver } from './driver.ts'
+import { contractGeneration, driverDefects } from './define-driver.ts'
+import type { Driver } from './driver.ts'
 
 /** Where a plugin came from, for the problem that may arise. */
 export interface DriverSource {

@@ -1,6 +1,6 @@
 import { writeBlockSentence } from '../database/machine/write-block.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
-import type { Fault } from '../driver/kit/fault.ts'
+import type { Fault } from '../driver/fault.ts'
 import { defectLine, type Line, type LineLevel, line, repeatable } from './line.ts'
 
 type Of<T extends DatabaseObservation['type']> = Extract<DatabaseObservation, { type: T }>

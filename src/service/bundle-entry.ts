@@ -1,5 +1,4 @@
-import { housePluginNames } from '../driver/built-in-drivers.ts'
-import { locatePlugin } from '../driver/locate.ts'
+import { builtInDriverNames, locatePlugin } from '../driver/locate.ts'
 
 /** Put in by the bundler; not there in sources and compiled modules. */
 declare const HOLDFAST_BUNDLED: boolean | undefined
@@ -10,8 +9,8 @@ declare const HOLDFAST_BUNDLED: boolean | undefined
  */
 export async function modulesEntry(drivers: readonly string[], cwd: string): Promise<string | null> {
   if (typeof HOLDFAST_BUNDLED === 'undefined') return null
-  const house = await housePluginNames()
-  for (const name of drivers.filter((one) => !house.includes(one))) {
+  const builtIn = await builtInDriverNames()
+  for (const name of drivers.filter((one) => !builtIn.includes(one))) {
     // A name that means nothing is a problem of the settings, and no reason to start slowly.
     const foreign = await locatePlugin(name, cwd).catch(() => null)
     if (foreign !== null) return new URL('./lib/src/main.js', import.meta.url).href

@@ -15,7 +15,7 @@ const foreign = `
 const never = () => { throw new Error('not asked for') }
 export default {
   contract: 1, name: 'foreign', schemes: ['foreign'],
-  parse: never, describe: () => 'foreign', classify: never, connect: never, verify: never, evict: () => undefined,
+  parse: never, describe: () => 'foreign', classify: never, connect: never,
 }`
 
 before(async () => {
@@ -41,11 +41,10 @@ test('a plugin that is not of the house starts the process from modules, where i
   assert.deepEqual(await service.end('SIGTERM'), { code: 0, signal: null }, service.output())
 })
 
-test('a plugin with a stray rejection and a foot in Object.prototype is imported once, and the service serves', async (t) => {
+test('a plugin with a stray rejection is imported once, and the service serves', async (t) => {
   const rude = `
     import { appendFileSync } from 'node:fs'
     appendFileSync('imports', 'x')
-    Object.prototype.extra = 'every object has it'
     Promise.reject(new Error('stray'))
     setTimeout(() => { throw new Error('late') }, 0)
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -59,7 +58,6 @@ test('a plugin with a stray rejection and a foot in Object.prototype is imported
   assert.equal(await readFile(join(service.dir, 'imports'), 'utf8'), 'x')
   const defects = service.log().filter(({ event }) => event === 'service.defect')
   assert.match(JSON.stringify(defects), /stray.*late/)
-  assert.match(service.output(), /adds ..?extra..? to Object\.prototype/)
   assert.deepEqual(await service.end('SIGTERM'), { code: 0, signal: null }, service.output())
 })
 

@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import good from '../../plugins/sqlite/sqlite.ts'
 import { conform } from '../../src/conformance/conformance.ts'
-import type { Candidate, Driver, Limits, StatementRunner, Target } from '../../src/driver/driver.ts'
+import type { Candidate, Driver, Engine } from '../../src/driver/driver.ts'
+import type { Statements } from '../../src/driver/facet/statements.ts'
+import type { MikroORM } from '../../src/driver/orm.ts'
 
 /** The house's SQLite, broken in one way each; run by conformance.test.ts with the suite. */
 const base = good as unknown as Driver // Its target is its own; the suite only hands it back.
@@ -23,12 +26,19 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
     },
   },
   'every error is lost': { classify: (error, phase) => ({ ...base.classify(error, phase), kind: 'lost' }) },
-  'a read-only that is none': { setReadOnly: () => {} },
-  'evict that throws': {
-    evict() {
-      throw new Error('careless')
+  'a read-only that is none': engines(() => ({ setReadOnly: () => {} })),
+  'evict that throws': candidates((candidate) => ({
+    open: async (signal) => {
+      const connection = await candidate.open(signal)
+      return {
+        verify: (want, inner) => connection.verify(want, inner),
+        close: () => connection.close(),
+        evict() {
+          throw new Error('careless')
+        },
+      }
     },
-  },
+  })),
   'connect that opens': {
     async connect(target, limits) {
       for (const path of base.embedded?.files(target) ?? []) {
@@ -38,7 +48,7 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
       return base.connect(target, limits)
     },
   },
-  'close that does nothing': { connect: changed(base, (candidate) => ({ close: async () => void candidate })) },
+  'close that does nothing': engines(() => ({ close: async () => {} })),
   'echo with values': {
     connect: (target, limits) => {
       const { echo, ...others } = limits
@@ -65,36 +75,54 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
     ...runner,
     read: async (sql, values) => (await runner.read(sql, values)).filter(({ id }) => id !== 'entity'),
   })),
-  'schema lock for all': { schemaLock: { hold: async (orm, _signal, change) => change(orm.em.fork()) } },
+  'schema lock for all': engines(() => ({
+    schemaLock: (orm) => ({ hold: async (_signal, change) => change(orm.em.fork()) }),
+  })),
 }
 
-function changed(driver: Driver, change: (candidate: Candidate) => Partial<Candidate>): Driver['connect'] {
-  return async (target: Target, limits: Limits) => {
-    const candidates = await driver.connect(target, limits)
-    return candidates.map((candidate) => ({
-      label: candidate.label,
-      open: (signal) => candidate.open(signal),
-      orm: (facts) => candidate.orm(facts),
-      close: (orm, withinMs) => candidate.close(orm, withinMs),
-      ...change(candidate),
-    }))
-  }
-}
-
-function runners(change: (runner: StatementRunner) => StatementRunner): Partial<Driver> {
-  const made = new WeakMap<object, StatementRunner>()
+/** The base with other candidates; the members of classes are on their prototypes, so each is named. */
+function candidates(change: (candidate: Candidate) => Partial<Candidate>): Partial<Driver> {
   return {
-    statements: {
-      bind(orm) {
-        const known = made.get(orm)
-        if (known !== undefined) return known
-        if (base.statements === undefined) throw new Error('unreachable: SQLite has statements')
-        const runner = change(base.statements.bind(orm))
-        made.set(orm, runner)
-        return runner
-      },
-    },
+    connect: async (target, limits) =>
+      (await base.connect(target, limits)).map((candidate) => ({
+        label: candidate.label,
+        open: (signal) => candidate.open(signal),
+        engine: (facts) => candidate.engine(facts),
+        ...change(candidate),
+      })),
   }
+}
+
+function engines(change: (engine: Engine) => Partial<Engine>): Partial<Driver> {
+  return candidates((candidate) => ({
+    engine(facts) {
+      const engine = candidate.engine(facts)
+      return {
+        ormOptions: engine.ormOptions,
+        statements: (orm) => statementsOf(engine, orm),
+        schemaLock: (orm) => engine.schemaLock?.(orm) ?? assert.fail('SQLite has a lock'),
+        setReadOnly: (orm, on) => engine.setReadOnly?.(orm, on),
+        close: (orm, withinMs) => engine.close(orm, withinMs),
+        ...change(engine),
+      }
+    },
+  }))
+}
+
+function runners(change: (runner: Statements) => Statements): Partial<Driver> {
+  return engines((engine) => {
+    let made: Statements | null = null
+    return {
+      statements(orm) {
+        made ??= change(statementsOf(engine, orm))
+        return made
+      },
+    }
+  })
+}
+
+function statementsOf(engine: Engine, orm: MikroORM): Statements {
+  return engine.statements?.(orm) ?? assert.fail('SQLite has statements')
 }
 
 const mutant = mutants[process.env.MUTANT ?? 'none']

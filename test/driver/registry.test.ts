@@ -14,8 +14,6 @@ function plain(name: string, schemes: readonly string[], more: Partial<Driver> =
     describe: () => name,
     classify: (cause) => ({ kind: 'statement', code: 'X', summary: 'x', hint: 'x', ambiguous: false, cause }),
     connect: async () => [],
-    verify: async () => ({ version: '1', path: null, ephemeral: false, pooled: false, problems: [] }),
-    evict: () => {},
     ...more,
   }
 }
@@ -66,7 +64,7 @@ describe('the driver registry', () => {
       /generation 2/,
     ],
     ['something that is no object', null, 'DRIVER_INVALID', /not an object/],
-    ['a driver without verify', { ...plain('half', ['half']), verify: undefined }, 'DRIVER_INVALID', /"verify"/],
+    ['a driver without connect', { ...plain('half', ['half']), connect: undefined }, 'DRIVER_INVALID', /"connect"/],
     ['a scheme with a colon', plain('colon', ['colon:']), 'DRIVER_INVALID', /"schemes"/],
     ['a name in capitals', plain('Loud', ['loud']), 'DRIVER_INVALID', /"name"/],
     ['accepts that is no list', { ...plain('a', ['a']), accepts: 'sqlite' }, 'DRIVER_INVALID', /"accepts"/],

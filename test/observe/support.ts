@@ -1,6 +1,6 @@
 import type { Secret } from '../../src/config/secret.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import type { Fault } from '../../src/driver/kit/fault.ts'
+import type { Fault } from '../../src/driver/fault.ts'
 import { createLog, type Log } from '../../src/observe/logs.ts'
 import type { Observation } from '../../src/observe/observation.ts'
 

@@ -132,7 +132,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
 
     // Now our own tables: the fallback takes writes in the next outage, without a restart.
     const lacking = await status(service)
-    await obey(suggestionOf(lacking, 'POSTGRESQL_TABLES'), database)
+    await obey(suggestionOf(lacking, 'OWN_TABLES_MISSING'), database)
     await obey(suggestionOf(lacking, 'TABLE_MISSING', '"feedback"'), database)
     await until(async () => (await status(service)).database.writeBlock === null, {
       withinMs: 20_000,
@@ -171,7 +171,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const seen = await status(service)
     assert.deepEqual([seen.database.state, seen.database.writeBlock], ['PRIMARY_CONNECTED', 'tables-absent'])
     assert.match(suggestionOf(seen, 'TABLE_MISSING', '"feedback"'), /create table/)
-    assert.match(suggestionOf(seen, 'POSTGRESQL_TABLES'), /create table if not exists holdfast_attempt/)
+    assert.match(suggestionOf(seen, 'OWN_TABLES_MISSING'), /create table if not exists holdfast_attempt/)
     const tables = await server.query("select tablename from pg_tables where schemaname = 'public'", database)
     assert.deepEqual(tables, [{ tablename: 'notes' }])
     await server.kill()

@@ -475,7 +475,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     const created = await create(service, 3)
     assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, primary])
     const status = await statusOf(service)
-    assert.match(status, /MYSQL_TABLES/)
+    assert.match(status, /OWN_TABLES_MISSING/)
     assert.match(status, /create table if not exists .*holdfast_identity/)
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })

@@ -23,7 +23,7 @@ const duck = `export const driver = {
   parse: ({ text }, { plugins }) => ({ problems: [], target: {
     driver: 'duck', id: text.reveal(), host: null, port: null, database: text.reveal(), user: null,
     tls: String(plugins.duck?.threads) } }),
-  describe: () => 'duck', classify: () => ({}), connect: async () => [], verify: async () => ({}), evict: () => {},
+  describe: () => 'duck', classify: () => ({}), connect: async () => [],
 }`
 
 describe('resolving files, environment and plugins', () => {

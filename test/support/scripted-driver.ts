@@ -1,18 +1,9 @@
 import { SqliteDriver } from '@mikro-orm/sqlite'
 import type { DatabaseConfig } from '../../src/database/address/config.ts'
-import {
-  type Candidate,
-  type Connection,
-  contractGeneration,
-  type Driver,
-  defineDriver,
-  type Facts,
-  type Fault,
-  FaultError,
-  type FaultKind,
-  type Target,
-  type Want,
-} from '../../src/driver/driver.ts'
+import type { Target } from '../../src/driver/address.ts'
+import { contractGeneration, defineDriver } from '../../src/driver/define-driver.ts'
+import type { Candidate, Connection, Driver, Engine, Facts, Want } from '../../src/driver/driver.ts'
+import { type Fault, FaultError, type FaultKind } from '../../src/driver/fault.ts'
 
 /** What an opening does: at once, with a fault, or not before the test says so. */
 export type Script = 'works' | 'hangs' | FaultKind
@@ -51,6 +42,10 @@ export class ScriptedDatabase {
   ownTables: NonNullable<Facts['ownTables']> | null = null
   /** What `setReadOnly` was last told. */
   isReadOnly = false
+  /** What `verify` throws; null: nothing. */
+  verifyError: Error | null = null
+  /** Members that replace the engine's. */
+  engine: Partial<Engine> = {}
   /** True: `close` of an ORM never ends. */
   isCloseHanging = false
   readonly #hanging = new Set<(script: Script) => void>()
@@ -66,17 +61,6 @@ export class ScriptedDatabase {
       describe: () => name,
       classify: (error) => classify(error),
       connect: async () => [this.#candidate()],
-      verify: async (_connection, want) => {
-        this.calls.verified.push(want)
-        return { ...factsOf(), ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
-      },
-      setReadOnly: (_orm, on) => {
-        this.isReadOnly = on
-      },
-      evict: (connection) => {
-        this.calls.evicted += 1
-        void connection.close()
-      },
       ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
     })
   }
@@ -91,14 +75,20 @@ export class ScriptedDatabase {
     return {
       label: `${this.target.id}-store`,
       open: () => this.#open(),
-      orm: () => {
+      engine: () => {
         this.calls.ormsMade += 1
-        return { driver: SqliteDriver, dbName: ':memory:', ensureDatabase: false }
-      },
-      close: async (orm) => {
-        if (this.isCloseHanging) return await new Promise(() => {})
-        this.calls.ormsClosed += 1
-        await orm.close(true)
+        return {
+          ormOptions: { driver: SqliteDriver, dbName: ':memory:', ensureDatabase: false },
+          setReadOnly: (_orm, on) => {
+            this.isReadOnly = on
+          },
+          close: async (orm) => {
+            if (this.isCloseHanging) return await new Promise(() => {})
+            this.calls.ormsClosed += 1
+            await orm.close(true)
+          },
+          ...this.engine,
+        }
       },
     }
   }
@@ -118,11 +108,21 @@ export class ScriptedDatabase {
     if (script !== 'works') throw new FaultError(faultLike(script))
     this.calls.connectionsOpen += 1
     let isOpen = true
+    const close = async (): Promise<void> => {
+      if (isOpen) this.calls.connectionsOpen -= 1
+      isOpen = false
+    }
     return {
-      close: async () => {
-        if (isOpen) this.calls.connectionsOpen -= 1
-        isOpen = false
+      verify: async (want) => {
+        this.calls.verified.push(want)
+        if (this.verifyError !== null) throw this.verifyError
+        return { ...factsOf(), ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
       },
+      evict: () => {
+        this.calls.evicted += 1
+        void close()
+      },
+      close,
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'mysql2'
-import type { Evictable, Secret } from '../../../src/driver/driver.ts'
+import type { Evictable, Secret } from '../../../src/driver/kit/driver-kit.ts'
 import type { TlsOptions } from '../tls.ts'
 import type { ServerFacts } from './session.ts'
 

@@ -8,7 +8,7 @@ import {
   type PooledClient,
   resetSocket,
   StatementTurns,
-} from '../../../src/driver/driver.ts'
+} from '../../../src/driver/kit/driver-kit.ts'
 import { meanings } from '../fault-table.ts'
 import {
   classify,

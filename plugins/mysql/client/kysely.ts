@@ -5,7 +5,7 @@ import {
   createLeaseDriver,
   type LeaseDialect,
   type Portions,
-} from '../../../src/driver/driver.ts'
+} from '../../../src/driver/kit/driver-kit.ts'
 import { timeoutError, withPhase } from '../faults.ts'
 import type { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'

@@ -1,4 +1,4 @@
-import type { ClientPart } from '../../../src/driver/driver.ts'
+import type { ClientPart } from '../../../src/driver/kit/driver-kit.ts'
 
 /** The part of this driver that needs the client. */
 export const clientPart: ClientPart<typeof import('../candidate.ts')> = {

@@ -1,13 +1,8 @@
 import { isIP } from 'node:net'
 import { createPool, type Pool } from 'mysql2'
-import {
-  ConnectionPool,
-  createStatementRunner,
-  FaultError,
-  faultError,
-  type Limits,
-  type StatementRunner,
-} from '../../../src/driver/driver.ts'
+import type { Limits } from '../../../src/driver/driver.ts'
+import type { Statements } from '../../../src/driver/facet/statements.ts'
+import { ConnectionPool, createStatementRunner, FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { classify, numberOf, silentError } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
@@ -25,7 +20,7 @@ const unprepared: ReadonlySet<number> = new Set([1243, 1295, 1461, 1615, 2030])
 /** The connections of one ORM. */
 export class SafePool extends ConnectionPool<SafeClient> {
   /** Native statements, prepared once per connection: no value becomes part of a text. */
-  readonly statements: StatementRunner
+  readonly statements: Statements
   readonly config: SafeClientConfig
   #native: Pool | null = null
 

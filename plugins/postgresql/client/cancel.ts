@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import pg, { type PoolConfig } from 'pg'
-import type { Evictable } from '../../../src/driver/driver.ts'
+import type { Evictable } from '../../../src/driver/kit/driver-kit.ts'
 import { guardMessages } from './framing.ts'
 
 /** The server's identification of a connection. */

@@ -9,7 +9,7 @@ import {
   type PooledClient,
   resetSocket,
   StatementTurns,
-} from '../../../src/driver/driver.ts'
+} from '../../../src/driver/kit/driver-kit.ts'
 import { rolledBackError, timeoutError, withPhase } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import {
-  ConnectionPool,
-  createStatementRunner,
-  FaultError,
-  type Limits,
-  type StatementRunner,
-} from '../../../src/driver/driver.ts'
+import type { Limits } from '../../../src/driver/driver.ts'
+import type { Statements } from '../../../src/driver/facet/statements.ts'
+import { ConnectionPool, createStatementRunner, FaultError } from '../../../src/driver/kit/driver-kit.ts'
 import { classify, isRefusal, silentError, staleError } from '../faults.ts'
 import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
@@ -24,7 +20,7 @@ interface SafePoolParts {
 /** The connections of one ORM, and the names under which they prepare statements. */
 export class SafePool extends ConnectionPool<SafeClient> {
   /** Native statements, prepared by name where no pooler shares the connections. */
-  readonly statements: StatementRunner
+  readonly statements: Statements
   readonly #config: SafeClientConfig
   readonly #names = new Map<string, string>()
   #renames = 0

@@ -1,4 +1,4 @@
-import type { Host } from '../../../src/driver/driver.ts'
+import type { Host } from '../../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget } from '../target.ts'
 import { loadTls, type TlsOptions, tlsOrder } from '../tls.ts'
 import type { SafeClientConfig } from './client.ts'

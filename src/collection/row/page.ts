@@ -1,4 +1,4 @@
-import type { Row } from '../../driver/driver.ts'
+import type { Row } from '../../driver/facet/statements.ts'
 import { encodeCursor } from './cursor.ts'
 import type { Serializer } from './serializer.ts'
 

@@ -1,6 +1,6 @@
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
-import type { Row, Value } from '../../driver/driver.ts'
+import type { Row, Value } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { type Column, columnsOf } from '../table/column.ts'

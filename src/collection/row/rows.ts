@@ -1,7 +1,7 @@
 import type { Demand, Store } from '../../database/store/store.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
 import { drawId } from '../../database/work/work-session.ts'
-import type { Row } from '../../driver/driver.ts'
+import type { Row } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { Tables } from '../table/tables.ts'

@@ -1,4 +1,4 @@
-import type { Row } from '../../driver/driver.ts'
+import type { Row } from '../../driver/facet/statements.ts'
 import type { Column } from '../table/column.ts'
 
 /** A row as the JSON text of its answer; `isOwn`: as it was just encoded here, not as a database gave it. */

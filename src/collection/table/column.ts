@@ -1,5 +1,6 @@
 import type { EntityProperty, Platform } from '@mikro-orm/core'
-import type { MikroORM, Value } from '../../driver/driver.ts'
+import type { Value } from '../../driver/facet/statements.ts'
+import type { MikroORM } from '../../driver/orm.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { formatInstant, reformatInstant } from '../declaration/instant.ts'
 import type { FieldValue } from '../declaration/validator.ts'

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { MikroORM, Value } from '../../driver/driver.ts'
+import type { Value } from '../../driver/facet/statements.ts'
+import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
 
 /** A compiled statement: its text, and the place of each value in it. */

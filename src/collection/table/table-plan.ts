@@ -6,7 +6,7 @@ import {
   SchemaComparator,
   type SchemaHelper,
 } from '@mikro-orm/sql'
-import type { MikroORM } from '../../driver/driver.ts'
+import type { MikroORM } from '../../driver/orm.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'

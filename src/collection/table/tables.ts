@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts'
 import type { Store } from '../../database/store/store.ts'
 import { recheckMs } from '../../database/supervisor/recheck.ts'
-import type { SqlEntityManager } from '../../driver/driver.ts'
+import type { SqlEntityManager } from '../../driver/orm.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { CollectionProblemCode } from '../declaration/codes.ts'
 import type { Collection } from '../declaration/declaration.ts'
@@ -57,11 +57,11 @@ async function applyPlan(
     for (const sql of plan.statements) await em.getConnection().execute(sql, [], 'run', context)
     return plan
   }
-  const lock = store.driver.schemaLock
+  const lock = store.schemaLock
   try {
-    const plan = await (lock === undefined
+    const plan = await (lock === null
       ? store.orm.em.fork().transactional((em) => change(em as SqlEntityManager))
-      : lock.hold(store.orm, signal, change))
+      : lock.hold(signal, change))
     if (plan.defect !== null) return plan
     applied.push(...plan.statements)
     return { ...plan, statements: [] }

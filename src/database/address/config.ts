@@ -1,5 +1,6 @@
 import type { Problem } from '../../config/problem.ts'
-import type { Driver, Target } from '../../driver/driver.ts'
+import type { Target } from '../../driver/address.ts'
+import type { Driver } from '../../driver/driver.ts'
 
 /** An address that a driver has read. */
 export interface ResolvedTarget {

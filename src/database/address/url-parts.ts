@@ -1,5 +1,5 @@
 import type { DatabaseSettings } from '../../config/settings.ts'
-import type { Target } from '../../driver/driver.ts'
+import type { Target } from '../../driver/address.ts'
 import { isBlank } from './url-clean.ts'
 
 /** The parts of an address, blank words taken as absent. */

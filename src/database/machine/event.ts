@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 
 /**
  * An event of the connection. `at` is the supervisor's clock; `chance` in [0, 1) is the jitter, drawn outside so that

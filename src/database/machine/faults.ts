@@ -1,6 +1,7 @@
 import type { Problem } from '../../config/problem.ts'
-import type { Driver, Fault, FaultKind, Phase } from '../../driver/driver.ts'
-import { FaultError } from '../../driver/driver.ts'
+import type { Driver } from '../../driver/driver.ts'
+import type { Fault, FaultKind, Phase } from '../../driver/fault.ts'
+import { FaultError } from '../../driver/fault.ts'
 
 /** Kinds that say nothing against a database that serves. */
 export const harmlessKinds: ReadonlySet<FaultKind> = new Set<FaultKind>(['statement', 'constraint', 'transient'])

@@ -1,5 +1,5 @@
 import type { FaultCondition } from '../../config/settings.ts'
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import { openingKind, UnusableDeclaration } from './faults.ts'
 
 /** What the settings decide about the life of a connection. All times are in milliseconds. */

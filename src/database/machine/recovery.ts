@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
 import { backoffMs, type Policy, pauseMs, times } from './policy.ts'
 import type { ConnectingFallback, Recovery } from './state.ts'

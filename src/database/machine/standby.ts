@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
 import { type Policy, times } from './policy.ts'
 import type { ConnectingPrimary, Opening, PrimaryConnected, Standby } from './state.ts'

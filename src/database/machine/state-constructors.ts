@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { Moment } from './event.ts'
 import { type Policy, pauseMs } from './policy.ts'
 import { opening, standbyFor } from './standby.ts'

@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { Happening } from './event.ts'
 
 /**

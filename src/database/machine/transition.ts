@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/kit/fault.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
 import { deadlineFault, harmlessKinds, retryableKinds } from './faults.ts'
 import { failuresAfter, nextStay } from './flap-damping.ts'

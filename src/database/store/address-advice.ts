@@ -1,5 +1,6 @@
 import type { Disk } from '../../disk/disk.ts'
-import type { Facts, Target } from '../../driver/driver.ts'
+import type { Target } from '../../driver/address.ts'
+import type { Facts } from '../../driver/driver.ts'
 
 /** A round trip from which on each request feels it. */
 const slowRoundTripMs = 50

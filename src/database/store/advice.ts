@@ -1,4 +1,5 @@
-import type { Fault, Target } from '../../driver/driver.ts'
+import type { Target } from '../../driver/address.ts'
+import type { Fault } from '../../driver/fault.ts'
 
 /** What is known of the place where this process runs. */
 export interface Surroundings {

@@ -1,11 +1,13 @@
-import type { Candidate, Connection, Facts, Fault } from '../../driver/driver.ts'
-import { FaultError } from '../../driver/driver.ts'
+import type { Facts, Want } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
+import { FaultError } from '../../driver/fault.ts'
 import type { ResolvedTarget } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
 import { openingFault, timeoutFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
-import { atMost, limitedSignal, untilAborted } from './bounded.ts'
+import { limitedSignal, untilAborted } from './bounded.ts'
 import type { Clock } from './clock.ts'
+import { proveCandidate } from './proof.ts'
 
 /** One place of a database that was tried. */
 export interface Try {
@@ -27,8 +29,7 @@ export interface Trial {
   readonly connectMs: number | null
 }
 
-/** How long a connection may take to end. */
-const closeMs = 1_000
+const want: Want = { role: 'primary', proof: 'look' }
 
 /**
  * Really tries to connect to a server, place by place, within CONNECTION_TIMEOUT in all, and looks at it. Makes and
@@ -53,7 +54,7 @@ export async function tryConnection(
     const candidates = await untilAborted(driver.connect(target, limits), limited.signal)
     for (const candidate of candidates) {
       try {
-        const { facts, openedAt } = await lookAt(driver, candidate, clock, limited.signal)
+        const { facts, openedAt } = await proveCandidate(candidate, want, clock, limited.signal)
         tries.push({ label: candidate.label, fault: null })
         return { tries, facts, fault: null, connectMs: openedAt - begun }
       } catch (error) {
@@ -68,22 +69,4 @@ export async function tryConnection(
   }
   const fault = tries[0]?.fault ?? faultOf(new Error(`"${driver.name}" gave no place to connect to.`))
   return { tries, facts: null, fault, connectMs: null }
-}
-
-async function lookAt(
-  driver: ResolvedTarget['driver'],
-  candidate: Candidate,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<{ readonly facts: Facts; readonly openedAt: number }> {
-  const evict = (late: Connection): void => driver.evict(late)
-  const connection = await untilAborted(candidate.open(signal), signal, evict)
-  const openedAt = clock.now()
-  try {
-    const facts = await untilAborted(driver.verify(connection, { role: 'primary', proof: 'look' }, signal), signal)
-    await atMost(clock, closeMs, connection.close())
-    return { facts, openedAt }
-  } finally {
-    driver.evict(connection)
-  }
 }

@@ -2,15 +2,19 @@ import type { EntitySchema } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
 import type { Problem } from '../../config/problem.ts'
 import { type Disk, diskOf } from '../../disk/disk.ts'
-import type { Candidate, Connection, Driver, Facts, Fault, MikroORM, Role, Want } from '../../driver/driver.ts'
-import { FaultError } from '../../driver/driver.ts'
+import type { Role } from '../../driver/address.ts'
+import type { Candidate, Engine, Facts, Want } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
+import { FaultError } from '../../driver/fault.ts'
+import type { MikroORM } from '../../driver/orm.ts'
 import type { ResolvedTarget } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
 import { openingFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
-import { atMost, untilAborted } from './bounded.ts'
+import { untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'
 import { kyselyStatements } from './kysely-statements.ts'
+import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
 
 /** What opens and proves stores for the supervisor. */
@@ -33,7 +37,7 @@ export interface EngineFactoryOptions {
   settings(): Pick<ConnectionSettings, 'limits' | 'durable' | 'isSpace'>
 }
 
-/** How long a connection that was opened too late, or only to verify, may take to end. */
+/** How long an ORM that failed while it connected may take to end. */
 const lateCloseMs = 1_000
 
 /** Two ORMs of one process must not see each other's transactions: MikroORM finds them by this name. */
@@ -52,7 +56,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
     const inspected = inspect(resolved)
     return await this.#firstOf(resolved, signal, async (candidate) => {
-      const facts = await verified(resolved, candidate, want, signal)
+      const { facts } = await proveCandidate(candidate, want, systemClock, signal)
       const problems = joined(await untilAborted(inspected, signal), facts.problems)
       return await this.#engine(resolved, role, candidate, { ...facts, problems }, signal)
     })
@@ -62,15 +66,15 @@ export class DatabaseEngineFactory implements StoreOpener {
   async options(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<SqlOptions> {
     const want: Want = { role, proof: 'open' }
     return await this.#firstOf(resolved, signal, async (candidate) => {
-      const facts = await verified(resolved, candidate, want, signal)
-      return ormOptionsOf(candidate, facts, this.#options.entities)
+      const { facts } = await proveCandidate(candidate, want, systemClock, signal)
+      return ormOptionsOf(candidate.engine(facts), this.#options.entities)
     })
   }
 
   async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts> {
     const inspected = inspect(resolved)
     const attempt = async (candidate: Candidate): Promise<Facts> => {
-      const facts = await verified(resolved, candidate, want, signal)
+      const { facts } = await proveCandidate(candidate, want, systemClock, signal)
       return { ...facts, problems: joined(await untilAborted(inspected, signal), facts.problems) }
     }
     return await this.#firstOf(resolved, signal, attempt, label)
@@ -113,17 +117,28 @@ export class DatabaseEngineFactory implements StoreOpener {
     facts: Facts,
     signal: AbortSignal,
   ): Promise<Store> {
-    const orm = createOrm(candidate, facts, this.#options.entities)
+    const engine = candidate.engine(facts)
+    const orm = createOrm(engine, this.#options.entities)
     try {
       await untilAborted(orm.connect(), signal)
       const disk = await this.#diskOf(facts)
       signal.throwIfAborted()
-      const statements = driver.statements?.bind(orm) ?? kyselyStatements(orm)
-      const close = (withinMs: number): Promise<void> => candidate.close(orm, withinMs)
-      return { role, driver, target, label: candidate.label, facts, disk, orm, statements, close }
+      return {
+        role,
+        driver,
+        target,
+        label: candidate.label,
+        facts,
+        disk,
+        orm,
+        statements: engine.statements?.(orm) ?? kyselyStatements(orm),
+        schemaLock: engine.schemaLock?.(orm) ?? null,
+        setReadOnly: (on) => engine.setReadOnly?.(orm, on),
+        close: (withinMs) => engine.close(orm, withinMs),
+      }
     } catch (error) {
       // Not awaited: the caller's time may be up, and `close` is bounded and never throws.
-      void candidate.close(orm, lateCloseMs)
+      void engine.close(orm, lateCloseMs)
       throw error
     }
   }
@@ -149,45 +164,14 @@ function joined(looking: readonly Problem[], connecting: readonly Problem[]): re
   return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
 }
 
-/** Proves one place on a fresh connection, which is closed again whatever happens. */
-async function verified(
-  { driver }: ResolvedTarget,
-  candidate: Candidate,
-  want: Want,
-  signal: AbortSignal,
-): Promise<Facts> {
-  signal.throwIfAborted()
-  const evict = (late: Connection): void => driver.evict(late)
-  const connection = await untilAborted(candidate.open(signal), signal, evict)
-  let facts: Facts
-  try {
-    facts = await untilAborted(driver.verify(connection, want, signal), signal)
-  } catch (error) {
-    driver.evict(connection)
-    throw error
-  }
-  await ended(driver, connection)
-  return facts
-}
-
-/** Gracefully, but a connection that hangs while it ends must not use up the time of the opening. */
-async function ended(driver: Driver, connection: Connection): Promise<void> {
-  let isEnded = false
-  const closed = connection.close().then(() => {
-    isEnded = true
-  })
-  await atMost(systemClock, lateCloseMs, closed)
-  if (!isEnded) driver.evict(connection)
-}
-
-function createOrm(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): MikroORM {
+function createOrm(engine: Engine, entities: readonly EntitySchema[]): MikroORM {
   storesMade += 1
-  return new SqlMikroORM({ ...ormOptionsOf(candidate, facts, entities), contextName: `holdfast-${storesMade}` })
+  return new SqlMikroORM({ ...ormOptionsOf(engine, entities), contextName: `holdfast-${storesMade}` })
 }
 
-function ormOptionsOf(candidate: Candidate, facts: Facts, entities: readonly EntitySchema[]): SqlOptions {
+function ormOptionsOf({ ormOptions }: Engine, entities: readonly EntitySchema[]): SqlOptions {
   // The contract speaks of MikroORM's options for any driver; those of SQL drivers are the same object.
-  const options = candidate.orm(facts) as Omit<SqlOptions, 'entities' | 'entitiesTs'>
+  const options = ormOptions as Omit<SqlOptions, 'entities' | 'entitiesTs'>
   // A service without collections is legitimate.
   const discovery = { ...options.discovery, warnWhenNoEntities: false }
   return { ...options, discovery, entities: [...entities] }

@@ -1,4 +1,5 @@
-import type { Facts, Target } from '../../driver/driver.ts'
+import type { Target } from '../../driver/address.ts'
+import type { Facts } from '../../driver/driver.ts'
 import type { StoreOpener } from './engine-factory.ts'
 
 /** The latest that was found about the primary, by whatever verified it: an opening, a probe, a doubt. */

@@ -1,5 +1,9 @@
 import type { Disk } from '../../disk/disk.ts'
-import type { Driver, Facts, MikroORM, Role, StatementRunner, Target } from '../../driver/driver.ts'
+import type { Role, Target } from '../../driver/address.ts'
+import type { Driver, Facts } from '../../driver/driver.ts'
+import type { SchemaLock } from '../../driver/facet/schema-lock.ts'
+import type { Statements } from '../../driver/facet/statements.ts'
+import type { MikroORM } from '../../driver/orm.ts'
 
 /** An opened database in a role. Made by `DatabaseEngineFactory`, owned by the supervisor, closed once. */
 export interface Store {
@@ -12,8 +16,12 @@ export interface Store {
   /** What its file would survive; null for a server. */
   readonly disk: Disk | null
   readonly orm: MikroORM
-  /** The driver's facet, or the same through kysely. */
-  readonly statements: StatementRunner
+  /** The driver's own, or the same through kysely. */
+  readonly statements: Statements
+  /** Null: the driver has none. */
+  readonly schemaLock: SchemaLock | null
+  /** The database refuses every change from now on; `false` undoes it. Does nothing where the driver cannot. */
+  setReadOnly(on: boolean): void
   /** Gracefully within `withinMs`, then by reset. Never throws. Safe to call twice. */
   close(withinMs: number): Promise<void>
 }

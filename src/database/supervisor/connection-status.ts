@@ -1,5 +1,5 @@
 import type { Disk } from '../../disk/disk.ts'
-import type { Fault } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import { type HealthRow, healthRow, type Recovery, type StateName } from '../machine/state.ts'
 import type { WriteBlock } from '../machine/write-block.ts'
 import { advised } from '../store/advice.ts'

@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { EventType } from '../machine/event.ts'
 import type { StateName } from '../machine/state.ts'
 import type { DatabaseObservation } from './observation.ts'

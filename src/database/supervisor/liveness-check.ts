@@ -1,4 +1,4 @@
-import { type Fault, FaultError, type FaultKind } from '../../driver/driver.ts'
+import { type Fault, FaultError, type FaultKind } from '../../driver/fault.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import { faultOf, harmlessKinds, openingFault, timeoutFault } from '../machine/faults.ts'
 import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'

@@ -1,5 +1,6 @@
 import type { Problem } from '../../config/problem.ts'
-import type { Fault, Role } from '../../driver/driver.ts'
+import type { Role } from '../../driver/address.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { EventType } from '../machine/event.ts'
 import type { StateName } from '../machine/state.ts'
 import type { WriteBlock } from '../machine/write-block.ts'

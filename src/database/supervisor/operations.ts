@@ -1,4 +1,5 @@
-import { FaultError, type Role } from '../../driver/driver.ts'
+import type { Role } from '../../driver/address.ts'
+import { FaultError } from '../../driver/fault.ts'
 import type { DatabaseConfig, ResolvedTarget } from '../address/config.ts'
 import type { Effect } from '../machine/effects.ts'
 import type { Happening } from '../machine/event.ts'

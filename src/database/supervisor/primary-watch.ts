@@ -80,7 +80,7 @@ export class PrimaryWatch {
     if (isBlocked === this.#blocked.has(store)) return
     if (isBlocked) this.#blocked.add(store)
     else this.#blocked.delete(store)
-    store.driver.setReadOnly?.(store.orm, isBlocked)
+    store.setReadOnly(isBlocked)
   }
 
   /** Whether the primary that serves lacks something that may be added while it serves. */

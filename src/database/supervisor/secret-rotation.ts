@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import { UnusableDeclaration } from '../machine/faults.ts'
 import type { State } from '../machine/state.ts'
 import type { Clock } from '../store/clock.ts'

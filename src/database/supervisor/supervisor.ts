@@ -1,4 +1,5 @@
-import type { Facts, Fault } from '../../driver/driver.ts'
+import type { Facts } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import { type ConnectionSettings, policyOf } from '../machine/connection-settings.ts'

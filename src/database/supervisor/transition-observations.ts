@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
 import type { Event } from '../machine/event.ts'

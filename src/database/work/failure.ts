@@ -1,4 +1,4 @@
-import type { Fault } from '../../driver/driver.ts'
+import type { Fault } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Serving } from '../store/store.ts'
 import type { WorkOptions } from './session.ts'

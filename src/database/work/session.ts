@@ -1,4 +1,5 @@
-import type { SqlEntityManager, StatementRunner } from '../../driver/driver.ts'
+import type { Statements } from '../../driver/facet/statements.ts'
+import type { SqlEntityManager } from '../../driver/orm.ts'
 import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 
 /** One request's, or one unit of work's, access to the active store. Never shared between requests. */
@@ -10,7 +11,7 @@ export interface Session {
   /** Forked at first use, so that a session that only runs statements does not pay for it. */
   readonly em: SqlEntityManager
   /** Compiled statements on the native client. */
-  readonly statements: StatementRunner
+  readonly statements: Statements
 }
 
 /** How a unit of work is run. */

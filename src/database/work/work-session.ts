@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { SqlEntityManager, StatementRunner } from '../../driver/driver.ts'
+import type { Statements } from '../../driver/facet/statements.ts'
+import type { SqlEntityManager } from '../../driver/orm.ts'
 import { type WriteBlock, writeBlockedError } from '../machine/write-block.ts'
 import type { Serving, Shown, Store } from '../store/store.ts'
 import type { Session } from './session.ts'
@@ -74,7 +75,7 @@ export class WorkSession implements Session {
     return this.#em
   }
 
-  get statements(): StatementRunner {
+  get statements(): Statements {
     return this.store.statements
   }
 }
@@ -92,7 +93,7 @@ export class ReadOnlySession extends WorkSession {
     this.#block = block
   }
 
-  override get statements(): StatementRunner {
+  override get statements(): Statements {
     return { read: super.statements.read, write: () => Promise.reject(writeBlockedError(this.#block)) }
   }
 

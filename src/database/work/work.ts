@@ -1,4 +1,4 @@
-import type { Fault, Phase } from '../../driver/driver.ts'
+import type { Fault, Phase } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
 import { times } from '../machine/policy.ts'

@@ -1,5 +1,5 @@
 import type { Problem } from '../../config/problem.ts'
-import { FaultError } from './fault.ts'
+import { FaultError } from '../fault.ts'
 import { faultError } from './read-error.ts'
 
 /** A part of a driver that needs packages which may not be installed. */

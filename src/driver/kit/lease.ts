@@ -6,7 +6,7 @@ import type {
   QueryResult,
   TransactionSettings,
 } from 'kysely'
-import type { FaultError } from './fault.ts'
+import type { FaultError } from '../fault.ts'
 import type { ConnectionPool, PooledClient } from './pool.ts'
 import { faultError } from './read-error.ts'
 

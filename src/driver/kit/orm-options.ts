@@ -1,5 +1,5 @@
 import type { Logger } from '@mikro-orm/core'
-import type { OrmOptions } from './orm.ts'
+import type { OrmOptions } from '../orm.ts'
 
 const silent = (): void => {}
 

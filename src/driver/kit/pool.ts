@@ -1,5 +1,5 @@
+import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
-import type { FaultError } from './fault.ts'
 import { faultError } from './read-error.ts'
 import { TransactionScope } from './transaction-scope.ts'
 

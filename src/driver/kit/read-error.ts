@@ -1,4 +1,4 @@
-import { type Fault, FaultError, type FaultKind } from './fault.ts'
+import { type Fault, FaultError, type FaultKind } from '../fault.ts'
 
 /** Causes that are looked into; more of them are a mistake or a trick. */
 const chainMax = 8

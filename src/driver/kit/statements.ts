@@ -1,4 +1,4 @@
-import type { Phase } from './fault.ts'
+import type { Phase } from '../fault.ts'
 import type { ConnectionPool, PooledClient } from './pool.ts'
 
 /** What a statement may bind. */
@@ -29,7 +29,7 @@ export interface StatementDialect<C, O, R> {
   changed(answer: R): number
 }
 
-/** A StatementRunner on a pool: each statement is its own transaction, or joins the EntityManager's. */
+/** Statements on a pool: each statement is its own transaction, or joins the EntityManager's. */
 export function createStatementRunner<O, R extends { readonly rows: Rows }, C extends StatementClient<O, R>>(
   pool: ConnectionPool<C>,
   dialect: StatementDialect<C, O, R>,

@@ -8,7 +8,8 @@ import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
 import { readLayers } from '../../../src/config/layers.ts'
 import { resolveSettings } from '../../../src/config/resolve.ts'
 import { DatabaseUrlResolver, type Resolution } from '../../../src/database/address/resolver.ts'
-import type { Address, Driver, Parsed, Target } from '../../../src/driver/driver.ts'
+import type { Address, Parsed, Target } from '../../../src/driver/address.ts'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 
 let cwd = ''
@@ -29,8 +30,6 @@ function server(name: string, schemes: readonly string[], more: Partial<Driver> 
     describe: () => name,
     classify: (cause) => ({ kind: 'statement', code: 'X', summary: 'x', hint: 'x', ambiguous: false, cause }),
     connect: async () => [],
-    verify: async () => ({ version: '1', path: null, ephemeral: false, pooled: false, problems: [] }),
-    evict: () => {},
     ...more,
   }
 }

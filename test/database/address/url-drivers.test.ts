@@ -4,8 +4,9 @@ import mysql from '../../../plugins/mysql/mysql.ts'
 import neon from '../../../plugins/neon/neon.ts'
 import postgresql from '../../../plugins/postgresql/postgresql.ts'
 import { settingsFromOptions } from '../../../src/config/resolve.ts'
+import { Secret } from '../../../src/config/secret.ts'
 import { type AddressReading, DatabaseUrlValidator } from '../../../src/database/address/url-validator.ts'
-import { type Driver, Secret } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 
 const registry = new DriverRegistry()

@@ -13,7 +13,7 @@ import {
   type StateName,
 } from '../../../src/database/machine/state.ts'
 import { transition } from '../../../src/database/machine/transition.ts'
-import type { FaultKind } from '../../../src/driver/kit/fault.ts'
+import type { FaultKind } from '../../../src/driver/fault.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
 
 const policy: Policy = {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressAdvice, diskAdvice } from '../../../src/database/store/address-advice.ts'
-import type { Facts, Insight, Target } from '../../../src/driver/driver.ts'
+import type { Target } from '../../../src/driver/address.ts'
+import type { Facts, Insight } from '../../../src/driver/driver.ts'
 
 function targetWith(tls: string | null, host: string | null = 'db.example.com'): Target {
   return { driver: 'postgresql', id: 'x', host, port: 5432, database: 'app', user: 'me', tls }

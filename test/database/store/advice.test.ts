@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { adviceOn, advised } from '../../../src/database/store/advice.ts'
-import type { FaultKind, Target } from '../../../src/driver/driver.ts'
+import type { Target } from '../../../src/driver/address.ts'
+import type { FaultKind } from '../../../src/driver/fault.ts'
 
 const secretless = { database: 'app', user: 'me', tls: 'prefer' } as const
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseEngineFactory } from '../../../src/database/store/engine-factory.ts'
-import { type Candidate, type Driver, FaultError, type FaultKind } from '../../../src/driver/driver.ts'
+import type { Candidate, Driver } from '../../../src/driver/driver.ts'
+import { FaultError, type FaultKind } from '../../../src/driver/fault.ts'
 import { ScriptedDatabase } from '../../support/scripted-driver.ts'
 import { defaults } from '../rig.ts'
 
@@ -59,15 +60,15 @@ describe('opening a store', () => {
 
   test('a wrong statement or a broken rule while opening is a wrong configuration', async () => {
     const database = new ScriptedDatabase('one')
-    const verify = () => Promise.reject(new TypeError('no such column'))
-    await assert.rejects(factory.open(resolved(database, { verify }), 'primary', never), failsWith('configuration'))
+    database.verifyError = new TypeError('no such column')
+    await assert.rejects(factory.open(resolved(database), 'primary', never), failsWith('configuration'))
     assert.equal(database.calls.connectionsOpen, 0)
   })
 
   test('a driver whose classify throws is a fault like any other', async () => {
     const database = new ScriptedDatabase('one')
+    database.verifyError = new Error('x')
     const broken: Partial<Driver> = {
-      verify: () => Promise.reject(new Error('x')),
       classify: () => {
         throw new Error('broken')
       },
@@ -95,10 +96,11 @@ describe('opening a store', () => {
 
   test('an ORM that cannot be used is closed again', async () => {
     const database = new ScriptedDatabase('one')
-    const bind = () => {
+    const statements = () => {
       throw new Error('no native client')
     }
-    await assert.rejects(factory.open(resolved(database, { statements: { bind } }), 'primary', never), FaultError)
+    database.engine = { statements }
+    await assert.rejects(factory.open(resolved(database), 'primary', never), FaultError)
     await nextTurn()
     assert.equal(database.calls.ormsMade, 1)
     assert.equal(database.calls.ormsClosed, 1)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
-import { FaultError, type StatementRunner } from '../../../src/driver/driver.ts'
+import type { Statements } from '../../../src/driver/facet/statements.ts'
+import { FaultError } from '../../../src/driver/fault.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { configOf, faultLike } from '../../support/scripted-driver.ts'
@@ -459,7 +460,7 @@ describe('losing a store', () => {
     const { store } = await rig.supervisor.serving()
     await rig.clock.advance(5_000)
     rig.primary.script = ['capacity']
-    const own = store.statements as { read: StatementRunner['read'] } // A runner of ours, which a test may bend.
+    const own = store.statements as { read: Statements['read'] } // A runner of ours, which a test may bend.
     const read = own.read
     own.read = () => Promise.reject(new FaultError(faultLike('capacity', { code: 'TEST_POOL' })))
     assert.equal(await rig.supervisor.report(store, faultLike('lost')), 'kept', 'its pool is full')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readPem } from '../../../src/driver/driver.ts'
+import { readPem } from '../../../src/driver/kit/pem.ts'
 import { makeTempDir, writeFiles } from '../../support/temp.ts'
 
 const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
-import { FaultError } from '../../../src/driver/kit/fault.ts'
+import { FaultError } from '../../../src/driver/fault.ts'
 import { ConnectionPool, type Evictable, type PooledClient } from '../../../src/driver/kit/pool.ts'
 import { faultError } from '../../../src/driver/kit/read-error.ts'
 

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { mysqlProblems } from '../../../plugins/mysql/codes.ts'
 import driver from '../../../plugins/mysql/mysql.ts'
+import { Secret } from '../../../src/config/secret.ts'
 import { benchSettings, urlAddress } from '../../../src/conformance/bench.ts'
-import { type Address, Secret } from '../../../src/driver/driver.ts'
+import type { Address } from '../../../src/driver/address.ts'
 import { readSources } from '../../support/sources.ts'
 
 const settings = benchSettings(driver, { address: async () => '' }, '/nowhere')
@@ -235,7 +236,7 @@ test('every code of a problem is in the list, and every one in the list is used'
     // It tells the one code that is every driver's.
     if (text.includes('missingClient(')) used.add('CLIENT_MISSING')
     for (const [code] of text.matchAll(
-      /\b(?:MYSQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER|TABLES)\w*|CLIENT_MISSING|FORMAT_NEWER)\b/g,
+      /\b(?:MYSQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER)\w*|CLIENT_MISSING)\b/g,
     ))
       used.add(code)
   }

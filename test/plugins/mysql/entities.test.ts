@@ -70,11 +70,12 @@ describe("an application's own entities on a real MariaDB", { skip: noMariadb },
     assert.ok(first)
     candidate = first
     const connection = await candidate.open(AbortSignal.timeout(3_000))
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'open' }, AbortSignal.timeout(3_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'open' }, AbortSignal.timeout(3_000))
     await connection.close()
-    const options = { ...candidate.orm(facts), contextName: 'mysql-entities', entities: [Shop, Good] }
+    const engine = candidate.engine(facts)
+    const options = { ...engine.ormOptions, contextName: 'mysql-entities', entities: [Shop, Good] }
     orm = new MikroORM(options as unknown as Options) // The candidate's options are those of its own driver class.
-    cleanup.after(() => candidate.close(orm as never, 500)) // The contract's ORM has no driver of its own in its type.
+    cleanup.after(() => engine.close(orm as never, 500)) // The contract's ORM has no driver of its own in its type.
     await orm.connect()
     await orm.schema.create()
   })
@@ -141,7 +142,7 @@ test('a MySQL gets its own dialect and collation', async () => {
   assert.ok(target)
   const [candidate] = await driver.connect(target, limits)
   const facts = { version: '8.4.3', path: null, ephemeral: false, pooled: false, problems: [] }
-  const options = { ...candidate?.orm(facts), contextName: 'mysql-itself', entities: [Shop, Good] }
+  const options = { ...candidate?.engine(facts).ormOptions, contextName: 'mysql-itself', entities: [Shop, Good] }
   const orm = new MikroORM(options as unknown as Options) // As above.
   const sql = await orm.schema.getCreateSchemaSQL({ wrap: false })
   assert.match(sql, /create table `shop` .*`about` mediumtext not null.* collate utf8mb4_0900_bin engine = InnoDB/)

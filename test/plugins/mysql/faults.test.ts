@@ -13,7 +13,8 @@ import {
   openStore,
   urlAddress,
 } from '../../../src/conformance/bench.ts'
-import type { Connection, Facts, Fault, Phase } from '../../../src/driver/driver.ts'
+import type { Connection, Facts } from '../../../src/driver/driver.ts'
+import type { Fault, Phase } from '../../../src/driver/fault.ts'
 import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../../support/mariadb.ts'
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
 import { cleanLater, cleanupOf } from '../../support/temp.ts'
@@ -62,9 +63,9 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     assert.ok(candidate)
     const connection: Connection = await candidate.open(AbortSignal.timeout(withinMs))
     try {
-      return await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(withinMs))
+      return await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(withinMs))
     } finally {
-      driver.evict(connection)
+      connection.evict()
     }
   }
 
@@ -207,7 +208,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
       await Promise.allSettled([1, 2, 3, 4].map((at) => insert(room.store, `r-${round}-${at}`)))
     }
     await assertWhole(room)
-    await room.store.candidate.close(room.store.orm, 500)
+    await room.store.engine.close(room.store.orm, 500)
     await until(async () => (await sessionsOf(room.database)) === 0, { what: 'the server to be left' })
     assert.equal(room.proxy.open, 0)
   })
@@ -525,7 +526,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     assert.ok(first && second && candidates.length === 2)
     assert.equal((await faultOf(first.open(AbortSignal.timeout(2_000)), 'open')).code, 'ECONNREFUSED')
     const connection = await second.open(AbortSignal.timeout(2_000))
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
     assert.match(facts.version, /MariaDB/)
     await connection.close()
   })
@@ -582,7 +583,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     const native = (await connection.getNativeClient()).promise()
     const [rows] = await native.query('select ? as one, @@session.character_set_client as letters', [1])
     assert.deepEqual(rows, [{ one: 1, letters: 'utf8mb4' }])
-    await store.candidate.close(store.orm, 500)
+    await store.engine.close(store.orm, 500)
     await until(async () => (await sessionsOf(database)) === 0, { what: 'the server to be left' })
   })
 
@@ -592,7 +593,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     assert.ok(candidate)
     const proofs = Array.from({ length: 6 }, async () => {
       const connection = await candidate.open(AbortSignal.timeout(3_000))
-      const facts = await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(3_000))
+      const facts = await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(3_000))
       assert.deepEqual([facts.ownTables, facts.problems], ['ours', []])
       await connection.close()
     })
@@ -614,7 +615,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     const text = server.url(database).replace(/\/\/[^@]*@/, `//${user}:plain@`)
     const { ownTables, problems } = await prove(text)
     const [problem] = problems
-    assert.deepEqual([ownTables, problem?.code], ['absent', 'MYSQL_TABLES'])
+    assert.deepEqual([ownTables, problem?.code], ['absent', 'OWN_TABLES_MISSING'])
     assert.match(
       problem?.suggestion ?? '',
       /create table if not exists .*holdfast_attempt.*grant select, insert, delete/,
@@ -632,19 +633,18 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     const [candidate] = await driver.connect(target, short)
     const connection = await candidate?.open(AbortSignal.timeout(2_000))
     assert.ok(connection)
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
     await connection.close()
-    assert.deepEqual([facts.ownTables, facts.problems[0]?.code], ['absent', 'MYSQL_TABLES'])
+    assert.deepEqual([facts.ownTables, facts.problems[0]?.code], ['absent', 'OWN_TABLES_MISSING'])
     assert.deepEqual(await server.query('show tables', database), [])
   })
 
   test('a process that holds the schema lock and dies frees it', async (t) => {
     const room = await openRoom(t)
-    const { schemaLock } = driver
-    assert.ok(schemaLock)
+    const lockOf = ({ engine, orm }: BenchStore) => engine.schemaLock?.(orm)
     const held = Promise.withResolvers<void>()
     const never = Promise.withResolvers<void>()
-    const first = schemaLock.hold(room.store.orm, AbortSignal.timeout(10_000), async () => {
+    const first = lockOf(room.store)?.hold(AbortSignal.timeout(10_000), async () => {
       held.resolve()
       await never.promise
     })
@@ -653,8 +653,9 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     room.proxy.dropAll()
     const other = await openStore(bench, { target: targetOf(server.url(room.database)), made: true, limits: short })
     cleanLater(t, async () => other[Symbol.asyncDispose]())
-    assert.equal(await schemaLock.hold(other.orm, AbortSignal.timeout(3_000), async () => 'had'), 'had')
+    assert.equal(await lockOf(other)?.hold(AbortSignal.timeout(3_000), async () => 'had'), 'had')
     never.resolve()
+    assert.ok(first)
     await faultOf(first, 'statement')
   })
 })

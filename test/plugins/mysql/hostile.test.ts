@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { after, before, describe, mock, test } from 'node:test'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { type Bench, createBench, limits, urlAddress } from '../../../src/conformance/bench.ts'
-import type { Fault } from '../../../src/driver/driver.ts'
+import type { Fault } from '../../../src/driver/fault.ts'
 import { listenWith } from '../../support/fake-postgres.ts'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { within } from '../../support/until.ts'
@@ -28,7 +28,7 @@ describe('a server that breaks the protocol', () => {
     assert.ok(target)
     const [candidate] = await driver.connect(target, { ...limits, connectMs: 1_500, queryMs: 400 })
     assert.ok(candidate)
-    const work = candidate.open(AbortSignal.timeout(3_000)).then((connection) => driver.evict(connection))
+    const work = candidate.open(AbortSignal.timeout(3_000)).then((connection) => connection.evict())
     const error = await within(
       work.then(
         () => assert.fail('it was let in'),

@@ -122,7 +122,7 @@ describe('TLS of a real MariaDB', { skip: noMariadb || noOpenssl }, () => {
     const [candidate] = await driver.connect(target, limits)
     const connection = await candidate?.open(AbortSignal.timeout(3_000))
     assert.ok(connection)
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'look' }, AbortSignal.timeout(3_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'look' }, AbortSignal.timeout(3_000))
     await connection.close()
     const { encryption, mayMakeTables, mayWriteOwnTables } = facts.insight ?? {}
     assert.match(encryption ?? '', /^TLSv1/)

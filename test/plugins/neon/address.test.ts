@@ -4,8 +4,8 @@ import { neonProblems } from '../../../plugins/neon/codes.ts'
 import driver from '../../../plugins/neon/neon.ts'
 import { endpointOf, urlOf } from '../../../plugins/neon/target.ts'
 import postgresql from '../../../plugins/postgresql/postgresql.ts'
+import type { Settings } from '../../../src/config/settings.ts'
 import { benchSettings, urlAddress } from '../../../src/conformance/bench.ts'
-import type { Settings } from '../../../src/driver/driver.ts'
 import { readSources } from '../../support/sources.ts'
 
 const plain = benchSettings(driver, { address: async () => '' }, '/nowhere')

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import driver from '../../../plugins/neon/neon.ts'
+import type { Settings } from '../../../src/config/settings.ts'
 import {
   type Bench,
   type BenchStore,
@@ -12,7 +13,8 @@ import {
   openStore,
   urlAddress,
 } from '../../../src/conformance/bench.ts'
-import type { Fault, Limits, Settings } from '../../../src/driver/driver.ts'
+import type { Limits } from '../../../src/driver/driver.ts'
+import type { Fault } from '../../../src/driver/fault.ts'
 import { makeCertificate, noOpenssl } from '../../support/certificates.ts'
 import { type BridgeBehaviour, type NeonBridge, startBridge, type UpgradeBehaviour } from '../../support/neon-bridge.ts'
 import { type Certificate, freePort, noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
@@ -71,9 +73,9 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
     const connection = await candidate.open(AbortSignal.timeout(withinMs))
     try {
       const want = { role: 'primary', proof: 'write' } as const
-      return (await driver.verify(connection, want, AbortSignal.timeout(withinMs))).version
+      return (await connection.verify(want, AbortSignal.timeout(withinMs))).version
     } finally {
-      driver.evict(connection)
+      connection.evict()
     }
   }
 
@@ -122,7 +124,7 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
       await Promise.allSettled([1, 2, 3, 4].map((at) => insert(room.store, `r-${round}-${at}`)))
     }
     await assertWhole(room)
-    await room.store.candidate.close(room.store.orm, 500)
+    await room.store.engine.close(room.store.orm, 500)
     const left = `select count(*)::int as n from pg_stat_activity where datname = '${room.database}' and pid <> pg_backend_pid()`
     await until(async () => (await server.query(left, room.database))[0]?.n === 0, { what: 'the server to be left' })
     await until(() => room.bridge.open === 0)
@@ -139,11 +141,11 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
     assert.equal(proxy.open, 2)
     // From here on nobody answers a closing frame.
     proxy.behave('swallow')
-    driver.evict(evicted)
+    evicted.evict()
     await until(() => proxy.open === 1, { withinMs: 300, what: 'the evicted one to be gone' })
     await within(ended.close(), 2_500, 'the closing')
     await until(() => proxy.open === 0, { withinMs: 500, what: 'the closed one to be gone' })
-    driver.evict(ended)
+    ended.evict()
     await ended.close()
   })
 

@@ -200,7 +200,7 @@ test('every code of a problem is in the list, and every one in the list is used'
     // It tells the one code that is every driver's.
     if (text.includes('missingClient(')) used.add('CLIENT_MISSING')
     for (const [code] of text.matchAll(
-      /\b(?:POSTGRESQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER|TABLES|READ)\w*|CLIENT_MISSING|FORMAT_NEWER)\b/g,
+      /\b(?:POSTGRESQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER)\w*|CLIENT_MISSING)\b/g,
     ))
       used.add(code)
   }

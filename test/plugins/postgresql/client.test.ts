@@ -7,7 +7,7 @@ import { makeTempDir } from '../../support/temp.ts'
 
 const script = `
   import driver from './plugins/postgresql/postgresql.ts'
-  import { Secret } from './src/driver/driver.ts'
+  import { Secret } from './src/config/secret.ts'
   const settings = { database: { schemaApply: 'additive' }, plugins: {} }
   const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, places: [], scheme: 'postgres',
     text: new Secret('postgres://u:p@127.0.0.1:1/d') }

@@ -113,7 +113,8 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
   })
 
   test("a connection whose statement is cancelled from outside is nobody else's afterwards", async (t) => {
-    const { orm } = (await openRoom(t)).store
+    const { store } = await openRoom(t)
+    const { orm } = store
     const kysely = orm.em.fork().getKysely()
     const numbers: number[] = []
     for (const inflightQueryAbortStrategy of ['cancel query', 'kill session'] as const) {
@@ -136,7 +137,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
       await until(async () => (await server.query(left))[0]?.n === 0, { what: 'its connection to be gone' })
     }
     assert.equal(new Set(numbers).size, 2)
-    await assertPool({ orm })
+    await assertPool(store)
   })
 
   test('a connection that is silent is asked for every half minute', {
@@ -176,7 +177,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
       await Promise.allSettled([1, 2, 3, 4].map((at) => insert(room.store, `r-${round}-${at}`)))
     }
     await assertWhole(room)
-    await room.store.candidate.close(room.store.orm, 500)
+    await room.store.engine.close(room.store.orm, 500)
     const left = `select count(*)::int as n from pg_stat_activity where datname = '${room.database}' and pid <> pg_backend_pid()`
     await until(async () => (await server.query(left, room.database))[0]?.n === 0, { what: 'the server to be left' })
     assert.equal(room.proxy.open, 0)
@@ -321,7 +322,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     assert.ok(first && second)
     assert.equal((await faultOf(first.open(AbortSignal.timeout(2_000)), 'open')).code, 'ECONNREFUSED')
     const connection = await second.open(AbortSignal.timeout(2_000))
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
     assert.match(facts.version, /^\d+/)
     await connection.close()
   })
@@ -364,7 +365,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     assert.ok(candidate)
     const proofs = Array.from({ length: 6 }, async () => {
       const connection = await candidate.open(AbortSignal.timeout(3_000))
-      await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(3_000))
+      await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(3_000))
       await connection.close()
     })
     await Promise.all(proofs)
@@ -382,15 +383,15 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     const [candidate] = await driver.connect(targetOf(text), short)
     const connection = await candidate?.open(AbortSignal.timeout(2_000))
     assert.ok(connection)
-    const facts = await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
+    const facts = await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
     await connection.close()
     const [problem] = facts.problems
-    assert.equal(problem?.code, 'POSTGRESQL_TABLES')
+    assert.equal(problem?.code, 'OWN_TABLES_MISSING')
     assert.match(problem.suggestion, /create table if not exists holdfast_attempt.*grant select, insert, delete/)
     await server.query(problem.suggestion.replace(/^[^:]*: /, ''), database)
     const again = await candidate?.open(AbortSignal.timeout(2_000))
     assert.ok(again)
-    const then = await driver.verify(again, { role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
+    const then = await again.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(2_000))
     await again.close()
     assert.deepEqual(then.problems, [])
   })

@@ -38,7 +38,7 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
         const connection = await candidate.open(AbortSignal.timeout(3_000))
         try {
           const want = { role: 'primary', proof: 'write' } as const
-          return { facts: await driver.verify(connection, want, AbortSignal.timeout(3_000)), candidate, passed }
+          return { facts: await connection.verify(want, AbortSignal.timeout(3_000)), candidate, passed }
         } finally {
           await connection.close()
         }
@@ -53,10 +53,10 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
     ['', 1, undefined],
     ['?target_session_attrs=read-write', 1, undefined],
     ['?target_session_attrs=primary', 1, undefined],
-    ['?target_session_attrs=any', 0, 'POSTGRESQL_READ_ONLY'],
-    ['?target_session_attrs=standby', 0, 'POSTGRESQL_READ_ONLY'],
-    ['?target_session_attrs=read-only', 0, 'POSTGRESQL_READ_ONLY'],
-    ['?target_session_attrs=prefer-standby', 0, 'POSTGRESQL_READ_ONLY'],
+    ['?target_session_attrs=any', 0, 'ADDRESS_READ_ONLY'],
+    ['?target_session_attrs=standby', 0, 'ADDRESS_READ_ONLY'],
+    ['?target_session_attrs=read-only', 0, 'ADDRESS_READ_ONLY'],
+    ['?target_session_attrs=prefer-standby', 0, 'ADDRESS_READ_ONLY'],
   ] as const) {
     test(`with the standby first, "${wish}" passes over ${passed}`, async () => {
       const outcome = await found(cluster([standby.port, server.port], wish))
@@ -98,12 +98,13 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
     const connection = await outcome.candidate.open(AbortSignal.timeout(3_000))
     await connection.close()
     const { SqlMikroORM } = await import('@mikro-orm/sql')
-    const orm = new SqlMikroORM({ ...outcome.candidate.orm(outcome.facts), entities: [] } as never) // Its driver class is not nameable here.
+    const engine = outcome.candidate.engine(outcome.facts)
+    const orm = new SqlMikroORM({ ...engine.ormOptions, entities: [] } as never) // Its driver class is not nameable here.
     await orm.connect()
     assert.equal((await orm.em.fork().execute('select 1 as one'))[0]?.one, 1)
     const fault = await faultOf(orm.em.fork().execute('create table x (id int)'), 'commit')
     assert.deepEqual([fault.kind, fault.ambiguous], ['read-only', false])
-    await outcome.candidate.close(orm as never, 500)
+    await engine.close(orm as never, 500)
   })
 
   test('default_transaction_read_only is read-only, and no standby', async () => {
@@ -114,7 +115,7 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
     assert.equal((await openingFault(bench, `${text}?target_session_attrs=standby`)).code, 'SESSION_ATTRS')
     for (const wish of ['any', 'primary', 'read-only', 'prefer-standby']) {
       const outcome = await found(`${text}?target_session_attrs=${wish}`)
-      assert.equal(outcome?.facts.problems[0]?.code, 'POSTGRESQL_READ_ONLY', wish)
+      assert.equal(outcome?.facts.problems[0]?.code, 'ADDRESS_READ_ONLY', wish)
     }
   })
 

@@ -57,11 +57,11 @@ describe('two hundred random faults on a pool of two', { skip: noPostgres }, () 
     }
     assert.equal(isFair.size, 8, 'every kind of fault was there')
     // Triggers that nothing met would misbehave later.
-    await until(() => assertWhole({ orm: store.orm }).then(() => true), {
+    await until(() => assertWhole(store).then(() => true), {
       withinMs: 8_000,
       what: 'the pool to be whole',
     })
-    await store.candidate.close(store.orm, 500)
+    await store.engine.close(store.orm, 500)
     await until(() => proxy.open === 0, { what: 'the proxy to be left' })
     await until(() => openSockets() <= sockets, { what: 'the sockets of this process to be closed' })
   }

@@ -225,7 +225,7 @@ describe('faults through a PgBouncer in transaction mode', { skip: noPostgres ||
       proxy.dropAll()
       await Promise.allSettled([1, 2, 3, 4].map((at) => insert(store, `r-${round}-${at}`)))
     }
-    await store.candidate.close(store.orm, 500)
+    await store.engine.close(store.orm, 500)
     await until(async () => {
       const clients = await pooler.console('show clients')
       return clients.every((client) => client.database !== database)

@@ -81,7 +81,7 @@ describe('a refused statement whose connection is ready a moment later', { skip:
     const [candidate] = await driver.connect(target, one)
     const connection = await candidate?.open(AbortSignal.timeout(5_000))
     assert.ok(connection)
-    const verify = () => driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(5_000))
+    const verify = () => connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(5_000))
     await assert.rejects(verify())
     await server.query('drop table holdfast_identity', database)
     assert.match((await verify()).version, /^\d/)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import type { SafePostgreSqlConnection } from '../../../plugins/postgresql/connection.ts'
+import type { SafePool } from '../../../plugins/postgresql/client/pool.ts'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import type { PostgresqlTarget } from '../../../plugins/postgresql/target.ts'
 import { type Bench, type BenchStore, limits, Note, note, urlAddress } from '../../../src/conformance/bench.ts'
-import type { Fault, Limits, Phase } from '../../../src/driver/driver.ts'
+import type { Limits } from '../../../src/driver/driver.ts'
+import type { Fault, Phase } from '../../../src/driver/fault.ts'
+import type { ServerEngine } from '../../../src/driver/kit/server-engine.ts'
 import { within } from '../../support/until.ts'
 
 /** A pool of two, and little patience. */
@@ -23,9 +25,9 @@ export async function openingFault(bench: Bench, text: string, withinMs = 3_000)
   return await faultOf(
     candidate.open(AbortSignal.timeout(withinMs)).then(async (connection) => {
       try {
-        return await driver.verify(connection, { role: 'primary', proof: 'write' }, AbortSignal.timeout(withinMs))
+        return await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(withinMs))
       } finally {
-        driver.evict(connection)
+        connection.evict()
       }
     }),
     'open',
@@ -33,7 +35,7 @@ export async function openingFault(bench: Bench, text: string, withinMs = 3_000)
 }
 
 /** Both slots of a pool of two run a query at once, twice: a leaked one would leave the second waiting. */
-export async function assertWhole({ orm }: Pick<BenchStore, 'orm'>): Promise<void> {
+export async function assertWhole({ engine, orm }: Pick<BenchStore, 'engine' | 'orm'>): Promise<void> {
   for (let round = 0; round < 2; round += 1) {
     const rows = await within(
       Promise.all([1, 2].map(() => orm.em.fork().execute('select 1 as one, pg_sleep(0.05)'))),
@@ -45,7 +47,7 @@ export async function assertWhole({ orm }: Pick<BenchStore, 'orm'>): Promise<voi
       [1, 1],
     )
   }
-  const { pool } = orm.driver.getConnection() as unknown as SafePostgreSqlConnection
+  const { pool } = engine as ServerEngine<SafePool> // This driver's own.
   assert.ok(pool !== null && pool.size <= 2)
 }
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import driver from '../../../plugins/sqlite/sqlite.ts'
-import { type Address, Secret, type Settings } from '../../../src/driver/driver.ts'
+import { Secret } from '../../../src/config/secret.ts'
+import type { Settings } from '../../../src/config/settings.ts'
+import type { Address } from '../../../src/driver/address.ts'
 import { parse, targetOf } from './bench.ts'
 
 const file = (text: string, options = {}): string | undefined => parse(text, options).target?.places[0]?.file

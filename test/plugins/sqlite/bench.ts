@@ -4,20 +4,16 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { EntitySchema } from '@mikro-orm/core'
 import { type Options, SqlMikroORM } from '@mikro-orm/sql'
+import type { FileEngine } from '../../../plugins/sqlite/engine.ts'
 import driver from '../../../plugins/sqlite/sqlite.ts'
 import type { SqliteTarget } from '../../../plugins/sqlite/target.ts'
-import {
-  type Candidate,
-  type Facts,
-  type Fault,
-  type Limits,
-  type MikroORM,
-  type Parsed,
-  type Role,
-  Secret,
-  type Settings,
-  type StatementRunner,
-} from '../../../src/driver/driver.ts'
+import { Secret } from '../../../src/config/secret.ts'
+import type { Settings } from '../../../src/config/settings.ts'
+import type { Parsed, Role } from '../../../src/driver/address.ts'
+import type { Candidate, Facts, Limits } from '../../../src/driver/driver.ts'
+import type { Statements } from '../../../src/driver/facet/statements.ts'
+import type { Fault } from '../../../src/driver/fault.ts'
+import type { MikroORM } from '../../../src/driver/orm.ts'
 
 export interface Row {
   id: number
@@ -77,8 +73,9 @@ export function targetOf(text: string, options: ParseOptions = {}): SqliteTarget
 export interface Store {
   readonly candidate: Candidate
   readonly facts: Facts
+  readonly engine: FileEngine
   readonly orm: MikroORM
-  readonly run: StatementRunner
+  readonly run: Statements
   close(): Promise<void>
 }
 
@@ -96,7 +93,7 @@ export async function prove(
       const connection = await candidate.open(AbortSignal.timeout(given.connectMs))
       try {
         const signal = AbortSignal.timeout(given.connectMs)
-        return { candidate, facts: await driver.verify(connection, { role: target.role, proof }, signal) }
+        return { candidate, facts: await connection.verify({ role: target.role, proof }, signal) }
       } finally {
         await connection.close()
       }
@@ -111,15 +108,15 @@ export async function prove(
 export async function open(t: TestContext, target: SqliteTarget, given: Limits = limits): Promise<Store> {
   const { candidate, facts } = await prove(target, 'open', given)
   made += 1
-  const options = { ...candidate.orm(facts), contextName: `test-${made}`, entities: [Thing] }
+  const engine = candidate.engine(facts) as FileEngine // This driver's own.
+  const options = { ...engine.ormOptions, contextName: `test-${made}`, entities: [Thing] }
   // The options are those of the plugin's own driver class.
   const orm: MikroORM = new SqlMikroORM(options as unknown as Options)
-  const close = (): Promise<void> => candidate.close(orm, 500)
+  const close = (): Promise<void> => engine.close(orm, 500)
   t.after(close)
   await orm.connect()
   await orm.schema.update({ safe: true })
-  if (driver.statements === undefined) throw new Error('unreachable: the driver has statements')
-  return { candidate, facts, orm, run: driver.statements.bind(orm), close }
+  return { candidate, facts, engine, orm, run: engine.statements(), close }
 }
 
 /** The fault that a promise rejects with. */
@@ -132,7 +129,7 @@ export async function faultOf(promise: Promise<unknown>): Promise<Fault> {
   throw new Error('It did not reject.')
 }
 
-export async function count(run: StatementRunner): Promise<number> {
+export async function count(run: Statements): Promise<number> {
   const [row] = await run.read('select count(*) as n from thing', [])
   return Number(row?.n)
 }

@@ -1,16 +1,17 @@
 import { writeSync } from 'node:fs'
 import { type Options, SqlMikroORM } from '@mikro-orm/sql'
 import driver from '../../../plugins/sqlite/sqlite.ts'
-import type { MikroORM } from '../../../src/driver/driver.ts'
+import type { MikroORM } from '../../../src/driver/orm.ts'
 import { prove, Thing, targetOf } from './bench.ts'
 
 /** Writes until it is killed: natively from many sides, in transactions of two rows from a few; prints what was answered. */
 const [folder = '', start = '1'] = process.argv.slice(2)
 const { candidate, facts } = await prove(targetOf('sqlite:x.db', { places: [folder] }))
-const orm: MikroORM = new SqlMikroORM({ ...candidate.orm(facts), entities: [Thing] } as unknown as Options)
+const engine = candidate.engine(facts)
+const orm: MikroORM = new SqlMikroORM({ ...engine.ormOptions, entities: [Thing] } as unknown as Options)
 await orm.connect()
 await orm.schema.update({ safe: true })
-const run = driver.statements?.bind(orm)
+const run = engine.statements?.(orm)
 let next = Number(start)
 
 /** Ids of the transactions end in 8 and 9, those of single writes in 0 to 7. */

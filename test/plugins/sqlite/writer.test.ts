@@ -6,9 +6,7 @@ import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { FileConnection } from '../../../plugins/sqlite/file-connection.ts'
 import type { Handle } from '../../../plugins/sqlite/handle.ts'
-import driver from '../../../plugins/sqlite/sqlite.ts'
-import { openFileOf } from '../../../plugins/sqlite/statements.ts'
-import type { MikroORM } from '../../../src/driver/driver.ts'
+import type { MikroORM } from '../../../src/driver/orm.ts'
 import { count, faultOf, limits, open, type Row, Thing, targetOf, tempFolder } from './bench.ts'
 
 const insert = 'insert into thing (id, name) values (?, ?)'
@@ -238,9 +236,9 @@ test('closing answers every write that still waits', async (t) => {
 })
 
 test('what refuses changes cannot be lifted by a statement or a dump, and what waits is told so', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
   const waiting = run.write(insert, [1, 'a'])
-  driver.setReadOnly?.(orm, true)
+  engine.setReadOnly(orm, true)
   assert.equal((await faultOf(waiting)).kind, 'read-only')
   for (const sql of ['pragma query_only = off', 'pragma query_only(0)', '/* x */ explain pragma main.query_only = 0']) {
     assert.equal((await faultOf(orm.em.fork().execute(sql))).kind, 'read-only', sql)
@@ -251,7 +249,7 @@ test('what refuses changes cannot be lifted by a statement or a dump, and what w
   const dump = "pragma query_only = off; insert into thing values (1, 'a')"
   assert.equal((await faultOf(orm.driver.getConnection().executeDump(dump))).kind, 'read-only')
   assert.equal((await faultOf(run.write(insert, [2, 'b']))).kind, 'read-only')
-  driver.setReadOnly?.(orm, false)
+  engine.setReadOnly(orm, false)
   await run.write(insert, [3, 'c'])
   assert.equal(await count(run), 1)
 })
@@ -267,12 +265,12 @@ function failRollbacks({ native }: Handle): void {
 
 test('a group whose rollback fails answers everybody, frees the writer, and the file is "lost"', async (t) => {
   for (const writes of [0, 1, 3]) {
-    const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
     await run.write(insert, [1, 'taken'])
     await orm.em
       .fork()
       .execute('create table other (thing integer references thing (id) deferrable initially deferred)')
-    const file = openFileOf(orm)
+    const file = engine.file
     failRollbacks(file.hot)
     const group = Array.from({ length: writes }, (_, index) => run.write(insert, [2 + index, 'taken']))
     // One that fails at its COMMIT, whatever else is in the group.
@@ -296,14 +294,14 @@ test('a transaction or a dump whose rollback fails frees the writer, and the fil
     (orm) => orm.driver.getConnection().executeDump("begin; insert into thing values (2, 'undone'); no statement"),
   ]
   for (const fail of ways) {
-    const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
-    failRollbacks(openFileOf(orm).own)
+    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    failRollbacks(engine.file.own)
     await assert.rejects(fail(orm))
     assert.equal((await faultOf(orm.em.fork().insert(Thing, { id: 3, name: 'next' }))).kind, 'lost')
     assert.equal((await faultOf(orm.em.fork().transactional(async () => {}))).kind, 'lost')
     // Closing it took the open transaction back.
     assert.equal(await count(run), 0)
-    assert.ok(openFileOf(orm).writer.tryTake('the test'))
+    assert.ok(engine.file.writer.tryTake('the test'))
   }
 })
 
@@ -323,10 +321,10 @@ test('a proof whose rollback fails says that the file is lost', async (t) => {
 })
 
 test('a read inside a transaction that meets a lock is refused, not done outside of it', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async (em) => {
     await em.insert(Thing, { id: 1, name: 'a' })
-    const { own } = openFileOf(orm)
+    const { own } = engine.file
     const { rows } = own
     own.rows = () => {
       throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })

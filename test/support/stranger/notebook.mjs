@@ -1,15 +1,11 @@
-// A driver as a stranger writes it from plugins/README.md: one small file, and of Holdfast the one import that is theirs.
+// An example driver, written from plugins/README.md alone: one file, and of Holdfast only what plugins may import.
 import { mkdirSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineDriver } from 'holdfast/driver'
+import { isolatedOrmOptions, readError } from 'holdfast/driver-kit'
 
 const hint = 'Name a file below the data directory, for example notebook:notes.db.'
-
-/** @returns {import('holdfast/driver').Fault} */
-function fault(kind, code, summary, ambiguous = false, cause = null) {
-  return { kind, code, summary, hint: 'See the cause in the log.', ambiguous, cause }
-}
 
 const kinds = [
   [/^SQLITE_CONSTRAINT/, 'constraint'],
@@ -20,21 +16,18 @@ const kinds = [
   [/^(ABORT_ERR|NOTEBOOK_CLOSED)/, 'lost'],
 ]
 
+/** @returns {import('holdfast/driver-kit').Fault} */
+function fault(kind, code, summary, cause) {
+  return { kind, code, summary, hint: 'See the cause in the log.', ambiguous: false, cause }
+}
+
 function classify(error, _phase) {
-  try {
-    for (let link = error, depth = 0; link && depth < 8; link = link.cause, depth += 1) {
-      if (typeof link !== 'object') break
-      if (link.fault?.kind) return link.fault
-      const code = typeof link.code === 'string' ? link.code : ''
-      const found = kinds.find(([pattern]) => pattern.test(code))
-      if (found) return fault(found[1], code, 'The notebook cannot do that now.', false, error)
-      if (link.name === 'AbortError' || link.name === 'TimeoutError')
-        return fault('lost', 'ABORTED', 'It took too long.')
-    }
-  } catch {
-    // Some value that throws when it is looked at.
-  }
-  return fault('statement', 'NOTEBOOK_STATEMENT', 'The statement failed.', false, error)
+  const found = readError(error, ({ name, code }) => {
+    const kind = kinds.find(([pattern]) => pattern.test(String(code)))?.[1]
+    if (kind !== undefined) return fault(kind, code, 'The notebook cannot do that now.', error)
+    return /^(Abort|Timeout)Error$/.test(name) ? fault('lost', 'ABORTED', 'It took too long.', error) : null
+  })
+  return found ?? fault('statement', 'NOTEBOOK_STATEMENT', 'The statement failed.', error)
 }
 
 function parse(address, _settings) {
@@ -158,6 +151,19 @@ class NotebookConnection {
     this.file = file
   }
 
+  async verify(_want, signal) {
+    signal.throwIfAborted()
+    const [{ version }] = this.native.prepare('select sqlite_version() as version').all()
+    // A committed write of ours that changes nothing.
+    const number = this.native.pragma('user_version', { simple: true })
+    await patiently(() => this.native.exec(`pragma user_version = ${number}`), 500)
+    return { version, path: this.file, ephemeral: false, pooled: false, problems: [] }
+  }
+
+  evict() {
+    this.native.close()
+  }
+
   async close() {
     this.native.close()
   }
@@ -198,15 +204,6 @@ async function connect(target, limits) {
   class NotebookDriver extends SqliteDriver {
     connection = new ManyConnection(this.config)
   }
-  const silent = () => {}
-  const logger = {
-    log: silent,
-    error: silent,
-    warn: silent,
-    setDebugMode: silent,
-    isEnabled: (namespace) => limits.echo !== undefined && namespace === 'query',
-    logQuery: ({ query }) => limits.echo?.(query),
-  }
   return [
     {
       label: `notebook ${target.database}`,
@@ -214,38 +211,15 @@ async function connect(target, limits) {
         signal.throwIfAborted()
         return new NotebookConnection(await patiently(openNative, limits.connectMs), target.file)
       },
-      orm: () => ({
-        driver: NotebookDriver,
-        dbName: target.file,
-        clientUrl: undefined,
-        host: undefined,
-        port: undefined,
-        user: undefined,
-        password: undefined,
-        driverOptions: {},
-        ensureDatabase: false,
-        debug: false,
-        colors: false,
-        allowGlobalContext: false,
-        discovery: { warnWhenNoEntities: false },
-        loggerFactory: () => logger,
+      engine: () => ({
+        ormOptions: isolatedOrmOptions({ driver: NotebookDriver, dbName: target.file }, limits.echo),
+        async close(orm) {
+          await drivers.get(orm.driver.getConnection())?.destroy()
+          await orm.close(true).catch(() => {})
+        },
       }),
-      async close(orm) {
-        await drivers.get(orm.driver.getConnection())?.destroy()
-        await orm.close(true).catch(silent)
-      },
     },
   ]
-}
-
-async function verify(connection, _want, signal) {
-  signal.throwIfAborted()
-  const { native, file } = connection
-  const [{ version }] = native.prepare('select sqlite_version() as version').all()
-  // A committed write of ours that changes nothing.
-  const number = native.pragma('user_version', { simple: true })
-  await patiently(() => native.exec(`pragma user_version = ${number}`), 500)
-  return { version, path: file, ephemeral: false, pooled: false, problems: [] }
 }
 
 export const driver = defineDriver({
@@ -257,8 +231,6 @@ export const driver = defineDriver({
   describe: (target) => `notebook ${target.database}`,
   classify,
   connect,
-  verify,
-  evict: (connection) => connection.native.close(),
   embedded: { files: (target) => [target.file] },
 })
 

@@ -1,4 +1,4 @@
-import type { FaultCondition } from '../../config/settings.ts'
+import type { FaultCondition } from '../config/settings.ts'
 
 /**
  * What kind of failure it was. The conditions may lead away from a database; `constraint` (a row broke a rule of the

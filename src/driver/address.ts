@@ -1,5 +1,5 @@
-import type { Problem } from '../../../config/problem.ts'
-import type { Secret } from '../../../config/secret.ts'
+import type { Problem } from '../config/problem.ts'
+import type { Secret } from '../config/secret.ts'
 
 /** What was declared, before a driver has read it. `parse` finds the rest (data directory, its own settings) in `Settings`. */
 export type Address = UrlAddress | PartsAddress

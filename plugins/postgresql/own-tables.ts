@@ -1,0 +1,61 @@
+import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
+import type { SafeClient } from './client/client.ts'
+import { classify } from './faults.ts'
+import type { PostgresqlTarget } from './target.ts'
+
+/** The key of Holdfast's advisory lock: a random 64-bit number. */
+export const schemaLockKey = '5214763398472157001'
+
+const statements: readonly string[] = [
+  `create table if not exists holdfast_identity (
+    singleton boolean primary key default true check (singleton),
+    id uuid not null,
+    format integer not null,
+    made_at timestamptz not null default now()
+  )`,
+  `create table if not exists holdfast_attempt (
+    id uuid primary key,
+    made_at timestamptz not null default now()
+  )`,
+]
+
+const dialect: OwnTablesDialect<SafeClient> = {
+  statements,
+  insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
+  placeholder: '$1',
+  async alone(client, create) {
+    try {
+      await client.run('begin')
+      await client.run('select pg_advisory_xact_lock($1)', [schemaLockKey])
+      await create()
+      await client.run('commit')
+    } catch (error) {
+      if (client.status !== 'I' && client.isReady) await client.run('rollback').catch(() => client.evict())
+      throw error
+    }
+  },
+  isDenied: (error) => classify(error, 'commit').code === '42501',
+}
+
+/** The own tables of this address; `schema` is where they would be created. */
+export function ownTablesOf(
+  client: SafeClient,
+  target: PostgresqlTarget,
+  schema: string | null,
+): OwnTables<SafeClient> {
+  const [user, folder] = [quoted(target.user ?? 'user'), quoted(schema ?? 'public')]
+  // Servers before 13 have no gen_random_uuid() of their own.
+  const id = 'md5(random()::text || clock_timestamp()::text)::uuid'
+  const remedy = [
+    ...statements.map((text) => text.replace(/\s+/g, ' ')),
+    `insert into holdfast_identity (id, format) values (${id}, ${ownFormat}) on conflict do nothing`,
+    `grant usage on schema ${folder} to ${user}`,
+    `grant select, insert on ${folder}.holdfast_identity to ${user}`,
+    `grant select, insert, delete on ${folder}.holdfast_attempt to ${user}`,
+  ]
+  return new OwnTables(client, dialect, target, remedy.join('; '))
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

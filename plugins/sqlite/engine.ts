@@ -1,0 +1,103 @@
+import type { Engine } from '../../src/driver/driver.ts'
+import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
+import type { Statements } from '../../src/driver/facet/statements.ts'
+import {
+  isolatedOrmOptions,
+  type MikroORM,
+  type OrmOptions,
+  type SqlEntityManager,
+} from '../../src/driver/kit/driver-kit.ts'
+import { createDriverClass } from './connection.ts'
+import { nestedError } from './faults.ts'
+import type { OpenFile } from './open-file.ts'
+import { reservation, transactionAround } from './scope.ts'
+
+/** What the engine of a file is made of. */
+export interface FileEngineParts {
+  readonly path: string
+  /** Called when the ORM connects, and again after a failure. */
+  open(): Promise<OpenFile>
+  readonly echo: ((sql: string) => void) | undefined
+  /** Resolves when the file is as gone as it is to be. */
+  removed(): Promise<void>
+}
+
+/** The engine of one file: it keeps the open file that its ORM connected with. */
+export class FileEngine implements Engine {
+  readonly ormOptions: OrmOptions
+  readonly #parts: FileEngineParts
+  #file: OpenFile | null = null
+
+  constructor(parts: FileEngineParts) {
+    this.#parts = parts
+    const open = async (): Promise<OpenFile> => {
+      this.#file = await parts.open()
+      return this.#file
+    }
+    this.ormOptions = isolatedOrmOptions({ driver: createDriverClass(open), dbName: parts.path }, parts.echo)
+  }
+
+  /** @throws TypeError when the ORM is not connected. */
+  get file(): OpenFile {
+    if (this.#file === null) throw new TypeError('The ORM is not connected.')
+    return this.#file
+  }
+
+  statements(): Statements {
+    const { file } = this
+    return {
+      read: (sql, values) => file.read(sql, values),
+      write: (sql, values) => file.write(sql, values),
+    }
+  }
+
+  /** One BEGIN IMMEDIATE: no other process writes at the same time, and a dead holder's lock is gone with it. */
+  schemaLock(orm: MikroORM): SchemaLock {
+    const { file } = this
+    return {
+      async hold<R>(signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R> {
+        signal.throwIfAborted()
+        if (transactionAround(file) !== null) throw nestedError()
+        const permit = await file.writer.take('a schema change', null, signal)
+        try {
+          return await reservation.run({ permit, signal }, () => orm.em.fork().transactional((em) => change(em)))
+        } finally {
+          permit.release()
+        }
+      },
+    }
+  }
+
+  setReadOnly(_orm: MikroORM, on: boolean): void {
+    this.file.setReadOnly(on)
+  }
+
+  async close(orm: MikroORM, withinMs: number): Promise<void> {
+    const file = this.#file
+    if (file !== null) {
+      await idle(file, withinMs)
+      await file.settle()
+      file.close()
+      this.#file = null
+    }
+    // MikroORM has nothing left to wait for; what it still throws is about its own state.
+    await orm.close(true).catch(() => {})
+    await this.#parts.removed()
+  }
+}
+
+/** Waits until nothing is written; at most `withinMs`. */
+async function idle(file: OpenFile, withinMs: number): Promise<void> {
+  const signal = AbortSignal.timeout(Math.max(0, withinMs))
+  try {
+    const permit = await file.writer.take('closing', null, signal)
+    permit.release()
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      if (file.sync.after === null) resolve()
+      else file.sync.after(() => resolve())
+    })
+  } catch {
+    // Time is up: what is still open is undone by the reset that follows.
+  }
+}

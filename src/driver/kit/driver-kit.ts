@@ -1,0 +1,57 @@
+/** What a driver may use, as `holdfast/driver-kit`. The contract itself is `holdfast/driver`. */
+
+export type { SettingDeclaration, SettingDeclarations } from '../../config/driver-settings.ts'
+export { nearest } from '../../config/nearest.ts'
+export type { Origin, Problem, Severity } from '../../config/problem.ts'
+export { Secret } from '../../config/secret.ts'
+export type { FaultCondition, Settings } from '../../config/settings.ts'
+export type { Embedded } from '../facet/embedded.ts'
+export type { SchemaLock } from '../facet/schema-lock.ts'
+export type { Row, Statements, Value, Written } from '../facet/statements.ts'
+export { type Fault, FaultError, type FaultKind, type Phase } from '../fault.ts'
+export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
+export { type AddressCode, addressProblems } from './address/problems.ts'
+export { type AddressSlip, findSlip } from './address-slips.ts'
+export { decodePart, type PartParameters, type Pieces, type Split, splitAddress } from './address-split.ts'
+export { type ClientPart, loadClient, missingClient } from './client-part.ts'
+export {
+  formatHost,
+  type Host,
+  type HostDefect,
+  type HostDefectCode,
+  type HostsReading,
+  readHosts,
+} from './hosts.ts'
+export { type ConnectionHooks, createLeaseDriver, type LeaseDialect, type Portions } from './lease.ts'
+export { isolatedOrmOptions } from './orm-options.ts'
+export {
+  OwnTables,
+  type OwnTablesDialect,
+  ownFormat,
+  ownTablesProblems,
+  type TablesClient,
+  type TablesFacts,
+  type TablesRights,
+} from './own-tables.ts'
+export { readPem } from './pem.ts'
+export {
+  ConnectionPool,
+  type Evictable,
+  type PooledClient,
+  type PoolLimits,
+  type PoolParts,
+  poolClosedError,
+} from './pool.ts'
+export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledConnection } from './pooled-connection.ts'
+export { faultError, readError } from './read-error.ts'
+export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
+export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
+export { resetSocket } from './socket.ts'
+export { LateError, StatementTurns } from './statement-turns.ts'
+export {
+  createStatementRunner,
+  type FailedStatement,
+  type StatementClient,
+  type StatementDialect,
+} from './statements.ts'
+export { TransactionScope } from './transaction-scope.ts'

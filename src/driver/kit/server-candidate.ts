@@ -1,0 +1,101 @@
+import type { Candidate, Connection, Engine, Facts, Want } from '../driver.ts'
+
+/** A client's one connection, as a proof needs it. */
+export interface ProofClient {
+  /** Ends gracefully. */
+  end(): Promise<void>
+  /** Frees the caller and closes by reset. Never throws. Safe to call twice. */
+  evict(): void
+}
+
+/** What a candidate of a server driver is made of. A way is how the host is reached: with TLS or without, say. */
+export interface ServerCandidateParts<W, C extends ProofClient> {
+  /** For people and logs; no secret. */
+  readonly label: string
+  /** The ways to reach the host, in the order to try them; at least one. Opens nothing. */
+  ways(): Promise<readonly W[]>
+  /** A client that is not connected yet. */
+  createClient(way: W): C
+  connect(client: C): Promise<unknown>
+  /** True when the next way may be tried after this error. */
+  mayTryNext(error: unknown): boolean
+  /** Rejects with what `classify` reads. */
+  verify(client: C, want: Want): Promise<Facts>
+  /** Opens nothing. `way` gives the way that opening found. */
+  engine(way: () => W, facts: Facts): Engine
+}
+
+/** One host of a server: tries its ways in turn, and keeps the one that worked for the engine. */
+export class ServerCandidate<W, C extends ProofClient> implements Candidate {
+  readonly label: string
+  readonly #parts: ServerCandidateParts<W, C>
+  #found: { readonly way: W } | null = null
+
+  constructor(parts: ServerCandidateParts<W, C>) {
+    this.label = parts.label
+    this.#parts = parts
+  }
+
+  async open(signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted()
+    const ways = await this.#parts.ways()
+    for (const [index, way] of ways.entries()) {
+      // Finding the ways may read files, and an abort that came meanwhile fires no event later.
+      signal.throwIfAborted()
+      const client = this.#parts.createClient(way)
+      try {
+        await withSignal(signal, this.#parts.connect(client))
+        this.#found = { way }
+        return new ProofConnection(client, (want) => this.#parts.verify(client, want))
+      } catch (error) {
+        client.evict()
+        if (index === ways.length - 1 || !this.#parts.mayTryNext(error)) throw error
+      }
+    }
+    throw new Error('unreachable: every host has a way')
+  }
+
+  engine(facts: Facts): Engine {
+    return this.#parts.engine(() => {
+      // Another way might be without the TLS that was asked for.
+      if (this.#found === null) throw new Error('unreachable: a candidate is opened before an ORM connects to it')
+      return this.#found.way
+    }, facts)
+  }
+}
+
+/** One connection in no pool, for proofs. */
+class ProofConnection implements Connection {
+  readonly #client: ProofClient
+  readonly #verify: (want: Want) => Promise<Facts>
+
+  constructor(client: ProofClient, verify: (want: Want) => Promise<Facts>) {
+    this.#client = client
+    this.#verify = verify
+  }
+
+  async verify(want: Want, signal: AbortSignal): Promise<Facts> {
+    signal.throwIfAborted()
+    return await withSignal(signal, this.#verify(want))
+  }
+
+  evict(): void {
+    this.#client.evict()
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => this.#client.evict())
+  }
+}
+
+/** The work's outcome, or the signal's reason as soon as it aborts. */
+async function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,59 @@
+import type { Engine } from '../driver.ts'
+import type { SchemaLock } from '../facet/schema-lock.ts'
+import type { Statements } from '../facet/statements.ts'
+import type { MikroORM, OrmOptions } from '../orm.ts'
+
+/** How long MikroORM may take to end once its pool is closed. */
+const ormCloseMs = 1_000
+
+/** A pool as an engine needs it. */
+export interface EnginePool {
+  readonly statements: Statements
+  /** Never rejects. Safe to call twice. */
+  close(withinMs: number): Promise<void>
+}
+
+/** What a server driver's engine is made of; `P` is its pool. */
+export interface ServerEngineParts<P> {
+  /** MikroORM's options. The driver class among them passes its pool to `use` when it connects. */
+  ormOptions(use: (pool: P) => void): OrmOptions
+  schemaLock(orm: MikroORM, pool: P): SchemaLock
+}
+
+/** The engine of a server driver: it keeps the pool that its one ORM connected with. */
+export class ServerEngine<P extends EnginePool> implements Engine {
+  readonly ormOptions: OrmOptions
+  readonly #parts: ServerEngineParts<P>
+  #pool: P | null = null
+
+  constructor(parts: ServerEngineParts<P>) {
+    this.#parts = parts
+    this.ormOptions = parts.ormOptions((pool) => {
+      this.#pool = pool
+    })
+  }
+
+  /** Null until the ORM connects. */
+  get pool(): P | null {
+    return this.#pool
+  }
+
+  statements(): Statements {
+    return this.#connected().statements
+  }
+
+  schemaLock(orm: MikroORM): SchemaLock {
+    return this.#parts.schemaLock(orm, this.#connected())
+  }
+
+  async close(orm: MikroORM, withinMs: number): Promise<void> {
+    await this.#pool?.close(withinMs)
+    const ended = orm.close(true).catch(() => {})
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, ormCloseMs).unref())])
+  }
+
+  #connected(): P {
+    if (this.#pool === null) throw new TypeError('The ORM is not connected.')
+    return this.#pool
+  }
+}
