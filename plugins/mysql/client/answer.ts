@@ -1,4 +1,4 @@
-/** What the server answered to one statement. */
+/** The server's answer to one statement. */
 export interface Answer {
   readonly rows: readonly Record<string, unknown>[]
   /** Rows inserted, deleted, or met by an update, changed or not. */
@@ -11,17 +11,17 @@ export interface Answer {
   readonly status: number | null
 }
 
-/** The members of mysql2's header of a result that are read. */
+/** The members of mysql2's header of a result that are used. */
 interface Header {
   readonly affectedRows: number
   readonly insertId: number | string
   readonly serverStatus?: number
 }
 
-/** Reads what mysql2 gives: a header, rows, or, for a procedure, a list of both. */
+/** Reads a result of mysql2: a header, rows, or, for a procedure, a list of both. */
 export function answerOf(result: unknown, fields: unknown): Answer {
   const isSeveral =
-    Array.isArray(result) && Array.isArray(fields) && fields.some((one) => isList(one) || one === undefined)
+    Array.isArray(result) && Array.isArray(fields) && fields.some((one) => Array.isArray(one) || one === undefined)
   if (isSeveral) return several(result)
   if (Array.isArray(result)) return { ...nothing, rows: result, changed: result.length }
   return isHeader(result) ? counted(result) : nothing
@@ -43,8 +43,4 @@ function counted({ affectedRows, insertId, serverStatus }: Header): Answer {
 
 function isHeader(value: unknown): value is Header {
   return typeof value === 'object' && value !== null && 'affectedRows' in value
-}
-
-function isList(value: unknown): boolean {
-  return Array.isArray(value)
 }

@@ -18,36 +18,36 @@ export interface SafeClientConfig {
   readonly queryMs: number
   /** An idle transaction, which the server ends where it can. */
   readonly transactionMs: number
-  /** What is known of the server, shared by all clients of one place. */
+  /** What is known of the server, shared by all clients of one host. */
   readonly server: ServerFacts
   /** Holds the client as long as its socket is open. */
   readonly clients: Set<Evictable>
 }
 
-/** Prepared statements of one connection; the one that was not used for longest is closed first. */
+/** Prepared statements of one connection; the one unused for longest is closed first. */
 const preparedMax = 256
 
-/** What mysql2 is given for one connection. */
+/** The options of mysql2 for one connection. */
 export function optionsOf({ host, port, user, password, database, tls }: SafeClientConfig): ConnectionOptions {
   return {
     ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
     user,
     password: password?.reveal() ?? '',
     database,
-    // Made anew for each connection: with a resumed session of TLS there would be no certificate to look at.
+    // A new object for each connection: a resumed session of TLS would have no certificate to check.
     ...(tls === null ? {} : { ssl: sslOf(tls) }),
-    // The limit of the whole attempt is our own.
+    // The client itself limits the whole attempt.
     connectTimeout: 0,
     keepAliveInitialDelay: 10_000,
     charset: 'utf8mb4_bin',
     timezone: 'Z',
-    // Texts are parsed by MikroORM's types and by the collections, so that no digit is lost on the way.
+    // MikroORM's types and the collections parse texts, so that no digit is lost.
     dateStrings: true,
     supportBigNumbers: true,
     jsonStrings: true,
     stringifyObjects: true,
     maxPreparedStatements: preparedMax,
-    // No file of this machine for a server that asks, and no word that is one only without a blank behind it.
+    // No server may ask for a file of this machine, and a function's name may be followed by a blank.
     flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
   }
 }

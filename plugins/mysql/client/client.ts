@@ -34,7 +34,7 @@ export interface RunOptions {
   readonly phase?: Phase | undefined
 }
 
-/** The server's number for a setting that it does not know. */
+/** The server's error number for an unknown setting. */
 const unknownVariable = 1193
 
 /** How long a goodbye may take. */
@@ -61,12 +61,10 @@ export class SafeClient implements PooledClient {
     this.#turns = new StatementTurns(config.queryMs)
   }
 
-  /** True when nothing runs, no transaction is open and the socket is well. */
   get isIdle(): boolean {
     return this.isReady && this.#state.isClean
   }
 
-  /** True when a statement could be sent now. */
   get isReady(): boolean {
     return this.#connection !== null && !this.#isOver && !this.#turns.isTaken
   }

@@ -1,28 +1,28 @@
-/** What is known of a server once one of its connections was proved. */
+/** What a proof has found out about a server. */
 export interface ServerFacts {
-  /** The largest statement that it takes, in bytes; null before it was asked. */
+  /** The largest statement that it accepts, in bytes; null while unknown. */
   packetBytes: number | null
-  /** Whether a lock that was not had in time rolls the whole transaction back, not the statement alone. */
+  /** Whether a lock timeout rolls back the whole transaction, not the statement alone. */
   rollsBackOnTimeout: boolean
 }
 
-/** A server of which nothing is known yet. */
+/** A server about which nothing is known yet. */
 export function unknownServer(): ServerFacts {
   return { packetBytes: null, rollsBackOnTimeout: false }
 }
 
-/** How much longer than QUERY_TIMEOUT a statement that nobody waits for any more may run, or hold its place in a line of locks. */
+/** How much longer than QUERY_TIMEOUT an abandoned statement may run, or wait for a lock. */
 const afterlifeS = 1
 
 /**
- * Whole, not added to what the server has: with NO_BACKSLASH_ESCAPES an escaped value would break out of its quotes, with
- * ANSI_QUOTES texts would be names. Strict, so that nothing is cut off or made up in silence.
+ * Replaces the server's own: with NO_BACKSLASH_ESCAPES an escaped value would break out of its quotes, and with ANSI_QUOTES
+ * texts would be names. Strict, so that the server neither truncates nor invents a value.
  */
 const sqlMode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 
 /**
- * What each session is set to, in the order to try: the first may name what a server does not know. Of constants alone:
- * poolers such as ProxySQL follow those, and keep a connection apart for its client where they cannot.
+ * The statements that set up a session, in the order to try: the first may name a setting that the server does not know.
+ * They hold constants alone: poolers such as ProxySQL track those, and dedicate a connection to its client otherwise.
  */
 export function sessionTexts(
   version: string,
@@ -40,12 +40,12 @@ export function sessionTexts(
   const text = `set session ${settings.join(', ')}`
   if (!/mariadb/i.test(version)) return [text]
   const idleS = Math.max(1, Math.ceil(transactionMs / 1_000))
-  // A zombie behind a black hole must not hold its locks for hours; and a server notices that a caller has left only when
-  // it has something to say. MySQL has no such limits for what writes, nor has what a proxy may hide.
+  // A zombie behind a black hole must not hold its locks for hours, and a server notices a closed connection only when it
+  // sends something. MySQL has no such limits for writes.
   return [`${text}, idle_transaction_timeout = ${idleS}, max_statement_time = ${waitS}`, text]
 }
 
-/** The same statement without the limit of its session: of a stream each portion has one, and the whole may take long. */
+/** The same statement without the limit of its session: each portion of a stream has one, and the whole may take long. */
 export function withoutLimit(text: string): string {
   return `set statement max_statement_time = 0 for ${text}`
 }

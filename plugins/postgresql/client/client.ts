@@ -85,10 +85,7 @@ export class SafeClient extends pg.Client implements PooledClient {
     this.#turns = new StatementTurns(config.queryMs)
     config.clients.add(this)
     guardMessages(internals(this).connection)
-    this.once('end', () => {
-      config.clients.delete(this)
-      this.#turns.stop()
-    })
+    this.once('end', () => config.clients.delete(this))
     internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       if (parameterName === 'server_version') this.#version = parameterValue
     })
@@ -96,19 +93,16 @@ export class SafeClient extends pg.Client implements PooledClient {
     this.on('error', () => {})
   }
 
-  /** True when nothing runs, no transaction is open and the socket is well. */
   get isIdle(): boolean {
-    const { readyForQuery, _queryable, _ending } = internals(this)
-    return _queryable && !_ending && readyForQuery === true && this.status === 'I'
+    return this.isReady && this.status === 'I'
   }
 
-  /** True when a statement could be sent now. */
   get isReady(): boolean {
     const { readyForQuery, _queryable, _ending } = internals(this)
     return _queryable && !_ending && readyForQuery === true
   }
 
-  /** True when a statement could be given; pg keeps it until it can be sent. */
+  /** True until the connection ends; pg keeps a statement until it can be sent. */
   get isOpen(): boolean {
     const { _queryable, _ending } = internals(this)
     return _queryable && !_ending
@@ -119,17 +113,17 @@ export class SafeClient extends pg.Client implements PooledClient {
     return internals(this).getTransactionStatus()
   }
 
-  /** The protocol that encrypts the connection, `none`, `local` for a Unix socket; null where the stream does not say. */
+  /** The protocol that encrypts the connection, `none`, `local` for a Unix socket; null where the stream does not tell. */
   get encryption(): string | null {
     const { stream } = internals(this).connection
     if (stream instanceof TLSSocket) return stream.getProtocol()
     if (stream instanceof Socket) return stream.remoteAddress === undefined ? 'local' : 'none'
-    // A stream of another kind may say it itself.
+    // A stream of another kind may have the member.
     const said: unknown = Reflect.get(stream, 'encryption')
     return typeof said === 'string' ? said : null
   }
 
-  /** What the server called its version when it let us in; null when it did not. */
+  /** The version that the server reported at login; null when it did not. */
   get serverVersion(): string | null {
     return this.#version
   }
@@ -202,8 +196,8 @@ export class SafeClient extends pg.Client implements PooledClient {
         else resolve(result as QueryResult) // There is one where there is no error.
       }
       this.#turns.begin(done)
-      // pg does not change the values.
-      this.query({ text, values: values as unknown[], ...(name === undefined ? {} : { name }) }, done)
+      const query = { text, values: values as unknown[] } // pg does not change them.
+      this.query(name === undefined ? query : { ...query, name }, done)
     })
   }
 
@@ -216,34 +210,34 @@ export class SafeClient extends pg.Client implements PooledClient {
     return error instanceof LateError ? timeoutError(phase) : withPhase(error, phase)
   }
 
-  /** Nothing but the name of the application, and what the address itself wants: poolers refuse all else. */
+  /** Only the name of the application, and the `options` of the address: poolers reject everything else. */
   getStartupConf(): Record<string, string> {
     const { user, database, application_name } = internals(this).connectionParameters
     const { options } = this.#config
     return { user, database, application_name, ...(options === undefined ? {} : { options }) }
   }
 
-  /** pg takes whatever the server offers; where binding is required, an offer without it is refused. */
+  /** pg accepts any offer; where the address requires binding, an offer without it is rejected. */
   _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void {
     if (!this.#config.requiresBinding || message.mechanisms.includes(boundMechanism))
       stock._handleAuthSASL.call(this, message)
     else this.#refuseUnbound()
   }
 
-  /** Only now the server has shown that it knows the password, too, and sees the same certificate. */
+  /** Only now has the server proved that it knows the password, too, and sees the same certificate. */
   _handleAuthSASLFinal(message: object): void {
     const isOffered = internals(this).saslSession?.mechanism === boundMechanism
     stock._handleAuthSASLFinal.call(this, message)
     this.#isBound = isOffered && internals(this).saslSession === null
   }
 
-  /** The password itself would go to whoever holds the other end of the channel. */
+  /** Without binding the password itself would go to the other end of the channel, which may not be the server. */
   _handleAuthCleartextPassword(message: object): void {
     if (this.#config.requiresBinding) this.#refuseUnbound()
     else stock._handleAuthCleartextPassword.call(this, message)
   }
 
-  /** As good as the password to whoever holds the other end. */
+  /** The digest is as good as the password to that other end. */
   _handleAuthMD5Password(message: object): void {
     if (this.#config.requiresBinding) this.#refuseUnbound()
     else stock._handleAuthMD5Password.call(this, message)
@@ -255,8 +249,8 @@ export class SafeClient extends pg.Client implements PooledClient {
   }
 
   /**
-   * The server sends its refusal and its readiness for the next statement apart, and pg rejects at the first: in between
-   * a connection that is well looks busy, and would be thrown away.
+   * The server sends an error and its readiness for the next statement separately, and pg rejects at the error: in between
+   * a sound connection looks busy, and the pool would discard it.
    */
   async #settle(withinMs: number): Promise<void> {
     if (!this.isOpen || this.isReady) return
@@ -296,14 +290,14 @@ function phaseOf(text: string, isAlone: boolean): Phase {
   return isAlone && !isRead ? 'commit' : 'statement'
 }
 
-/** Whether the server has ended the connection with this. */
+/** Whether the server has ended the connection with this error. */
 function isEnd(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
 }
 
 const stock = pg.Client.prototype as unknown as Internals // Not in its types.
 
-/** The one that binds the password to the channel. */
+/** The mechanism that binds the password to the channel. */
 const boundMechanism = 'SCRAM-SHA-256-PLUS'
 
 function internals(client: SafeClient): Internals {

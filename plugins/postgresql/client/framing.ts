@@ -1,32 +1,36 @@
 import type { Duplex } from 'node:stream'
 import { getHeapStatistics } from 'node:v8'
 
-/** What one row, or one piece of a COPY, may have. PostgreSQL could send a gigabyte, which is kept until it is whole. */
+/** The largest row, or piece of a COPY. PostgreSQL could send a gigabyte, which is kept until it is whole. */
 const rowLimitBytes = 256 * 1_024 * 1_024
 
-/** What any other message may have: the longest are errors that repeat a value. */
+/** The largest message of any other kind; the longest are errors that repeat a value. */
 const messageLimitBytes = 16 * 1_024 * 1_024
 
-/** What the rows of one answer may have: all of them are kept until the last one is there. */
+/** The largest answer in rows: all of them are kept until the last one is there. */
 const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
-/** What a row takes beside its values, at least. */
+/** The memory of a row besides its values, at least. */
 const rowBytes = 200
 
 /** Type and length. */
 const headBytes = 5
 
-/** Every message that a server has for a client of its protocol 3.0, by its letter. */
+/** Every message from a server in protocol 3.0, by its letter. */
 const letters: ReadonlySet<number> = new Set(Buffer.from('123ACDEGHIKNRSTWZcdnst'))
 const rows: ReadonlySet<number> = new Set(Buffer.from('Dd'))
 const lists: ReadonlySet<number> = new Set(Buffer.from('EN'))
 
-/** With them an answer ends, or the portion of it that was asked for. */
+/** They end an answer, or the portion of it that was asked for. */
 const ends: ReadonlySet<number> = new Set(Buffer.from('Zs'))
 
 /**
- * Follows what a server sends, message by message. pg's parser believes each of them: a list of fields without its end it
- * reads for ever, and nothing else in this process runs again; a length it waits for, and rows it keeps, however many.
+ * Checks the messages of a server before pg's parser, which trusts each of them. What is met behind a real address:
+ * - another service on the port. The greeting of a MySQL, when it has 78 bytes, is a notice whose fields have no end: the
+ *   parser reads it for ever, and nothing else in this process runs again. The first words of a web server are a message
+ *   of a gigabyte, for which it waits;
+ * - a pooler or a server that speaks the protocol with mistakes: an exception of the parser would end the process;
+ * - a server that is well, with an answer larger than this process can keep.
  */
 export class Framing {
   readonly #head = Buffer.alloc(headBytes)
@@ -36,7 +40,7 @@ export class Framing {
   #last = 0
   #answer = 0
 
-  /** Takes the next bytes. @throws Error when they are not what a PostgreSQL sends; then nothing may follow. */
+  /** Reads the next bytes. @throws BrokenError when no PostgreSQL sends them; then nothing may follow. */
   read(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) at = this.#left === 0 ? this.#readHead(bytes, at) : this.#readBody(bytes, at)
   }
@@ -87,10 +91,7 @@ interface Internals {
   emit(event: 'error', error: Error): void
 }
 
-/**
- * Lets nothing through to pg's parser that is no message, before the connection connects. What it still throws at would
- * end the process, and leave the connection waiting; here both end the connection, which tells whoever waits.
- */
+/** Puts a Framing before pg's parser, on a connection that has not connected yet. What either throws ends the connection. */
 export function guardMessages(connection: unknown): void {
   const inner = connection as Internals // See `Internals`.
   const attach = inner.attachListeners.bind(inner)
@@ -110,11 +111,11 @@ export function guardMessages(connection: unknown): void {
     }
     const on = (event: string, listener: (bytes: Buffer) => void): Duplex =>
       stream.on(event, event === 'data' ? guarded(listener) : listener)
-    attach({ on } as Pick<Duplex, 'on'>) // pg calls nothing else of it, and for "data" and "end" only.
+    attach({ on } as Pick<Duplex, 'on'>) // pg uses nothing else of it, for "data" and "end" only.
   }
 }
 
-/** What `classify` reads by its code. */
+/** An error that `classify` knows by its code. */
 class BrokenError extends Error {
   readonly code: 'PROTOCOL_BROKEN' | 'ANSWER_TOO_LARGE'
 
@@ -125,7 +126,7 @@ class BrokenError extends Error {
 }
 
 function brokenError(): BrokenError {
-  return new BrokenError('PROTOCOL_BROKEN', 'What the server sent is no message of PostgreSQL.')
+  return new BrokenError('PROTOCOL_BROKEN', 'The server sent something that is not a message of PostgreSQL.')
 }
 
 function tooLargeError(): BrokenError {

@@ -3,7 +3,7 @@ import type { PostgresqlTarget } from '../target.ts'
 import { loadTls, type TlsOptions, tlsOrder } from '../tls.ts'
 import type { SafeClientConfig } from './client.ts'
 
-/** One way to reach a host: what it adds to the configuration of a client. */
+/** One way to reach a host, as part of the configuration of a client. */
 export interface Way extends Pick<SafeClientConfig, 'requiresBinding' | 'stream'> {
   readonly ssl: TlsOptions | false
   readonly enableChannelBinding: boolean
@@ -14,7 +14,7 @@ export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T
 
 /** By TCP or a Unix socket, with TLS as the address wants it. */
 export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
-  // TLS is not spoken over a Unix socket, whatever is asked for: nothing can listen in.
+  // A Unix socket has no TLS, whatever the mode: nothing can listen in.
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
   const files = order.includes(true) ? await loadTls(encryption, host) : false
   return order.map((isEncrypted) => {

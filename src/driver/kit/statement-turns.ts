@@ -72,12 +72,6 @@ export class StatementTurns {
     return true
   }
 
-  /** Frees the timer; nothing has a limit any more. */
-  stop(): void {
-    this.#timer.stop()
-    this.#done = null
-  }
-
   #expire(nowMs: number): number | null {
     const done = this.#done
     if (done === null) return null

@@ -39,10 +39,11 @@ describe('the limit of a connection', () => {
     assert.equal(rings, 1)
   })
 
-  test('nothing is called after the end of the connection', async () => {
+  test('nothing is called after the end of the statement', async () => {
     const turns = new StatementTurns(10)
-    turns.begin(() => assert.fail('it was stopped'))
-    turns.stop()
+    const done = (): void => assert.fail('it has ended')
+    turns.begin(done)
+    turns.end(done)
     await new Promise((resolve) => setTimeout(resolve, 30))
   })
 })

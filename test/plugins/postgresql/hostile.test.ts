@@ -24,6 +24,7 @@ describe('a server that breaks the protocol', () => {
     ['an error whose fields have no end', message('E', 'SFATAL')],
     ['an error whose last field has no end', message('E', 'SFATAL\0Mno')],
     ['a notice without a body', head('N', 4)],
+    ['the greeting of a MySQL that has the length of a notice', Buffer.from('N\0\0\0\x0a5.5.5-10.11.6-MariaDB-0\0')],
     ['a length of two gigabytes', head('N', 0x7fffffff)],
     ['a negative length', head('S', 0xffffffff)],
     ['a length of nothing', head('R', 0)],
