@@ -7,15 +7,15 @@ import type { Endpoint } from './target.ts'
 /** How long the other side may take to agree to an end. */
 const endMs = 1_000
 
-/** No message of Neon's is larger: rows come in portions. */
+/** Neon's messages are smaller: rows come in portions. */
 const messageLimitBytes = 64 * 1_024 * 1_024
 
 type Done = () => void
 
 /**
- * Neon's socket (the package exports its class as `neonConfig`) as pg uses one of Node's. Neon's own ends by a handshake
- * that a silent server never answers, gives events of the browser for errors, and does not know that pg may give a
- * callback in the second place; here an end is at once, errors are Node's, and `close` comes once and always.
+ * Neon's socket (its package exports the class as `neonConfig`), for pg, which expects one of Node's. Neon's own ends by a
+ * handshake that a silent server never answers, emits the browser's events as errors, and rejects a callback as the second
+ * argument of `write`; this one ends at once, emits errors of Node's kind, and emits `close` once and always.
  */
 export class NeonSocket extends neonConfig {
   /** The protocol that encrypts the WebSocket, or `none`; null until it is open. */
@@ -38,7 +38,7 @@ export class NeonSocket extends neonConfig {
     const opened = (tunnel: WebSocket): void => this.#watch(tunnel)
     this.useSecureWebSocket = isSecure
     this.wsProxy = () => place
-    // The browser's, which it is typed as, has neither an end at once nor the status of a refusal.
+    // It is typed as the browser's, which cannot end at once and does not report the status of a refusal.
     this.webSocketConstructor = class extends WebSocket {
       constructor(url: string) {
         super(url, options)
@@ -47,7 +47,7 @@ export class NeonSocket extends neonConfig {
     } as unknown as NonNullable<typeof neonConfig.webSocketConstructor>
   }
 
-  /** As one of Node's: errors are errors, bytes are Node's, and after `close` comes nothing. */
+  /** As Node's sockets: an error is an Error, bytes are a Buffer, and nothing follows `close`. */
   override emit(name: string | symbol, ...given: unknown[]): boolean {
     if (this.#isClosed) return false
     if (name === 'error') return super.emit(name, readRefusal(given[0]))
@@ -63,12 +63,12 @@ export class NeonSocket extends neonConfig {
     return super.write(data, typeof encoding === 'string' ? encoding : 'utf8', called ?? (() => {}))
   }
 
-  /** What is written in one turn is one message. */
+  /** Joins what is written in one turn of the event loop to one message. */
   override rawWrite(data: Uint8Array): void {
     if (this.#unsent.push(data) === 1) queueMicrotask(() => this.#send())
   }
 
-  /** Sends what waits and says goodbye, for which the other side has a second. */
+  /** Sends what is queued and starts the closing handshake, for which the other side has a second. */
   override end(): this {
     if (this.destroyed) return this
     this.#send()
@@ -79,10 +79,10 @@ export class NeonSocket extends neonConfig {
     return this
   }
 
-  /** At once and without a word to the other side. `close` follows, after the error if one is given. */
+  /** Closes at once, without a handshake. `close` follows, after the error if one is given. */
   override destroy(error?: Error): this {
     if (this.destroyed) return this
-    // Before what an upgrade that is broken off says by itself, which tells less.
+    // Before the error of an interrupted upgrade, which says less.
     process.nextTick(() => {
       if (error !== undefined) this.emit('error', error)
       this.emit('close')
@@ -98,7 +98,7 @@ export class NeonSocket extends neonConfig {
     this.#tunnel?.terminate()
   }
 
-  /** Before Neon's own listeners: of an end that nobody here asked for they tell nothing. */
+  /** Listens before Neon's own listeners, which do not report an end that was not asked for. */
   #watch(tunnel: WebSocket): void {
     this.#tunnel = tunnel
     tunnel.on('upgrade', ({ socket }) => {
@@ -108,7 +108,7 @@ export class NeonSocket extends neonConfig {
     tunnel.on('close', (code, reason) => {
       if (!this.#isEnding && !this.destroyed) this.emit('error', closedError(code, reason.toString()))
     })
-    // What comes after the end is nobody's, and must not end the process.
+    // An error after the end has no listener, and would end the process.
     tunnel.on('error', () => {})
   }
 
@@ -117,12 +117,12 @@ export class NeonSocket extends neonConfig {
     if (unsent.length === 0) return
     this.#unsent = []
     if (this.#tunnel?.readyState !== WebSocket.OPEN) return
-    // Whatever fails here ends the WebSocket, which is told.
+    // A failure ends the WebSocket, which reports it.
     this.#tunnel.send(Buffer.concat(unsent), () => {})
   }
 }
 
-/** Neon's package brings a Buffer of its own, whose strings are slow. The same bytes. */
+/** The same bytes as Node's Buffer: the one that Neon's package brings is slow at strings. */
 function ofNode(data: unknown): unknown {
   if (!(data instanceof Uint8Array)) return data
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength)

@@ -6,17 +6,17 @@ import { loadTls } from '../postgresql/tls.ts'
 import { NeonSocket } from './socket.ts'
 import { endpointOf, type NeonTarget, urlOf } from './target.ts'
 
-/** PostgreSQL's own, each through WebSockets. Opens nothing. */
+/** The candidates of PostgreSQL, each through WebSockets. Opens nothing. */
 export function createWebSocketCandidates(target: NeonTarget, limits: Limits): readonly Candidate[] {
   return createCandidates(target, limits, byWebSocket)
 }
 
-/** One way: TLS is that of the WebSocket, and none is inside it. */
+/** One way: the WebSocket has TLS, and the protocol inside it has none. */
 const byWebSocket: FindWays<NeonTarget> = async ({ proxy, encryption }, host) => {
   const endpoint = endpointOf(proxy, host)
   const name = new URL(urlOf(endpoint)).hostname.replace(/^\[|\]$/g, '')
   const tls = endpoint.isSecure ? await loadTls(encryption, name) : {}
-  // pg uses of a stream what Neon's class has.
+  // Neon's class has the members of a stream that pg uses.
   const stream = () => new NeonSocket(endpoint, tls) as unknown as Duplex
   return [{ ssl: false, enableChannelBinding: false, requiresBinding: false, stream }]
 }
