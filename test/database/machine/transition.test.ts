@@ -201,7 +201,7 @@ describe('each event in each state', () => {
 })
 
 describe('the way to the primary', () => {
-  test('an open primary waits for the fallback to say that nothing is owed', () => {
+  test('an open primary waits until the fallback reports that it owes nothing', () => {
     assert.equal(walk([requested, primaryOpened, fallbackOpened(false)]).name, 'PRIMARY_CONNECTED')
     const owing = walk([requested, primaryOpened, fallbackOpened(true)])
     assert.equal(owing.name, 'CONNECTING_FALLBACK')
@@ -231,7 +231,7 @@ describe('the way to the primary', () => {
     assert.equal(walk([requested, primaryFailed('auth')]).name, 'CONNECTING_FALLBACK')
   })
 
-  test('a fault outside FALLBACK_CONDITIONS is an error that is tried again', () => {
+  test('a fault outside FALLBACK_CONDITIONS is an error that is retried', () => {
     const rules = { ...policy, conditions: new Set(['unreachable'] as const) }
     assert.equal(walk([requested, primaryFailed('auth')], rules).name, 'CONNECTION_ERROR')
   })
@@ -240,13 +240,13 @@ describe('the way to the primary', () => {
     assert.equal(walk([requested, primaryFailed('statement')]).name, 'CONNECTING_FALLBACK')
   })
 
-  test('a primary that answers nothing is left at the deadline, whatever it said before', () => {
+  test('a primary that does not answer is left at the deadline, whatever it answered before', () => {
     const state = walk([requested, fallbackOpened(), primaryFailed('transient'), deadline])
     assert.ok(state.name === 'CONNECTING_FALLBACK')
     assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT')
   })
 
-  test('a slow primary gets all of CONNECTION_TIMEOUT when nothing else can serve', () => {
+  test('a slow primary gets its full CONNECTION_TIMEOUT when no other store can serve', () => {
     const state = walk([requested], alone)
     assert.ok(state.name === 'CONNECTING_PRIMARY')
     assert.equal(state.deadline - state.since, 30_000)
@@ -255,7 +255,7 @@ describe('the way to the primary', () => {
     assert.equal(beside.deadline - beside.since, 5_000)
   })
 
-  test('with the fallback off nothing leads to it', () => {
+  test('a disabled fallback is never opened', () => {
     const state = walk([requested, primaryOpened], alone)
     assert.equal(transition(state, { ...lost('P'), at: 9_000, chance: 0 }, alone).name, 'CONNECTING_PRIMARY')
   })
@@ -307,7 +307,7 @@ describe('the way back', () => {
     assert.ok((waits[3] ?? 0) > (waits[0] ?? 0) * 3, String(waits))
   })
 
-  test('a primary that flaps is waited for 5 s, doubling to 30 s, and that is forgotten after 5 min', () => {
+  test('a flapping primary stays away for 5 s, doubling to 30 s, and is trusted again after 5 min', () => {
     let state = walk([...toSwitching, switched])
     const stays: number[] = []
     for (let round = 0; round < 5; round += 1) {
@@ -326,7 +326,7 @@ describe('the way back', () => {
     assert.equal(later.damping.lastMs, 0)
   })
 
-  test('losing the fallback keeps what is left of a stay', () => {
+  test('losing the fallback keeps the rest of a stay', () => {
     const serving = walk([...toSwitching, switched])
     const left = transition(serving, { ...lost('P2'), at: serving.since + 2_000, chance: 0.5 }, policy)
     const waiting = walk([due], policy, left)
@@ -353,7 +353,7 @@ const anyStep = fc.record({
   owes: fc.boolean(),
 })
 
-describe('whatever happens', () => {
+describe('any sequence of events', () => {
   test('ids are unique, no state is stuck, late answers change nothing, each store is closed exactly once', () => {
     const policies = [policy, local, alone, { ...policy, conditions: new Set(['lost', 'unreachable'] as const) }]
     fc.assert(

@@ -20,7 +20,7 @@ async function opens(rig: Rig, policy: 'lazy' | 'eager'): Promise<boolean> {
 }
 
 describe('the boot policy', () => {
-  test('lazy opens nothing, unless a primary is declared and a file of ours is there', async () => {
+  test('lazy opens nothing, unless a primary is declared and a file of ours exists', async () => {
     const withFile = new ScriptedDatabase('with-file', {
       isEmbedded: true,
       files: ['/nowhere/x', import.meta.filename],
@@ -55,8 +55,8 @@ describe('the boot policy', () => {
   })
 })
 
-describe('the context', () => {
-  test('says state, since when, why, store, tries, standby, and the transitions of the last hour', async () => {
+describe('the connection status', () => {
+  test('shows state, since when, why, store, attempts, standby, and the transitions of the last hour', async () => {
     const rig = rigOf()
     const before = connectionStatusOf(rig.supervisor)
     assert.deepEqual(
@@ -86,7 +86,7 @@ describe('the context', () => {
     await end(rig)
   })
 
-  test('warns of a fallback that could not be opened, not of one that nobody wants', async () => {
+  test('warns about a fallback that could not be opened, not about one that is disabled', async () => {
     const rig = rigOf()
     rig.fallback.script = ['unwritable']
     await rig.supervisor.serving()

@@ -7,7 +7,7 @@ import { settle } from '../../support/fake-clock.ts'
 const store = {} as Store // The gate never looks into a store.
 const other = {} as Store // Neither here.
 
-test('holds nobody until it is told to, and lets all in at once', async () => {
+test('holds writes only after hold, and lets all of them in at once', async () => {
   const gate = new Gate()
   await gate.opened()
   gate.hold()
@@ -21,7 +21,7 @@ test('holds nobody until it is told to, and lets all in at once', async () => {
   assert.equal(let_in, 2)
 })
 
-test('lets go of those who give up', async () => {
+test('forgets a caller that gives up', async () => {
   const gate = new Gate()
   gate.hold()
   const controller = new AbortController()
@@ -54,7 +54,7 @@ test('drains one store, of writes or of all', async () => {
   assert.equal(gate.active, 0)
 })
 
-test('a store that was forgotten while something ran is still counted out', () => {
+test('work on a store that was forgotten meanwhile is still counted down', () => {
   const gate = new Gate()
   gate.enter(store, 'read')
   gate.forget(store)

@@ -33,7 +33,7 @@ test('a try that answers is the only one', async () => {
   assert.deepEqual([tries.length, clock.pending], [1, 0])
 })
 
-test('beside one that hangs a new one is made every 750 ms, and the first that succeeds ends all', async () => {
+test('a hanging try is joined by a new one every 750 ms, and the first success ends all', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
   const done = hedgedAttempt(clock, attempt, never)
   await clock.advance(3 * times.hedgeMs)
@@ -48,7 +48,7 @@ test('beside one that hangs a new one is made every 750 ms, and the first that s
   assert.equal(clock.pending, 0)
 })
 
-test('one that is merely slow succeeds in its own time', async () => {
+test('a slow try succeeds in its own time', async () => {
   const [clock, { tries, attempt }] = [new FakeClock(), tried()]
   const done = hedgedAttempt(clock, attempt, never)
   await clock.advance(10 * times.hedgeMs)
@@ -57,7 +57,7 @@ test('one that is merely slow succeeds in its own time', async () => {
   assert.equal(clock.pending, 0)
 })
 
-test('what fails by itself is the answer, whichever try it was', async () => {
+test('the first try that fails by itself is the result', async () => {
   for (const which of [0, 2]) {
     const [clock, { tries, attempt }] = [new FakeClock(), tried()]
     const done = assert.rejects(hedgedAttempt(clock, attempt, never), /refused/)

@@ -17,7 +17,7 @@ async function end(rig: Rig): Promise<void> {
   assert.equal(rig.clock.pending, 0, 'a timer is left')
 }
 
-test('a password that is refused is tried ever slower, and at once when its file has changed', async () => {
+test('a rejected password is retried ever more slowly, and at once when its file changes', async () => {
   const rig = rigOf()
   await refused(rig)
   const { opened } = rig.primary.calls
@@ -30,7 +30,7 @@ test('a password that is refused is tried ever slower, and at once when its file
   await end(rig)
 })
 
-test('a file that changed and is still wrong is tried once, and then slowly again', async () => {
+test('a changed file that is still wrong is tried once, then slowly again', async () => {
   const rig = rigOf()
   await refused(rig)
   const before = rig.primary.calls.opened
@@ -41,7 +41,7 @@ test('a file that changed and is still wrong is tried once, and then slowly agai
   await end(rig)
 })
 
-test('without a fallback it heals as soon', async () => {
+test('without a fallback it recovers just as soon', async () => {
   const rig = rigOf({ settings: { fallbackEnabled: false } })
   await refused(rig)
   assert.equal(rig.supervisor.state.name, 'CONNECTION_ERROR')
@@ -52,7 +52,7 @@ test('without a fallback it heals as soon', async () => {
   await end(rig)
 })
 
-test('a primary that is merely away is tried at its own pace', async () => {
+test('a primary that is unreachable is retried at its own pace', async () => {
   const rig = rigOf()
   rig.primary.script = ['unreachable']
   void rig.supervisor.serving()

@@ -32,7 +32,7 @@ async function end(rig: Rig): Promise<void> {
 }
 
 describe('opening', () => {
-  test('opens nothing before the first ask', async () => {
+  test('opens nothing before the first request', async () => {
     const rig = rigOf()
     await settle()
     assert.equal(rig.supervisor.state.name, 'DISCONNECTED')
@@ -42,7 +42,7 @@ describe('opening', () => {
     await end(rig)
   })
 
-  test('opens primary and fallback side by side, once for all that ask at one time', async () => {
+  test('opens primary and fallback side by side, once for all concurrent requests', async () => {
     const rig = rigOf()
     await Promise.all([rig.supervisor.serving(), rig.supervisor.serving(), rig.supervisor.open()])
     assert.deepEqual(path(rig), ['CONNECTING_PRIMARY', 'PRIMARY_CONNECTED'])
@@ -83,7 +83,7 @@ describe('opening', () => {
     await end(rig)
   })
 
-  test('a failed opening is not kept: the next ask finds what is there then', async () => {
+  test('a failed opening is not kept: the next request finds the state of then', async () => {
     const rig = rigOf({ declared: false })
     rig.fallback.script = ['unwritable', 'works']
     await assert.rejects(rig.supervisor.serving(), (error) => {
@@ -179,7 +179,7 @@ describe('opening', () => {
     await end(rig)
   })
 
-  test('a fallback that cannot be opened does not keep the primary from serving, and is tried again', async () => {
+  test('a fallback that cannot be opened does not keep the primary from serving, and is retried', async () => {
     const rig = rigOf()
     rig.fallback.script = ['unwritable', 'works']
     assert.equal((await rig.supervisor.serving()).shown, 'primary')
@@ -191,7 +191,7 @@ describe('opening', () => {
     await end(rig)
   })
 
-  test('the configuration is resolved anew before each attempt, so that a rotated secret heals', async () => {
+  test('the configuration is re-read before each attempt, so that a rotated secret takes effect', async () => {
     const rig = rigOf()
     rig.primary.script = ['unreachable', 'unreachable', 'works']
     const serving = rig.supervisor.serving()
@@ -202,8 +202,8 @@ describe('opening', () => {
   })
 })
 
-describe('what is noticed', () => {
-  test('each change of state with its reason, each failed try, and each store that opens or closes', async () => {
+describe('observations', () => {
+  test('report each change of state with its reason, each failed attempt, and each store that opens or closes', async () => {
     const rig = rigOf()
     rig.primary.script = ['unreachable', 'auth']
     const serving = rig.supervisor.serving()
@@ -229,7 +229,7 @@ describe('what is noticed', () => {
     assert.equal(rig.seen.filter((seen) => seen.type === 'store.closed').length, 1)
   })
 
-  test('a declaration that cannot be used is told by the change of state, and looked at slowly until it can', async () => {
+  test('an unusable declaration is reported by the change of state alone, and retried slowly', async () => {
     const rig = rigOf()
     const usable = rig.config
     rig.config = { ...usable, primary: null }
@@ -251,7 +251,7 @@ describe('what is noticed', () => {
     await end(rig)
   })
 
-  test('a listener that throws does not stop the machine', async () => {
+  test('an observer that throws does not stop the machine', async () => {
     const rig = rigOf()
     rig.seen.push = () => {
       throw new Error('full')
@@ -320,7 +320,7 @@ describe('recovery', () => {
     await end(rig)
   })
 
-  test('a switch that takes too long lets writes in again, after it has set back what it did', async () => {
+  test('a switch that takes too long lets writes in again, after it has undone its changes', async () => {
     let settleSwitch = (): void => {}
     let isFirst = true
     const rig = await onFallback({
@@ -405,7 +405,7 @@ describe('recovery', () => {
     await end(rig)
   })
 
-  test('a fallback that is lost is opened anew, and the way back goes on', async () => {
+  test('a lost fallback is opened again, and the way back goes on', async () => {
     const rig = await onFallback()
     rig.primary.script = ['unreachable']
     await rig.clock.advance(2_000)
@@ -487,7 +487,7 @@ describe('losing a store', () => {
     await end(rig)
   })
 
-  test('with the fallback off the primary is opened anew', async () => {
+  test('with the fallback disabled the primary is opened again', async () => {
     const rig = rigOf({ settings: { fallbackEnabled: false } })
     const { store } = await rig.supervisor.serving()
     await rig.clock.advance(5_000)
@@ -517,7 +517,7 @@ describe('losing a store', () => {
 })
 
 describe('settings and the end', () => {
-  test('new settings lead to what they say, after what runs has ended', async () => {
+  test('new settings apply after the running work has ended', async () => {
     const rig = rigOf()
     await rig.supervisor.serving()
     rig.config = configOf(null, rig.fallback)
@@ -527,14 +527,14 @@ describe('settings and the end', () => {
     await end(rig)
   })
 
-  test('new settings before the first ask open nothing', async () => {
+  test('new settings before the first request open nothing', async () => {
     const rig = rigOf()
     assert.equal((await rig.supervisor.reconfigure(defaults)).name, 'DISCONNECTED')
     assert.equal(rig.primary.calls.opened, 0)
     await end(rig)
   })
 
-  test('those who wait while settings change get a store of the new settings', async () => {
+  test('callers that wait while settings change get a store of the new settings', async () => {
     const rig = rigOf()
     rig.primary.script = ['hangs']
     const serving = rig.supervisor.serving()
@@ -545,7 +545,7 @@ describe('settings and the end', () => {
     await end(rig)
   })
 
-  test('close lets what runs finish, and refuses what comes', async () => {
+  test('close lets running work finish, and refuses new work', async () => {
     const rig = rigOf()
     let finish = (): void => {}
     const running = rig.work.run(() => new Promise<void>((resolve) => (finish = resolve)), {
@@ -587,7 +587,7 @@ describe('settings and the end', () => {
     assert.equal(rig.primary.calls.opened, 0)
   })
 
-  test('those who wait for an opening hear of the end', async () => {
+  test('callers that wait for an opening get CLOSING', async () => {
     const rig = rigOf()
     rig.primary.script = ['hangs']
     const serving = rig.supervisor.serving()

@@ -45,12 +45,12 @@ async function refused(rig: Rig): Promise<HoldfastError> {
   return error
 }
 
-describe('a fallback beside a primary without our tables', () => {
+describe('a fallback next to a primary without our tables', () => {
   for (const [ownTables, block] of [
     ['absent', 'tables-absent'],
     ['newer', 'format-newer'],
   ] as const) {
-    test(`${ownTables}: the primary takes writes, the fallback none, and both are told`, async () => {
+    test(`${ownTables}: the primary accepts writes, the fallback none, and both are reported`, async () => {
       const rig = await onPrimary(ownTables)
       assert.equal((await rig.work.run(async () => 1, write)).durability, 'primary')
       assert.equal(connectionStatusOf(rig.supervisor).writeBlock, block)
@@ -66,7 +66,7 @@ describe('a fallback beside a primary without our tables', () => {
   }
 
   for (const ownTables of ['ours', null] as const) {
-    test(`${ownTables}: the fallback takes writes`, async () => {
+    test(`${ownTables}: the fallback accepts writes`, async () => {
       const rig = await onPrimary(ownTables)
       await lose(rig)
       assert.equal((await rig.work.run(async () => 1, write)).durability, 'fallback-only')
@@ -76,7 +76,7 @@ describe('a fallback beside a primary without our tables', () => {
     })
   }
 
-  test('a primary that was never reached says nothing: the fallback takes writes', async () => {
+  test('while the primary was never reached the fallback accepts writes', async () => {
     const rig = rigOf()
     rig.primary.ownTables = 'absent'
     rig.primary.script = ['auth']
@@ -84,7 +84,7 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
-  test('rights that are given while the primary serves count at the next look, without a restart', async () => {
+  test('rights granted while the primary serves count at the next check, without a restart', async () => {
     const rig = await onPrimary('absent')
     rig.primary.ownTables = 'ours'
     await rig.clock.advance(recheckMs)
@@ -97,7 +97,7 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
-  test('closing waits for no look that hangs, and leaves nothing of it', async () => {
+  test('close does not wait for a hanging check, and leaves nothing of it', async () => {
     const rig = await onPrimary('absent')
     rig.primary.script = ['hangs']
     const { opened } = rig.primary.calls
@@ -106,7 +106,7 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
-  test('rights that are given while it is away count when it is back', async () => {
+  test('rights granted while the primary is away count when it is back', async () => {
     const rig = await onPrimary('absent')
     await lose(rig)
     rig.primary.ownTables = 'ours'
@@ -119,7 +119,7 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
-  test('rights that are taken away are noticed by whatever verifies it next', async () => {
+  test('revoked rights are noticed by the next verification', async () => {
     const rig = await onPrimary('ours')
     rig.primary.ownTables = 'absent'
     const { store } = await rig.supervisor.serving()
@@ -128,7 +128,7 @@ describe('a fallback beside a primary without our tables', () => {
     await end(rig)
   })
 
-  test('a store that lacks something is prepared again, and a primary that is gone meanwhile is noticed', async () => {
+  test('a store that lacks something is prepared again, and the loss of its primary is noticed', async () => {
     let isLacking = true
     let prepared = 0
     const prepare = async (): Promise<void> => {

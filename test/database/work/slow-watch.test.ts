@@ -7,7 +7,7 @@ import { FakeClock } from '../../support/fake-clock.ts'
 // It is handed on and never looked into.
 const store = { label: 'a store' } as Store
 
-test('work is suspected when its limit falls, once, and not at all when it ends before', async () => {
+test('work is suspected once at its limit, and not at all when it ends before', async () => {
   const clock = new FakeClock()
   const suspected: number[] = []
   const watch = new SlowWatch(

@@ -25,7 +25,7 @@ const steps: StoreSteps = {
   carry: async () => {},
 }
 
-function roomOf(options: RigOptions = {}): Rig {
+function setUp(options: RigOptions = {}): Rig {
   return rigOf({ steps, entities: [Note], ...options })
 }
 
@@ -53,8 +53,8 @@ function countNotes(store: Store): Promise<number> {
 const write = { kind: 'write', rerun: 'never' } as const
 
 describe('one unit of work', () => {
-  test('opens the store at first use and says who answered, and how durable it is', async () => {
-    const rig = roomOf()
+  test('opens the store at first use, and names the store and the durability', async () => {
+    const rig = setUp()
     const outcome = await rig.work.run(
       (session) => session.statements.write('insert into note values (?, ?)', [session.attempt, 'x']),
       write,
@@ -65,7 +65,7 @@ describe('one unit of work', () => {
   })
 
   test('puts the store on the error that it failed with, also on one that is frozen, and none where none was reached', async () => {
-    const rig = roomOf({ declared: false })
+    const rig = setUp({ declared: false })
     const thrown = Object.freeze(new Error('a mistake of the work'))
     const failed = await rig.work.run(() => Promise.reject(thrown), write).catch((error: unknown) => error)
     assert.equal(failed, thrown)
@@ -77,8 +77,8 @@ describe('one unit of work', () => {
     assert.equal(failedStore(await refusal(closing, 'CLOSING')), null)
   })
 
-  test('forks no EntityManager and draws no attempt that nobody asks for', async () => {
-    const rig = roomOf({ declared: false })
+  test('forks an EntityManager and draws an attempt only at first use', async () => {
+    const rig = setUp({ declared: false })
     const { store } = await rig.supervisor.serving()
     let forks = 0
     const fork = store.orm.em.fork.bind(store.orm.em)
@@ -95,7 +95,7 @@ describe('one unit of work', () => {
   })
 
   test('the error of the work itself passes through unchanged', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     const own = new Error('mine')
     await assert.rejects(
       rig.work.run(() => Promise.reject(own), write),
@@ -122,7 +122,7 @@ describe('one unit of work', () => {
   ]
   for (const [kind, code] of answers) {
     test(`a fault of kind ${kind} is answered ${code}, with the driver's error as the cause only`, async () => {
-      const rig = roomOf()
+      const rig = setUp()
       const thrown = new FaultError(faultLike(kind))
       const error = await refusal(
         rig.work.run(() => Promise.reject(thrown), write),
@@ -135,7 +135,7 @@ describe('one unit of work', () => {
   }
 
   test('an unknown COMMIT is answered COMMIT_UNKNOWN', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     const thrown = new FaultError(faultLike('lost', { ambiguous: true }))
     await refusal(
       rig.work.run(() => Promise.reject(thrown), { kind: 'write', rerun: 'before-commit' }),
@@ -145,7 +145,7 @@ describe('one unit of work', () => {
   })
 
   test('a slow statement on a primary that answers is QUERY_TIMEOUT and is not run again', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     let tries = 0
     const slow = (): Promise<never> => {
       tries += 1
@@ -159,7 +159,7 @@ describe('one unit of work', () => {
 
 describe('running again', () => {
   test('work that was lost before COMMIT runs again on the fallback, with the same attempt', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     await rig.supervisor.serving()
     rig.primary.script = ['unreachable']
     const attempts: string[] = []
@@ -179,7 +179,7 @@ describe('running again', () => {
   })
 
   test('a connection that was cut is tried again on the same primary, three times at most', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     let tries = 0
     const once = await rig.work.run(
       async () => {
@@ -202,7 +202,7 @@ describe('running again', () => {
   })
 
   test('after an unknown COMMIT it runs again on the same primary only, and only when it may', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     let tries = 0
     const unknownOnce = async (): Promise<void> => {
       tries += 1
@@ -218,7 +218,7 @@ describe('running again', () => {
   })
 
   test('a collision after an unknown COMMIT may be with the work itself, so it stays unknown', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     const insert = { text: 'insert into note values (?, ?)', values: ['same', 'x'] }
     let tries = 0
     await refusal(
@@ -237,15 +237,15 @@ describe('running again', () => {
   })
 })
 
-describe('looking after an unknown commit', () => {
+describe('finding the change of an unknown COMMIT', () => {
   const unknown = faultLike('lost', { ambiguous: true, code: 'QUERY_TIMEOUT' })
   const lostInCommit = async (): Promise<string> => {
     throw new FaultError(unknown)
   }
   const always = { kind: 'write', rerun: 'always', attempt: 'the-attempt' } as const
 
-  test('what is seen to be there is a success', async () => {
-    const rig = roomOf()
+  test('a change that is found is a success', async () => {
+    const rig = setUp()
     const attempts: string[] = []
     const outcome = await rig.work.run(lostInCommit, always, async ({ attempt }) => {
       attempts.push(attempt)
@@ -256,8 +256,8 @@ describe('looking after an unknown commit', () => {
     await end(rig)
   })
 
-  test('what is not seen, what fails and what takes too long stay unknown', async () => {
-    const rig = roomOf()
+  test('a change that is not found, a search that fails and one that takes too long stay unknown', async () => {
+    const rig = setUp()
     await refusal(
       rig.work.run(lostInCommit, always, async () => null),
       'COMMIT_UNKNOWN',
@@ -270,8 +270,8 @@ describe('looking after an unknown commit', () => {
     await end(rig)
   })
 
-  test('another database is not asked', async () => {
-    const rig = roomOf()
+  test('another database is not searched', async () => {
+    const rig = setUp()
     await rig.work.run(async () => 1, always)
     rig.primary.script = ['unreachable']
     await refusal(
@@ -284,7 +284,7 @@ describe('looking after an unknown commit', () => {
 
 describe('transactions', () => {
   test('commit with the work, roll back with its error, and join the compiled statements', async () => {
-    const rig = roomOf({ declared: false })
+    const rig = setUp({ declared: false })
     const { store } = await rig.supervisor.serving()
     const outcome = await rig.work.transactional(async (session) => {
       session.em.create(Note, { id: session.attempt, text: 'one' })
@@ -305,8 +305,8 @@ describe('transactions', () => {
     await end(rig)
   })
 
-  test('what the work left unflushed is written, and a broken rule is a CONFLICT', async () => {
-    const rig = roomOf({ declared: false })
+  test('unflushed changes are written, and a broken rule is a CONFLICT', async () => {
+    const rig = setUp({ declared: false })
     const create = (): Promise<unknown> =>
       rig.work.transactional(async (session) => {
         session.em.create(Note, { id: 'one', text: 'x' })
@@ -319,7 +319,7 @@ describe('transactions', () => {
 
 describe('what is refused before anything is written', () => {
   test('a write on a read-only fallback, while reads go on', async () => {
-    const rig = roomOf({ settings: { fallbackMode: 'read-only' } })
+    const rig = setUp({ settings: { fallbackMode: 'read-only' } })
     rig.primary.script = ['auth']
     let ran = 0
     const work = async (): Promise<void> => {
@@ -333,7 +333,7 @@ describe('what is refused before anything is written', () => {
   })
 
   test('a durability that cannot be met', async () => {
-    const rig = roomOf()
+    const rig = setUp()
     rig.primary.script = ['auth']
     for (const demand of ['primary', 'journal'] as const) {
       await refusal(
@@ -342,7 +342,7 @@ describe('what is refused before anything is written', () => {
       )
     }
     await end(rig)
-    const local = roomOf({ declared: false })
+    const local = setUp({ declared: false })
     await refusal(
       local.work.run(async () => assert.fail(), { ...write, demand: 'primary' }),
       'DURABILITY_UNMET',
@@ -351,8 +351,8 @@ describe('what is refused before anything is written', () => {
     await end(local)
   })
 
-  test('more than may wait or run at once', async () => {
-    const rig = roomOf({ maxActiveSessions: () => 2 })
+  test('work above the limit of what may wait or run', async () => {
+    const rig = setUp({ maxActiveSessions: () => 2 })
     rig.primary.script = ['hangs']
     const waiting = [rig.work.run(async () => 1, write), rig.work.run(async () => 2, write)]
     await refusal(
@@ -365,9 +365,9 @@ describe('what is refused before anything is written', () => {
     await end(rig)
   })
 
-  test('more than may wait or run at once by what holds now, and sessions of requests count as well', async () => {
+  test('work above the limit of now, with the sessions of requests counted', async () => {
     const limit = { most: 2 }
-    const rig = roomOf({ maxActiveSessions: () => limit.most })
+    const rig = setUp({ maxActiveSessions: () => limit.most })
     const sessions = new DatabaseSessionFactory(rig.supervisor, rig.work, () => {})
     const answer = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()))
     const first = answer()
@@ -386,8 +386,8 @@ describe('what is refused before anything is written', () => {
     await end(rig)
   })
 
-  test('what waits for a store longer than it may, or whose caller gives up', async () => {
-    const rig = roomOf({ steps: { ...steps, prepare: () => new Promise(() => {}) }, declared: false })
+  test('work that waits for a store too long, or whose caller gives up', async () => {
+    const rig = setUp({ steps: { ...steps, prepare: () => new Promise(() => {}) }, declared: false })
     const controller = new AbortController()
     const gone = rig.work.run(async () => 1, { ...write, signal: controller.signal })
     await settle()
@@ -404,8 +404,8 @@ describe('what is refused before anything is written', () => {
 })
 
 describe('slow work', () => {
-  test('is no reason to leave a primary that answers, and one probe tells after half of QUERY_TIMEOUT', async () => {
-    const rig = roomOf()
+  test('does not lose a primary that answers, and causes one probe after half of QUERY_TIMEOUT', async () => {
+    const rig = setUp()
     await rig.supervisor.serving()
     let finish = (): void => {}
     const running = rig.work.run(() => new Promise<void>((resolve) => (finish = resolve)), write)
@@ -421,8 +421,8 @@ describe('slow work', () => {
     await end(rig)
   })
 
-  test('on a primary that is gone leads to the fallback before QUERY_TIMEOUT falls', async () => {
-    const rig = roomOf()
+  test('on a lost primary leads to the fallback before QUERY_TIMEOUT ends', async () => {
+    const rig = setUp()
     await rig.supervisor.serving()
     rig.primary.script = ['hangs']
     let fail = (_error: unknown): void => {}

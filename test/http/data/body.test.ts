@@ -57,7 +57,7 @@ const taken: readonly (readonly [string, string, string, unknown])[] = [
 ]
 
 for (const [what, type, body, expected] of taken) {
-  test(`${what} is taken`, async (t) => {
+  test(`${what} is accepted`, async (t) => {
     const { base } = await serve(t, echo)
     const answer = await fetch(`${base}/echo`, { method: 'POST', headers: { 'content-type': type }, body })
     assert.equal(answer.status, 200)
@@ -65,7 +65,7 @@ for (const [what, type, body, expected] of taken) {
   })
 }
 
-test('a body under another transfer coding than chunked is refused, and one that is chunked is taken', async (t) => {
+test('a transfer coding other than chunked is refused, and a chunked body is accepted', async (t) => {
   const { port } = await serve(t, echo)
   const send = async (coding: string) => {
     const head = `POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n`
@@ -120,7 +120,7 @@ test('a refused small body leaves the connection usable', async (t) => {
   await until(() => connection.text().split('ROUTE_NOT_FOUND').length > 3)
 })
 
-test('a sender who leaves in the middle is noticed as aborted, and nothing is thrown', async (t) => {
+test('a client that disconnects midway is noticed as aborted, and nothing is thrown', async (t) => {
   const { port, observations } = await serve(t, echo)
   const head = 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a":'
   const connection = rawConnect(t, port, head)
@@ -133,7 +133,7 @@ test('a sender who leaves in the middle is noticed as aborted, and nothing is th
   assert.ok(!observations.some((seen) => seen.type === 'request.failed'))
 })
 
-test('a body that another framework has read already is taken from it', async (t) => {
+test('a body that another framework has already parsed is used', async (t) => {
   const { base } = await serve(t, (app) => {
     app.post('/read', async (req, res) => {
       const chunks: Buffer[] = []

@@ -68,7 +68,7 @@ async function openApi(
 }
 
 describe('the data API', () => {
-  it('creates a row and says where it is, which store has it and how durable it is', async (t) => {
+  it('creates a row, with its address, its store and its durability', async (t) => {
     const { call } = await openApi(t)
     const made = await call('POST', '/api/feedback', { body: { rating: 5, comment: 'works' } })
     assert.equal(made.status, 201)
@@ -106,7 +106,7 @@ describe('the data API', () => {
     assert.equal(second.json.next, null)
   })
 
-  it('changes and removes for the admin, under the row’s ETag', async (t) => {
+  it('changes and removes rows for the admin, under the row’s ETag', async (t) => {
     const { call } = await openApi(t)
     const made = await call('POST', '/api/feedback', { body: { rating: 1 } })
     const path = made.headers.get('location') ?? ''
@@ -129,7 +129,7 @@ describe('the data API', () => {
     assert.equal(gone.headers.get('holdfast-store'), 'local; driver=sqlite')
   })
 
-  it('answers 304 to who has the row, and HEAD without a body', async (t) => {
+  it('answers 304 to a client that has the row, and HEAD without a body', async (t) => {
     const { call } = await openApi(t)
     const made = await call('POST', '/api/feedback', { body: { rating: 1 } })
     const path = made.headers.get('location') ?? ''
@@ -162,7 +162,7 @@ describe('the data API', () => {
     assert.equal((await call('GET', '/api/everything', { headers: admin })).status, 200)
   })
 
-  it('names the methods that an address takes', async (t) => {
+  it('lists the methods that an address accepts', async (t) => {
     const { call } = await openApi(t)
     const places = [
       ['/api/feedback', 'GET, HEAD, POST, OPTIONS', ['PUT', 'PATCH', 'DELETE']],
@@ -259,7 +259,7 @@ describe('the data API', () => {
     assert.deepEqual(statuses, [201, 201, 507])
   })
 
-  it('limits public creates by client, and the admin not', async (t) => {
+  it('limits public creates by client, but not the admin', async (t) => {
     const limited = { ...feedback, rateLimit: { requests: 2, windowS: 60 } }
     const { call } = await openApi(t, [limited], { rateLimit: 1_000, trustedProxies: 1 })
     const post = (headers: Record<string, string>) => call('POST', '/api/feedback', { body: { rating: 1 }, headers })
@@ -276,7 +276,7 @@ describe('the data API', () => {
     assert.equal((await call('GET', '/api/feedback', { headers: one })).status, 200)
   })
 
-  it('takes the settings’ limit for a collection without one, and 0 switches every limit off', async (t) => {
+  it('uses the limit of the settings for a collection without one, and 0 disables every limit', async (t) => {
     const { call } = await openApi(t, [feedback], { rateLimit: 1 })
     const post = () => call('POST', '/api/feedback', { body: { rating: 1 } })
     assert.deepEqual([(await post()).status, (await post()).status], [201, 429])
@@ -285,7 +285,7 @@ describe('the data API', () => {
       assert.equal((await off.call('POST', '/api/feedback', { body: { rating: 1 } })).status, 201)
   })
 
-  it('finishes a row whose client has left, and goes on', async (t) => {
+  it('finishes a row whose client has disconnected, and goes on', async (t) => {
     const { call, port } = await openApi(t)
     await call('GET', '/api/feedback')
     const body = '{"rating":5}'

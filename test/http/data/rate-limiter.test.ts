@@ -4,20 +4,20 @@ import { textHash } from '../../../src/collection/table/text-hash.ts'
 import { RateLimiter } from '../../../src/http/data/rate-limiter.ts'
 
 describe('a rate limit', () => {
-  it('lets each client make its requests and no more', async () => {
+  it('allows each client its number of requests and no more', async () => {
     const limit = new RateLimiter({ requests: 2, windowS: 60 }, () => 0)
     const take = async (client: string) => (await limit.take(client)).isAllowed
     assert.deepEqual([await take('a'), await take('a'), await take('a'), await take('b')], [true, true, false, true])
   })
 
-  it('says what is left and when it begins anew', async () => {
+  it('reports what is left and when the window ends', async () => {
     const limit = new RateLimiter({ requests: 2, windowS: 60 }, () => 0)
     const state = await limit.take('a')
     assert.deepEqual(state, { isAllowed: true, remaining: 1, resetS: 60 })
     assert.deepEqual(limit.headers(state), { 'RateLimit-Policy': '"create";q=2;w=60', RateLimit: '"create";r=1;t=60' })
   })
 
-  it('remembers a bounded number of clients; those beyond share their places and are limited all the same', async () => {
+  it('remembers a bounded number of clients; further ones share counters and are still limited', async () => {
     const limit = new RateLimiter({ requests: 1, windowS: 60 }, () => 0)
     for (let at = 0; at < 10_000; at++) assert.equal((await limit.take(`client ${at}`)).isAllowed, true)
     let allowed = 0
@@ -26,7 +26,7 @@ describe('a rate limit', () => {
     assert.equal((await limit.take('client 5')).isAllowed, false)
   })
 
-  it('lets nobody choose with whom a place is shared', async () => {
+  it('does not let a client choose with whom it shares a counter', async () => {
     const limit = new RateLimiter({ requests: 1, windowS: 60 }, () => 0)
     for (let at = 0; at < 10_000; at++) await limit.take(`client ${at}`)
     // These have the same place under a hash that everybody can compute.

@@ -24,7 +24,7 @@ const steps: StoreSteps = {
   carry: async () => {},
 }
 
-interface Room {
+interface SetUp {
   readonly rig: Rig
   readonly sessions: DatabaseSessionFactory
   /** Serves with the listener on a port that is free; closed at the end. */
@@ -32,7 +32,7 @@ interface Room {
   end(): Promise<void>
 }
 
-function roomOf(options: RigOptions = {}): Room {
+function setUp(options: RigOptions = {}): SetUp {
   const rig = rigOf({ declared: false, steps, entities: [Note], ...options })
   const sessions = new DatabaseSessionFactory(rig.supervisor, rig.work, (seen) => rig.seen.push(seen))
   const servers: Server[] = []
@@ -76,20 +76,20 @@ interface Told {
 }
 
 /** A handler that takes its session twice and shows what it got. */
-function twice(room: Room): RequestListener {
+function twice(setup: SetUp): RequestListener {
   return async (request, response) => {
-    const [one, two] = await Promise.all([room.sessions.session(request), room.sessions.session(request)])
+    const [one, two] = await Promise.all([setup.sessions.session(request), setup.sessions.session(request)])
     const isSame = one === two && one.em === two.em
-    response.end(JSON.stringify({ isSame, attempt: one.attempt, active: room.rig.gate.active }))
+    response.end(JSON.stringify({ isSame, attempt: one.attempt, active: setup.rig.gate.active }))
   }
 }
 
 describe('a session', () => {
-  test('is the same for one request and shared by no two, under node:http and Polka', async () => {
-    const room = roomOf()
-    const app = polka().get('/', twice(room))
-    const plain = await room.serve(twice(room))
-    const withPolka = await room.serve(app.handler as RequestListener) // Polka types its request more narrowly.
+  test('is the same for one request and never shared by two, with node:http and Polka', async () => {
+    const setup = setUp()
+    const app = polka().get('/', twice(setup))
+    const plain = await setup.serve(twice(setup))
+    const withPolka = await setup.serve(app.handler as RequestListener) // Polka types its request more narrowly.
     const attempts = new Set<string>()
     for (const url of [plain, withPolka]) {
       const answers = await Promise.all(
@@ -102,69 +102,69 @@ describe('a session', () => {
       }
     }
     assert.equal(attempts.size, 6)
-    await room.end()
+    await setup.end()
   })
 
   test('is found through req.res, as Express links it', async () => {
-    const room = roomOf()
+    const setup = setUp()
     const request = { res: undefined } as unknown as IncomingMessage & { res: ServerResponse } // As Express hands it on.
     request.res = new ServerResponse(request)
-    const session = await room.sessions.session(request)
+    const session = await setup.sessions.session(request)
     assert.equal(session.shown, 'local')
-    assert.equal(room.rig.gate.active, 1)
+    assert.equal(setup.rig.gate.active, 1)
     request.res.emit('close')
-    assert.equal(room.rig.gate.active, 0)
-    await room.end()
+    assert.equal(setup.rig.gate.active, 0)
+    await setup.end()
   })
 
-  test('slips past no gate that is held while it waits for its store', async () => {
-    const room = roomOf()
-    const { gate } = room.rig
+  test('does not pass a gate that is held while it waits for its store', async () => {
+    const setup = setUp()
+    const { gate } = setup.rig
     const request = { res: undefined } as unknown as IncomingMessage & { res: ServerResponse } // As Express hands it on.
     request.res = new ServerResponse(request)
-    const session = room.sessions.session(request)
+    const session = setup.sessions.session(request)
     gate.hold()
-    await until(() => room.rig.seen.some((seen) => seen.type === 'store.opened'))
-    await room.rig.supervisor.serving()
+    await until(() => setup.rig.seen.some((seen) => seen.type === 'store.opened'))
+    await setup.rig.supervisor.serving()
     await settle(50)
     assert.equal(gate.active, 0)
     gate.release()
     await session
     assert.equal(gate.active, 1)
     request.res.emit('close')
-    await room.end()
+    await setup.end()
   })
 
   test('is refused where no response can be found', async () => {
-    const room = roomOf()
+    const setup = setUp()
     const request = {} as IncomingMessage // Of no server.
-    await assert.rejects(room.sessions.session(request), TypeError)
-    await room.end()
+    await assert.rejects(setup.sessions.session(request), TypeError)
+    await setup.end()
   })
 
-  test('keeps nothing of a failure: the same request may ask again', async () => {
-    const room = roomOf()
-    room.rig.fallback.script = ['unwritable', 'works']
+  test('does not keep a failure: the same request may ask again', async () => {
+    const setup = setUp()
+    setup.rig.fallback.script = ['unwritable', 'works']
     const codes: string[] = []
-    const url = await room.serve(async (request, response) => {
+    const url = await setup.serve(async (request, response) => {
       try {
-        await room.sessions.session(request)
+        await setup.sessions.session(request)
       } catch (error) {
         codes.push(error instanceof HoldfastError ? error.code : String(error))
       }
-      await room.rig.clock.advance(1_000)
-      response.end((await room.sessions.session(request)).shown)
+      await setup.rig.clock.advance(1_000)
+      response.end((await setup.sessions.session(request)).shown)
     })
     assert.equal(await (await fetch(url)).text(), 'local')
     assert.deepEqual(codes, ['STORE_UNAVAILABLE'])
-    await room.end()
+    await setup.end()
   })
 
   test('on a read-only fallback reads, and refuses statements and flushes that write', async () => {
-    const room = roomOf({ declared: true, settings: { fallbackMode: 'read-only' } })
-    room.rig.primary.script = ['auth']
-    const url = await room.serve(async (request, response) => {
-      const session = await room.sessions.session(request)
+    const setup = setUp({ declared: true, settings: { fallbackMode: 'read-only' } })
+    setup.rig.primary.script = ['auth']
+    const url = await setup.serve(async (request, response) => {
+      const session = await setup.sessions.session(request)
       const rows = await session.statements.read('select 1 as one', [])
       const write = session.statements.write('insert into note values (?)', ['x'])
       const codes: unknown[] = [rows.length, await write.catch((error: HoldfastError) => error.code)]
@@ -173,106 +173,106 @@ describe('a session', () => {
       response.end(JSON.stringify(codes))
     })
     assert.deepEqual(await (await fetch(url)).json(), [1, 'STORE_READ_ONLY', 'STORE_READ_ONLY'])
-    await room.end()
+    await setup.end()
   })
 })
 
 describe('the count of active sessions is true', () => {
   test('after answers and after errors', async () => {
-    const room = roomOf()
+    const setup = setUp()
     const app = polka({
       onError: (_error, _request, response) => {
         response.statusCode = 500
         response.end()
       },
     })
-    app.get('/', twice(room))
+    app.get('/', twice(setup))
     app.get('/fails', async (request) => {
-      await room.sessions.session(request)
+      await setup.sessions.session(request)
       throw new Error('no')
     })
-    const url = await room.serve(app.handler as RequestListener) // As above.
+    const url = await setup.serve(app.handler as RequestListener) // As above.
     await Promise.all([1, 2, 3].map(() => fetch(url).then((answer) => answer.text())))
     assert.equal((await fetch(`${url}/fails`)).status, 500)
-    await until(() => room.rig.gate.active === 0)
-    await room.end()
+    await until(() => setup.rig.gate.active === 0)
+    await setup.end()
   })
 
-  test('after the client has gone away, before and after the session was there', async () => {
-    const room = roomOf()
+  test('after the client has disconnected, before and after the session was made', async () => {
+    const setup = setUp()
     let isWaiting = false
     const errors: unknown[] = []
-    const url = await room.serve(async (request) => {
-      const session = room.sessions.session(request)
+    const url = await setup.serve(async (request) => {
+      const session = setup.sessions.session(request)
       isWaiting = true
       await session.catch((error: unknown) => errors.push(error))
     })
     const request = get(url).on('error', () => {})
-    await until(() => room.rig.gate.active === 1)
+    await until(() => setup.rig.gate.active === 1)
     request.destroy()
-    await until(() => room.rig.gate.active === 0)
+    await until(() => setup.rig.gate.active === 0)
 
-    room.rig.gate.hold()
+    setup.rig.gate.hold()
     isWaiting = false
     const early = get(url).on('error', () => {})
     await until(() => isWaiting)
     early.destroy()
     await until(() => errors.length === 1)
-    room.rig.gate.release()
-    assert.equal(room.rig.gate.active, 0)
-    await room.end()
+    setup.rig.gate.release()
+    assert.equal(setup.rig.gate.active, 0)
+    await setup.end()
   })
 
   test('after a socket was reset in the middle of an answer, and nothing of its transaction stays open', async () => {
-    const room = roomOf()
-    const url = await room.serve(async (request, response) => {
-      const { em } = await room.sessions.session(request)
+    const setup = setUp()
+    const url = await setup.serve(async (request, response) => {
+      const { em } = await setup.sessions.session(request)
       await em.begin()
       response.write('half')
     })
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
     await once(socket, 'data')
-    assert.equal(room.rig.gate.active, 1)
+    assert.equal(setup.rig.gate.active, 1)
     socket.resetAndDestroy()
-    await until(() => room.rig.gate.active === 0)
-    const outcome = await room.rig.work.transactional(async (session) => {
+    await until(() => setup.rig.gate.active === 0)
+    const outcome = await setup.rig.work.transactional(async (session) => {
       session.em.create(Note, { id: 'after' })
     })
     assert.equal(outcome.store, 'local')
-    await room.end()
+    await setup.end()
   })
 
-  test('and no more sessions than may be open at once are given out', async () => {
-    const room = roomOf({ maxActiveSessions: () => 1 })
-    const url = await room.serve(async (request, response) => {
+  test('and no more sessions than the limit are open at once', async () => {
+    const setup = setUp({ maxActiveSessions: () => 1 })
+    const url = await setup.serve(async (request, response) => {
       try {
-        await room.sessions.session(request)
+        await setup.sessions.session(request)
       } catch (error) {
         response.end(error instanceof HoldfastError ? error.code : 'else')
       }
     })
     const first = get(url).on('error', () => {})
-    await until(() => room.rig.gate.active === 1)
+    await until(() => setup.rig.gate.active === 1)
     assert.equal(await (await fetch(url)).text(), 'OVERLOADED')
     first.destroy()
-    await room.end()
+    await setup.end()
   })
 })
 
-test('an error of a handler becomes a refusal when it is of the database, and stays what it is when not', async () => {
-  const room = roomOf()
-  const url = await room.serve(async (request, response) => {
-    await room.sessions.session(request)
+test('a handler’s error from the database becomes a HoldfastError, and any other stays what it is', async () => {
+  const setup = setUp()
+  const url = await setup.serve(async (request, response) => {
+    await setup.sessions.session(request)
     const own = new Error('mine')
-    const busy = await room.sessions.refusal(request, new FaultError(faultLike('transient')))
+    const busy = await setup.sessions.refusal(request, new FaultError(faultLike('transient')))
     response.end(
       JSON.stringify([
-        (await room.sessions.refusal(request, own)) === own,
+        (await setup.sessions.refusal(request, own)) === own,
         busy instanceof HoldfastError ? busy.code : String(busy),
       ]),
     )
   })
   assert.deepEqual(await (await fetch(url)).json(), [true, 'STORE_BUSY'])
-  await room.end()
+  await setup.end()
 })
