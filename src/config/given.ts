@@ -1,6 +1,6 @@
 import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from './layers.ts'
 import { nearest } from './nearest.ts'
-import type { Origin, Problem } from './problem.ts'
+import { formatOrigin, type Origin, type Problem } from './problem.ts'
 import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
 
@@ -46,7 +46,7 @@ function givenBySecretFile(key: string, { env, path, content }: SecretFile): Giv
 }
 
 function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile['content'], () => unknown>): Problem {
-  const path = origin.from === 'file' ? origin.path : origin.from
+  const path = formatOrigin(origin)
   const where = fault === null ? '' : ` (line ${fault.line}, column ${fault.column}: ${fault.hint})`
   return {
     code: fault === null ? 'FILE_UNREADABLE' : 'FILE_INVALID',

@@ -1,4 +1,4 @@
-/** The name that `given` was probably meant to be, at most `most` letters away, or null when none is near. Case does not count. */
+/** The name that `given` probably stands for, at most `most` letters away; null when none is near. Case does not count. */
 export function nearest(given: string, names: Iterable<string>, most = 3): string | null {
   const wanted = given.slice(0, 80).toLowerCase()
   let best: string | null = null
@@ -15,7 +15,7 @@ export function nearest(given: string, names: Iterable<string>, most = 3): strin
   return best
 }
 
-/** Letters to insert, delete, replace or swap with their neighbour to get from one to the other; at least `bound` when it is not less. */
+/** The edit distance of two texts, swaps of neighbours included; `bound` or more when it is not below `bound`. */
 export function distance(one: string, other: string, bound: number): number {
   if (Math.abs(one.length - other.length) >= bound) return bound
   let before: number[] = []
@@ -32,8 +32,8 @@ export function distance(one: string, other: string, bound: number): number {
       next.push(steps)
       least = Math.min(least, steps)
     }
-    // Worth leaving early: Kubernetes sets seven variables for each Service, and each is compared with all of ours.
-    // Above `bound`, not at it: a swap looks back over one row.
+    // Kubernetes sets seven variables for each Service, and each is compared with all of ours. Above `bound`, not at it: a
+    // swap looks back over one row.
     if (least > bound) return bound
     before = last
     last = next

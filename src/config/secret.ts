@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 
 /**
- * A value that must not be seen. Whatever prints it (a template, JSON, `util.inspect`, pino) prints `***`; only
- * `reveal()` gives it, and a reviewer can find each place that calls it.
+ * A value that must not be seen. Everything that prints it (a template, JSON, `util.inspect`, pino) prints `***`; only
+ * `reveal()` returns it, and a reviewer can find every call.
  */
 export class Secret<T extends string = string> {
   readonly #value: T
@@ -11,12 +11,12 @@ export class Secret<T extends string = string> {
     this.#value = value
   }
 
-  /** The value itself, for the one place that needs it. Never log or keep the result. */
+  /** The value itself. Never log or keep the result. */
   reveal(): T {
     return this.#value
   }
 
-  /** Compare with this: two secrets have no public member, so a deep comparison calls any two equal. */
+  /** Compares the values. A deep comparison calls any two secrets equal, since they have no public member. */
   equals(other: Secret): boolean {
     return this.#value === other.#value
   }
@@ -30,13 +30,13 @@ export class Secret<T extends string = string> {
   }
 
   static {
-    // Not a computed member: isolated declarations cannot name one.
+    // Isolated declarations cannot name a computed member.
     Object.defineProperty(Secret.prototype, inspect.custom, { value: () => '***' })
   }
 }
 
 /**
- * The address of a database: its password must not be seen, the rest may be known (a file's path is its label). Any other
- * secret is hidden whole, whatever it looks like: `tok:abc` is no address.
+ * The address of a database: its password must not be seen, the rest may (a file's path is its label). Any other secret
+ * is hidden whole, whatever it looks like: `tok:abc` is not an address.
  */
 export class SecretAddress extends Secret {}

@@ -1,7 +1,7 @@
 import type { GivenValue } from './layers.ts'
 import { maskCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
-import type { Origin, Problem } from './problem.ts'
+import { formatOrigin, type Origin, type Problem } from './problem.ts'
 import { Secret } from './secret.ts'
 import type { SettingMap } from './settings-schema.ts'
 
@@ -44,22 +44,23 @@ class TreeWalk {
   section(node: object, prefix: string): void {
     for (const [name, value] of Object.entries(node)) {
       const key = prefix + name
+      const flatKey = prefix === '' && name !== '' ? this.#flatNames.get(name) : undefined
       if (value === undefined || key === '$schema') continue
       if (this.#settings.has(key)) this.#give(this.#nested, key, key, value)
       else if (this.#sections.has(key)) this.#subsection(key, value)
-      else if (prefix === '' && name !== '' && this.#flatNames.has(name)) this.#giveFlat(name, value)
+      else if (flatKey !== undefined) this.#give(this.#flat, flatKey, name, value)
       else this.#unknown(key, prefix)
     }
   }
 
   /** Nested values come last and win over flat ones; `pickValue` reports where they differ. */
   result(): { given: GivenValue[]; problems: Problem[] } {
-    if (this.#unknownCount > unknownMax) this.#problems.push(this.#manyUnknown())
+    if (this.#unknownCount > unknownMax) this.#manyUnknown()
     return { given: [...this.#flat, ...this.#nested], problems: this.#problems }
   }
 
   notAnObject(key: string): void {
-    const what = key === '' ? formatSource(this.#origin) : key
+    const what = key === '' ? formatOrigin(this.#origin) : key
     this.#report(
       'SETTING_INVALID',
       what,
@@ -73,11 +74,6 @@ class TreeWalk {
     if (key === 'plugins' && this.#drivers === null) return
     if (isObject(value)) this.section(value, `${key}.`)
     else this.notAnObject(key)
-  }
-
-  #giveFlat(name: string, value: unknown): void {
-    const key = this.#flatNames.get(name)
-    if (key !== undefined) this.#give(this.#flat, key, name, value)
   }
 
   #give(into: GivenValue[], key: string, name: string, value: unknown): void {
@@ -126,17 +122,10 @@ class TreeWalk {
     if (prefix === '') yield* this.#flatNames.keys()
   }
 
-  #manyUnknown(): Problem {
-    const source = formatSource(this.#origin)
-    return {
-      code: 'SETTING_UNKNOWN',
-      severity: 'error',
-      setting: source,
-      origin: this.#origin,
-      part: null,
-      message: `${source} has ${this.#unknownCount - unknownMax} more names that are not settings.`,
-      suggestion: 'Check that this is the right file.',
-    }
+  #manyUnknown(): void {
+    const source = formatOrigin(this.#origin)
+    const message = `${source} has ${this.#unknownCount - unknownMax} more names that are not settings.`
+    this.#report('SETTING_UNKNOWN', source, message, 'Check that this is the right file.')
   }
 
   #report(code: Problem['code'], setting: string, message: string, suggestion: string): void {
@@ -151,10 +140,6 @@ function isObject(value: unknown): value is object {
 function prefixes(key: string): string[] {
   const names = key.split('.')
   return names.slice(1).map((_, index) => names.slice(0, index + 1).join('.'))
-}
-
-function formatSource(origin: Origin): string {
-  return origin.from === 'file' ? origin.path : origin.from
 }
 
 /** A name from outside, on one line; an ordinary one as it is. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
+import { formatOf } from '../../src/config/formats.ts'
 import { findJsonFault } from '../../src/config/json-fault.ts'
 import { type Layers, layersOfOptions } from '../../src/config/layers.ts'
-import { readValue } from '../../src/config/read-value.ts'
 import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
@@ -67,7 +67,10 @@ function assertValid(resolved: ResolvedSettings): void {
     const found = key.split('.').reduce<unknown>((node, name) => Reflect.get(Object(node), name), resolved.settings)
     if (setting.sensitive) assert.ok(found === null || found instanceof Secret, key)
     const plain = found instanceof Secret ? found.reveal() : found
-    assert.ok(!('reason' in readValue(setting, plain)), `${key} is ${inspect(plain)}`)
+    assert.ok(
+      formatOf(setting).faultOf(plain, setting) === null || (plain === null && setting.nullable),
+      `${key} is ${inspect(plain)}`,
+    )
   }
 }
 
