@@ -20,14 +20,13 @@ RUN rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src
 FROM node:24-slim
 ENV NODE_ENV=production
 ENV DATA_DIR=/data
-# A heap that may grow without end is collected late: the same work then holds twice the memory. Raise it at will.
-# And no signal opens a debugger.
-ENV NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=512 --disable-sigusr1"
+# No signal opens a debugger. The bounds of the heap stand in src/cli/start.sh; what is set here comes after them.
+ENV NODE_OPTIONS="--disable-sigusr1"
 WORKDIR /app
 COPY --from=packages /packages/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY package.json LICENSE ./
-COPY src/cli/holdfast.js src/cli/start.js src/cli/warm.js src/cli/entry.js src/cli/runtime.js ./src/cli/
+COPY src/cli/holdfast.js src/cli/start.sh src/cli/start.js src/cli/warm.js src/cli/entry.js src/cli/runtime.js ./src/cli/
 COPY config ./config
 RUN mkdir -p /data dist/cache && chown 1000:1000 /data dist/cache
 # It starts, and Node keeps what it compiled (per user); at run time nothing under /app is written.
@@ -38,4 +37,4 @@ RUN chown -R root:root dist/cache && chmod -R a+rX dist/cache
 USER 1000
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||7860)+'/health/live').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
-CMD ["node", "src/cli/start.js"]
+CMD ["sh", "src/cli/start.sh"]

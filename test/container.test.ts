@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isInContext, parseDockerfile, textsOf } from './support/dockerfile.ts'
 import { isRoot, ordinaryUid, repository, runProcess, type Service, startService } from './support/process.ts'
@@ -143,18 +143,19 @@ test('the reader of Dockerfiles reads stages, comments and lines that go on', ()
 /** Runs CMD as the image would: its user, its environment, its application folder read-only. */
 async function startContainer(t: Cleanup): Promise<Service> {
   const [command, ...args]: string[] = JSON.parse(textsOf(image.stage, 'CMD')[0] ?? '[]')
-  assert.equal(command, 'node')
+  assert.equal(command, 'sh')
   const temporary = join(image.root, 'tmp')
   await mkdir(temporary, { recursive: true })
   if (isRoot) await giveTo(temporary, ordinaryUid, ordinaryUid)
   await setWritable(image.workdir, false)
+  const PATH = [dirname(nodeIn(image.root)), process.env.PATH].join(delimiter)
   return startService(t, {
     cwd: image.workdir,
-    command: nodeIn(image.root),
+    command: '/bin/sh',
     args,
     uid: Number(image.user),
     give: false,
-    env: { ...image.env, HOME: '/nonexistent', TMPDIR: temporary, HOST: undefined, LOG_FORMAT: undefined },
+    env: { ...image.env, PATH, HOME: '/nonexistent', TMPDIR: temporary, HOST: undefined, LOG_FORMAT: undefined },
   })
 }
 

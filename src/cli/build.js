@@ -31,9 +31,10 @@ if (!process.argv.includes('--stale') || !isBuilt()) await build()
 async function build() {
   const absent = absentPackages()
   if (absent.length > 0) {
-    const why = `Not built, since these packages are not installed: ${absent.join(', ')}.`
+    const why = `Not built: these packages are not installed: ${absent.join(', ')}.`
     if (!process.argv.includes('--optional')) throw new Error(`${why} "npm ci" without --omit brings them.`)
-    console.log(`${why} Holdfast runs from its sources.`)
+    // Not to the log of the service that is about to start.
+    console.error(`${why} Holdfast runs from ${existsSync(stamp) ? 'the build that is there' : 'its sources'}.`)
     return
   }
   const esbuild = await import('esbuild')
@@ -55,6 +56,10 @@ function absentPackages() {
   return wanted.filter((name) => !existsSync(join(root, 'node_modules', name)))
 }
 
+/**
+ * @param {typeof import('esbuild')} esbuild
+ * @param {string} outdir
+ */
 async function bundle(esbuild, outdir) {
   await esbuild.build({
     absWorkingDir: root,
@@ -79,6 +84,7 @@ async function bundle(esbuild, outdir) {
 
 /** Each plugin is an entry of its own, imported when its name is configured. */
 function pluginEntries() {
+  /** @type {Record<string, string>} */
   const entries = {}
   for (const entry of readdirSync(join(root, 'plugins'), { withFileTypes: true })) {
     const path = `plugins/${entry.name}/${entry.name}`
@@ -87,7 +93,12 @@ function pluginEntries() {
   return entries
 }
 
-/** Types were checked by `npm run types`; here they are only taken away. */
+/**
+ * Removes the types, which `npm run types` checks.
+ *
+ * @param {string} outDir
+ * @returns {Promise<void>}
+ */
 function compileLibrary(outDir) {
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   const args = [compiler, '-p', join(root, 'tsconfig.build.json'), '--outDir', outDir]
@@ -98,9 +109,19 @@ function compileLibrary(outDir) {
   })
 }
 
+/**
+ * @param {string} fresh
+ * @param {string} dist
+ */
 function replace(fresh, dist) {
   const old = `${fresh}-old`
-  if (existsSync(dist)) renameSync(dist, old)
-  renameSync(fresh, dist)
-  rmSync(old, { recursive: true, force: true })
+  try {
+    if (existsSync(dist)) renameSync(dist, old)
+    renameSync(fresh, dist)
+  } catch (error) {
+    // Another build was faster.
+    if (!isBuilt()) throw error
+  } finally {
+    rmSync(old, { recursive: true, force: true })
+  }
 }

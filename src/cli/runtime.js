@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /** The oldest Node that MikroORM 7 runs on. */
-const oldest = [22, 17]
+const oldest = /** @type {const} */ ([22, 17])
 
 /** The Node that `npm ci` brings. Not there in a production installation. */
 const bundled = join(root, 'node_modules/node/bin/node')
@@ -20,10 +20,15 @@ const bundled = join(root, 'node_modules/node/bin/node')
 /**
  * Calls `run` when this Node is the right one; else runs the same command on the bundled Node and ends as that ends;
  * else prints one sentence and ends with 1.
+ *
+ * @param {() => unknown} run
  */
 export async function onRightNode(run) {
   if (isBundledElsewhere() && (await becomeBundled())) return
-  if (isNewEnough(process.versions.node)) return run()
+  if (isNewEnough(process.versions.node)) {
+    await run()
+    return
+  }
   console.error(
     `Holdfast needs Node ${oldest.join('.')} or newer and this is ${process.versions.node}: run "npm ci" in ${root}, ` +
       'which brings its own (if it did, "npm rebuild node"), or install a newer Node.',
@@ -31,15 +36,23 @@ export async function onRightNode(run) {
   process.exitCode = 1
 }
 
-/** True when a version can run us. */
+/**
+ * True when a version of Node can run us.
+ *
+ * @param {string} version
+ */
 export function isNewEnough(version) {
-  const [major, minor] = version.split('.').map(Number)
+  const [major = 0, minor = 0] = version.split('.').map(Number)
   return major > oldest[0] || (major === oldest[0] && minor >= oldest[1])
 }
 
-/** Options of Node that sources need: types are stripped without asking from 22.18 on. */
+/**
+ * True when a version of Node runs TypeScript only with an option: from 22.18 on it does without.
+ *
+ * @param {string} version
+ */
 export function needsStripFlag(version) {
-  const [major, minor] = version.split('.').map(Number)
+  const [major = 0, minor = 0] = version.split('.').map(Number)
   return major === 22 && minor < 18
 }
 
@@ -53,25 +66,53 @@ function isBundledElsewhere() {
 }
 
 /** Resolves with false when the bundled Node does not start here: `node_modules` of another machine, say. */
-function becomeBundled() {
-  const args = [...process.execArgv, ...process.argv.slice(1)]
+async function becomeBundled() {
+  const ended = await runChild(bundled, [...process.execArgv, ...process.argv.slice(1)])
+  if (ended === null) return false
+  endLike(ended)
+  return true
+}
+
+/**
+ * How a child ended.
+ *
+ * @typedef {{ code: number | null, signal: NodeJS.Signals | null }} Ended
+ */
+
+/**
+ * Runs a command that gets our streams, and our signals while it runs; resolves with null when it does not start.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @returns {Promise<Ended | null>}
+ */
+export function runChild(command, args) {
   return new Promise((resolve) => {
-    const child = spawn(bundled, args, { stdio: 'inherit' })
-    // A terminal sends its Ctrl-C to both of us; passed on, it would arrive twice.
+    const child = spawn(command, args, { stdio: 'inherit' })
+    /** @param {NodeJS.Signals} signal */
     const pass = (signal) => {
+      // A terminal sends its Ctrl-C to both of us; passed on, it would arrive twice.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
+    /** @type {NodeJS.Signals[]} */
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']
     for (const signal of signals) process.on(signal, pass)
-    child.once('error', () => {
+    /** @param {Ended | null} ended */
+    const end = (ended) => {
       for (const signal of signals) process.removeListener(signal, pass)
-      resolve(false)
-    })
-    child.once('exit', (code, signal) => {
-      for (const one of signals) process.removeListener(one, pass)
-      if (signal === null) process.exitCode = code
-      else process.kill(process.pid, signal)
-      resolve(true)
-    })
+      resolve(ended)
+    }
+    child.once('error', () => end(null))
+    child.once('exit', (code, signal) => end({ code, signal }))
   })
+}
+
+/**
+ * Ends this process as a child ended: with its code, or by its signal.
+ *
+ * @param {Ended} ended
+ */
+export function endLike({ code, signal }) {
+  if (signal === null) process.exitCode = code ?? 1
+  else process.kill(process.pid, signal)
 }

@@ -12,7 +12,7 @@ import { root } from './runtime.js'
 
 const limitMs = 30_000
 const dir = mkdtempSync(join(tmpdir(), 'holdfast-warm-'))
-const service = spawn(process.execPath, [join(root, 'src/cli/start.js')], {
+const service = spawn('/bin/sh', [join(root, 'src/cli/start.sh')], {
   cwd: root,
   env: { ...process.env, DATA_DIR: dir, HOST: '127.0.0.1', PORT: '0', LOG_FORMAT: 'json', LOG_LEVEL: 'info' },
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -33,7 +33,11 @@ try {
   if (code !== 0) process.exitCode = 1
 }
 
-/** The port in the log; rejects with what was printed when the process ends first. */
+/**
+ * The port in the log; rejects with what was printed when the process ends first.
+ *
+ * @returns {Promise<string>}
+ */
 function listening() {
   return new Promise((resolve, reject) => {
     let printed = ''

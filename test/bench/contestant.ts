@@ -5,7 +5,7 @@ import { cp, mkdir } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type Running, repository, startProcess, waitForPort } from '../support/process.ts'
+import { type Running, repository, startOptions, startProcess, waitForPort } from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir } from '../support/temp.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
 
@@ -76,16 +76,9 @@ function unlimited(folder: string): Files {
 
 function environment(url: string | undefined): Readonly<Record<string, string>> {
   return {
-    ...{ NODE_ENV: 'production', NODE_OPTIONS: nodeOptions(), RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+    ...{ NODE_ENV: 'production', NODE_OPTIONS: startOptions, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
     ...(url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }),
   }
-}
-
-/** What `npm start` gives to Node: it decides how much memory is held. */
-function nodeOptions(): string {
-  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-  const [, options = ''] = /NODE_OPTIONS:-([^}]*)\}/.exec(scripts.start) ?? []
-  return options
 }
 
 /** The yardstick as plain JavaScript: to strip its types at each start would be counted against it. */

@@ -4,7 +4,7 @@ import { rm, utimes } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { isRoot, ordinaryUid, repository, runProcess, startProcess } from '../support/process.ts'
+import { isRoot, ordinaryUid, repository, runProcess, startOptions, startProcess } from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
@@ -74,7 +74,7 @@ test('npm start hands SIGTERM to the service and leaves nothing behind', async (
   assert.equal(isAlive(pid), false)
 })
 
-test('the build runs while it is newer than what it was made of, else the sources', async (t) => {
+test('a command runs from the build while it is newer than what it was made of, else from the sources', async (t) => {
   const dir = await makePackage(t, {
     'src/main.ts': 'const from: string = "sources"; console.log(from)',
     'src/other.ts': '',
@@ -82,20 +82,68 @@ test('the build runs while it is newer than what it was made of, else the source
     'dist/main.js': 'console.log("build")',
     'dist/built.json': '{}',
   })
-  const start = async () => (await runProcess(t, { cwd: dir, args: ['src/cli/start.js'] })).stdout.trim()
-  const age = (path: string, seconds: number) => utimes(join(dir, path), seconds, seconds)
+  const start = async () => (await runProcess(t, { cwd: dir, args: ['src/cli/holdfast.js'] })).stdout.trim()
   const nowS = Math.ceil(Date.now() / 1000)
-  await age('dist/built.json', nowS + 100)
+  await age(dir, 'dist/built.json', nowS + 100)
   assert.equal(await start(), 'build')
   assert.ok(existsSync(join(dir, 'dist/cache')), 'what Node compiled is kept for the next start')
-  await age('plugins/one/one.ts', nowS + 200)
+  await age(dir, 'plugins/one/one.ts', nowS + 200)
   assert.equal(await start(), 'sources')
-  await age('dist/built.json', nowS + 300)
+  await age(dir, 'dist/built.json', nowS + 300)
   assert.equal(await start(), 'build')
-  await age('src', nowS + 400) // As a file that was taken away leaves its folder.
+  await age(dir, 'src', nowS + 400) // As a removed file leaves its folder.
   assert.equal(await start(), 'sources')
   await rm(join(dir, 'dist/built.json'))
   assert.equal(await start(), 'sources')
+})
+
+test('npm start runs the build, which it makes first where it is absent or older than the sources', async (t) => {
+  const dir = await makePackage(t, {
+    'src/main.ts': 'console.log("sources")',
+    'src/cli/build.js':
+      'import { mkdirSync, writeFileSync } from "node:fs"; mkdirSync("dist", { recursive: true });' +
+      'writeFileSync("dist/main.js", "console.log(\'build of " + process.argv.slice(2).join() + "\')");' +
+      'if (process.env.BREAK) process.exit(3); writeFileSync("dist/built.json", "{}")',
+  })
+  const start = (env = {}) => runProcess(t, { cwd: dir, args: ['src/cli/start.js'], env })
+  assert.equal((await start()).stdout, 'build of --stale,--optional\n')
+  await writeFiles(dir, { 'dist/main.js': 'console.log("not built again")' })
+  assert.equal((await start()).stdout, 'not built again\n')
+  await age(dir, 'src/main.ts', Math.ceil(Date.now() / 1000) + 100)
+  assert.equal((await start()).stdout, 'build of --stale,--optional\n')
+  const failed = await start({ BREAK: 'yes' })
+  assert.deepEqual([failed.code, failed.stdout], [3, ''], 'an older build is not started in its place')
+})
+
+test('npm start without what a build takes runs the build that is there, or the sources where there is none', async (t) => {
+  const dir = await makePackage(t, {
+    'src/cli/build.js': launcher('build.js'),
+    'src/main.ts': 'console.log("sources")',
+    'package.json': clientsOnly,
+  })
+  const start = () => runProcess(t, { cwd: dir, args: ['src/cli/start.js'] })
+  const sources = await start()
+  assert.equal(sources.stdout, 'sources\n')
+  assert.match(sources.stderr, /^Not built: .*\. Holdfast runs from its sources\.\n$/)
+  await writeFiles(dir, { 'dist/main.js': 'console.log("build")', 'dist/built.json': '{}' })
+  await age(dir, 'src/main.ts', Math.ceil(Date.now() / 1000) + 100)
+  const build = await start()
+  assert.equal(build.stdout, 'build\n')
+  assert.match(build.stderr, /^Not built: .*\. Holdfast runs from the build that is there\.\n$/)
+})
+
+test('npm start and the image bound the heap; NODE_OPTIONS comes after and wins', async (t) => {
+  const main = 'console.log(process.env.NODE_OPTIONS); console.log(process.execArgv.length)'
+  const dir = await makePackage(t, { 'dist/main.js': main, 'dist/built.json': '{}' })
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  const start = async (env: Record<string, string>) =>
+    (await runProcess(t, { cwd: dir, command: '/bin/sh', args: ['src/cli/start.sh'], env: { PATH, ...env } })).stdout
+  assert.equal(await start({}), `${startOptions}\n0\n`)
+  assert.match(startOptions, /--max-old-space-size=512/)
+  assert.equal(await start({ NODE_OPTIONS: '--max-old-space-size=99' }), `${startOptions} --max-old-space-size=99\n0\n`)
+  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+  assert.match(scripts.start, /src\/cli\/start\.sh/)
+  assert.match(readFileSync(join(repository, 'Dockerfile'), 'utf8'), /^CMD \["sh", "src\/cli\/start\.sh"\]$/m)
 })
 
 test('starting takes no arguments: what follows is judged by the command line, not ignored', async (t) => {
@@ -128,8 +176,8 @@ test('building does nothing, successfully, where what it takes is absent, unless
   const files = { 'src/cli/build.js': launcher('build.js'), 'src/main.ts': '', 'package.json': clientsOnly }
   const dir = await makePackage(t, files)
   const optional = await runProcess(t, { cwd: dir, args: ['src/cli/build.js', '--optional'] })
-  assert.deepEqual([optional.code, optional.stderr], [0, ''])
-  assert.match(optional.stdout, /^Not built, .*not installed: esbuild, typescript, aclient\. .* from its sources\.\n$/)
+  assert.deepEqual([optional.code, optional.stdout], [0, ''])
+  assert.match(optional.stderr, /^Not built: .*not installed: esbuild, typescript, aclient\. .* from its sources\.\n$/)
   const asked = await runProcess(t, { cwd: dir, args: ['src/cli/build.js'] })
   assert.equal(asked.code, 1)
   assert.match(asked.stderr, /not installed: esbuild, typescript, aclient\./)
@@ -141,12 +189,16 @@ const clientsOnly = '{"type":"module","optionalDependencies":{"aclient":"1.0.0"}
 /** A folder that looks like ours to the launchers. */
 async function makePackage(t: Cleanup, files: Files): Promise<string> {
   const dir = await makeTempDir(t, 'launch')
-  const launchers = ['runtime.js', 'entry.js', 'start.js', 'holdfast.js'].map((name) => [
+  const launchers = ['runtime.js', 'entry.js', 'start.js', 'start.sh', 'holdfast.js'].map((name) => [
     `src/cli/${name}`,
     launcher(name),
   ])
   await writeFiles(dir, { 'package.json': '{"type":"module"}', ...Object.fromEntries(launchers), ...files })
   return dir
+}
+
+function age(dir: string, path: string, seconds: number): Promise<void> {
+  return utimes(join(dir, path), seconds, seconds)
 }
 
 function isAlive(pid: number): boolean {

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { startPostgres } from '../support/postgres.ts'
-import { repository, type Service, startService } from '../support/process.ts'
+import { repository, type Service, startOptions, startService } from '../support/process.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 import type { Cleanup } from '../support/temp.ts'
 import type { Books } from './business.ts'
@@ -49,7 +48,7 @@ export async function startApplication(t: Cleanup, scene: Scene, options: SoakOp
 function environment({ proxy, database }: Scene, options: SoakOptions): Readonly<Record<string, string>> {
   return {
     NODE_ENV: 'production',
-    NODE_OPTIONS: nodeOptions(),
+    NODE_OPTIONS: startOptions,
     DRIVERS: 'sqlite,postgresql',
     DATABASE_URL: `postgres://${role}:${password}@127.0.0.1:${proxy.port}/${database}`,
     ADMIN_TOKEN: adminToken,
@@ -113,11 +112,4 @@ function inFile<T>(dir: string, look: (ask: <R = Row>(text: string) => readonly 
 export async function serverSessions({ server }: Scene): Promise<number> {
   const [row] = await server.query(`select count(*)::int as n from pg_stat_activity where usename = '${role}'`)
   return Number(row?.n)
-}
-
-/** What `npm start` gives to Node: it decides how much memory is held. */
-function nodeOptions(): string {
-  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-  const [, options = ''] = /NODE_OPTIONS:-([^}]*)\}/.exec(scripts.start) ?? []
-  return options
 }

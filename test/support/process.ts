@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,10 @@ export const repository: string = resolve(fileURLToPath(import.meta.url), '../..
  * A test starts hundreds of them, and the build starts in a third of the time.
  */
 export const mainEntry: string = join(repository, isBuilt() ? 'dist/main.js' : 'src/main.ts')
+
+/** The options that `npm start` gives to Node: they decide how much memory is held. */
+export const startOptions: string =
+  /NODE_OPTIONS="(.*?)\$/.exec(readFileSync(join(repository, 'src/cli/start.sh'), 'utf8'))?.[1] ?? ''
 
 /** The cache of the build's own launcher; where it cannot be written, Node goes on without. */
 const compileCache = { NODE_COMPILE_CACHE: join(repository, 'dist/cache') }

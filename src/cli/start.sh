@@ -1,0 +1,6 @@
+#!/bin/sh
+# `npm start` and the command of the image. The one place for the bounds of Node's memory: a heap without a bound is
+# collected late, and the same work then holds twice the memory. Of two equal options Node takes the last: yours.
+NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=512${NODE_OPTIONS:+ $NODE_OPTIONS}"
+export NODE_OPTIONS
+exec node "$(dirname "$0")/start.js" "$@"
