@@ -2,7 +2,7 @@
  * Builds `dist/`: the process and the command line as bundles (a start costs a third of what it costs from modules),
  * and in `dist/lib` the library as modules with types, whose dependencies stay outside.
  *
- * `--optional` (npm's `prepare`): does nothing, successfully, where what it takes is absent. `--stale`: only when something
+ * `--optional` (npm's `prepare`): succeeds without a build where what it takes is absent, and tidies the install. `--stale`: only when something
  * has changed since the last build. The new build takes the old one's place whole.
  */
 import { spawn } from 'node:child_process'
@@ -27,6 +27,7 @@ const requireBanner =
   "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);"
 
 if (!process.argv.includes('--stale') || !isBuilt()) await build()
+if (process.argv.includes('--optional')) removeHeaders()
 
 async function build() {
   const absent = absentPackages()
@@ -47,6 +48,13 @@ async function build() {
   } finally {
     rmSync(fresh, { recursive: true, force: true })
   }
+}
+
+/** Node's C headers, which come with the bundled Node: 67 MB that nothing reads, since nothing is compiled against them. */
+function removeHeaders() {
+  const packages = join(root, 'node_modules/node/node_modules')
+  if (!existsSync(packages)) return
+  for (const name of readdirSync(packages)) rmSync(join(packages, name, 'include'), { recursive: true, force: true })
 }
 
 /** What a build takes and is not here: the bundler and the compiler, and the optional clients, which are bundled. */

@@ -17,10 +17,13 @@ const folders: readonly string[] = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', 
 const server = find('mariadbd')
 const installer = find('mariadb-install-db')
 
+/** What `mariadb-install-db` calls; Debian packages it with the client, on which the server's package does not depend. */
+const defaultsReader = find('my_print_defaults')
+
 /** Why tests that need a real MariaDB are skipped; false when they run. Give it as `skip`. */
 export const noMariadb: string | false =
-  server === null || installer === null
-    ? 'no MariaDB binaries (mariadbd, mariadb-install-db) are installed on this machine'
+  server === null || installer === null || defaultsReader === null
+    ? 'no MariaDB binaries (mariadbd, mariadb-install-db, my_print_defaults) are installed on this machine'
     : false
 
 /** Who may do everything on the private server, and the password. */
