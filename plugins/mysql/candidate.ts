@@ -2,10 +2,15 @@ import type { Candidate, Limits } from '../../src/driver/driver.ts'
 import {
   type Host,
   isolatedOrmOptions,
+  loadTls,
   type OrmOptions,
   ServerCandidate,
   ServerEngine,
+  type TlsMaterial,
+  tlsOrder,
 } from '../../src/driver/kit/driver-kit.ts'
+import { dialect } from './address/dialect.ts'
+import { formatHost, type MysqlTarget } from './address/target.ts'
 import { SafeClient } from './client/client.ts'
 import type { SafeClientConfig } from './client/client-config.ts'
 import { SafePool } from './client/pool.ts'
@@ -14,8 +19,6 @@ import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { collationOf } from './platform.ts'
 import { schemaLockOf } from './schema-lock.ts'
-import { formatHost, type MysqlTarget } from './target.ts'
-import { loadTls, type TlsOptions, tlsOrder } from './tls.ts'
 import { verifyServer } from './verify.ts'
 
 /** One for each host, in the order to try them. Opens nothing. */
@@ -25,13 +28,13 @@ export function createCandidates(target: MysqlTarget, limits: Limits): readonly 
 
 function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candidate {
   const server = unknownServer()
-  const clientConfig = (tls: TlsOptions | null, connectMs: number): SafeClientConfig => {
+  const clientConfig = (tls: TlsMaterial | null, connectMs: number): SafeClientConfig => {
     const { user, database, password, connectMs: ownMs } = target
     const { queryMs, transactionMs } = limits
     const own = { connectMs: Math.min(connectMs, ownMs ?? connectMs), queryMs, transactionMs }
     return { ...host, user, password, database, tls, ...own, server, clients: new Set() }
   }
-  return new ServerCandidate<TlsOptions | null, SafeClient>({
+  return new ServerCandidate<TlsMaterial | null, SafeClient>({
     label: `mysql ${formatHost(host)}/${target.database}`,
     ways: () => findWays(target, host),
     createClient: (tls) => new SafeClient(clientConfig(tls, limits.connectMs)),
@@ -61,8 +64,8 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
 }
 
 /** With TLS as the address asks, null without. Nothing can listen in on a Unix socket. */
-async function findWays({ encryption }: MysqlTarget, { host }: Host): Promise<readonly (TlsOptions | null)[]> {
+async function findWays({ encryption }: MysqlTarget, { host }: Host): Promise<readonly (TlsMaterial | null)[]> {
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
-  const files = order.includes(true) ? await loadTls(encryption, host) : null
+  const files = order.includes(true) ? await loadTls(dialect.tls, encryption, host) : null
   return order.map((isEncrypted) => (isEncrypted ? files : null))
 }

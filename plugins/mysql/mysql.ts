@@ -1,11 +1,16 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver, Inspection } from '../../src/driver/driver.ts'
-import { loadClient, missingClient } from '../../src/driver/kit/driver-kit.ts'
-import { parseAddress } from './address.ts'
+import {
+  findTlsProblems,
+  loadClient,
+  missingClient,
+  readAddress,
+  tlsSettings,
+} from '../../src/driver/kit/driver-kit.ts'
+import { dialect } from './address/dialect.ts'
+import { formatHost, type MysqlTarget } from './address/target.ts'
 import { clientPart } from './client/load-client.ts'
 import { classify } from './faults.ts'
-import { formatHost, type MysqlTarget } from './target.ts'
-import { tlsProblems } from './tls.ts'
 
 /** MariaDB, and MySQL by the same code, which no test has run on. */
 export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
@@ -31,31 +36,11 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
     'mariadb+aiomysql',
     'mariadb+asyncmy',
   ],
-  settings: {
-    sslCa: {
-      doc: 'The certificate of the authority to trust, as a path or as PEM text; ssl-ca in the address wins.',
-      format: 'string',
-      default: null,
-      env: 'MYSQL_SSL_CA',
-    },
-    sslCert: {
-      doc: "The client's certificate, as a path or as PEM text; ssl-cert in the address wins.",
-      format: 'string',
-      default: null,
-      env: 'MYSQL_SSL_CERT',
-    },
-    sslKey: {
-      doc: "The client's key, as a path or as PEM text; ssl-key in the address wins.",
-      format: 'string',
-      default: null,
-      env: 'MYSQL_SSL_KEY',
-      sensitive: true,
-    },
-  },
-  parse: parseAddress,
+  settings: tlsSettings(dialect.tls),
+  parse: (address, settings) => readAddress(dialect, address, settings),
   async inspect(target): Promise<Inspection> {
     const missing = await missingClient(clientPart, target)
-    return { problems: [...missing, ...(await tlsProblems(target))], path: null }
+    return { problems: [...missing, ...(await findTlsProblems(dialect.tls, target))], path: null }
   },
   describe: ({ hosts, database }) => `mysql ${hosts.map(formatHost).join(',')}/${database}`,
   classify,

@@ -1,7 +1,7 @@
 import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
+import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
-import type { MysqlTarget } from './target.ts'
 
 /** Ids compare by their bytes alone. InnoDB, whatever the server's default: other engines have no COMMIT. */
 const engine = 'engine = InnoDB default charset = utf8mb4'

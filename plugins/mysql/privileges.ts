@@ -1,7 +1,7 @@
 import type { Insight } from '../../src/driver/driver.ts'
+import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
-import type { MysqlTarget } from './target.ts'
 
 /** What the first questions found. */
 interface Known {

@@ -1,9 +1,9 @@
 import type { Facts, Want } from '../../src/driver/driver.ts'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
+import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { ownTablesOf } from './own-tables.ts'
 import { insightOf } from './privileges.ts'
-import type { MysqlTarget } from './target.ts'
 
 /** SHOW accepts names that a server does not know; each of these exists on some server. */
 const variables = [

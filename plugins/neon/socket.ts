@@ -1,8 +1,8 @@
 import { TLSSocket } from 'node:tls'
 import { neonConfig } from '@neondatabase/serverless'
 import { type ClientOptions, WebSocket } from 'ws'
+import type { Endpoint } from './address/target.ts'
 import { closedError, readRefusal } from './refusals.ts'
-import type { Endpoint } from './target.ts'
 
 /** How long the other side may take to agree to an end. */
 const endMs = 1_000

@@ -7,13 +7,13 @@ import {
   ServerCandidate,
   ServerEngine,
 } from '../../src/driver/kit/driver-kit.ts'
+import { formatHost, type PostgresqlTarget, type SessionWish } from './address/target.ts'
 import { SafeClient, type SafeClientConfig } from './client/client.ts'
 import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
 import { createDriverClass } from './connection.ts'
 import { classify } from './faults.ts'
 import { schemaLockOf } from './schema-lock.ts'
-import { formatHost, type PostgresqlTarget, type SessionWish } from './target.ts'
 import { verifyServer } from './verify.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */

@@ -1,7 +1,7 @@
 import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
+import type { PostgresqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { classify } from './faults.ts'
-import type { PostgresqlTarget } from './target.ts'
 
 /** The key of Holdfast's advisory lock: a random 64-bit number. */
 export const schemaLockKey = '5214763398472157001'

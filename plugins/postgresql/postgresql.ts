@@ -1,11 +1,16 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver, Inspection } from '../../src/driver/driver.ts'
-import { loadClient, missingClient } from '../../src/driver/kit/driver-kit.ts'
-import { parseAddress } from './address.ts'
+import {
+  findTlsProblems,
+  loadClient,
+  missingClient,
+  readAddress,
+  tlsSettings,
+} from '../../src/driver/kit/driver-kit.ts'
+import { dialect } from './address/dialect.ts'
+import { formatHost, type PostgresqlTarget } from './address/target.ts'
 import { clientPart } from './client/load-client.ts'
 import { classify } from './faults.ts'
-import { formatHost, type PostgresqlTarget } from './target.ts'
-import { tlsProblems } from './tls.ts'
 
 /** PostgreSQL, and whatever speaks its protocol and passes the suite, directly or through a pooler. */
 export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
@@ -24,35 +29,17 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   ],
   settings: {
     pooled: {
-      doc: 'Whether connections go through a pooler that shares them between transactions; then no statement is prepared. auto: seen by the address and by what the server answers.',
+      doc: 'Whether connections go through a pooler that shares them between transactions; then no statement is prepared. auto: the address and the answers of the server decide.',
       format: ['auto', 'yes', 'no'],
       default: 'auto',
       env: 'POSTGRESQL_POOLED',
     },
-    sslRootCert: {
-      doc: 'The certificate of the authority to trust, as a path or as PEM text; sslrootcert in the address wins.',
-      format: 'string',
-      default: null,
-      env: 'POSTGRESQL_SSL_ROOT_CERT',
-    },
-    sslCert: {
-      doc: "The client's certificate, as a path or as PEM text; sslcert in the address wins.",
-      format: 'string',
-      default: null,
-      env: 'POSTGRESQL_SSL_CERT',
-    },
-    sslKey: {
-      doc: "The client's key, as a path or as PEM text; sslkey in the address wins.",
-      format: 'string',
-      default: null,
-      env: 'POSTGRESQL_SSL_KEY',
-      sensitive: true,
-    },
+    ...tlsSettings(dialect.tls),
   },
-  parse: parseAddress,
+  parse: (address, settings) => readAddress(dialect, address, settings),
   async inspect(target): Promise<Inspection> {
     const missing = await missingClient(clientPart, target)
-    return { problems: [...missing, ...(await tlsProblems(target))], path: null }
+    return { problems: [...missing, ...(await findTlsProblems(dialect.tls, target))], path: null }
   },
   describe: ({ hosts, database }) => `postgresql ${hosts.map(formatHost).join(',')}/${database}`,
   classify,

@@ -1,8 +1,8 @@
 import type { Facts, Insight, Want } from '../../src/driver/driver.ts'
 import { faultError, type TablesFacts } from '../../src/driver/kit/driver-kit.ts'
+import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { ownTablesOf } from './own-tables.ts'
-import type { PostgresqlTarget, SessionWish } from './target.ts'
 
 /** What the server reports of itself and of our role, in one answer. */
 interface Seen {

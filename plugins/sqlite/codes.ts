@@ -1,17 +1,6 @@
 /** The code of every problem that this driver finds, and what it means; documentation and tests read it. */
 export const sqliteProblems = {
-  SQLITE_ADDRESS: 'The address is none of an SQLite file.',
-  SQLITE_ADDRESS_REPAIRED: 'The address is used after a small repair.',
-  SQLITE_NAME_MISSING: 'The address names no file.',
-  SQLITE_PATH_INVALID: 'The path has a control character.',
-  SQLITE_PATH_FOLDER: 'The path names a folder.',
-  SQLITE_PATH_LONG: 'The path is longer than a file system takes.',
-  SQLITE_PATH_OUTSIDE: 'The file is outside of the data directory and of SQLITE_ALLOW_PATHS.',
-  SQLITE_MEMORY: 'A database in memory is a file that is removed at the end.',
-  SQLITE_READ_ONLY_WISH: 'The address asks for a database that is only read; it could not serve.',
-  SQLITE_PARAMETER_UNNEEDED: 'A parameter of the address has no meaning here.',
-  SQLITE_PARAMETER_IGNORED: 'A parameter of the address has a value that is not taken.',
-  SQLITE_PARAMETER_UNKNOWN: 'A parameter of the address is unknown.',
+  SQLITE_MEMORY: 'A database in memory is a temporary file that is removed at the end.',
   SQLITE_NOT_A_FILE: 'A folder, a pipe or a device is at the place of the file.',
   SQLITE_UNWRITABLE: 'The file or its folder cannot be written.',
   SQLITE_NOT_A_DATABASE: 'The file is no SQLite database.',

@@ -1,17 +1,14 @@
 import {
+  codeOf,
+  commonFaults,
   type Fault,
   type FaultError,
-  type FaultKind,
+  type FaultMeaning,
   faultError,
+  messageOf,
   type Phase,
   readError,
 } from '../../src/driver/kit/driver-kit.ts'
-
-interface Meaning {
-  readonly kind: FaultKind
-  readonly summary: string
-  readonly hint: string
-}
 
 const meanings = {
   unwritable: {
@@ -22,12 +19,12 @@ const meanings = {
   disk: {
     kind: 'disk-full',
     summary: 'The disk of the SQLite file is full.',
-    hint: 'Free space; writes are taken again without a restart.',
+    hint: 'Free space; Holdfast then accepts writes again without a restart.',
   },
   corrupt: {
     kind: 'corrupt',
-    summary: 'The file is damaged, or is no SQLite database.',
-    hint: 'Restore it from a copy, or move it away so that a new one is made.',
+    summary: 'The file is damaged, or is not an SQLite database.',
+    hint: 'Restore it from a backup, or move it away so that Holdfast creates a new one.',
   },
   busy: {
     kind: 'transient',
@@ -37,30 +34,22 @@ const meanings = {
   moved: {
     kind: 'lost',
     summary: 'The SQLite file was moved or removed while it was open.',
-    hint: 'It is opened anew; do not touch the file while the service runs.',
+    hint: 'Holdfast opens it again; do not touch the file while the service runs.',
   },
-  closed: { kind: 'lost', summary: 'The SQLite file is closed.', hint: 'Try again; it is opened anew.' },
-  aborted: {
-    kind: 'lost',
-    summary: 'The operation was ended before it was done.',
-    hint: 'Try again, or raise the limit that ended it.',
-  },
+  closed: { kind: 'lost', summary: 'The SQLite file is closed.', hint: 'Try again; Holdfast opens it again.' },
+  aborted: commonFaults.aborted,
   io: {
     kind: 'unwritable',
-    summary: 'The disk of the SQLite file answered with an error.',
-    hint: 'Look at the log of the machine for disk errors.',
+    summary: 'The disk of the SQLite file reported an error.',
+    hint: 'Look for disk errors in the log of the machine.',
   },
   memory: { kind: 'capacity', summary: 'SQLite ran out of memory.', hint: 'Give the process more memory.' },
-  constraint: {
-    kind: 'constraint',
-    summary: 'The row breaks a rule of the table.',
-    hint: 'Change the row, or the row that it collides with.',
-  },
-  statement: { kind: 'statement', summary: 'The statement failed.', hint: 'Look at the cause in the log.' },
-} as const satisfies Record<string, Meaning>
+  constraint: commonFaults.constraint,
+  statement: commonFaults.statement,
+} as const satisfies Record<string, FaultMeaning>
 
-/** Looked up by the whole code first, then by its first two words: extended codes refine the primary ones. */
-const byCode: Readonly<Record<string, Meaning>> = {
+/** By the whole code, then by its first two words: extended codes refine the primary ones. */
+const byCode: Readonly<Record<string, FaultMeaning>> = {
   SQLITE_CANTOPEN: meanings.unwritable,
   SQLITE_READONLY: meanings.unwritable,
   SQLITE_READONLY_DBMOVED: meanings.moved,
@@ -96,8 +85,8 @@ const byCode: Readonly<Record<string, Meaning>> = {
   ABORT_ERR: meanings.aborted,
 }
 
-/** Where the client gives no code, its message is all there is. */
-const byMessage: readonly (readonly [RegExp, string, Meaning])[] = [
+/** The client's messages that come without a code. */
+const byMessage: readonly (readonly [RegExp, string, FaultMeaning])[] = [
   [/directory does not exist/, 'SQLITE_CANTOPEN', meanings.unwritable],
   [/connection is not open|driver has already been destroyed/, 'SQLITE_CLOSED', meanings.closed],
   [/aborted|timed out/i, 'ABORTED', meanings.aborted],
@@ -106,15 +95,15 @@ const byMessage: readonly (readonly [RegExp, string, Meaning])[] = [
 /** Reads any thrown value. Total; the same value gives an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
   const fault = readError(error, (link) => faultOf(link, phase, error))
-  return fault ?? { ...meanings.statement, code: 'SQLITE_UNKNOWN', ambiguous: false, cause: error }
+  return fault ?? { ...meanings.statement, code: 'ERROR_UNKNOWN', ambiguous: false, cause: error }
 }
 
 function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
-  const code = 'code' in link && typeof link.code === 'string' ? link.code : null
+  const code = codeOf(link)
   const meaning = code === null ? null : meaningOf(code)
   if (code !== null && meaning !== null) return { ...meaning, code, ambiguous: isAmbiguous(code, phase), cause }
   const name = 'name' in link ? link.name : null
-  const message = 'message' in link && typeof link.message === 'string' ? link.message : ''
+  const message = messageOf(link)
   if (name === 'AbortError' || name === 'TimeoutError') {
     return { ...meanings.aborted, code: 'ABORTED', ambiguous: false, cause }
   }
@@ -122,7 +111,7 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   return found === undefined ? null : { ...found[2], code: found[1], ambiguous: false, cause }
 }
 
-function meaningOf(code: string): Meaning | null {
+function meaningOf(code: string): FaultMeaning | null {
   if (Object.hasOwn(byCode, code)) return byCode[code] ?? null
   const primary = code.split('_').slice(0, 2).join('_')
   if (Object.hasOwn(byCode, primary)) return byCode[primary] ?? null
@@ -134,24 +123,24 @@ function isAmbiguous(code: string, phase: Phase): boolean {
   return phase === 'commit' && (code.startsWith('SQLITE_IOERR') || code === 'EIO')
 }
 
-/** True for "another writer has the lock": the one failure that waiting mends. */
+/** True when another writer has the lock: the one failure that waiting fixes. */
 export function isBusy(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string') return false
   return error.code.startsWith('SQLITE_BUSY') || error.code.startsWith('SQLITE_LOCKED')
 }
 
-/** The writer was not had within the limit. */
+/** The writer was not free within the limit. */
 export function busyError(why: string, cause: unknown = null): FaultError {
   return faultError('transient', 'STORE_BUSY', why, 'Try again; long transactions hold the one writer.', { cause })
 }
 
-/** A change was met while the store takes none. */
+/** A write reached the store while it accepts none. */
 export function readOnlyError(cause: unknown): FaultError {
-  const summary = 'The store takes no changes now.'
-  return faultError('read-only', 'STORE_READ_ONLY', summary, 'Reads go on; try the change again later.', { cause })
+  const summary = 'The store accepts no writes at the moment.'
+  return faultError('read-only', 'STORE_READ_ONLY', summary, 'Reads still work; try the write again later.', { cause })
 }
 
-/** True for SQLite's plain word for "may not be changed"; its longer codes name other reasons. */
+/** True for SQLite's plain code; its longer ones name other reasons. */
 export function isReadOnlyRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY'
 }
@@ -161,7 +150,7 @@ export function closedError(): FaultError {
   return faultError('lost', 'SQLITE_CLOSED', meanings.closed.summary, meanings.closed.hint)
 }
 
-/** Waiting would be for ever: the writer is held by the very code that waits. */
+/** The code that would wait holds the writer itself: it would wait forever. */
 export function nestedError(): FaultError {
-  return busyError('A second writer was asked for inside an open transaction.')
+  return busyError('An open transaction asked for a second writer.')
 }

@@ -3,7 +3,7 @@ import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection } from '../../src/driver/driver.ts'
 import type { Problem, Severity } from '../../src/driver/kit/driver-kit.ts'
-import { isInside } from './address.ts'
+import { isInside } from './address/address.ts'
 import { nearestExisting } from './folder.ts'
 import { isServed } from './open-files.ts'
 import { maskPath, type Place, type SqliteTarget } from './target.ts'
@@ -36,7 +36,12 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
   const shown = maskPath(file)
   if (await leadsOut(place)) {
     const message = `A symbolic link leads ${shown} out of its folder, or to nothing.`
-    say('SQLITE_PATH_OUTSIDE', severity, message, 'Name the goal of the link in SQLITE_ALLOW_PATHS and in the address.')
+    say(
+      'ADDRESS_PATH_OUTSIDE',
+      severity,
+      message,
+      'Name the goal of the link in SQLITE_ALLOW_PATHS and in the address.',
+    )
     return false
   }
   const found = await stat(file).catch(() => null)

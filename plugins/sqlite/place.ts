@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
-import { isInside } from './address.ts'
+import { isInside } from './address/address.ts'
 import { nearestExisting, syncFolder } from './folder.ts'
 import { openNative } from './handle.ts'
 import { companionsOf, probePath } from './open-file.ts'
@@ -60,7 +60,7 @@ async function assertWithin(real: string, root: string): Promise<void> {
   if (relative(root, real) === '' || isInside(real, root)) return
   throw faultError(
     'configuration',
-    'SQLITE_PATH_OUTSIDE',
+    'ADDRESS_PATH_OUTSIDE',
     'A symbolic link leads the file out of its folder.',
     'Point the link inside, or name its goal in SQLITE_ALLOW_PATHS and in the address.',
   )

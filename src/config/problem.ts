@@ -20,6 +20,8 @@ export interface Problem {
   readonly setting: string
   /** Where the value came from; null when there is no value. */
   readonly origin: Origin | null
+  /** The driver that read the address; absent for any other problem. */
+  readonly driver?: string
   /** The part of the value that is wrong (`port`, `password`, `scheme`); null for the whole value. */
   readonly part: string | null
   /** What is wrong, with the value unless it is a secret. */

@@ -69,7 +69,7 @@ const cleaned = (
 })
 
 const repaired = (character: string): Wanted => ({
-  code: 'POSTGRESQL_ADDRESS_REPAIRED',
+  code: 'ADDRESS_REPAIRED',
   severity: 'warning',
   part: 'password',
   message: new RegExp(`"[${character}]" unencoded`),
@@ -188,7 +188,7 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
     url: `postgresql://u:${secret}/b@c/d?e@f/g`,
     wanted: [
       fault(
-        'POSTGRESQL_PASSWORD_UNCLEAR',
+        'ADDRESS_PASSWORD_AMBIGUOUS',
         'password',
         /"\/" at position 10\b.*more than one way/,
         /Write "%2F" for "\/"/,
@@ -199,34 +199,34 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
   {
     given: 'a scheme within the host',
     url: `postgresql://me:${secret}@http://host`,
-    wanted: [fault('POSTGRESQL_TWO_ADDRESSES', 'host', /second scheme/, /postgresql:\/\/me:\*\*\*@host\/name$/)],
+    wanted: [fault('ADDRESS_MULTIPLE', 'host', /second scheme/, /postgresql:\/\/me:\*\*\*@host\/name$/)],
     isServed: true,
   },
   {
     given: 'no host',
     url: `postgresql://me:${secret}@/app`,
-    wanted: [fault('POSTGRESQL_HOST_MISSING', 'host', /no host/, /me:\*\*\*@host\/app$/)],
+    wanted: [fault('ADDRESS_HOST_MISSING', 'host', /no host/, /me:\*\*\*@host\/app$/)],
   },
   {
     given: 'port 99999',
     url: `postgresql://me:${secret}@db:99999/app`,
-    wanted: [fault('POSTGRESQL_PORT_INVALID', 'port', /99999.* 1 to 65535/, /me:\*\*\*@db:5432\/app$/)],
+    wanted: [fault('ADDRESS_PORT_INVALID', 'port', /99999.* 1 to 65535/, /me:\*\*\*@db:5432\/app$/)],
     isServed: true,
   },
   {
     given: 'letters for a port',
     url: `postgresql://me:${secret}@db:abc/app`,
-    wanted: [fault('POSTGRESQL_PORT_INVALID', 'port', / 1 to 65535/, /me:\*\*\*@db:5432\/app$/)],
+    wanted: [fault('ADDRESS_PORT_INVALID', 'port', / 1 to 65535/, /me:\*\*\*@db:5432\/app$/)],
   },
   {
     given: 'no database',
     url: `postgresql://me:${secret}@db:5432`,
-    wanted: [fault('POSTGRESQL_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
+    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
   },
   {
     given: 'a slash and no database',
     url: `postgresql://me:${secret}@db:5432/`,
-    wanted: [fault('POSTGRESQL_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
+    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
   },
   {
     given: 'a misspelt scheme',
@@ -257,7 +257,7 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
   {
     given: 'IPv6 without brackets',
     url: `postgresql://me:${secret}@2001:db8::7:5432/app`,
-    wanted: [fault('POSTGRESQL_HOST_INVALID', 'host', /brackets/, /me:\*\*\*@\[2001:db8::7\]:5432\/app$/)],
+    wanted: [fault('ADDRESS_HOST_INVALID', 'host', /brackets/, /me:\*\*\*@\[2001:db8::7\]:5432\/app$/)],
   },
   {
     given: 'one slash',
@@ -290,7 +290,12 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
     given: 'an unknown sslmode',
     url: `postgresql://me:${secret}@db/app?sslmode=requird`,
     wanted: [
-      fault('POSTGRESQL_TLS_MODE', 'sslmode', /"requird" is no TLS mode/, /Write sslmode=require; .*verify-full/),
+      fault(
+        'ADDRESS_TLS_INVALID',
+        'sslmode',
+        /"requird" is not a valid TLS mode/,
+        /Write sslmode=require\. .*verify-full/,
+      ),
     ],
     isServed: true,
   },

@@ -278,12 +278,8 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     const rest = url.replace(/^mariadb:/, '')
     for (const [text, env, code] of [
       [`jdbc:mariadb://127.0.0.1:${server.port}/${database}?user=${user}&password=${secret}`, {}, 'ADDRESS_REPAIRED'],
-      [`"MYSQL+PYMYSQL:${rest}?charset=utf8mb4"`, {}, 'MYSQL_PARAMETER_UNNEEDED'],
-      [
-        `mysql://${user}:${password.replace(' ', '%20')}@127.0.0.1:${server.port}/${database}`,
-        {},
-        'MYSQL_ADDRESS_REPAIRED',
-      ],
+      [`"MYSQL+PYMYSQL:${rest}?charset=utf8mb4"`, {}, 'ADDRESS_PARAMETER_UNUSED'],
+      [`mysql://${user}:${password.replace(' ', '%20')}@127.0.0.1:${server.port}/${database}`, {}, 'ADDRESS_REPAIRED'],
       [`mysql:${rest.replace('127.0.0.1', '127.0.0.1:1,127.0.0.1')}`, {}, ''],
       [`mysql2://${user}:${secret}@localhost/${database}?unix_socket=${server.socket}`, {}, ''],
       ['', partsOf(server, database), ''],
@@ -306,10 +302,10 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   test('an address that is wrong is told with part and corrected form, and the fallback serves', async (t) => {
     const secret = 'Zq9-s3cr3t'
     for (const [text, code, shown] of [
-      [`mysql://u:${secret}@h:99999/d`, 'MYSQL_PORT_INVALID', 'mysql://u:***@h:3306/d'],
-      [`mysql://u:${secret}@h`, 'MYSQL_NAME_MISSING', 'mysql://u:***@h/name'],
-      [`mariadb://u:${secret}@h/d?ssl-mode=always`, 'MYSQL_TLS_MODE', 'VERIFY_IDENTITY'],
-      [`mariadb://u:${secret}@::1/d`, 'MYSQL_HOST_INVALID', 'mysql://u:***@[::1]/d'],
+      [`mysql://u:${secret}@h:99999/d`, 'ADDRESS_PORT_INVALID', 'mysql://u:***@h:3306/d'],
+      [`mysql://u:${secret}@h`, 'ADDRESS_NAME_MISSING', 'mysql://u:***@h/name'],
+      [`mariadb://u:${secret}@h/d?ssl-mode=always`, 'ADDRESS_TLS_INVALID', 'VERIFY_IDENTITY'],
+      [`mariadb://u:${secret}@::1/d`, 'ADDRESS_HOST_INVALID', 'mysql://u:***@[::1]/d'],
     ] as const) {
       const service = await start(t, text)
       const created = await create(service, 5)

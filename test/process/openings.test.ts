@@ -56,7 +56,7 @@ describe('a primary that cannot be opened', { skip: noPostgres || noOpenssl }, (
       'is a web server',
       async () => at(await listenWith(cleanup, (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))),
       'unreachable',
-      /NOT_POSTGRESQL/,
+      /SERVER_MISMATCH/,
     ],
     [
       'is starting up',

@@ -26,9 +26,9 @@ interface Case {
   readonly wanted: readonly Wanted[]
 }
 
-const outside: Wanted = { code: 'SQLITE_PATH_OUTSIDE', severity: 'error', part: 'path' }
-const folder: Wanted = { code: 'SQLITE_PATH_FOLDER', severity: 'error', part: 'path' }
-const unneeded: Wanted = { code: 'SQLITE_PARAMETER_UNNEEDED', severity: 'info', part: 'query' }
+const outside: Wanted = { code: 'ADDRESS_PATH_OUTSIDE', severity: 'error', part: 'path' }
+const folder: Wanted = { code: 'ADDRESS_PATH_INVALID', severity: 'error', part: 'path' }
+const unneeded: Wanted = { code: 'ADDRESS_PARAMETER_UNUSED', severity: 'info', part: 'query' }
 
 const cases: readonly Case[] = [
   { url: 'sqlite:///./x.db', file: 'data/x.db', wanted: [] },
@@ -39,7 +39,7 @@ const cases: readonly Case[] = [
   {
     url: 'sqlite:///./x.db?journal_mode=WAL&check_same_thread=False',
     file: 'data/x.db',
-    wanted: [{ ...unneeded, message: /check_same_thread/, suggestion: /Leave "check_same_thread" out/ }],
+    wanted: [{ ...unneeded, message: /check_same_thread/, suggestion: /Remove "check_same_thread"/ }],
   },
   {
     url: 'sqlite:////$ELSEWHERE/x.db',
@@ -48,7 +48,7 @@ const cases: readonly Case[] = [
     wanted: [],
   },
   { url: 'sqlite:////$ELSEWHERE/x.db', file: null, wanted: [{ ...outside, suggestion: /SQLITE_ALLOW_PATHS=/ }] },
-  { url: 'sqlite:///../x.db', file: null, wanted: [{ ...outside, message: /climbs out of the data directory/ }] },
+  { url: 'sqlite:///../x.db', file: null, wanted: [{ ...outside, message: /leaves the data directory/ }] },
   { url: 'sqlite:///./a/../../x.db', file: null, wanted: [{ ...outside, suggestion: /^sqlite:\/\/\/\.\/x\.db$/ }] },
   { url: 'file:../../etc/passwd', file: null, wanted: [outside] },
   { url: 'sqlite:///./folder/', file: null, wanted: [{ ...folder, message: /names a folder/ }] },

@@ -237,10 +237,10 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       const names = await readdir(outside)
       const env = { DATABASE_URL: isFile ? asPrimary.DATABASE_URL : 'sqlite:///./sub/x.db' }
       const service = await serve(t, { cwd, env })
-      await assertStandIn(service, 'configuration', 'SQLITE_PATH_OUTSIDE')
+      await assertStandIn(service, 'configuration', 'ADDRESS_PATH_OUTSIDE')
       assert.deepEqual(await readdir(outside), names)
       const check = await checkHere(cwd, env)
-      findProblem(check.problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'error', setting: 'database.url' })
+      findProblem(check.problems, { code: 'ADDRESS_PATH_OUTSIDE', severity: 'error', setting: 'database.url' })
     })
 
     test(`at ${what} is passed over by the local store`, async (t) => {
@@ -253,7 +253,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       assertInTemporary(sight, cwd, isFile ? 'x.db' : 'sub/x.db')
       await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
       assert.deepEqual(await readdir(outside), [])
-      findProblem((await checkHere(cwd, env)).problems, { code: 'SQLITE_PATH_OUTSIDE', severity: 'warning' })
+      findProblem((await checkHere(cwd, env)).problems, { code: 'ADDRESS_PATH_OUTSIDE', severity: 'warning' })
     })
   }
 })

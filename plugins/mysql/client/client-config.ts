@@ -1,6 +1,5 @@
 import type { ConnectionOptions } from 'mysql2'
-import type { Evictable, Secret } from '../../../src/driver/kit/driver-kit.ts'
-import type { TlsOptions } from '../tls.ts'
+import type { Evictable, Secret, TlsMaterial } from '../../../src/driver/kit/driver-kit.ts'
 import type { ServerFacts } from './session.ts'
 
 /** What a client is made with. */
@@ -11,7 +10,7 @@ export interface SafeClientConfig {
   readonly user: string
   readonly password: Secret | null
   readonly database: string
-  readonly tls: TlsOptions | null
+  readonly tls: TlsMaterial | null
   /** One connection attempt, until the session is as it must be. */
   readonly connectMs: number
   /** One statement. */
@@ -52,7 +51,7 @@ export function optionsOf({ host, port, user, password, database, tls }: SafeCli
   }
 }
 
-function sslOf({ rejectUnauthorized, ca, cert, key }: TlsOptions): NonNullable<ConnectionOptions['ssl']> {
+function sslOf({ rejectUnauthorized, ca, cert, key }: TlsMaterial): NonNullable<ConnectionOptions['ssl']> {
   return {
     rejectUnauthorized,
     ...(ca === undefined ? {} : { ca }),

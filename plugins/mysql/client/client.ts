@@ -1,25 +1,18 @@
 import type { Readable } from 'node:stream'
 import { type Connection, createConnection } from 'mysql2'
 import {
+  commonError,
   FaultError,
-  faultError,
   LateError,
   type Phase,
   type PooledClient,
   resetSocket,
-  StatementTurns,
-} from '../../../src/driver/kit/driver-kit.ts'
-import { meanings } from '../fault-table.ts'
-import {
-  classify,
-  numberOf,
-  packetError,
   rolledBackError,
+  StatementTurns,
   silentError,
-  streamError,
   timeoutError,
-  withPhase,
-} from '../faults.ts'
+} from '../../../src/driver/kit/driver-kit.ts'
+import { classify, numberOf, packetError, streamError, transactionGoneError, withPhase } from '../faults.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { guardConnection, internals } from './guard.ts'
@@ -156,7 +149,7 @@ export class SafeClient implements PooledClient {
     const connection = this.#connection
     if (connection === null || this.#isOver || this.#state.isDoomed) {
       this.#turns.pass()
-      throw this.#state.isDoomed ? rolledBackError(false) : notSent()
+      throw this.#state.isDoomed ? transactionGoneError() : commonError('notSent', 'NOT_SENT')
     }
     const given = values.length === 0 ? {} : { values: [...values] }
     const sql = this.#isLimited ? withoutLimit(text) : text
@@ -204,7 +197,7 @@ export class SafeClient implements PooledClient {
       reject(error)
     })
     connection.on('end', () => this.#end(null))
-    this.onEnd(() => reject(this.#failure ?? lost()))
+    this.onEnd(() => reject(this.#failure ?? commonError('lost', 'CONNECTION_LOST')))
     return promise
   }
 
@@ -222,7 +215,7 @@ export class SafeClient implements PooledClient {
 
   #send(text: string, values: readonly unknown[], isPrepared: boolean, phase: Phase): Promise<Answer> {
     const connection = this.#connection
-    if (connection === null || this.#isOver) throw notSent()
+    if (connection === null || this.#isOver) throw commonError('notSent', 'NOT_SENT')
     this.#weigh(text, values)
     return new Promise((resolve, reject) => {
       const done = (error: unknown, result?: unknown, fields?: unknown): void => {
@@ -254,7 +247,7 @@ export class SafeClient implements PooledClient {
   async #refuse(text: string, phase: Phase): Promise<void> {
     if (isRollback.test(text)) return
     if (isCommit.test(text)) this.#state.note(await this.#send('rollback', [], false, phase))
-    throw rolledBackError(isCommit.test(text))
+    throw isCommit.test(text) ? rolledBackError() : transactionGoneError()
   }
 
   #end(error: unknown): void {
@@ -262,7 +255,7 @@ export class SafeClient implements PooledClient {
     this.#isOver = true
     const stream = this.#stream
     this.#stream = null
-    stream?.destroy(error instanceof Error ? error : lost())
+    stream?.destroy(error instanceof Error ? error : commonError('lost', 'CONNECTION_LOST'))
     // A stream that is broken off has no end at which it would pass the turn.
     if (stream !== null) this.#turns.pass()
     for (const listener of this.#endListeners.splice(0)) listener()
@@ -297,13 +290,4 @@ function weightOf(value: unknown): number {
 function withoutText(error: unknown): unknown {
   if (error instanceof Error && 'sql' in error) Reflect.deleteProperty(error, 'sql')
   return error
-}
-
-function notSent(): FaultError {
-  return new FaultError({ ...meanings.notSent, code: 'NOT_SENT', ambiguous: false, cause: null })
-}
-
-function lost(): Error {
-  const { kind, summary, hint } = meanings.lost
-  return faultError(kind, 'CONNECTION_LOST', summary, hint)
 }

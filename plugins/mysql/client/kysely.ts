@@ -5,8 +5,9 @@ import {
   createLeaseDriver,
   type LeaseDialect,
   type Portions,
+  timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { timeoutError, withPhase } from '../faults.ts'
+import { withPhase } from '../faults.ts'
 import type { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'
 

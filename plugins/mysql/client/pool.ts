@@ -2,8 +2,14 @@ import { isIP } from 'node:net'
 import { createPool, type Pool } from 'mysql2'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
-import { ConnectionPool, createStatementRunner, FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
-import { classify, numberOf, silentError } from '../faults.ts'
+import {
+  ConnectionPool,
+  createStatementRunner,
+  FaultError,
+  faultError,
+  silentError,
+} from '../../../src/driver/kit/driver-kit.ts'
+import { classify, numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import type { SafeClientConfig } from './client-config.ts'

@@ -8,9 +8,11 @@ import {
   type Phase,
   type PooledClient,
   resetSocket,
+  rolledBackError,
   StatementTurns,
+  timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { rolledBackError, timeoutError, withPhase } from '../faults.ts'
+import { withPhase } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
 

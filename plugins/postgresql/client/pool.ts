@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
-import { ConnectionPool, createStatementRunner, FaultError } from '../../../src/driver/kit/driver-kit.ts'
-import { classify, isRefusal, silentError, staleError } from '../faults.ts'
+import { ConnectionPool, createStatementRunner, FaultError, silentError } from '../../../src/driver/kit/driver-kit.ts'
+import { classify, isRefusal, staleError } from '../faults.ts'
 import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */

@@ -1,11 +1,11 @@
-import type { Host } from '../../../src/driver/kit/driver-kit.ts'
-import type { PostgresqlTarget } from '../target.ts'
-import { loadTls, type TlsOptions, tlsOrder } from '../tls.ts'
+import { type Host, loadTls, type TlsMaterial, tlsOrder } from '../../../src/driver/kit/driver-kit.ts'
+import { dialect } from '../address/dialect.ts'
+import type { PostgresqlTarget } from '../address/target.ts'
 import type { SafeClientConfig } from './client.ts'
 
 /** One way to reach a host, as part of the configuration of a client. */
 export interface Way extends Pick<SafeClientConfig, 'requiresBinding' | 'stream'> {
-  readonly ssl: TlsOptions | false
+  readonly ssl: TlsMaterial | false
   readonly enableChannelBinding: boolean
 }
 
@@ -16,7 +16,7 @@ export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T
 export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
   // A Unix socket has no TLS, whatever the mode: nothing can listen in.
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
-  const files = order.includes(true) ? await loadTls(encryption, host) : false
+  const files = order.includes(true) ? await loadTls(dialect.tls, encryption, host) : false
   return order.map((isEncrypted) => {
     const ssl = isEncrypted ? files : false
     const enableChannelBinding = channelBinding !== 'disable' && ssl !== false

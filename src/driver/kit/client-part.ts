@@ -5,9 +5,9 @@ import { faultError } from './read-error.ts'
 /** A part of a driver that needs packages which may not be installed. */
 export interface ClientPart<T> {
   readonly load: () => Promise<T>
-  /** With their versions, as npm takes them. */
+  /** With their versions, as `npm install` accepts them. */
   readonly packages: string
-  /** One sentence for when one of them is not there. */
+  /** One sentence for when one of them is missing. */
   readonly summary: string
 }
 
@@ -21,10 +21,10 @@ export async function loadClient<T>({ load, packages, summary }: ClientPart<T>):
   }
 }
 
-/** The problem where the client is not there; it is only looked for when an address wants it. */
+/** The problem when the client is not installed; it is only looked for when an address needs it. */
 export async function missingClient<T>(
   part: ClientPart<T>,
-  { setting, origin }: Pick<Problem, 'setting' | 'origin'>,
+  { driver, setting, origin }: { readonly driver: string } & Pick<Problem, 'setting' | 'origin'>,
 ): Promise<readonly Problem[]> {
   try {
     await loadClient(part)
@@ -32,7 +32,7 @@ export async function missingClient<T>(
   } catch (error) {
     if (!(error instanceof FaultError)) throw error
     const { summary: message, hint: suggestion } = error.fault
-    return [{ code: 'CLIENT_MISSING', severity: 'error', setting, origin, part: null, message, suggestion }]
+    return [{ code: 'CLIENT_MISSING', severity: 'error', driver, setting, origin, part: null, message, suggestion }]
   }
 }
 

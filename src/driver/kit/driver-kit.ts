@@ -10,18 +10,47 @@ export type { SchemaLock } from '../facet/schema-lock.ts'
 export type { Row, Statements, Value, Written } from '../facet/statements.ts'
 export { type Fault, FaultError, type FaultKind, type Phase } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
+export { formatHost, type Host, type HostDefect, type HostsReading, readHosts } from './address/hosts.ts'
+export {
+  type AddressOptions,
+  commonReaders,
+  type ParameterReader,
+  type ParameterTable,
+  readParameters,
+  reportInvalid,
+  reportUnused,
+} from './address/parameters.ts'
 export { type AddressCode, addressProblems } from './address/problems.ts'
-export { type AddressSlip, findSlip } from './address-slips.ts'
-export { decodePart, type PartParameters, type Pieces, type Split, splitAddress } from './address-split.ts'
+export { type AddressDialect, readAddress, readTarget, type ServerTarget } from './address/reader.ts'
+export { parseWith, type Report } from './address/report.ts'
+export { decodePart, type PartParameters } from './address/split.ts'
+export {
+  chooseTls,
+  isOff,
+  modeOf,
+  modesOf,
+  switchMode,
+  type Tls,
+  type TlsDialect,
+  type TlsFile,
+  type TlsMode,
+  tlsSettings,
+} from './address/tls.ts'
+export { findTlsProblems, loadTls, readPem, type TlsMaterial, tlsOrder } from './address/tls-files.ts'
 export { type ClientPart, loadClient, missingClient } from './client-part.ts'
 export {
-  formatHost,
-  type Host,
-  type HostDefect,
-  type HostDefectCode,
-  type HostsReading,
-  readHosts,
-} from './hosts.ts'
+  codeOf,
+  commonError,
+  createFaultReader,
+  type FaultDialect,
+  type FaultReader,
+  inPhase,
+  messageOf,
+  rolledBackError,
+  silentError,
+  timeoutError,
+} from './fault-reader.ts'
+export { commonFaults, type FaultMeaning, nodeFaults } from './fault-table.ts'
 export { type ConnectionHooks, createLeaseDriver, type LeaseDialect, type Portions } from './lease.ts'
 export { isolatedOrmOptions } from './orm-options.ts'
 export {
@@ -33,7 +62,6 @@ export {
   type TablesFacts,
   type TablesRights,
 } from './own-tables.ts'
-export { readPem } from './pem.ts'
 export {
   ConnectionPool,
   type Evictable,

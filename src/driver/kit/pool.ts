@@ -1,6 +1,6 @@
 import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
-import { faultError } from './read-error.ts'
+import { commonError } from './fault-reader.ts'
 import { TransactionScope } from './transaction-scope.ts'
 
 /** What is open and can be closed by reset. */
@@ -219,7 +219,7 @@ export class ConnectionPool<C extends PooledClient> {
     for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
       if (next.dueMs > nowMs) return next.dueMs
       this.#waiters.shift()
-      next.reject(this.#opening > 0 ? this.#parts.unopened(null) : exhaustedError())
+      next.reject(this.#opening > 0 ? this.#parts.unopened(null) : commonError('pool', 'POOL_EXHAUSTED'))
     }
     return null
   }
@@ -238,19 +238,5 @@ export class ConnectionPool<C extends PooledClient> {
 
 /** The pool was closed before the caller had a connection. */
 export function poolClosedError(): FaultError {
-  return faultError(
-    'lost',
-    'POOL_CLOSED',
-    'The connections to the database are closed.',
-    'Try again; Holdfast opens new ones.',
-  )
-}
-
-function exhaustedError(): FaultError {
-  return faultError(
-    'capacity',
-    'POOL_EXHAUSTED',
-    'All connections of the pool are in use.',
-    'Raise POOL_SIZE or POOL_MAX_OVERFLOW, or look for long transactions.',
-  )
+  return commonError('closed', 'POOL_CLOSED')
 }

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mysqlProblems } from '../../../plugins/mysql/codes.ts'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { Secret } from '../../../src/config/secret.ts'
 import { benchSettings, urlAddress } from '../../../src/conformance/bench.ts'
 import type { Address } from '../../../src/driver/address.ts'
-import { readSources } from '../../support/sources.ts'
 
 const settings = benchSettings(driver, { address: async () => '' }, '/nowhere')
 
@@ -19,16 +17,16 @@ function read(text: string) {
   const { target, problems } = parse(text)
   const codes = problems.map(({ code }) => code)
   if (target === undefined) return { codes, problems }
-  const { hosts, user, password, database, encryption, connectMs } = target
+  const { hosts, user, password, database, tls: mode, encryption, connectMs } = target
   const shown = hosts.map(({ host, port }) => `${host}:${port}`).join(',')
-  const { mode, authority } = encryption
+  const { authority } = encryption
   return { shown, user, password: password?.reveal() ?? null, database, mode, authority, connectMs, codes, problems }
 }
 
 const usable: readonly (readonly [string, object])[] = [
   ['mysql://u:p@h/d', { shown: 'h:3306', user: 'u', password: 'p', database: 'd', mode: 'preferred', codes: [] }],
   ['MARIADB://u:p@h:6000/d', { shown: 'h:6000', codes: [] }],
-  ['mysql+pymysql://u:p@h/d?charset=utf8mb4', { shown: 'h:3306', codes: ['MYSQL_PARAMETER_UNNEEDED'] }],
+  ['mysql+pymysql://u:p@h/d?charset=utf8mb4', { shown: 'h:3306', codes: ['ADDRESS_PARAMETER_UNUSED'] }],
   ['mariadb+mariadbconnector://u:p@h/d', { shown: 'h:3306', codes: [] }],
   ['mysql2://u@h/d', { user: 'u', password: null, codes: [] }],
   ['mysql://u%40x:p%2F%3F%23%40%25%20@h/d%20x', { user: 'u@x', password: 'p/?#@% ', database: 'd x', codes: [] }],
@@ -40,7 +38,7 @@ const usable: readonly (readonly [string, object])[] = [
   ['mysql:///d?socketPath=/run/m.sock&user=u&password=p', { shown: '/run/m.sock:3306', user: 'u', codes: [] }],
   ['mysql://h:5433/d?user=u&password=p%26', { shown: 'h:5433', user: 'u', password: 'p&', codes: [] }],
   ['mysql://h/?user=u&database=d', { database: 'd', codes: [] }],
-  ['mysql:replication://h1,h2:6000/d?user=u', { shown: 'h1:3306,h2:6000', codes: ['MYSQL_PARAMETER_UNNEEDED'] }],
+  ['mysql:replication://h1,h2:6000/d?user=u', { shown: 'h1:3306,h2:6000', codes: ['ADDRESS_PARAMETER_UNUSED'] }],
   ...(
     [
       ['ssl-mode=DISABLED', 'disabled'],
@@ -72,28 +70,28 @@ const usable: readonly (readonly [string, object])[] = [
       ['ssl-verify-server-cert', 'verify_identity'],
     ] as const
   ).map(([query, mode]): readonly [string, object] => [`mysql://u:p@h/d?${query}`, { mode, codes: [] }]),
-  ['mysql://u:p@h/d?ssl-mode=DISABLED&useSSL=true', { mode: 'required', codes: ['MYSQL_TLS_MODE'] }],
+  ['mysql://u:p@h/d?ssl-mode=DISABLED&useSSL=true', { mode: 'required', codes: ['ADDRESS_TLS_CONFLICT'] }],
   ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=VERIFY_CA', { mode: 'verify_ca', authority: '/ca.pem', codes: [] }],
-  ['mysql://u:p@h/d?sslrootcert=/ca.pem', { mode: 'verify_ca', authority: '/ca.pem', codes: ['MYSQL_TLS_MODE'] }],
-  ['mysql://u:p@h/d?ssl-ca=system', { mode: 'verify_identity', codes: ['MYSQL_TLS_MODE'] }],
+  ['mysql://u:p@h/d?sslrootcert=/ca.pem', { mode: 'verify_ca', authority: '/ca.pem', codes: ['ADDRESS_TLS_IMPLIED'] }],
+  ['mysql://u:p@h/d?ssl-ca=system', { mode: 'verify_identity', codes: ['ADDRESS_TLS_IMPLIED'] }],
   ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=DISABLED', { mode: 'disabled', codes: [] }],
-  ['mysql://u:p@h/d?ssl-cert=/c.pem', { codes: ['MYSQL_TLS_FILE'] }],
+  ['mysql://u:p@h/d?ssl-cert=/c.pem', { codes: ['TLS_KEY_PAIR_INCOMPLETE'] }],
   ['mysql://u:p@h/d?connectTimeout=3000', { connectMs: 3_000, codes: [] }],
   ['mysql://u:p@h/d?connect_timeout=3', { connectMs: 3_000, codes: [] }],
-  ['mysql://u:p@h/d?connect_timeout=soon', { connectMs: null, codes: ['MYSQL_PARAMETER_INVALID'] }],
-  ['mysql://u:p@h/d?allowPublicKeyRetrieval=true', { codes: ['MYSQL_PARAMETER_UNNEEDED'] }],
+  ['mysql://u:p@h/d?connect_timeout=soon', { connectMs: null, codes: ['ADDRESS_PARAMETER_INVALID'] }],
+  ['mysql://u:p@h/d?allowPublicKeyRetrieval=true', { codes: ['ADDRESS_PARAMETER_UNUSED'] }],
   [
     'mysql://u:p@h/d?serverTimezone=UTC&timezone=Z',
-    { codes: ['MYSQL_PARAMETER_UNNEEDED', 'MYSQL_PARAMETER_UNNEEDED'] },
+    { codes: ['ADDRESS_PARAMETER_UNUSED', 'ADDRESS_PARAMETER_UNUSED'] },
   ],
-  ['mysql://u:p@h/d?colour=blue', { codes: ['MYSQL_PARAMETER_UNKNOWN'] }],
-  ['mysql://u:p@h/d?socket=relative.sock', { shown: 'h:3306', codes: ['MYSQL_PARAMETER_INVALID'] }],
+  ['mysql://u:p@h/d?colour=blue', { codes: ['ADDRESS_PARAMETER_UNKNOWN'] }],
+  ['mysql://u:p@h/d?socket=relative.sock', { shown: 'h:3306', codes: ['ADDRESS_PARAMETER_INVALID'] }],
   ...(['#', '/', '?', '@', ' '] as const).map((odd): readonly [string, object] => [
     `mysql://u:pa${odd}ss@h:6000/d`,
-    { shown: 'h:6000', user: 'u', password: `pa${odd}ss`, database: 'd', codes: ['MYSQL_ADDRESS_REPAIRED'] },
+    { shown: 'h:6000', user: 'u', password: `pa${odd}ss`, database: 'd', codes: ['ADDRESS_REPAIRED'] },
   ]),
-  ['mysql://u@x@h/d', { user: 'u@x', codes: ['MYSQL_ADDRESS_REPAIRED'] }],
-  ['mysql://u:100%@h/d', { password: '100%', codes: ['MYSQL_ADDRESS_REPAIRED'] }],
+  ['mysql://u@x@h/d', { user: 'u@x', codes: ['ADDRESS_REPAIRED'] }],
+  ['mysql://u:100%@h/d', { password: '100%', codes: ['ADDRESS_REPAIRED'] }],
 ]
 
 for (const [text, wanted] of usable) {
@@ -104,39 +102,39 @@ for (const [text, wanted] of usable) {
 }
 
 const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
-  ['mysql://u:p@http://host/d', 'MYSQL_TWO_ADDRESSES', 'host', /u:\*\*\*@host\/d/],
-  ['mysql://u:p@h/d mysql://u:p@h2/d', 'MYSQL_TWO_ADDRESSES', null, /one address/],
-  ['mysql://u:p@h:99999/d', 'MYSQL_PORT_INVALID', 'port', /@h:3306\/d/],
-  ['mysql://u:p@h:port/d', 'MYSQL_PORT_INVALID', 'port', /@h:3306\/d/],
-  ['mysql://u:p@h:0/d', 'MYSQL_PORT_INVALID', 'port', /@h:3306\/d/],
-  ['mysql://u:p@/d', 'MYSQL_HOST_MISSING', 'host', /u:\*\*\*@host\/d/],
-  ['mysql:///d', 'MYSQL_HOST_MISSING', 'host', /@host\/d/],
-  ['mysql://u:p@h', 'MYSQL_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
-  ['mysql://u:p@h/', 'MYSQL_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
-  [`mysql://u:p@h/${'n'.repeat(65)}`, 'MYSQL_ADDRESS', 'name', /name/],
-  ['mysql://h/d', 'MYSQL_USER_MISSING', 'user', /user:\*\*\*@h\/d/],
-  ['mysql://u:p@::1/d', 'MYSQL_HOST_INVALID', 'host', /@\[::1\]\/d/],
-  ['mysql://u:p@2001:db8::1:3306/d', 'MYSQL_HOST_INVALID', 'host', /\[2001:db8::1/],
-  ['mysql:/u:p@h/d', 'MYSQL_ADDRESS', 'scheme', /mysql:\/\/u:\*\*\*@h\/d/],
-  ['mysql:u:p@h/d', 'MYSQL_ADDRESS', 'scheme', /mysql:\/\/u:\*\*\*@h\/d/],
-  ['mysql://u:p@h/d?ssl-mode=always', 'MYSQL_TLS_MODE', 'ssl-mode', /VERIFY_IDENTITY/],
-  ['mysql://u:p@h/d?sslStuff=yes', 'MYSQL_TLS_MODE', 'query', /VERIFY_IDENTITY/],
-  ['mysql://u:p@h/d?ssl={broken', 'MYSQL_TLS_MODE', 'ssl-mode', /VERIFY_IDENTITY/],
-  ['mysql://u:a/b@c/d?e@f/g', 'MYSQL_PASSWORD_UNCLEAR', 'password', /%2F/],
-  ['mysql://u:p@h:1/d&password=S3cr3t', 'MYSQL_ADDRESS', 'name', /mysql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/],
-  ['mysql://u:p@h/d&ssl-mode=require&x=S3cr3t', 'MYSQL_ADDRESS', 'name', /\/d\?ssl-mode=require&x=\*\*\*$/],
-  ['mysql://u S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
-  ['mysql://u;S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
-  ['mysql://u,S3cr3t@h1,h2:6000/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
-  ['mysql://u/S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
-  ['mysql://u|S3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
-  ['mysql://u%3AS3cr3t@h/d', 'MYSQL_PASSWORD_UNCLEAR', 'user', /user:\*\*\*@h\/d$/],
-  ['mysql://u:S3cr3t.db.example.com/d', 'MYSQL_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
-  ['mysql://u:p@h1,h2:x,h3:7/d', 'MYSQL_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:3306,h3:7\/d$/],
-  ['mysql://u:p@h/d?ssl-mode=verify-ful', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
-  ['mysql://u:p@h/d?ssl-mode=verify', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
-  ['mysql://u:p@h/d?ssl-mode=requird', 'MYSQL_TLS_MODE', 'ssl-mode', /Write ssl-mode=require/i],
-  ['mysql://u:p@h/d?sslmod=REQUIRED', 'MYSQL_TLS_MODE', 'query', /mean "ssl-mode"/],
+  ['mysql://u:p@http://host/d', 'ADDRESS_MULTIPLE', 'host', /u:\*\*\*@host\/d/],
+  ['mysql://u:p@h/d mysql://u:p@h2/d', 'ADDRESS_MULTIPLE', null, /one address/],
+  ['mysql://u:p@h:99999/d', 'ADDRESS_PORT_INVALID', 'port', /@h:3306\/d/],
+  ['mysql://u:p@h:port/d', 'ADDRESS_PORT_INVALID', 'port', /@h:3306\/d/],
+  ['mysql://u:p@h:0/d', 'ADDRESS_PORT_INVALID', 'port', /@h:3306\/d/],
+  ['mysql://u:p@/d', 'ADDRESS_HOST_MISSING', 'host', /u:\*\*\*@host\/d/],
+  ['mysql:///d', 'ADDRESS_HOST_MISSING', 'host', /@host\/d/],
+  ['mysql://u:p@h', 'ADDRESS_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
+  ['mysql://u:p@h/', 'ADDRESS_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
+  [`mysql://u:p@h/${'n'.repeat(65)}`, 'ADDRESS_NAME_INVALID', 'name', /name/],
+  ['mysql://h/d', 'ADDRESS_USER_MISSING', 'user', /user:\*\*\*@h\/d/],
+  ['mysql://u:p@::1/d', 'ADDRESS_HOST_INVALID', 'host', /@\[::1\]\/d/],
+  ['mysql://u:p@2001:db8::1:3306/d', 'ADDRESS_HOST_INVALID', 'host', /\[2001:db8::1/],
+  ['mysql:/u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /mysql:\/\/u:\*\*\*@h\/d/],
+  ['mysql:u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /mysql:\/\/u:\*\*\*@h\/d/],
+  ['mysql://u:p@h/d?ssl-mode=always', 'ADDRESS_TLS_INVALID', 'ssl-mode', /VERIFY_IDENTITY/],
+  ['mysql://u:p@h/d?sslStuff=yes', 'ADDRESS_TLS_INVALID', 'query', /VERIFY_IDENTITY/],
+  ['mysql://u:p@h/d?ssl={broken', 'ADDRESS_TLS_INVALID', 'ssl-mode', /VERIFY_IDENTITY/],
+  ['mysql://u:a/b@c/d?e@f/g', 'ADDRESS_PASSWORD_AMBIGUOUS', 'password', /%2F/],
+  ['mysql://u:p@h:1/d&password=S3cr3t', 'ADDRESS_MALFORMED', 'name', /mysql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/],
+  ['mysql://u:p@h/d&ssl-mode=require&x=S3cr3t', 'ADDRESS_MALFORMED', 'name', /\/d\?ssl-mode=require&x=\*\*\*$/],
+  ['mysql://u S3cr3t@h/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u;S3cr3t@h/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u,S3cr3t@h1,h2:6000/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h1,h2:6000\/d$/],
+  ['mysql://u/S3cr3t@h/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u|S3cr3t@h/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u%3AS3cr3t@h/d', 'ADDRESS_PASSWORD_AMBIGUOUS', 'user', /user:\*\*\*@h\/d$/],
+  ['mysql://u:S3cr3t.db.example.com/d', 'ADDRESS_PORT_INVALID', 'port', /user:\*\*\*@host\/name$/],
+  ['mysql://u:p@h1,h2:x,h3:7/d', 'ADDRESS_PORT_INVALID', 'port', /u:\*\*\*@h1,h2:3306,h3:7\/d$/],
+  ['mysql://u:p@h/d?ssl-mode=verify-ful', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
+  ['mysql://u:p@h/d?ssl-mode=verify', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
+  ['mysql://u:p@h/d?ssl-mode=requird', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=require/i],
+  ['mysql://u:p@h/d?sslmod=REQUIRED', 'ADDRESS_TLS_INVALID', 'query', /mean "ssl-mode"/],
 ]
 
 for (const [text, code, part, suggestion] of refused) {
@@ -162,8 +160,8 @@ test('parts are read as an address is', () => {
   assert.equal(placed('h', null), 'h:3306')
   assert.equal(placed('::1', 3307), '::1:3307')
   assert.equal(placed('/run/mysqld/mysqld.sock', null), '/run/mysqld/mysqld.sock:3306')
-  assert.equal(placed(null, null), 'MYSQL_HOST_MISSING')
-  assert.equal(placed('h', 70_000), 'MYSQL_PORT_INVALID')
+  assert.equal(placed(null, null), 'ADDRESS_HOST_MISSING')
+  assert.equal(placed('h', 70_000), 'ADDRESS_PORT_INVALID')
 })
 
 test('certificates come from the settings where the address names none', () => {
@@ -227,18 +225,4 @@ test('what is encoded is read as it was meant', () => {
     }),
     { numRuns: 500, seed: 7 },
   )
-})
-
-test('every code of a problem is in the list, and every one in the list is used', () => {
-  const used = new Set<string>()
-  for (const { path, text } of readSources('plugins/mysql')) {
-    if (path.endsWith('codes.ts')) continue
-    // It tells the one code that is every driver's.
-    if (text.includes('missingClient(')) used.add('CLIENT_MISSING')
-    for (const [code] of text.matchAll(
-      /\b(?:MYSQL_(?:ADDRESS|TWO|HOST|PORT|NAME|USER|PASSWORD|TLS|PARAMETER)\w*|CLIENT_MISSING)\b/g,
-    ))
-      used.add(code)
-  }
-  assert.deepEqual([...used].sort(), Object.keys(mysqlProblems).sort())
 })

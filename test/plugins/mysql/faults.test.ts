@@ -470,7 +470,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
       [server.url('missing_database'), 'configuration', '1049'],
       [`${url}?ssl-mode=REQUIRED`, 'tls', 'HANDSHAKE_NO_SSL_SUPPORT'],
       [`${url}?ssl-mode=VERIFY_IDENTITY`, 'tls', 'HANDSHAKE_NO_SSL_SUPPORT'],
-      [`${url}?ssl-mode=REQUIRED&ssl-ca=/nowhere/ca.pem`, 'tls', 'MYSQL_TLS_FILE'],
+      [`${url}?ssl-mode=REQUIRED&ssl-ca=/nowhere/ca.pem`, 'tls', 'TLS_FILE_UNREADABLE'],
       [server.url('test_home', 1), 'unreachable', 'ECONNREFUSED'],
       [`mysql://u:p@nowhere.invalid/db`, 'unreachable', ''],
       [`mysql://u:p@%2Fnowhere%2Fmysqld.sock/db`, 'unreachable', 'ENOENT'],

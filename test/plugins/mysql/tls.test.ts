@@ -137,7 +137,7 @@ describe('TLS of a real MariaDB', { skip: noMariadb || noOpenssl }, () => {
     const { problems } = await driver.inspect(target)
     assert.deepEqual(
       problems.map(({ code, part }) => [code, part]),
-      [['MYSQL_TLS_FILE', 'ssl-ca']],
+      [['TLS_FILE_UNREADABLE', 'ssl-ca']],
     )
   })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { endpointOf, urlOf } from '../../../plugins/neon/address/target.ts'
 import { neonProblems } from '../../../plugins/neon/codes.ts'
 import driver from '../../../plugins/neon/neon.ts'
-import { endpointOf, urlOf } from '../../../plugins/neon/target.ts'
 import postgresql from '../../../plugins/postgresql/postgresql.ts'
 import type { Settings } from '../../../src/config/settings.ts'
 import { benchSettings, urlAddress } from '../../../src/conformance/bench.ts'
@@ -25,7 +25,7 @@ function read(text: string, own: Readonly<Record<string, unknown>> = {}) {
   return { codes, problems, endpoints, id, tls, port, user, database, pooled, target, label: driver.describe(target) }
 }
 
-const info = 'info POSTGRESQL_PARAMETER_UNNEEDED'
+const info = 'info ADDRESS_PARAMETER_UNUSED'
 const insecure = { wsProxy: 'ws://127.0.0.1:8080/v1' }
 
 const usable: readonly (readonly [string, object, Readonly<Record<string, unknown>>?])[] = [
@@ -39,10 +39,10 @@ const usable: readonly (readonly [string, object, Readonly<Record<string, unknow
   [`postgresql+psycopg2://u:p@h1,h2/d`, { endpoints: ['wss://h1:443/v2', 'wss://h2:443/v2'], codes: [] }],
   ['neon://u:p@[2001:db8::1]/d', { endpoints: ['wss://[2001:db8::1]:443/v2'], codes: [] }],
   [`neon://u:p@${host}/d?sslmode=require&channel_binding=require`, { tls: 'verify-full', codes: [info] }],
-  [`neon://u:p@${host}/d?sslmode=disable`, { tls: 'verify-full', codes: ['warning POSTGRESQL_PARAMETER_UNNEEDED'] }],
+  [`neon://u:p@${host}/d?sslmode=disable`, { tls: 'verify-full', codes: ['warning ADDRESS_PARAMETER_UNUSED'] }],
   [`neon://u:p@${host}/d?sslrootcert=/ca.crt`, { tls: 'verify-full', codes: [] }],
   [`neon://u:p@${host}/d?sslmode=allow&ssl=true`, { tls: 'verify-full', codes: [] }],
-  [`neon://u:p#w@${host}:443/d`, { codes: ['warning POSTGRESQL_ADDRESS_REPAIRED'] }],
+  [`neon://u:p#w@${host}:443/d`, { codes: ['warning ADDRESS_REPAIRED'] }],
   [
     'neon://u:p@h/d',
     { endpoints: ['wss://proxy.example:443/v1?address=h:5432'], port: 5432, tls: 'verify-full' },
@@ -75,24 +75,24 @@ for (const [text, wanted, own] of usable) {
 }
 
 const refused: readonly (readonly [string, string, Readonly<Record<string, unknown>>?])[] = [
-  ['neon://u:p@%2Frun%2Fpg/d', 'error NEON_HOST'],
+  ['neon://u:p@%2Frun%2Fpg/d', 'error ADDRESS_HOST_INVALID'],
   ['neon://u:p@[fe80::1%25eth0]/d', 'error '],
-  ['neon://u:p@h:99999/d', 'error POSTGRESQL_PORT_INVALID'],
-  ['neon://u:p@h/', 'error POSTGRESQL_NAME_MISSING'],
-  ['neon:u:p@h/d', 'error POSTGRESQL_ADDRESS'],
-  ['neon://u:p@https://h/d', 'error POSTGRESQL_TWO_ADDRESSES'],
-  ['neon://u:p@h/d&password=s3cr3t', 'error POSTGRESQL_ADDRESS'],
-  ['neon://u s3cr3t@h/d', 'error POSTGRESQL_PASSWORD_UNCLEAR'],
-  ['neon://u:s3cr3t.example.com/d', 'error POSTGRESQL_PORT_INVALID'],
-  ['neon://u:p@h/d?sslmode=require', 'error NEON_TLS', insecure],
-  ['neon://u:p@h/d?sslmode=verify-full', 'error NEON_TLS', insecure],
-  ['neon://u:p@h/d?channel_binding=require', 'error NEON_TLS', insecure],
-  ['neon://u:p@h/d?sslrootcert=/ca.crt', 'error NEON_TLS', insecure],
-  ['neon://u:p@h/d?sslmode=none', 'error POSTGRESQL_TLS_MODE'],
-  ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'ws://proxy.example/v1' }],
-  ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'ftp://proxy.example/v1' }],
-  ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'wss://me:s3cr3t@proxy.example/v1' }],
-  ['neon://u:p@h/d', 'error NEON_WS_PROXY', { wsProxy: 'wss://:0:0' }],
+  ['neon://u:p@h:99999/d', 'error ADDRESS_PORT_INVALID'],
+  ['neon://u:p@h/', 'error ADDRESS_NAME_MISSING'],
+  ['neon:u:p@h/d', 'error ADDRESS_MALFORMED'],
+  ['neon://u:p@https://h/d', 'error ADDRESS_MULTIPLE'],
+  ['neon://u:p@h/d&password=s3cr3t', 'error ADDRESS_MALFORMED'],
+  ['neon://u s3cr3t@h/d', 'error ADDRESS_PASSWORD_AMBIGUOUS'],
+  ['neon://u:s3cr3t.example.com/d', 'error ADDRESS_PORT_INVALID'],
+  ['neon://u:p@h/d?sslmode=require', 'error ADDRESS_TLS_CONFLICT', insecure],
+  ['neon://u:p@h/d?sslmode=verify-full', 'error ADDRESS_TLS_CONFLICT', insecure],
+  ['neon://u:p@h/d?channel_binding=require', 'error ADDRESS_TLS_CONFLICT', insecure],
+  ['neon://u:p@h/d?sslrootcert=/ca.crt', 'error ADDRESS_TLS_CONFLICT', insecure],
+  ['neon://u:p@h/d?sslmode=none', 'error ADDRESS_TLS_INVALID'],
+  ['neon://u:p@h/d', 'error NEON_PROXY_INVALID', { wsProxy: 'ws://proxy.example/v1' }],
+  ['neon://u:p@h/d', 'error NEON_PROXY_INVALID', { wsProxy: 'ftp://proxy.example/v1' }],
+  ['neon://u:p@h/d', 'error NEON_PROXY_INVALID', { wsProxy: 'wss://me:s3cr3t@proxy.example/v1' }],
+  ['neon://u:p@h/d', 'error NEON_PROXY_INVALID', { wsProxy: 'wss://:0:0' }],
 ]
 
 for (const [text, wanted, own] of refused) {
@@ -105,7 +105,7 @@ for (const [text, wanted, own] of refused) {
     )
     for (const { message, suggestion, setting } of problems) {
       assert.doesNotMatch(`${message} ${suggestion}`, /postgresql:|s3cr3t|:p@|5432\//, `${message} ${suggestion}`)
-      assert.equal(setting, wanted.endsWith('WS_PROXY') ? 'plugins.neon.wsProxy' : 'database.url')
+      assert.equal(setting, wanted.endsWith('PROXY_INVALID') ? 'plugins.neon.wsProxy' : 'database.url')
     }
   })
 }
@@ -135,12 +135,12 @@ test('a database has one id, whichever way and name leads to it', () => {
 test('certificates come from the address, or from settings of this driver', async () => {
   const own = { sslRootCert: '/nowhere/ca.crt' }
   const { target } = read(`neon://u:p@${host}/d`, own)
-  assert.equal(target?.encryption.rootCertificate, '/nowhere/ca.crt')
+  assert.equal(target?.encryption.authority, '/nowhere/ca.crt')
   assert.ok(target && driver.inspect)
   const { problems } = await driver.inspect(target)
   assert.deepEqual(
     problems.map(({ code }) => code),
-    ['POSTGRESQL_TLS_FILE'],
+    ['TLS_FILE_UNREADABLE'],
   )
   assert.match(problems[0]?.suggestion ?? '', /NEON_SSL_ROOT_CERT/)
 })
@@ -155,7 +155,7 @@ test('every code of a problem is in the list, and every one in the list is used'
   const used = new Set<string>()
   for (const { path, text } of readSources('plugins/neon')) {
     if (path.endsWith('codes.ts')) continue
-    for (const [, code] of text.matchAll(/tell\('(NEON_\w+)'/g)) used.add(code ?? '')
+    for (const [, code] of text.matchAll(/report\('(NEON_\w+)'/g)) used.add(code ?? '')
   }
   assert.deepEqual([...used].sort(), Object.keys(neonProblems).sort())
 })

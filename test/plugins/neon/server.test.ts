@@ -355,7 +355,7 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
       [url, `ws://127.0.0.1:${await freePort()}/v1`, 'unreachable', 'ECONNREFUSED'],
       [url, `wss://127.0.0.1:${bridge.port}/v1`, 'tls', ''],
       ['neon+https://u:p@nowhere.invalid/db', null, 'unreachable', ''],
-      [url.replace(/\?.*|$/, '?sslrootcert=/nowhere/ca.pem'), 'wss://localhost/v1', 'tls', 'POSTGRESQL_TLS_FILE'],
+      [url.replace(/\?.*|$/, '?sslrootcert=/nowhere/ca.pem'), 'wss://localhost/v1', 'tls', 'TLS_FILE_UNREADABLE'],
       // What listens there speaks PostgreSQL, not HTTP.
       [url, `ws://127.0.0.1:${server.port}/v1`, 'unreachable', ''],
     ]

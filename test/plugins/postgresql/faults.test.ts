@@ -297,7 +297,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
       [server.url('missing_database'), 'configuration', '3D000'],
       [`${url}?sslmode=require`, 'tls', 'TLS_REFUSED'],
       [`${url}?sslmode=verify-full`, 'tls', 'TLS_REFUSED'],
-      [`${url}?sslmode=require&sslrootcert=/nowhere/ca.pem`, 'tls', 'POSTGRESQL_TLS_FILE'],
+      [`${url}?sslmode=require&sslrootcert=/nowhere/ca.pem`, 'tls', 'TLS_FILE_UNREADABLE'],
       [`${url}?channel_binding=require`, 'tls', 'CHANNEL_BINDING'],
       [server.url('postgres', 1), 'unreachable', 'ECONNREFUSED'],
       [`postgres://u:p@nowhere.invalid/db`, 'unreachable', ''],

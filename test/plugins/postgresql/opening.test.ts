@@ -27,7 +27,7 @@ describe('what is no PostgreSQL that lets us in', () => {
     await once(server, 'listening')
     const { port } = server.address() as { port: number } // It listens on a port.
     const fault = await openingFault(bench, at(port))
-    assert.deepEqual([fault.kind, fault.code], ['unreachable', 'NOT_POSTGRESQL'])
+    assert.deepEqual([fault.kind, fault.code], ['unreachable', 'SERVER_MISMATCH'])
     assert.match(fault.hint, /web server/)
     assert.equal((await openingFault(bench, at(port, '?sslmode=disable'))).kind, 'unreachable')
   })

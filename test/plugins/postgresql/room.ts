@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import type { PostgresqlTarget } from '../../../plugins/postgresql/address/target.ts'
 import type { SafePool } from '../../../plugins/postgresql/client/pool.ts'
 import driver from '../../../plugins/postgresql/postgresql.ts'
-import type { PostgresqlTarget } from '../../../plugins/postgresql/target.ts'
 import { type Bench, type BenchStore, limits, Note, note, urlAddress } from '../../../src/conformance/bench.ts'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Fault, Phase } from '../../../src/driver/fault.ts'

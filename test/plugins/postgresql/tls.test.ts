@@ -156,7 +156,7 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
     const { problems } = driver.parse(urlAddress(bench, `${url}&sslcert=${folder}/client.crt`), bench.settings)
     assert.deepEqual(
       problems.map(({ code, part }) => [code, part]),
-      [['POSTGRESQL_TLS_FILE', 'sslcert']],
+      [['TLS_KEY_PAIR_INCOMPLETE', 'sslcert']],
     )
   })
 
@@ -167,7 +167,7 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
     const { problems } = await driver.inspect(target)
     assert.deepEqual(
       problems.map(({ code, part }) => [code, part]),
-      [['POSTGRESQL_TLS_FILE', 'sslrootcert']],
+      [['TLS_FILE_UNREADABLE', 'sslrootcert']],
     )
   })
 })

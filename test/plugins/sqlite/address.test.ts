@@ -30,11 +30,11 @@ test('relative and absolute files are read in every spelling', () => {
 
 test('a file outside of the data directory needs SQLITE_ALLOW_PATHS', () => {
   for (const text of ['sqlite:////etc/x.db', 'sqlite:///../x.db', 'sqlite:a/../../x.db', 'sqlite:///%2e%2e/x.db']) {
-    assert.deepEqual(codes(text), ['error SQLITE_PATH_OUTSIDE'], text)
+    assert.deepEqual(codes(text), ['error ADDRESS_PATH_OUTSIDE'], text)
     assert.equal(parse(text).target, undefined)
   }
   assert.equal(file('sqlite:////srv/db/x.db', { allow: ['/srv/db'] }), '/srv/db/x.db')
-  assert.deepEqual(codes('sqlite:////srv/database/x.db', { allow: ['/srv/data'] }), ['error SQLITE_PATH_OUTSIDE'])
+  assert.deepEqual(codes('sqlite:////srv/database/x.db', { allow: ['/srv/data'] }), ['error ADDRESS_PATH_OUTSIDE'])
 })
 
 test('every spelling of memory is a file of our own, with a warning', () => {
@@ -74,21 +74,21 @@ test('what names no file is refused with a corrected address', () => {
 
 test('small mistakes are repaired and said', () => {
   assert.equal(file('sqlite://x.db'), '/data/x.db')
-  assert.deepEqual(codes('sqlite://x.db'), ['warning SQLITE_ADDRESS_REPAIRED'])
+  assert.deepEqual(codes('sqlite://x.db'), ['warning ADDRESS_REPAIRED'])
   assert.equal(file('sqlite:///100%.db'), '/data/100%.db')
-  assert.deepEqual(codes('sqlite:///100%.db'), ['warning SQLITE_ADDRESS_REPAIRED'])
+  assert.deepEqual(codes('sqlite:///100%.db'), ['warning ADDRESS_REPAIRED'])
 })
 
 test('each parameter is used, or told', () => {
   const text = 'sqlite:///x.db?journal_mode=WAL&check_same_thread=False'
-  assert.deepEqual(codes(text), ['info SQLITE_PARAMETER_UNNEEDED'])
+  assert.deepEqual(codes(text), ['info ADDRESS_PARAMETER_UNUSED'])
   assert.equal(targetOf(text).journalMode, 'wal')
   assert.equal(targetOf('sqlite:///x.db?journal_mode=DELETE').journalMode, 'delete')
   assert.equal(targetOf('sqlite:///x.db?synchronous=FULL').sync, 'full')
-  assert.deepEqual(codes('sqlite:///x.db?journal_mode=OFF'), ['warning SQLITE_PARAMETER_IGNORED'])
-  assert.deepEqual(codes('sqlite:///x.db?synchronous=off'), ['warning SQLITE_PARAMETER_IGNORED'])
-  assert.deepEqual(codes('sqlite:///x.db?sslmode=require'), ['warning SQLITE_PARAMETER_UNKNOWN'])
-  assert.deepEqual(codes('sqlite:///x.db?mode=ro'), ['error SQLITE_READ_ONLY_WISH'])
+  assert.deepEqual(codes('sqlite:///x.db?journal_mode=OFF'), ['warning ADDRESS_PARAMETER_INVALID'])
+  assert.deepEqual(codes('sqlite:///x.db?synchronous=off'), ['warning ADDRESS_PARAMETER_INVALID'])
+  assert.deepEqual(codes('sqlite:///x.db?sslmode=require'), ['warning ADDRESS_PARAMETER_UNKNOWN'])
+  assert.deepEqual(codes('sqlite:///x.db?mode=ro'), ['error ADDRESS_READ_ONLY'])
   assert.ok(!JSON.stringify(parse('sqlite:///x.db?hunter2').problems).includes('hunter2'))
 })
 

@@ -247,11 +247,11 @@ test('a symbolic link that climbs out is refused, and nothing is made behind it'
   const outside = await subfolder(folder, 'outside')
   await symlink(outside, join(inside, 'link'))
   for (const text of ['sqlite:link/x.db', 'sqlite:link/new/x.db']) {
-    assert.equal((await faultOf(prove(targetOf(text, { places: [inside] })))).code, 'SQLITE_PATH_OUTSIDE')
+    assert.equal((await faultOf(prove(targetOf(text, { places: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
   }
   await writeFile(join(outside, 'real.db'), '')
   await symlink(join(outside, 'real.db'), join(inside, 'x.db'))
-  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [inside] })))).code, 'SQLITE_PATH_OUTSIDE')
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
   assert.deepEqual(await readdir(outside), ['real.db'])
 })
 

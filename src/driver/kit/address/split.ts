@@ -10,16 +10,16 @@ export interface Pieces {
   readonly database: string | null
   /** Without the question mark. */
   readonly query: string
-  /** True when a character that ends a part stands unencoded inside the password. */
+  /** True when the password holds an unencoded character that would end it. */
   readonly isRepaired: boolean
 }
 
-/** How an address was read; `unclear` when more than one reading makes sense, with what makes it so. */
+/** How an address was read; `ambiguous` when more than one reading makes sense, with the character that makes it so. */
 export type Split =
   | { readonly pieces: Pieces }
-  | { readonly unclear: { readonly character: string; readonly position: number } }
+  | { readonly ambiguous: { readonly character: string; readonly position: number } }
 
-/** Parameters, in lower case and without `-` and `_`, that stand for a part: where one is given the part may be missing. */
+/** Parameters, in lower case and without `-` and `_`, that may replace a part of the address. */
 export interface PartParameters {
   readonly host: readonly string[]
   readonly database: readonly string[]
@@ -58,13 +58,13 @@ export function splitAddress(rest: string, parameters: PartParameters): Split {
   if (first !== undefined) {
     const colon = rest.indexOf(':')
     const offender = /[@/?#]/.exec(rest.slice(colon + 1))
-    return { unclear: { character: offender?.[0] ?? '@', position: (offender?.index ?? 0) + 1 } }
+    return { ambiguous: { character: offender?.[0] ?? '@', position: (offender?.index ?? 0) + 1 } }
   }
-  // Nothing is right. Read by the last "@", so that what is wrong can be named and nothing of a password is.
+  // No reading is right. The last "@" is the one that shows nothing of a password.
   return { pieces: atPosition(rest, ats.at(-1) ?? 0) }
 }
 
-/** Java writes `host/name?user=u&password=p`: an `@` is part of the password there, and ends none. */
+/** Java writes `host/name?user=u&password=p`: there an `@` is part of the password. */
 function isWithUserBehind(rest: string, parameters: PartParameters): boolean {
   const [place, query] = cut(rest, '?')
   const [before] = cut(query, '@')
@@ -111,7 +111,7 @@ function positions(text: string, character: string): readonly number[] {
   return found
 }
 
-/** The text with its escapes taken out; `isExact` false where a `%` begins none and was taken as it stands. */
+/** The text without percent-encoding; `isExact` is false where a `%` begins no valid escape and the text was used as it is. */
 export function decodePart(text: string): { readonly text: string; readonly isExact: boolean } {
   try {
     return { text: decodeURIComponent(text), isExact: true }

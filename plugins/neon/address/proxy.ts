@@ -1,7 +1,7 @@
-import type { Settings } from '../../src/driver/kit/driver-kit.ts'
+import type { Settings } from '../../../src/driver/kit/driver-kit.ts'
 import type { Endpoint } from './target.ts'
 
-/** What NEON_WS_PROXY says; null where it says nothing. The sentences hold nothing of its value. */
+/** What NEON_WS_PROXY names; null where it is not set. The texts hold nothing of its value. */
 export type ProxyReading =
   | { readonly proxy: Endpoint | null }
   | { readonly defect: { readonly message: string; readonly suggestion: string } }
@@ -15,17 +15,17 @@ export function readProxy(settings: Settings): ProxyReading {
   if (given === '') return { proxy: null }
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `wss://${given}`
   const url = URL.parse(text)
-  if (url === null || url.hostname === '') return broken('NEON_WS_PROXY is no address.')
+  if (url === null || url.hostname === '') return invalid('NEON_WS_PROXY is not a valid address.')
   const isSecure = url.protocol === 'wss:' || url.protocol === 'https:'
   if (!isSecure && url.protocol !== 'ws:' && url.protocol !== 'http:') {
-    return broken('NEON_WS_PROXY has a scheme that is none of WebSockets.')
+    return invalid('The scheme of NEON_WS_PROXY is not one of WebSockets.')
   }
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
-    return broken('NEON_WS_PROXY holds a user, a password or a "#", which are not sent.')
+    return invalid('NEON_WS_PROXY contains a user, a password or a "#", which cannot be sent.')
   }
   if (!isSecure && !isLoopback(url.hostname) && own.wsInsecure !== true) {
-    const message = 'NEON_WS_PROXY names another machine without TLS: the password would be sent in clear.'
-    return { defect: { message, suggestion: `${example}, or set NEON_WS_INSECURE=true inside a network of your own.` } }
+    const message = 'NEON_WS_PROXY names another machine without TLS: the password would be sent unencrypted.'
+    return { defect: { message, suggestion: `${example}, or set NEON_WS_INSECURE=true inside a private network.` } }
   }
   return { proxy: { isSecure, place: `${url.host}${url.pathname}${url.search}` } }
 }
@@ -34,6 +34,6 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
-function broken(message: string): ProxyReading {
+function invalid(message: string): ProxyReading {
   return { defect: { message, suggestion: `${example}.` } }
 }

@@ -1,36 +1,34 @@
 import { isIPv6 } from 'node:net'
-import { decodePart } from './address-split.ts'
+import type { AddressCode } from './problems.ts'
+import { decodePart } from './split.ts'
 
-/** One server: a name, an address, or the path of a Unix socket (it begins with `/`). */
+/** One server: a name, an IP address, or the path of a Unix socket (it begins with `/`). */
 export interface Host {
   readonly host: string
   readonly port: number
 }
 
-/** What is wrong with a host; a driver puts its own name before it. */
-export type HostDefectCode = 'HOST_MISSING' | 'HOST_INVALID' | 'PORT_INVALID'
-
-/** What is wrong with a list of hosts. The sentences hold nothing that may be a secret. */
+/** What is wrong with a list of hosts. The message holds nothing that may be a secret. */
 export interface HostDefect {
-  readonly code: HostDefectCode
+  readonly code: Extract<AddressCode, 'ADDRESS_HOST_MISSING' | 'ADDRESS_HOST_INVALID' | 'ADDRESS_PORT_INVALID'>
   readonly part: 'host' | 'port'
   readonly message: string
-  /** The hosts as they should be written. */
+  /** The corrected hosts. */
   readonly hosts: string
 }
 
-/** What became of a list of hosts. */
+/** The hosts of an address, or what is wrong with them. */
 export type HostsReading = { readonly hosts: readonly [Host, ...Host[]] } | { readonly defect: HostDefect }
 
 /** More than any cluster has; each costs the time of an attempt. */
 const hostsMax = 16
 
 /**
- * Reads `host[:port],...` as libpq does, in the order to try. `names` are those of the parameter `host`, which count where
- * the list is empty; `ports` those of the parameter `port`: one serves all. Pure, total.
+ * Reads `host[:port],...` as libpq does, in the order to try. `names` is the parameter `host`, which counts where the
+ * list is empty; `ports` is the parameter `port`: a single one serves all hosts. Pure, total.
  */
 export function readHosts(list: string, names: string | null, ports: string | null, defaultPort: number): HostsReading {
-  if (/\s/.test(list)) return invalid('host', 'The host holds a blank.', 'host')
+  if (/\s/.test(list)) return invalid('host', 'The host contains a space.', 'host')
   const texts = list === '' && names !== null ? names.split(',').map(bare) : list.split(',')
   if (texts.length > hostsMax) return invalid('host', `The address names more than ${hostsMax} hosts.`, 'host')
   const given = ports?.split(',') ?? []
@@ -44,19 +42,14 @@ export function readHosts(list: string, names: string | null, ports: string | nu
   return first === undefined ? missing : { hosts: [first, ...more] }
 }
 
-/** A name of the parameter `host` has neither brackets nor port. */
+/** A name in the parameter `host` has neither brackets nor port. */
 function bare(name: string): string {
-  if (name.startsWith('/')) return encodeURIComponent(name)
+  if (name.startsWith('/')) return encodeURIComponent(name.toWellFormed())
   return isIPv6(name) ? `[${name}]` : name
 }
 
 const missing: { readonly defect: HostDefect } = {
-  defect: {
-    code: 'HOST_MISSING',
-    part: 'host',
-    message: 'The address names no host.',
-    hosts: 'host',
-  },
+  defect: { code: 'ADDRESS_HOST_MISSING', part: 'host', message: 'The address names no host.', hosts: 'host' },
 }
 
 function readHost(
@@ -67,7 +60,7 @@ function readHost(
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
   if (bracketed !== null) {
     const inside = bracketed[1] ?? ''
-    if (!isIPv6(inside)) return invalid('host', 'What stands in brackets is no IPv6 address.', '[::1]')
+    if (!isIPv6(inside)) return invalid('host', 'The text in brackets is not a valid IPv6 address.', '[::1]')
     return withPort(inside, bracketed[2] ?? portGiven, defaultPort)
   }
   const colons = text.split(':').length - 1
@@ -77,50 +70,48 @@ function readHost(
   if (name === '') return missing
   const isSocket = name.startsWith('/')
   if (!isSocket && !/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name)) {
-    return invalid('host', 'The host holds a character that no host name has.', 'host')
+    return invalid('host', 'The host contains a character that is not allowed in host names.', 'host')
   }
-  if (name.length > 253 || name.includes('\0')) return invalid('host', 'The host is longer than any name.', 'host')
+  if (name.length > 253 || name.includes('\0'))
+    return invalid('host', 'The host is longer than 253 characters or contains a NUL character.', 'host')
   return withPort(name, colon < 0 ? portGiven : text.slice(colon + 1), defaultPort)
 }
 
 function severalColons(text: string, defaultPort: number): { readonly defect: HostDefect } {
-  const message = "An IPv6 address stands in brackets: only so can its colons be told from the port's."
-  // The last group may be the port that stands there most often.
+  const message = 'An IPv6 address must be in brackets, which set its colons apart from that of the port.'
+  // The last group may be the port that usually stands there.
   const port = text.endsWith(`:${defaultPort}`) ? text.slice(0, -`:${defaultPort}`.length) : ''
   if (isIPv6(port)) return invalid('host', message, `[${port}]:${defaultPort}`)
   if (isIPv6(text)) return invalid('host', message, `[${text}]`)
   const last = text.lastIndexOf(':')
   const before = text.slice(0, last)
   if (isIPv6(before)) return invalid('host', message, `[${before}]:${text.slice(last + 1).replace(/\D/g, '')}`)
-  return invalid('host', 'The host has more than one colon, and is no IPv6 address.', `host:${defaultPort}`)
+  return invalid('host', 'The host has more than one colon and is not a valid IPv6 address.', `host:${defaultPort}`)
 }
 
 function withPort(host: string, text: string | undefined, defaultPort: number): Host | { readonly defect: HostDefect } {
   if (text === undefined || text === '') return { host, port: defaultPort }
+  const isNumber = /^\d{1,5}$/.test(text)
   const port = Number(text)
-  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return { host, port }
-  // Letters there may be a password whose "@" was lost: they are not shown.
-  const shown = /^\d{1,5}$/.test(text) ? `The port ${text} is` : 'The port is'
-  const defect = `${shown} no number from 1 to 65535.`
-  return invalid(
-    'port',
-    defect,
-    `${formatHost({ host, port: defaultPort }, defaultPort)}:${defaultPort}`,
-    'PORT_INVALID',
-  )
+  if (isNumber && port >= 1 && port <= 65_535) return { host, port }
+  // Letters may be a password whose "@" was lost: they are not shown.
+  const message = `The port${isNumber ? ` ${text}` : ''} is not a number from 1 to 65535.`
+  const hosts = `${formatHost({ host, port: defaultPort }, defaultPort)}:${defaultPort}`
+  return invalid('port', message, hosts, 'ADDRESS_PORT_INVALID')
 }
 
 function invalid(
   part: 'host' | 'port',
   message: string,
   hosts: string,
-  code: HostDefectCode = 'HOST_INVALID',
+  code: HostDefect['code'] = 'ADDRESS_HOST_INVALID',
 ): { readonly defect: HostDefect } {
   return { defect: { code, part, message, hosts } }
 }
 
-/** `host:port` as it is written in an address; the port only where it is another than the usual one. */
+/** `host:port` as an address has it, without the default port. */
 export function formatHost({ host, port }: Host, defaultPort: number): string {
-  const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? encodeURIComponent(host) : host
+  const socket = (): string => encodeURIComponent(host.toWellFormed())
+  const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? socket() : host
   return port === defaultPort ? name : `${name}:${port}`
 }

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readPem } from '../../../src/driver/kit/pem.ts'
-import { makeTempDir, writeFiles } from '../../support/temp.ts'
+import { readPem } from '../../../../src/driver/kit/address/tls-files.ts'
+import { makeTempDir, writeFiles } from '../../../support/temp.ts'
 
 const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 
 test('PEM is taken as text, with line ends as a variable holds them, or from a file', async (t) => {
   const dir = await makeTempDir(t, 'pem')
   await writeFiles(dir, { 'ca.crt': pem })
-  assert.equal(await readPem('ca', pem, 'X_TLS_FILE'), pem)
-  assert.equal(await readPem('ca', pem.replaceAll('\n', '\\n'), 'X_TLS_FILE'), pem)
-  assert.equal(await readPem('ca', join(dir, 'ca.crt'), 'X_TLS_FILE'), pem)
-  assert.equal(await readPem('ca', null, 'X_TLS_FILE'), null)
+  assert.equal(await readPem('ca', pem), pem)
+  assert.equal(await readPem('ca', pem.replaceAll('\n', '\\n')), pem)
+  assert.equal(await readPem('ca', join(dir, 'ca.crt')), pem)
+  assert.equal(await readPem('ca', null), null)
 })
 
 test('what cannot be read, or has no end, is a fault that names the part', async (t) => {
@@ -22,9 +22,9 @@ test('what cannot be read, or has no end, is a fault that names the part', async
   const endless = existsSync('/dev/zero') ? ['/dev/zero'] : []
   for (const path of [join(dir, 'large'), join(dir, 'nothing'), dir, ...endless]) {
     await assert.rejects(
-      readPem('ca', path, 'X_TLS_FILE'),
+      readPem('ca', path),
       ({ fault }: { fault: { kind: string; code: string; summary: string } }) => {
-        assert.deepEqual([fault.kind, fault.code], ['tls', 'X_TLS_FILE'])
+        assert.deepEqual([fault.kind, fault.code], ['tls', 'TLS_FILE_UNREADABLE'])
         assert.match(fault.summary, /The file that ca names cannot be read/)
         return true
       },

@@ -1,27 +1,24 @@
-import type { Host } from '../../src/driver/kit/driver-kit.ts'
-import { defaultPort, type PostgresqlTarget } from '../postgresql/target.ts'
+import type { Host } from '../../../src/driver/kit/driver-kit.ts'
+import { defaultPort, type PostgresqlTarget } from '../../postgresql/address/target.ts'
 
-/** Where a WebSocket is opened. */
+/** The address of a WebSocket. */
 export interface Endpoint {
   /** False: `ws:`. */
   readonly isSecure: boolean
-  /** Host, port, path and query, as they stand in a URL after the two slashes. */
+  /** Host, port, path and query: what follows the two slashes of a URL. */
   readonly place: string
 }
 
-/** A validated address of a PostgreSQL behind a WebSocket. */
+/** A validated address of PostgreSQL behind a WebSocket. */
 export interface NeonTarget extends PostgresqlTarget {
-  /** Null: the host itself takes WebSockets, as Neon's do. */
+  /** Null: the host itself accepts WebSockets, as Neon's do. */
   readonly proxy: Endpoint | null
 }
 
-/** The port of a secure WebSocket where the address names none, or that of PostgreSQL itself. */
+/** The default port; it also replaces PostgreSQL's own. */
 export const webSocketPort = 443
 
-/**
- * Neon takes WebSockets at the host of the database, under `/v2`. A proxy is told which database is meant, as Neon's
- * own client tells it.
- */
+/** Neon accepts WebSockets at the host of the database, under `/v2`; a proxy gets that host as a parameter, as from Neon's own client. */
 export function endpointOf(proxy: Endpoint | null, { host, port }: Host): Endpoint {
   const name = host.includes(':') ? `[${host}]` : host
   if (proxy === null) return { isSecure: true, place: `${name}:${outerPort(port)}/v2` }
@@ -29,12 +26,12 @@ export function endpointOf(proxy: Endpoint | null, { host, port }: Host): Endpoi
   return { isSecure, place: `${place}${place.includes('?') ? '&' : '?'}address=${name}:${port}` }
 }
 
-/** An address that was made for PostgreSQL names its port, which is not the one that is open. */
+/** An address that was made for PostgreSQL names its port, which does not accept WebSockets. */
 export function outerPort(port: number): number {
   return port === defaultPort ? webSocketPort : port
 }
 
-/** `wss://...`, as a URL has it. */
+/** The URL, `wss://...`. */
 export function urlOf({ isSecure, place }: Endpoint): string {
   return `${isSecure ? 'wss' : 'ws'}://${place}`
 }

@@ -1,0 +1,92 @@
+import type { AddressDialect, Host, Settings, TlsDialect } from '../../../src/driver/kit/driver-kit.ts'
+import { createParameters, type PostgresqlOptions } from './parameters.ts'
+import { databaseId, defaultPort, formatHost, type Pooled, type PostgresqlTarget } from './target.ts'
+
+/** PostgreSQL cuts longer names off, and then uses another database. */
+const nameLimitBytes = 63
+
+/** How addresses of PostgreSQL are read; `env` begins the variables of the driver's own settings. */
+export function createDialect(
+  driver: string,
+  scheme: string,
+  env: string,
+): AddressDialect<PostgresqlOptions, PostgresqlTarget> {
+  const tls = createTlsDialect(env)
+  return {
+    driver,
+    scheme,
+    knownSchemes: /^(?:https?|postgres(?:ql)?)$/i,
+    defaultPort,
+    partParameters: { host: ['host'], database: ['dbname'] },
+    parameters: createParameters(tls),
+    tls,
+    databaseName: {
+      isValid: (name) => Buffer.byteLength(name) <= nameLimitBytes && !name.includes('/'),
+      rule: `have at most ${nameLimitBytes} bytes, none of them "/" or a control character`,
+    },
+    formatHost,
+    options: (common) => ({
+      ...common,
+      channelBinding: 'prefer',
+      applicationName: null,
+      options: null,
+      session: 'read-write',
+      isPooled: false,
+    }),
+    attempts: ({ session }) => (session === 'prefer-standby' ? 2 : 1),
+    complete: (common, options, settings) => ({
+      ...common,
+      channelBinding: options.channelBinding,
+      applicationName: options.applicationName ?? 'holdfast',
+      options: options.options === '' ? null : options.options,
+      session: options.session,
+      pooled: pooledOf(options, common.hosts, settings),
+    }),
+    id: databaseId,
+  }
+}
+
+/** How the addresses of this driver are read. */
+export const dialect: AddressDialect<PostgresqlOptions, PostgresqlTarget> = createDialect(
+  'postgresql',
+  'postgresql',
+  'POSTGRESQL',
+)
+
+/** libpq's TLS parameters; `env` begins the variables that name certificates. */
+function createTlsDialect(env: string): TlsDialect {
+  return {
+    parameter: 'sslmode',
+    words: {
+      disable: 'disable',
+      allow: 'allow',
+      prefer: 'prefer',
+      require: 'require',
+      'verify-ca': 'verify-ca',
+      'verify-full': 'verify-full',
+    },
+    // `no-verify` is node-postgres's.
+    aliases: { noverify: 'require', required: 'require', verifyidentity: 'verify-full' },
+    addsUp: false,
+    implied({ mode, authority }, isTlsGiven) {
+      const isSystem = authority === 'system'
+      if (isTlsGiven && (!isSystem || mode === 'verify-full')) return null
+      return isSystem ? 'verify-full' : 'require'
+    },
+    files: {
+      authority: { parameter: 'sslrootcert', setting: 'sslRootCert', env: `${env}_SSL_ROOT_CERT` },
+      certificate: { parameter: 'sslcert', setting: 'sslCert', env: `${env}_SSL_CERT` },
+      key: { parameter: 'sslkey', setting: 'sslKey', env: `${env}_SSL_KEY` },
+    },
+  }
+}
+
+/** Poolers that are known by their name: Neon's, Supabase's in transaction mode, PgBouncer's usual port. */
+function pooledOf({ isPooled }: PostgresqlOptions, hosts: readonly Host[], settings: Settings): Pooled {
+  const wanted = settings.plugins?.postgresql?.pooled
+  if (wanted === 'yes' || wanted === 'no') return wanted
+  const isKnown = hosts.some(
+    ({ host, port }) => /-pooler\.|\.pooler\.|^pgbouncer\b/i.test(host) || port === 6543 || port === 6432,
+  )
+  return isPooled || isKnown ? 'yes' : 'auto'
+}

@@ -1,0 +1,119 @@
+import {
+  type AddressOptions,
+  chooseTls,
+  commonReaders,
+  isOff,
+  modeOf,
+  type ParameterReader,
+  type ParameterTable,
+  type Report,
+  reportInvalid,
+  switchMode,
+  type TlsDialect,
+} from '../../../src/driver/kit/driver-kit.ts'
+import { type SessionWish, sessionWishes } from './target.ts'
+
+/** What the parameters of an address say. */
+export interface PostgresqlOptions extends AddressOptions {
+  channelBinding: 'disable' | 'prefer' | 'require'
+  applicationName: string | null
+  /** The startup packet's own. */
+  options: string | null
+  session: SessionWish
+  isPooled: boolean
+}
+
+const kerberos = 'Holdfast does not use Kerberos.'
+const limit = 'QUERY_TIMEOUT limits each statement, which notices a lost connection sooner.'
+const schema = 'The search path of the role decides where tables are; set it with ALTER ROLE.'
+const pool = 'POOL_SIZE and POOL_MAX_OVERFLOW set the number of connections.'
+const prepared = 'Holdfast prepares statements wherever that works.'
+
+/** Parameters of other clients that have no effect here, and why. */
+const unused: Readonly<Record<string, string>> = {
+  gssencmode: 'Holdfast encrypts with TLS, not with Kerberos.',
+  krbsrvname: kerberos,
+  gsslib: kerberos,
+  load_balance_hosts: 'Hosts are tried in the order in which they are listed.',
+  keepalives: limit,
+  keepalives_idle: limit,
+  keepalives_interval: limit,
+  keepalives_count: limit,
+  tcp_user_timeout: limit,
+  client_encoding: 'Text is always UTF-8.',
+  fallback_application_name: 'The name is "holdfast" unless application_name is given.',
+  sslcompression: 'TLS is never compressed.',
+  sslsni: 'The host name is always sent.',
+  sslnegotiation: 'TLS is requested in the way that every server understands.',
+  ssl_min_protocol_version: "Node's minimum TLS version applies.",
+  ssl_max_protocol_version: "Node's maximum TLS version applies.",
+  passfile:
+    'Password files are not read: put the password in the address, in DATABASE_PASSWORD or in the file named by DATABASE_URL_FILE.',
+  service: 'Service files are not read; the address must be complete.',
+  schema,
+  currentschema: schema,
+  connection_limit: pool,
+  pool_timeout: 'QUERY_TIMEOUT limits the wait for a connection.',
+  pool_size: pool,
+  max_overflow: pool,
+  statement_cache_size: prepared,
+  prepared_statement_cache_size: prepared,
+  supa: 'It only names the kind of address.',
+  uselibpqcompat: 'The TLS modes always have the meaning that libpq gives them.',
+}
+
+/** The parameters of a PostgreSQL address. */
+export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOptions> {
+  const known: Readonly<Record<string, ParameterReader<PostgresqlOptions>>> = {
+    user: commonReaders.user,
+    username: commonReaders.user,
+    password: commonReaders.password,
+    host: commonReaders.host,
+    hostaddr: (value, options) => {
+      options.host ??= value
+    },
+    port: commonReaders.port,
+    dbname: commonReaders.database,
+    sslmode: (value, options, report) => chooseTls(tls, modeOf(tls, value), value, options, report),
+    ssl: (value, options, report) => chooseTls(tls, switchMode(tls, value, 'require'), value, options, report),
+    sslrootcert: commonReaders.authority,
+    sslcert: commonReaders.certificate,
+    sslkey: commonReaders.key,
+    channel_binding: (value, options, report) => {
+      if (value === 'disable' || value === 'prefer' || value === 'require') options.channelBinding = value
+      else reportInvalid(report, 'channel_binding', 'disable, prefer and require')
+    },
+    application_name: (value, options) => {
+      // What PostgreSQL keeps: 63 printable ASCII characters.
+      options.applicationName = value.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
+    },
+    options: (value, options, report) => {
+      if (!value.includes('\0')) options.options = value
+      else report('ADDRESS_MALFORMED', 'error', 'query', 'The options contain a NUL character.', 'Remove it.')
+    },
+    target_session_attrs: readSession,
+    targetservertype: readSession,
+    connect_timeout: commonReaders.connectTimeout,
+    pgbouncer: (value, options) => {
+      options.isPooled = !isOff(value)
+    },
+  }
+  return { known, unused, normalize: (name) => name.toLowerCase() }
+}
+
+/** Any other word leaves the safe choice: a server that accepts writes. */
+function readSession(value: string, options: PostgresqlOptions, report: Report): void {
+  const word = value.toLowerCase()
+  const session = sessionWishes.find((known) => known === word) ?? sessionAliases.get(word)
+  if (session !== undefined) options.session = session
+  else reportInvalid(report, 'target_session_attrs', `${sessionWishes.join(', ')}; read-write is used`)
+}
+
+/** The words of JDBC. */
+const sessionAliases: ReadonlyMap<string, SessionWish> = new Map([
+  ['master', 'primary'],
+  ['slave', 'standby'],
+  ['secondary', 'standby'],
+  ['preferslave', 'prefer-standby'],
+  ['prefersecondary', 'prefer-standby'],
+])

@@ -1,0 +1,64 @@
+import type { AddressCode } from './problems.ts'
+import { decodePart, type Pieces } from './split.ts'
+
+/** The parts of an address that may be shown. */
+export interface ShownParts {
+  readonly user: string | null
+  readonly hosts: string
+  readonly database: string | null
+}
+
+/** A typing error that would show a secret as another part. Neither the message nor `shown` holds anything that may be one. */
+export interface AddressSlip {
+  readonly code: AddressCode
+  readonly part: 'name' | 'user' | 'port'
+  readonly message: string
+  /** The corrected form. */
+  readonly shown: ShownParts
+  /** The parameters of the corrected form, their values masked, with the question mark. */
+  readonly query: string
+}
+
+const plainHosts = /^(?:[\w.-]+|%2f[\w.%-]*|\[[\da-f:.]+\])(?::\d{1,5})?(?:,(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)*$/i
+
+const unknownHosts = { user: null, hosts: 'host', database: null } as const
+
+/** Finds such a slip, or null; `options` is what the parameters say. Pure, total. */
+export function findSlip(
+  pieces: Pieces,
+  options: { readonly user: string | null; readonly password: unknown },
+): AddressSlip | null {
+  const { user, password, hosts, database } = pieces
+  const shown = plainHosts.test(hosts) ? { user: null, hosts, database } : unknownHosts
+  const odd = password === null && options.password === null ? /\s|[;,|/?#]|%3a/i.exec(user ?? '')?.[0] : undefined
+  if (odd !== undefined) {
+    const named = /\s/.test(odd) ? 'a space' : `"${odd}"`
+    const message = `The user contains ${named} where ":" was expected before the password.`
+    const name = database === null || parameterOf(database) !== undefined ? null : decodePart(database).text
+    return { code: 'ADDRESS_PASSWORD_AMBIGUOUS', part: 'user', message, shown: { ...shown, database: name }, query: '' }
+  }
+  const found = parameterOf(database ?? '')
+  if (database !== null && found !== undefined) {
+    const message = `The database name contains "${found}"; the first parameter must follow a "?".`
+    // Without a password the user may hold it.
+    const name = user === null || password === null ? null : decodePart(user).text
+    const kept = shown === unknownHosts ? null : decodePart(database.split(/[&;]/, 1)[0] ?? '').text
+    const pairs = [...database.split(/[&;]/).slice(1), ...pieces.query.split('&')].filter((pair) => pair !== '')
+    const query = `?${pairs.map(maskedPair).join('&')}`
+    return { code: 'ADDRESS_MALFORMED', part: 'name', message, shown: { ...shown, user: name, database: kept }, query }
+  }
+  if (user !== null || options.user !== null || !/^[^:,[\]]+:\d*[^\d,:][^,:]*$/.test(hosts)) return null
+  const message = 'The text after the colon is not a port, and there is no "@" before the host.'
+  return { code: 'ADDRESS_PORT_INVALID', part: 'port', message, shown: unknownHosts, query: '' }
+}
+
+/** `&name=` or `;name=` within a database name. */
+function parameterOf(database: string): string | undefined {
+  return /[&;][a-z][\w.-]{0,40}=/i.exec(database)?.[0]
+}
+
+function maskedPair(pair: string): string {
+  if (/^ssl[-_]?mode=[a-z_-]{1,20}$/i.test(pair)) return pair
+  const name = /^[a-z][\w.-]{0,40}(?==)/i.exec(pair)?.[0]
+  return name === undefined ? '***' : `${name}=***`
+}

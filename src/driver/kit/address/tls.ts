@@ -1,0 +1,178 @@
+import type { SettingDeclaration, SettingDeclarations } from '../../../config/driver-settings.ts'
+import { nearest } from '../../../config/nearest.ts'
+import { Secret } from '../../../config/secret.ts'
+import type { Report } from './report.ts'
+
+/** The TLS modes of libpq, from the weakest to the strictest; other clients word the same ones differently. */
+export const tlsModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
+export type TlsMode = (typeof tlsModes)[number]
+
+/** How a connection is encrypted. Each text is a path or, when it begins with `-----BEGIN`, the PEM text itself. */
+export interface Tls {
+  readonly mode: TlsMode
+  /** The word `system` stands for the authorities that Node trusts. */
+  readonly authority: string | null
+  readonly certificate: Secret | null
+  readonly key: Secret | null
+}
+
+/** What an address says of TLS while it is read. */
+export interface TlsChoice {
+  tls: Tls
+  /** True when the address names a mode. */
+  isTlsGiven: boolean
+}
+
+/** Where a file for TLS may be named. */
+export interface TlsFile {
+  /** In the address: `sslrootcert`. */
+  readonly parameter: string
+  /** In the driver's own settings: `sslRootCert`. */
+  readonly setting: string
+  readonly env: string
+}
+
+/** How the clients of one kind of server word TLS. */
+export interface TlsDialect {
+  /** The parameter for the mode, as people write it: `sslmode`. */
+  readonly parameter: string
+  /** The modes that these clients know, as their manuals write them. */
+  readonly words: Readonly<Partial<Record<TlsMode, string>>>
+  /** Other words for a mode, in lower case and by their letters alone. */
+  readonly aliases: Readonly<Record<string, TlsMode>>
+  /** True: several switches that are on add up, and only "off" next to "on" is a contradiction. */
+  readonly addsUp: boolean
+  /** The mode that a named authority asks for; null: the address is used as it is. */
+  implied(tls: Tls, isTlsGiven: boolean): TlsMode | null
+  readonly files: { readonly authority: TlsFile; readonly certificate: TlsFile; readonly key: TlsFile }
+}
+
+/** What holds where the address says nothing of TLS: files from the driver's own settings. */
+export function defaultTls({ files }: TlsDialect, own: Readonly<Record<string, unknown>>): Tls {
+  const textOf = ({ setting }: TlsFile): string | null => {
+    const value = own[setting]
+    const text = value instanceof Secret ? value.reveal() : value
+    return typeof text === 'string' && text !== '' ? text : null
+  }
+  const secretOf = (file: TlsFile): Secret | null => {
+    const text = textOf(file)
+    return text === null ? null : new Secret(text)
+  }
+  return {
+    mode: 'prefer',
+    authority: textOf(files.authority),
+    certificate: secretOf(files.certificate),
+    key: secretOf(files.key),
+  }
+}
+
+/** The declarations of the settings from which `defaultTls` reads. */
+export function tlsSettings({ files }: TlsDialect): SettingDeclarations {
+  const declare = ({ parameter, setting, env }: TlsFile, what: string, more: Partial<SettingDeclaration> = {}) => {
+    const doc = `${what}, as a path or as PEM text; ${parameter} in the address wins.`
+    return [setting, { doc, format: 'string', default: null, env, ...more }] as const
+  }
+  return Object.fromEntries([
+    declare(files.authority, 'The certificate of the authority to trust'),
+    declare(files.certificate, "The client's certificate"),
+    declare(files.key, "The client's key", { sensitive: true }),
+  ])
+}
+
+/** The mode that a word means; undefined for any other word. */
+export function modeOf({ words, aliases }: TlsDialect, word: string): TlsMode | undefined {
+  const letters = lettersOf(word)
+  const found = tlsModes.find((mode) => lettersOf(words[mode] ?? '') === letters && letters !== '')
+  return found ?? (Object.hasOwn(aliases, letters) ? aliases[letters] : undefined)
+}
+
+/** The mode of a switch: `on` when it is on. The word of a mode is valid, too. */
+export function switchMode(dialect: TlsDialect, value: string, on: TlsMode): TlsMode | undefined {
+  if (/^(?:true|1|on|yes|)$/i.test(value)) return on
+  return isOff(value) ? 'disable' : modeOf(dialect, value)
+}
+
+/** True for a word that switches something off. */
+export function isOff(value: string): boolean {
+  return /^(?:false|0|off|no)$/i.test(value)
+}
+
+/** Notes a mode; of two that differ the stricter one counts. Undefined is an error: the address is not used without it. */
+export function chooseTls(
+  dialect: TlsDialect,
+  mode: TlsMode | undefined,
+  written: string,
+  choice: TlsChoice,
+  report: Report,
+): void {
+  const { parameter } = dialect
+  if (mode === undefined) {
+    const shown = /^[a-z_-]{1,20}$/i.test(written)
+      ? `"${written}" is not a valid TLS mode`
+      : 'The TLS mode is not valid'
+    const message = `${shown}. The address is rejected rather than used without it.`
+    const remedy = `Write ${parameter}=${wordOf(dialect, meantMode(dialect, written))}. ${modesOf(dialect)}`
+    report('ADDRESS_TLS_INVALID', 'error', parameter, message, remedy)
+    return
+  }
+  const { tls, isTlsGiven } = choice
+  choice.isTlsGiven = true
+  if (!isTlsGiven || tls.mode === mode) {
+    choice.tls = { ...tls, mode }
+    return
+  }
+  const stricter = tlsModes[Math.max(tlsModes.indexOf(mode), tlsModes.indexOf(tls.mode))] ?? mode
+  choice.tls = { ...tls, mode: stricter }
+  if (dialect.addsUp && mode !== 'disable' && tls.mode !== 'disable') return
+  const word = wordOf(dialect, stricter)
+  const message = `The address asks for two different TLS modes; the stricter one, ${word}, is used.`
+  report('ADDRESS_TLS_CONFLICT', 'warning', parameter, message, `Write ${parameter}=${word} alone.`)
+}
+
+/** The sentence that lists the valid modes. */
+export function modesOf({ parameter, words }: TlsDialect): string {
+  const all = tlsModes.flatMap((mode) => words[mode] ?? [])
+  return `${parameter} accepts ${all.slice(0, -1).join(', ')} and ${all.at(-1)}.`
+}
+
+/** The mode as the manuals write it. */
+export function wordOf({ words }: TlsDialect, mode: TlsMode): string {
+  return words[mode] ?? mode
+}
+
+/** The mode that a word was probably meant to be; in doubt the stricter one. */
+function meantMode(dialect: TlsDialect, word: string): TlsMode {
+  if (isOff(word)) return 'disable'
+  const strict = tlsModes.toReversed().flatMap((mode) => (dialect.words[mode] === undefined ? [] : [mode]))
+  const letters = lettersOf(word)
+  const begunBy = (start: string): TlsMode | undefined =>
+    strict.find((mode) => start.length > 2 && lettersOf(wordOf(dialect, mode)).startsWith(start))
+  const known = [...strict.map((mode) => lettersOf(wordOf(dialect, mode))), ...Object.keys(dialect.aliases)]
+  const near = modeOf(dialect, nearest(letters, known) ?? '')
+  return begunBy(letters) ?? near ?? begunBy(letters.slice(0, 3)) ?? 'require'
+}
+
+/**
+ * What the address means as a whole. Who names an authority wants to know who answers: it counts even where no mode, or
+ * a weaker one, is given.
+ */
+export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, report: Report): Tls {
+  const { parameter, files } = dialect
+  if ((tls.certificate === null) !== (tls.key === null)) {
+    const [given, missing] = tls.key === null ? [files.certificate, files.key] : [files.key, files.certificate]
+    const message = `${given.parameter} is given without ${missing.parameter}; the client cannot present a certificate.`
+    const remedy = `Give ${missing.parameter} as well, or neither.`
+    report('TLS_KEY_PAIR_INCOMPLETE', 'warning', given.parameter, message, remedy)
+  }
+  const mode = tls.authority === null ? null : dialect.implied(tls, isTlsGiven)
+  if (mode === null) return tls
+  const word = wordOf(dialect, mode)
+  const given = isTlsGiven ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
+  const message = `A certificate authority is given ${given}; ${parameter}=${word} is used.`
+  report('ADDRESS_TLS_IMPLIED', isTlsGiven ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
+  return { ...tls, mode }
+}
+
+function lettersOf(word: string): string {
+  return word.toLowerCase().replace(/[-_\s]/g, '')
+}
