@@ -1,12 +1,52 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Observation } from './observation.ts'
 import { RequestDurations } from './request-durations.ts'
-import { Tally } from './tally.ts'
 
-/** How often the event loop is looked at. */
+/** The maximum number of series; more would be a bug and are counted together. */
+const maxSeries = 500
+
+/** One counter: its labels and its value. */
+export interface Series<L extends Readonly<Record<string, string>>> {
+  readonly labels: L
+  value: number
+}
+
+/** Counters by labels. Plain numbers: counting must be cheap and needs no library. */
+export class Tally<L extends Readonly<Record<string, string>>> {
+  readonly #series = new Map<string, Series<L>>()
+  readonly #other: L
+
+  /** `other`: the labels for series above the maximum. */
+  constructor(other: L) {
+    this.#other = other
+  }
+
+  /** Adds `amount` to the series of these labels. */
+  add(labels: L, amount: number = 1): void {
+    const key = Object.values(labels).join('\n')
+    const known = this.#series.get(key)
+    if (known !== undefined) known.value += amount
+    else if (this.#series.size < maxSeries) this.#series.set(key, { labels, value: amount })
+    else if (labels !== this.#other) this.#addOther(amount)
+  }
+
+  /** All series, in the order of their first count. */
+  series(): Iterable<Series<L>> {
+    return this.#series.values()
+  }
+
+  #addOther(amount: number): void {
+    const key = 'other'
+    const known = this.#series.get(key)
+    if (known !== undefined) known.value += amount
+    else this.#series.set(key, { labels: this.#other, value: amount })
+  }
+}
+
+/** How often the delay of the event loop is sampled. */
 export const loopResolutionMs = 20
 
-/** What is counted between scrapes, in plain numbers. */
+/** The numbers behind the metrics. */
 export class Counts {
   readonly durations: RequestDurations = new RequestDurations()
   readonly transitions: Tally<{ from: string; to: string; reason: string; fault: string }> = new Tally({
@@ -15,7 +55,7 @@ export class Counts {
     reason: 'other',
     fault: 'other',
   })
-  /** Seconds, of the states that were left. */
+  /** Seconds spent in states that have ended. */
   readonly stateSeconds: Tally<{ state: string }> = new Tally({ state: 'other' })
   readonly attemptsFailed: Tally<{ what: string; fault: string }> = new Tally({ what: 'other', fault: 'other' })
   readonly work: Tally<{ outcome: string; fault: string }> = new Tally({ outcome: 'other', fault: 'other' })
@@ -23,15 +63,15 @@ export class Counts {
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
-  /** Stops what measures. Safe to call twice. */
+  /** Stops measuring. Safe to call twice. */
   close(): void {
     this.#loopWatched = true
     this.loop.disable()
   }
 
-  /** Counts what is of interest, and nothing else. */
+  /** Counts the observations that metrics need. */
   add(seen: Observation): void {
-    // Its timer begins with the first thing that happens: composing a service starts nothing.
+    // The timer starts with the first observation: creating a service starts nothing.
     if (!this.#loopWatched) this.#loopWatched = this.loop.enable()
     switch (seen.type) {
       case 'request.answered':

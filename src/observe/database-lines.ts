@@ -1,86 +1,65 @@
 import { writeBlockSentence } from '../database/machine/write-block.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { Fault } from '../driver/fault.ts'
-import { defectLine, type Line, type LineLevel, line, repeatable } from './line.ts'
+import { defectLine, type LineLevel, type LogLine, logLine, repeatableLine } from './log-line.ts'
 
 type Of<T extends DatabaseObservation['type']> = Extract<DatabaseObservation, { type: T }>
 
-/** What an observation of the database room says in the log; null when it says nothing. */
-export function databaseLine(seen: DatabaseObservation): Line | null {
+/** The log line of an observation of the database modules. */
+export function databaseLine(seen: DatabaseObservation): LogLine {
   switch (seen.type) {
     case 'connection.changed':
       return changedLine(seen)
     case 'connection.attempt.failed': {
       const { what, attempt, fault } = seen
-      // A summary repeats the first of many: a number in it would say that it was the first each time.
+      // Only from the second attempt on: the summary of repeated lines quotes the first one.
       const which = attempt === 1 ? '' : ` (attempt ${attempt})`
-      const message = `${capital(attemptWords[what])} failed${which}: ${fault.summary}`
-      return repeatable('warn', `${what} ${fault.kind} ${fault.code}`, message, {
-        what,
-        attempt,
-        ...faultFields(fault),
-      })
+      const message = `${attemptWords[what]} failed${which}: ${fault.summary}`
+      const fields = { what, attempt, ...faultFields(fault) }
+      return repeatableLine('warn', `${what} ${fault.kind} ${fault.code}`, message, fields)
     }
     case 'store.opened': {
       const { shown, driver, label } = seen
-      return line('info', `Opened ${label} as ${shown}.`, { store: shown, driver, label })
+      return logLine('info', `Opened the ${shown} database.`, { store: shown, driver, label })
     }
     case 'store.advised': {
       const { shown, label, advice } = seen
-      return repeatable('info', `advice ${label} ${advice}`, advice, { store: shown, label })
+      return repeatableLine('info', `advice ${label} ${advice}`, advice, { store: shown, label })
     }
-    case 'store.closed':
-      return line('info', `Closed ${seen.label}.`, { role: seen.role, driver: seen.driver, label: seen.label })
+    case 'store.closed': {
+      const { role, driver, label } = seen
+      return logLine('info', `Closed the database.`, { role, driver, label })
+    }
     case 'store.checked':
       return checkedLine(seen)
     case 'fallback.writes':
       return seen.block === null
-        ? line('info', 'The fallback takes writes again while the primary is away.', { block: null })
-        : line('warn', writeBlockSentence(seen.block), { block: seen.block })
+        ? logLine('info', 'The fallback accepts writes again.', { block: null })
+        : logLine('warn', writeBlockSentence(seen.block), { block: seen.block })
     case 'work.rerun': {
       const { attempt, tries, fault } = seen
-      return repeatable('warn', `rerun ${fault.code}`, `Work is run again: ${fault.summary}`, {
-        attempt,
-        tries,
-        ...faultFields(fault),
-      })
+      const fields = { attempt, tries, ...faultFields(fault) }
+      return repeatableLine('warn', `rerun ${fault.code}`, `Running work again: ${fault.summary}`, fields)
     }
-    case 'work.failed': {
-      const { attempt, fault, isLast } = seen
-      // A row that breaks a rule of its collection is the caller's affair.
-      const level: LineLevel = fault.kind === 'constraint' ? 'debug' : isLast ? 'error' : 'warn'
-      const fields = { attempt, ...faultFields(fault) }
-      return repeatable(
-        level,
-        `failed ${level} ${fault.kind} ${fault.code}`,
-        `Work failed: ${fault.summary}`,
-        fields,
-        fault.cause,
-      )
-    }
+    case 'work.failed':
+      return workFailedLine(seen)
     case 'database.defect':
       return defectLine(seen)
   }
 }
 
 const attemptWords: Readonly<Record<Of<'connection.attempt.failed'>['what'], string>> = {
-  primary: 'opening the primary',
-  fallback: 'opening the fallback',
-  probe: 'the probe of the primary',
-  carry: 'carrying the journal to the primary',
-  switch: 'switching back to the primary',
+  primary: 'Opening the primary database',
+  fallback: 'Opening the fallback',
+  probe: 'Probing the primary database',
+  carry: 'Carrying the journal to the primary database',
+  switch: 'Switching back to the primary database',
 }
 
-/** One line per change of state, loud when less serves than before. */
-function changedLine({ from, to, reason, declared, fault, lastedMs, store }: Of<'connection.changed'>): Line {
-  // The line before, on the way here, has said it.
-  const isSaid = fault === null || (from === 'CONNECTING_FALLBACK' && to === 'FALLBACK_CONNECTED')
-  const why = isSaid ? '' : `: ${fault.summary}`
-  // Whoever declared no primary has never heard of a fallback; programs find the states' own words in the fields.
-  const named = (word: string): string =>
-    declared ? word : word.replace('FALLBACK', 'LOCAL').replace('fallback', 'local')
-  const where = store === null ? '' : ` (${store})`
-  return line(changedLevel(to, fault), `${named(from)} -> ${named(to)}${where}, because ${named(reason)}${why}`, {
+/** One line per change of state; a warning if less works than before. */
+function changedLine(seen: Of<'connection.changed'>): LogLine {
+  const { from, to, reason, fault, lastedMs, store } = seen
+  return logLine(changedLevel(to, fault), changeSentence(seen), {
     from,
     to,
     reason,
@@ -90,23 +69,53 @@ function changedLine({ from, to, reason, declared, fault, lastedMs, store }: Of<
   })
 }
 
+/** What happens now, and why. Without a declared primary, people know the fallback as the embedded database. */
+function changeSentence({ from, to, reason, declared, fault }: Of<'connection.changed'>): string {
+  const why = fault === null ? '' : `: ${fault.summary.replace(/\.$/, '')}`
+  const isFirst = reason === 'requested' && from === 'DISCONNECTED'
+  switch (to) {
+    case 'DISCONNECTED':
+      return reason === 'reconfigured' ? 'Closing the database because settings changed.' : 'Closing the database.'
+    case 'CONNECTING_PRIMARY':
+      return isFirst ? 'Opening the primary database (first request).' : `Opening the primary database again${why}.`
+    case 'CONNECTING_FALLBACK':
+      if (isFirst) return `Opening the ${declared ? 'fallback' : 'embedded database'} (first request).`
+      return declared ? `Switching to the fallback${why}.` : `Opening the embedded database again${why}.`
+    case 'PRIMARY_CONNECTED':
+      return `Serving from the primary database${from === 'FALLBACK_CONNECTED' ? ' again' : ''}.`
+    case 'FALLBACK_CONNECTED':
+      // The line before, on the way here, has named the fault.
+      return `Serving from the ${declared ? 'fallback' : 'embedded database'}${from === 'CONNECTING_FALLBACK' ? '' : why}.`
+    case 'CONNECTION_ERROR':
+      return `No database is available${why}.`
+  }
+}
+
 function changedLevel(to: Of<'connection.changed'>['to'], fault: Fault | null): LineLevel {
   if (to === 'CONNECTION_ERROR') return 'error'
   return fault === null ? 'info' : 'warn'
 }
 
-function checkedLine({ label, why, verdict, fault }: Of<'store.checked'>): Line {
-  const reason = why === 'slow' ? 'a statement was slow' : (fault?.summary ?? 'a fault')
-  const message = `${label} was doubted (${reason}): ${verdict === 'lost' ? 'it is lost' : 'it answers'}.`
+function checkedLine({ label, why, verdict, fault }: Of<'store.checked'>): LogLine {
+  const after = why === 'slow' ? 'a slow statement' : 'a fault'
+  const message = `Checked the database after ${after}: ${verdict === 'lost' ? 'not reachable' : 'still reachable'}.`
   const fields = { label, why, verdict, ...(fault === null ? {} : faultFields(fault)) }
-  return repeatable('warn', `checked ${label} ${why} ${verdict}`, message, fields)
+  return repeatableLine('warn', `checked ${label} ${why} ${verdict}`, message, fields)
+}
+
+function workFailedLine({ attempt, fault, isLast }: Of<'work.failed'>): LogLine {
+  // A row that violates a constraint of its collection concerns only its client.
+  const level: LineLevel = fault.kind === 'constraint' ? 'debug' : isLast ? 'error' : 'warn'
+  return repeatableLine(
+    level,
+    `failed ${level} ${fault.kind} ${fault.code}`,
+    `Work failed: ${fault.summary}`,
+    { attempt, ...faultFields(fault) },
+    { error: fault.cause, isExpected: fault.kind !== 'statement' },
+  )
 }
 
 function faultFields(fault: Fault): Readonly<Record<string, unknown>> {
   const { kind, code, summary, hint, ambiguous } = fault
   return { fault: { kind, code, summary, hint, ...(ambiguous ? { ambiguous } : {}) } }
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,49 +1,54 @@
 import type { HttpObservation } from '../http/server/observation.ts'
-import { type Line, type LineLevel, line, repeatable } from './line.ts'
+import { type LineLevel, type LogLine, logLine, repeatableLine } from './log-line.ts'
 
-/** What an observation of the HTTP room says in the log; null when it says nothing. */
-export function httpLine(seen: HttpObservation, requests: boolean): Line | null {
+/** Characters of a path in a message; the field has all of it. */
+const maxPathLength = 60
+
+/** The log line of an observation of the HTTP modules; null for a request if `requests` is false. */
+export function httpLine(seen: HttpObservation, requests: boolean): LogLine | null {
   switch (seen.type) {
-    case 'http.listening':
-      return line('info', `Listening on ${seen.url}.`, { url: seen.url, host: seen.host, port: seen.port })
+    case 'http.listening': {
+      const { url, host, port } = seen
+      return logLine('info', `Listening on ${url}.`, { url, host, port })
+    }
     case 'request.answered':
       return requests ? requestLine(seen) : null
     case 'request.failed': {
       const { requestId, method, route, code, error } = seen
-      const message = `${method} ${route} failed with ${code}.`
+      const message = `${method} ${route} failed: ${code}.`
       const fields = { requestId, method, route, code }
-      // The answer promised that the log has the cause under its request id, so each INTERNAL_ERROR is said.
-      if (code === 'INTERNAL_ERROR') return line('error', message, fields, error)
-      return repeatable('error', `request ${method} ${route} ${code}`, message, fields, error)
+      // The client was told to look for its request id in the log, so each of these is printed.
+      if (code === 'INTERNAL_ERROR') return logLine('error', message, fields, { error })
+      return repeatableLine('error', `request ${method} ${route} ${code}`, message, fields, { error, isExpected: true })
     }
     case 'connection.malformed': {
       const { code, status } = seen
-      return repeatable('info', `malformed ${code}`, `Something came that is no request (${code}).`, { code, status })
+      const message = `Received bytes that are not a valid HTTP request (${code}).`
+      return repeatableLine('info', `malformed ${code}`, message, { code, status })
     }
-    case 'connection.dropped':
-      return repeatable('warn', 'dropped', `A connection over the limit of ${seen.limit} was closed.`, {
-        limit: seen.limit,
-      })
+    case 'connection.dropped': {
+      const { limit } = seen
+      return repeatableLine('warn', 'dropped', `Closed a connection above the limit of ${limit}.`, { limit })
+    }
     case 'http.closed': {
       const { tookMs, destroyed } = seen
-      const rest = destroyed === 0 ? '' : `; ${destroyed} requests were cut at the limit`
-      return line(destroyed === 0 ? 'info' : 'warn', `HTTP is closed${rest}.`, {
-        tookMs: Math.round(tookMs),
-        destroyed,
-      })
+      const message =
+        destroyed === 0 ? 'HTTP server closed.' : `HTTP server closed; ${destroyed} requests were cut off.`
+      return logLine(destroyed === 0 ? 'info' : 'warn', message, { tookMs: Math.round(tookMs), destroyed })
     }
   }
 }
 
-function requestLine(seen: Extract<HttpObservation, { type: 'request.answered' }>): Line {
+function requestLine(seen: Extract<HttpObservation, { type: 'request.answered' }>): LogLine {
   const { requestId, method, path, route, status, aborted } = seen
   const durationMs = Math.round(seen.durationMs * 100) / 100
-  const end = aborted ? ', but the caller had left' : ''
+  const end = aborted ? ', client disconnected' : ''
   const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
-  return line(requestLevel(route, status), `${method} ${path} ${status} in ${durationMs} ms${end}`, fields)
+  const shown = path.length > maxPathLength ? `${path.slice(0, maxPathLength - 1)}…` : path
+  return logLine(requestLevel(route, status), `${method} ${shown} ${status} in ${durationMs} ms${end}`, fields)
 }
 
-/** Probes and scrapes come every few seconds for ever; only their failures are of interest. */
+/** Probes and scrapes come every few seconds; only their failures matter. */
 function requestLevel(route: string, status: number): LineLevel {
   if (status >= 500) return 'warn'
   return route.startsWith('/health') || route === '/metrics' ? 'debug' : 'info'

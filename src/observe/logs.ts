@@ -1,67 +1,68 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
-import { errorFields } from './error-fields.ts'
-import type { Line, LineLevel } from './line.ts'
-import { lineOf } from './lines.ts'
+import { databaseLine } from './database-lines.ts'
+import { httpLine } from './http-lines.ts'
+import { jsonFields, type LineLevel, type LogLine, terminalFields } from './log-line.ts'
 import type { Observation } from './observation.ts'
 import { forbiddenTexts, mask } from './redaction.ts'
 import { Repeats } from './repeats.ts'
+import { serviceLine } from './service-lines.ts'
 
-/** Where lines go: standard output, or a test's own array. */
+/** Where lines go: standard output, or an array in a test. */
 export interface LogOutput {
   write(text: string): unknown
   readonly isTTY?: boolean
-  /** Resolves when what was written is out. */
+  /** Resolves when everything written has been flushed. */
   flush?(): Promise<void>
 }
 
-/** What the log is made from. */
+/** The dependencies of the log. */
 export interface LogParts {
   readonly settings: Settings['log']
-  /** Values that must never be printed, wherever they come from. */
+  /** Values that must never be printed, wherever they occur. */
   readonly secrets: readonly Secret[]
   readonly output: LogOutput
-  /** Milliseconds, monotonic; for tests. */
+  /** A monotonic clock in milliseconds, for tests. */
   readonly now?: () => number
 }
 
-/** Observations as lines. Nothing here throws; a line is handed to the output before `observe` returns. */
+/** Prints observations as lines. Never throws; a line reaches the output before `observe` returns. */
 export interface Log {
   observe(seen: Observation): void
-  /** Takes another level, another choice about requests and other secrets at once; the format stays. */
+  /** Applies another level, choice of request lines and set of secrets at once; the format stays. */
   reconfigure(settings: Settings['log'], secrets: readonly Secret[]): void
-  /** Hides these as well from now on: a token that was drawn at the start. */
+  /** Masks these secrets, too, from now on: a token created at the start. */
   hide(secrets: readonly Secret[]): void
-  /** Says what was only counted so far, and resolves when all is out: the last thing before the process ends. */
+  /** Prints the counts of repeated lines and resolves when all is flushed: the last call before the process ends. */
   flush(): Promise<void>
 }
 
-/** Makes the log. Resolves at once, but for a terminal, whose pretty printer is loaded only then. Never rejects. */
+/** Creates the log. Loads the pretty printer for a terminal only. Never rejects. */
 export async function createLog(parts: LogParts): Promise<Log> {
   const pretty = (parts.settings.format ?? (parts.output.isTTY === true ? 'pretty' : 'json')) === 'pretty'
-  const format = pretty ? await loadPretty(parts.output.isTTY === true) : asItIs
-  return new PinoLog(parts, format)
+  return new PinoLog(parts, pretty ? await loadPretty(parts.output.isTTY === true) : null)
 }
 
-const asItIs = (text: string): string => text
+/** Turns one line of JSON into one for people. */
+type Prettify = (text: string) => string
 
 /**
- * In this process, not in pino's worker: no line is lost at the end, and it is masked after it was made pretty. JSON where
- * the printer cannot be loaded: looks are no reason not to start.
+ * Runs in this process instead of pino's worker, so that no line is lost at the end and lines are masked after they were
+ * formatted. Null if the printer cannot be loaded: JSON then serves as well.
  */
-async function loadPretty(colorize: boolean): Promise<(text: string) => string> {
+async function loadPretty(colorize: boolean): Promise<Prettify | null> {
   try {
     const module = await import('pino-pretty')
-    // CommonJS: Node finds its names, but in the bundle only the default is there.
+    // CommonJS: Node detects its named exports, but the bundle has only the default.
     const { prettyFactory } = module.prettyFactory === undefined ? module.default : module
     return prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: 'event', singleLine: true })
   } catch {
-    return asItIs
+    return null
   }
 }
 
-/** What a summary tells again. */
+/** The line that a summary of repeated lines quotes. */
 interface Repeated {
   readonly level: LineLevel
   readonly message: string
@@ -72,22 +73,24 @@ class PinoLog implements Log {
   readonly #logger: Logger
   readonly #repeats: Repeats<Repeated>
   readonly #output: LogOutput
+  readonly #layout: (line: LogLine) => { readonly message: string; readonly fields: object }
   #forbidden: readonly string[]
   #requests: boolean
 
-  constructor(parts: LogParts, format: (text: string) => string) {
+  constructor(parts: LogParts, prettify: Prettify | null) {
     this.#output = parts.output
+    this.#layout = prettify === null ? jsonFields : terminalFields
     this.#forbidden = forbiddenTexts(parts.secrets)
     this.#requests = parts.settings.requests
     const write = (text: string) => {
-      parts.output.write(mask(format(text), this.#forbidden))
+      parts.output.write(mask(prettify === null ? text : prettify(text), this.#forbidden))
     }
     this.#logger = pino(
       {
         level: parts.settings.level,
         base: null,
         timestamp: stdTimeFunctions.isoTime,
-        // Ours has made the error plain already, and pino's own would join the messages of its causes.
+        // The error is already plain fields; pino's serializer would join the messages of its causes.
         serializers: { err: (fields: unknown) => fields },
         formatters: { level: (label) => ({ level: label }) },
       },
@@ -98,15 +101,12 @@ class PinoLog implements Log {
 
   observe(seen: Observation): void {
     try {
-      const said = lineOf(seen, this.#requests)
-      if (said === null || !this.#logger.isLevelEnabled(said.level)) return
-      if (said.repeat !== null && !this.#admits(said.repeat, said, seen.type)) return
-      // A fault that nothing else led to has the cause null.
-      const err =
-        'error' in said && said.error !== null && said.error !== undefined ? { err: errorFields(said.error) } : {}
-      this.#logger[said.level]({ event: seen.type, ...said.fields, ...err }, said.message)
+      const line = lineOf(seen, this.#requests)
+      if (line === null || !this.#logger.isLevelEnabled(line.level)) return
+      if (line.repeat !== null && !this.#admits(line.repeat, line, seen.type)) return
+      this.#print(line, seen.type)
     } catch {
-      // A log that cannot be written must not take the service with it.
+      // A log that cannot be written must not stop the service.
     }
   }
 
@@ -117,7 +117,7 @@ class PinoLog implements Log {
   }
 
   hide(secrets: readonly Secret[]): void {
-    // What was a secret stays one: it may still be in use elsewhere.
+    // An old secret stays masked: it may still be in use elsewhere.
     const all = new Set([...this.#forbidden, ...forbiddenTexts(secrets)])
     this.#forbidden = [...all].sort((a, b) => b.length - a.length)
   }
@@ -127,12 +127,56 @@ class PinoLog implements Log {
     await this.#output.flush?.()
   }
 
-  #admits(key: string, { level, message }: Line, event: string): boolean {
+  #admits(key: string, { level, message }: LogLine, event: string): boolean {
     return this.#repeats.admits(`${event} ${key}`, { level, message, event })
   }
 
   #summarise(first: Repeated, count: number): void {
-    const message = `Said ${count} more ${count === 1 ? 'time' : 'times'} in the last minute: ${first.message}`
-    this.#logger[first.level]({ event: first.event, repeated: count }, message)
+    const { level, event } = first
+    const message = `Repeated ${count} ${count === 1 ? 'time' : 'times'} in the last minute: ${first.message}`
+    this.#print({ level, message, fields: { repeated: count }, repeat: null }, event)
+  }
+
+  #print(line: LogLine, event: string): void {
+    const { message, fields } = this.#layout(line)
+    this.#logger[line.level]({ event, ...fields }, message)
+  }
+}
+
+/** The line of an observation; null for one that is not logged. Exhaustive: a new observation does not compile without a line. */
+function lineOf(seen: Observation, requests: boolean): LogLine | null {
+  switch (seen.type) {
+    case 'connection.changed':
+    case 'connection.attempt.failed':
+    case 'store.opened':
+    case 'store.advised':
+    case 'store.closed':
+    case 'store.checked':
+    case 'fallback.writes':
+    case 'work.rerun':
+    case 'work.failed':
+    case 'database.defect':
+      return databaseLine(seen)
+    case 'http.listening':
+    case 'request.answered':
+    case 'request.failed':
+    case 'connection.malformed':
+    case 'connection.dropped':
+    case 'http.closed':
+      return httpLine(seen, requests)
+    case 'service.started':
+    case 'problem.found':
+    case 'database.undeclared':
+    case 'rows.left':
+    case 'token.found':
+    case 'collection.loaded':
+    case 'statement.sent':
+    case 'settings.reloaded':
+    case 'reload.refused':
+    case 'service.closing':
+    case 'service.closed':
+    case 'service.failed':
+    case 'service.defect':
+      return serviceLine(seen)
   }
 }

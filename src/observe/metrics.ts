@@ -1,23 +1,23 @@
-import type { RenderMetrics } from '../http/status/metrics-route.ts'
+import type { RenderMetrics } from '../http/status/status-routes.ts'
 import { Counts } from './counts.ts'
-import type { MetricsSource } from './metrics-source.ts'
 import type { Observation } from './observation.ts'
+import type { MetricsSource } from './registry.ts'
 
-/** Counts observations, and renders them. */
+/** Counts observations and renders them as metrics. */
 export interface Metrics {
   observe(seen: Observation): void
-  /** All metrics in Prometheus' text format. The first call loads the library. */
+  /** All metrics in the Prometheus text format. The first call loads the library. */
   readonly render: RenderMetrics
-  /** Stops what measures. Safe to call twice. */
+  /** Stops measuring. Safe to call twice. */
   close(): void
 }
 
-/** Begins to count. The metrics library is loaded by the first scrape: it would be a fifth of the start. */
+/** Starts counting. The first scrape loads the metrics library, which would take a fifth of the startup time. */
 export function createMetrics(source: MetricsSource): Metrics {
   let rendering: Promise<RenderMetrics> | null = null
   const load = () => {
     rendering ??= import('./registry.ts').then(({ createRenderer }) => createRenderer(source, counts))
-    // A failed load is not kept: the next scrape tries again.
+    // A failed load is not cached: the next scrape tries again.
     rendering.catch(() => {
       rendering = null
     })

@@ -1,10 +1,26 @@
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
 import type { StateName } from '../database/machine/state.ts'
-import type { RenderMetrics } from '../http/status/metrics-route.ts'
-import { type Counts, loopResolutionMs } from './counts.ts'
-import type { MetricsSource } from './metrics-source.ts'
+import type { Durability, Shown } from '../database/store/store.ts'
+import type { RenderMetrics } from '../http/status/status-routes.ts'
+import { type Counts, loopResolutionMs, type Tally } from './counts.ts'
 import { type DurationSeries, durationBuckets } from './request-durations.ts'
-import type { Tally } from './tally.ts'
+
+/** The current state, as the gauges read it at each scrape. */
+export interface MetricsSource {
+  readonly version: string
+  readonly startedAt: Date
+  database(): {
+    readonly state: StateName
+    /** Milliseconds in this state. */
+    readonly forMs: number
+    readonly activeSessions: number
+    readonly declared: boolean
+    readonly store: { readonly shown: Shown; readonly driver: string } | null
+  }
+  durability(): Durability | null
+  left(): { readonly total: number } | null
+  problems(): readonly { readonly severity: string }[]
+}
 
 const stateNames: readonly StateName[] = [
   'DISCONNECTED',
@@ -15,7 +31,7 @@ const stateNames: readonly StateName[] = [
   'CONNECTION_ERROR',
 ]
 
-/** Builds a registry of our own (the library's global one is shared with whoever else uses it) and gives its renderer. */
+/** Builds a separate registry, because an application may use the library's global one, and returns its renderer. */
 export function createRenderer(source: MetricsSource, counts: Counts): RenderMetrics {
   const registry = new Registry()
   addStateMetrics(registry, source, counts)
@@ -29,39 +45,45 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
   gauge(
     registry,
     'holdfast_state',
-    'Whether the connection is in this state: 1 for one, 0 for the others.',
+    '1 for the current state of the connection, 0 for the others.',
     ['state'],
     (set) => {
       const { state } = source.database()
       for (const name of stateNames) set({ state: name }, name === state ? 1 : 0)
     },
   )
-  gauge(registry, 'holdfast_state_age_seconds', 'How long the connection is in its state.', [], (set) => {
+  gauge(registry, 'holdfast_state_age_seconds', 'Time since the last change of state, in seconds.', [], (set) => {
     set({}, source.database().forMs / 1000)
   })
-  counter(registry, 'holdfast_state_seconds_total', 'Time in each state.', ['state'], (add) => {
+  counter(registry, 'holdfast_state_seconds_total', 'Total time spent in each state, in seconds.', ['state'], (add) => {
     for (const { labels, value } of counts.stateSeconds.series()) add(labels, value)
     const { state, forMs } = source.database()
     add({ state }, forMs / 1000)
   })
-  gauge(registry, 'holdfast_store', 'The store that answers: 1.', ['shown', 'driver'], (set) => {
+  gauge(registry, 'holdfast_store', '1 for the database that serves.', ['shown', 'driver'], (set) => {
     const { store } = source.database()
     if (store !== null) set({ shown: store.shown, driver: store.driver }, 1)
   })
-  gauge(registry, 'holdfast_write_durability', 'What a write is answered with: 1.', ['durability'], (set) => {
+  gauge(registry, 'holdfast_write_durability', '1 for the durability of a write made now.', ['durability'], (set) => {
     set({ durability: source.durability() ?? 'none' }, 1)
   })
-  gauge(registry, 'holdfast_primary_declared', 'Whether a primary is declared, usable or not.', [], (set) => {
-    set({}, source.database().declared ? 1 : 0)
-  })
-  gauge(registry, 'holdfast_fallback_rows', 'Rows in the fallback that the primary does not have.', [], (set) => {
+  gauge(
+    registry,
+    'holdfast_primary_declared',
+    '1 if a primary is declared, even if its address is not valid.',
+    [],
+    (set) => {
+      set({}, source.database().declared ? 1 : 0)
+    },
+  )
+  gauge(registry, 'holdfast_fallback_rows', 'Rows in the fallback that are missing from the primary.', [], (set) => {
     const left = source.left()
     if (left !== null) set({}, left.total)
   })
-  gauge(registry, 'holdfast_active_sessions', 'Units of work that run, and sessions in use.', [], (set) => {
+  gauge(registry, 'holdfast_active_sessions', 'Running units of work and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })
-  gauge(registry, 'holdfast_problems', 'Problems of the configuration.', ['severity'], (set) => {
+  gauge(registry, 'holdfast_problems', 'Problems found in the configuration.', ['severity'], (set) => {
     const problems = source.problems()
     for (const severity of ['error', 'warning', 'info']) {
       set({ severity }, problems.filter((problem) => problem.severity === severity).length)
@@ -73,37 +95,31 @@ function addCounters(registry: Registry, counts: Counts): void {
   tallied(
     registry,
     'holdfast_transitions_total',
-    'Changes of state.',
+    'Changes of the connection state.',
     ['from', 'to', 'reason', 'fault'],
     counts.transitions,
   )
   tallied(
     registry,
     'holdfast_attempts_failed_total',
-    'Openings and probes that failed.',
+    'Failed attempts to open, probe or switch to a database.',
     ['what', 'fault'],
     counts.attemptsFailed,
   )
-  tallied(
-    registry,
-    'holdfast_work_total',
-    'Units of work that failed or were run again.',
-    ['outcome', 'fault'],
-    counts.work,
-  )
+  tallied(registry, 'holdfast_work_total', 'Units of work that failed or ran again.', ['outcome', 'fault'], counts.work)
   tallied(
     registry,
     'holdfast_connections_refused_total',
-    'Connections that were closed unserved.',
+    'Connections closed without a response.',
     ['reason'],
     counts.connections,
   )
 }
 
-/** A histogram that is counted elsewhere: of a metric that it renders, the registry asks its name and `get`. */
+/** A histogram counted in `RequestDurations`: the registry needs only a name and `get`. */
 function addDurations(registry: Registry, counts: Counts): void {
   const name = 'holdfast_http_request_duration_seconds'
-  const help = 'From the request to the end of its answer, by route pattern.'
+  const help = 'Time from the request to the end of its response, by route pattern.'
   const get = async () => ({ name, help, type: 'histogram', values: [...counts.durations.series()].flatMap(valuesOf) })
   const valuesOf = ({ route, method, status, counts, sum }: DurationSeries) => {
     const labels = { route, method, status }
@@ -125,11 +141,11 @@ function addProcessMetrics(registry: Registry, source: MetricsSource, counts: Co
   gauge(
     registry,
     'holdfast_event_loop_delay_seconds',
-    'How late the event loop was, since the last scrape.',
+    'Delay of the event loop since the last scrape.',
     ['quantile'],
     (set) => {
       const { loop } = counts
-      // What is recorded is the distance between two looks; what is wished, how much too long it was.
+      // The monitor records the time between two samples; the delay is what exceeds its resolution.
       const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - loopResolutionMs / 1000)
       set({ quantile: '0.5' }, loop.count === 0 ? 0 : seconds(loop.percentile(50)))
       set({ quantile: '0.99' }, loop.count === 0 ? 0 : seconds(loop.percentile(99)))
@@ -137,16 +153,24 @@ function addProcessMetrics(registry: Registry, source: MetricsSource, counts: Co
       loop.reset()
     },
   )
-  gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', [], (set) => set({}, process.memoryUsage.rss()))
-  gauge(registry, 'process_heap_bytes', 'Heap in use.', [], (set) => set({}, process.memoryUsage().heapUsed))
-  gauge(registry, 'process_start_time_seconds', 'When the process started, in Unix time.', [], (set) => {
-    set({}, source.startedAt.getTime() / 1000)
-  })
-  counter(registry, 'process_cpu_seconds_total', 'Processor time, user and system.', [], (add) => {
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory in bytes.', [], (set) =>
+    set({}, process.memoryUsage.rss()),
+  )
+  gauge(registry, 'process_heap_bytes', 'Heap in use in bytes.', [], (set) => set({}, process.memoryUsage().heapUsed))
+  gauge(
+    registry,
+    'process_start_time_seconds',
+    'Start time of the process, in seconds since the Unix epoch.',
+    [],
+    (set) => {
+      set({}, source.startedAt.getTime() / 1000)
+    },
+  )
+  counter(registry, 'process_cpu_seconds_total', 'User and system CPU time, in seconds.', [], (add) => {
     const { user, system } = process.cpuUsage()
     add({}, (user + system) / 1e6)
   })
-  gauge(registry, 'holdfast_build', 'The version that runs: 1.', ['version', 'node'], (set) => {
+  gauge(registry, 'holdfast_build', '1 for the running version.', ['version', 'node'], (set) => {
     set({ version: source.version, node: process.version }, 1)
   })
 }

@@ -1,6 +1,6 @@
-/** For how long the same thing is said only once. */
+/** How long equal lines are printed only once. */
 const windowMs = 60_000
-/** So many different things are told apart; a swarm of different ones must not fill the memory. */
+/** How many different lines are tracked, so that a flood of them cannot fill the memory. */
 const maxKeys = 200
 
 interface Entry<T> {
@@ -9,7 +9,7 @@ interface Entry<T> {
   count: number
 }
 
-/** Says the first of many equal things, counts the others, and tells their number when a minute is over. */
+/** Admits the first of many equal lines, counts the others, and reports their number after a minute. */
 export class Repeats<T> {
   readonly #entries = new Map<string, Entry<T>>()
   readonly #summarise: (said: T, count: number) => void
@@ -21,14 +21,14 @@ export class Repeats<T> {
     this.#now = now
   }
 
-  /** True when it should be said now. */
+  /** True if the line should be printed now. */
   admits(key: string, said: T): boolean {
     const now = this.#now()
     const known = this.#entries.get(key)
     if (known !== undefined && now - known.since < windowMs) {
       known.count += 1
-      // Only while something waits to be told, and never in the way of the process's end.
-      this.#timer ??= setInterval(() => this.#tellOver(), windowMs / 6).unref()
+      // Runs only while counts wait, and does not keep the process alive.
+      this.#timer ??= setInterval(() => this.#reportExpired(), windowMs / 6).unref()
       return false
     }
     this.#forget(key, known)
@@ -38,13 +38,13 @@ export class Repeats<T> {
     return true
   }
 
-  /** Tells everything that was only counted so far. */
+  /** Reports all counts. */
   flush(): void {
     for (const [key, entry] of this.#entries) this.#forget(key, entry)
     this.#disarm()
   }
 
-  #tellOver(): void {
+  #reportExpired(): void {
     for (const [key, entry] of this.#entries) {
       if (this.#now() - entry.since >= windowMs) this.#forget(key, entry)
     }

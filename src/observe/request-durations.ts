@@ -1,12 +1,12 @@
 import type { HttpObservation } from '../http/server/observation.ts'
 
-/** The answered requests of one route, method and class of status. */
+/** The durations of one route, method and class of status. */
 export interface DurationSeries {
   readonly route: string
   readonly method: string
   /** `2xx`. */
   readonly status: string
-  /** How many fell between each bound and the one before it; the last place is for those above all. */
+  /** The number of requests per bucket; the last one is for durations above all bounds. */
   readonly counts: readonly number[]
   /** Seconds. */
   readonly sum: number
@@ -17,7 +17,7 @@ interface Counting extends DurationSeries {
   sum: number
 }
 
-/** The upper bounds of the histogram, in seconds. */
+/** The upper bounds of the buckets, in seconds. */
 export const durationBuckets: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ]
@@ -27,24 +27,24 @@ const maxRoutes = 100
 const otherRoute = '(other)'
 
 /**
- * A histogram of durations in plain numbers, its labels within bounds. The metrics library would make a text of the
- * labels at each request; like this it is not even loaded before somebody scrapes.
+ * A histogram of request durations with a bounded number of series. The metrics library would build a text of the labels
+ * per request; counting here, it is not even loaded before the first scrape.
  */
 export class RequestDurations {
-  /** By route; within it by class of status and method; sparse. */
+  /** By route, then by class of status and method; sparse. */
   readonly #routes = new Map<string, (Counting | undefined)[]>()
 
-  /** Counts an answered request. */
+  /** Counts a request. */
   add({ route, method, status, durationMs }: Extract<HttpObservation, { type: 'request.answered' }>): void {
     const seconds = durationMs / 1000
     const statusClass = Math.floor(status / 100)
     const ofRoute = this.#routes.get(route) ?? this.#began(route)
-    // An unknown method has the place -1 + 1.
-    const place = statusClass * (methods.length + 1) + methods.indexOf(method) + 1
-    let series = ofRoute[place]
+    // An unknown method has the index -1 + 1.
+    const index = statusClass * (methods.length + 1) + methods.indexOf(method) + 1
+    let series = ofRoute[index]
     if (series === undefined) {
       series = began(this.#routes.has(route) ? route : otherRoute, method, statusClass)
-      ofRoute[place] = series
+      ofRoute[index] = series
     }
     series.sum += seconds
     let bucket = 0
@@ -52,12 +52,12 @@ export class RequestDurations {
     series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
   }
 
-  /** Everything counted so far. */
+  /** All series. */
   *series(): Iterable<DurationSeries> {
     for (const ofRoute of this.#routes.values()) for (const series of ofRoute) if (series !== undefined) yield series
   }
 
-  /** Routes over the bound are counted together. */
+  /** Routes above the maximum are counted together. */
   #began(route: string): (Counting | undefined)[] {
     const name = this.#routes.size < maxRoutes ? route : otherRoute
     const known = this.#routes.get(name)

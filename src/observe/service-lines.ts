@@ -1,83 +1,83 @@
 import { formatOrigin, type Problem } from '../config/problem.ts'
+import { ListenError } from '../http/server/listen.ts'
 import type { TokenSource } from '../http/status/status-source.ts'
 import { leftSentence } from '../http/status/wording.ts'
-import { defectLine, type Line, line, repeatable } from './line.ts'
+import { defectLine, type LogLine, logLine, repeatableLine } from './log-line.ts'
 import type { ServiceObservation } from './observation.ts'
 
-/** What an observation of the service says in the log. */
-export function serviceLine(seen: ServiceObservation): Line {
+/** The log line of an observation of the service. */
+export function serviceLine(seen: ServiceObservation): LogLine {
   switch (seen.type) {
     case 'service.started': {
       const { version, node, pid, tookMs } = seen
-      return line('info', `Holdfast ${version} has started.`, { version, node, pid, tookMs: Math.round(tookMs) })
+      return logLine('info', `Holdfast ${version} started.`, { version, node, pid, tookMs: Math.round(tookMs) })
     }
     case 'problem.found':
       return problemLine(seen.problem)
     case 'database.undeclared':
-      return line('info', `${seen.why} The embedded database is the database.`)
-    case 'rows.left':
-      return leftLine(seen)
+      return logLine('info', `${seen.why.replace(/\.$/, '')}; using the embedded database.`)
+    case 'rows.left': {
+      const { label, rows } = seen
+      const { total, isMore, collections } = rows
+      const key = `left ${label} ${JSON.stringify(rows)}`
+      return repeatableLine('warn', key, `${leftSentence(rows)}.`, { label, total, more: isMore, collections })
+    }
     case 'token.found':
       return tokenLine(seen.source)
-    case 'collection.loaded':
-      return line('info', `Collection ${seen.name} is served at ${seen.path}.`, { name: seen.name, path: seen.path })
+    case 'collection.loaded': {
+      const { name, path } = seen
+      return logLine('info', `Serving collection ${name} at ${path}.`, { name, path })
+    }
     case 'statement.sent':
-      return line('info', seen.sql, { sql: true })
+      return logLine('info', 'SQL statement', { sql: seen.sql })
     case 'settings.reloaded':
-      return reloadLine(seen)
+      return reloadedLine(seen)
     case 'reload.refused':
-      return line('error', 'The new settings are refused; the running ones stay.', { problems: seen.problems })
-    case 'service.closing':
-      return line('info', `Closing (${seen.why}), within ${seen.withinMs} ms.`, {
-        why: seen.why,
-        withinMs: seen.withinMs,
+      return logLine('error', 'The new settings are not valid; the running configuration is kept.', {
+        problems: seen.problems,
       })
+    case 'service.closing': {
+      const { why, withinMs } = seen
+      return logLine('info', `Shutting down (${why}), within ${withinMs} ms.`, { why, withinMs })
+    }
     case 'service.closed':
-      return line('info', 'Closed.', { tookMs: Math.round(seen.tookMs) })
-    case 'service.failed':
-      return line('fatal', seen.message, {}, seen.error)
+      return logLine('info', 'Shut down.', { tookMs: Math.round(seen.tookMs) })
+    case 'service.failed': {
+      const { message, error } = seen
+      return logLine('fatal', message, {}, { error, isExpected: error instanceof ListenError })
+    }
     case 'service.defect':
       return defectLine(seen)
   }
 }
 
-/** A problem in one line: what, where from, what to do. A store that is opened again and again finds the same each time. */
-function problemLine(problem: Problem): Line {
+/** A store that is opened repeatedly finds the same problem each time. */
+function problemLine(problem: Problem): LogLine {
   const { code, severity, setting, origin, part, message, suggestion } = problem
   const level = severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'
   const from = origin === null ? null : formatOrigin(origin)
-  const text = `${message} ${suggestion}`
-  return repeatable(level, `${code} ${setting} ${text}`, text, { code, setting, origin: from, part, suggestion })
+  const key = `${code} ${setting} ${message} ${suggestion}`
+  return repeatableLine(level, key, message, { code, setting, origin: from, part, suggestion })
 }
 
-function leftLine({ label, rows }: Extract<ServiceObservation, { type: 'rows.left' }>): Line {
-  const each = Object.entries(rows.collections).map(([name, count]) => `${name}: ${count}`)
-  const text = `${leftSentence(rows)} (${each.join(', ')}; in ${label}).`
-  return repeatable('warn', `left ${text}`, text, {
-    total: rows.total,
-    more: rows.isMore,
-    collections: rows.collections,
-  })
-}
-
-function tokenLine(source: TokenSource): Line {
+function tokenLine(source: TokenSource): LogLine {
   switch (source.from) {
     case 'setting':
-      return line('info', 'The admin token is the value of ADMIN_TOKEN.', { source: source.from })
+      return logLine('info', 'Using the admin token from ADMIN_TOKEN.', { source: source.from })
     case 'file': {
-      const how = source.fresh ? 'was drawn and written to' : 'is in'
-      const message = `No ADMIN_TOKEN is set: the admin token ${how} ${source.path}. Set ADMIN_TOKEN to choose your own.`
-      return line('info', message, { source: source.from, path: source.path })
+      const { path, fresh } = source
+      const how = fresh ? 'saved a new admin token in' : 'using the admin token in'
+      return logLine('info', `ADMIN_TOKEN is not set; ${how} ${path}.`, { source: source.from, path })
     }
     case 'memory':
-      return line('warn', 'No ADMIN_TOKEN is set and none could be kept: nobody is admin. Set ADMIN_TOKEN.', {
+      return logLine('warn', 'No admin token could be saved; admin endpoints stay locked until ADMIN_TOKEN is set.', {
         source: source.from,
       })
   }
 }
 
-function reloadLine({ changed, needsRestart }: Extract<ServiceObservation, { type: 'settings.reloaded' }>): Line {
-  const now = changed.length === 0 ? 'nothing changed' : `changed: ${changed.join(', ')}`
-  const later = needsRestart.length === 0 ? '' : `; in force after a restart: ${needsRestart.join(', ')}`
-  return line('info', `Settings were read anew; ${now}${later}.`, { changed, needsRestart })
+function reloadedLine({ changed, needsRestart }: Extract<ServiceObservation, { type: 'settings.reloaded' }>): LogLine {
+  const restart = needsRestart.length === 0 ? '' : `, ${needsRestart.length} more after a restart`
+  const message = `Reloaded the settings: ${changed.length === 0 ? 'nothing' : changed.length} changed${restart}.`
+  return logLine('info', message, { changed, needsRestart })
 }

@@ -1,13 +1,13 @@
 import type { LogOutput } from './logs.ts'
 
-/** So much may wait for a reader that has stopped reading; what comes after is dropped and counted. */
+/** How much may wait for a slow reader; later lines are dropped and counted. */
 const maxWaitingBytes = 8 * 1024 * 1024
-/** A reader that has stopped must not keep the process from its end. */
+/** A stalled reader must not keep the process from exiting. */
 const flushLimitMs = 1_000
 
 /**
- * Standard output for the log. Never blocks the service and never throws: when the reader is gone the lines are
- * dropped, when it is slow they wait, up to a limit. `flush` resolves when all is out, or after a second.
+ * Standard output for the log. Never blocks and never throws: lines are dropped if the reader is gone and wait, up to a
+ * limit, if it is slow. `flush` resolves when all is written, or after a second.
  */
 export function createStandardOutput(stream: NodeJS.WriteStream = process.stdout): LogOutput {
   let dropped = 0
@@ -17,7 +17,10 @@ export function createStandardOutput(stream: NodeJS.WriteStream = process.stdout
     write(text) {
       if (!stream.writable || stream.writableLength > maxWaitingBytes) dropped += 1
       else {
-        if (dropped > 0) stream.write(`{"level":"warn","msg":"${dropped} lines of the log were dropped."}\n`)
+        if (dropped > 0)
+          stream.write(
+            `{"level":"warn","event":"log.dropped","msg":"Dropped ${dropped} log lines because the reader was too slow."}\n`,
+          )
         dropped = 0
         stream.write(text)
       }
@@ -26,7 +29,7 @@ export function createStandardOutput(stream: NodeJS.WriteStream = process.stdout
       if (!stream.writable || stream.writableLength === 0) return
       const { promise, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, flushLimitMs)
-      // Called when everything that was written before has been taken.
+      // Called when everything written before has been flushed.
       stream.write('', () => resolve())
       await promise
       clearTimeout(timer)

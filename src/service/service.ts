@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 import { RowsLeft } from '../collection/row/left-rows.ts'
-import { Tables } from '../collection/table/tables.ts'
+import { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 import type { DatabaseConfig } from '../database/address/config.ts'
@@ -55,7 +55,7 @@ export class Service implements Holdfast {
   readonly #process: ProcessParts | null
   readonly #cwd: string
   readonly #parts: SnapshotParts
-  readonly #tables = new Tables()
+  readonly #tables = new TableReports()
   readonly #left = new RowsLeft()
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
@@ -105,7 +105,7 @@ export class Service implements Holdfast {
       settings: () => this.#settings,
       observe,
       routes: (app) => this.#addRoutes(app),
-      refusal: (req, error) => this.#sessions.refusal(req, error),
+      translateError: (req, error) => this.#sessions.refusal(req, error),
     })
   }
 

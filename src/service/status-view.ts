@@ -1,7 +1,7 @@
 import { accessTo, type Collection } from '../collection/declaration/declaration.ts'
 import { exampleRow } from '../collection/declaration/example.ts'
 import type { RowsLeft } from '../collection/row/left-rows.ts'
-import type { Tables } from '../collection/table/tables.ts'
+import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import { heldStores } from '../database/machine/state.ts'
 import type { Durability } from '../database/store/store.ts'
@@ -17,7 +17,7 @@ import { version } from './version.ts'
 export interface ViewParts {
   readonly snapshot: () => Snapshot
   readonly supervisor: Supervisor
-  readonly tables: Tables
+  readonly tables: TableReports
   readonly left: RowsLeft
   readonly token: () => AdminToken
   /** Problems of the process itself: the data directory, the host. */

@@ -1,5 +1,5 @@
 import type { RowsLeft } from '../collection/row/left-rows.ts'
-import { ensureTables, type Tables } from '../collection/table/tables.ts'
+import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { Store } from '../database/store/store.ts'
 import { emptySteps, type StoreSteps } from '../database/supervisor/steps.ts'
 import type { Observation } from '../observe/observation.ts'
@@ -8,7 +8,7 @@ import type { Snapshot } from './active-config.ts'
 /** What the steps work with. */
 export interface StepParts {
   readonly snapshot: () => Snapshot
-  readonly tables: Tables
+  readonly tables: TableReports
   readonly left: RowsLeft
   readonly observe: (seen: Observation) => void
 }

@@ -43,7 +43,7 @@ describe('holdfast check', () => {
     assert.match(String(json.fallback?.label), /production\.db/)
     assert.deepEqual(
       json.problems.map(({ code, severity }) => [code, severity]),
-      [['COLLECTIONS_NONE', 'info']],
+      [['COLLECTIONS_NOT_FOUND', 'info']],
     )
     const port = json.settings.find(({ name }) => name === 'http.port')
     assert.deepEqual(port, { name: 'http.port', value: 7860, origin: 'default' })
@@ -57,7 +57,7 @@ describe('holdfast check', () => {
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')
-    assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED', 'COLLECTIONS_NONE'])
+    assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED', 'COLLECTIONS_NOT_FOUND'])
     assert.deepEqual(Object.keys(json.problems[0] ?? {}), [
       'code',
       'severity',

@@ -3,7 +3,7 @@ import { driver } from '../../plugins/sqlite/sqlite.ts'
 import type { Collection } from '../../src/collection/declaration/declaration.ts'
 import { Rows } from '../../src/collection/row/rows.ts'
 import { entityOf } from '../../src/collection/table/entity.ts'
-import { ensureTables, type SchemaApply, type TableReport, Tables } from '../../src/collection/table/tables.ts'
+import { ensureTables, type SchemaApply, type TableReport, TableReports } from '../../src/collection/table/tables.ts'
 import { settingsFromOptions } from '../../src/config/resolve.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { DatabaseUrlResolver } from '../../src/database/address/resolver.ts'
@@ -50,7 +50,7 @@ export const everything: Collection = {
 export interface House {
   readonly settings: Settings
   readonly work: WorkRunner
-  readonly tables: Tables
+  readonly tables: TableReports
   readonly reports: TableReport[]
   /** The store that serves; opened when nobody has asked yet. */
   store(): Promise<Store>
@@ -69,7 +69,7 @@ export function openHouse(
   const registry = new DriverRegistry()
   registry.register(driver)
   const settings = connectionSettingsOf(resolved.settings)
-  const tables = new Tables()
+  const tables = new TableReports()
   const reports: TableReport[] = []
   const opener = new DatabaseEngineFactory({
     entities: collections.map(entityOf),

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Settings } from '../../src/config/settings.ts'
 import type { App } from '../../src/http/server/app.ts'
+import type { ReadLimits } from '../../src/http/server/backpressure.ts'
 import type { HttpObservation } from '../../src/http/server/observation.ts'
 import { createHttp, type Http } from '../../src/http/server/server.ts'
-import type { Patience } from '../../src/http/server/slow-readers.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
 export const httpDefaults: Settings['http'] = {
@@ -39,7 +39,7 @@ export async function serve(
   given: {
     readonly http?: Partial<Settings['http']>
     readonly platform?: Partial<Settings['platform']>
-    readonly patience?: Patience
+    readonly readLimits?: ReadLimits
   } = {},
 ): Promise<Served> {
   const observations: HttpObservation[] = []
@@ -47,8 +47,8 @@ export async function serve(
     http: { ...httpDefaults, ...given.http },
     platform: { nodeEnv: 'test', spaceId: null, spaceHost: null, ...given.platform },
   }
-  const patience = given.patience === undefined ? {} : { patience: given.patience }
-  const http = createHttp({ settings: () => settings, observe: (seen) => observations.push(seen), routes, ...patience })
+  const limits = given.readLimits === undefined ? {} : { readLimits: given.readLimits }
+  const http = createHttp({ settings: () => settings, observe: (seen) => observations.push(seen), routes, ...limits })
   cleanLater(t, () => http.close({ withinMs: 0 }))
   const { port } = await http.listen({ port: 0, host: '127.0.0.1' })
   return { http, port, base: `http://127.0.0.1:${port}`, observations }

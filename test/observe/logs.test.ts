@@ -19,6 +19,7 @@ test('every observation is one line of JSON with level, time, event and a senten
     assert.ok(['debug', 'info', 'warn', 'error', 'fatal'].includes(String(line.level)), String(line.level))
     assert.ok(!Number.isNaN(Date.parse(String(line.time))))
     assert.match(String(line.msg), /\S{3}/)
+    assert.ok(String(line.msg).length <= 120, String(line.msg))
     assert.doesNotMatch(String(line.msg), /undefined|\[object/)
     assert.ok(texts[at]?.endsWith('\n'))
   }
@@ -29,10 +30,10 @@ test('a change of state is one line with its reason, each time', async () => {
   log.observe(everyObservation['connection.changed'])
   log.observe(everyObservation['connection.changed'])
   assert.equal(lines().length, 2)
-  const expected =
-    'CONNECTING_PRIMARY -> CONNECTING_FALLBACK, because primary.failed: The server refused the connection.'
-  assert.equal(lines()[0]?.msg, expected)
-  assert.equal(lines()[0]?.level, 'warn')
+  const [said] = lines()
+  assert.equal(said?.msg, 'Switching to the fallback: The server refused the connection.')
+  assert.deepEqual([said.from, said.to, said.reason], ['CONNECTING_PRIMARY', 'CONNECTING_FALLBACK', 'primary.failed'])
+  assert.equal(said.level, 'warn')
 })
 
 test('work that failed and is run again is a warning; that it failed for good is said besides', async () => {
@@ -44,11 +45,11 @@ test('work that failed and is run again is a warning; that it failed for good is
   )
 })
 
-test('without a declared primary the sentence says local, and the fields keep the states’ own words', async () => {
+test('without a declared primary the sentence names the embedded database, and the fields keep the names of the states', async () => {
   const { log, lines } = await writtenLog()
   log.observe({ ...everyObservation['connection.changed'], declared: false, fault: null, to: 'FALLBACK_CONNECTED' })
   const [said] = lines()
-  assert.match(String(said?.msg), /-> LOCAL_CONNECTED/)
+  assert.equal(said?.msg, 'Serving from the embedded database.')
   assert.equal(said?.to, 'FALLBACK_CONNECTED')
 })
 
@@ -83,7 +84,7 @@ test('a line that comes in swarms is said once, and its number a minute later', 
   now = 60_001
   log.observe(everyObservation['connection.attempt.failed'])
   assert.equal(lines().length, 4)
-  assert.match(String(lines()[2]?.msg), /^Said 37 more times in the last minute: The probe of the primary failed/)
+  assert.match(String(lines()[2]?.msg), /^Repeated 37 times in the last minute: Probing the primary database failed/)
   assert.equal(lines()[2]?.repeated, 37)
   assert.equal(lines()[2]?.level, 'warn')
 })
@@ -101,7 +102,7 @@ test('what was only counted is told at the end of the process', async () => {
   for (let at = 0; at < 3; at++) log.observe(everyObservation['connection.dropped'])
   await log.flush()
   await log.flush()
-  assert.match(String(lines().at(-1)?.msg), /^Said 2 more times/)
+  assert.match(String(lines().at(-1)?.msg), /^Repeated 2 times/)
   assert.equal(lines().length, 2)
 })
 
@@ -199,6 +200,35 @@ test('a terminal gets pretty lines, everything else JSON, unless a format is set
   pretty.log.observe(everyObservation['http.listening'])
   assert.match(pretty.texts[0] ?? '', /INFO.*Listening on http:\/\/localhost:1\./)
   assert.throws(() => JSON.parse(pretty.texts[0] ?? ''))
+})
+
+test('a message has at most 120 characters; a longer one is cut and is whole in a field', async () => {
+  const { log, lines } = await writtenLog()
+  const message = `DATABASE_URL: ${'x'.repeat(200)} is not a valid host.`
+  const found = everyObservation['problem.found']
+  log.observe({ ...found, problem: { ...found.problem, message } })
+  log.observe({ ...everyObservation['request.answered'], path: `/${'x'.repeat(2_000)}` })
+  const [problem, request] = lines()
+  assert.ok(String(problem?.msg).length <= 120 && message.startsWith(String(problem?.msg).replace('…', '')))
+  assert.equal(problem?.detail, message)
+  assert.equal(problem?.suggestion, 'Use 7860.')
+  assert.ok(String(request?.msg).length <= 120 && request?.detail === undefined)
+})
+
+test('on a terminal a line has its message once, short fields, and no stack of an expected fault', async () => {
+  const { log, texts } = await writtenLog({ format: 'pretty' })
+  const fault = { ...refused, hint: 'Start the server.' }
+  log.observe({ ...everyObservation['work.failed'], fault })
+  log.observe({ ...everyObservation['work.failed'], fault: { ...fault, kind: 'statement' } })
+  const [expected = '', unexpected = ''] = texts
+  assert.equal(expected.split('The server refused the connection.').length, 2)
+  assert.match(expected, /"fault":"unreachable ECONNREFUSED"/)
+  assert.match(expected, /"hint":"Start the server\."/)
+  assert.match(expected, /"cause":"connect ECONNREFUSED 10\.0\.0\.7:5432"/)
+  assert.equal(expected.trimEnd().split('\n').length, 1)
+  assert.match(unexpected, /\n +at /)
+  log.observe(everyObservation['request.answered'])
+  assert.match(texts[2] ?? '', /GET \/api\/feedback 200 in 1\.23 ms \{"requestId":"r1","route":"\/api\/:collection"\}/)
 })
 
 test('an output that fails does not reach the service', async () => {

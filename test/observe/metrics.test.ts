@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
-import type { MetricsSource } from '../../src/observe/metrics-source.ts'
+import type { MetricsSource } from '../../src/observe/registry.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 import { everyObservation } from './support.ts'
 

@@ -36,7 +36,7 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
     assert.deepEqual(said.at(-1)?.event, 'service.failed', stdout)
     assert.equal(`${said.at(-1)?.msg}\n`, stderr)
     assert.ok(!said.some(({ event }) => event === 'service.closing' || event === 'service.closed'))
-    assert.match(stderr, new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is taken[^\\n]*\\.\\n$`))
+    assert.match(stderr, new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is used[^\\n]*\\.\\n$`))
   })
 
   test('a DATABASE_PORT of Kubernetes declares nothing', async (t) => {

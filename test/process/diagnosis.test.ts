@@ -367,7 +367,7 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
       sight.service.log().find(({ event, store }) => event === 'store.advised' && store === 'primary'),
     )
     assert.equal(line.level, 'info')
-    assert.match(String(line.msg), /through a pooler/)
+    assert.match(String(line.detail ?? line.msg), /through a pooler/)
     assert.ok(!JSON.stringify(sight.status.problems).includes('pooler'))
   })
 

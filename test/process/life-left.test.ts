@@ -59,9 +59,9 @@ async function assertTold(service: Service): Promise<void> {
   } // Ours.
   assert.equal(health.status, 'warn')
   assert.equal(health.checks['fallback:rows']?.[0].observedValue, 2)
-  assert.match(health.checks['fallback:rows']?.[0].output ?? '', /^2 rows stay in the fallback/)
+  assert.match(health.checks['fallback:rows']?.[0].output ?? '', /^2 rows in the fallback are missing from the primary/)
   const page = await (await service.fetch('/', { headers: { accept: 'text/html' } })).text()
-  assert.match(page, /<p id="left">2 rows stay in the fallback that the primary does not have/)
+  assert.match(page, /<p id="left">2 rows in the fallback are missing from the primary/)
   assert.equal((await service.fetch('/health/ready')).status, 200)
 }
 
@@ -73,10 +73,8 @@ test('rows that a fallback took are counted and said, at the return and after a 
   await until(async () => (await create(service)).durability === 'primary', { withinMs: 10_000, what: 'the return' })
   const rows = (await leftOf(service))?.total ?? 0
   const said = service.log().filter(({ event }) => event === 'rows.left')
-  assert.match(
-    String(said.at(-1)?.msg),
-    new RegExp(`^${rows} rows stay in the fallback .*feedback: ${rows}; in sqlite`),
-  )
+  assert.match(String(said.at(-1)?.msg), new RegExp(`^${rows} rows in the fallback are missing from the primary`))
+  assert.deepEqual([said.at(-1)?.collections, /^sqlite/.test(String(said.at(-1)?.label))], [{ feedback: rows }, true])
   assert.deepEqual(await service.end(), { code: 0, signal: null })
 
   const again = await startService(t, { env, cwd: service.dir })

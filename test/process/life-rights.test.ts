@@ -83,7 +83,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
 
   /** What an operator does: the statements of the suggestion, as the owner. */
   async function obey(suggestion: string, database: string): Promise<void> {
-    const sql = suggestion.replace(/^As the owner of the database run: /, '')
+    const sql = suggestion.replace(/^As the owner of the database,? run: /, '')
     await server.query(sql, database)
   }
 
@@ -106,7 +106,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
     const seen = await status(first)
     assert.deepEqual([seen.database.state, seen.database.writeBlock], ['PRIMARY_CONNECTED', 'tables-absent'])
     const why = seen.problems.find(({ code }) => code === 'TABLE_MISSING')?.message ?? ''
-    assert.match(why, /is not there, and the database refuses to make it: The role may not do that\.$/)
+    assert.match(why, /does not exist, and the database does not allow Holdfast to create it: .*\.$/)
     assert.equal((await health(first)).status, 'warn')
     const refused = (await health(first)).checks['collection:tables']?.[0].output
     assert.equal(refused, 'COLLECTION_UNAVAILABLE feedback notes')

@@ -48,7 +48,7 @@ describe('a DATABASE_URL that needs a driver which is not loaded', { concurrency
         const answer = await service.fetch(path, { headers: { 'holdfast-token': adminToken, accept: 'text/html,*/*' } })
         seen.push(JSON.stringify([...answer.headers]), await answer.text())
       }
-      assert.match(seen.join('\n'), /id="state">Serving from the fallback[^<]*“holdfast check” says why/)
+      assert.match(seen.join('\n'), /id="state">Serving from the fallback[^<]*“holdfast check” shows why/)
       await service.end()
       seen.push(service.output())
       for (const text of seen) assert.ok(!text.includes(secret), `the secret is in: ${text}`)

@@ -187,8 +187,8 @@ export async function assertLogged(service: Service, problem: SeenProblem): Prom
   const isIts = (line: LogLine): boolean =>
     line.level === level && line.code === problem.code && line.setting === problem.setting
   const line = await until(() => service.log().find(isIts), { what: `a ${level} line of ${problem.code} in the log` })
-  assert.ok(line.msg?.includes(problem.message), `${line.msg} does not say: ${problem.message}`)
-  assert.ok(line.msg?.includes(problem.suggestion), `${line.msg} does not say: ${problem.suggestion}`)
+  assert.equal(line.detail ?? line.msg, problem.message)
+  assert.equal(line.suggestion, problem.suggestion)
 }
 
 /** The service serves its own file, and nothing is wrong with that. */

@@ -1,7 +1,10 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { parseInstant } from './instant.ts'
 
-/** One place for Ajv's options. `allErrors` tells all mistakes and is for what is checked once: its code is not optimised. Schemas are ours or made by us, so they are not checked against the meta-schema again. */
+/**
+ * Creates Ajv with the options of this service. `allErrors` reports all errors, for what is checked once: its code is not
+ * optimized. Our schemas are not checked against the meta-schema.
+ */
 export function createAjv(options: { readonly allErrors: boolean; readonly verbose?: boolean }): Ajv {
   const ajv = new Ajv({
     allErrors: options.allErrors,
@@ -9,7 +12,7 @@ export function createAjv(options: { readonly allErrors: boolean; readonly verbo
     code: { optimize: !options.allErrors },
     meta: false,
     validateSchema: false,
-    // A key that only the prototype has is no field of the row.
+    // A property of the prototype is not a field of the row.
     ownProperties: true,
     strict: true,
     strictTypes: false,
@@ -25,14 +28,14 @@ export function createAjv(options: { readonly allErrors: boolean; readonly verbo
   return ajv
 }
 
-/** The JSON pointer that an error is about: for a missing or unknown member, the member itself. */
+/** The JSON pointer of an error; for a missing or unknown member, the pointer of that member. */
 export function pointerOf(error: ErrorObject): string {
   const { instancePath, params } = error
   const member = params.missingProperty ?? params.additionalProperty ?? error.propertyName ?? params.propertyName
   return typeof member === 'string' ? `${instancePath}/${escapePointer(member)}` : instancePath
 }
 
-/** A name as one step of a JSON pointer. */
+/** Escapes a name as one step of a JSON pointer. */
 export function escapePointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -4,63 +4,99 @@ import { createAjv, escapePointer, pointerOf } from './ajv.ts'
 import { bounds, type Collection, type Field, isInstant } from './declaration.ts'
 import { collectionNameDefect, fieldNameDefect } from './names.ts'
 import { patternDefect } from './pattern.ts'
-import { fieldSchema, takes } from './row-schema.ts'
+import { accepts, fieldSchema } from './row-schema.ts'
 import { collectionSchema } from './schema.ts'
 
-/** What is wrong at one place of a declaration. */
+/** One error in a declaration. */
 export interface Defect {
-  /** JSON pointer, `''` for the whole. */
+  /** JSON pointer; `''` is the whole declaration. */
   readonly pointer: string
   readonly message: string
   readonly suggestion: string
 }
 
-/** A declaration that may be served, or what is wrong with it. */
+/** A valid collection, or the errors in its declaration. */
 export type Checked =
   | { readonly collection: Collection; readonly defects: readonly [] }
   | { readonly collection: null; readonly defects: readonly Defect[] }
 
-/** Reported of one declaration at most: the first mistakes explain the rest. */
+/** Errors reported per declaration: the first ones explain the rest. */
 const maxDefects = 20
 
-const seeSchema = 'config/collection.schema.json describes what a collection may say.'
+const seeSchema = 'See config/collection.schema.json for what a collection may contain.'
+
+/** Keywords whose errors repeat another one. */
+const redundant = ['if', 'propertyNames']
 
 let validate: ValidateFunction<Collection> | null = null
 
-/** Checks a declaration from a file or from code. Never throws; the value is not changed and may be used afterwards. */
+/** Checks a declaration from a file or from code. Never throws and does not change the value. */
 export function checkCollection(value: unknown): Checked {
   validate ??= createAjv({ allErrors: true, verbose: true }).compile<Collection>(collectionSchema)
   if (!validate(value)) {
     const defects = (validate.errors ?? [])
-      .filter((error) => error.keyword !== 'if')
+      .filter(({ keyword }) => !redundant.includes(keyword))
       .slice(0, maxDefects)
-      .map((error) => ({
-        pointer: pointerOf(error),
-        ...words(error),
-      }))
+      .map((error) => ({ pointer: pointerOf(error), ...explain(error) }))
     return { collection: null, defects }
   }
   const defects = [...nameDefects(value), ...fieldsDefects(value), ...referenceDefects(value)].slice(0, maxDefects)
   return defects.length > 0 ? { collection: null, defects } : { collection: value, defects: [] }
 }
 
-/** A mistake in plain words; Ajv's own are for those who know JSON Schema. */
-function words({ keyword, params, message, parentSchema, data }: ErrorObject): Omit<Defect, 'pointer'> {
-  if (keyword === 'additionalProperties') {
-    const known = Object.keys((parentSchema?.properties ?? {}) as object).filter((name) => name !== '$schema') // Ours.
-    const near = nearest(String(params.additionalProperty), known)
-    const suggestion = near === null ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${near}"?`
-    return { message: 'There is no such key here.', suggestion }
+/** An error in plain words; those of Ajv are for readers of JSON Schema. */
+function explain(error: ErrorObject): Omit<Defect, 'pointer'> {
+  const { keyword, params, message, parentSchema, data } = error
+  const { limit } = params
+  const subject = subjectOf(error)
+  const see = (text: string) => ({ message: text, suggestion: seeSchema })
+  switch (keyword) {
+    case 'additionalProperties': {
+      const known = Object.keys((parentSchema?.properties ?? {}) as object).filter((name) => name !== '$schema') // Ours.
+      const near = nearest(String(params.additionalProperty), known)
+      const suggestion = near === null ? `Remove it. Known keys: ${known.join(', ')}.` : `Did you mean "${near}"?`
+      return { message: `"${params.additionalProperty}" is not a known key.`, suggestion }
+    }
+    case 'enum': {
+      const allowed = Array.isArray(params.allowedValues) ? params.allowedValues.map(String) : []
+      const near = typeof data === 'string' ? nearest(data, allowed) : null
+      const suggestion = near === null ? seeSchema : `Did you mean "${near}"?`
+      return { message: `${subject} accepts: ${allowed.join(', ')}.`, suggestion }
+    }
+    case 'const':
+      return see(`${subject} accepts: ${params.allowedValue}.`)
+    case 'pattern':
+      return see(
+        `${JSON.stringify(data)} is not a valid name. Names are letters, digits and "_", start with a lower-case letter, and have at most 63 characters.`,
+      )
+    case 'required':
+      return see(`"${params.missingProperty}" is missing.`)
+    case 'type':
+      return see(`${subject} must be ${articled(String(params.type))}.`)
+    case 'uniqueItems':
+      return see(`${subject} must not contain a value twice.`)
+    case 'minItems':
+    case 'minProperties':
+      return see(`${subject} must not be empty.`)
+    case 'maxItems':
+    case 'maxProperties':
+      return see(`${subject} may have at most ${limit} entries.`)
+    case 'maxLength':
+      return see(`${subject} may have at most ${limit} characters.`)
+    case 'minimum':
+    case 'maximum':
+      return see(`${subject} must be at ${keyword === 'minimum' ? 'least' : 'most'} ${limit}.`)
+    default:
+      return see(`${subject} ${message ?? 'is not valid'}.`)
   }
-  if (keyword === 'required') return { message: 'It is missing.', suggestion: seeSchema }
-  if (keyword === 'type') return { message: `It must be ${articled(String(params.type))}.`, suggestion: seeSchema }
-  const allowed: unknown = params.allowedValues
-  if (Array.isArray(allowed)) {
-    const near = typeof data === 'string' ? nearest(data, allowed.map(String)) : null
-    const suggestion = near === null ? seeSchema : `Did you mean "${near}"?`
-    return { message: `It must be one of ${allowed.join(', ')}.`, suggestion }
-  }
-  return { message: `It ${message ?? 'is wrong'}.`, suggestion: seeSchema }
+}
+
+/** What an error is about, as the subject of a sentence: the nearest key. */
+function subjectOf({ instancePath }: ErrorObject): string {
+  const steps = instancePath.split('/').slice(1)
+  const key = steps.findLast((step) => !/^\d+$/.test(step))
+  if (key === undefined) return 'A collection'
+  return key === steps.at(-1) ? `"${key}"` : `An entry of "${key}"`
 }
 
 function articled(type: string): string {
@@ -73,7 +109,7 @@ function nameDefects(collection: Collection): readonly Defect[] {
   return [
     {
       pointer: '/name',
-      message: `"${collection.name}" cannot be a collection: ${defect}.`,
+      message: `"${collection.name}" is not a valid collection name: ${defect}.`,
       suggestion: 'Choose another name.',
     },
   ]
@@ -88,13 +124,13 @@ function fieldsDefects(collection: Collection): readonly Defect[] {
     if (reserved !== null) {
       defects.push({
         pointer,
-        message: `"${name}" cannot be a field: ${reserved}.`,
+        message: `"${name}" is not a valid field name: ${reserved}.`,
         suggestion: 'Choose another name.',
       })
     }
     const twin = seen.get(name.toLowerCase())
     if (twin !== undefined) {
-      const message = `"${name}" and "${twin}" differ only in their case, which databases do not tell apart.`
+      const message = `"${name}" and "${twin}" differ only in case, which databases do not distinguish.`
       defects.push({ pointer, message, suggestion: 'Rename one of them.' })
     }
     seen.set(name.toLowerCase(), name)
@@ -111,21 +147,22 @@ function fieldDefects(field: Field, pointer: string): readonly Defect[] {
     for (const key of ['minimum', 'maximum', 'default'] as const) {
       const value = field[key]
       if (value !== undefined && !Number.isSafeInteger(value)) {
-        add(key, 'It must be a whole number that JSON carries exactly.', 'Stay within 2^53 - 1 either way.')
+        add(key, `"${key}" must be a whole number that JSON represents exactly.`, 'Use at most 2^53 - 1 either way.')
       }
     }
-    if (field.enum?.some((value) => !Number.isSafeInteger(value))) add('enum', 'It must hold whole numbers.', seeSchema)
+    if (field.enum?.some((value) => !Number.isSafeInteger(value)))
+      add('enum', '"enum" must contain whole numbers.', seeSchema)
   }
   if (
     (field.type === 'integer' || field.type === 'number') &&
     (field.minimum ?? -Infinity) > (field.maximum ?? Infinity)
   ) {
-    add('minimum', 'The minimum is above the maximum: no value fits.', 'Exchange them.')
+    add('minimum', '"minimum" is above "maximum", so no value is valid.', 'Swap them.')
   }
   if (field.type === 'string') defects.push(...stringDefects(field, pointer))
   if (defects.length === 0 && field.default !== undefined) {
     if (!createAjv({ allErrors: false }).compile(fieldSchema(field))(field.default)) {
-      add('default', 'The default does not fit its own field.', `Give ${takes(field)}.`)
+      add('default', '"default" is not valid for its own field.', `Use ${accepts(field)}.`)
     }
   }
   return defects
@@ -136,19 +173,20 @@ function stringDefects(field: Field & { type: 'string' }, pointer: string): read
   const add = (key: string, message: string, suggestion: string) =>
     defects.push({ pointer: `${pointer}/${key}`, message, suggestion })
   if ((field.minLength ?? 0) > (field.maxLength ?? bounds.defaultLength)) {
-    add('minLength', 'The least length is above the greatest: no text fits.', 'Raise "maxLength".')
+    add('minLength', '"minLength" is above "maxLength", so no text is valid.', 'Raise "maxLength".')
   }
   if (isInstant(field)) {
-    const beside = (['pattern', 'enum', 'minLength', 'maxLength'] as const).find((key) => field[key] !== undefined)
-    if (beside !== undefined) add(beside, 'An instant takes no further rule.', `Remove "${beside}" or "format".`)
+    const extra = (['pattern', 'enum', 'minLength', 'maxLength'] as const).find((key) => field[key] !== undefined)
+    if (extra !== undefined)
+      add(extra, `"${extra}" cannot be combined with "format".`, `Remove "${extra}" or "format".`)
   }
   if (field.pattern === undefined) return defects
   const defect = patternDefect(field.pattern)
   if (defect !== null)
-    add('pattern', `The pattern is not taken: ${defect}.`, 'Simplify it, or check more in your own code.')
+    add('pattern', `"pattern" is not accepted: ${defect}.`, 'Simplify it, or check the rest in your own code.')
   else if ((field.maxLength ?? bounds.defaultLength) > bounds.patternedLength) {
     const suggestion = `Add "maxLength": ${bounds.patternedLength} or less.`
-    add('pattern', `Text with a pattern may have at most ${bounds.patternedLength} characters.`, suggestion)
+    add('pattern', `A field with "pattern" may have at most ${bounds.patternedLength} characters.`, suggestion)
   }
   return defects
 }
@@ -160,7 +198,7 @@ function referenceDefects(collection: Collection): readonly Defect[] {
     if (Object.hasOwn(collection.fields, name)) return false
     defects.push({
       pointer,
-      message: `"${name}" is no field of this collection.`,
+      message: `"${name}" is not a field of this collection.`,
       suggestion: `Its fields are ${known}.`,
     })
     return true
@@ -173,8 +211,8 @@ function referenceDefects(collection: Collection): readonly Defect[] {
       if (field === undefined || isIndexable(field)) continue
       defects.push({
         pointer,
-        message: `"${name}" cannot be a key in every database.`,
-        suggestion: `Index numbers, booleans, instants, or text with a "maxLength" of at most ${bounds.indexedLength}.`,
+        message: `"${name}" cannot be indexed in every database.`,
+        suggestion: `Index numbers, booleans, date-times, or text with a "maxLength" of at most ${bounds.indexedLength}.`,
       })
     }
   }

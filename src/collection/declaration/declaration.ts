@@ -1,35 +1,35 @@
 /**
- * What a collection file says. One declaration, many uses: entity, table, request validation, response, documentation.
+ * The content of a collection file. One declaration, many uses: entity, table, validation, response, documentation.
  */
 
-/** What can be asked of a collection over HTTP. */
+/** The operations of a collection over HTTP. */
 export const operations = ['create', 'list', 'get', 'update', 'delete'] as const
 
-/** One of the five things that can be asked of a collection. */
+/** One of the five operations of a collection. */
 export type Operation = (typeof operations)[number]
 
-/** Who may ask: everybody, or whoever has the admin token. */
+/** Who may perform an operation: everyone, or holders of the admin token. */
 export type Access = 'public' | 'admin'
 
-/** What every field may say. */
+/** Keywords of every field. */
 interface FieldCommon {
   readonly description?: string
 }
 
-/** Text of at most `maxLength` characters (code points), 10,000 when nothing is said. */
+/** Text of at most `maxLength` characters (code points); defaults to 10,000. */
 export interface StringField extends FieldCommon {
   readonly type: 'string'
   readonly minLength?: number
   readonly maxLength?: number
   readonly enum?: readonly string[]
-  /** Anchored by `^` and `$`, without constructs that can be slow; needs a `maxLength` of at most 256. */
+  /** Anchored by `^` and `$`, without potentially slow constructs. Needs a `maxLength` of at most 256. */
   readonly pattern?: string
   readonly default?: string
-  /** An instant, RFC 3339 with its offset; answered in UTC with milliseconds. */
+  /** An instant in RFC 3339 with an offset; returned in UTC with milliseconds. */
   readonly format?: 'date-time'
 }
 
-/** A whole number that JSON carries exactly (up to 2^53 - 1 either way). */
+/** A whole number that JSON represents exactly (up to 2^53 - 1 either way). */
 export interface IntegerField extends FieldCommon {
   readonly type: 'integer'
   readonly minimum?: number
@@ -38,7 +38,7 @@ export interface IntegerField extends FieldCommon {
   readonly default?: number
 }
 
-/** A double. */
+/** A double-precision number. */
 export interface NumberField extends FieldCommon {
   readonly type: 'number'
   readonly minimum?: number
@@ -53,14 +53,14 @@ export interface BooleanField extends FieldCommon {
   readonly default?: boolean
 }
 
-/** Any JSON object of at most `maxBytes` of JSON, 16 KiB when nothing is said. */
+/** Any JSON object of at most `maxBytes` bytes of JSON; defaults to 16 KiB. */
 export interface ObjectField extends FieldCommon {
   readonly type: 'object'
   readonly maxBytes?: number
   readonly default?: Readonly<Record<string, unknown>>
 }
 
-/** Any JSON array of at most `maxItems` items and `maxBytes` of JSON. */
+/** Any JSON array of at most `maxItems` items and `maxBytes` bytes of JSON. */
 export interface ArrayField extends FieldCommon {
   readonly type: 'array'
   readonly maxItems?: number
@@ -68,41 +68,41 @@ export interface ArrayField extends FieldCommon {
   readonly default?: readonly unknown[]
 }
 
-/** The JSON Schema of one field. */
+/** The declaration of one field, a subset of JSON Schema. */
 export type Field = StringField | IntegerField | NumberField | BooleanField | ObjectField | ArrayField
 
-/** Fields that are looked up, or unique, together. Rows without a value (null) never collide. */
+/** Fields that are indexed, or unique, together. Rows with a null among them never conflict. */
 export interface Index {
   readonly fields: readonly string[]
   readonly unique?: boolean
 }
 
-/** How many public creates one client may make. */
+/** How many public creates one client may make in a period. */
 export interface RateLimit {
   readonly requests: number
   readonly windowS: number
 }
 
-/** A collection: one JSON file, or one object given in code. */
+/** A collection: one JSON file, or one object in code. */
 export interface Collection {
-  /** The table and the place in the address: `/api/<name>`. */
+  /** The name of the table and of the path: `/api/<name>`. */
   readonly name: string
   readonly description?: string
-  /** By column name, in the order of the answer. */
+  /** By column name, in the order of responses. */
   readonly fields: Readonly<Record<string, Field>>
   readonly required?: readonly string[]
   readonly indexes?: readonly Index[]
-  /** `admin` for what is not named. */
+  /** Defaults to `admin` for each operation. */
   readonly access?: Readonly<Partial<Record<Operation, Access>>>
-  /** Of public creates; the settings' limit when absent. */
+  /** For public creates. Defaults to the limit in the settings. */
   readonly rateLimit?: RateLimit
-  /** Creates beyond are answered 507. No limit when absent. */
+  /** Creates above this number of rows get 507. No limit by default. */
   readonly maxRows?: number
-  /** The least durability of a write; what cannot be had is 503 before anything is written. */
+  /** The minimum durability of a write. If it is not available, the write gets 503 and changes nothing. */
   readonly durability?: 'primary' | 'journal'
 }
 
-/** Bounds of one declaration: what may be made public must not be unbounded. */
+/** Bounds of declarations: nothing that may become public is unbounded. */
 export const bounds: {
   readonly collections: number
   readonly fileBytes: number
@@ -120,7 +120,7 @@ export const bounds: {
   fields: 100,
   indexes: 10,
   indexFields: 4,
-  /** Longer text cannot be a key in every database. */
+  /** Longer text cannot be indexed in every database. */
   indexedLength: 255,
   patternLength: 200,
   patternedLength: 256,
@@ -128,17 +128,29 @@ export const bounds: {
   defaultBytes: 16 * 1024,
 }
 
-/** Who may do `operation`. */
+/** Who may perform `operation`. */
 export function accessTo(collection: Collection, operation: Operation): Access {
   return collection.access?.[operation] ?? 'admin'
 }
 
-/** True when a row cannot be without the field. */
+/** True if every row must have the field. */
 export function isRequired(collection: Collection, field: string): boolean {
   return collection.required?.includes(field) ?? false
 }
 
-/** True for text that stands for an instant. */
+/** True for text with the format of an instant. */
 export function isInstant(field: Field): boolean {
   return field.type === 'string' && field.format === 'date-time'
+}
+
+const sources = new WeakMap<Collection, string>()
+
+/** Records where a collection was declared: its file, or its position in the options. */
+export function recordSource(collection: Collection, source: string): void {
+  sources.set(collection, source)
+}
+
+/** The setting that a problem with this collection names: its source and a JSON pointer. */
+export function pointerInto(collection: Collection, pointer = ''): string {
+  return `${sources.get(collection) ?? `collection ${collection.name}`}#${pointer}`
 }

@@ -1,9 +1,9 @@
 import { type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 
-/** How many fields an example shows when fewer are required. */
+/** How many fields an example shows if fewer are required. */
 const shownFields = 2
 
-/** A row that the collection would take, for people to copy: what is required, and a little more. Pure. */
+/** A valid row for people to copy: the required fields and perhaps a few more. Pure. */
 export function exampleRow(collection: Collection): Readonly<Record<string, unknown>> {
   const row: Record<string, unknown> = {}
   for (const [name, field] of Object.entries(collection.fields)) {
@@ -13,7 +13,7 @@ export function exampleRow(collection: Collection): Readonly<Record<string, unkn
   return row
 }
 
-/** True when any value of the type will do: a pattern would have to be understood first. */
+/** True if any value of the type is valid; a value for a pattern cannot be derived. */
 function isObvious(field: Field): boolean {
   return field.type !== 'string' || field.pattern === undefined
 }

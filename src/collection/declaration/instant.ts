@@ -1,6 +1,6 @@
 const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))$/
 
-/** The instant that RFC 3339 text with an offset names, to the millisecond; null for anything else. Never throws. */
+/** Parses RFC 3339 text with an offset, to the millisecond; null for anything else. Never throws. */
 export function parseInstant(text: string): Date | null {
   const parts = pattern.exec(text)
   if (parts === null) return null
@@ -8,13 +8,13 @@ export function parseInstant(text: string): Date | null {
     .slice(1)
     .map((part) => Number(part ?? 0))
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null
-  // No leap second: neither JavaScript nor the databases keep it.
+  // No leap seconds: neither JavaScript nor the databases support them.
   if (hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return null
   const date = new Date(text.toUpperCase())
   return Number.isNaN(date.getTime()) || date.getTime() < earliestMs || date.getTime() > latestMs ? null : date
 }
 
-/** Years 1 to 9999: what every database keeps, whatever the offset moves. */
+/** Years 1 to 9999 in UTC: the range that every database supports. */
 const earliestMs = Date.parse('0001-01-01T00:00:00Z')
 const latestMs = Date.parse('9999-12-31T23:59:59.999Z')
 
@@ -26,11 +26,11 @@ function daysIn(year: number, month: number): number {
 const sqlUtc = /^\d{4}-(?:0\d|1[0-2])-[0-3]\d (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,3})?\+00$/
 
 /**
- * The instant that a database wrote as SQL text at offset zero (`2026-11-20 21:07:05.5+00`), as `toISOString` writes it,
- * without making a date of it: a page of rows has dozens. Null for any other text.
+ * Converts SQL text at offset zero (`2026-11-20 21:07:05.5+00`) to the format of `toISOString`, without creating a date:
+ * a page of rows has dozens. Null for any other text.
  */
 export function reformatInstant(text: string): string | null {
-  // The longest such text is 26 characters; a search in a long one would take long.
+  // Such text has at most 26 characters; matching longer text would be slow.
   if (text.length > 26 || !sqlUtc.test(text)) return null
   const fraction = text.slice(20, -3)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0')}Z`
@@ -43,8 +43,8 @@ let lastDay = Number.NaN
 let lastDayText = ''
 
 /**
- * The instant as `toISOString` writes it, five times as fast: rows that are read together were mostly written on one day,
- * so its date is made once. Null when the number is no instant.
+ * Formats an instant like `toISOString`, five times as fast: rows read together mostly have the same day, so its text is
+ * cached. Null if the number is not a valid instant.
  */
 export function formatInstant(ms: number): string | null {
   if (!Number.isInteger(ms) || ms < earliestMs || ms > latestMs) return formatRare(ms)

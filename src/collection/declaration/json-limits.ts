@@ -1,24 +1,24 @@
 import type { FieldError } from '../../errors.ts'
 import { escapePointer } from './ajv.ts'
 
-/** Deeper values are refused, so that walking one never runs out of stack. */
+/** Deeper values are rejected, so that the recursive search never overflows the stack. */
 const maxDepth = 100
 
-/** A body with more members than any collection has fields is refused before each one is looked at. */
+/** A body with far more members than any collection has fields is rejected without a look at each. */
 const maxMembers = 1_000
 
 /**
- * What a body holds that could not come back as it was sent: U+0000 (PostgreSQL has no place for it), half a surrogate
- * pair (no UTF-8 form), and numbers beyond what JSON carries exactly. Null when all of it would. Never throws.
+ * Finds a value that could not be returned as it was sent: U+0000 (PostgreSQL cannot store it), half of a surrogate pair
+ * (not valid UTF-8), or a number that JSON does not represent exactly. Null if there is none. Never throws.
  */
-export function unsoundness(body: object): FieldError | null {
+export function findUnstorable(body: object): FieldError | null {
   if (Object.keys(body).length > maxMembers) {
-    return { pointer: '', message: `A row has at most ${maxMembers} members.` }
+    return { pointer: '', message: `A row may have at most ${maxMembers} members.` }
   }
   return search(body, 0)
 }
 
-/** The pointer of what is found begins at this value: a place is only written down when something is wrong there. */
+/** The pointer of the result is relative to `value`: pointers are built only for errors. */
 function search(value: unknown, depth: number): FieldError | null {
   switch (typeof value) {
     case 'string':
@@ -31,7 +31,7 @@ function search(value: unknown, depth: number): FieldError | null {
       return null
   }
   if (value === null) return null
-  if (depth >= maxDepth) return { pointer: '', message: `Values are nested at most ${maxDepth} levels deep.` }
+  if (depth >= maxDepth) return { pointer: '', message: `Values may be nested at most ${maxDepth} levels deep.` }
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at++) {
       const found = search(value[at], depth + 1)
@@ -54,20 +54,22 @@ function below(name: string, { pointer, message }: FieldError): FieldError {
   return { pointer: `/${escapePointer(name)}${pointer}`, message }
 }
 
-/** Kept and given back it would be harmless; copied by a client's code it would not. */
+/** Harmless here, but not in the code of a client that copies it. */
 function nameDefect(name: string): FieldError | null {
-  return name === '__proto__' ? { pointer: '', message: 'No member may be called "__proto__".' } : null
+  return name === '__proto__' ? { pointer: '', message: '"__proto__" is not a valid name.' } : null
 }
 
 function textDefect(text: string): FieldError | null {
-  if (text.includes('\0')) return { pointer: '', message: 'Text cannot hold the character U+0000.' }
-  if (!text.isWellFormed()) return { pointer: '', message: 'Text cannot hold half of a surrogate pair.' }
+  if (text.includes('\0')) return { pointer: '', message: 'Text must not contain the character U+0000.' }
+  if (!text.isWellFormed()) return { pointer: '', message: 'Text must not contain half of a surrogate pair.' }
   return null
 }
 
-/** A field says itself which numbers it takes; inside objects and arrays nothing does, and a rounded id is a wrong one. */
+/** Fields declare their range; numbers inside objects and arrays have none, and a rounded id is a wrong id. */
 function numberDefect(value: number, depth: number): FieldError | null {
   if (!Number.isFinite(value)) return { pointer: '', message: 'The number is too large for a double.' }
   const isRounded = depth > 1 && Math.abs(value) > Number.MAX_SAFE_INTEGER && Math.abs(value) < 1e21
-  return isRounded ? { pointer: '', message: 'Integers beyond 2^53 - 1 are not exact in JSON: send text.' } : null
+  return isRounded
+    ? { pointer: '', message: 'Integers beyond 2^53 - 1 are not exact in JSON. Send text instead.' }
+    : null
 }

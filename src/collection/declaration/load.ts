@@ -4,21 +4,25 @@ import { findJsonFault } from '../../config/json-fault.ts'
 import type { Origin, Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
-import type { CollectionProblemCode } from './codes.ts'
-import { bounds, type Collection } from './declaration.ts'
-import { notePlace } from './place.ts'
+import { bounds, type Collection, recordSource } from './declaration.ts'
 
-/** The declarations that may be served, and what is wrong with the rest. */
+/** Problems with declarations of collections, by code. */
+export const collectionProblems: Readonly<Record<string, string>> = {
+  COLLECTIONS_UNREADABLE: 'The collections folder cannot be read. No collection is served from it.',
+  COLLECTIONS_NOT_FOUND: 'The collections folder is empty or does not exist. No collection is served.',
+  COLLECTION_INVALID: 'A declaration is not valid, or declares a collection again. It is not served; the others are.',
+}
+
+/** The valid collections, and the problems with the others. */
 export interface LoadedCollections {
-  /** In the order of their files' names. */
+  /** In the order of their file names. */
   readonly collections: readonly Collection[]
   readonly problems: readonly Problem[]
 }
 
 /**
- * Reads every `*.json` of `dir` (relative to `cwd`). A wrong file is a problem that names file, place and remedy, and the
- * others are served. A folder that is empty or not there is told; one that is not there is an error when `explicit`. Never
- * rejects.
+ * Reads every `*.json` file of `dir` (relative to `cwd`). An invalid file is reported as a problem, and the others are
+ * served. An empty or missing folder is reported, too; a missing one is an error if `explicit`. Never rejects.
  */
 export async function loadCollections(dir: string, cwd: string, explicit = false): Promise<LoadedCollections> {
   const folder = resolve(cwd, dir)
@@ -33,117 +37,121 @@ export async function loadCollections(dir: string, cwd: string, explicit = false
   }
   if (names.length === 0) return { collections: [], problems: [noneProblem(folder, false)] }
   const problems: Problem[] = []
-  const given: Given[] = []
+  const declared: Declared[] = []
   for (const name of names) {
     const path = shownPath(join(folder, name), cwd)
     const value = await readDeclaration(join(folder, name))
     if ('defect' in value) problems.push(problemOf(path, { from: 'file', path }, value.defect))
-    else given.push({ place: path, origin: { from: 'file', path }, value: value.value })
+    else declared.push({ source: path, origin: { from: 'file', path }, value: value.value })
   }
-  const checked = checkAll(given)
+  const checked = checkAll(declared)
   return { collections: checked.collections, problems: [...problems, ...checked.problems] }
 }
 
-/** Checks declarations that were given in code, as files are checked. Never throws. */
+/** Checks declarations from code like those from files. Never throws. */
 export function checkCollections(declarations: readonly unknown[]): LoadedCollections {
   return checkAll(
-    declarations.map((value, at) => ({ place: `options.collections[${at}]`, origin: { from: 'options' }, value })),
+    declarations.map((value, at) => ({ source: `options.collections[${at}]`, origin: { from: 'options' }, value })),
   )
 }
 
-interface Given {
-  readonly place: string
+/** A declaration and where it comes from. */
+interface Declared {
+  readonly source: string
   readonly origin: Origin
   readonly value: unknown
 }
 
-function checkAll(given: readonly Given[]): LoadedCollections {
+function checkAll(declared: readonly Declared[]): LoadedCollections {
   const collections: Collection[] = []
   const problems: Problem[] = []
-  const places = new Map<string, string>()
-  // A copy that still has the original's name must not take its place for coming earlier in the alphabet.
-  for (const { place, origin, value } of [...given.filter(isNamesake), ...given.filter((one) => !isNamesake(one))]) {
+  const sources = new Map<string, string>()
+  // Files named like their collection win: a copy that is first in the alphabet must not replace its original.
+  const ordered = [...declared.filter(isNamesake), ...declared.filter((one) => !isNamesake(one))]
+  for (const { source, origin, value } of ordered) {
     const { collection, defects } = checkCollection(value)
-    problems.push(...defects.map((defect) => problemOf(place, origin, defect)))
+    problems.push(...defects.map((defect) => problemOf(source, origin, defect)))
     if (collection === null) continue
-    const defect = setDefect(collection, places)
+    const defect = conflictOf(collection, sources)
     if (defect !== null) {
-      problems.push(problemOf(place, origin, defect))
+      problems.push(problemOf(source, origin, defect))
       continue
     }
-    places.set(collection.name.toLowerCase(), place)
-    notePlace(collection, place)
+    sources.set(collection.name.toLowerCase(), source)
+    recordSource(collection, source)
     collections.push(collection)
   }
-  const order = new Map(given.map(({ value }, at) => [value, at]))
+  const order = new Map(declared.map(({ value }, at) => [value, at]))
   const at = (value: unknown): number => order.get(value) ?? 0
   return { collections: collections.sort((one, other) => at(one) - at(other)), problems }
 }
 
-/** A file that is called as the collection that it declares. */
-function isNamesake({ place, value }: Given): boolean {
-  return typeof value === 'object' && value !== null && 'name' in value && `${value.name}.json` === basename(place)
+/** Whether a file has the name of the collection that it declares. */
+function isNamesake({ source, value }: Declared): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && `${value.name}.json` === basename(source)
 }
 
-/** What is wrong with a declaration beside those before it. */
-function setDefect(collection: Collection, places: ReadonlyMap<string, string>): Defect | null {
-  const twin = places.get(collection.name.toLowerCase())
+/** How a valid declaration conflicts with the ones before it; null if it does not. */
+function conflictOf(collection: Collection, sources: ReadonlyMap<string, string>): Defect | null {
+  const twin = sources.get(collection.name.toLowerCase())
   if (twin !== undefined) {
-    const message = `The collection "${collection.name}" is declared in ${twin} already; this one is not served.`
-    return { pointer: '/name', message, suggestion: 'Give this one another "name", or remove it.' }
+    const message = `Collection "${collection.name}" is already declared in ${twin}. This one is not served.`
+    return { pointer: '/name', message, suggestion: 'Change its "name", or remove it.' }
   }
-  if (places.size < bounds.collections) return null
-  const message = `There are more than ${bounds.collections} collections; this one is not served.`
-  return { pointer: '', message, suggestion: 'Remove those that are not used.' }
+  if (sources.size < bounds.collections) return null
+  const message = `There are more than ${bounds.collections} collections. This one is not served.`
+  return { pointer: '', message, suggestion: 'Remove unused collections.' }
 }
 
 async function readDeclaration(path: string): Promise<{ readonly value: unknown } | { readonly defect: Defect }> {
   const defective = (message: string, suggestion: string) => ({ defect: { pointer: '', message, suggestion } })
   const file = await readTextFile(path, bounds.fileBytes)
   if ('reason' in file) {
-    const suggestion = `A collection is a text in UTF-8 of at most ${bounds.fileBytes} bytes, readable for the user that runs the service.`
-    return defective(`It ${file.reason}.`, suggestion)
+    const suggestion = `A collection file is UTF-8 text of at most ${bounds.fileBytes} bytes that the service can read.`
+    return defective(`The file ${file.reason}.`, suggestion)
   }
   try {
     return { value: JSON.parse(file.text) }
   } catch {
     const place = findJsonFault(file.text)
-    const where = place === null ? 'it breaks' : `line ${place.line}, column ${place.column}: ${place.hint}`
-    return defective(`It is not valid JSON: ${where}.`, 'Mend the JSON; comments and trailing commas are not taken.')
+    const where = place === null ? 'it is damaged' : `line ${place.line}, column ${place.column}: ${place.hint}`
+    return defective(
+      `The file is not valid JSON: ${where}.`,
+      'Fix the JSON. Comments and trailing commas are not allowed.',
+    )
   }
 }
 
-/** Legitimate in a library's house; for whoever started the service in another folder the one line that explains all. */
+/** Normal for the library; for a service started in the wrong folder, the line that explains everything. */
 function noneProblem(folder: string, isMissing: boolean): Problem {
   return {
-    code: 'COLLECTIONS_NONE' satisfies CollectionProblemCode,
+    code: 'COLLECTIONS_NOT_FOUND',
     severity: 'info',
     setting: 'collections.dir',
     origin: null,
     part: null,
-    message: `No collection is served: the folder ${folder} ${isMissing ? 'is not there' : 'has no file that ends in ".json"'}.`,
-    suggestion:
-      'Put a collection there, start the service in the folder that has them, or name theirs in COLLECTIONS_DIR.',
+    message: `No collection is served: the folder ${folder} ${isMissing ? 'does not exist' : 'has no ".json" files'}.`,
+    suggestion: 'Put a collection there, start the service in the right folder, or set COLLECTIONS_DIR.',
   }
 }
 
 function unreadable(folder: string, error: unknown): Problem {
   return {
-    code: 'COLLECTIONS_UNREADABLE' satisfies CollectionProblemCode,
+    code: 'COLLECTIONS_UNREADABLE',
     severity: 'error',
     setting: 'collections.dir',
     origin: null,
     part: null,
-    message: `The collections folder ${folder} cannot be read (${errorCodeOf(error) ?? 'unknown'}); no collection is served from it.`,
-    suggestion: 'Make the folder, or give the right one in COLLECTIONS_DIR.',
+    message: `Cannot read the collections folder ${folder} (${errorCodeOf(error) ?? 'unknown'}). No collection is served from it.`,
+    suggestion: 'Create the folder, or set COLLECTIONS_DIR to the right one.',
   }
 }
 
-function problemOf(place: string, origin: Origin, defect: Defect): Problem {
+function problemOf(source: string, origin: Origin, defect: Defect): Problem {
   return {
-    code: 'COLLECTION_INVALID' satisfies CollectionProblemCode,
+    code: 'COLLECTION_INVALID',
     severity: 'error',
-    setting: `${place}#${defect.pointer}`,
+    setting: `${source}#${defect.pointer}`,
     origin,
     part: defect.pointer === '' ? null : defect.pointer,
     message: defect.message,
@@ -151,7 +159,7 @@ function problemOf(place: string, origin: Origin, defect: Defect): Problem {
   }
 }
 
-/** Relative where it is below the working directory: the same words on every machine. */
+/** Relative if it is below the working directory, so the text is the same on every machine. */
 function shownPath(path: string, cwd: string): string {
   const shown = relative(cwd, path)
   return shown.startsWith('..') ? path : shown.split(sep).join('/')

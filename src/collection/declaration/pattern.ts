@@ -1,39 +1,39 @@
 import { bounds } from './declaration.ts'
 
 /**
- * How many choices, in bits, a pattern may leave to the engine: an unbounded repetition over at most 256 characters is 8
- * bits, an optional part 1, an alternative 1. 26 bits are a tenth of a second in the worst case.
+ * The maximum number of choices, in bits, that a pattern may leave to the engine: an unbounded repetition over at most 256
+ * characters counts 8 bits, an optional part 1, an alternative 1. 26 bits take a tenth of a second in the worst case.
  */
 const maxBits = 26
 
 const repetitionBits = 8
 
-/** Whatever holds a choice may be repeated at most so often: the choices multiply. */
+/** How often a group that contains a choice may repeat: the choices multiply. */
 const maxRepeatsOfChoice = 4
 
 /**
- * Why a pattern is refused; null when it may check a stranger's text. Node's engine backtracks and cannot be stopped, so
- * only patterns whose worst case is small are taken: anchored, no look-around, no back reference, few choices.
+ * Why a pattern is rejected; null if it may check untrusted text. Node's engine backtracks and cannot be interrupted, so
+ * only patterns with a small worst case are accepted: anchored, no look-around, no back reference, few choices.
  */
 export function patternDefect(pattern: string): string | null {
   if (pattern.length > bounds.patternLength) return `it is longer than ${bounds.patternLength} characters`
-  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return 'it must begin with ^ and end with $'
+  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return 'it must start with ^ and end with $'
   try {
     new RegExp(pattern, 'u')
   } catch {
-    return 'it is not a regular expression (with the flag u)'
+    return 'it is not a valid regular expression (flag u)'
   }
   return choiceDefect(pattern)
 }
 
-/** Walks a valid pattern; `open` holds the bits of each group that is not closed yet. */
+/** Walks a valid pattern; `open` holds the bits of each open group. */
 function choiceDefect(pattern: string): string | null {
   const open = [0]
   let at = 0
   while (at < pattern.length) {
     const char = pattern[at]
     if (char === '(') {
-      if (pattern[at + 1] === '?' && pattern[at + 2] !== ':') return 'look-around and named groups are not taken'
+      if (pattern[at + 1] === '?' && pattern[at + 2] !== ':') return 'look-around and named groups are not allowed'
       open.push(0)
       at += pattern[at + 1] === '?' ? 3 : 1
       continue
@@ -45,20 +45,21 @@ function choiceDefect(pattern: string): string | null {
       continue
     }
     if (char === '\\' && /[1-9kbB]/.test(pattern[at + 1] ?? '')) {
-      return 'back references and word boundaries are not taken'
+      return 'back references and word boundaries are not allowed'
     }
     const inner = char === ')' ? (open.pop() ?? 0) : 0
     const quantifier = quantifierAt(pattern, endOfAtom(pattern, at))
-    if (inner > 0 && quantifier.max > maxRepeatsOfChoice) return 'what holds a choice may not be repeated often'
+    if (inner > 0 && quantifier.max > maxRepeatsOfChoice)
+      return `a group that contains a choice may repeat at most ${maxRepeatsOfChoice} times`
     const bits = inner * Math.max(1, Math.min(quantifier.max, maxRepeatsOfChoice)) + bitsOf(quantifier)
     open.push((open.pop() ?? 0) + bits)
     at = quantifier.end
   }
   const total = open[0] ?? 0
-  return total > maxBits ? 'it leaves too many choices: use fewer *, + and ?' : null
+  return total > maxBits ? 'it has too many choices; use fewer *, + and ?' : null
 }
 
-/** How often something may stand, and where the words that say so end. */
+/** How often an atom repeats, and where its quantifier ends. */
 interface Quantifier {
   readonly min: number
   readonly max: number
@@ -81,7 +82,7 @@ function quantifierAt(pattern: string, at: number): Quantifier {
   return { min, max: to === '' ? Number.POSITIVE_INFINITY : Number(to), end }
 }
 
-/** Where the single thing that begins at `start` ends: an escape, a class, or one character. */
+/** Where the atom that starts at `start` ends: an escape, a class, or one character. */
 function endOfAtom(pattern: string, start: number): number {
   if (pattern[start] === '\\') return endOfEscape(pattern, start)
   if (pattern[start] !== '[') return start + 1

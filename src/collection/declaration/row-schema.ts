@@ -5,7 +5,7 @@ export function fieldSchema(field: Field): Readonly<Record<string, unknown>> {
   const { description: _description, default: _default, ...keywords } = field
   switch (field.type) {
     case 'string':
-      // An instant has a length of its own; its format looks at nothing longer.
+      // An instant has its own maximum length, so its format is never checked on longer text.
       return { ...keywords, maxLength: isInstant(field) ? 40 : (field.maxLength ?? bounds.defaultLength) }
     case 'integer':
       return { minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, ...keywords }
@@ -18,7 +18,7 @@ export function fieldSchema(field: Field): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The JSON Schema of a body, with every field optional: what is required differs between creating and changing. */
+/** The JSON Schema of a body. All fields are optional: creates and changes require different ones. */
 export function bodySchema(collection: Collection): Readonly<Record<string, unknown>> {
   const properties = Object.entries(collection.fields).map(([name, field]) => {
     const schema = fieldSchema(field)
@@ -33,11 +33,11 @@ function orNull(schema: Readonly<Record<string, unknown>>): Readonly<Record<stri
   return Array.isArray(values) ? { ...nullable, enum: [...values, null] } : nullable
 }
 
-/** What a field takes, in words: `an integer from 1 to 5`. */
-export function takes(field: Field): string {
+/** The values that a field accepts, in words: `an integer from 1 to 5`. */
+export function accepts(field: Field): string {
   switch (field.type) {
     case 'string':
-      return takesText(field)
+      return acceptsText(field)
     case 'integer':
     case 'number': {
       if (field.enum !== undefined) return `one of ${field.enum.join(', ')}`
@@ -52,8 +52,8 @@ export function takes(field: Field): string {
   }
 }
 
-function takesText(field: Field & { type: 'string' }): string {
-  if (isInstant(field)) return 'an instant such as "2026-01-31T12:00:00Z" (RFC 3339 with its offset)'
+function acceptsText(field: Field & { type: 'string' }): string {
+  if (isInstant(field)) return 'a date and time such as "2026-01-31T12:00:00Z" (RFC 3339 with an offset)'
   if (field.enum !== undefined) return `one of ${field.enum.map((value) => JSON.stringify(value)).join(', ')}`
   const { minLength = 0, maxLength = bounds.defaultLength, pattern } = field
   const length = minLength > 0 ? `${minLength} to ${maxLength}` : `at most ${maxLength}`

@@ -1,7 +1,11 @@
 import { bounds, operations } from './declaration.ts'
 import { namePattern } from './names.ts'
 
-const description = { type: 'string', maxLength: 1_000, description: 'For people; in the documentation of the API.' }
+const description = {
+  type: 'string',
+  maxLength: 1_000,
+  description: 'A description for people, shown in the documentation of the API.',
+}
 
 const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
 
@@ -13,7 +17,7 @@ const numberKeywords = {
   default: { type: 'number' },
 }
 
-/** One branch per type, so that a mistake is told in that type's words. */
+/** One branch per type, so that errors name the keywords of that type. */
 const fieldTypes = {
   string: {
     description,
@@ -42,14 +46,14 @@ const field = {
   properties: { type: { enum: Object.keys(fieldTypes) } },
   allOf: Object.entries(fieldTypes).map(([type, properties]) => ({
     if: { properties: { type: { const: type } }, required: ['type'] },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; nobody awaits a schema.
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
     then: { properties: { type: true, ...properties }, additionalProperties: false },
   })),
 }
 
 const fieldName = { type: 'string', pattern: namePattern }
 
-/** The JSON Schema of a collection file; `config/collection.schema.json` is this, for editors. */
+/** The JSON Schema of a collection file; `config/collection.schema.json` is its copy for editors. */
 export const collectionSchema: Readonly<Record<string, unknown>> = {
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'A Holdfast collection',
@@ -61,12 +65,12 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     name: {
       type: 'string',
       pattern: namePattern,
-      description: 'The table, and the place in the address: /api/<name>.',
+      description: 'The name of the table and of the path: /api/<name>.',
     },
     description,
     fields: {
       type: 'object',
-      description: 'The fields of a row by name, each with a JSON Schema; in the order of the answer.',
+      description: 'The fields of a row by name, in the order of responses. Each is a subset of JSON Schema.',
       minProperties: 1,
       maxProperties: bounds.fields,
       propertyNames: { pattern: namePattern },
@@ -74,14 +78,14 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     },
     required: {
       type: 'array',
-      description: 'Fields that a row cannot be without.',
+      description: 'Fields that every row must have.',
       items: fieldName,
       maxItems: bounds.fields,
       uniqueItems: true,
     },
     indexes: {
       type: 'array',
-      description: 'Fields that are looked up, or unique, together.',
+      description: 'Groups of fields that are indexed, or unique, together.',
       maxItems: bounds.indexes,
       items: {
         type: 'object',
@@ -95,13 +99,13 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     },
     access: {
       type: 'object',
-      description: 'Who may do what; "admin" for what is not named.',
+      description: 'Who may do what. Defaults to "admin".',
       additionalProperties: false,
       properties: Object.fromEntries(operations.map((operation) => [operation, { enum: ['public', 'admin'] }])),
     },
     rateLimit: {
       type: 'object',
-      description: 'How many public creates one client may make; the settings say it when absent.',
+      description: 'How many public creates one client may make. Defaults to the limit in the settings.',
       required: ['requests', 'windowS'],
       additionalProperties: false,
       properties: {
@@ -109,10 +113,10 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
         windowS: { type: 'integer', minimum: 1, maximum: 86_400 },
       },
     },
-    maxRows: { ...count, minimum: 1, description: 'Creates beyond are answered 507; no limit when absent.' },
+    maxRows: { ...count, minimum: 1, description: 'Creates above this number of rows get 507. No limit by default.' },
     durability: {
       enum: ['primary', 'journal'],
-      description: 'The least durability of a write; what cannot be had is 503 before anything is written.',
+      description: 'The minimum durability of a write. If it is not available, the write gets 503 and changes nothing.',
     },
   },
 }

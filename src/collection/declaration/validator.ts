@@ -3,17 +3,17 @@ import { type FieldError, HoldfastError } from '../../errors.ts'
 import { createAjv, escapePointer } from './ajv.ts'
 import { type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 import { parseInstant } from './instant.ts'
-import { unsoundness } from './json-limits.ts'
+import { findUnstorable } from './json-limits.ts'
 import { ownColumns } from './names.ts'
-import { bodySchema, takes } from './row-schema.ts'
+import { accepts, bodySchema } from './row-schema.ts'
 
-/** A value of a field as the service works with it: instants are `Date`, objects and arrays what JSON made. */
+/** A value of a field inside the service: instants are `Date`, objects and arrays are parsed JSON. */
 export type FieldValue = string | number | boolean | null | Date | object
 
-/** Told of one body at most. */
+/** Errors reported per body. */
 const maxErrors = 50
 
-/** Checks bodies against a collection. Compiled at the first body: a service that is only read never pays for it. */
+/** Validates request bodies for a collection. Compiles at the first body, so a read-only service does not pay for it. */
 export class Validator {
   readonly #collection: Collection
   readonly #fields: readonly (readonly [string, Field])[]
@@ -24,7 +24,7 @@ export class Validator {
     this.#fields = Object.entries(collection.fields)
   }
 
-  /** A value for every field, in the declaration's order: the given one, else the default, else null. Throws ROW_INVALID. */
+  /** The value of every field, in the order of the declaration: from the body, else the default, else null. Throws ROW_INVALID. */
   create(body: unknown): readonly FieldValue[] {
     const given = this.#check(body, true)
     return this.#fields.map(([name, field]) => {
@@ -33,7 +33,7 @@ export class Validator {
     })
   }
 
-  /** The fields that the body changes, by position in the declaration; null empties one. Throws ROW_INVALID. */
+  /** The fields that the body changes, by position in the declaration; null clears a field. Throws ROW_INVALID. */
   change(body: unknown): ReadonlyMap<number, FieldValue> {
     const given = this.#check(body, false)
     const changes = new Map<number, FieldValue>()
@@ -45,10 +45,10 @@ export class Validator {
 
   #check(body: unknown, whole: boolean): Record<string, unknown> {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-      throw invalid([{ pointer: '', message: 'A row is one JSON object.' }])
+      throw invalid([{ pointer: '', message: 'A row must be one JSON object.' }])
     }
-    const unsound = unsoundness(body)
-    if (unsound !== null) throw invalid([unsound])
+    const unstorable = findUnstorable(body)
+    if (unstorable !== null) throw invalid([unstorable])
     const missing = whole ? this.#missing(body) : []
     if (this.#fits(body) && missing.length === 0) return body as Record<string, unknown> // An object, as checked above.
     throw invalid([...missing, ...this.#errors(body)])
@@ -63,12 +63,12 @@ export class Validator {
     const missing: FieldError[] = []
     for (const [name, field] of this.#fields) {
       if (Object.hasOwn(body, name) || field.default !== undefined || !isRequired(this.#collection, name)) continue
-      missing.push({ pointer: `/${name}`, message: `This field is required: ${takes(field)}.` })
+      missing.push({ pointer: `/${name}`, message: `This field is required. It accepts ${accepts(field)}.` })
     }
     return missing
   }
 
-  /** All that is wrong, member by member. The one compiled check stops at the first, so that it is never slow. */
+  /** All errors, member by member. The compiled check itself stops at the first one, so it is never slow. */
   #errors(body: object): readonly FieldError[] {
     const errors: FieldError[] = []
     for (const [name, value] of Object.entries(body)) {
@@ -76,10 +76,10 @@ export class Validator {
       const pointer = `/${escapePointer(name)}`
       const field = Object.hasOwn(this.#collection.fields, name) ? this.#collection.fields[name] : undefined
       if (field === undefined) errors.push({ pointer, message: this.#unknown(name) })
-      // A body of this one member: null prototype, because the name came from outside.
+      // A body of this one member; the name is untrusted, so the object has no prototype.
       else if (!this.#fits(Object.assign(Object.create(null), { [name]: value }))) {
         const orNull = isRequired(this.#collection, name) ? '' : ', or null'
-        errors.push({ pointer, message: `This field takes ${takes(field)}${orNull}.` })
+        errors.push({ pointer, message: `This field accepts ${accepts(field)}${orNull}.` })
       }
     }
     return errors
@@ -87,9 +87,9 @@ export class Validator {
 
   #unknown(name: string): string {
     const own: readonly string[] = ownColumns
-    if (own.includes(name)) return 'The service itself sets this field.'
+    if (own.includes(name)) return 'The service sets this field. Remove it.'
     const known = this.#fields.map(([field]) => field).join(', ')
-    return `This collection has no such field; it has ${known}.`
+    return `The collection has no such field. Its fields are ${known}.`
   }
 }
 
@@ -99,7 +99,7 @@ function invalid(errors: readonly FieldError[]): HoldfastError {
 
 function canonical(field: Field, value: unknown): FieldValue {
   if (isInstant(field) && typeof value === 'string') return parseInstant(value)
-  // JSON has no -0, so that it must not come back as one.
+  // JSON has no -0, so none may be returned.
   if (value === 0) return 0
   return value as FieldValue // The compiled check has seen the type.
 }

@@ -1,16 +1,23 @@
-import { parseId } from './cursor.ts'
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** The strong ETag of a row that this unit of work wrote; null for a row that nobody's attempt is known of. */
+/** An id or attempt in its stored form, lower case; null if the text is not a UUID. */
+export function parseId(text: string): string | null {
+  if (text.length !== 36) return null
+  const lower = text.toLowerCase()
+  return idPattern.test(lower) ? lower : null
+}
+
+/** The strong ETag of a row, made from the attempt that wrote it; null for a row without one. */
 export function etagOf(attempt: unknown): string | null {
   return typeof attempt === 'string' && attempt !== '' ? `"${attempt}"` : null
 }
 
-/** What `If-Match` or `If-None-Match` names: any row, or the rows of these attempts. */
+/** The value of `If-Match` or `If-None-Match`: any row, or the rows that these attempts wrote. */
 export type Precondition = '*' | readonly string[]
 
 /**
- * Reads such a header; null when it is absent. Weak tags (`W/"..."`) name no row of ours exactly: with `weak` false they
- * match nothing, as RFC 9110 asks of `If-Match`.
+ * Parses such a header; null if it is absent. Unless `weak` is true, weak tags (`W/"..."`) match nothing, as RFC 9110
+ * requires for `If-Match`.
  */
 export function parsePrecondition(header: string | undefined, weak: boolean): Precondition | null {
   if (header === undefined) return null
@@ -23,7 +30,7 @@ export function parsePrecondition(header: string | undefined, weak: boolean): Pr
   return attempts
 }
 
-/** True when a row that this attempt wrote is among those named. */
+/** True if the precondition names a row that this attempt wrote. */
 export function isNamed(precondition: Precondition, attempt: unknown): boolean {
   if (precondition === '*') return true
   return typeof attempt === 'string' && precondition.includes(attempt)

@@ -1,17 +1,20 @@
 import type { Row } from '../../driver/facet/statements.ts'
-import { encodeCursor } from './cursor.ts'
-import type { Serializer } from './serializer.ts'
+import { HoldfastError } from '../../errors.ts'
+import type { Serializer } from './row-table.ts'
 
-/** A list gives so many rows when nothing is said, and never more than `max`. */
+/** The number of rows of a list: by default, and at most. */
 export const pageRows: { readonly default: number; readonly max: number } = { default: 20, max: 100 }
 
-/** A page ends before the row that would make it larger than this. Its first row comes whatever its size. */
+/** A page ends before the row that would make it larger than this. Its first row is included whatever its size. */
 const maxPageBytes = 1024 * 1024
 
-/** No character of a string is more bytes than this in UTF-8. */
+/** No UTF-16 unit of a string takes more bytes than this in UTF-8. */
 const bytesPerUnit = 3
 
-/** The text of a page of at most `limit` of these rows. There is a next page when any of the rows is not on it. */
+/** The first byte of a cursor: the meaning of the others may change one day. */
+const cursorGeneration = 1
+
+/** The JSON of a page of at most `limit` of these rows. There is a next page if any row does not fit. */
 export function pageText(serialize: Serializer, rows: readonly Row[], limit: number): string {
   let items = ''
   let count = 0
@@ -19,7 +22,7 @@ export function pageText(serialize: Serializer, rows: readonly Row[], limit: num
   for (const row of rows) {
     if (count === limit) break
     const text = serialize(row)
-    // Bytes are only counted where they could matter: most pages are far from it.
+    // Counts bytes only where they could matter: most pages are far from the limit.
     if (bytes > 0 || (items.length + text.length) * bytesPerUnit > maxPageBytes) {
       if (bytes === 0) bytes = Buffer.byteLength(items)
       bytes += Buffer.byteLength(text) + 1
@@ -31,4 +34,18 @@ export function pageText(serialize: Serializer, rows: readonly Row[], limit: num
   const last = rows.length > count ? rows[count - 1] : undefined
   const next = last === undefined ? 'null' : `"${encodeCursor(String(last.id))}"`
   return `{"items":[${items}],"next":${next}}`
+}
+
+/** The cursor of the page that starts after the row `id`. */
+export function encodeCursor(id: string): string {
+  return Buffer.from(`0${cursorGeneration}${id.replaceAll('-', '')}`, 'hex').toString('base64url')
+}
+
+/** The id after which the page starts. Throws CURSOR_INVALID for anything that `encodeCursor` did not return. */
+export function decodeCursor(cursor: string): string {
+  const bytes = Buffer.from(cursor, 'base64url')
+  const isOurs = bytes.length === 17 && bytes[0] === cursorGeneration && bytes.toString('base64url') === cursor
+  if (!isOurs) throw new HoldfastError('CURSOR_INVALID')
+  const hex = bytes.toString('hex', 1)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

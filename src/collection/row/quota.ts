@@ -1,80 +1,80 @@
 import { HoldfastError } from '../../errors.ts'
 
-/** Creates after which the rows are counted again: business code and other processes write beside us. */
+/** Creates after which the rows are counted again: applications and other processes write, too. */
 const recountAfterCreates = 1_000
 
-/** Far from the limit it is after this part of the free places: all creates wait while rows are counted. */
+/** Far from the limit, the count waits for this share of the free rows: creates wait while rows are counted. */
 const recountAfterPart = 1 / 20
 
-/** A collection that is full or nearly so is counted at most so often: each count reads the whole key. */
+/** The shortest time between counts of a full or nearly full collection: each count reads the whole key. */
 const recountPauseMs = 1_000
 
-/** A place for one row that is about to be created. `settle` once, whatever became of the row. */
-export interface Reservation {
+/** Room for one row that is about to be created. Call `settle` once, whether the row was created or not. */
+export interface RowReservation {
   settle(created: boolean): void
 }
 
 /**
- * Keeps the rows of one collection in one store at most `maxRows`, without counting per create. A place is reserved before
- * the insert and given back when that fails, so what is written through it is never more; several processes on one store
- * see each other's rows when they count, near the limit once a second. A row that is removed while the
- * rows are counted is taken to be there until the next count: for a second at most where it would matter.
+ * Enforces `maxRows` of one collection in one store without a count per create. Each create reserves a row before its
+ * insert and releases it on failure, so creates through this process never exceed the limit. Processes on one store see
+ * each other's rows when they count, near the limit once a second. A row removed during a count still counts until the
+ * next one, for at most a second where it matters.
  */
 export class Quota {
   readonly #maxRows: number
   readonly #count: () => Promise<number>
   readonly #now: () => number
-  /** Rows that are there; null: not counted yet. */
+  /** Existing rows; null before the first count. */
   #rows: number | null = null
   #reserved = 0
   #createdSinceCount = 0
   #countedAt = Number.NEGATIVE_INFINITY
   #counting: Promise<void> | null = null
-  /** Counts that began, and that ended. */
-  #begun = 0
+  /** The number of counts that have started, and that have ended. */
+  #started = 0
   #ended = 0
   #waiting: (() => void)[] = []
 
-  /** `count` gives the committed rows; `now` is a monotonic clock in milliseconds. */
+  /** `count` returns the number of committed rows; `now` is a monotonic clock in milliseconds. */
   constructor(maxRows: number, count: () => Promise<number>, now: () => number) {
     this.#maxRows = maxRows
     this.#count = count
     this.#now = now
   }
 
-  /** Resolves when there is a place. Rejects with COLLECTION_FULL, or with what the count rejects with. */
-  async reserve(): Promise<Reservation> {
+  /** Reserves a row. Rejects with COLLECTION_FULL, or with the error of the count. */
+  async reserve(): Promise<RowReservation> {
     for (;;) {
       if (this.#counting !== null) await this.#counting
-      else if (this.#rows === null || this.#isDoubtful(this.#rows)) await this.#recount()
+      else if (this.#rows === null || this.#needsRecount(this.#rows)) await this.#recount()
       else if (this.#rows + this.#reserved < this.#maxRows) return this.#take()
-      // Rows in flight may fail, and then there is a place after all.
+      // Creates in flight may fail and free their rows.
       else if (this.#rows < this.#maxRows) await this.#settled()
       else if (this.#isCountOld()) await this.#recount()
-      else throw new HoldfastError('COLLECTION_FULL', { detail: `It may have ${this.#maxRows} rows.` })
+      else throw new HoldfastError('COLLECTION_FULL', { detail: `The limit is ${this.#maxRows} rows.` })
     }
   }
 
-  /** The usual case of `reserve` without a promise; null when it is to be asked. */
-  reserveNow(): Reservation | null {
+  /** The common case of `reserve` without a promise; null if `reserve` must be called. */
+  reserveNow(): RowReservation | null {
     const rows = this.#rows
-    if (this.#counting !== null || rows === null || this.#isDoubtful(rows)) return null
+    if (this.#counting !== null || rows === null || this.#needsRecount(rows)) return null
     return rows + this.#reserved < this.#maxRows ? this.#take() : null
   }
 
-  /** Call before a row is deleted, and what it returns when the row is gone. */
+  /** Call before a row is deleted, and call its result when the row is gone. */
   removing(): () => void {
-    const begun = this.#begun
-    const isCounting = begun > this.#ended
+    const started = this.#started
+    const isCounting = started > this.#ended
     return () => {
-      // A count that ran meanwhile may have seen the row gone already: once more would let in one row too many.
-      if (isCounting || begun !== this.#begun) return
+      // A count in the meantime may already exclude the row; subtracting it again would allow one row too many.
+      if (isCounting || started !== this.#started) return
       if (this.#rows !== null && this.#rows > 0) this.#rows--
     }
   }
 
-  /** Far from the limit others can write what they like; near it, what they wrote must be seen in time. */
-  #isDoubtful(rows: number): boolean {
+  /** Rows of other writers matter only near the limit. */
+  #needsRecount(rows: number): boolean {
     const free = this.#maxRows - rows
     if (this.#createdSinceCount >= Math.max(recountAfterCreates, free * recountAfterPart)) return true
     return rows + recountAfterCreates > this.#maxRows && this.#isCountOld()
@@ -84,7 +84,7 @@ export class Quota {
     return this.#now() - this.#countedAt >= recountPauseMs
   }
 
-  #take(): Reservation {
+  #take(): RowReservation {
     this.#reserved++
     let isSettled = false
     return {
@@ -105,7 +105,7 @@ export class Quota {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** One count for all that wait, when nothing is in flight: a row that is committed but not yet settled would count twice. */
+  /** One count for all waiting creates, with none in flight: a committed but unsettled row would count twice. */
   #recount(): Promise<void> {
     this.#counting ??= this.#countWhenIdle().finally(() => {
       this.#counting = null
@@ -115,7 +115,7 @@ export class Quota {
 
   async #countWhenIdle(): Promise<void> {
     while (this.#reserved > 0) await this.#settled()
-    this.#begun++
+    this.#started++
     try {
       this.#rows = await this.#count()
     } finally {

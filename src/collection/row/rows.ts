@@ -4,37 +4,34 @@ import { drawId } from '../../database/work/work-session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
-import type { Tables } from '../table/tables.ts'
-import { decodeCursor } from './cursor.ts'
+import type { TableReports } from '../table/tables.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import type { RowsLeft } from './left-rows.ts'
-import { pageText } from './page.ts'
+import { decodeCursor, pageText } from './page.ts'
 import { RowTable } from './row-table.ts'
 
-export { pageRows } from './page.ts'
-
-/** What became of a request for one row. */
+/** The result of a request for one row. */
 export type RowResult =
   | { readonly is: 'row'; readonly id: string; readonly etag: string | null; readonly text: string }
   | { readonly is: 'removed' }
   | { readonly is: 'missing' }
-  /** It is there, and not the one that `If-Match` named. */
+  /** The row exists, but `If-Match` does not name it. */
   | { readonly is: 'mismatch' }
 
-/** What rows need of the rooms below. */
+/** The dependencies of `Rows`. */
 export interface RowsDeps {
   readonly run: RunWork
-  readonly tables: Tables
-  /** Told of each row that a fallback takes. */
+  readonly tables: TableReports
+  /** Counts the rows that a fallback creates and deletes. */
   readonly left?: Pick<RowsLeft, 'changed'>
-  /** Monotonic, milliseconds. */
+  /** A monotonic clock in milliseconds. */
   readonly now: () => number
 }
 
 /**
- * The rows of one collection: the five operations, on compiled statements. Each rejects with `HoldfastError`: those of
- * `RunWork`, and ROW_INVALID, CURSOR_INVALID, COLLECTION_FULL where named. `demand` is the least durability that the caller
- * accepts; the greater of it and the declaration's counts.
+ * The rows of one collection: the five operations, on compiled statements. Each rejects with the errors of `RunWork`;
+ * creates and changes also with ROW_INVALID, creates with COLLECTION_FULL, lists with CURSOR_INVALID. `demand` is the
+ * minimum durability that the client accepts; the declaration may demand more.
  */
 export class Rows {
   readonly collection: Collection
@@ -50,7 +47,7 @@ export class Rows {
     this.#fields = Object.keys(collection.fields)
   }
 
-  /** One more row. Id, attempt and times are drawn before the first try, so that each try writes the same row. */
+  /** Creates a row. Draws id, attempt and times before the first try, so that each try writes the same row. */
   async create(body: unknown, demand?: Demand): Promise<Outcome<RowResult & { is: 'row' }>> {
     const given = this.#validator.create(body)
     const [id, attempt, now] = [drawId(), drawId(), new Date()]
@@ -74,17 +71,17 @@ export class Rows {
     )
   }
 
-  /** The newest rows first, as the text of the answer. Throws CURSOR_INVALID. */
+  /** Lists rows, newest first, as the JSON of the response. Throws CURSOR_INVALID. */
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
       const table = this.#table(session)
-      // One more than asked tells whether there is a next page.
+      // One extra row shows whether there is a next page.
       return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
     }, readOptions)
   }
 
-  /** The row of this id. */
+  /** Reads a row. */
   get(id: string): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
       const table = this.#table(session)
@@ -92,7 +89,7 @@ export class Rows {
     }, readOptions)
   }
 
-  /** Changes the fields that the body names, in one statement; null empties one. A body that names none changes nothing. */
+  /** Changes the fields in the body, in one statement; null clears a field. An empty body changes nothing. */
   async change(id: string, body: unknown, match: Precondition | null, demand?: Demand): Promise<Outcome<RowResult>> {
     const changes = this.#validator.change(body)
     if (changes.size === 0) return this.#unchanged(id, match)
@@ -116,7 +113,7 @@ export class Rows {
           const found = resultOf(table, (await table.read(session, id))[0])
           return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
         }
-        // Without RETURNING somebody else may change or remove the row before it is read back: in one transaction nobody can.
+        // Without RETURNING, a transaction keeps others from changing the row before it is read back.
         return table.queries.returning ? apply() : session.em.transactional(apply)
       },
       this.#writeOptions(attempt, demand),
@@ -124,14 +121,14 @@ export class Rows {
     )
   }
 
-  /** Removes the row of this id. */
+  /** Deletes a row. */
   remove(id: string, match: Precondition | null, demand?: Demand): Promise<Outcome<RowResult>> {
     const attempt = drawId()
     let sentTo: string | null = null
     return this.#deps.run(
       async (session) => {
         const table = this.#table(session)
-        // An earlier try may have removed it, but only where it was sent to: that another store lacks it says nothing.
+        // An earlier try may have deleted the row, but only in the store that received the statement.
         const isAgain = sentTo === session.store.target.id
         const expected = await expectation(session, table, id, match, null)
         if (expected.settled?.is === 'missing' && isAgain) return { is: 'removed' }
@@ -164,7 +161,7 @@ export class Rows {
     }, readOptions)
   }
 
-  /** Inserts within the quota. On a further try the row may be there already, from a try whose answer was lost. */
+  /** Inserts within the row limit. On a retry, an earlier try whose response was lost may have created the row. */
   async #insert(
     session: Session,
     table: RowTable,
@@ -182,7 +179,7 @@ export class Rows {
       await session.statements.write(insert.sql, insert.bind(row as Parameters<typeof insert.bind>[0])) // Encoded values.
       isCreated = true
     } catch (error) {
-      // The try before was on its way still, and has collided with this one: it is the same row.
+      // The earlier try was still running and conflicted with this one: it is the same row.
       const isThere = isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt
       if (!isThere) throw error
     } finally {
@@ -190,7 +187,7 @@ export class Rows {
     }
   }
 
-  /** The row as this attempt wrote it; null when it is not there, or somebody else has written it since. */
+  /** The row as this attempt wrote it; null if it does not exist or has been written since. */
   async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
     const table = this.#table(session)
     const [row] = await table.read(session, id)
@@ -224,14 +221,14 @@ function resultOf(table: RowTable, row: Row | undefined): RowResult {
   return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: table.serialize(row) }
 }
 
-/** The attempt that the statement has to find in the row, or the result when the row already tells it. */
+/** The attempt that the statement must find in the row, or the result if it is already known. */
 interface Expectation {
-  /** Null: any. */
+  /** Null matches any row. */
   readonly attempt: string | null
   readonly settled: RowResult | null
 }
 
-/** `own`: the attempt of a try before this one, whose answer was lost. */
+/** `own`: the attempt of an earlier try whose response was lost. */
 async function expectation(
   session: Session,
   table: RowTable,

@@ -6,16 +6,16 @@ import { formatInstant, reformatInstant } from '../declaration/instant.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { RowEntity } from './entity.ts'
 
-/** A column of a collection in one store: how its values go in, and how they come out as JSON. */
+/** A column of a collection in one store, with the conversions of its values. */
 export interface Column {
   readonly name: string
-  /** What MikroORM itself would store for this value, so that business code reads the same. */
+  /** Converts a value as MikroORM does, so that applications read the same one. */
   toDatabase(value: FieldValue): Value
-  /** The JSON text of what the native client gave, or (`isOwn`) of what `toDatabase` has made. Never throws. */
+  /** The JSON of a value from the native client or, with `isOwn`, from `toDatabase`. Never throws. */
   toJson(raw: unknown, isOwn?: boolean): string
 }
 
-/** The columns in the order of the answer, then `holdfast_attempt`. */
+/** The columns in the order of responses, then `holdfast_attempt`. */
 export function columnsOf(orm: MikroORM, collection: Collection): readonly Column[] {
   const { properties } = orm.getMetadata().getByClassName<RowEntity>(collection.name)
   const platform = orm.em.getPlatform()
@@ -27,18 +27,18 @@ export function columnsOf(orm: MikroORM, collection: Collection): readonly Colum
   })
 }
 
-/** The same steps as MikroORM's own: the property's type, else the platform's form of a date. */
+/** The same steps as in MikroORM: the type of the property, else the platform's form of a date. */
 function encoderOf(property: EntityProperty, platform: Platform): (value: FieldValue) => Value {
   const { customType, name, runtimeType } = property
-  // MikroORM writes booleans into the SQL text; bound, they need the form of their column where that is no boolean.
+  // MikroORM writes booleans into the SQL text; bound values need the type of the column, which may be numeric.
   const isNumericBoolean = runtimeType === 'boolean' && !/^bool/i.test(property.columnTypes[0] ?? '')
   const context = { fromQuery: true, key: name, mode: 'query-data' } as const
   return (value) => {
     if (value === null) return null
-    if (customType !== undefined) return customType.convertToDatabaseValue(value, platform, context) as Value // A column's value.
-    if (value instanceof Date) return platform.processDateProperty(value) as Value // A date or what stands for one.
+    if (customType !== undefined) return customType.convertToDatabaseValue(value, platform, context) as Value // A value of the column.
+    if (value instanceof Date) return platform.processDateProperty(value) as Value // A date in the form of the platform.
     if (isNumericBoolean) return value === true ? 1 : 0
-    return value as Value // Text and numbers go as they are; objects have a custom type.
+    return value as Value // Text and numbers stay as they are; objects have a custom type.
   }
 }
 
@@ -69,7 +69,7 @@ function instantText(raw: unknown, platform: Platform): string {
   if (raw === null || raw === undefined) return 'null'
   const known = typeof raw === 'string' ? reformatInstant(raw) : null
   if (known !== null) return `"${known}"`
-  // A row that was just written comes as it was encoded; not every platform's `parseDate` takes a date.
+  // A row that was just written is still encoded; not every platform's `parseDate` accepts a date.
   const isDate = typeof raw === 'number' || raw instanceof Date
   const date: unknown = isDate ? raw : platform.parseDate(String(raw))
   const text = typeof date === 'number' || date instanceof Date ? formatInstant(Number(date)) : null
@@ -77,8 +77,8 @@ function instantText(raw: unknown, platform: Platform): string {
 }
 
 /**
- * JSON as text is passed on as it is, once it has been seen to be JSON: so some databases give it, and so a row that was
- * just written is encoded. Fields of this kind hold no bare strings, so text is never the value itself.
+ * Passes JSON text through once it is known to be valid: some databases return it, and rows that were just written hold
+ * it. Fields of this kind contain no bare strings, so text is never the value itself.
  */
 function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
   const { customType } = property

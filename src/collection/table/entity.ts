@@ -1,25 +1,24 @@
 import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
 import { drawId } from '../../database/work/work-session.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from '../declaration/declaration.ts'
-import { textHash } from './text-hash.ts'
 
-/** A row as an EntityManager gives it; the fields are the declaration's. */
+/** A row as an EntityManager returns it; its fields are those of the declaration. */
 export interface RowEntity {
-  /** What hooks fill in when business code creates a row. */
+  /** Hooks set these when an application creates a row. */
   [OptionalProps]?: 'id' | 'createdAt' | 'updatedAt' | 'version' | 'holdfast_attempt'
   id: string
   createdAt: Date
   updatedAt: Date
   version: number
-  /** The unit of work that wrote the row last; the ETag is made of it. Null: written by somebody else. */
+  /** The attempt that wrote the row last; the ETag is made from it. Null if it was written outside Holdfast. */
   holdfast_attempt: string | null
   [field: string]: unknown
 }
 
-/** Milliseconds, where the database keeps instants as text or in a type of chosen precision. */
+/** Milliseconds, in databases that store instants as text or with a chosen precision. */
 const instantDigits = 3
 
-/** What every builder of a property can be told. The library types each builder on its own. */
+/** The common methods of MikroORM's property builders, which it types one by one. */
 interface Property {
   nullable(): Property
   fieldName(name: string): Property
@@ -35,8 +34,8 @@ interface Property {
 const entities = new WeakMap<Collection, EntitySchema<RowEntity>>()
 
 /**
- * The entity of a collection, the same for the same declaration: table and columns are called as the declaration calls
- * them. Business code may use it with an EntityManager; ids, times, version and the ETag then follow from hooks.
+ * The entity of a collection, cached per declaration. Table and columns have the names in the declaration. Applications
+ * may use it with an EntityManager; hooks then set ids, times, version and attempt.
  */
 export function entityOf(collection: Collection): EntitySchema<RowEntity> {
   const known = entities.get(collection)
@@ -58,18 +57,18 @@ function defineRow(collection: Collection): EntitySchema<RowEntity> {
   properties.createdAt = column('createdAt', p.datetime(instantDigits)).onCreate(now)
   properties.updatedAt = column('updatedAt', p.datetime(instantDigits)).onCreate(now).onUpdate(now)
   properties.version = column('version', p.integer()).version()
-  // Nullable: a row that somebody inserted by hand is a row like any other, only without an ETag.
+  // Nullable: a row inserted by hand is a row like any other, but has no ETag.
   properties.holdfast_attempt = column('holdfast_attempt', p.uuid())
     .nullable()
     .hidden()
     .onCreate(drawId)
     .onUpdate(drawId)
   const entity = defineEntity({ name: collection.name, tableName: collection.name, properties, ...keysOf(collection) })
-  // The properties are only known when the program runs, so the library's inference has nothing to say about them.
+  // The properties are known only at run time, so the library cannot infer their types.
   return entity as unknown as EntitySchema<RowEntity>
 }
 
-/** The naming strategy would make `created_at` of `createdAt`; a column is called as its field. */
+/** Keeps the name of the field; the naming strategy would turn `createdAt` into `created_at`. */
 function column(name: string, builder: unknown): Property {
   return (builder as Property).fieldName(name) // Every builder has these methods; see `Property`.
 }
@@ -93,7 +92,7 @@ function propertyOf(field: Field): unknown {
   }
 }
 
-/** True for a bound that keeps a value within 32 bits. */
+/** True if the bound keeps values within 32 bits. */
 function isSmall(bound: number | undefined): boolean {
   return bound !== undefined && Math.abs(bound) < 2 ** 31
 }
@@ -104,7 +103,7 @@ function keysOf(collection: Collection): {
 } {
   const keys = (collection.indexes ?? []).map((index) => ({ ...index, properties: [...index.fields] }))
   const named = (suffix: string) => (key: { properties: string[] }) => ({
-    // Ours, so that an index is found again whatever naming strategy an application chooses.
+    // A fixed name, so that the index is found whatever naming strategy an application uses.
     name: keyName(collection.name, key.properties, suffix),
     properties: key.properties,
   })
@@ -114,9 +113,16 @@ function keysOf(collection: Collection): {
   }
 }
 
-/** Databases cut or refuse names above 63 bytes; two cut names could be the same. */
+/** Databases cut or reject names above 63 bytes, and two cut names could be equal. */
 function keyName(table: string, fields: readonly string[], suffix: string): string {
   const whole = `${table}_${fields.join('_')}_${suffix}`
   if (whole.length <= 63) return whole
   return `${whole.slice(0, 63 - suffix.length - 10)}_${textHash(whole).toString(36)}_${suffix}`
+}
+
+/** A hash of text below 2^32. Not cryptographic. */
+function textHash(text: string): number {
+  let hash = 0
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0
+  return hash
 }

@@ -3,22 +3,22 @@ import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
 
-/** A compiled statement: its text, and the place of each value in it. */
+/** A compiled statement: its text, and the position of each value in it. */
 export interface Query {
   readonly sql: string
-  /** The values in the order of the text, from those by name. */
+  /** Puts named values into the order of the text. */
   bind(values: ValuesByName): Value[]
 }
 
-/** Values by the name of their column, and `limit`, `after`, `match` beside them. */
+/** Values by column name, and `limit`, `after` and `match`. */
 export type ValuesByName = Readonly<Record<string, Value>>
 
-/** Sets of changed columns whose statement is kept; a set beyond costs one compilation more. */
+/** How many update statements are cached, one per set of changed columns. */
 const maxUpdateShapes = 64
 
 /**
- * The statements of one table in one store, each compiled once by kysely in the store's own dialect. Values are always
- * bound, never written into the text.
+ * The statements of one table in one store, each compiled once by kysely in the dialect of the store. Values are always
+ * bound, never part of the text.
  */
 export class Queries {
   readonly get: Query
@@ -28,16 +28,16 @@ export class Queries {
   readonly count: Query
   readonly remove: Query
   readonly removeMatching: Query
-  /** Whether an update gives the rows that it changed; else they are read in its transaction. */
+  /** Whether an update returns the rows that it changed; otherwise they are read in its transaction. */
   readonly returning: boolean
-  readonly #builder: Kysely<Table>
+  readonly #builder: Kysely<AnyTable>
   readonly #table: string
   readonly #names: readonly string[]
   readonly #updates = new Map<string, Query>()
 
   constructor(orm: MikroORM, table: string, columns: readonly Column[]) {
-    // A fork: the global EntityManager may be inside somebody's transaction.
-    this.#builder = orm.em.fork().getKysely() as unknown as Kysely<Table> // Tables are only known when the program runs.
+    // A fork: the global EntityManager may be inside a transaction of the application.
+    this.#builder = orm.em.fork().getKysely() as unknown as Kysely<AnyTable> // Tables are known only at run time.
     this.#table = table
     this.#names = columns.map(({ name }) => name)
     this.returning = orm.em.getPlatform().usesReturningStatement()
@@ -55,7 +55,7 @@ export class Queries {
     this.removeMatching = compiled(remove.where('holdfast_attempt', '=', slot('match')))
   }
 
-  /** One statement that changes these columns, the version, the time and the attempt, where the row is as expected. */
+  /** The statement that updates these columns, the version, the time and the attempt. `matching`: only for one attempt. */
   update(changed: readonly string[], matching: boolean): Query {
     const key = `${matching ? '=' : ''}${changed.join(',')}`
     const known = this.#updates.get(key)
@@ -79,10 +79,10 @@ export class Queries {
   }
 }
 
-/** Any table: the names come from the declaration. */
-type Table = Record<string, Record<string, unknown>>
+/** Any table: the declaration has the names. */
+type AnyTable = Record<string, Record<string, unknown>>
 
-/** Stands for a value while the text is made; found again among the parameters. */
+/** A placeholder for a value at compile time, found again among the parameters. */
 class Slot {
   readonly name: string
   constructor(name: string) {
@@ -90,7 +90,7 @@ class Slot {
   }
 }
 
-/** The builder takes any value; the types of a column's values mean nothing before the statement runs. */
+/** Typed as `never`, because the builder wants values of the column and gets a placeholder. */
 function slot(name: string): never {
   return new Slot(name) as never
 }

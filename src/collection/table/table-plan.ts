@@ -11,22 +11,22 @@ import type { Collection } from '../declaration/declaration.ts'
 import type { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
 
-/** What one collection's table lacks. */
+/** What the table of one collection lacks. */
 export interface TablePlan {
   readonly collection: Collection
-  /** True when the table itself is not there. */
+  /** True if the table does not exist. */
   readonly isAbsent?: boolean
-  /** Statements that only add, in their order; empty when nothing is missing. */
+  /** Statements that add what is missing, in order; empty if nothing is. */
   readonly statements: readonly string[]
-  /** Why the table cannot be used; null when it can, or can once the statements ran. */
+  /** Why the table cannot be used; null if it can, perhaps after the statements. */
   readonly defect: { readonly column: string | null; readonly message: string } | null
-  /** Why the database would not take the statements, in one sentence; they are for somebody with more rights. */
+  /** Why the database rejected the statements, in one sentence; someone with more rights must run them. */
   readonly refused?: string
 }
 
 /**
- * Compares the tables with the declarations and plans what to add; executes nothing. MikroORM's own `schema.update()`
- * is not asked: it drops the tables and triggers that it does not know.
+ * Compares the tables with the declarations and plans what to add; executes nothing. MikroORM's own `schema.update()` is
+ * no option: it drops tables and triggers that it does not know.
  */
 export async function planTables(
   orm: MikroORM,
@@ -40,7 +40,7 @@ export async function planTables(
     const [only] = collections
     if (only === undefined || !isIntrospectionFailure(error)) throw error
     if (collections.length === 1) {
-      // MikroORM cannot read a table with a column that has no type; the others must not suffer from it.
+      // MikroORM cannot read a table with an untyped column; the other tables are still read, one by one.
       return [{ collection: only, statements: [], defect: { column: null, message: 'Its columns cannot be read.' } }]
     }
     const plans: TablePlan[] = []
@@ -49,7 +49,7 @@ export async function planTables(
   }
 }
 
-/** A programming error inside the library, as opposed to what a database answers. */
+/** A programming error inside the library, as opposed to an error of the database. */
 function isIntrospectionFailure(error: unknown): boolean {
   return error instanceof TypeError
 }
@@ -91,12 +91,12 @@ function planTable(orm: MikroORM, collection: Collection, found: DatabaseTable |
   return { collection, statements: withoutEnd(additions(found, wanted, platform)), defect: null }
 }
 
-/** MikroORM ends some statements with a semicolon and others not. */
+/** MikroORM ends some statements with a semicolon. */
 function withoutEnd(statements: readonly string[]): readonly string[] {
   return statements.map((sql) => sql.replace(/;\s*$/, '')).filter((sql) => sql !== '')
 }
 
-/** What our rows could not live with: another key, a column of another kind, a foreign column that must have a value. */
+/** A difference that makes the table unusable: another key, a column of another type, a required column without a field. */
 function defectOf(found: DatabaseTable, wanted: DatabaseTable, platform: AbstractSqlPlatform): TablePlan['defect'] {
   const key = found.getColumns().filter((column) => column.primary)
   if (key.length !== 1 || key[0]?.name !== 'id') {
@@ -107,7 +107,7 @@ function defectOf(found: DatabaseTable, wanted: DatabaseTable, platform: Abstrac
     if (existing === undefined) continue
     const kinds = [existing.type, column.type].map((type) => platform.getMappedType(type).compareAsType())
     if (kinds[0] !== kinds[1]) {
-      const message = `The column "${column.name}" is ${existing.type}; its field needs ${column.type}.`
+      const message = `Column "${column.name}" has type ${existing.type}; its field needs ${column.type}.`
       return { column: column.name, message }
     }
   }
@@ -115,17 +115,17 @@ function defectOf(found: DatabaseTable, wanted: DatabaseTable, platform: Abstrac
     .getColumns()
     .find((column) => !wanted.hasColumn(column.name) && !column.nullable && column.default == null && !column.generated)
   if (foreign === undefined) return null
-  return { column: foreign.name, message: `The column "${foreign.name}" must have a value, and no field gives it one.` }
+  return { column: foreign.name, message: `Column "${foreign.name}" requires a value, but no field sets it.` }
 }
 
-/** Only what is added, of all that the comparison finds. */
+/** The additions among all differences. */
 function additions(found: DatabaseTable, wanted: DatabaseTable, platform: AbstractSqlPlatform): readonly string[] {
   const difference = new SchemaComparator(platform).diffTable(found, wanted)
   if (difference === false) return []
   const columns = wanted
     .getColumns()
     .filter((column) => !found.hasColumn(column.name))
-    // The rows that are there have no value for it.
+    // Existing rows have no value for a new column.
     .map((column) => ({ ...column, nullable: !isOwnCounter(column.name) }))
   const nothing = {
     changedColumns: {},
@@ -159,7 +159,7 @@ function additions(found: DatabaseTable, wanted: DatabaseTable, platform: Abstra
   )
 }
 
-/** `version` has a default, so that it can be added to rows that are there; it is never null. */
+/** `version` is never null; its default makes it possible to add it to existing rows. */
 function isOwnCounter(name: string): boolean {
   const version: (typeof ownColumns)[number] = 'version'
   return name === version

@@ -3,29 +3,34 @@ import type { Store } from '../../database/store/store.ts'
 import { recheckMs } from '../../database/supervisor/recheck.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { CollectionProblemCode } from '../declaration/codes.ts'
-import type { Collection } from '../declaration/declaration.ts'
-import { placeOf } from '../declaration/place.ts'
+import { type Collection, pointerInto } from '../declaration/declaration.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
 
-/** What became of the tables of one store. */
+/** Problems with the tables of collections, by code. */
+export const tableProblems: Readonly<Record<string, string>> = {
+  TABLE_UNFIT: 'A table does not match the declaration of its collection. Its requests get 503.',
+  TABLE_MISSING:
+    'A table, column or index is missing and may not be added (SCHEMA_APPLY=none, or the role has no right to). Requests to the collection get 503; the problem has the SQL.',
+}
+
+/** The state of the tables in one store. */
 export interface TableReport {
   /** Statements that were executed. */
   readonly applied: readonly string[]
-  /** Statements that are missing, where nothing may be changed. */
+  /** Statements that are still needed but may not be executed. */
   readonly missing: readonly string[]
   readonly problems: readonly Problem[]
-  /** The collections that cannot be served from this store, each with one sentence that says why. */
+  /** The collections that cannot be served from this store, each with the reason in one sentence. */
   readonly unusable: ReadonlyMap<string, string>
 }
 
-/** How far `ensureTables` may go: `additive` makes what is missing, `none` changes nothing and says what is. */
+/** What `ensureTables` may change: `additive` adds what is missing, `none` only reports it. */
 export type SchemaApply = 'additive' | 'none'
 
 /**
- * Makes the tables, columns and indexes of the collections that are missing; alters and drops nothing. Safe beside other
- * processes that do the same. Rejects only with what the database itself fails with; a table that does not fit is a
- * problem and makes its collection unusable.
+ * Adds the missing tables, columns and indexes of the collections; alters and drops nothing. Safe while other processes do
+ * the same. Rejects only with errors of the database; a table that does not match is a problem and makes its collection
+ * unusable.
  */
 export async function ensureTables(
   store: Store,
@@ -43,7 +48,7 @@ export async function ensureTables(
   return reportOf(store, settled, applied)
 }
 
-/** Plans again under the lock: another process may have been first. Each collection in a transaction of its own, so that one that fails leaves the others. */
+/** Plans again under the lock, since another process may have been first. One transaction per collection: a failure affects no other. */
 async function applyPlan(
   store: Store,
   collection: Collection,
@@ -68,11 +73,11 @@ async function applyPlan(
   } catch (error) {
     const { kind, summary } = store.driver.classify(error, 'statement')
     if (kind !== 'constraint' && kind !== 'statement') throw error
-    // Without a lock another process may have made it between our look and our statement.
+    // Without a lock, another process may have added it after the plan was made.
     const [now] = await planTables(store.orm, [collection])
     if (now !== undefined && now.defect === null && now.statements.length === 0) return now
     if (now !== undefined && now.defect === null) return { ...now, refused: summary }
-    const why = `The database refused to make it: ${summary}`
+    const why = `The database rejected the change: ${summary}`
     return { collection, statements: [], defect: { column: null, message: why } }
   }
 }
@@ -87,12 +92,12 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
   for (const plan of settled) {
     const { collection, defect, statements, isAbsent } = plan
     if (defect !== null) {
-      unusable.set(collection.name, 'Its table does not fit its declaration.')
+      unusable.set(collection.name, 'Its table does not match its declaration.')
       problems.push(unfitProblem(store, collection, defect.column, defect.message))
     } else if (statements.length > 0) {
       const lack = isAbsent
-        ? 'Its table is not there, and may not be made.'
-        : 'Its table lacks columns or indexes, and may not be changed.'
+        ? 'Its table does not exist and may not be created.'
+        : 'Its table lacks columns or indexes and may not be changed.'
       unusable.set(collection.name, lack)
       problems.push(missingProblem(store, plan))
     }
@@ -103,36 +108,36 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
   const isField = column !== null && Object.hasOwn(collection.fields, column)
   return {
-    code: 'TABLE_UNFIT' satisfies CollectionProblemCode,
+    code: 'TABLE_UNFIT',
     severity: 'error',
-    setting: placeOf(collection, isField ? `/fields/${column}` : ''),
+    setting: pointerInto(collection, isField ? `/fields/${column}` : ''),
     origin: null,
     part: column,
-    message: `The table "${collection.name}" in ${store.label} does not fit its collection. ${message}`,
-    suggestion: 'Change the declaration to what the table is, rename the collection, or migrate the table.',
+    message: `Table "${collection.name}" in ${store.label} does not match its collection. ${message}`,
+    suggestion: 'Change the declaration to match the table, rename the collection, or migrate the table.',
   }
 }
 
-/** `refused`: what the database said when it was tried; undefined where nothing may be tried. */
+/** `refused`: the reason of the database; undefined if nothing was tried. */
 function missingProblem(store: Store, { collection, statements, refused, isAbsent }: TablePlan): Problem {
   const why =
     refused === undefined
-      ? 'SCHEMA_APPLY=none changes nothing'
-      : `the database refuses to ${isAbsent ? 'make' : 'add'} it: ${refused}`
-  const lack = isAbsent ? 'is not there' : 'lacks something'
+      ? 'SCHEMA_APPLY=none allows no changes'
+      : `the database does not allow Holdfast to ${isAbsent ? 'create' : 'change'} it: ${refused}`
+  const lack = isAbsent ? 'does not exist' : 'lacks columns or indexes'
   const grants = grantsFor(store, collection)
   return {
-    code: 'TABLE_MISSING' satisfies CollectionProblemCode,
+    code: 'TABLE_MISSING',
     severity: 'error',
-    setting: placeOf(collection),
+    setting: pointerInto(collection),
     origin: null,
     part: null,
-    message: `The table "${collection.name}" in ${store.label} ${lack}, and ${sentence(why)}`,
-    suggestion: `As the owner of the database run: ${[...statements, ...grants].join('; ')}`,
+    message: `Table "${collection.name}" in ${store.label} ${lack}, and ${sentence(why)}`,
+    suggestion: `As the owner of the database, run: ${[...statements, ...grants].join('; ')}`,
   }
 }
 
-/** What another role that makes the table has to give to ours; nothing where there are no roles. */
+/** The rights that the role of this service needs on a table that another role creates; none without roles. */
 function grantsFor({ target, orm }: Store, { name }: Collection): readonly string[] {
   if (target.user === null) return []
   const quote = (word: string): string => orm.em.getPlatform().quoteIdentifier(word)
@@ -143,21 +148,21 @@ function sentence(text: string): string {
   return text.endsWith('.') ? text : `${text}.`
 }
 
-/** What is known of the tables of each store that was prepared. */
-export class Tables {
+/** The table reports of all prepared stores. */
+export class TableReports {
   readonly #reports = new WeakMap<Store, TableReport>()
 
-  /** Keeps what `ensureTables` found. */
+  /** Records the result of `ensureTables`. */
   set(store: Store, report: TableReport): void {
     this.#reports.set(store, report)
   }
 
-  /** The report of a store; undefined before it was prepared. */
+  /** The report of a store; undefined before it is prepared. */
   of(store: Store): TableReport | undefined {
     return this.#reports.get(store)
   }
 
-  /** Throws COLLECTION_UNAVAILABLE when the collection cannot be served from this store. */
+  /** Throws COLLECTION_UNAVAILABLE if the collection cannot be served from this store. */
   check(store: Store, collection: string): void {
     const why = this.#reports.get(store)?.unusable.get(collection)
     if (why === undefined) return

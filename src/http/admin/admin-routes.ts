@@ -4,18 +4,18 @@ import { sendJson } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import { requireAdmin } from '../server/auth.ts'
 
-/** What a reload did. Settings are named by key; no values. */
+/** The result of a reload. Names settings by key, without values. */
 export interface ReloadReport {
-  /** In force now. */
+  /** Settings that changed and are in use now. */
   readonly changed: readonly string[]
-  /** Read, but in force only after a restart. */
+  /** Settings that changed but take effect only after a restart. */
   readonly needsRestart: readonly string[]
-  /** False: the files were so wrong that the running configuration was left as it is. */
+  /** False if the files could not be used and the running configuration was kept. */
   readonly applied: boolean
   readonly problems: readonly Problem[]
 }
 
-/** Adds `POST /admin/reload`, behind the admin token. A second call while one runs gets the same report. */
+/** Adds `POST /admin/reload`, behind the admin token. A call while another runs gets the same report. */
 export function addAdminRoutes(
   app: App,
   parts: { readonly token: () => Secret; readonly reload: () => Promise<ReloadReport> },

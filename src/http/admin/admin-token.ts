@@ -8,24 +8,32 @@ import { errorCodeOf } from '../../config/text-file.ts'
 import { makeDirectory } from '../../disk/data-places.ts'
 import type { TokenSource } from '../status/status-source.ts'
 
-/** The token that is in force, and where whoever needs it finds it. */
+/** The admin token and where it comes from. */
 export interface AdminToken {
   readonly token: Secret
   readonly source: TokenSource
   readonly problems: readonly Problem[]
 }
 
+/** Problems with the admin token, by code. */
+export const adminTokenProblems: Readonly<Record<string, string>> = {
+  ADMIN_TOKEN_UNUSABLE:
+    'No admin token could be read or saved. Admin endpoints stay locked until a token is available.',
+  ADMIN_TOKEN_READABLE: 'Other users of this machine could read the admin token file.',
+  ADMIN_TOKEN_WEAK: 'The admin token is shorter than 16 characters and could be guessed.',
+}
+
 const fileName = 'admin-token'
 const maxBytes = 1_024
-/** What people draw has at least this many characters; shorter ones are words. */
+/** Random tokens have at least this many characters; shorter ones are words. */
 const strongLength = 16
-/** How long a file may be empty or have a second link: another process may be between making and finishing it. */
+/** How long a file may be empty or have a second link: another process may still be writing it. */
 const unfinishedLimitMs = 500
 
 /**
- * The configured token, else the one in the data directory, else a fresh one that is written there, readable by its
- * owner only. Never rejects and never overwrites: what lies there and cannot be used is left, named in a problem, and
- * a token that nobody knows is in force. Two processes that start together end with the same token.
+ * Returns the configured token, else the one in the data directory, else a new one that it saves there, readable by its
+ * owner only. Never rejects and never overwrites: an unusable file is left alone and reported as a problem, and a token
+ * that no one knows is used. Two processes that start at the same time get the same token.
  */
 export async function ensureAdminToken(dataDir: string, configured: Secret | null): Promise<AdminToken> {
   if (configured !== null) return { token: configured, source: { from: 'setting' }, problems: weakness(configured) }
@@ -41,7 +49,7 @@ function draw(): string {
   return randomBytes(24).toString('base64url')
 }
 
-/** Null when there is no file. Throws when there is something else, or nothing that could be a token. */
+/** Null if the file does not exist. Throws if it is not a regular, safe file with a token. */
 async function readToken(path: string): Promise<AdminToken | null> {
   const limit = performance.now() + unfinishedLimitMs
   for (;;) {
@@ -52,8 +60,9 @@ async function readToken(path: string): Promise<AdminToken | null> {
       await new Promise((resolve) => setTimeout(resolve, 20))
       continue
     }
-    if (found.links > 1) throw new Error('it has a second name (a hard link), through which others may change it')
-    if (!/^[\x21-\x7e]{8,}$/.test(text)) throw new Error('it holds no token (at least 8 characters on one line)')
+    if (found.links > 1) throw new Error('it has a second name (hard link), through which other users may change it')
+    if (!/^[\x21-\x7e]{8,}$/.test(text))
+      throw new Error('it does not contain a token (at least 8 characters on one line)')
     const token = new Secret(text)
     const problems = [...(found.wasOpen ? [wasReadable(path)] : []), ...weakness(token)]
     return { token, source: { from: 'file', path, fresh: false }, problems }
@@ -63,7 +72,7 @@ async function readToken(path: string): Promise<AdminToken | null> {
 interface FoundFile {
   readonly text: string
   readonly wasOpen: boolean
-  /** How many names it has. */
+  /** Its number of hard links. */
   readonly links: number
 }
 
@@ -72,11 +81,11 @@ async function readFileOnce(path: string): Promise<FoundFile | null> {
   if (handle === null) return null
   try {
     const stat = await handle.stat()
-    if (!stat.isFile()) throw new Error('it is no regular file')
+    if (!stat.isFile()) throw new Error('it is not a regular file')
     if (stat.size > maxBytes) throw new Error('it is too large')
     assertOurs(stat)
     const wasOpen = (stat.mode & 0o077) !== 0
-    // Where modes mean nothing (some mounts) this fails, and the warning says what is the case.
+    // Fails on mounts without file modes; the warning then still holds.
     if (wasOpen) await handle.chmod(0o600).catch(() => {})
     return { text: await handle.readFile('latin1'), wasOpen, links: stat.nlink }
   } finally {
@@ -84,14 +93,14 @@ async function readFileOnce(path: string): Promise<FoundFile | null> {
   }
 }
 
-/** Whoever may write the file chooses who is admin: a file that was planted is no token. Windows has no such owners. */
+/** Anyone who can write the file could choose the token, so a planted file is rejected. Windows has no such owners. */
 function assertOurs(stat: Stats): void {
   if (process.getuid === undefined) return
-  if (stat.uid !== process.getuid() && stat.uid !== 0) throw new Error('it belongs to another user')
-  if ((stat.mode & 0o022) !== 0) throw new Error('other users may write it')
+  if (stat.uid !== process.getuid() && stat.uid !== 0) throw new Error('another user owns it')
+  if ((stat.mode & 0o022) !== 0) throw new Error('other users can write to it')
 }
 
-/** Follows no symbolic link (it would read a file of somebody's choosing) and waits for no pipe. */
+/** Does not follow symbolic links, which could lead to a file of another user's choice, and does not block on pipes. */
 async function openSafely(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -107,11 +116,11 @@ async function createToken(dataDir: string, path: string): Promise<AdminToken> {
   const created = await createWhole(path, token)
   if (created) return { token: new Secret(token), source: { from: 'file', path, fresh: true }, problems: [] }
   const rival = await readToken(path)
-  if (rival === null) throw new Error('it was removed while it was read')
+  if (rival === null) throw new Error('it was removed while Holdfast read it')
   return rival
 }
 
-/** True when the file is ours; false when another process was first. It appears whole, by a hard link, where there are such. */
+/** True if this process created the file; false if another was first. Where hard links work, the file appears complete. */
 async function createWhole(path: string, token: string): Promise<boolean> {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`
   try {
@@ -143,12 +152,12 @@ function unusable(path: string, error: unknown): Problem {
     setting: 'admin.token',
     origin: null,
     part: null,
-    message: `No admin token could be kept in ${path}: ${why}. Until there is one, nobody is admin.`,
-    suggestion: 'Set ADMIN_TOKEN, or remove that file and make its directory writable.',
+    message: `ADMIN_TOKEN is not set, and the token file ${path} cannot be used: ${why}. Admin endpoints stay locked until a token is available.`,
+    suggestion: 'Set ADMIN_TOKEN. Or remove that file and make its directory writable.',
   }
 }
 
-/** A short token is used all the same: whoever chose it would be shut out. */
+/** A short token is still used: rejecting it would lock out its owner. */
 function weakness(token: Secret): readonly Problem[] {
   if (token.reveal().length >= strongLength) return []
   return [
@@ -158,8 +167,8 @@ function weakness(token: Secret): readonly Problem[] {
       setting: 'admin.token',
       origin: null,
       part: null,
-      message: `The admin token is shorter than ${strongLength} characters: it can be guessed.`,
-      suggestion: 'Set ADMIN_TOKEN to a long random text, for example of "openssl rand -hex 24".',
+      message: `ADMIN_TOKEN: shorter than ${strongLength} characters, so it could be guessed.`,
+      suggestion: 'Set ADMIN_TOKEN to a long random value, for example the output of "openssl rand -hex 24".',
     },
   ]
 }
@@ -171,7 +180,7 @@ function wasReadable(path: string): Problem {
     setting: 'admin.token',
     origin: null,
     part: null,
-    message: `Other users of the machine could read ${path}; it was made readable for its owner only where that is possible.`,
-    suggestion: 'Remove the file so that the next start draws a new token, or set ADMIN_TOKEN.',
+    message: `Other users of this machine could read ${path}. It is now readable by its owner only, where the file system allows that.`,
+    suggestion: 'Remove the file and restart to get a new token, or set ADMIN_TOKEN.',
   }
 }

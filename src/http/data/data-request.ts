@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { pageRows } from '../../collection/row/rows.ts'
+import { pageRows } from '../../collection/row/page.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { HoldfastError } from '../../errors.ts'
 import { parseParameter } from './body.ts'

@@ -2,11 +2,11 @@ import { type ErrorCode, errorCatalogue, HoldfastError } from '../../errors.ts'
 import { sendJson } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 
-/** Adds `/errors/:code`, where the `type` of every problem leads: what the code means and what to do. */
+/** Adds `/errors/:code`, the `type` of every error response: what the code means and what to do. */
 export function addErrorPages(app: App): void {
   app.get('/errors/:code', (req, res) => {
     const code = req.params.code ?? ''
-    if (!isErrorCode(code)) throw new HoldfastError('ROUTE_NOT_FOUND', { detail: 'There is no error of this code.' })
+    if (!isErrorCode(code)) throw new HoldfastError('ROUTE_NOT_FOUND', { detail: 'No error has this code.' })
     const { status, title, hint } = errorCatalogue[code]
     sendJson(res, 200, JSON.stringify({ type: `/errors/${code}`, code, status, title, hint }), {
       'Cache-Control': 'public, max-age=3600',

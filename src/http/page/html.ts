@@ -1,4 +1,4 @@
-/** Text that is markup already, and is not escaped again. Made by `html` only. */
+/** Text that is already markup and is not escaped again. */
 export class Markup {
   readonly #text: string
 
@@ -11,10 +11,10 @@ export class Markup {
   }
 }
 
-/** What may stand in a template. Null is nothing. */
+/** A value in a template. Null renders nothing. */
 export type Content = string | number | Markup | null | readonly Content[]
 
-/** Markup from a template whose values are escaped, so that nothing from outside can become markup. */
+/** Builds markup from a template and escapes its values, so that no outside text becomes markup. */
 export function html(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
   return new Markup(parts.reduce((text, part, at) => text + render(values[at - 1] ?? null) + part))
 }
@@ -34,7 +34,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** Safe as text and as a quoted attribute. */
-export function escapeHtml(text: string): string {
+/** Safe as text and as a quoted attribute value. */
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => entities[char] ?? '')
 }

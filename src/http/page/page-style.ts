@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** The page's only style. No font, image or script is fetched from anywhere. */
+/** The only style of the page. It fetches no font, image or script. */
 export const pageStyle = `
 :root{color-scheme:light dark;--ink:#16202b;--soft:#566575;--line:#dde4ea;--paper:#f5f7f9;--card:#fff;--code:#f0f4f7;--accent:#0b6e7f;--pass:#12805c;--warn:#a8650a;--fail:#b3261e}
 @media (prefers-color-scheme:dark){:root{--ink:#e7edf2;--soft:#9dabb8;--line:#2b3742;--paper:#0f151b;--card:#171f27;--code:#0f161d;--accent:#5cc8da;--pass:#4cc79a;--warn:#e6ae55;--fail:#ff8a80}}
@@ -33,5 +33,5 @@ footer{margin-top:1.6rem;color:var(--soft);font-size:.85rem}
 @media (max-width:32rem){main{padding:1.5rem .9rem 2rem}section{padding:1rem}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}}
 `
 
-/** What the page's policy names, so that no other style counts. */
+/** The hash of the style, for the content security policy. */
 export const pageStyleHash: string = `sha256-${hash('sha256', pageStyle, 'base64')}`

@@ -1,19 +1,19 @@
 import type { CollectionLine } from '../status/status-source.ts'
 
-/** A curl line that creates the collection's example row, for a POSIX shell. */
+/** A curl command that creates the example row of the collection, for a POSIX shell. */
 export function curlLine(base: string, collection: CollectionLine): string {
   const token = collection.access.create === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
   const body = shellQuote(JSON.stringify(collection.example))
   return `curl -X POST ${base}${collection.path}${token} -H 'content-type: application/json' -d ${body}`
 }
 
-/** A curl line that lists the collection. */
+/** A curl command that lists the collection. */
 export function curlListLine(base: string, collection: CollectionLine): string {
   const token = collection.access.list === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
   return `curl ${shellSafe(`${base}${collection.path}?limit=20`)}${token}`
 }
 
-/** The same in Python, one line that needs nothing but Python itself. */
+/** One line of Python that creates the example row with the standard library alone. */
 export function pythonLine(base: string, collection: CollectionLine): string {
   const isClosed = collection.access.create === 'admin'
   const imports = isClosed ? 'json, os, urllib.request as u' : 'json, urllib.request as u'
@@ -24,10 +24,10 @@ export function pythonLine(base: string, collection: CollectionLine): string {
   return `import ${imports}; print(u.urlopen(${request}).read().decode())`
 }
 
-/** What has to be done before these lines work; null when nothing has. */
+/** What to do before these commands work; null if nothing. */
 export function lineHint({ access }: CollectionLine): string | null {
   if (access.create !== 'admin' && access.list !== 'admin') return null
-  return "ADMIN_TOKEN is read from your shell's environment: first run export ADMIN_TOKEN=… with the admin token."
+  return 'These commands read ADMIN_TOKEN from your shell: first run export ADMIN_TOKEN=… with the admin token.'
 }
 
 function shellSafe(text: string): string {
@@ -38,7 +38,7 @@ function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-/** A JSON value as Python writes it: JSON's strings and numbers are Python's, its three words are not. */
+/** A JSON value as a Python literal: strings and numbers are the same, the three keywords differ. */
 function pythonLiteral(value: unknown): string {
   if (value === null || value === undefined) return 'None'
   if (value === true) return 'True'

@@ -3,21 +3,21 @@ import { HoldfastError } from '../../errors.ts'
 import { endWith } from './backpressure.ts'
 import { type HeaderList, writeHead } from './fast-response.ts'
 
-/** Headers of one answer, beside those that every answer has. */
+/** Headers of one response, in addition to the common ones. */
 export type AnswerHeaders = Readonly<Record<string, string | number>>
 
-/** How much of a refused body is still read, and for how long, so that its sender gets to see the refusal. */
+/** How much of a rejected body is still read, and for how long, so that the client receives the error. */
 const lingerBytes = 8 * 1024 * 1024
 const lingerMs = 2_000
 
-const refusals = new WeakMap<ServerResponse, unknown>()
+const sentErrors = new WeakMap<ServerResponse, unknown>()
 
-/** Answers with JSON that is already text. Does nothing when the caller is gone or was answered before. */
+/** Sends JSON text. Does nothing if the client is gone or a response was sent before. */
 export function sendJson(res: ServerResponse, status: number, text: string, headers?: AnswerHeaders): void {
   sendText(res, status, 'application/json', text, headers)
 }
 
-/** Answers with text of any content type. Does nothing when the caller is gone or was answered before. */
+/** Sends text of any content type. Does nothing if the client is gone or a response was sent before. */
 export function sendText(
   res: ServerResponse,
   status: number,
@@ -34,62 +34,62 @@ export function sendText(
 }
 
 /**
- * Answers with an RFC 9457 problem. A `HoldfastError` speaks for itself; whatever else was thrown is INTERNAL_ERROR and none
- * of its words leave. When an answer has begun already it is cut, so that nobody takes a half for a whole.
+ * Sends an error as an RFC 9457 problem. Anything but a `HoldfastError` becomes INTERNAL_ERROR without its text. If a
+ * response has started, its connection is destroyed, so that a part is not mistaken for the whole.
  */
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (res.destroyed || res.writableEnded) return
-  refusals.set(res, error)
+  sentErrors.set(res, error)
   if (res.headersSent) {
     res.destroy()
     return
   }
-  const refusal = error instanceof HoldfastError ? error : new HoldfastError('INTERNAL_ERROR')
-  const text = problemText(refusal, requestIdOf(res))
+  const failure = error instanceof HoldfastError ? error : new HoldfastError('INTERNAL_ERROR')
+  const text = problemText(failure, requestIdOf(res))
   res.setHeader('Cache-Control', 'no-store')
-  if (refusal.retryAfterS !== undefined) res.setHeader('Retry-After', Math.max(0, Math.ceil(refusal.retryAfterS)))
-  if (refusal.code === 'TOKEN_MISSING') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
-  // A row's validator says nothing about a refusal.
+  if (failure.retryAfterS !== undefined) res.setHeader('Retry-After', Math.max(0, Math.ceil(failure.retryAfterS)))
+  if (failure.code === 'TOKEN_MISSING') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
+  // The ETag of a row does not describe an error.
   res.removeHeader('ETag')
-  if (leavesBodyBehind(req, refusal)) sendAndLinger(req, res, refusal.status, text)
-  else sendText(res, refusal.status, 'application/problem+json', text)
+  if (leavesBodyUnread(req, failure)) sendAndLinger(req, res, failure.status, text)
+  else sendText(res, failure.status, 'application/problem+json', text)
 }
 
-/** What `sendError` was given for this answer, so that the server can notice it; undefined when it was not called. */
-export function refusalOf(res: ServerResponse): unknown {
-  return refusals.get(res)
+/** The error that `sendError` received for this response, for the log; undefined if there was none. */
+export function sentErrorOf(res: ServerResponse): unknown {
+  return sentErrors.get(res)
 }
 
-/** The body of a problem, also for answers that are written without a `ServerResponse`. */
-export function problemText(refusal: HoldfastError, requestId: string | undefined): string {
+/** The body of an error response, also for those written without a `ServerResponse`. */
+export function problemText(error: HoldfastError, requestId: string | undefined): string {
   return JSON.stringify({
-    // Relative to the service itself, which explains each code there.
-    type: `/errors/${refusal.code}`,
-    title: refusal.title,
-    status: refusal.status,
-    code: refusal.code,
-    detail: refusal.detail,
-    hint: refusal.hint,
-    errors: refusal.errors,
+    // Relative: the service explains each code at this path.
+    type: `/errors/${error.code}`,
+    title: error.title,
+    status: error.status,
+    code: error.code,
+    detail: error.detail,
+    hint: error.hint,
+    errors: error.errors,
     requestId,
   })
 }
 
-/** The id that the server gave this request; undefined outside of it. */
+/** The id that the server assigned to this request; undefined outside the server. */
 export function requestIdOf(res: ServerResponse): string | undefined {
   const id = res.getHeader('X-Request-Id') ?? ('requestId' in res ? res.requestId : undefined)
   return typeof id === 'string' ? id : undefined
 }
 
-/** True when the connection cannot be used again because too much of a body is still to come. */
-function leavesBodyBehind(req: IncomingMessage, refusal: HoldfastError): boolean {
+/** True if too much of the body is still to come for the connection to be reused. */
+function leavesBodyUnread(req: IncomingMessage, error: HoldfastError): boolean {
   if (req.complete) return false
-  return refusal.code === 'BODY_TOO_LARGE' || Number(req.headers['content-length'] ?? 0) > lingerBytes
+  return error.code === 'BODY_TOO_LARGE' || Number(req.headers['content-length'] ?? 0) > lingerBytes
 }
 
 /**
- * Answers at once and closes only when the sender has stopped, or the bounds are reached: a socket that is closed with
- * unread bytes is reset, and many clients then report the reset instead of the answer.
+ * Responds at once, and closes only when the client stops sending or a limit is reached: closing a socket with unread
+ * bytes resets it, and many clients then report the reset instead of the response.
  */
 function sendAndLinger(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
   res.setHeader('Connection', 'close')

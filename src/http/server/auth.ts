@@ -5,14 +5,14 @@ import { HoldfastError } from '../../errors.ts'
 
 const digests = new WeakMap<Secret, Buffer>()
 
-/** True when the request carries the admin token, in `Authorization: Bearer` or in `Holdfast-Token`. */
+/** True if the request carries the admin token, in `Authorization: Bearer` or in `Holdfast-Token`. */
 export function isAdmin(req: IncomingMessage, token: Secret): boolean {
   const expected = digestOf(token)
-  // Both are looked at: a private Space uses Authorization for a token of its own.
+  // Checks both headers: a private Space uses Authorization for its own token.
   return givenTokens(req).some((given) => timingSafeEqual(digest(Buffer.from(given, 'latin1')), expected))
 }
 
-/** Returns for the admin. Throws TOKEN_MISSING when no token was sent, TOKEN_INVALID when none of those sent is right. */
+/** Returns for the admin. Throws TOKEN_MISSING without a token, TOKEN_INVALID if no token matches. */
 export function requireAdmin(req: IncomingMessage, token: Secret): void {
   if (isAdmin(req, token)) return
   throw new HoldfastError(givenTokens(req).length === 0 ? 'TOKEN_MISSING' : 'TOKEN_INVALID')
@@ -34,7 +34,7 @@ function digestOf(token: Secret): Buffer {
   return made
 }
 
-/** Digests have one length, so comparing them tells nothing, not even how long the token is. */
+/** Digests have equal lengths, so comparing them does not reveal the token's length. */
 function digest(value: Buffer): Buffer {
   return hash('sha256', value, 'buffer')
 }

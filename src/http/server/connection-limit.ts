@@ -2,89 +2,90 @@ import type { Socket } from 'node:net'
 import { LinkedList, type ListNode } from '../../database/work/linked-list.ts'
 
 /** How many connections may be open. */
-export interface PlaceLimits {
+export interface ConnectionLimits {
   readonly all: number
-  /** From one address other than this machine's; null where a proxy of ours is in front, which is everybody. */
+  /** From one address, loopback excepted. Null behind a trusted proxy, which makes all connections. */
   readonly perAddress: number | null
 }
 
-/** A property of the socket: where it stands while it is not being answered. */
-const standKey: unique symbol = Symbol('stand')
+/** A property of the socket: its position in a list while no request on it is being answered. */
+const idleKey: unique symbol = Symbol('idle')
 
-interface Standing extends Socket {
-  [standKey]?: { readonly chain: LinkedList<Socket>; readonly place: ListNode<Socket> } | null
+interface TrackedSocket extends Socket {
+  [idleKey]?: { readonly list: LinkedList<Socket>; readonly node: ListNode<Socket> } | null
 }
 
 /**
- * The connections that are open. When they are too many, one that is not being answered has to leave: the one that has
- * sent no request for the longest, else the one whose last answer is the longest ago. So somebody who opens connections
- * and says nothing shuts nobody out.
+ * Limits the number of open connections. Above the limit, an idle connection is closed: the one that has been silent for
+ * longest since it opened, else the one idle for longest since its last response. A client that opens connections and
+ * sends nothing therefore blocks no one.
  */
-export class Places {
-  readonly #limits: PlaceLimits
+export class ConnectionLimit {
+  readonly #limits: ConnectionLimits
   readonly #dropped: () => void
   readonly #open = new Set<Socket>()
-  /** Those without a whole request so far, and those between two; the oldest first. */
+  /** Connections without a complete request so far, and connections between two requests; oldest first. */
   readonly #silent = new LinkedList<Socket>()
-  readonly #resting = new LinkedList<Socket>()
+  readonly #idle = new LinkedList<Socket>()
   readonly #byAddress = new Map<string, number>()
 
-  /** `dropped` is called for each connection that is ended here. */
-  constructor(limits: PlaceLimits, dropped: () => void) {
+  /** `dropped` is called for each connection that the limit closes. */
+  constructor(limits: ConnectionLimits, dropped: () => void) {
     this.#limits = limits
     this.#dropped = dropped
   }
 
-  /** All that are open. */
+  /** All open connections. */
   get open(): ReadonlySet<Socket> {
     return this.#open
   }
 
-  /** Takes a connection in, until it closes; another one, or itself, is ended when there is no place. */
-  enter(socket: Socket): void {
-    // Later the socket does not know it any more.
+  /** Registers a connection until it closes. Above the limit, closes another one, or this one if none is idle. */
+  add(socket: Socket): void {
+    // A closed socket no longer has its address.
     const address = socket.remoteAddress ?? ''
     this.#open.add(socket)
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1)
-    socket.once('close', () => this.#leave(socket, address))
-    this.#makePlace(socket, address)
-    if (!socket.destroyed) stand(socket, this.#silent)
+    socket.once('close', () => this.#remove(socket, address))
+    this.#enforce(socket, address)
+    if (!socket.destroyed) moveTo(socket, this.#silent)
   }
 
-  /** A request came. */
-  work(socket: Socket): void {
-    stand(socket, null)
+  /** A request arrived: the connection is busy. */
+  markBusy(socket: Socket): void {
+    moveTo(socket, null)
   }
 
-  /** All its requests are answered. */
-  rest(socket: Socket): void {
-    if (this.#open.has(socket) && !socket.destroyed) stand(socket, this.#resting)
+  /** All requests are answered: the connection is idle. */
+  markIdle(socket: Socket): void {
+    if (this.#open.has(socket) && !socket.destroyed) moveTo(socket, this.#idle)
   }
 
-  #makePlace(socket: Socket, address: string): void {
-    if (this.#isTooMany(address)) this.#end(this.#longest((other) => other.remoteAddress === address) ?? socket)
-    else if (this.#open.size > this.#limits.all) this.#end(this.#longest(() => true) ?? socket)
+  #enforce(socket: Socket, address: string): void {
+    if (this.#isOverPerAddress(address))
+      this.#drop(this.#oldestIdle((other) => other.remoteAddress === address) ?? socket)
+    else if (this.#open.size > this.#limits.all) this.#drop(this.#oldestIdle(() => true) ?? socket)
   }
 
-  #isTooMany(address: string): boolean {
+  #isOverPerAddress(address: string): boolean {
     const { perAddress } = this.#limits
     if (perAddress === null || isLoopback(address)) return false
     return (this.#byAddress.get(address) ?? 0) > perAddress
   }
 
-  #longest(isMeant: (socket: Socket) => boolean): Socket | undefined {
-    for (const socket of this.#silent) if (isMeant(socket)) return socket
-    for (const socket of this.#resting) if (isMeant(socket)) return socket
+  #oldestIdle(matches: (socket: Socket) => boolean): Socket | undefined {
+    for (const socket of this.#silent) if (matches(socket)) return socket
+    for (const socket of this.#idle) if (matches(socket)) return socket
     return undefined
   }
 
-  #end(socket: Socket): void {
+  #drop(socket: Socket): void {
     this.#forget(socket)
     socket.destroy()
     this.#dropped()
   }
 
-  #leave(socket: Socket, address: string): void {
+  #remove(socket: Socket, address: string): void {
     this.#forget(socket)
     const count = (this.#byAddress.get(address) ?? 1) - 1
     if (count === 0) this.#byAddress.delete(address)
@@ -93,19 +94,19 @@ export class Places {
 
   #forget(socket: Socket): void {
     this.#open.delete(socket)
-    stand(socket, null)
+    moveTo(socket, null)
   }
 }
 
-/** Puts it behind the others of a chain, or into none. Where it already stands it keeps its place. */
-function stand(socket: Standing, chain: LinkedList<Socket> | null): void {
-  const { [standKey]: now } = socket
-  if (chain !== null && now?.chain === chain) return
-  now?.chain.remove(now.place)
-  socket[standKey] = chain === null ? null : { chain, place: chain.add(socket) }
+/** Moves the socket to the end of a list, or out of its list. In its own list it keeps its position. */
+function moveTo(socket: TrackedSocket, list: LinkedList<Socket> | null): void {
+  const { [idleKey]: now } = socket
+  if (list !== null && now?.list === list) return
+  now?.list.remove(now.node)
+  socket[idleKey] = list === null ? null : { list, node: list.add(socket) }
 }
 
-/** Proxies that were not declared come from there too. */
+/** Undeclared local proxies connect from loopback, too. */
 function isLoopback(address: string): boolean {
   return address === '::1' || /^(?:::ffff:)?127\./.test(address)
 }

@@ -3,17 +3,17 @@ import type { Server } from 'node:http'
 import type { Problem } from '../../config/problem.ts'
 import { errorCodeOf } from '../../config/text-file.ts'
 
-/** Where the server is bound. */
+/** The address that the server is bound to. */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
   /** For people: `http://localhost:7860`. */
   readonly url: string
-  /** Set when the wished host could not be bound and all interfaces are. */
+  /** Set if the requested host could not be bound and the server listens on all interfaces. */
   readonly problem: Problem | null
 }
 
-/** Why the server could not be bound at all. Its message is one sentence for whoever started the process. */
+/** The server could not be bound. The message is one sentence for the person who started the process. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   readonly code: 'PORT_TAKEN' | 'PORT_FORBIDDEN' | 'LISTEN_FAILED'
@@ -24,20 +24,25 @@ export class ListenError extends Error {
   }
 }
 
-/** A resolver that does not answer must not keep the service from starting. */
+/** A name server that does not respond must not keep the service from starting. */
 const lookupLimitMs = 3_000
 
-/** Errors that say that the host, not the port, is wrong. */
+/** Errors caused by the host, not the port. */
 const hostErrors = ['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EINVAL', 'EAFNOSUPPORT', 'EAI_FAIL', 'EAI_NONAME']
 
+/** Problems found while binding, by code. */
+export const listenProblems: Readonly<Record<string, string>> = {
+  HOST_UNRESOLVED: 'HOST is not an address of this machine. The service listens on all interfaces.',
+}
+
 /**
- * Binds `host`:`port` (0: any free port). A host that cannot be bound is replaced by all interfaces, with a problem.
- * Rejects with `ListenError` when the port is taken or forbidden.
+ * Binds `host`:`port` (0: any free port). If the host cannot be bound, binds all interfaces and reports a problem.
+ * Rejects with `ListenError` if the port is taken or forbidden.
  */
 export async function listenOn(server: Server, port: number, host: string): Promise<ListenAddress> {
-  const wished = host.replace(/^\[(.*)\]$/, '$1')
+  const requested = host.replace(/^\[(.*)\]$/, '$1')
   try {
-    return await bind(server, port, await resolved(wished), wished, null)
+    return await bind(server, port, await resolveHost(requested), requested, null)
   } catch (error) {
     const code = errorCodeOf(error) ?? 'unknown'
     if (!hostErrors.includes(code)) throw asListenError(error, port, host)
@@ -49,10 +54,10 @@ export async function listenOn(server: Server, port: number, host: string): Prom
   }
 }
 
-async function resolved(host: string): Promise<string> {
+async function resolveHost(host: string): Promise<string> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(
-    () => reject(Object.assign(new Error('The name was not resolved in time.'), { code: 'EAI_AGAIN' })),
+    () => reject(Object.assign(new Error('The name server did not respond in time.'), { code: 'EAI_AGAIN' })),
     lookupLimitMs,
   )
   try {
@@ -97,7 +102,7 @@ function hostProblem(host: string, code: string): Problem {
     setting: 'http.host',
     origin: null,
     part: null,
-    message: `HOST "${host}" is no address of this machine (${code}), so the service listens on all interfaces.`,
+    message: `HOST: "${host}" is not an address of this machine (${code}). The service listens on all interfaces.`,
     suggestion: 'Unset HOST, or set it to 0.0.0.0 or to an address of this machine.',
   }
 }
@@ -107,19 +112,19 @@ function asListenError(error: unknown, port: number, host: string): ListenError 
     case 'EADDRINUSE':
       return new ListenError(
         'PORT_TAKEN',
-        `Port ${port} on ${host} is taken by another process: stop it, or set PORT to a free one.`,
+        `Port ${port} on ${host} is used by another process. Stop it, or set PORT to a free port.`,
         error,
       )
     case 'EACCES':
       return new ListenError(
         'PORT_FORBIDDEN',
-        `Port ${port} on ${host} may not be opened by this user: set PORT to one above 1023.`,
+        `This user may not open port ${port} on ${host}. Set PORT to a port above 1023.`,
         error,
       )
     default:
       return new ListenError(
         'LISTEN_FAILED',
-        `Port ${port} on ${host} cannot be opened (${errorCodeOf(error) ?? 'unknown'}).`,
+        `Cannot open port ${port} on ${host} (${errorCodeOf(error) ?? 'unknown'}).`,
         error,
       )
   }

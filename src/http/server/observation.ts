@@ -1,4 +1,4 @@
-/** What the HTTP room notices. Paths are without their query, and hold no secret; `error` is for the log only. */
+/** The observations of the HTTP modules. Paths have no query and no secret; `error` is for the log only. */
 export type HttpObservation =
   | { readonly type: 'http.listening'; readonly url: string; readonly host: string; readonly port: number }
   | {
@@ -6,14 +6,14 @@ export type HttpObservation =
       readonly requestId: string
       readonly method: string
       readonly path: string
-      /** The route's pattern, or `(none)`: the one that metrics may use. */
+      /** The route's pattern, or `(none)`: bounded, so metrics may use it. */
       readonly route: string
       readonly status: number
       readonly durationMs: number
-      /** The caller left before the answer was out. */
+      /** The client disconnected before the response was sent. */
       readonly aborted: boolean
     }
-  /** A request was refused for a reason that is not the caller's: with its cause. */
+  /** A request failed for a reason that is not the client's, with its cause. */
   | {
       readonly type: 'request.failed'
       readonly requestId: string
@@ -22,11 +22,11 @@ export type HttpObservation =
       readonly code: string
       readonly error: unknown
     }
-  /** Something came that is no request: answered where possible, and closed. */
+  /** Bytes arrived that are not a valid request: answered if possible, and closed. */
   | { readonly type: 'connection.malformed'; readonly code: string; readonly status: number }
-  /** A connection over the limit was closed at once. */
+  /** The connection limit closed a connection. */
   | { readonly type: 'connection.dropped'; readonly limit: number }
   | { readonly type: 'http.closed'; readonly tookMs: number; readonly destroyed: number }
 
-/** Receives what is noticed. Must not throw. */
+/** Receives observations. Must not throw. */
 export type ObserveHttp = (observation: HttpObservation) => void

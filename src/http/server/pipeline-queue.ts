@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net'
-import type { Exchange } from './connection.ts'
+import type { Exchange } from './exchange.ts'
 
-/** Requests of one connection that are worked on, or whose answers wait to be read. Who pipelines more waits. */
+/** Requests of one connection that may run, or wait for their responses to be read, at the same time. */
 const maxStarted = 8
 
-/** Requests of one connection that may wait behind those. Node parses a whole piece of 64 KiB before it can be paused. */
+/** Requests of one connection that may queue behind them. Node parses a whole chunk of 64 KiB before it can be paused. */
 const maxWaiting = 1_000
 
-/** A property of the socket: one look-up per request, and nothing to remove. */
-const lineKey: unique symbol = Symbol('line')
+/** A property of the socket: one lookup per request, and nothing to remove. */
+const queueKey: unique symbol = Symbol('queue')
 
-interface Lined extends Socket {
-  [lineKey]?: Line
+interface QueuedSocket extends Socket {
+  [queueKey]?: PipelineQueue
 }
 
 /**
- * The requests of one connection. Node starts every request of a pipeline at once and keeps all answers until the first
- * is read: a client that sends and does not read could fill the memory. Here a few are started, the others wait in their
- * order, and nothing more is read from the connection meanwhile.
+ * The queue of requests of one connection. Node starts every pipelined request at once and keeps all responses until the
+ * first is read, so a client that sends without reading could fill the memory. The queue starts a few requests, keeps
+ * the others in order, and stops reading from the connection meanwhile.
  */
-export class Line {
+export class PipelineQueue {
   readonly #socket: Socket
   readonly #start: (exchange: Exchange) => void
   #started = 0
@@ -31,28 +31,28 @@ export class Line {
   }
 
   /**
-   * The line of a connection, made at its first request. `start` is given each request in its turn; `end` is called for
-   * the connection's end when requests are still open: node says nothing about the answers behind the first.
+   * The queue of a connection, created at its first request. `start` receives each request in turn. `end` is called if
+   * the connection closes with open requests: Node does not report the end of the responses behind the first.
    */
-  static of(socket: Lined, start: (exchange: Exchange) => void, end: (socket: Socket) => void): Line {
-    const known = socket[lineKey]
+  static of(socket: QueuedSocket, start: (exchange: Exchange) => void, end: (socket: Socket) => void): PipelineQueue {
+    const known = socket[queueKey]
     if (known !== undefined) return known
-    const line = new Line(socket, start)
-    socket[lineKey] = line
+    const queue = new PipelineQueue(socket, start)
+    socket[queueKey] = queue
     socket.once('close', () => {
-      line.#waiting = []
-      if (line.#started > 0) end(socket)
+      queue.#waiting = []
+      if (queue.#started > 0) end(socket)
     })
-    return line
+    return queue
   }
 
-  /** True when no request of the connection is open. */
+  /** True if the connection has no open request. */
   get isEmpty(): boolean {
     return this.#started === 0
   }
 
-  /** Starts a request, now or when its turn comes. */
-  enter(exchange: Exchange): void {
+  /** Starts a request, now or in its turn. A connection that queues too many is destroyed. */
+  add(exchange: Exchange): void {
     if (this.#started < maxStarted && this.#waiting.length === 0) {
       this.#started += 1
       this.#start(exchange)
@@ -64,13 +64,13 @@ export class Line {
     }
   }
 
-  /** An answer is out, or given up: the next request may start. */
-  leave(): void {
+  /** A response was sent or abandoned: starts the next request. */
+  next(): void {
     this.#started -= 1
-    const next = this.#waiting.shift()
-    if (next === undefined) return
+    const exchange = this.#waiting.shift()
+    if (exchange === undefined) return
     this.#started += 1
-    this.#start(next)
+    this.#start(exchange)
     if (this.#waiting.length === 0) this.#socket.resume()
   }
 }

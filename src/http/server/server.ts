@@ -3,81 +3,81 @@ import type { Socket } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
 import { LinkedList } from '../../database/work/linked-list.ts'
 import { HoldfastError } from '../../errors.ts'
-import { checkAddress } from './address.ts'
-import { refusalOf, requestIdOf, sendError } from './answers.ts'
-import { type App, createApp, dispatch, type Refusal, routeOf } from './app.ts'
-import { settle, watch } from './backpressure.ts'
-import { createClientErrorHandler, createConnectHandler, type Exchange } from './connection.ts'
-import { Places } from './connection-limit.ts'
-import { OwnResponse } from './fast-response.ts'
+import { requestIdOf, sendError, sentErrorOf } from './answers.ts'
+import { type App, createApp, dispatch, routeOf, type TranslateError } from './app.ts'
+import { defaultReadLimits, endStalled, type ReadLimits, settle, watch } from './backpressure.ts'
+import { createClientErrorHandler, createConnectHandler } from './client-error.ts'
+import { ConnectionLimit } from './connection-limit.ts'
+import { type Exchange, requestIdFor } from './exchange.ts'
+import { FastResponse } from './fast-response.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
 import type { ObserveHttp } from './observation.ts'
-import { Line } from './pipeline-queue.ts'
-import { requestIdFor } from './request-id.ts'
-import { endStalled, type Patience, patience } from './slow-readers.ts'
+import { PipelineQueue } from './pipeline-queue.ts'
+import { checkRequest } from './request-check.ts'
 
-/** What the HTTP shell is made from. */
+/** The dependencies of the HTTP server. */
 export interface HttpParts {
-  /** Read anew for each request, so a reload reaches the limits of addresses; those of sockets need a restart. */
+  /** Read for each request, so a reload changes the URL limit; limits of sockets need a restart. */
   readonly settings: () => Pick<Settings, 'http' | 'platform'>
   readonly observe: ObserveHttp
-  /** Adds the routes; the first that fits answers. */
+  /** Adds the routes; the first match responds. */
   readonly routes: (app: App) => void
-  /** Turns what an application's handler threw into what its caller gets. */
-  readonly refusal?: Refusal
-  /** How slowly an answer may be read before its connection is destroyed. */
-  readonly patience?: Patience
+  /** Turns an error that an application's handler threw into the one that its client receives. */
+  readonly translateError?: TranslateError
+  /** How slowly a client may read a response before its connection is destroyed. */
+  readonly readLimits?: ReadLimits
 }
 
-/** The HTTP side of the service. Nothing is open until `listen`. */
+/** The HTTP server of the service. Opens nothing before `listen`. */
 export interface Http {
-  /** Answers every request, never rejects. For Polka, Express and `node:http`. */
+  /** Responds to every request; never rejects. For Polka, Express and `node:http`. */
   readonly handler: RequestListener
-  /** Binds; `problem` says that it is not the wished host. Rejects with `ListenError`: port taken or forbidden, or already listening or closed. */
+  /** Binds; `problem` is set if it could not bind the requested host. Rejects with `ListenError` if the port is taken or forbidden, or the server is already listening or closed. */
   listen(at: { readonly port: number; readonly host: string }): Promise<ListenAddress>
-  /** Stops accepting, answers what is in flight, destroys what is left after the limit. Safe to call twice and before `listen`. */
+  /** Stops accepting, finishes requests in flight, and destroys the rest after the limit. Safe to call twice and before `listen`. */
   close(options: { readonly withinMs: number }): Promise<void>
 }
 
-/** A client that neither sends nor reads for this long is gone. Above every time that a request may take. */
+/** A client that neither sends nor reads for this long is gone. Longer than any request may take. */
 const socketIdleMs = 120_000
 
-/** Composes the shell: opens nothing. */
+/** Creates the server; opens nothing. */
 export function createHttp(parts: HttpParts): Http {
-  const app = createApp(parts.refusal)
+  const app = createApp(parts.translateError)
   parts.routes(app)
   const inFlight = new LinkedList<Exchange>()
-  const places = placesOf(parts)
+  const connections = createConnectionLimit(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
   const start = ({ req, res }: Exchange) => {
-    // Answered while it waited: its body broke.
+    // Its body broke while it was queued, and the error was sent.
     if (res.writableEnded) return
     if (closed !== null && !res.headersSent) res.setHeader('Connection', 'close')
     try {
-      checkAddress(req, parts.settings().http.urlLimitBytes)
+      checkRequest(req, parts.settings().http.urlLimitBytes)
     } catch (error) {
       return sendError(req, res, error)
     }
     dispatch(app, req, res)
   }
-  const cut = (socket: Socket) => {
+  const endAll = (socket: Socket) => {
     for (const exchange of [...inFlight]) if (exchange.req.socket === socket) exchange.end()
   }
   const handler: RequestListener = (req, res) => {
-    const line = Line.of(req.socket, start, cut)
-    places.work(req.socket)
-    line.enter(begin(parts, { inFlight, line, places }, req, res))
+    const queue = PipelineQueue.of(req.socket, start, endAll)
+    connections.markBusy(req.socket)
+    queue.add(begin(parts, { inFlight, queue, connections }, req, res))
   }
   return {
     handler,
     async listen({ port, host }) {
-      if (server !== null || closed !== null)
-        throw new ListenError('LISTEN_FAILED', 'The service listens already, or was closed.')
-      server = createNodeServer(parts, handler, inFlight, places)
+      if (server !== null || closed !== null) {
+        throw new ListenError('LISTEN_FAILED', 'The service is already listening, or was closed.')
+      }
+      server = createNodeServer(parts, handler, inFlight, connections)
       try {
         const address = await listenOn(server, port, host)
-        server.once('close', endStalled(inFlight, parts.patience ?? patience))
+        server.once('close', endStalled(inFlight, parts.readLimits ?? defaultReadLimits))
         parts.observe({ type: 'http.listening', url: address.url, host: address.host, port: address.port })
         return address
       } catch (error) {
@@ -89,32 +89,40 @@ export function createHttp(parts: HttpParts): Http {
       closed ??=
         server === null
           ? Promise.resolve()
-          : closeServer(server, { inFlight, sockets: places.open }, withinMs, parts.observe)
+          : closeServer(server, { inFlight, sockets: connections.open }, withinMs, parts.observe)
       return closed
     },
   }
 }
 
-/** Puts on the headers of every answer, and notices its end. */
+/** Assigns the request id and the common headers, and observes the end of the response. */
 function begin(
   parts: HttpParts,
-  { inFlight, line, places }: { readonly inFlight: LinkedList<Exchange>; readonly line: Line; readonly places: Places },
+  {
+    inFlight,
+    queue,
+    connections,
+  }: {
+    readonly inFlight: LinkedList<Exchange>
+    readonly queue: PipelineQueue
+    readonly connections: ConnectionLimit
+  },
   req: IncomingMessage,
   res: ServerResponse,
 ): Exchange {
   const startedAt = performance.now()
   const url = req.url ?? '/'
   const end = () => {
-    if (!inFlight.remove(place)) return
+    if (!inFlight.remove(node)) return
     settle(res)
     observeEnd(parts.observe, exchange, pathOf(url), performance.now() - startedAt)
-    line.leave()
-    if (line.isEmpty) places.rest(req.socket)
+    queue.next()
+    if (queue.isEmpty) connections.markIdle(req.socket)
   }
   const exchange: Exchange = { req, res, end }
-  const place = inFlight.add(exchange)
+  const node = inFlight.add(exchange)
   watch(res)
-  if (res instanceof OwnResponse) {
+  if (res instanceof FastResponse) {
     res.requestId = requestIdFor(req)
   } else {
     res.setHeader('X-Request-Id', requestIdFor(req))
@@ -124,7 +132,7 @@ function begin(
   return exchange
 }
 
-/** Without the query, which may hold what nobody should read in a log. */
+/** Without the query, which may hold private data that must not reach the log. */
 function pathOf(url: string): string {
   const at = url.indexOf('?')
   return at < 0 ? url : url.slice(0, at)
@@ -134,8 +142,8 @@ function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, 
   const requestId = requestIdOf(res) ?? ''
   const method = req.method ?? ''
   const route = routeOf(req)
-  const error = refusalOf(res)
-  if (error !== undefined && isOurs(error)) {
+  const error = sentErrorOf(res)
+  if (error !== undefined && isServerFault(error)) {
     const code = error instanceof HoldfastError ? error.code : 'INTERNAL_ERROR'
     observe({ type: 'request.failed', requestId, method, route, code, error })
   }
@@ -143,46 +151,46 @@ function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, 
   observe({ type: 'request.answered', requestId, method, path, route, status: res.statusCode, durationMs, aborted })
 }
 
-/** True when the log should have the cause: the caller could do nothing about it. */
-function isOurs(error: unknown): boolean {
+/** True if the log needs the cause, because the client is not at fault. */
+function isServerFault(error: unknown): boolean {
   if (!(error instanceof HoldfastError)) return true
   return error.code === 'INTERNAL_ERROR' || (error.status >= 500 && error.cause !== undefined)
 }
 
-function placesOf({ settings, observe }: HttpParts): Places {
+function createConnectionLimit({ settings, observe }: HttpParts): ConnectionLimit {
   const { http, platform } = settings()
   const limit = http.maxConnections
   const proxies = http.trustedProxies ?? (platform.spaceId === null ? 0 : 1)
   const perAddress = proxies > 0 ? null : Math.ceil(limit / 2)
-  return new Places({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
+  return new ConnectionLimit({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
 }
 
 function createNodeServer(
   parts: HttpParts,
   handler: RequestListener,
   inFlight: Iterable<Exchange>,
-  places: Places,
+  connections: ConnectionLimit,
 ): Server {
   const limits = parts.settings().http
   const headersTimeout = limits.headersTimeoutS * 1000
   const requestTimeout = limits.requestTimeoutS * 1000
   const server = createServer(
     {
-      ServerResponse: OwnResponse,
+      ServerResponse: FastResponse,
       maxHeaderSize: limits.headerLimitBytes,
       headersTimeout: Math.min(headersTimeout, requestTimeout),
       requestTimeout,
       keepAliveTimeout: limits.keepAliveTimeoutS * 1000,
-      // Node looks only every 30 s otherwise, and a limit of 10 s would mean 40.
+      // Node checks only every 30 s by default, which would turn a limit of 10 s into 40 s.
       connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeout / 4)),
-      // Ours answers with a problem.
+      // `checkRequest` rejects such requests with an error of the catalogue.
       requireHostHeader: false,
     },
     handler,
   )
-  server.on('connection', (socket) => places.enter(socket))
+  server.on('connection', (socket) => connections.add(socket))
   server.timeout = Math.max(socketIdleMs, 2 * requestTimeout)
-  // Node's own answer has no id and no problem, and is not noticed.
+  // Node's own response has no request id and no error code, and is not observed.
   server.on('checkExpectation', handler)
   server.on('connect', createConnectHandler(inFlight, parts.observe))
   server.on('clientError', createClientErrorHandler(inFlight, parts.observe))
@@ -204,7 +212,7 @@ async function closeServer(
     busy.add(req.socket)
     if (!res.headersSent) res.setHeader('Connection', 'close')
   }
-  // Node's closeIdleConnections passes over connections that have not sent a byte yet.
+  // Node's closeIdleConnections skips connections that have not sent a byte yet.
   for (const socket of open.sockets) if (!busy.has(socket)) socket.destroySoon()
   const timer = setTimeout(() => {
     destroyed = open.inFlight.size

@@ -4,24 +4,23 @@ import type { DatabaseSessionContext } from '../../database/supervisor/connectio
 import { sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import { isAdmin } from '../server/auth.ts'
+import { type HealthStatus, healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
-import { type HealthStatus, verdictOf } from './verdict.ts'
 import { leftSentence } from './wording.ts'
 
-/** Adds `/health`, `/health/live` and `/health/ready`: from memory, `application/health+json`, never cached. */
+/** Adds `/health`, `/health/live` and `/health/ready`: answered from memory as `application/health+json`, never cached. */
 export function addHealthRoutes(app: App, source: StatusSource): void {
   app.get('/health', (req, res) => {
-    const verdict = verdictOf(source)
-    send(res, verdict.status === 'fail' ? 503 : 200, verdict.status, source, isTrusted(req, source))
+    const { status } = healthOf(source)
+    send(res, status === 'fail' ? 503 : 200, status, source, isTrusted(req, source))
   })
   app.get('/health/live', (_req, res) => {
-    // The process answers, and that is all that a restart could mend.
+    // The process responds, and a restart could fix nothing else.
     sendHealth(res, 200, { status: 'pass', releaseId: source.version })
   })
   app.get('/health/ready', (req, res) => {
-    const verdict = verdictOf(source)
-    if (verdict.ready)
-      send(res, 200, verdict.status === 'fail' ? 'warn' : verdict.status, source, isTrusted(req, source))
+    const { ready, status } = healthOf(source)
+    if (ready) send(res, 200, status === 'fail' ? 'warn' : status, source, isTrusted(req, source))
     else send(res, 503, 'fail', source, isTrusted(req, source))
   })
 }
@@ -30,7 +29,7 @@ function isTrusted(req: IncomingMessage, source: StatusSource): boolean {
   return isAdmin(req, source.adminToken().token)
 }
 
-/** `status`: what the whole is called at this address. */
+/** `status`: the overall status at this path. */
 function send(
   res: ServerResponse,
   httpStatus: number,
@@ -40,7 +39,7 @@ function send(
 ): void {
   const database = source.database()
   const time = new Date().toISOString()
-  const isWell = verdictOf(source).connection === 'pass'
+  const isWell = healthOf(source).connection === 'pass'
   const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
   const others: readonly Check[] = [...fallbackCheck(source, database), ...lackingCheck(source)]
@@ -78,7 +77,7 @@ function send(
   })
 }
 
-/** Something beside the connection that a person may have to see to. */
+/** A condition apart from the connection that may need attention. */
 interface Check {
   readonly name: string
   readonly observedValue: number
@@ -87,13 +86,13 @@ interface Check {
   readonly output?: string
 }
 
-/** The first check that warns, by its name. */
+/** The first check that warns, with its name. */
 function warningOf(checks: readonly Check[]): string | null {
   const warning = checks.find(({ output }) => output !== undefined)
   return warning === undefined ? null : `${warning.name} ${warning.output}`
 }
 
-/** The collections whose requests are refused for their table. */
+/** The collections that are unavailable because of their tables. */
 function lackingCheck(source: StatusSource): readonly Check[] {
   const names = source.lacking()
   if (names.length === 0) return []
@@ -101,30 +100,31 @@ function lackingCheck(source: StatusSource): readonly Check[] {
   return [{ name: 'collection:tables', observedValue: names.length, observedUnit: 'missing', status: 'warn', output }]
 }
 
-/** The fallback beside a primary: how many rows it holds that the primary does not have, and whether it takes writes. */
+/** The fallback of a declared primary: the rows that only it has, and whether it accepts writes. */
 function fallbackCheck(source: StatusSource, { writeBlock }: DatabaseSessionContext): readonly Check[] {
   const left = source.left()
   if (left === null) return []
-  const said = [
+  const sentences = [
     ...(left.total > 0 ? [`${leftSentence(left)}.`] : []),
     ...(writeBlock === null || writeBlock === 'setting' ? [] : [writeBlockSentence(writeBlock)]),
   ]
   const counted = { name: 'fallback:rows', observedValue: left.total, observedUnit: 'rows' }
-  return [said.length === 0 ? { ...counted, status: 'pass' } : { ...counted, status: 'warn', output: said.join(' ') }]
+  if (sentences.length === 0) return [{ ...counted, status: 'pass' }]
+  return [{ ...counted, status: 'warn', output: sentences.join(' ') }]
 }
 
-/** Which store answers; its label, which may name a host, only for those who may know. */
+/** The store that serves; its label, which may name a host, for the admin only. */
 function storeOf(database: DatabaseSessionContext, trusted: boolean): Readonly<Record<string, string>> {
   if (database.store === null) return {}
   const { shown, driver, label } = database.store
   return trusted ? { store: shown, driver, label } : { store: shown, driver }
 }
 
-/** Codes for everybody; sentences, which may name a host, for the admin. */
+/** Codes for everyone; sentences, which may name a host, for the admin only. */
 function outputOf(source: StatusSource, database: DatabaseSessionContext, trusted: boolean): string {
   if (source.isClosing()) return 'CLOSING'
   const { state, why } = database
-  if (why === null) return database.row === 'primary' ? `${state} without a fallback that could be opened` : state
+  if (why === null) return database.row === 'primary' ? `${state}: the fallback is not open` : state
   const codes = `${state} ${why.kind} ${why.code}`
   return trusted ? `${codes}: ${why.summary} ${why.hint}` : codes
 }

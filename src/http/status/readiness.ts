@@ -1,42 +1,62 @@
 import type { HealthRow } from '../../database/machine/state.ts'
+import type { StatusSource } from './status-source.ts'
 
-/** What the health table depends on besides the state. */
+/** The words of `application/health+json`. */
+export type HealthStatus = 'pass' | 'warn' | 'fail'
+
+/** What the health table depends on besides the state of the connection. */
 export interface ReadinessSettings {
   readonly boot: 'lazy' | 'eager' | 'required'
   readonly readiness: 'any' | 'primary'
-  /** False: the primary serves and its fallback could not be opened, so an outage would be one. */
+  /** False if the primary serves without an open fallback, so that losing it would be an outage. */
   readonly hasFallback: boolean
-  /** True: the primary serves, and a person should see to something: its fallback takes no writes, or holds rows. */
+  /** True if the primary serves and its fallback needs attention: it accepts no writes, or still holds rows. */
   readonly isFlawed: boolean
 }
 
-/** The status of `/health/ready`, and the word of `/health`. A process that can say so is live. */
+/** One row of the health table: the status of `/health/ready` and the word of `/health`. */
 export interface Readiness {
   readonly ready: 200 | 503
-  readonly health: 'pass' | 'warn' | 'fail'
+  readonly health: HealthStatus
 }
 
-/** The health table (DESIGN). Pure: from memory, in no time. A database that is away is no reason to restart the process. */
+/** The health of the service at this moment. */
+export interface HealthSummary {
+  readonly status: HealthStatus
+  /** The connection alone, without other conditions that need attention. */
+  readonly connection: HealthStatus
+  readonly ready: boolean
+}
+
+/** The health table: pure, from memory. An unreachable database is no reason to restart the process. */
 export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readiness {
   switch (row) {
     case 'not-asked':
     case 'local':
-      return answer(200, 'pass')
+      return { ready: 200, health: 'pass' }
     case 'connecting-first':
-      return answer(settings.boot === 'lazy' ? 200 : 503, 'warn')
+      return { ready: settings.boot === 'lazy' ? 200 : 503, health: 'warn' }
     case 'connecting-later':
-      return answer(200, 'warn')
+      return { ready: 200, health: 'warn' }
     case 'connecting-later-alone':
-      return answer(503, 'warn')
+      return { ready: 503, health: 'warn' }
     case 'primary':
-      return answer(200, settings.hasFallback && !settings.isFlawed ? 'pass' : 'warn')
+      return { ready: 200, health: settings.hasFallback && !settings.isFlawed ? 'pass' : 'warn' }
     case 'fallback':
-      return answer(settings.readiness === 'primary' ? 503 : 200, 'warn')
+      return { ready: settings.readiness === 'primary' ? 503 : 200, health: 'warn' }
     case 'error':
-      return answer(503, 'fail')
+      return { ready: 503, health: 'fail' }
   }
 }
 
-function answer(ready: Readiness['ready'], health: Readiness['health']): Readiness {
-  return { ready, health }
+/** Applies the health table to the current status. A closing service is not ready, whatever its database does. */
+export function healthOf(source: StatusSource): HealthSummary {
+  if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
+  const { row, hasFallback, writeBlock } = source.database()
+  // Both need a person: to carry rows over, or to run the grants before an outage. A block chosen by a setting does not.
+  const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBlock !== null && writeBlock !== 'setting')
+  const policy = { ...source.policy(), hasFallback }
+  const { ready, health } = readinessOf(row, { ...policy, isFlawed })
+  const status = health === 'pass' && source.lacking().length > 0 ? 'warn' : health
+  return { status, connection: readinessOf(row, { ...policy, isFlawed: false }).health, ready: ready === 200 }
 }

@@ -9,33 +9,33 @@ import type { DatabaseSessionContext } from '../../database/supervisor/connectio
 /** A collection as the front page shows it. */
 export interface CollectionLine {
   readonly name: string
-  /** Where it is: `/api/feedback`. */
+  /** Its path: `/api/feedback`. */
   readonly path: string
   readonly description: string | null
   readonly access: Readonly<Record<Operation, Access>>
-  /** A row that would be taken. */
+  /** A row that the collection accepts. */
   readonly example: Readonly<Record<string, unknown>>
 }
 
-/** Where the admin token was found. */
+/** Where the admin token comes from. */
 export type TokenSource =
   | { readonly from: 'setting' }
-  /** `fresh`: drawn and written at this start. */
+  /** `fresh`: created at this start. */
   | { readonly from: 'file'; readonly path: string; readonly fresh: boolean }
-  /** It could neither be read nor written: nobody knows it. */
+  /** The file could be neither read nor written: no one knows the token. */
   | { readonly from: 'memory' }
 
-/** What health, status and the front page are made from. Everything answers from memory, without waiting. */
+/** The data behind health, status and the front page. Every member returns from memory, without waiting. */
 export interface StatusSource {
   readonly version: string
   readonly startedAt: Date
-  /** Called for every probe: cheap. Labels in it are for the admin only: they may name a host or a path. */
+  /** Called for every probe, so cheap. Its labels may name a host or a path and are for the admin only. */
   database(): DatabaseSessionContext
-  /** Rows in the fallback that the primary does not have; null where no fallback stands beside a primary. */
+  /** Rows that only the fallback has; null without a declared primary and its fallback. */
   left(): LeftRows | null
-  /** The collections that the database that serves has no fitting table for; their requests are answered 503. */
+  /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
-  /** What a write would be answered with now; null when none can be made. */
+  /** The durability of a write made now; null if none can be made. */
   durability(): Durability | null
   policy(): { readonly boot: Settings['database']['boot']; readonly readiness: Settings['http']['readiness'] }
   platform(): Settings['platform']
@@ -44,6 +44,6 @@ export interface StatusSource {
   problems(): readonly Problem[]
   collections(): readonly CollectionLine[]
   adminToken(): { readonly token: Secret; readonly source: TokenSource }
-  /** True once the service is shutting down. */
+  /** True while the service shuts down. */
   isClosing(): boolean
 }

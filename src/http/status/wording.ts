@@ -2,58 +2,61 @@ import type { LeftRows } from '../../collection/row/left-rows.ts'
 import type { Durability } from '../../database/store/store.ts'
 import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
 
-/** The state of the service in a sentence for people. Names no host. */
+/** The state of the service in one or two sentences. Names no host. */
 export function stateSentence(database: DatabaseSessionContext): string {
-  const unusable = database.usable ? null : 'the address of the primary is not usable; “holdfast check” says why.'
+  const unusable = database.usable ? null : 'the address of the primary cannot be used; “holdfast check” shows why.'
   const driver = database.store?.driver ?? 'database'
   switch (database.row) {
     case 'not-asked':
-      return 'Ready. The database is opened by the first request that needs it.'
+      return 'Ready. The first request that needs the database opens it.'
     case 'connecting-first':
     case 'connecting-later':
     case 'connecting-later-alone':
       return 'Connecting to the primary database.'
     case 'local':
-      return `Serving from its own embedded database (${driver}).`
+      return `Serving from the embedded database (${driver}).`
     case 'primary':
       return `Serving from the primary database (${driver}).`
     case 'fallback':
-      return `Serving from the fallback (${driver}${database.writeBlock === null ? '' : ', for reading only'}): ${unusable ?? 'the primary database cannot be used at the moment and is tried again by itself.'}`
+      return `Serving from the fallback (${driver}${database.writeBlock === null ? '' : ', read-only'}): ${unusable ?? 'the primary database is not available at the moment. Holdfast keeps trying to reach it.'}`
     case 'error':
-      if (unusable !== null) return `No database can be reached: ${unusable}`
-      return 'No database can be reached at the moment. It is tried again by itself; until then requests that need one are answered 503.'
+      if (unusable !== null) return `No database is available: ${unusable}`
+      return 'No database is reachable at the moment. Holdfast keeps trying; until it succeeds, requests that need a database get 503.'
   }
 }
 
-/** Rows that stay behind, in a sentence without its full stop. */
+/** The rows that only the fallback has, in a sentence without its full stop. */
 export function leftSentence({ total, isMore }: LeftRows): string {
-  const rows = total === 1 && !isMore ? '1 row stays' : `${isMore ? 'More than ' : ''}${total} rows stay`
-  return `${rows} in the fallback that the primary does not have; nothing carries them there yet`
+  const isOne = total === 1 && !isMore
+  const rows = isOne ? '1 row' : `${isMore ? 'More than ' : ''}${total} rows`
+  const [are, them] = isOne ? ['is', 'it'] : ['are', 'them']
+  return `${rows} in the fallback ${are} missing from the primary; Holdfast does not copy ${them} there yet`
 }
 
-/** Collections without a table that fits, in a sentence. */
+/** The collections without a usable table, in two sentences. */
 export function lackingSentence(names: readonly string[]): string {
-  const what = names.length === 1 ? 'The table of the collection' : 'The tables of the collections'
-  const is = names.length === 1 ? 'is missing or does not fit' : 'are missing or do not fit'
-  return `${what} ${names.join(', ')} ${is}: requests to ${names.length === 1 ? 'it' : 'them'} are answered 503.`
+  const list = names.join(', ')
+  return names.length === 1
+    ? `The table of collection ${list} is missing or does not match its declaration. Requests to it get 503.`
+    : `The tables of collections ${list} are missing or do not match their declarations. Requests to them get 503.`
 }
 
-/** How safe a write is, in a sentence for people. */
+/** How durable a write is, in one or two sentences. */
 export function durabilitySentence(durability: Durability | null): string {
   switch (durability) {
     case 'primary':
-      return 'A write is answered once the primary database has committed it; it is as safe as that database.'
+      return 'A write is confirmed once the primary database has committed it. It is as safe as that database.'
     case 'journal':
-      return 'A write is on a disk that outlives a restart before it is answered, and is carried to the primary when that is back.'
+      return 'A write is confirmed once it is on a disk that survives a restart. Holdfast carries it to the primary when the primary is back.'
     case 'journal-ephemeral':
-      return 'A write is on disk before it is answered and survives a crash; a restart of the machine or container may lose what the primary has not seen.'
+      return 'A write is confirmed once it is on disk and survives a crash. A restart of the machine or container may lose what the primary has not received.'
     case 'fallback-only':
-      return 'A write is on this service’s own disk before it is answered; nothing carries it to the primary.'
+      return 'A write is confirmed once it is on the disk of this service. Nothing carries it to the primary.'
     case 'local':
-      return 'A write is on disk before it is answered, and that disk outlives a restart.'
+      return 'A write is confirmed once it is on disk, and the disk survives a restart.'
     case 'local-ephemeral':
-      return 'A write is on disk before it is answered and survives a crash, but a restart of the machine or container may lose it. Put DATA_DIR on a lasting disk.'
+      return 'A write is confirmed once it is on disk and survives a crash, but a restart of the machine or container may lose it. Put DATA_DIR on a persistent disk.'
     case null:
-      return 'As durable as the database that answers; every write says it in the header Holdfast-Durability.'
+      return 'A write is as durable as the database that serves it. The header Holdfast-Durability of each response says how durable.'
   }
 }

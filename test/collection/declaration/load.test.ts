@@ -56,7 +56,7 @@ describe('the collections folder', () => {
     assert.equal(problems.length, 1)
     assert.match(
       problems[0]?.message ?? '',
-      /^It (is larger than 262144 bytes|cannot be read \(EINVAL\)|is not readable .*)\.$/,
+      /^The file (is larger than 262144 bytes|cannot be read \(EINVAL\)|is not readable .*)\.$/,
     )
   })
 
@@ -82,7 +82,7 @@ describe('the collections folder', () => {
       assert.deepEqual(collections, [])
       assert.deepEqual(
         told.map(({ code, severity }) => [code, severity]),
-        [['COLLECTIONS_NONE', 'info']],
+        [['COLLECTIONS_NOT_FOUND', 'info']],
       )
       assert.ok(told[0]?.message.includes(` ${join(cwd, folder)} `), told[0]?.message)
     }
@@ -126,12 +126,35 @@ describe('what is wrong with a declaration', () => {
     }
     const { problems } = checkCollections([given, { fields: {} }])
     const told = problems.map(({ setting, message, suggestion }) => `${setting.slice(22)} ${message} ${suggestion}`)
-    assert.ok(told.includes('#/acess There is no such key here. Did you mean "access"?'), told.join('\n'))
-    assert.ok(told.some((one) => /#\/fields\/a\/type It must be one of string, .* Did you mean "string"\?$/.test(one)))
-    assert.ok(told.includes('#/fields/b/maxLenght There is no such key here. Did you mean "maxLength"?'))
-    assert.ok(told.some((one) => one.startsWith('#/fields/c/minimum It must be a number.')))
-    assert.ok(told.some((one) => one.startsWith('#/name It is missing.')))
+    assert.ok(told.includes('#/acess "acess" is not a known key. Did you mean "access"?'), told.join('\n'))
+    assert.ok(told.some((one) => /#\/fields\/a\/type "type" accepts: string, .* Did you mean "string"\?$/.test(one)))
+    assert.ok(told.includes('#/fields/b/maxLenght "maxLenght" is not a known key. Did you mean "maxLength"?'))
+    assert.ok(told.some((one) => one.startsWith('#/fields/c/minimum "minimum" must be a number.')))
+    assert.ok(told.some((one) => one.startsWith('#/name "name" is missing.')))
   })
+})
+
+describe('each keyword of a declaration', () => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    [{ name: 'Notes' }, '"Notes" is not a valid name. Names are letters, digits and "_"'],
+    [{ fields: { A: { type: 'string' } } }, '"A" is not a valid name.'],
+    [{ fields: { a: { type: 'string', format: 'date' } } }, '"format" accepts: date-time.'],
+    [{ fields: { a: { type: 'string', enum: [] } } }, '"enum" must not be empty.'],
+    [{ fields: { a: { type: 'integer', enum: [1, 1] } } }, '"enum" must not contain a value twice.'],
+    [{ fields: {} }, '"fields" must not be empty.'],
+    [{ required: [7] }, 'An entry of "required" must be a string.'],
+    [{ maxRows: 0 }, '"maxRows" must be at least 1.'],
+    [{ rateLimit: { requests: 1, windowS: 1e9 } }, '"windowS" must be at most 86400.'],
+    [{ description: 'x'.repeat(1_001) }, '"description" may have at most 1000 characters.'],
+    [{ indexes: Array.from({ length: 11 }, () => ({ fields: ['a'] })) }, '"indexes" may have at most 10 entries.'],
+  ]
+  for (const [part, message] of cases) {
+    it(`has its own sentence: ${message}`, () => {
+      const { problems } = checkCollections([{ name: 'notes', fields: { a: { type: 'string' } }, ...Object(part) }])
+      assert.equal(problems.length, 1, JSON.stringify(problems))
+      assert.ok(problems[0]?.message.startsWith(message), problems[0]?.message)
+    })
+  }
 })
 
 describe('collections given in code', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Quota, type Reservation } from '../../../src/collection/row/quota.ts'
+import { Quota, type RowReservation } from '../../../src/collection/row/quota.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 
 /** A table that only knows how many rows it has. */
@@ -77,7 +77,7 @@ describe('a quota', () => {
     const second = quota.reserve()
     first.settle(false)
     first.settle(false)
-    const place: Reservation = await second
+    const place: RowReservation = await second
     const third = quota.reserve()
     place.settle(true)
     await assert.rejects(third, full)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { decodeCursor, encodeCursor } from '../../../src/collection/row/cursor.ts'
+import { decodeCursor, encodeCursor } from '../../../src/collection/row/page.ts'
 import type { Rows } from '../../../src/collection/row/rows.ts'
 import { Rows as RowsOf } from '../../../src/collection/row/rows.ts'
 import type { RunWork, Session } from '../../../src/database/work/session.ts'

@@ -70,7 +70,7 @@ describe('the tables of the collections', () => {
   })
 
   const unfit: readonly (readonly [string, string, RegExp])[] = [
-    ['a column of another kind', `id text primary key, rating text, ${ownColumns}`, /"rating" is text/i],
+    ['a column of another kind', `id text primary key, rating text, ${ownColumns}`, /"rating" has type text/i],
     ['another key', `id text, rating integer primary key, ${ownColumns}`, /primary key/],
     [
       'a foreign column that must have a value',
@@ -105,10 +105,10 @@ describe('the tables of the collections', () => {
   it('are not touched where nothing may be changed; the SQL that is missing is told', async (t) => {
     const dir = await makeTempDir(t)
     const house = openHouse(t, dir, [feedback], { apply: 'none' })
-    await assert.rejects(house.rows('feedback').create({ rating: 5 }), /may not be made/)
+    await assert.rejects(house.rows('feedback').create({ rating: 5 }), /may not be created/)
     assert.match(house.reports[0]?.missing[0] ?? '', /create table .feedback/)
     assert.equal(house.reports[0]?.problems[0]?.code, 'TABLE_MISSING')
-    assert.match(house.reports[0]?.problems[0]?.message ?? '', /is not there, and SCHEMA_APPLY=none/)
+    assert.match(house.reports[0]?.problems[0]?.message ?? '', /does not exist, and SCHEMA_APPLY=none/)
     assert.equal(schemaOf(dir).has('feedback'), false)
   })
 

@@ -84,10 +84,10 @@ test('a file of another user is no token, though it could be read', { skip: cann
   await planted(join(dir, 'admin-token'), () => chown(join(dir, 'admin-token'), 4_711, 4_711))
   const found = await ensureAdminToken(dir, null)
   assert.equal(found.source.from, 'memory')
-  assert.match(found.problems[0]?.message ?? '', /belongs to another user/)
+  assert.match(found.problems[0]?.message ?? '', /another user owns it/)
 })
 
-test('what is no token is left as it is, and nobody is admin', async (t) => {
+test('an unusable token file is left alone, and admin endpoints stay locked', async (t) => {
   const elsewhere = await makeTempDir(t)
   const cases: readonly (readonly [string, (path: string) => Promise<unknown>])[] = [
     ['an empty file', (path) => writeFile(path, '')],
@@ -121,5 +121,5 @@ test('a directory that cannot be made leaves a token in memory and a problem', a
   await writeFile(file, '')
   const found = await ensureAdminToken(join(file, 'data'), null)
   assert.equal(found.source.from, 'memory')
-  assert.match(found.problems[0]?.message ?? '', /nobody is admin/)
+  assert.match(found.problems[0]?.message ?? '', /Admin endpoints stay locked/)
 })

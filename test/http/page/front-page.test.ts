@@ -115,12 +115,12 @@ test('the page says in every state how it is, and how to set the token', async (
     const { base } = await serve(t, (app) => addFrontPage(app, given))
     const page = await (await fetch(base, { headers: browser })).text()
     assert.match(page, /ADMIN_TOKEN/)
-    assert.match(page, /There is none yet.*href="\/status"/)
+    assert.match(page, /No collections yet.*href="\/status"/)
     if (row === 'local' || row === 'primary') {
       const isLosable = durability?.endsWith('-ephemeral') ?? false
       const pill = /class="pill (\w+)" id="status">([^<]*)/.exec(page)
       assert.equal(pill?.[1], isLosable ? 'warn' : 'pass')
-      assert.match(pill?.[2] ?? '', isLosable ? /may be lost/ : /well/)
+      assert.match(pill?.[2] ?? '', isLosable ? /may lose rows/ : /^Working$/)
     }
     seen.add(/id="state">([^<]*)/.exec(page)?.[1] ?? '').add(/id="durability">([^<]*)/.exec(page)?.[1] ?? '')
   }
@@ -131,9 +131,12 @@ test('the page names collections without a table, and says when the address of t
   const source = createSource({ row: 'fallback', usable: false }, { lacking: () => ['feedback'] })
   const { base } = await serve(t, (app) => addFrontPage(app, source))
   const page = await (await fetch(base, { headers: browser })).text()
-  assert.match(page, /id="lacking">The table of the collection feedback is missing or does not fit: requests to it/)
-  assert.match(page, /the address of the primary is not usable; “holdfast check” says why\./)
-  assert.doesNotMatch(page, /tried again by itself/)
+  assert.match(
+    page,
+    /id="lacking">The table of collection feedback is missing or does not match its declaration\. Requests to it/,
+  )
+  assert.match(page, /the address of the primary cannot be used; “holdfast check” shows why\./)
+  assert.doesNotMatch(page, /keeps trying/)
 })
 
 test('the curl line sends in a shell what it shows, quotes included', async () => {

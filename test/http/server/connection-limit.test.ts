@@ -3,11 +3,11 @@ import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { sendText } from '../../../src/http/server/answers.ts'
-import { Places } from '../../../src/http/server/connection-limit.ts'
+import { ConnectionLimit } from '../../../src/http/server/connection-limit.ts'
 import { until, within } from '../../support/until.ts'
 import { rawConnect, serve } from '../support.ts'
 
-/** As much of a socket as has a place; real ones of other machines are not at hand. */
+/** The part of a socket that the limit uses; a test has no sockets from other machines. */
 function socketFrom(remoteAddress: string): Socket {
   const socket = Object.assign(new EventEmitter(), { remoteAddress, destroyed: false, destroy: () => {} })
   socket.destroy = () => {
@@ -17,7 +17,7 @@ function socketFrom(remoteAddress: string): Socket {
   return socket as unknown as Socket // No more of it is used.
 }
 
-test('connections that say nothing make place for those that ask, and those that ask keep theirs', async (t) => {
+test('connections that say nothing are closed for those that send requests, which stay open', async (t) => {
   const { port, base, observations } = await serve(
     t,
     (app) => {
@@ -43,30 +43,30 @@ test('connections that say nothing make place for those that ask, and those that
   assert.ok(observations.some((seen) => seen.type === 'connection.dropped' && seen.limit === 10))
 })
 
-test('when all are being answered, the newcomer has to leave', () => {
-  const places = new Places({ all: 2, perAddress: null }, () => {})
+test('when all connections are busy, a new one is closed', () => {
+  const connections = new ConnectionLimit({ all: 2, perAddress: null }, () => {})
   const [one, two, three] = [socketFrom('192.0.2.1'), socketFrom('192.0.2.1'), socketFrom('192.0.2.2')]
   for (const socket of [one, two]) {
-    places.enter(socket)
-    places.work(socket)
+    connections.add(socket)
+    connections.markBusy(socket)
   }
-  places.enter(three)
+  connections.add(three)
   assert.deepEqual([one.destroyed, two.destroyed, three.destroyed], [false, false, true])
-  places.rest(one)
+  connections.markIdle(one)
   const four = socketFrom('192.0.2.2')
-  places.enter(four)
+  connections.add(four)
   assert.deepEqual([one.destroyed, four.destroyed], [true, false])
-  assert.deepEqual([...places.open], [two, four])
+  assert.deepEqual([...connections.open], [two, four])
 })
 
-test('one address has its share, and this machine has all', () => {
+test('one address gets its share, and loopback is not limited', () => {
   let dropped = 0
-  const places = new Places({ all: 10, perAddress: 5 }, () => dropped++)
+  const connections = new ConnectionLimit({ all: 10, perAddress: 5 }, () => dropped++)
   const local = Array.from({ length: 3 }, () => socketFrom('127.0.0.1'))
   const many = Array.from({ length: 20 }, () => socketFrom('192.0.2.1'))
   const other = socketFrom('192.0.2.2')
-  for (const socket of [...local, other, ...many]) places.enter(socket)
+  for (const socket of [...local, other, ...many]) connections.add(socket)
   assert.equal(dropped, 15)
   assert.equal(other.destroyed, false)
-  assert.deepEqual([...places.open], [...local, other, ...many.slice(15)])
+  assert.deepEqual([...connections.open], [...local, other, ...many.slice(15)])
 })

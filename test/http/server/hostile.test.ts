@@ -7,10 +7,9 @@ import { Secret } from '../../../src/config/secret.ts'
 import { parseParameter, readJson } from '../../../src/http/data/body.ts'
 import { clientAddress } from '../../../src/http/data/client-address.ts'
 import { parseDemand } from '../../../src/http/data/data-request.ts'
-import { prefersHtml } from '../../../src/http/page/accept.ts'
-import { baseUrlOf } from '../../../src/http/page/base-url.ts'
+import { baseUrlOf, prefersHtml } from '../../../src/http/page/front-page.ts'
 import { isAdmin } from '../../../src/http/server/auth.ts'
-import { requestIdFor } from '../../../src/http/server/request-id.ts'
+import { requestIdFor } from '../../../src/http/server/exchange.ts'
 
 const length = 60_000
 

@@ -42,7 +42,7 @@ test('a taken port is one typed error whose message is a sentence', async (t) =>
   await assert.rejects(second.http.listen({ port, host: '127.0.0.1' }), {
     name: 'ListenError',
     code: 'PORT_TAKEN',
-    message: `Port ${port} on 127.0.0.1 is taken by another process: stop it, or set PORT to a free one.`,
+    message: `Port ${port} on 127.0.0.1 is used by another process. Stop it, or set PORT to a free port.`,
   })
   await second.http.listen({ port: 0, host: '127.0.0.1' })
 })

@@ -15,7 +15,7 @@ test('a connection whose answers nobody reads is destroyed, also when a byte is 
     t,
     (app) => app.get('/', (_req, res) => sendText(res, 200, 'text/plain', large)),
     {
-      patience: { stallMs: 200, bytesPerS: 64_000_000 },
+      readLimits: { stallMs: 200, bytesPerS: 64_000_000 },
     },
   )
   const connection = rawConnect(t, port)
@@ -35,7 +35,7 @@ test('an answer that an application writes piece by piece, or is still working o
       app.get('/pieces', (_req, res) => void res.write('begun'))
       app.get('/work', () => {})
     },
-    { patience: { stallMs: 40, bytesPerS: 1_000_000 } },
+    { readLimits: { stallMs: 40, bytesPerS: 1_000_000 } },
   )
   const pieces = rawConnect(t, port, get('/pieces'))
   const work = rawConnect(t, port, get('/work'))

@@ -59,7 +59,7 @@ test('a primary whose fallback could not be opened is a warning', async (t) => {
 test('what warns beside the connection is named, and the state of the connection passes', async (t) => {
   const left = { total: 6, isMore: false, collections: { feedback: 6 } }
   for (const [rest, name, said] of [
-    [{ left: () => left }, 'fallback:rows', /^6 rows stay/],
+    [{ left: () => left }, 'fallback:rows', /^6 rows in the fallback are missing/],
     [{ lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
   ] as const) {
     const { base } = await serve(t, (app) => addHealthRoutes(app, createSource({ row: 'primary' }, rest)))

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addAdminRoutes, type ReloadReport } from '../../../src/http/admin/admin-routes.ts'
-import { addMetricsRoute } from '../../../src/http/status/metrics-route.ts'
-import { addStatusRoute } from '../../../src/http/status/status.ts'
+import { addMetricsRoute, addStatusRoute } from '../../../src/http/status/status-routes.ts'
 import { adminToken, createSource, refusedFault } from '../source.ts'
 import { serve } from '../support.ts'
 

@@ -1,11 +1,14 @@
 import { formatOrigin } from '../../config/problem.ts'
-import { sendJson } from '../server/answers.ts'
+import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import { requireAdmin } from '../server/auth.ts'
+import { healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
-import { verdictOf } from './verdict.ts'
 
-/** Adds `/status`, behind the admin token: everything that is known, secrets masked. */
+/** Renders all metrics as text. The first call may take longer because it loads the metrics library. */
+export type RenderMetrics = () => Promise<{ readonly contentType: string; readonly text: string }>
+
+/** Adds `/status`, behind the admin token: everything that is known, with secrets masked. */
 export function addStatusRoute(app: App, source: StatusSource): void {
   app.get('/status', (req, res) => {
     requireAdmin(req, source.adminToken().token)
@@ -13,9 +16,20 @@ export function addStatusRoute(app: App, source: StatusSource): void {
   })
 }
 
+/**
+ * Adds `/metrics`. Public, as scrapers expect: it contains states, counts and durations by route pattern, but no host,
+ * user, address or row value.
+ */
+export function addMetricsRoute(app: App, render: RenderMetrics): void {
+  app.get('/metrics', async (_req, res) => {
+    const { contentType, text } = await render()
+    sendText(res, 200, contentType, text, { 'Cache-Control': 'no-store' })
+  })
+}
+
 /** The body of `/status`. */
-export function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
-  const { status, ready } = verdictOf(source)
+function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
+  const { status, ready } = healthOf(source)
   const { transitions, ...database } = source.database()
   return {
     service: {

@@ -1,25 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, HoldfastError } from '../../errors.ts'
 import { problemText, sendError } from './answers.ts'
+import { drawRequestId, type Exchange } from './exchange.ts'
 import type { ObserveHttp } from './observation.ts'
-import { drawRequestId } from './request-id.ts'
 
-/** How long a refused sender may go on sending before its socket is destroyed. */
+/** How long a rejected client may keep sending before its socket is destroyed. */
 const lingerMs = 500
 
-/** One request that is being answered. */
-export interface Exchange {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
-  /** Notices the end of the answer, whole or cut; once, however often it is called. */
-  end(): void
-}
-
 /**
- * What the server does with bytes that are no request, or that come too slowly: a problem as answer where one can still
- * be sent, and the end of the connection. Called by node again and again while such bytes arrive; acts once.
+ * Handles bytes that are not a valid request or arrive too slowly: sends an error if it still can, then closes the
+ * connection. Node calls it repeatedly while such bytes arrive; only the first call per socket acts.
  */
 export function createClientErrorHandler(
   inFlight: Iterable<Exchange>,
@@ -30,56 +22,56 @@ export function createClientErrorHandler(
     if (seen.has(socket)) return
     seen.add(socket)
     const reason = 'code' in error && typeof error.code === 'string' ? error.code : 'UNKNOWN'
-    const refusal = new HoldfastError(codeOf(reason, error))
+    const failure = new HoldfastError(codeOf(reason, error))
     if (reason === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
-    observe({ type: 'connection.malformed', code: reason, status: refusal.status })
+    observe({ type: 'connection.malformed', code: reason, status: failure.status })
     const pending = [...inFlight].filter(({ req }) => req.socket === socket)
-    if (pending.length === 0) return answerRaw(socket, refusal)
-    answerPending(pending, socket, refusal)
+    if (pending.length === 0) return answerRaw(socket, failure)
+    answerPending(pending, socket, failure)
   }
 }
 
-/** What the server does with CONNECT, which node hands over without a response: METHOD_NOT_ALLOWED, and the end. */
+/** Handles CONNECT, for which Node creates no response: sends METHOD_NOT_ALLOWED and closes the connection. */
 export function createConnectHandler(
   inFlight: Iterable<Exchange>,
   observe: ObserveHttp,
 ): (req: IncomingMessage, socket: Duplex) => void {
   return (_req, socket) => {
-    const refusal = new HoldfastError('METHOD_NOT_ALLOWED')
+    const failure = new HoldfastError('METHOD_NOT_ALLOWED')
     socket.on('error', () => socket.destroy())
-    observe({ type: 'connection.malformed', code: 'CONNECT', status: refusal.status })
+    observe({ type: 'connection.malformed', code: 'CONNECT', status: failure.status })
     const pending = [...inFlight].filter(({ req }) => req.socket === socket)
-    if (pending.length === 0) answerRaw(socket, refusal)
-    else answerPending(pending, socket, refusal)
+    if (pending.length === 0) answerRaw(socket, failure)
+    else answerPending(pending, socket, failure)
   }
 }
 
-/** Earlier requests of the same connection get their answers first; the one whose body broke gets the refusal. */
-function answerPending(pending: readonly Exchange[], socket: Duplex, refusal: HoldfastError): void {
+/** Earlier requests on the connection get their responses first; the request with the broken body gets the error. */
+function answerPending(pending: readonly Exchange[], socket: Duplex, failure: HoldfastError): void {
   let left = pending.length
   for (const { req, res } of pending) {
     res.once('close', () => {
       left -= 1
-      if (left === 0) answerRaw(socket, refusal)
+      if (left === 0) answerRaw(socket, failure)
     })
     if (req.complete) continue
     if (!res.headersSent) res.setHeader('Connection', 'close')
-    sendError(req, res, refusal)
+    sendError(req, res, failure)
   }
 }
 
-function answerRaw(socket: Duplex, refusal: HoldfastError): void {
+function answerRaw(socket: Duplex, failure: HoldfastError): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
   const requestId = drawRequestId()
-  const body = problemText(refusal, requestId)
+  const body = problemText(failure, requestId)
   const head = [
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`,
+    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? ''}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
@@ -91,7 +83,7 @@ function answerRaw(socket: Duplex, refusal: HoldfastError): void {
   socket.on('close', () => clearTimeout(timer)).on('error', () => socket.destroy())
   socket.on('end', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-  // Read on for a moment: closing over unread bytes resets the connection and takes the answer with it.
+  // Keep reading for a moment: closing with unread bytes resets the connection and loses the response.
   socket.resume()
 }
 
@@ -110,7 +102,7 @@ function codeOf(reason: string, error: Error): ErrorCode {
   }
 }
 
-/** Node calls everything that does not begin with a method it knows an invalid method, a TLS handshake too. */
+/** Node reports an invalid method for everything that does not start with a known one, even a TLS handshake. */
 function looksLikeHttp(error: Error): boolean {
   const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
   return /^[A-Za-z-]+ \S+ HTTP\/1\.[01]\r?$/m.test(packet.toString('latin1'))
