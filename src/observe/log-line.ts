@@ -48,18 +48,27 @@ export function defectLine({ where, error }: { readonly where: string; readonly 
   return repeatableLine('error', `defect ${where}`, message, { where }, { error })
 }
 
-/** Characters of a message. */
+/** Characters that a message may have. */
 const maxMessageLength = 120
 
-/** A line as JSON holds it: a message that is cut keeps its whole text in `detail`. */
-export function jsonFields({ message, fields, error }: LogLine): { readonly message: string; readonly fields: object } {
+/** The message and fields that are printed. */
+interface Layout {
+  readonly message: string
+  readonly fields: object
+}
+
+/** The layout of JSON: a message that is cut is whole in the field `detail`. */
+export function jsonLayout(line: LogLine): Layout {
+  const { message, fields, error } = line
+  // The common case, once per request: nothing is copied.
+  if (isMissing(error) && message.length <= maxMessageLength) return line
   const all = { ...fields, ...(isMissing(error) ? {} : { err: errorFields(error) }) }
   if (message.length <= maxMessageLength) return { message, fields: all }
   return { message: `${message.slice(0, maxMessageLength - 1)}…`, fields: { ...all, detail: message } }
 }
 
-/** A line as a terminal shows it: fields without what the message says, and no stack of an expected fault. */
-export function terminalFields(line: LogLine): { readonly message: string; readonly fields: object } {
+/** The layout of a terminal: fields without what the message says, and no stack of an expected fault. */
+export function terminalLayout(line: LogLine): Layout {
   const { message, error, isExpected = false } = line
   const fields: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(line.fields)) {

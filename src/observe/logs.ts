@@ -3,7 +3,7 @@ import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { databaseLine } from './database-lines.ts'
 import { httpLine } from './http-lines.ts'
-import { jsonFields, type LineLevel, type LogLine, terminalFields } from './log-line.ts'
+import { jsonLayout, type LineLevel, type LogLine, terminalLayout } from './log-line.ts'
 import type { Observation } from './observation.ts'
 import { forbiddenTexts, mask } from './redaction.ts'
 import { Repeats } from './repeats.ts'
@@ -73,13 +73,13 @@ class PinoLog implements Log {
   readonly #logger: Logger
   readonly #repeats: Repeats<Repeated>
   readonly #output: LogOutput
-  readonly #layout: (line: LogLine) => { readonly message: string; readonly fields: object }
+  readonly #layout: typeof jsonLayout
   #forbidden: readonly string[]
   #requests: boolean
 
   constructor(parts: LogParts, prettify: Prettify | null) {
     this.#output = parts.output
-    this.#layout = prettify === null ? jsonFields : terminalFields
+    this.#layout = prettify === null ? jsonLayout : terminalLayout
     this.#forbidden = forbiddenTexts(parts.secrets)
     this.#requests = parts.settings.requests
     const write = (text: string) => {
