@@ -27,7 +27,7 @@ const notes = JSON.stringify({
   access: { create: 'public', list: 'public', get: 'public' },
 })
 
-describe('a primary in which our tables may not be made', { skip: noPostgres }, () => {
+describe('a primary in which our tables may not be created', { skip: noPostgres }, () => {
   const cleanup = cleanupOf(after)
   let server: Postgres
   before(async () => {
@@ -166,7 +166,7 @@ describe('a primary in which our tables may not be made', { skip: noPostgres }, 
       [answer.status, body.code, answer.headers.get('retry-after')],
       [503, 'COLLECTION_UNAVAILABLE', '5'],
     )
-    assert.match(body.detail, /may not be made/)
+    assert.match(body.detail, /may not be created/)
     assert.equal((await service.fetch('/api/notes')).status, 200, 'the other one serves')
     const seen = await status(service)
     assert.deepEqual([seen.database.state, seen.database.writeBlock], ['PRIMARY_CONNECTED', 'tables-absent'])
