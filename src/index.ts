@@ -1,4 +1,4 @@
-import './service/oldest-node.ts'
+import './service/version.ts'
 
 export type { Collection } from './collection/declaration/declaration.ts'
 export type { Origin, Problem, Severity } from './config/problem.ts'
@@ -14,7 +14,7 @@ export type {
 } from './config/settings.ts'
 export type { DatabaseConfig, ResolvedTarget } from './database/address/config.ts'
 export { DatabaseUrlResolver } from './database/address/resolver.ts'
-export { DatabaseUrlValidator } from './database/address/url-validator.ts'
+export { DatabaseUrlValidator } from './database/address/validator.ts'
 export type { State } from './database/machine/state.ts'
 export { DatabaseEngineFactory } from './database/store/engine-factory.ts'
 export type { Demand, Durability, Store } from './database/store/store.ts'

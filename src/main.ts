@@ -1,10 +1,11 @@
 import { readLayers } from './config/layers.ts'
 import { maskAddress } from './config/mask.ts'
-import type { Problem } from './config/problem.ts'
-import { exitCodeFor } from './config/problem.ts'
+import { exitCodeFor, type Problem } from './config/problem.ts'
+import { resolveSettings } from './config/resolve.ts'
 import type { Settings } from './config/settings.ts'
 import { boot } from './database/supervisor/boot.ts'
-import { chooseDataDirectory, dataPlaces, inspectDataDirectory } from './disk/data-places.ts'
+import { chooseDataDirectory, dataFolders, inspectDataDirectory } from './disk/data-directory.ts'
+import { builtInDriverNames, locatePlugin } from './driver/locate.ts'
 import { type AdminToken, ensureAdminToken } from './http/admin/admin-token.ts'
 import { ListenError } from './http/server/listen.ts'
 import { createLog, type Log } from './observe/logs.ts'
@@ -12,38 +13,54 @@ import type { Observation } from './observe/observation.ts'
 import { secretsIn } from './observe/redaction.ts'
 import { createStandardOutput } from './observe/standard-output.ts'
 import { readCollections } from './service/active-config.ts'
-import { modulesEntry } from './service/bundle-entry.ts'
 import { takeSignals } from './service/early-signals.ts'
-import { oneAtATime } from './service/one-at-a-time.ts'
-import { driversNamed, loadSettings, type Resolved, resolveLayers } from './service/resolve.ts'
+import { type Resolution, resolveLayers } from './service/resolve.ts'
 import { Service } from './service/service.ts'
 import { version } from './service/version.ts'
 
-/** Nothing of ours should come to this: the service could not even start. */
-const defect = 'The service could not be started, for a reason that is a defect of ours.'
+/** Set by the bundler; undefined in sources and compiled modules. */
+declare const HOLDFAST_BUNDLED: boolean | undefined
 
-// This signal makes Node open a debugger that asks nobody who he is; a listener takes its place.
+const defect = 'The service could not start because of a defect in Holdfast.'
+
+// By default this signal makes Node open a debugger without authentication; a listener replaces that.
 process.on('SIGUSR1', () => undefined)
 
-/** The process: load, listen, obey signals, end with a code. */
+/** The process: loads settings, listens, obeys signals, ends with an exit code. */
 const cwd = process.cwd()
 const layers = await readLayers({ env: process.env, cwd })
-// Asked before a driver is imported: no plugin is imported, or waited for, twice.
-const elsewhere = await modulesEntry(driversNamed(layers), cwd)
+const core = resolveSettings(layers)
+// Before a driver is imported: no plugin is imported twice.
+const elsewhere = await modulesEntry(core.settings.drivers)
 if (elsewhere !== null) await import(elsewhere)
 else await start()
 
+/**
+ * The entry to continue from, in the compiled modules, when the bundle is to load a plugin that is not built in: it
+ * imports MikroORM itself, and two copies in one process do not recognise each other's classes. Null: here.
+ */
+async function modulesEntry(drivers: readonly string[]): Promise<string | null> {
+  if (typeof HOLDFAST_BUNDLED === 'undefined') return null
+  const builtIn = await builtInDriverNames()
+  for (const name of drivers.filter((one) => !builtIn.includes(one))) {
+    // A name that means nothing is reported with the settings, and no reason to start slowly.
+    const plugin = await locatePlugin(name, cwd).catch(() => null)
+    if (plugin !== null) return new URL('./lib/src/main.js', import.meta.url).href
+  }
+  return null
+}
+
 async function start(): Promise<void> {
-  const tell = watchDefects()
+  const report = watchDefects()
   try {
-    const found = await resolveLayers(layers, cwd)
+    const found = await resolveLayers(layers, core, cwd)
     const { settings } = found.resolved
     const log = await createLog({
       settings: settings.log,
       secrets: secretsIn(settings),
       output: createStandardOutput(),
     })
-    tell(log)
+    report(log)
     await run(found, log).catch((error: unknown) => giveUp(defect, error, log))
   } catch (error) {
     // There is no log yet.
@@ -52,17 +69,17 @@ async function start(): Promise<void> {
   }
 }
 
-async function run(found: Resolved, log: Log): Promise<void> {
+async function run(found: Resolution, log: Log): Promise<void> {
   const { settings } = found.resolved
   if (settings.config.strict && (await refuseErrors(found))) return
-  const places = dataPlaces(settings, cwd)
-  // Without a token of the deployer one is written there now; with one, nothing is made before it is needed.
+  const folders = dataFolders(settings, cwd)
+  // A generated token is written there now; with a token from the settings nothing is created before it is needed.
   const find = settings.admin.token === null ? chooseDataDirectory : inspectDataDirectory
-  const data = await find(places, found.resolved.originOf('data.dir'))
-  const token = await ensureAdminToken(data.path ?? places[0] ?? cwd, settings.admin.token)
+  const data = await find(folders, found.resolved.originOf('data.dir'))
+  const token = await ensureAdminToken(data.path ?? folders[0] ?? cwd, settings.admin.token)
   log.hide([token.token])
   const service = createService(found, token, data.problems, log)
-  const ready = Promise.withResolvers<void>() // What is read anew before the first reading is in force would be lost.
+  const ready = Promise.withResolvers<void>() // A reload before the first settings are in force would be lost.
   const isClosing = obeySignals(service, log, ready.promise)
   if (isClosing()) return
   try {
@@ -74,24 +91,21 @@ async function run(found: Resolved, log: Log): Promise<void> {
     return await giveUp(error.message, error, log)
   }
   announce(service, found, token, log)
-  const { exit, why } = await boot(settings.database.boot, service.supervisor, service.databases)
+  const { exit, why } = await boot(settings.database.boot, service.supervisor, service.supervisor.config)
   if (exit === undefined) return
   await service.close()
   await giveUp(why ?? 'The database was not reached.', null, log, exit)
 }
 
-function createService(found: Resolved, token: AdminToken, problems: readonly Problem[], log: Log): Service {
-  const { settings } = found.resolved
+function createService(found: Resolution, token: AdminToken, problems: readonly Problem[], log: Log): Service {
   const observe = (seen: Observation): void => log.observe(seen)
   const inForce = (fresh: Settings): void => log.reconfigure(fresh.log, secretsIn(fresh))
-  return new Service(
-    { collections: settings.collections.dir, observe },
-    { cwd, found, token, problems, reread: () => loadSettings({ env: process.env, cwd }), inForce },
-  )
+  const reread = () => readLayers({ env: process.env, cwd })
+  return new Service({ observe }, { cwd, found, token, problems, reread, inForce })
 }
 
-/** Strict mode: true when something is wrong; all of it is printed, and the process ends with 2. */
-async function refuseErrors(found: Resolved): Promise<boolean> {
+/** Strict mode: true when a setting has an error; all errors are printed, and the process ends with 2. */
+async function refuseErrors(found: Resolution): Promise<boolean> {
   const { resolved } = found
   const loaded = await readCollections(resolved.settings.collections.dir, cwd, resolved.isGiven('collections.dir'))
   const problems = [...found.problems, ...loaded.problems]
@@ -99,12 +113,12 @@ async function refuseErrors(found: Resolved): Promise<boolean> {
   if (code === 0) return false
   const errors = problems.filter((problem) => problem.severity === 'error')
   const lines = errors.map(({ code, setting, message, suggestion }) => `  ${code} ${setting}: ${message} ${suggestion}`)
-  process.stderr.write(`CONFIG_STRICT is set, and these settings are wrong:\n${lines.join('\n')}\n`)
+  process.stderr.write(`CONFIG_STRICT is set, and these settings have errors:\n${lines.join('\n')}\n`)
   process.exitCode = code
   return true
 }
 
-function announce(service: Service, { config }: Resolved, token: AdminToken, log: Log): void {
+function announce(service: Service, { config }: Resolution, token: AdminToken, log: Log): void {
   const tookMs = performance.now()
   log.observe({ type: 'service.started', version, node: process.versions.node, pid: process.pid, tookMs })
   log.observe({ type: 'token.found', source: token.source })
@@ -116,8 +130,8 @@ function announce(service: Service, { config }: Resolved, token: AdminToken, log
 }
 
 /**
- * SIGTERM and SIGINT close within the grace time, a second one ends at once; SIGHUP reads the settings anew, except from a
- * terminal, and many of them at once do it twice. Those that came during the start count. Returns whether the end has begun.
+ * SIGTERM and SIGINT close within the grace time, a second one ends the process at once. SIGHUP reloads, except on a
+ * terminal. Signals that arrived during the start count. Returns whether closing has begun.
  */
 function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () => boolean {
   let closing = false
@@ -128,15 +142,15 @@ function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () =>
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
-  const reread = () => ready.then(() => loadSettings({ env: process.env, cwd })).then((read) => service.reload(read))
-  // A terminal that is closed sends the same signal, and means the end.
-  const hangUp = process.stdout.isTTY ? close : oneAtATime(reread)
+  const reload = (): void => void ready.then(() => service.reread())
+  // A terminal that is closed sends the same signal to end its processes.
+  const hangUp = process.stdout.isTTY ? close : reload
   process.on('SIGHUP', hangUp)
   for (const signal of takeSignals()) signal === 'SIGHUP' ? hangUp(signal) : close(signal)
   return () => closing
 }
 
-/** The sentence is the last thing on the screen, whatever else the log had to say. */
+/** Ends the process; the message is the last line on the screen, after everything that the log prints. */
 async function giveUp(message: string, error: unknown, log: Log, code = 1): Promise<void> {
   log.observe({ type: 'service.failed', message, error })
   await log.flush()
@@ -155,16 +169,16 @@ async function end(service: Service, log: Log, why: string, code: number): Promi
 }
 
 /**
- * A defect of ours must be seen, and must not take the service down with it: what is acknowledged is on the disk, and each
- * request stands for itself. A plugin's defect may come before there is a log: it is kept until the function gets one.
+ * Logs uncaught errors and goes on: what was acknowledged is on the disk, and each request stands for itself. Those from
+ * before there is a log, of a plugin that is imported, are kept until the returned function gets it.
  */
 function watchDefects(): (log: Log) => void {
   const kept: Observation[] = []
-  let tell = (seen: Observation): void => void (kept.length < 100 && kept.push(seen))
-  process.on('unhandledRejection', (error) => tell({ type: 'service.defect', where: 'a promise', error }))
-  process.on('uncaughtException', (error) => tell({ type: 'service.defect', where: 'a callback', error }))
+  let report = (seen: Observation): void => void (kept.length < 100 && kept.push(seen))
+  process.on('unhandledRejection', (error) => report({ type: 'service.defect', where: 'a promise', error }))
+  process.on('uncaughtException', (error) => report({ type: 'service.defect', where: 'a callback', error }))
   return (log) => {
-    tell = (seen) => log.observe(seen)
-    for (const seen of kept) tell(seen)
+    report = (seen) => log.observe(seen)
+    for (const seen of kept) report(seen)
   }
 }

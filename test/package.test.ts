@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { requireNode } from '../src/service/oldest-node.ts'
+import { requireNode } from '../src/service/version.ts'
 import { repository } from './support/process.ts'
 
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
@@ -77,11 +77,11 @@ test('the library refuses an old Node in one sentence, before anything else of i
   for (const version of [`${oldest}.0`, '22.18.0', '23.0.0', '24.21.0']) requireNode(version)
   for (const version of ['18.20.0', '20.20.2', '22.16.9']) {
     assert.throws(() => requireNode(version), {
-      message: `Holdfast needs Node ${oldest} or newer, and this is ${version}.`,
+      message: `Holdfast needs Node ${oldest} or newer; this is Node ${version}.`,
     })
   }
   const [first] = readFileSync(join(repository, 'src/index.ts'), 'utf8').split('\n')
-  assert.equal(first, "import './service/oldest-node.ts'")
+  assert.equal(first, "import './service/version.ts'")
 })
 
 test('the package has the pages, the examples and the driver that its pages name, and no cache of this machine', () => {

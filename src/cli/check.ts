@@ -4,15 +4,13 @@ import { layersOfOptions } from '../config/layers.ts'
 import { exitCodeFor, formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
-import type { ResolvedTarget } from '../database/address/config.ts'
-import { targetFiles } from '../database/address/target-files.ts'
-import { dataPlaces, inspectDataDirectory } from '../disk/data-places.ts'
-import type { Disk } from '../disk/disk.ts'
-import { diskOf } from '../disk/disk.ts'
-import { declarationsOf, type Resolved, resolveAll } from '../service/resolve.ts'
+import { type ResolvedTarget, targetFiles } from '../database/address/config.ts'
+import { dataFolders, inspectDataDirectory } from '../disk/data-directory.ts'
+import { type Disk, diskOf } from '../disk/disk.ts'
+import { declarationsOf, type Resolution, resolveAll } from '../service/resolve.ts'
 import { type ConnectionReport, connectReport } from './connect.ts'
 
-/** What is configured, from where, and what is wrong with it. Holds no secret. */
+/** What is configured, from where, and what is wrong. Holds no secret. */
 export interface CheckReport {
   /** Why no primary is declared; null when one is. */
   readonly absence: string | null
@@ -21,15 +19,15 @@ export interface CheckReport {
   /** The fallback, or the local store when no primary is declared; null when there is none. */
   readonly fallback: FallbackReport | null
   readonly settings: readonly SettingLine[]
-  /** The names of the settings that differ from the default, or that the environment gives. */
+  /** The names of settings that differ from the default, or come from the environment. */
   readonly chosen: ReadonlySet<string>
   readonly collections: readonly string[]
   readonly problems: readonly Problem[]
-  /** Only where it was asked for. */
+  /** Only when it was asked for. */
   readonly connection?: ConnectionReport
 }
 
-/** A declared primary, as far as it may be shown. */
+/** A declared primary, without secrets. */
 export interface PrimaryReport {
   readonly driver: string
   readonly host: string | null
@@ -43,7 +41,7 @@ export interface PrimaryReport {
 /** The fallback or local store. */
 export interface FallbackReport {
   readonly driver: string
-  /** The file that would be used now; null where none is kept. */
+  /** The file that would be used now; null when there is none. */
   readonly path: string | null
   readonly disk: Disk
   readonly label: string
@@ -52,8 +50,8 @@ export interface FallbackReport {
 const inspectWithinMs = 5_000
 
 /**
- * Resolves settings, drivers, addresses and collections, and looks at the files that they name; with `connects` also
- * tries the primary's server. Changes no database, makes no file, never rejects.
+ * Resolves settings, drivers, addresses and collections, and inspects the files that they name; with `connects` also
+ * connects to the primary's server. Changes no database, creates no file, never rejects.
  */
 export async function check(
   from: { env: NodeJS.ProcessEnv; cwd: string },
@@ -64,7 +62,7 @@ export async function check(
   const { dir } = resolved.settings.collections
   const chosen = chosenSettings(found)
   const { collections, problems } = await loadCollections(dir, from.cwd, chosen.has('collections.dir'))
-  const data = await inspectDataDirectory(dataPlaces(resolved.settings, from.cwd), resolved.originOf('data.dir'))
+  const data = await inspectDataDirectory(dataFolders(resolved.settings, from.cwd), resolved.originOf('data.dir'))
   const primary = config.primary === null ? null : await inspect(config.primary)
   const fallback = config.fallback === null ? null : await inspect(config.fallback)
   const kept = config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved)
@@ -89,16 +87,13 @@ export async function check(
   }
 }
 
-/**
- * The exit code: 2 when something is not used or replaced by a default; else 3 when the primary was tried and cannot
- * serve; else 0.
- */
+/** The exit code: 2 when something is not used or was replaced by a default, else 3 when the primary cannot serve, else 0. */
 export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
   const code = exitCodeFor(problems)
   return code === 0 && connection?.primary?.outcome === 'failed' ? 3 : code
 }
 
-/** The report as programs read it. */
+/** The report as JSON. */
 export function checkJson(report: CheckReport): object {
   const { primary, fallback, connection } = report
   return {
@@ -118,7 +113,7 @@ export function checkJson(report: CheckReport): object {
   }
 }
 
-/** Its problems are among all the others. */
+/** Without its problems, which are among the others. */
 function connectionJson({ primary, fallback, advice }: ConnectionReport): object {
   return { primary, fallback, advice }
 }
@@ -136,11 +131,11 @@ async function fallbackReport(
   const isKept = path !== null
   const disk: Disk = isKept
     ? await diskOf(path, settings.data.durable, settings.platform.spaceId !== null)
-    : { kind: 'ephemeral', fileSystem: 'unknown', why: 'It is removed when the service ends.' }
+    : { kind: 'ephemeral', fileSystem: 'unknown', why: 'Its data is removed when the service ends.' }
   return { driver: driver.name, path, disk, label: labelOf({ driver, target }) }
 }
 
-/** A driver's label; its name where it has none to give. */
+/** A driver's label; its name when it fails to give one. */
 function labelOf({ driver, target }: ResolvedTarget): string {
   try {
     return String(driver.describe(target))
@@ -149,7 +144,7 @@ function labelOf({ driver, target }: ResolvedTarget): string {
   }
 }
 
-/** What the driver finds by looking, within a limit: a network disk may hang. */
+/** What the driver finds by inspecting files, within a limit: a network disk may hang. */
 async function inspect({
   driver,
   target,
@@ -167,7 +162,7 @@ async function inspect({
   }
 }
 
-function chosenSettings({ resolved, registry }: Resolved): ReadonlySet<string> {
+function chosenSettings({ resolved, registry }: Resolution): ReadonlySet<string> {
   const defaults = resolveSettings(layersOfOptions({}), declarationsOf(registry)).lines()
   const byName = new Map(defaults.map(({ name, value }) => [name, value]))
   const chosen = resolved.lines().filter(({ name, value, origin }) => {

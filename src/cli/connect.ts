@@ -10,27 +10,27 @@ import type { Disk } from '../disk/disk.ts'
 import type { Facts, Insight } from '../driver/driver.ts'
 import type { Fault } from '../driver/fault.ts'
 
-/** What trying to connect has shown. Holds no secret. */
+/** The result of connecting. Holds no secret. */
 export interface ConnectionReport {
-  /** Null when no primary is declared, or what is declared is unusable. */
-  readonly primary: PrimaryTrial | null
+  /** Null when no usable primary is declared. */
+  readonly primary: PrimaryConnection | null
   readonly fallback: FallbackState | null
-  /** Worth considering; nothing of it is wrong. */
+  /** Suggestions; nothing is wrong. */
   readonly advice: readonly string[]
-  /** What only the connection could show. */
+  /** Found only by connecting. */
   readonly problems: readonly Problem[]
 }
 
-/** A fault as it may be shown to whoever runs the check. */
-export type ShownFault = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
+/** A fault in the report, without its cause. */
+export type ReportedFault = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
 
-/** The primary as it answered. What is not known is null. */
-export interface PrimaryTrial extends Omit<Insight, 'roundTripMs'> {
-  /** `not-tried`: a file of this machine, which is looked at and not opened. */
+/** The primary as it answered; null what is not known. */
+export interface PrimaryConnection extends Omit<Insight, 'roundTripMs'> {
+  /** `not-tried`: a file of this machine, which is checked and not opened. */
   readonly outcome: 'reached' | 'failed' | 'not-tried'
-  readonly fault: ShownFault | null
-  /** Each place in its order; the last one answered when the outcome is `reached`. */
-  readonly tried: readonly { readonly label: string; readonly fault: ShownFault | null }[]
+  readonly fault: ReportedFault | null
+  /** Each host in order; the last one answered when the outcome is `reached`. */
+  readonly tried: readonly { readonly label: string; readonly fault: ReportedFault | null }[]
   readonly version: string | null
   readonly connectMs: number | null
   readonly roundTripMs: number | null
@@ -38,14 +38,14 @@ export interface PrimaryTrial extends Omit<Insight, 'roundTripMs'> {
   readonly ownTables: Facts['ownTables'] | null
 }
 
-/** The file of the fallback, which is not opened: another process may be using it. */
+/** The fallback's file, which is not opened: another process may be using it. */
 export interface FallbackState {
   readonly path: string | null
-  /** Null: it is not there yet, or is kept in no file. */
+  /** Null: it does not exist yet, or there is no file. */
   readonly bytes: number | null
 }
 
-/** Really tries the primary, and says in which state the fallback is. Changes nothing; within CONNECTION_TIMEOUT; never rejects. */
+/** Connects to the primary, and reports the state of the fallback. Changes nothing; within CONNECTION_TIMEOUT; never rejects. */
 export async function connectReport(
   { declared, primary }: DatabaseConfig,
   { settings }: ResolvedSettings,
@@ -56,7 +56,7 @@ export async function connectReport(
   const trial = isServer ? await tryConnection(primary, connection, systemClock) : null
   const onDisk = fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local')
   return {
-    primary: primary === null ? null : primaryTrial(trial),
+    primary: primary === null ? null : primaryConnection(trial),
     fallback: fallback === null ? null : { path: fallback.path, bytes: await sizeOf(fallback.path) },
     advice: [
       ...(primary === null || trial === null || trial.facts === null ? [] : addressAdvice(primary.target, trial.facts)),
@@ -67,13 +67,13 @@ export async function connectReport(
   }
 }
 
-function primaryTrial(trial: Trial | null): PrimaryTrial {
+function primaryConnection(trial: Trial | null): PrimaryConnection {
   const facts = trial?.facts ?? null
   const insight = facts?.insight ?? null
   return {
     outcome: trial === null ? 'not-tried' : facts === null ? 'failed' : 'reached',
-    fault: shownFault(trial?.fault ?? null),
-    tried: trial?.tries.map(({ label, fault }) => ({ label, fault: shownFault(fault) })) ?? [],
+    fault: reportedFault(trial?.fault ?? null),
+    tried: trial?.tries.map(({ label, fault }) => ({ label, fault: reportedFault(fault) })) ?? [],
     version: facts?.version ?? null,
     connectMs: rounded(trial?.connectMs ?? null),
     roundTripMs: rounded(insight?.roundTripMs ?? null),
@@ -87,17 +87,17 @@ function primaryTrial(trial: Trial | null): PrimaryTrial {
   }
 }
 
-/** The service waits that long for the primary, then the fallback serves. */
+/** The service waits FALLBACK_TIMEOUT for the primary, then the fallback serves. */
 function lateAdvice(trial: Trial | null, timeoutMs: number): readonly string[] {
   const tookMs = trial?.connectMs ?? 0
   if (tookMs <= timeoutMs) return []
   const [took, limit] = [tookMs, timeoutMs].map((ms) => `${(ms / 1_000).toFixed(1)} s`)
   return [
-    `The primary took ${took} to answer, longer than FALLBACK_TIMEOUT (${limit}): the fallback serves first. Raise it, if that is usual.`,
+    `The primary took ${took} to answer, longer than FALLBACK_TIMEOUT (${limit}), so the fallback serves first. Raise FALLBACK_TIMEOUT if that is usual.`,
   ]
 }
 
-function shownFault(fault: Fault | null): ShownFault | null {
+function reportedFault(fault: Fault | null): ReportedFault | null {
   if (fault === null) return null
   const { kind, code, summary, hint } = fault
   return { kind, code, summary, hint }

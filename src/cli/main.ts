@@ -1,13 +1,13 @@
-/** The command line's process. `holdfast.js` comes here once it has found the right Node. */
-import { paintFor } from './paint.ts'
+/** The command line's process. `holdfast.js` imports it in the right Node. */
 import { run } from './run.ts'
+import { paintFor } from './terminal.ts'
 
-// A reader that has seen enough (`holdfast check | head`) is no failure.
+// A reader may stop early (`holdfast check | head`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
-/** What is printed has arrived by then, or nobody reads it. */
+/** By then the output has been read, or never will be. */
 const strayMs = 5_000
 
 const code = await run(process.argv.slice(2), {
@@ -18,9 +18,9 @@ const code = await run(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   start: () => import('../main.ts'),
 })
-// Set, not exited with: what was printed into a pipe must arrive.
+// Not `process.exit`: what was printed into a pipe must arrive.
 if (code !== null) {
   process.exitCode = code
-  // A driver may have left something open that would keep the process for ever.
+  // Something that a driver left open would keep the process running.
   setTimeout(() => process.exit(), strayMs).unref()
 }

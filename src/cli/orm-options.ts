@@ -1,6 +1,6 @@
 /**
- * MikroORM's own command line (`npx mikro-orm`) on the database that this configuration resolves to: the primary, or the
- * local store where none is declared. For people who use it in development; nothing of the service imports this file.
+ * Options for MikroORM's command line (`npx mikro-orm`) on the configured database: the primary, or the local store when
+ * none is declared. For development; the service does not import this file.
  */
 import type { Options } from '@mikro-orm/core'
 import { loadCollections } from '../collection/declaration/load.ts'
@@ -11,7 +11,7 @@ import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import { FaultError } from '../driver/fault.ts'
 import { resolveAll } from '../service/resolve.ts'
 
-/** Asked once by each command. @throws Error with a sentence that says what is wrong and what to do. */
+/** Called once by each command. @throws Error that says what is wrong and what to do. */
 export async function configure(): Promise<Options> {
   const cwd = process.cwd()
   const { config, resolved } = await resolveAll({ env: process.env, cwd })
@@ -22,9 +22,9 @@ export async function configure(): Promise<Options> {
   try {
     const signal = AbortSignal.timeout(connection.limits.connectMs)
     const options = await factory.options(databaseOf(config), role, signal)
-    // `schema:update` drops tables that no entity has: ours are none of its business.
+    // `schema:update` drops tables without an entity, and would drop Holdfast's own.
     const schemaGenerator = { ...options.schemaGenerator, skipTables: [/^holdfast_/] }
-    return { ...options, schemaGenerator } as Options // MikroORM's two packages word the same options differently.
+    return { ...options, schemaGenerator } as Options // MikroORM's two packages type the same options differently.
   } catch (error) {
     if (!(error instanceof FaultError)) throw error
     const { code, summary, hint } = error.fault

@@ -1,13 +1,12 @@
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
 import type { CheckReport } from './check.ts'
-import { connectionText } from './connect-text.ts'
-import { table, wrap } from './layout.ts'
-import type { Paint } from './paint.ts'
+import type { ConnectionReport, FallbackState, PrimaryConnection, ReportedFault } from './connect.ts'
+import { type Paint, table, wrap } from './terminal.ts'
 
 const order: readonly Severity[] = ['error', 'warning', 'info']
 const indent = 15
 
-/** The report for a person: what is configured, from where, what is wrong, how to mend it. */
+/** The report as text: what is configured, from where, what is wrong, how to fix it. */
 export function checkText(report: CheckReport, paint: Paint): string {
   return [
     ...databases(report, paint),
@@ -40,9 +39,80 @@ function databases(report: CheckReport, paint: Paint): string[] {
   return [...lines, ...named('collections', report.collections.join(', ') || 'none')]
 }
 
-function named(name: string, text: string): string[] {
-  const [first = '', ...rest] = wrap(text, indent)
-  return [`  ${name.padEnd(indent - 2)}${first.trimStart()}`, ...rest]
+function named(name: string, text: string, margin = indent): string[] {
+  const [first = '', ...rest] = wrap(text, margin)
+  return [`  ${name.padEnd(margin - 2)}${first.trimStart()}`, ...rest]
+}
+
+function connectionText({ primary, fallback, advice }: ConnectionReport, paint: Paint): string[] {
+  return [
+    paint('heading', 'Connection'),
+    ...(primary === null ? named('primary', 'not tried: no usable primary is declared') : primaryLines(primary, paint)),
+    ...(fallback === null ? [] : named('fallback', fallbackText(fallback))),
+    '',
+    paint('heading', 'Advice'),
+    ...(advice.length === 0 ? ['  none'] : advice.flatMap((text) => named('-', text, 4))),
+  ]
+}
+
+function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
+  const { outcome, tried, fault } = trial
+  if (outcome === 'not-tried') return named('primary', 'a file of this machine: checked, not opened')
+  const before = tried.filter((one) => one.fault !== null && (outcome === 'reached' || tried.length > 1))
+  const passed = before.flatMap((one) => named('skipped', `${one.label}: ${faultText(one.fault)}`))
+  if (outcome === 'failed') {
+    return [
+      `  ${paint('error', 'primary'.padEnd(indent - 2))}cannot serve`,
+      ...named('fault', faultText(fault)),
+      ...wrap(`-> ${fault?.hint ?? ''}`, indent),
+      ...passed,
+    ]
+  }
+  const roundTrip = trial.roundTripMs === null ? '' : `; round trip ${trial.roundTripMs} ms`
+  const pairs: readonly (readonly [string, string | null])[] = [
+    ['primary', `connected to ${tried.at(-1)?.label} in ${trial.connectMs} ms${roundTrip}`],
+    ['version', trial.version],
+    ['encryption', encryptionText(trial.encryption)],
+    ['pooler', trial.pooled ? 'yes: transactions share connections' : 'none detected'],
+    ['tables', tablesText(trial)],
+    ['own tables', ownTablesText(trial)],
+    ['writes', trial.isReadOnly ? 'none: the address asks for read-only' : null],
+  ]
+  return [...pairs.flatMap(([name, text]) => (text === null ? [] : named(name, text))), ...passed]
+}
+
+function encryptionText(encryption: string | null): string | null {
+  if (encryption === 'none') return 'none: the connection is not encrypted'
+  return encryption === 'local' ? 'not needed: a socket of this machine' : encryption
+}
+
+function tablesText({ mayMakeTables, schema }: PrimaryConnection): string | null {
+  if (mayMakeTables === null) return null
+  const where = schema === null ? '' : ` in "${schema}"`
+  return mayMakeTables ? `the role may create tables${where}` : `the role may not create tables${where}`
+}
+
+function ownTablesText({ ownTables, mayMakeTables, mayWriteOwnTables }: PrimaryConnection): string | null {
+  switch (ownTables) {
+    case 'ours':
+      return "Holdfast's tables exist and accept inserts and deletes"
+    case 'newer':
+      return "Holdfast's tables exist, created by a later release"
+    case 'absent':
+      if (mayWriteOwnTables !== null) return "Holdfast's tables exist, but the role may not use them"
+      return mayMakeTables ? "Holdfast's tables do not exist yet" : "Holdfast's tables do not exist"
+    default:
+      return null
+  }
+}
+
+function fallbackText({ path, bytes }: FallbackState): string {
+  if (path === null) return 'not in a file: created when it is needed'
+  return bytes === null ? 'its file does not exist yet: created when it is needed' : `its file exists (${bytes} bytes)`
+}
+
+function faultText(fault: ReportedFault | null): string {
+  return fault === null ? '' : `${fault.kind} ${fault.code}: ${fault.summary}`
 }
 
 function settings({ settings, chosen }: CheckReport, paint: Paint): string[] {
@@ -50,7 +120,7 @@ function settings({ settings, chosen }: CheckReport, paint: Paint): string[] {
     .filter(({ name }) => chosen.has(name))
     .map(({ name, value, origin }) => [name, shown(value), formatOrigin(origin)])
   const title = paint('heading', 'Settings that differ from the default')
-  if (rows.length === 0) return [title, '  none; "holdfast config" lists them all']
+  if (rows.length === 0) return [title, '  none; "holdfast config" lists all settings']
   return [title, ...table(rows)]
 }
 
@@ -68,7 +138,7 @@ function problems(all: readonly Problem[], paint: Paint): string[] {
 function problemLines(problem: Problem, paint: Paint): string[] {
   const { severity, code, setting, origin, message, suggestion } = problem
   const from = origin === null ? '' : formatOrigin(origin)
-  // A problem inside a file names the file in its setting already.
+  // The setting of a problem in a file already names the file.
   const place = from === '' || setting.split('#', 1)[0] === from ? setting : `${setting} (${from})`
   return [
     `  ${paint(severity, severity.padEnd(indent - 2))}${code}  ${paint('faint', place)}`,
@@ -80,12 +150,12 @@ function problemLines(problem: Problem, paint: Paint): string[] {
 function summary(all: readonly Problem[]): string {
   const counts = order.map((severity) => {
     const count = all.filter((problem) => problem.severity === severity).length
-    return severity === 'info' ? `${count} to know` : `${count} ${severity}${count === 1 ? '' : 's'}`
+    return `${count} ${severity === 'info' ? 'note' : severity}${count === 1 ? '' : 's'}`
   })
   return `${counts.join(', ')}.`
 }
 
-/** A value as it stands in a table: text as it is, the rest as JSON. */
+/** A value in a table: text as it is, anything else as JSON. */
 export function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -6,23 +6,43 @@ import { coreSettings } from '../config/settings-schema.ts'
 import { resolveAll } from '../service/resolve.ts'
 import { version } from '../service/version.ts'
 import { check, checkJson, exitCodeOf } from './check.ts'
-import { help } from './help.ts'
-import { table } from './layout.ts'
-import type { Paint } from './paint.ts'
 import { checkText, shown } from './report.ts'
+import { type Paint, table } from './terminal.ts'
+
+/** What `holdfast --help` prints. */
+const help = `Usage: holdfast [command] [options]
+
+Commands
+  start       run the service (the default)
+  check       show the configuration, where it comes from, what is wrong and how
+              to fix it; ends with 2 when something is not used; opens no
+              database unless --connect is given
+  config      list every setting with its value and origin
+
+Options
+  --json      print JSON (check, config)
+  --connect   also connect to the primary and report what it answers; changes
+              nothing in it; ends with 3 when it cannot serve (check)
+  --schema    print the JSON Schema of the settings files (config)
+  --version   print the release
+  --help      print this help
+
+Settings come from config/default.json, config/<NODE_ENV>.json, CONFIG_FILE and
+the environment. NAME_FILE sets NAME from a file that contains a secret.
+`
 
 /** Where a command runs and what it may touch. */
-export interface Surroundings {
+export interface CommandContext {
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
   readonly paint: Paint
   out(text: string): void
   err(text: string): void
-  /** Runs the service; resolves once it has taken over. */
+  /** Starts the service; resolves once it runs. */
   start(): Promise<unknown>
 }
 
-/** What a command leaves: the process's exit code, or null when the service has taken over. */
+/** The process's exit code; null when the service goes on running. */
 type Exit = 0 | 1 | 2 | 3 | null
 
 const options = {
@@ -36,9 +56,9 @@ const options = {
 type Flag = keyof typeof options
 
 interface Command {
-  /** Besides `--help` and `--version`. */
+  /** Beside `--help` and `--version`. */
   readonly flags: readonly Flag[]
-  run(flags: ReadonlySet<Flag>, around: Surroundings): Promise<Exit>
+  run(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit>
 }
 
 const commands: Readonly<Record<string, Command>> = {
@@ -47,43 +67,43 @@ const commands: Readonly<Record<string, Command>> = {
   config: { flags: ['json', 'schema'], run: runConfig },
 }
 
-/** Runs one command line, without the executable. Wrong use is one sentence and 1. */
-export async function run(args: readonly string[], around: Surroundings): Promise<Exit> {
+/** Runs one command line, without the executable. Wrong use prints one sentence and gives 1. */
+export async function run(args: readonly string[], context: CommandContext): Promise<Exit> {
   const parsed = parse(args)
-  if ('wrong' in parsed) return refuse(parsed.wrong, around)
+  if ('wrong' in parsed) return refuse(parsed.wrong, context)
   const { flags, positionals } = parsed
-  if (flags.has('help') || positionals[0] === 'help') return print(help, around)
-  if (flags.has('version')) return print(`${version}\n`, around)
+  if (flags.has('help') || positionals[0] === 'help') return print(help, context)
+  if (flags.has('version')) return print(`${version}\n`, context)
   const [name = 'start', ...more] = positionals
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
     const near = nearest(name, Object.keys(commands))
-    return refuse(`there is no command "${name}"${near === null ? '' : `; did you mean "${near}"?`}`, around)
+    return refuse(`unknown command "${name}"${near === null ? '' : `; did you mean "${near}"?`}`, context)
   }
   const [stray] = more
-  if (stray !== undefined) return refuse(`"${name}" takes no argument "${stray}"`, around)
+  if (stray !== undefined) return refuse(`"${name}" accepts no argument "${stray}"`, context)
   const foreign = [...flags].find((flag) => !command.flags.includes(flag))
-  if (foreign !== undefined) return refuse(`"${name}" takes no option "--${foreign}"`, around)
-  return command.run(flags, around)
+  if (foreign !== undefined) return refuse(`"${name}" has no option "--${foreign}"`, context)
+  return command.run(flags, context)
 }
 
-async function runStart(_: ReadonlySet<Flag>, around: Surroundings): Promise<Exit> {
-  await around.start()
+async function runStart(_: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+  await context.start()
   return null
 }
 
-async function runCheck(flags: ReadonlySet<Flag>, around: Surroundings): Promise<Exit> {
-  const report = await check(around, { connects: flags.has('connect') })
-  around.out(flags.has('json') ? json(checkJson(report)) : checkText(report, around.paint))
+async function runCheck(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+  const report = await check(context, { connects: flags.has('connect') })
+  context.out(flags.has('json') ? json(checkJson(report)) : checkText(report, context.paint))
   return exitCodeOf(report)
 }
 
-async function runConfig(flags: ReadonlySet<Flag>, around: Surroundings): Promise<Exit> {
-  if (flags.has('schema')) return print(json(jsonSchemaOfSettings()), around)
-  const { resolved } = await resolveAll(around)
+async function runConfig(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+  if (flags.has('schema')) return print(json(jsonSchemaOfSettings()), context)
+  const { resolved } = await resolveAll(context)
   const lines = resolved.lines().map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) }))
-  if (flags.has('json')) return print(json(lines), around)
-  return print(`${table(lines.map(({ name, value, origin }) => [name, shown(value), origin])).join('\n')}\n`, around)
+  if (flags.has('json')) return print(json(lines), context)
+  return print(`${table(lines.map(({ name, value, origin }) => [name, shown(value), origin])).join('\n')}\n`, context)
 }
 
 function parse(args: readonly string[]): { flags: ReadonlySet<Flag>; positionals: string[] } | { wrong: string } {
@@ -98,24 +118,24 @@ function parse(args: readonly string[]): { flags: ReadonlySet<Flag>; positionals
   }
 }
 
-/** Settings come from the environment and from files; whoever knows other servers writes `--port 8080`. */
+/** Settings are not options; people who know other servers write `--port 8080`. */
 function settingMeant(args: readonly string[]): string {
   const at = args.findIndex((arg) => arg.startsWith('--') && !Object.hasOwn(options, arg.slice(2)))
   const [, word = '', given] = /^--([\w-]{1,40})(?:=(.*))?$/s.exec(args[at] ?? '') ?? []
   const name = word.replaceAll('-', '_').toUpperCase()
   if (![...coreSettings.values()].some(({ env }) => env === name)) return ''
   const value = given ?? args[at + 1] ?? ''
-  // Only what cannot be a secret is repeated.
-  return `; settings are given in the environment: ${name}=${/^\d{1,9}$/.test(value) ? value : '...'} holdfast start`
+  // A value that may be a secret is not repeated.
+  return `; set it in the environment: ${name}=${/^\d{1,9}$/.test(value) ? value : '...'} holdfast start`
 }
 
-function print(text: string, around: Surroundings): Exit {
-  around.out(text)
+function print(text: string, context: CommandContext): Exit {
+  context.out(text)
   return 0
 }
 
-function refuse(why: string, around: Surroundings): Exit {
-  around.err(`holdfast: ${why.replace(/[.?]?$/, (end) => (end === '?' ? '?' : '.'))} See "holdfast --help".\n`)
+function refuse(why: string, context: CommandContext): Exit {
+  context.err(`holdfast: ${why.replace(/[.?]?$/, (end) => (end === '?' ? '?' : '.'))} See "holdfast --help".\n`)
   return 1
 }
 

@@ -60,8 +60,6 @@ export const settingProblems = {
   KUBERNETES_PORT_IGNORED: 'Kubernetes set this variable for a Service; it is ignored.',
   FILE_UNREADABLE: 'A settings file or secret file cannot be read; it is ignored.',
   FILE_INVALID: 'A settings file is not valid JSON; it is ignored.',
-  DATA_DIR_UNUSABLE: 'A data directory cannot be used; the next one is tried.',
-  DATA_DIR_NONE: 'None of the data directories can be used.',
 } as const
 
 /** The exit code in strict mode and of `holdfast check`: 2 when there is a problem of severity `error`, else 0. */

@@ -1,29 +1,38 @@
 import { access, readFile, realpath, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, resolve, sep } from 'node:path'
-import { type Mount, mountOf, readMounts } from './mounts.ts'
 
-/** What a file of ours would survive. Found by `config/disk.ts`'s `diskOf`, or decided by `DATA_DURABLE`. */
+/** The disk of a file, by what its data survives. Detected by `diskOf`, or set by DATA_DURABLE. */
 export interface Disk {
-  /** `durable`: outlives the container; `ephemeral`: a restart of the container (or a reboot) loses it. */
+  /** `durable`: outlives the container. `ephemeral`: lost when the container restarts, or at a reboot. */
   readonly kind: 'durable' | 'ephemeral'
-  /** The file system's name as far as it is known: `ext4`, `overlay`, `tmpfs`; `unknown` else. */
+  /** The file system's name, such as `ext4`, `overlay` or `tmpfs`; `unknown` when it is not known. */
   readonly fileSystem: string
-  /** One sentence for people: how it is known. */
+  /** How that is known, as a sentence. */
   readonly why: string
 }
 
-/** What is known about the place of a file. */
+/** One line of /proc/self/mountinfo. */
+export interface Mount {
+  /** Where it is mounted. */
+  readonly point: string
+  /** The folder within the file system that is mounted; shows a Kubernetes emptyDir. */
+  readonly root: string
+  /** `ext4`, `overlay`, `tmpfs`, ... */
+  readonly fileSystem: string
+}
+
+/** What is known about a file's location. */
 export interface DiskEvidence {
   readonly fileSystem: string
-  /** Null where the system does not say (it is not Linux). */
+  /** Null where the system does not report it: not Linux. */
   readonly mount: Mount | null
-  /** What shows that this process is in a container; null: nothing does. */
+  /** The kind of container that this process runs in; null when there is no sign of one. */
   readonly container: string | null
   readonly isTemporary: boolean
 }
 
-/** The numbers of `statfs` for the file systems that one meets; `mountinfo` names the others. */
+/** The numbers that `statfs` gives for common file systems; `mountinfo` names the others. */
 const fileSystemNames: Readonly<Record<number, string>> = {
   61267: 'ext4',
   1481003842: 'xfs',
@@ -41,14 +50,14 @@ const fileSystemNames: Readonly<Record<number, string>> = {
 const inMemory: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'devtmpfs'])
 
 /**
- * What the disk under `path` survives. The path need not exist: its nearest existing folder counts. `durable`, when it
- * is not null, decides. `inSpace`: the process runs in a Hugging Face Space. Never throws, changes nothing.
+ * The disk of `path`, which need not exist: its nearest existing folder counts. `durable` decides unless it is null.
+ * `inSpace`: the process runs in a Hugging Face Space. Never throws, changes nothing.
  */
 export async function diskOf(path: string, durable: boolean | null, inSpace = false): Promise<Disk> {
-  const place = await nearestExisting(resolve(path))
+  const existing = await nearestExisting(resolve(path))
   const mounts = await readMounts()
-  const mount = mountOf(place, mounts)
-  const fileSystem = mount?.fileSystem ?? (await fileSystemOf(place))
+  const mount = mountOf(existing, mounts)
+  const fileSystem = mount?.fileSystem ?? (await fileSystemOf(existing))
   if (durable !== null) {
     return { kind: durable ? 'durable' : 'ephemeral', fileSystem, why: `DATA_DURABLE is ${durable}.` }
   }
@@ -57,30 +66,37 @@ export async function diskOf(path: string, durable: boolean | null, inSpace = fa
     fileSystem,
     mount,
     container: inSpace ? 'a Hugging Face Space' : await containerSign(mountOf('/', mounts)),
-    isTemporary: place === temporary || place.startsWith(temporary + sep),
+    isTemporary: existing === temporary || existing.startsWith(temporary + sep),
   })
 }
 
-/** The verdict on the evidence. Pure. */
+/** Judges the evidence. Pure. */
 export function judgeDisk({ fileSystem, mount, container, isTemporary }: DiskEvidence): Disk {
   const ephemeral = (why: string): Disk => ({ kind: 'ephemeral', fileSystem, why })
-  if (inMemory.has(fileSystem)) return ephemeral(`It is memory (${fileSystem}): a restart empties it.`)
+  if (inMemory.has(fileSystem)) return ephemeral(`It is memory (${fileSystem}), which a restart empties.`)
   if (isTemporary) return ephemeral('It is in the temporary directory, which a restart may empty.')
-  // A Kubernetes emptyDir is a mount of its own, on the node's disk, and goes with the pod.
+  // A Kubernetes emptyDir is a mount of its own on the node's disk, removed with the pod.
   if (mount?.root.includes('kubernetes.io~empty-dir')) {
-    return ephemeral('It is an emptyDir of Kubernetes, which goes with the pod.')
+    return ephemeral('It is a Kubernetes emptyDir, which is removed with the pod.')
   }
   if (container === null) {
-    if (fileSystem === 'overlay') return ephemeral('It is an overlay, as containers have, which goes with them.')
+    if (fileSystem === 'overlay')
+      return ephemeral('It is an overlay file system, as in containers, which is removed with them.')
     return { kind: 'durable', fileSystem, why: `It is a disk of this machine (${fileSystem}).` }
   }
   if (mount === null || mount.point === '/' || fileSystem === 'overlay') {
-    return ephemeral(`It is the own disk of ${container}, which goes with it; mount a volume to keep the data.`)
+    return ephemeral(
+      `It is the disk of ${container} itself, which is removed with it. Mount a volume to keep the data.`,
+    )
   }
-  return { kind: 'durable', fileSystem, why: `${mount.point} is mounted (${fileSystem}) into ${container}.` }
+  return {
+    kind: 'durable',
+    fileSystem,
+    why: `It is a volume (${fileSystem}) mounted at ${mount.point} in ${container}.`,
+  }
 }
 
-/** What shows that this is a container, as the subject of a sentence; null when nothing does. */
+/** The kind of container, for a sentence; null when there is no sign of one. */
 async function containerSign(root: Mount | null): Promise<string | null> {
   if (await isThere('/.dockerenv')) return 'the Docker container'
   if (await isThere('/run/.containerenv')) return 'the Podman container'
@@ -90,11 +106,11 @@ async function containerSign(root: Mount | null): Promise<string | null> {
   return root?.fileSystem === 'overlay' ? 'the container' : null
 }
 
-/** The real path of `path` or of the nearest folder above it that exists. */
+/** The real path of `path`, or of the nearest parent that exists. */
 async function nearestExisting(path: string): Promise<string> {
-  for (let place = path; ; place = dirname(place)) {
-    const found = await realpath(place).catch(() => null)
-    if (found !== null || place === dirname(place)) return found ?? place
+  for (let at = path; ; at = dirname(at)) {
+    const found = await realpath(at).catch(() => null)
+    if (found !== null || at === dirname(at)) return found ?? at
   }
 }
 
@@ -108,4 +124,36 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** The mounts that this process sees; empty where the system does not list them. Never throws. */
+async function readMounts(): Promise<readonly Mount[]> {
+  return parseMounts(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''))
+}
+
+/** Parses the text of mountinfo, without the lines that it cannot parse. Exported for its test. */
+export function parseMounts(text: string): Mount[] {
+  return text.split('\n').flatMap((line) => {
+    // "36 35 98:0 /root /point options optional... - ext4 /dev/sda1 options": the hyphen ends the optional fields.
+    const [left = '', right = ''] = line.split(' - ', 2)
+    const [, , , root, point] = left.split(' ')
+    const [fileSystem] = right.split(' ')
+    if (root === undefined || point === undefined || !fileSystem) return []
+    return [{ point: unescaped(point), root: unescaped(root), fileSystem }]
+  })
+}
+
+/** The mount of an absolute real path: the deepest, and of several at one point the last, which covers the others. Exported for its test. */
+export function mountOf(path: string, mounts: readonly Mount[]): Mount | null {
+  let best: Mount | null = null
+  for (const mount of mounts) {
+    const isAbove = mount.point === '/' || path === mount.point || path.startsWith(`${mount.point}/`)
+    if (isAbove && (best === null || mount.point.length >= best.point.length)) best = mount
+  }
+  return best
+}
+
+/** Blanks, tabs, line ends and backslashes are written as octal escapes. */
+function unescaped(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }

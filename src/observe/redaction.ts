@@ -1,6 +1,6 @@
 import { maskAddress, passwordsOf } from '../config/mask.ts'
 import { Secret, SecretAddress } from '../config/secret.ts'
-import { findPlaceholder } from '../database/address/url-placeholder.ts'
+import { findPlaceholder } from '../database/address/placeholder.ts'
 
 /** Masking shorter values would hide half of every line and protect nothing. */
 const minLength = 4

@@ -5,31 +5,33 @@ import { Rows, type RowsDeps } from '../collection/row/rows.ts'
 import { entityOf } from '../collection/table/entity.ts'
 import type { Problem } from '../config/problem.ts'
 import { type ConnectionSettings, connectionSettingsOf } from '../database/machine/connection-settings.ts'
-import type { Resolved } from './resolve.ts'
+import type { Resolution } from './resolve.ts'
 
-/** Everything that is in force at one moment; a reload makes a new one. */
-export interface Snapshot {
-  readonly found: Resolved
+/** The configuration in force at one moment. Never changed in place: a reload creates another one. */
+export interface ActiveConfig {
+  readonly found: Resolution
   readonly connection: ConnectionSettings
+  /** Proxies whose `X-Forwarded-For` is trusted: TRUSTED_PROXIES, else 1 in a Space, which has one, else 0. */
+  readonly trustedProxies: number
   readonly collections: readonly Collection[]
   /** By the collection's name. */
   readonly rows: ReadonlyMap<string, Rows>
   /** Of the collections and of the application. */
   readonly entities: readonly EntitySchema[]
-  /** Those that are not of the resolution: of the collections, and of settings that wait for a restart. */
+  /** Problems of the collections, and of settings that wait for a restart. */
   readonly ownProblems: readonly Problem[]
-  /** All of them. */
+  /** These, and those of the resolution. */
   readonly problems: readonly Problem[]
 }
 
-/** What snapshots are made with, the same each time. */
-export interface SnapshotParts {
+/** What every `ActiveConfig` is created with. */
+export interface ActiveConfigParts {
   readonly rows: RowsDeps
   readonly entities: readonly EntitySchema[]
   readonly echo: (sql: string) => void
 }
 
-/** Where the collections are: a folder, or themselves, or nowhere. */
+/** Loads collections from a folder, or checks those given in code; none when `given` is absent. */
 export async function readCollections(
   given: string | readonly Collection[] | undefined,
   cwd: string,
@@ -39,12 +41,18 @@ export async function readCollections(
   return typeof given === 'string' ? await loadCollections(given, cwd, explicit) : checkCollections(given)
 }
 
-/** Puts together what is in force. The databases are not touched. */
-export function createSnapshot(found: Resolved, loaded: LoadedCollections, parts: SnapshotParts): Snapshot {
+/** Combines a resolution and the collections. Opens nothing. */
+export function createActiveConfig(
+  found: Resolution,
+  loaded: LoadedCollections,
+  parts: ActiveConfigParts,
+): ActiveConfig {
   const { collections } = loaded
+  const { settings } = found.resolved
   return {
     found,
-    connection: connectionSettingsOf(found.resolved.settings, parts.echo),
+    connection: connectionSettingsOf(settings, parts.echo),
+    trustedProxies: settings.http.trustedProxies ?? (settings.platform.spaceId === null ? 0 : 1),
     collections,
     rows: new Map(collections.map((collection) => [collection.name, new Rows(collection, parts.rows)])),
     entities: [...collections.map(entityOf), ...parts.entities],

@@ -1,28 +1,28 @@
-/** Signals that arrive while the service starts: remembered, and obeyed as soon as there is something that can obey. */
+/** Signals that arrive while the service starts: recorded, and obeyed as soon as it can obey them. */
 
-interface Held {
+interface SignalRecord {
   readonly seen: NodeJS.Signals[]
-  /** Takes the listeners away. */
+  /** Removes the listeners. */
   release(): void
 }
 
-/** The launcher holds them first (`cli/entry.js`, which an old Node reads); bundle and modules find its record here. */
-const place = Symbol.for('holdfast.signals')
+/** The launcher records first (`cli/entry.js`, which an old Node reads); bundle and modules find its record here. */
+const key = Symbol.for('holdfast.signals')
 
-const shared = globalThis as { [place]?: Held } // Nobody else knows the symbol.
-const held: Held = shared[place] ?? hold()
-shared[place] = held
+const shared = globalThis as { [key]?: SignalRecord } // Only the launcher uses the symbol.
+const recorded: SignalRecord = shared[key] ?? record()
+shared[key] = recorded
 
-/** What came so far, each once. From now on signals are the caller's, who has set listeners of his own. */
+/** The signals so far, each once. From now on the caller's own listeners get them. */
 export function takeSignals(): readonly NodeJS.Signals[] {
-  held.release()
-  return [...new Set(held.seen.splice(0))]
+  recorded.release()
+  return [...new Set(recorded.seen.splice(0))]
 }
 
-function hold(): Held {
+function record(): SignalRecord {
   const seen: NodeJS.Signals[] = []
   const remember = (signal: NodeJS.Signals): void => {
-    // Who asks twice does not want to wait for the start.
+    // A second request to end does not wait for the start.
     if (signal !== 'SIGHUP' && seen.some((one) => one !== 'SIGHUP')) process.exit(1)
     seen.push(signal)
   }

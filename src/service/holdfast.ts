@@ -14,71 +14,71 @@ import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import type { Observation } from '../observe/observation.ts'
 
-/** What a Holdfast is made from. Nothing in it is required. */
+/** The options of `createHoldfast`, all optional. */
 export interface HoldfastOptions {
-  /** Settings in code (parts are enough), or what `loadSettings` gave. Bad ones are problems, never a throw. */
+  /** Settings in code (any part of them), or those of `loadSettings`. Invalid ones are problems, never a throw. */
   readonly settings?: SettingsInput | ResolvedSettings
-  /** Stands in for the setting `drivers`: names, paths, or drivers themselves. */
+  /** Replaces the setting `drivers`: names, paths, or drivers. */
   readonly drivers?: readonly (Driver | string)[]
-  /** An application's own entities, in every store beside those of the collections. Their tables are the application's. */
+  /** An application's own entities, in every store next to those of the collections. The application creates their tables. */
   readonly entities?: readonly EntitySchema[]
-  /** A folder of collection files (relative to the working directory), or collections themselves. None when absent. */
+  /** A folder of collection files (relative to the working directory), or collections. None when absent. */
   readonly collections?: string | readonly Collection[]
-  /** Adds an application's own routes; they come before ours. Called once, before the first request. */
+  /** Adds an application's own routes, which precede Holdfast's. Called once, before the first request. */
   readonly routes?: (app: App, holdfast: Holdfast) => void
-  /** Receives everything worth noticing. Must not throw. */
+  /** Receives every observation: what the log and the metrics are made from. Must not throw. */
   readonly observe?: (observation: Observation) => void
 }
 
-/** What is known at this moment, from memory. No secret in it. */
+/** The state at this moment, from memory. Holds no secret. */
 export interface Status {
   readonly database: DatabaseSessionContext
-  /** What a write would be answered with now; null when none can be made. */
+  /** The durability of a write made now; null when no write is possible. */
   readonly durability: Durability | null
-  /** Rows in the fallback that the primary does not have; null where no fallback stands beside a primary. */
+  /** Rows in the fallback that the primary does not have; null when there is no fallback for a primary. */
   readonly left: LeftRows | null
   readonly problems: readonly Problem[]
   /** Every setting, masked, with its origin. */
   readonly settings: readonly SettingLine[]
-  /** The collections that are served. */
+  /** The names of the collections. */
   readonly collections: readonly string[]
 }
 
-/** What a reload did. Settings are named by key. */
+/** The result of a reload. Settings are named by key. */
 export interface Reloaded {
-  /** False: what was read is wrong, and the running configuration was left as it is. */
+  /** False: the new configuration has errors, and the running one stays. */
   readonly applied: boolean
   /** In force now. */
   readonly changed: readonly string[]
-  /** Read, but in force only after a restart. */
+  /** In force only after a restart. */
   readonly needsRestart: readonly string[]
   readonly problems: readonly Problem[]
 }
 
 /** The data service as a library. */
 export interface Holdfast extends AsyncDisposable {
-  /** For Polka, Express, Fastify and `node:http`. Answers every request, never rejects. */
+  /** For Polka, Express, Fastify and `node:http`. Answers every request. */
   readonly handler: RequestListener
   /**
-   * Binds; resolves with the real address; touches no database.
+   * Listens; resolves with the actual address. Opens no database.
    *
    * @throws ListenError when the port is taken or forbidden.
    */
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ListenAddress>
-  /** Opens now instead of at first use; resolves with the state reached, also CONNECTION_ERROR. Never rejects. */
+  /** Opens a database now instead of at first use; resolves with the state reached, which may be CONNECTION_ERROR. Never rejects. */
   open(): Promise<State<Store>>
   /**
-   * This request's session: the same for the same `req`, forked at first use, released when the answer ends.
+   * The session of this request: one for each `req`, forked at first use, released when the response ends.
    *
    * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING.
    */
   session(req: IncomingMessage, res?: ServerResponse): Promise<Session>
-  /** One transaction on the active store; resolves when the outcome is known. Rejects with `HoldfastError`, or with what the work threw. */
+  /** One transaction on the active store; resolves when its outcome is known. Rejects with `HoldfastError`, or with what `work` threw. */
   transactional<T>(work: (session: Session) => Promise<T>, options?: TransactionOptions): Promise<Outcome<T>>
-  /** From memory; no secret in it. */
+  /** From memory. Holds no secret. */
   status(): Status
-  /** Takes new settings (those of `loadSettings`), and reads the collection files anew. Never rejects. */
+  /** Applies new settings (those of `loadSettings`), and re-reads the collection files. Never rejects. */
   reload(settings: ResolvedSettings): Promise<Reloaded>
-  /** Stops accepting, finishes what runs, closes within the limit (SHUTDOWN_TIMEOUT unless told). Never rejects. Safe to call twice and before `open`. */
+  /** Stops accepting requests, finishes those in progress, closes within the limit (default: SHUTDOWN_TIMEOUT). Never rejects. Safe to call twice and before `open`. */
   close(options?: { readonly withinMs?: number }): Promise<void>
 }

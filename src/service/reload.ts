@@ -3,12 +3,12 @@ import type { Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 
-/** What a reload reports, by code. */
+/** The codes of problems that a reload finds, with their meanings. */
 export const reloadProblems: Readonly<Record<string, string>> = {
-  RESTART_NEEDED: 'A setting was read anew and is in force only after a restart.',
+  SETTING_NEEDS_RESTART: 'A changed setting takes effect only after a restart.',
 }
 
-/** Read once, when the process starts or listens: a change counts after a restart. */
+/** Used once, when the process starts or listens. */
 const restartKeys: readonly string[] = [
   'http.port',
   'http.host',
@@ -28,39 +28,39 @@ const restartKeys: readonly string[] = [
   'admin.token',
 ]
 
-/** A change of one of these opens the databases anew. */
+/** A change in one of these opens the databases again. */
 const connectionSections: readonly string[] = ['database', 'fallback', 'data', 'journal', 'plugins']
 
-/** The keys whose values differ, secrets compared by value. */
+/** The keys whose values differ. Secrets are compared by value. */
 export function changedKeys(before: Settings, after: Settings): readonly string[] {
   const [old, fresh] = [flat(before), flat(after)]
   return [...new Set([...old.keys(), ...fresh.keys()])].filter((key) => !isSame(old.get(key), fresh.get(key)))
 }
 
-/** True for a setting that is in force only after a restart. */
+/** True for a setting that takes effect only after a restart. */
 export function needsRestart(key: string): boolean {
   return restartKeys.includes(key)
 }
 
-/** Says that what `/status` shows for this setting is not in force yet. */
+/** Reports that what `/status` shows for this setting is not in force yet. */
 export function restartProblem(key: string, resolved: ResolvedSettings): Problem {
   return {
-    code: 'RESTART_NEEDED',
+    code: 'SETTING_NEEDS_RESTART',
     severity: 'info',
     setting: key,
     origin: resolved.originOf(key),
     part: null,
-    message: `The value of "${key}" was read anew and is in force only after a restart.`,
+    message: `The new value of "${key}" takes effect only after a restart.`,
     suggestion: 'Restart the service.',
   }
 }
 
-/** True for a setting that the connection was opened with. */
+/** True for a setting that stores are opened with. */
 export function concernsConnection(key: string): boolean {
   return !needsRestart(key) && connectionSections.includes(key.split('.')[0] ?? '')
 }
 
-/** The errors that were not there before: with one of them, what was read does not replace what runs. */
+/** The errors that were not there before. With one of them a reload is not applied. */
 export function freshErrors(before: readonly Problem[], after: readonly Problem[]): readonly Problem[] {
   const known = new Set(before.map((problem) => JSON.stringify(problem)))
   return after.filter((problem) => problem.severity === 'error' && !known.has(JSON.stringify(problem)))

@@ -1,79 +1,79 @@
 import { stat } from 'node:fs/promises'
-import { resolve as resolvePath } from 'node:path'
+import { join, resolve as resolvePath } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { SettingDeclarations } from '../config/driver-settings.ts'
 import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from '../config/layers.ts'
 import { maskAddress } from '../config/mask.ts'
 import type { Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings } from '../config/settings.ts'
-import { legacyFileProblem } from '../database/address/legacy-file.ts'
-import { DatabaseUrlResolver, type Resolution } from '../database/address/resolver.ts'
-import { dataPlaces } from '../disk/data-places.ts'
+import { type DatabaseConfig, targetFiles } from '../database/address/config.ts'
+import { DatabaseUrlResolver } from '../database/address/resolver.ts'
+import { dataFolders } from '../disk/data-directory.ts'
 import type { Driver } from '../driver/driver.ts'
 import { loadDrivers } from '../driver/load.ts'
 import { DriverRegistry } from '../driver/registry.ts'
 
-/** Settings, drivers and databases: all that is known before anything is opened. */
-export interface Resolved {
+/** Settings, drivers and databases: everything that is known before a database is opened. */
+export interface Resolution {
   readonly layers: Layers
   readonly resolved: ResolvedSettings
   readonly registry: DriverRegistry
-  readonly config: Resolution
-  /** Of loading the drivers, which is done once. */
+  readonly config: DatabaseConfig
+  /** Found while the drivers were loaded, which happens once. */
   readonly driverProblems: readonly Problem[]
-  /** All of them: of the settings, of the drivers, of the addresses. */
+  /** All of them: of the settings, the drivers and the addresses. */
   readonly problems: readonly Problem[]
 }
 
-/** The house's own driver that can always be the local store. */
-const houseStore = 'sqlite'
+/** The built-in driver that can always be the local store. */
+const builtInStore = 'sqlite'
 
-/** Reads files and environment and resolves what they say. Opens no database, makes no file, never rejects. */
-export async function resolveAll(from: LayersFrom): Promise<Resolved> {
-  return resolveLayers(await readLayers(from), from.cwd)
-}
-
-/** The drivers that the settings name, before any of them is loaded. */
-export function driversNamed(layers: Layers): readonly string[] {
-  return resolveSettings(layers).settings.drivers
+/** Reads files and environment and resolves them. Opens no database, creates no file, never rejects. */
+export async function resolveAll(from: LayersFrom): Promise<Resolution> {
+  const layers = await readLayers(from)
+  return await resolveLayers(layers, resolveSettings(layers), from.cwd)
 }
 
 /**
- * The two phases: the core's settings name the drivers, the drivers bring settings of their own, then the whole is
- * resolved. `drivers` (by name, by path, or themselves) stand in for the setting. Never rejects: where a driver makes the
- * whole fail, the house's own stands in for all, and a problem says so.
+ * Loads the drivers that the core settings name, then resolves the whole once, with the drivers' own settings. `drivers`
+ * (names, paths or drivers) replaces that setting. Never rejects: when a driver makes the resolution fail, only the
+ * built-in store is loaded, and a problem reports it.
+ *
+ * @param core The same layers resolved without drivers.
  */
 export async function resolveLayers(
-  given: Layers,
+  layers: Layers,
+  core: ResolvedSettings,
   cwd: string,
-  drivers?: readonly (Driver | string)[],
-): Promise<Resolved> {
+  drivers: readonly (Driver | string)[] = core.settings.drivers,
+): Promise<Resolution> {
   try {
-    return await resolveTwice(given, cwd, drivers)
+    return await resolveWithDrivers(layers, core, cwd, drivers)
   } catch (error) {
-    const found = await resolveTwice(given, cwd, [houseStore])
-    const problem = withoutDrivers(error, found.resolved)
+    const found = await resolveWithDrivers(layers, core, cwd, [builtInStore])
+    const problem = withoutDrivers(error, core)
     const driverProblems = [...found.driverProblems, problem]
     return { ...found, driverProblems, problems: [...found.problems, problem] }
   }
 }
 
-async function resolveTwice(given: Layers, cwd: string, drivers?: readonly (Driver | string)[]): Promise<Resolved> {
-  const core = resolveSettings(given)
-  const { registry, problems } = await registerAll(core, cwd, drivers)
-  const layers = await refreshSecrets(given, declarationsOf(registry))
-  return await resolveWith(layers, cwd, registry, problems)
+/** Resolves other layers with the drivers that are already loaded. */
+export async function resolveAgain(found: Resolution, given: Layers, cwd: string): Promise<Resolution> {
+  const layers = await refreshSecrets(given, declarationsOf(found.registry))
+  return await resolveWhole(layers, found.registry, found.driverProblems, cwd)
 }
 
-/** The same drivers and files with the secret files read anew: a rotated secret counts from the next connection on. Never rejects. */
-export async function refreshed(found: Resolved, cwd: string): Promise<Resolved> {
+/** Re-reads the secret files: a rotated secret counts from the next connection on. The same object when none has changed. */
+export async function refreshed(found: Resolution, cwd: string): Promise<Resolution> {
   if (found.layers.secretFiles.length === 0) return found
   const layers = await refreshSecrets(found.layers, declarationsOf(found.registry))
-  return await resolveWith(layers, cwd, found.registry, found.driverProblems)
+  if (isDeepStrictEqual(secretsOf(layers), secretsOf(found.layers))) return found
+  return await resolveWhole(layers, found.registry, found.driverProblems, cwd)
 }
 
-/** Another word as soon as one of the secret files was written anew, came or went; they are not read. Never rejects. */
-export async function secretsMark({ layers }: Resolved, cwd: string): Promise<string> {
+/** A fingerprint of the secret files; it changes when one is rewritten, appears or disappears. Reads none. Never rejects. */
+export async function secretsFingerprint({ layers }: Resolution, cwd: string): Promise<string> {
   const marks = layers.secretFiles.map(async ({ path }) => {
     const found = await stat(resolvePath(cwd, path)).catch(() => null)
     return found === null ? 'none' : `${found.ino} ${found.size} ${found.mtimeMs}`
@@ -81,50 +81,68 @@ export async function secretsMark({ layers }: Resolved, cwd: string): Promise<st
   return (await Promise.all(marks)).join(', ')
 }
 
-/** The second phase: the drivers are there. */
-async function resolveWith(
-  layers: Layers,
-  cwd: string,
-  registry: DriverRegistry,
-  driverProblems: readonly Problem[],
-): Promise<Resolved> {
-  const resolved = resolveSettings(layers, declarationsOf(registry))
-  const config = new DatabaseUrlResolver(registry).resolve(resolved, dataPlaces(resolved.settings, cwd))
-  const legacy = await legacyFileProblem(cwd, config)
-  const problems = [...resolved.problems, ...driverProblems, ...config.problems, ...(legacy === null ? [] : [legacy])]
-  return { layers, resolved, registry, config, driverProblems, problems }
-}
-
-/** What settings were made from, so that code which got them from `loadSettings` can hand them on. */
-const sources = new WeakMap<ResolvedSettings, Layers>()
+/** Resolutions by their settings, so that code which got settings from `loadSettings` can pass them on. */
+const loaded = new WeakMap<ResolvedSettings, Resolution>()
 
 /**
- * The service's layers (files, environment, secret files) with origins. `env` and `cwd` are the process's unless told;
- * `file` stands for CONFIG_FILE. Opens no database, never rejects.
+ * The service's settings with their origins: files, environment, secret files. `env` and `cwd` default to the process's;
+ * `file` replaces CONFIG_FILE. Opens no database, never rejects.
  */
 export async function loadSettings(
   from: { readonly env?: NodeJS.ProcessEnv; readonly file?: string; readonly cwd?: string } = {},
 ): Promise<ResolvedSettings> {
   const { env = process.env, cwd = process.cwd(), file } = from
-  const { layers, resolved } = await resolveAll({ env, cwd, ...(file === undefined ? {} : { file }) })
-  sources.set(resolved, layers)
-  return resolved
+  const found = await resolveAll({ env, cwd, ...(file === undefined ? {} : { file }) })
+  loaded.set(found.resolved, found)
+  return found.resolved
 }
 
-/** The layers behind settings; those of a stranger's making are taken as given in code. */
+/** The resolution that `loadSettings` made these settings in; null for settings from elsewhere. */
+export function resolutionOf(settings: ResolvedSettings): Resolution | null {
+  return loaded.get(settings) ?? null
+}
+
+/** The layers behind settings; settings that are not from `loadSettings` count as given in code. */
 export function layersOf(settings: ResolvedSettings): Layers {
-  return sources.get(settings) ?? layersOfOptions(settings.settings)
+  return loaded.get(settings)?.layers ?? layersOfOptions(settings.settings)
 }
 
-/** What the drivers declare as settings of their own, by driver. */
+/** The settings that the drivers declare, by driver. */
 export function declarationsOf(registry: DriverRegistry): Record<string, SettingDeclarations> {
   return Object.fromEntries(registry.all.map(({ name, settings }) => [name, settings ?? {}]))
+}
+
+async function resolveWithDrivers(
+  given: Layers,
+  core: ResolvedSettings,
+  cwd: string,
+  drivers: readonly (Driver | string)[],
+): Promise<Resolution> {
+  const { registry, problems } = await registerAll(core, cwd, drivers)
+  return await resolveWhole(await refreshSecrets(given, declarationsOf(registry)), registry, problems, cwd)
+}
+
+async function resolveWhole(
+  layers: Layers,
+  registry: DriverRegistry,
+  driverProblems: readonly Problem[],
+  cwd: string,
+): Promise<Resolution> {
+  const resolved = resolveSettings(layers, declarationsOf(registry))
+  const config = new DatabaseUrlResolver(registry).resolve(resolved, dataFolders(resolved.settings, cwd))
+  const legacy = await legacyFileProblem(cwd, config)
+  const problems = [...resolved.problems, ...driverProblems, ...config.problems, ...(legacy === null ? [] : [legacy])]
+  return { layers, resolved, registry, config, driverProblems, problems }
+}
+
+function secretsOf({ secretFiles }: Layers): readonly unknown[] {
+  return secretFiles.map(({ path, content }) => [path, typeof content === 'function' ? content() : content])
 }
 
 async function registerAll(
   core: ResolvedSettings,
   cwd: string,
-  drivers: readonly (Driver | string)[] = core.settings.drivers,
+  drivers: readonly (Driver | string)[],
 ): Promise<{ registry: DriverRegistry; problems: readonly Problem[] }> {
   const registry = new DriverRegistry()
   const origin = core.originOf('drivers')
@@ -134,9 +152,9 @@ async function registerAll(
   const { problems } = await loadDrivers(names, { cwd, origin, registry })
   if (registry.all.some((driver) => driver.embedded !== undefined))
     return { registry, problems: [...refused, ...problems] }
-  // A list of drivers without a local store, or one misspelt word, must not keep the service from serving.
-  const house = await loadDrivers([houseStore], { cwd, origin, registry })
-  return { registry, problems: [...refused, ...problems, ...house.problems, addedProblem(core)] }
+  // A misspelt word, or a list without a local store, must not keep the service from serving.
+  const added = await loadDrivers([builtInStore], { cwd, origin, registry })
+  return { registry, problems: [...refused, ...problems, ...added.problems, addedProblem(core)] }
 }
 
 function addedProblem(core: ResolvedSettings): Problem {
@@ -146,12 +164,12 @@ function addedProblem(core: ResolvedSettings): Problem {
     setting: 'drivers',
     origin: core.originOf('drivers'),
     part: null,
-    message: `None of the drivers that could be loaded can be the local store; "${houseStore}" is loaded too.`,
-    suggestion: `Add "${houseStore}" to DRIVERS.`,
+    message: `None of the loaded drivers can be the local store, so "${builtInStore}" is loaded as well.`,
+    suggestion: `Add "${builtInStore}" to DRIVERS.`,
   }
 }
 
-/** Whose fault it is cannot be told from here; what a driver throws may be anything. */
+/** Which driver failed cannot be told from here, and it may have thrown anything. */
 function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
   const why = error instanceof Error ? ` (${maskAddress(error.message.split('\n', 1)[0] ?? '').slice(0, 200)})` : ''
   return {
@@ -160,7 +178,27 @@ function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
     setting: 'drivers',
     origin: core.originOf('drivers'),
     part: null,
-    message: `One of the drivers fails when the settings are resolved with it${why}; only "${houseStore}" is loaded.`,
-    suggestion: 'Take the drivers out of DRIVERS one by one to find it, and ask its author.',
+    message: `A driver failed while the settings were resolved${why}. Only "${builtInStore}" is loaded.`,
+    suggestion: 'Remove the drivers from DRIVERS one by one to find it, and report it to its author.',
+  }
+}
+
+/** Where deployments from before DATA_DIR kept their rows: in the working directory. */
+const legacyName = 'production.db'
+
+/** Reports a database from an earlier deployment in the working directory, unless a store of `config` uses it. Never rejects. */
+async function legacyFileProblem(cwd: string, config: DatabaseConfig): Promise<Problem | null> {
+  const path = join(cwd, legacyName)
+  if ([config.primary, config.fallback].flatMap(targetFiles).includes(path)) return null
+  const found = await stat(path).catch(() => null)
+  if (!found?.isFile() || found.size === 0) return null
+  return {
+    code: 'LEGACY_DATABASE_FOUND',
+    severity: 'info',
+    setting: 'fallback.url',
+    origin: null,
+    part: null,
+    message: `Found ${path}, a database from an earlier deployment outside DATA_DIR. It was not touched.`,
+    suggestion: `To use it: SQLITE_ALLOW_PATHS=${cwd} FALLBACK_DATABASE_URL=sqlite:///${path}`,
   }
 }

@@ -3,23 +3,28 @@ import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { Store } from '../database/store/store.ts'
 import { emptySteps, type StoreSteps } from '../database/supervisor/steps.ts'
 import type { Observation } from '../observe/observation.ts'
-import type { Snapshot } from './active-config.ts'
+import type { ActiveConfig } from './active-config.ts'
 
-/** What the steps work with. */
+/** What the steps need. */
 export interface StepParts {
+<<<<<<< HEAD
   readonly snapshot: () => Snapshot
   readonly tables: TableReports
+=======
+  readonly active: () => ActiveConfig
+  readonly tables: Tables
+>>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
   readonly left: RowsLeft
   readonly observe: (seen: Observation) => void
 }
 
 /**
- * The rooms above the database, as the supervisor calls them. Nothing is owed or carried before there is a journal; what
- * is left behind is counted where it would be carried.
+ * What the supervisor has the modules above the database do. Without a journal nothing is owed or carried; the rows left
+ * behind in the fallback are counted where they would be carried.
  */
-export function createSteps({ snapshot, tables, left, observe }: StepParts): StoreSteps {
+export function createSteps({ active, tables, left, observe }: StepParts): StoreSteps {
   const countLeft = async (fallback: Store): Promise<void> => {
-    const { collections, found } = snapshot()
+    const { collections, found } = active()
     if (!found.config.declared) return left.forget()
     const rows = await left.count(fallback, collections)
     if (rows.total > 0) observe({ type: 'rows.left', label: fallback.label, rows })
@@ -29,14 +34,15 @@ export function createSteps({ snapshot, tables, left, observe }: StepParts): Sto
     prepare: async (store) => {
       const before = tables.of(store)
       if (before === undefined) for (const problem of store.facts.problems) observe({ type: 'problem.found', problem })
-      const { collections, found } = snapshot()
+      const { collections, found } = active()
       const { schemaApply, connectionTimeoutS } = found.resolved.settings.database
-      // Only a primary is somebody else's: in the files that are ours tables are always made.
+      // SCHEMA_APPLY protects a primary, which others use too; in Holdfast's own files tables are always created.
       const apply = store.role === 'primary' ? schemaApply : 'additive'
       const report = await ensureTables(store, collections, apply, AbortSignal.timeout(connectionTimeoutS * 1000))
       tables.set(store, report)
-      const told = new Set(before?.problems.map(({ message }) => message))
-      for (const problem of report.problems) if (!told.has(problem.message)) observe({ type: 'problem.found', problem })
+      const known = new Set(before?.problems.map(({ message }) => message))
+      for (const problem of report.problems)
+        if (!known.has(problem.message)) observe({ type: 'problem.found', problem })
     },
     lacks: (store) => (tables.of(store)?.unusable.size ?? 0) > 0,
     owes: async (fallback) => {

@@ -57,7 +57,11 @@ describe('holdfast check', () => {
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')
+<<<<<<< HEAD
     assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED', 'COLLECTIONS_NOT_FOUND'])
+=======
+    assert.deepEqual(codes, ['ADDRESS_DRIVER_NOT_LOADED', 'COLLECTIONS_NONE'])
+>>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
     assert.deepEqual(Object.keys(json.problems[0] ?? {}), [
       'code',
       'severity',
@@ -117,7 +121,7 @@ describe('holdfast check', () => {
     assert.equal(code, 0)
     assert.deepEqual(await readdir(cwd), ['production.db'])
     const problems: { code: string; severity: string; suggestion?: string }[] = json.problems
-    const problem = problems.find(({ code }) => code === 'LEGACY_FILE')
+    const problem = problems.find(({ code }) => code === 'LEGACY_DATABASE_FOUND')
     assert.equal(problem?.severity, 'info')
     assert.match(
       problem?.suggestion ?? '',
@@ -135,7 +139,7 @@ describe('holdfast check', () => {
     assert.match(stdout, /fallback +sqlite .*production\.db/)
     assert.match(stdout, /log\.level +debug +environment LOG_LEVEL/)
     assert.match(stdout, /error +ADDRESS_SCHEME_UNKNOWN {2}database\.url \(environment DATABASE_URL\)/)
-    assert.match(stdout, /\n1 error, 0 warnings, 1 to know\.\n$/)
+    assert.match(stdout, /\n1 error, 0 warnings, 1 note\.\n$/)
     // Not a terminal: no colours.
     assert.doesNotMatch(stdout, new RegExp(`S3cr3t|${String.fromCharCode(27)}`))
   })
@@ -162,11 +166,11 @@ describe('holdfast', () => {
 
   it('answers wrong use with one sentence and 1', async (t) => {
     const rows: readonly [readonly string[], RegExp][] = [
-      [['chekc'], /there is no command "chekc"; did you mean "check"\?/],
-      [['constructor'], /there is no command "constructor"/],
+      [['chekc'], /unknown command "chekc"; did you mean "check"\?/],
+      [['constructor'], /unknown command "constructor"/],
       [['check', '--jsn'], /unknown option '--jsn'/],
-      [['check', '--schema'], /"check" takes no option "--schema"/],
-      [['check', 'this'], /"check" takes no argument "this"/],
+      [['check', '--schema'], /"check" has no option "--schema"/],
+      [['check', 'this'], /"check" accepts no argument "this"/],
       [['check', '--json=yes'], /json/],
     ]
     for (const [args, message] of rows) {

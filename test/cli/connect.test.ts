@@ -170,10 +170,10 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     const env = { DATABASE_URL: server.url('postgres') }
     const { code, stdout } = await runProcess(t, { args: [main, 'check', '--connect'], env })
     assert.equal(code, 0, stdout)
-    assert.match(stdout, /^Connection\n {2}primary +postgresql 127\.0\.0\.1:\d+\/postgres was reached in [\d.]+ ms;/m)
+    assert.match(stdout, /^Connection\n {2}primary +connected to postgresql 127\.0\.0\.1:\d+\/postgres in [\d.]+ ms;/m)
     assert.match(stdout, /^ {2}version +\d+/m)
     assert.match(stdout, /^ {2}encryption +TLSv1/m)
-    assert.match(stdout, /^ {2}tables +the role may make tables in "public"$/m)
+    assert.match(stdout, /^ {2}tables +the role may create tables in "public"$/m)
     assert.match(stdout, /^Advice$/m)
     assert.ok(!stdout.includes(encodeURIComponent(superuser.password)) && !stdout.includes(superuser.password))
   })
@@ -268,6 +268,6 @@ describe('holdfast check --connect where nothing answers as it should', { concur
   test('is no option of other commands', async (t) => {
     const { code, stderr } = await runProcess(t, { args: [main, 'config', '--connect'] })
     assert.equal(code, 1)
-    assert.match(stderr, /"config" takes no option "--connect"/)
+    assert.match(stderr, /"config" has no option "--connect"/)
   })
 })

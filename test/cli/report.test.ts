@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CheckReport } from '../../src/cli/check.ts'
-import { columns, table, wrap } from '../../src/cli/layout.ts'
-import { type Paint, plain } from '../../src/cli/paint.ts'
 import { checkText } from '../../src/cli/report.ts'
+import { columns, type Paint, plain, table, wrap } from '../../src/cli/terminal.ts'
 
 const report: CheckReport = {
   absence: null,
@@ -70,11 +69,11 @@ Problems
                -> Write
                postgresql://me:***@db.example.com:5432/a-name-that-is-longer-than-a-line-of-eighty-columns-has
 
-1 error, 1 warning, 0 to know.
+1 error, 1 warning, 0 notes.
 `
 
 describe('the report for people', () => {
-  it('says what is configured, from where, what is wrong, how to mend it', () => {
+  it('reports what is configured, from where, what is wrong, how to fix it', () => {
     assert.equal(checkText(report, plain), expected)
   })
 
@@ -96,7 +95,7 @@ describe('the report for people', () => {
   collections  feedback
 
 Settings that differ from the default
-  none; "holdfast config" lists them all
+  none; "holdfast config" lists all settings
 
 Problems
   none

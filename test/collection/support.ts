@@ -15,6 +15,7 @@ import { emptySteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
+import { fixedConfig } from '../support/config-source.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
 /** The house's own feedback, small enough to read at a glance. */
@@ -76,13 +77,12 @@ export function openHouse(
     settings: () => settings,
   })
   const supervisor = new Supervisor({
-    secretsMark: async () => '',
     opener,
     gate: new Gate(),
     settings,
     maxActiveSessions: () => 1_000,
     observe: () => {},
-    resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
+    config: fixedConfig(new DatabaseUrlResolver(registry).resolve(resolved, [dir])),
     steps: {
       ...emptySteps,
       prepare: async (store) => {

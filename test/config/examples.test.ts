@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util'
 import { readLayers } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
-import { dataPlaces } from '../../src/disk/data-places.ts'
+import { dataFolders } from '../../src/disk/data-directory.ts'
 import { makeTempDir, writeFiles } from '../support/temp.ts'
 import { parsePlainYaml } from './plain-yaml.ts'
 
@@ -54,7 +54,7 @@ test('the compose file resolves without a problem, with its secret and its data 
   assert.deepEqual(problems, [])
   assert.equal(settings.admin.token?.reveal(), token)
   const [volume, mountPoint] = String(at(service, 'volumes', 0)).split(':')
-  assert.equal(dataPlaces(settings, '/app')[0], mountPoint)
+  assert.equal(dataFolders(settings, '/app')[0], mountPoint)
   at(compose, 'volumes', String(volume))
   const secret = String(at(service, 'secrets', 0))
   at(compose, 'secrets', secret, 'file')

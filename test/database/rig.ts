@@ -33,11 +33,13 @@ export interface Rig {
   readonly supervisor: Supervisor
   readonly work: WorkRunner
   readonly seen: DatabaseObservation[]
-  /** Replaces what `resolve` gives. */
+  /** Replaces what the source of the configuration gives. */
   config: DatabaseConfig
   resolved: number
+  /** Called whenever the configuration is re-read. */
+  onFresh: () => void
   /** Changes when a secret file was written. */
-  secretsMark: string
+  secretsFingerprint: string
 }
 
 /** What a test may choose. */
@@ -62,25 +64,31 @@ export function rigOf(options: RigOptions = {}): Rig {
     entities: options.entities ?? [],
     settings: () => settings,
   })
+  const config = options.declared === false ? configOf(null, fallback) : configOf(primary, fallback)
+  const rig = { config, resolved: 0, secretsFingerprint: '', onFresh: () => {} }
   const supervisor = new Supervisor({
     opener,
     gate,
     steps: options.steps ?? emptySteps,
     settings,
-    resolve: async () => {
-      rig.resolved += 1
-      return rig.config
+    config: {
+      get current() {
+        return rig.config
+      },
+      fresh: async () => {
+        rig.resolved += 1
+        rig.onFresh()
+        return rig.config
+      },
+      secretsFingerprint: async () => rig.secretsFingerprint,
     },
-    secretsMark: async () => rig.secretsMark,
     observe: (observation) => seen.push(observation),
     maxActiveSessions: options.maxActiveSessions ?? (() => 1_000),
     clock,
     random: () => 0.5,
   })
   const work = new WorkRunner(supervisor, (observation) => seen.push(observation))
-  const config = options.declared === false ? configOf(null, fallback) : configOf(primary, fallback)
-  const rig: Rig = { clock, primary, fallback, gate, supervisor, work, seen, config, resolved: 0, secretsMark: '' }
-  return rig
+  return Object.assign(rig, { clock, primary, fallback, gate, supervisor, work, seen })
 }
 
 /** The names of the states that the connection went through, first to last. */

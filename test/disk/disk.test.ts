@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type DiskEvidence, diskOf, judgeDisk } from '../../src/disk/disk.ts'
-import { mountOf, parseMounts } from '../../src/disk/mounts.ts'
+import { type DiskEvidence, diskOf, judgeDisk, mountOf, parseMounts } from '../../src/disk/disk.ts'
 
 const mountinfo = `21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 22 21 0:5 / /dev rw shared:2 - devtmpfs udev rw

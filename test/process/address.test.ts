@@ -57,7 +57,7 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
     const bytes = readFileSync(file)
     const sight = await serveAndLook(t, { cwd })
     assertLocal(sight)
-    const wanted = { code: 'LEGACY_FILE', severity: 'info', suggestion: /SQLITE_ALLOW_PATHS=/ } as const
+    const wanted = { code: 'LEGACY_DATABASE_FOUND', severity: 'info', suggestion: /SQLITE_ALLOW_PATHS=/ } as const
     await assertSaid(sight, wanted)
     const check = await checkJson(t, { cwd })
     assert.equal(check.code, 0)
@@ -80,11 +80,11 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
 describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
   const blamed = { code: 'DATA_DIR_UNUSABLE', severity: 'warning', setting: 'data.dir' } as const
   const places = {
-    'a folder of somebody else': { dir: 'closed', ordinary: true, reason: /may not be written/ },
-    'a folder below one of somebody else': { dir: 'closed/below', ordinary: true, reason: /may not be written/ },
+    'a folder of somebody else': { dir: 'closed', ordinary: true, reason: /is not writable/ },
+    'a folder below one of somebody else': { dir: 'closed/below', ordinary: true, reason: /is not writable/ },
     'a path below a file': { dir: 'file.txt/data', ordinary: false, reason: /below a file|is a file/ },
     'a file': { dir: 'file.txt', ordinary: false, reason: /is a file/ },
-    'a path in /proc': { dir: '/proc/nope', ordinary: false, reason: /cannot be made/ },
+    'a path in /proc': { dir: '/proc/nope', ordinary: false, reason: /cannot be created/ },
     'a folder on a read-only kernel file system': { dir: '/sys/holdfast', ordinary: false, reason: /./ },
   } as const
   for (const [what, { dir, ordinary, reason }] of Object.entries(places)) {

@@ -77,7 +77,7 @@ const repaired = (character: string): Wanted => ({
 })
 
 const noted = (scheme: string, own = 'postgresql'): Wanted => ({
-  code: 'ADDRESS_SCHEME_READ',
+  code: 'ADDRESS_SCHEME_ALIAS',
   severity: 'info',
   part: 'scheme',
   message: new RegExp(`begins with "${scheme.replace('+', '\\+')}", which is read as "${own}"`),
@@ -147,7 +147,7 @@ const malformed = (shown: RegExp): Wanted => ({
   code: 'ADDRESS_MALFORMED',
   severity: 'error',
   part: 'scheme',
-  message: /after which ":\/\/" is to stand/,
+  message: /expected "postgres:\/\/"/,
   suggestion: shown,
 })
 
@@ -250,7 +250,7 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
     given: 'an address of MongoDB',
     url: `mongodb+srv://me:${secret}@cluster0.example.net/app`,
     wanted: [
-      fault('ADDRESS_SCHEME_UNKNOWN', 'scheme', /"mongodb\+srv".*MongoDB/, /Installed drivers take: .*postgresql/),
+      fault('ADDRESS_SCHEME_UNKNOWN', 'scheme', /"mongodb\+srv".*MongoDB/, /Loaded drivers accept: .*postgresql/),
     ],
     isServed: true,
   },
@@ -283,7 +283,9 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
   {
     given: 'two addresses in one',
     url: `postgresql://me:${secret}@db/app,postgresql://me:${secret}@db2/app`,
-    wanted: [fault('ADDRESS_TWO', 'address', /two addresses.* character \d+/, /postgresql:\/\/me:\*\*\*@db\/app$/)],
+    wanted: [
+      fault('ADDRESS_MULTIPLE', 'address', /two addresses.* character \d+/, /postgresql:\/\/me:\*\*\*@db\/app$/),
+    ],
     isServed: true,
   },
   {
@@ -376,7 +378,7 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
     const url = `postgresql://manual:changeme@127.0.0.1:${server.port}/app`
     const sight = await serveAndLook(t, { env: { DATABASE_URL: url } })
     assert.equal(sight.store, 'primary; driver=postgresql')
-    await assertSaid(sight, { code: 'ADDRESS_EXAMPLE_PASSWORD', severity: 'warning', part: 'password' })
+    await assertSaid(sight, { code: 'ADDRESS_PASSWORD_EXAMPLE', severity: 'warning', part: 'password' })
   })
 })
 

@@ -61,7 +61,7 @@ describe('a reload', { concurrency: 2 }, () => {
       await writeFiles(cwd, config({ http: { port: 1234, rateLimit: 0 }, database: { boot: 'eager' } }))
       await reload(service)
       const { problems } = await statusOf(service)
-      findProblem(problems, { code: 'RESTART_NEEDED', severity: 'info', setting: 'database.boot' })
+      findProblem(problems, { code: 'SETTING_NEEDS_RESTART', severity: 'info', setting: 'database.boot' })
       const said = service.log().findLast(({ event }) => event === 'settings.reloaded')
       assert.deepEqual(said?.needsRestart, ['database.boot'])
       assertLocal(await look(service))

@@ -59,7 +59,7 @@ describe('a DATABASE_URL that needs a driver which is not loaded', { concurrency
     test(`${scheme}:// says that the driver is not loaded`, async (t) => {
       const cwd = await makeTempDir(t, 'scheme')
       const check = await checkHere(cwd, { DRIVERS, DATABASE_URL: `${scheme}://u:${secret}@h/d` })
-      const { message, suggestion } = findProblem(check.problems, { code: 'DRIVER_NOT_INSTALLED', part: 'scheme' })
+      const { message, suggestion } = findProblem(check.problems, { code: 'ADDRESS_DRIVER_NOT_LOADED', part: 'scheme' })
       assert.match(message, /is not loaded/)
       assert.match(suggestion, /^Add "\w+" to DRIVERS/)
     })

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { readLayers } from '../../src/config/layers.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { resolveAll, resolveLayers } from '../../src/service/resolve.ts'
 import { type Files, makeTempDir, writeFiles } from '../support/temp.ts'
@@ -79,7 +80,7 @@ describe('resolving files, environment and plugins', () => {
     assert.equal(config.fallback?.target.tls, '7')
   })
 
-  it("adds the house's own store when no plugin that was named can be one", async (t) => {
+  it('adds the built-in store when no named plugin can be one', async (t) => {
     const { config, codes } = await resolveIn(t, { DRIVERS: './absent' })
     assert.deepEqual(codes, ['DRIVER_UNKNOWN', 'DRIVER_ADDED'])
     assert.equal(config.fallback?.driver.name, 'sqlite')
@@ -102,7 +103,7 @@ describe('resolving files, environment and plugins', () => {
     const given = await resolveAll({ env: {}, cwd })
     const sqlite = given.registry.byName('sqlite')
     assert.ok(sqlite)
-    const { registry, problems } = await resolveLayers(layers, cwd, [sqlite, 'sqlite'])
+    const { registry, problems } = await resolveLayers(layers, resolveSettings(layers), cwd, [sqlite, 'sqlite'])
     assert.deepEqual(registry.all, [sqlite])
     assert.deepEqual(
       problems.map(({ code }) => code),
@@ -121,7 +122,7 @@ describe('resolving files, environment and plugins', () => {
 
   it('names a database of an earlier deployment, unless it is used or empty', async (t) => {
     const old = { 'production.db': 'rows' }
-    assert.deepEqual((await resolveIn(t, {}, old)).codes, ['LEGACY_FILE'])
+    assert.deepEqual((await resolveIn(t, {}, old)).codes, ['LEGACY_DATABASE_FOUND'])
     assert.deepEqual((await resolveIn(t, {}, { 'production.db': '' })).codes, [])
     assert.deepEqual((await resolveIn(t, { DATA_DIR: '.' }, old)).codes, [])
     const cwd = await makeTempDir(t, 'resolve')

@@ -131,7 +131,8 @@ export class ScriptedDatabase {
 export function configOf(primary: ScriptedDatabase | null, fallback: ScriptedDatabase | null): DatabaseConfig {
   const resolved = (database: ScriptedDatabase | null) =>
     database === null ? null : { driver: database.driver, target: database.target }
-  return { declared: primary !== null, primary: resolved(primary), fallback: resolved(fallback), problems: [] }
+  const absence = primary === null ? 'DATABASE_URL is not set.' : null
+  return { declared: primary !== null, absence, primary: resolved(primary), fallback: resolved(fallback), problems: [] }
 }
 
 function factsOf(): Facts {

@@ -1,22 +1,14 @@
-import type { Problem } from '../../config/problem.ts'
 import type { ResolvedSettings } from '../../config/settings.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
-import type { DatabaseConfig, ResolvedTarget } from './config.ts'
-import { targetFiles } from './target-files.ts'
-import type { AddressProblemCode } from './url-codes.ts'
-import { FallbackReader } from './url-fallback.ts'
-import { PrimaryReader } from './url-primary.ts'
-import type { AddressReading } from './url-validator.ts'
-
-/** A resolution, with the reason where no primary is declared. */
-export interface Resolution extends DatabaseConfig {
-  /** One sentence for the log: why no primary is declared. Null when one is. */
-  readonly absence: string | null
-}
+import { type DatabaseConfig, type ResolvedTarget, targetFiles } from './config.ts'
+import { PrimaryReader } from './primary.ts'
+import { reporterOf, settingName } from './problems.ts'
+import { schemeOf } from './scheme.ts'
+import { type AddressReading, DatabaseUrlValidator } from './validator.ts'
 
 /**
- * Turns settings into databases: a primary, if one is declared, and a fallback. Pure, and never throws: what is wrong is
- * a problem, and something usable takes its place.
+ * Turns settings into databases: a primary, if one is declared, and a fallback. Pure, and never throws: an unusable
+ * address is a problem, and a usable one replaces it.
  */
 export class DatabaseUrlResolver {
   readonly #registry: DriverRegistry
@@ -26,42 +18,93 @@ export class DatabaseUrlResolver {
   }
 
   /**
-   * @param places Absolute folders for files of ours, in the order to try them; at least one. A declared primary is
-   * used in the first or not at all, the fallback and the local store in the first that works.
+   * @param places Absolute folders for Holdfast's own files, in the order to try them; at least one. A declared primary
+   * is used in the first or not at all, the fallback and the local store in the first that works.
    */
-  resolve(resolved: ResolvedSettings, places: readonly string[]): Resolution {
-    const primary = new PrimaryReader(this.#registry, resolved, places.slice(0, 1)).read()
-    const { declared, absence } = primary
-    const base = { declared, absence, primary: primary.resolved }
-    // What is wrong with a fallback that nobody wants is nobody's problem.
-    if (declared && !resolved.settings.fallback.enabled) return { ...base, fallback: null, problems: primary.problems }
-    const fallback = this.#readFallback(resolved, places, primary.resolved)
-    const problems = [...primary.problems, ...fallback.problems]
-    const isSame = primary.resolved !== null && primary.resolved.target.id === fallback.resolved?.target.id
+  resolve(resolved: ResolvedSettings, places: readonly string[]): DatabaseConfig {
+    const reading = new PrimaryReader(this.#registry, resolved, places.slice(0, 1)).read()
+    const { declared, absence, resolved: primary } = reading
+    const base = { declared, absence, primary }
+    // A fallback that is not wanted has no problems.
+    if (declared && !resolved.settings.fallback.enabled) return { ...base, fallback: null, problems: reading.problems }
+    const fallback = new FallbackReader(this.#registry, resolved, places).read(primary)
+    const problems = [...reading.problems, ...fallback.problems]
+    const isSame = primary !== null && primary.target.id === fallback.resolved?.target.id
     if (!isSame) return { ...base, fallback: fallback.resolved, problems }
-    return { ...base, fallback: null, problems: [...problems, samenessProblem(resolved)] }
-  }
-
-  /** The fallback may move to a later place, but never into the primary's own file: two stores of one file lose rows. */
-  #readFallback(resolved: ResolvedSettings, places: readonly string[], primary: ResolvedTarget | null): AddressReading {
-    const read = (among: readonly string[]) => new FallbackReader(this.#registry, resolved, among).read()
-    const taken = new Set(targetFiles(primary))
-    const safe = places.filter((place) => !targetFiles(read([place]).resolved).some((file) => taken.has(file)))
-    const [first] = places
-    // In the first place they are the same database, which is said; there is nothing to keep apart.
-    return read(first !== undefined && safe.includes(first) ? safe : places)
+    const message = 'Primary and fallback are the same database, so there is no fallback.'
+    const suggestion = 'Nothing to do; or name another file in FALLBACK_DATABASE_URL.'
+    const same = reporterOf(fallbackContext(resolved))('FALLBACK_IS_PRIMARY', 'info', null, message, suggestion)
+    return { ...base, fallback: null, problems: [...problems, same] }
   }
 }
 
-function samenessProblem(resolved: ResolvedSettings): Problem {
-  const code: AddressProblemCode = 'FALLBACK_IS_PRIMARY'
-  return {
-    code,
-    severity: 'info',
-    setting: 'fallback.url',
-    origin: resolved.originOf('fallback.url'),
-    part: null,
-    message: 'Primary and fallback are the same database, so there is no fallback.',
-    suggestion: 'Nothing needs to be done; or name another file in FALLBACK_DATABASE_URL.',
+function fallbackContext(resolved: ResolvedSettings) {
+  return { role: 'fallback', setting: 'fallback.url', origin: resolved.originOf('fallback.url') } as const
+}
+
+/** The address that works wherever the built-in drivers are: relative to the data directory. */
+const defaultFallback = 'sqlite:///./production.db'
+
+/** Reads FALLBACK_DATABASE_URL; the default replaces an unusable one. Pure; never throws. */
+class FallbackReader {
+  readonly #registry: DriverRegistry
+  readonly #resolved: ResolvedSettings
+  readonly #places: readonly string[]
+  readonly #validator: DatabaseUrlValidator
+
+  constructor(registry: DriverRegistry, resolved: ResolvedSettings, places: readonly string[]) {
+    this.#registry = registry
+    this.#resolved = resolved
+    this.#places = places
+    this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
+  }
+
+  /** The fallback beside this primary. */
+  read(primary: ResolvedTarget | null): Pick<AddressReading, 'resolved' | 'problems'> {
+    const report = reporterOf(fallbackContext(this.#resolved))
+    const text = this.#resolved.settings.fallback.url.reveal()
+    // `config/default.json` contains the default, so its origin does not tell whether somebody chose it.
+    const given = text === defaultFallback ? null : this.#readText(text)
+    if (given?.resolved?.driver.embedded !== undefined) return this.#apart(given, primary)
+    const problems = [...(given?.problems ?? [])]
+    if (given !== null && given.resolved !== null) {
+      const name = settingName('fallback.url', this.#resolved.originOf('fallback.url'))
+      const { driver } = given.resolved
+      const message = `${name} is an address for "${driver.name}", which is not embedded: it needs a server. The default is used.`
+      const suggestion = `Write ${this.#defaultText()} or another file.`
+      problems.push(report('FALLBACK_NOT_EMBEDDED', 'error', null, message, suggestion))
+    }
+    const fallback = this.#apart(this.#readText(this.#defaultText()), primary)
+    problems.push(...fallback.problems)
+    if (fallback.resolved === null) {
+      const message = 'No loaded driver can be the fallback.'
+      problems.push(
+        report('FALLBACK_DRIVER_MISSING', 'error', null, message, 'Add "sqlite" to DRIVERS: it is built in.'),
+      )
+    }
+    return { resolved: fallback.resolved, problems }
+  }
+
+  #readText(text: string): AddressReading {
+    return this.#validator.read(text, { ...fallbackContext(this.#resolved), places: this.#places })
+  }
+
+  /** The fallback may move to a later place, but never into the primary's own file: two stores on one file lose rows. */
+  #apart(reading: AddressReading, primary: ResolvedTarget | null): AddressReading {
+    const taken = new Set(targetFiles(primary))
+    const isTaken = ({ resolved }: AddressReading): boolean => targetFiles(resolved).some((file) => taken.has(file))
+    if (!isTaken(reading)) return reading
+    const safe = this.#places.filter((place) => !isTaken(this.#validator.readIn([place], reading)))
+    const [first] = this.#places
+    // In the first place they are the same database, which is reported.
+    return first !== undefined && safe.includes(first) ? this.#validator.readIn(safe, reading) : reading
+  }
+
+  /** Without the default's own driver, the first that can be a fallback replaces it. */
+  #defaultText(): string {
+    const scheme = schemeOf(defaultFallback) ?? ''
+    if (this.#registry.byScheme(scheme)?.embedded !== undefined) return defaultFallback
+    const other = this.#registry.all.find((driver) => driver.embedded !== undefined)?.schemes[0]
+    return other === undefined ? '' : other + defaultFallback.slice(scheme.length)
   }
 }

@@ -12,7 +12,7 @@ export interface SecretRotationParts {
   readonly clock: Clock
   state(): State<unknown>
   /** A fingerprint of the secret files. Never rejects. */
-  secretsMark(): Promise<string>
+  secretsFingerprint(): Promise<string>
   /** Ends the pause of this timer early. */
   endPause(timerId: number): void
 }
@@ -34,7 +34,7 @@ export class SecretRotation {
 
   /** Must be called before the files are read. */
   async reading(): Promise<void> {
-    this.#read = await this.#parts.secretsMark()
+    this.#read = await this.#parts.secretsFingerprint()
   }
 
   /** Must be called after each change of state. */
@@ -43,7 +43,7 @@ export class SecretRotation {
   }
 
   async #check(): Promise<void> {
-    const mark = await this.#parts.secretsMark()
+    const mark = await this.#parts.secretsFingerprint()
     const pause = pauseOf(this.#parts.state())
     if (pause === null || this.#read === null || mark === this.#read) return
     this.#read = mark

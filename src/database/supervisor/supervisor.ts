@@ -1,7 +1,7 @@
 import type { Facts } from '../../driver/driver.ts'
 import type { Fault } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { DatabaseConfig } from '../address/config.ts'
+import type { DatabaseConfig, DatabaseConfigSource } from '../address/config.ts'
 import { type ConnectionSettings, policyOf } from '../machine/connection-settings.ts'
 import { effectsOf } from '../machine/effects.ts'
 import type { Event, Happening } from '../machine/event.ts'
@@ -41,10 +41,8 @@ export interface SupervisorParts {
   readonly gate: Gate
   readonly steps: StoreSteps
   readonly settings: ConnectionSettings
-  /** The resolution, re-read before each connection attempt, so that a rotated secret file counts. */
-  resolve(): Promise<DatabaseConfig>
-  /** A fingerprint of the secret files; it changes when one is rewritten. Never rejects. */
-  secretsMark(): Promise<string>
+  /** Asked again before each connection attempt, so that a rotated secret counts. */
+  readonly config: DatabaseConfigSource
   readonly observe: Observe<DatabaseObservation>
   /** How many units of work may wait or run. Read for each: a changed setting counts at once. */
   maxActiveSessions(): number
@@ -53,8 +51,6 @@ export interface SupervisorParts {
   /** In [0, 1), for jitter; `Math.random` when absent. */
   readonly random?: () => number
 }
-
-const nothingResolved: DatabaseConfig = { declared: false, primary: null, fallback: null, problems: [] }
 
 /** The only writer of the connection's state: opens, watches, leaves and returns. Opens nothing before it is asked to. */
 export class Supervisor {
@@ -70,7 +66,6 @@ export class Supervisor {
   readonly #watch: PrimaryWatch
   readonly #rotation: SecretRotation
   #settings: ConnectionSettings
-  #config: DatabaseConfig = nothingResolved
   #policy: Policy
   #state: State<Store>
   #serving: Serving | null = null
@@ -89,7 +84,7 @@ export class Supervisor {
     this.gate = gate
     this.#random = parts.random ?? Math.random
     this.#settings = parts.settings
-    this.#policy = policyOf(parts.settings, nothingResolved)
+    this.#policy = policyOf(parts.settings, parts.config.current)
     this.#state = initialState(clock.now())
     const state = (): State<Store> => this.#state
     const resolve = (): Promise<DatabaseConfig> => this.#resolve()
@@ -104,13 +99,13 @@ export class Supervisor {
       state,
       resolve,
       settings: () => this.#settings,
-      config: () => this.#config,
+      config: () => this.config,
       report: (store) => this.report(store, null),
     })
     this.#rotation = new SecretRotation({
       clock,
       state,
-      secretsMark: () => parts.secretsMark(),
+      secretsFingerprint: () => parts.config.secretsFingerprint(),
       endPause: (id) => dispatch({ type: 'timer.due', id }),
     })
     const { opener } = this.#watch
@@ -128,9 +123,9 @@ export class Supervisor {
     return this.#state
   }
 
-  /** The resolution that was last used. */
+  /** The databases that the settings declare, from memory. */
   get config(): DatabaseConfig {
-    return this.#config
+    return this.#parts.config.current
   }
 
   get settings(): ConnectionSettings {
@@ -275,16 +270,15 @@ export class Supervisor {
     return this.#asking
   }
 
-  /** Never rejects: a resolution that fails is one without a usable database. */
+  /** Total: when re-reading fails, the configuration in memory counts. */
   async #resolve(): Promise<DatabaseConfig> {
     try {
       await this.#rotation.reading()
-      this.#config = await this.#parts.resolve()
+      return await this.#parts.config.fresh()
     } catch (error) {
       this.#observe({ type: 'database.defect', where: 'resolution', error })
-      if (this.#config === nothingResolved) return { ...nothingResolved, declared: true }
+      return this.config
     }
-    return this.#config
   }
 
   /** An observer that throws must not stop the machine in the middle of a step. */
@@ -298,7 +292,7 @@ export class Supervisor {
 
   #notice(before: State<Store>, event: Event<Store>, after: State<Store>): void {
     const wallMs = this.clock.wallMs()
-    for (const seen of observationsOf(before, event, after, this.#config, this.#settings)) {
+    for (const seen of observationsOf(before, event, after, this.config, this.#settings)) {
       this.#observe(seen)
       if (seen.type === 'connection.changed') this.history.add(wallMs, seen)
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Problem } from '../../config/problem.ts'
 import { Secret } from '../../config/secret.ts'
 import { errorCodeOf } from '../../config/text-file.ts'
-import { makeDirectory } from '../../disk/data-places.ts'
+import { makeDirectory } from '../../disk/data-directory.ts'
 import type { TokenSource } from '../status/status-source.ts'
 
 /** The admin token and where it comes from. */

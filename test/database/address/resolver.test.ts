@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
 import { readLayers } from '../../../src/config/layers.ts'
 import { resolveSettings } from '../../../src/config/resolve.ts'
-import { DatabaseUrlResolver, type Resolution } from '../../../src/database/address/resolver.ts'
+import type { DatabaseConfig } from '../../../src/database/address/config.ts'
+import { DatabaseUrlResolver } from '../../../src/database/address/resolver.ts'
 import type { Address, Parsed, Target } from '../../../src/driver/address.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
@@ -85,14 +86,14 @@ const files: Driver = server('files', ['sqlite', 'file'], {
 const postgres = server('postgresql', ['postgres', 'postgresql'])
 const neon = server('neon', ['neon'], { accepts: ['postgresql'] })
 
-async function resolveWith(env: Record<string, string>, drivers: readonly Driver[] = [files]): Promise<Resolution> {
+async function resolveWith(env: Record<string, string>, drivers: readonly Driver[] = [files]): Promise<DatabaseConfig> {
   const registry = new DriverRegistry()
   for (const driver of drivers) assert.equal(registry.register(driver), null)
   const resolved = resolveSettings(await readLayers({ env, cwd }), {})
   return new DatabaseUrlResolver(registry).resolve(resolved, ['/data', '/elsewhere'])
 }
 
-const codes = (config: Resolution) => config.problems.map(({ code }) => code)
+const codes = (config: DatabaseConfig) => config.problems.map(({ code }) => code)
 
 describe('the resolution of what is absent', () => {
   const absent: readonly [string, Record<string, string>][] = [
@@ -183,9 +184,9 @@ describe('the resolution of a pasted address', () => {
     ['sqllite:///./x.db', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /"sqllite"/],
     ['https://example.com', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /web page/],
     ['mongodb://u:p@h/db', 'ADDRESS_SCHEME_UNKNOWN', 'scheme', /"mongodb"/],
-    [`postgres://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"postgresql".*is not loaded/],
-    [`postgresql+psycopg2://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"postgresql"/],
-    [`mysql://u:${secret}@h/db`, 'DRIVER_NOT_INSTALLED', 'scheme', /"mysql"/],
+    [`postgres://u:${secret}@h/db`, 'ADDRESS_DRIVER_NOT_LOADED', 'scheme', /"postgresql".*is not loaded/],
+    [`postgresql+psycopg2://u:${secret}@h/db`, 'ADDRESS_DRIVER_NOT_LOADED', 'scheme', /"postgresql"/],
+    [`mysql://u:${secret}@h/db`, 'ADDRESS_DRIVER_NOT_LOADED', 'scheme', /"mysql"/],
     ['sqlite:///../x.db', 'FILES', 'path', /No such path/],
     ['x'.repeat(5_000), 'ADDRESS_TOO_LONG', '', /longer/],
   ]
@@ -206,7 +207,7 @@ describe('the resolution of a pasted address', () => {
     })
   }
 
-  it('says how a driver of the house is loaded where it is not', async () => {
+  it('says how a built-in driver is loaded where it is not', async () => {
     for (const [scheme, name] of [
       ['postgres', 'postgresql'],
       ['mariadb', 'mysql'],
@@ -214,10 +215,10 @@ describe('the resolution of a pasted address', () => {
     ]) {
       const [problem] = (await resolveWith({ DATABASE_URL: `${scheme}://u@h/db` })).problems
       assert.equal(problem?.message, `The driver "${name}" for "${scheme}:" addresses is not loaded.`)
-      assert.match(problem?.suggestion ?? '', new RegExp(`^Add "${name}" to DRIVERS\\. Installed drivers take: sqlite`))
+      assert.match(problem?.suggestion ?? '', new RegExp(`^Add "${name}" to DRIVERS\\. Loaded drivers accept: sqlite`))
     }
     const [parts] = (await resolveWith({ DATABASE_DRIVER: 'postgres', DATABASE_HOST: 'h' })).problems
-    assert.match(parts?.suggestion ?? '', /^Add "postgresql" to DRIVERS: it is one of the house's own\./)
+    assert.match(parts?.suggestion ?? '', /^Add "postgresql" to DRIVERS: it is built in\./)
   })
 
   it('names a database that no driver reads, and the scheme of one that speaks the protocol of another', async () => {
@@ -227,8 +228,8 @@ describe('the resolution of a pasted address', () => {
       const [problem] = (await resolveWith({ DATABASE_URL: `${scheme}://u:${secret}@h/db` }, [files, postgres]))
         .problems
       assert.equal(problem?.code, 'ADDRESS_SCHEME_UNKNOWN')
-      assert.ok(problem?.message.includes(`address of ${name}`), problem?.message)
-      assert.match(problem?.suggestion ?? '', /DRIVERS\. Installed drivers take: sqlite, file, postgres, postgresql\.$/)
+      assert.ok(problem?.message.includes(`the scheme of ${name}`), problem?.message)
+      assert.match(problem?.suggestion ?? '', /DRIVERS\. Loaded drivers accept: sqlite, file, postgres, postgresql\.$/)
     }
     const url = `cockroachdb://u:${secret}@h:26257/db`
     const [speaks] = (await resolveWith({ DATABASE_URL: url }, [files, postgres])).problems
@@ -307,14 +308,14 @@ describe('the resolution of parts', () => {
   it('says what is missing when no driver is named', async () => {
     const config = await resolveWith({ DATABASE_HOST: 'db', DATABASE_PASSWORD: 'S3cr3t' })
     assert.deepEqual(codes(config), ['ADDRESS_PARTS_INCOMPLETE'])
-    assert.match(config.problems[0]?.message ?? '', /^DATABASE_HOST, DATABASE_PASSWORD are given, but DATABASE_DRIVER/)
+    assert.match(config.problems[0]?.message ?? '', /^DATABASE_HOST, DATABASE_PASSWORD are set, but DATABASE_DRIVER/)
     assert.equal(config.declared, true)
     assert.equal(config.primary, null)
   })
 
   it('names a driver that is not there, and the one that was meant', async () => {
     const config = await resolveWith({ ...parts, DATABASE_DRIVER: 'postgresq' }, [files, postgres])
-    assert.deepEqual(codes(config), ['DRIVER_NOT_LOADED'])
+    assert.deepEqual(codes(config), ['ADDRESS_DRIVER_UNKNOWN'])
     assert.match(config.problems[0]?.suggestion ?? '', /Did you mean "postgresql"\?/)
     assert.equal(config.declared, true)
   })
@@ -365,7 +366,7 @@ describe('the resolution of parts', () => {
     assert.equal(alone.primary?.driver.name, 'neon')
     const other = await resolveWith({ ...env, DATABASE_DRIVER: 'files' }, all)
     assert.equal(other.primary?.driver.name, 'postgresql')
-    assert.deepEqual(codes(other), ['DRIVER_MISMATCH'])
+    assert.deepEqual(codes(other), ['ADDRESS_DRIVER_MISMATCH'])
   })
 
   it('counts an address whose secret file cannot be read as declared', async () => {
@@ -404,7 +405,7 @@ describe('the resolution of the fallback', () => {
     const url = 'sqlite:////elsewhere/production.db'
     const env = { DATABASE_URL: url, SQLITE_ALLOW_PATHS: '/elsewhere' }
     const config = await resolveWith(env, [sqlite])
-    const filesOf = (one: Resolution['primary']) => one?.driver.embedded?.files(one.target)
+    const filesOf = (one: DatabaseConfig['primary']) => one?.driver.embedded?.files(one.target)
     assert.deepEqual(filesOf(config.primary), ['/elsewhere/production.db'])
     assert.deepEqual(filesOf(config.fallback), ['/data/production.db'])
     const free = await resolveWith({ ...env, DATABASE_URL: 'sqlite:////elsewhere/other.db' }, [sqlite])
@@ -420,7 +421,7 @@ describe('the resolution of the fallback', () => {
   it('takes the default with a problem when it is not embedded, unusable or unknown', async () => {
     const rows: readonly [string, string][] = [
       ['postgres://u:S3cr3t@h/db', 'FALLBACK_NOT_EMBEDDED'],
-      ['mysql://u:S3cr3t@h/db', 'DRIVER_NOT_INSTALLED'],
+      ['mysql://u:S3cr3t@h/db', 'ADDRESS_DRIVER_NOT_LOADED'],
       ['sqlite:///../up.db', 'FILES'],
       [`\${FALLBACK}`, 'ADDRESS_PLACEHOLDER'],
     ]
@@ -441,7 +442,7 @@ describe('the resolution of the fallback', () => {
     assert.deepEqual(config.problems, [])
     const none = await resolveWith({}, [postgres])
     assert.equal(none.fallback, null)
-    assert.deepEqual(codes(none), ['FALLBACK_NONE'])
+    assert.deepEqual(codes(none), ['FALLBACK_DRIVER_MISSING'])
   })
 })
 

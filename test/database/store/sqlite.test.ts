@@ -18,6 +18,7 @@ import { WorkRunner } from '../../../src/database/work/work.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
+import { fixedConfig } from '../../support/config-source.ts'
 import { cleanLater, makeTempDir } from '../../support/temp.ts'
 
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary(), text: p.string() } })
@@ -38,7 +39,6 @@ function roomOf(
   const settings = connectionSettingsOf(resolved.settings)
   const gate = new Gate()
   const supervisor = new Supervisor({
-    secretsMark: async () => '',
     opener: new DatabaseEngineFactory({ entities: [Note], settings: () => settings }),
     gate,
     steps: {
@@ -49,7 +49,7 @@ function roomOf(
     },
     settings,
     maxActiveSessions: () => 1_000,
-    resolve: async () => new DatabaseUrlResolver(registry).resolve(resolved, [dir]),
+    config: fixedConfig(new DatabaseUrlResolver(registry).resolve(resolved, [dir])),
     observe: () => {},
   })
   const work = new WorkRunner(supervisor, () => {})

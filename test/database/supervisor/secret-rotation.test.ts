@@ -24,7 +24,7 @@ test('a rejected password is retried ever more slowly, and at once when its file
   await rig.clock.advance(10_000)
   assert.ok(rig.primary.calls.opened - opened <= 1, 'slowly')
   rig.primary.script = ['works']
-  rig.secretsMark = 'rotated'
+  rig.secretsFingerprint = 'rotated'
   await rig.clock.advance(1_500)
   assert.equal((await rig.supervisor.serving()).shown, 'primary')
   await end(rig)
@@ -34,7 +34,7 @@ test('a changed file that is still wrong is tried once, then slowly again', asyn
   const rig = rigOf()
   await refused(rig)
   const before = rig.primary.calls.opened
-  rig.secretsMark = 'rotated'
+  rig.secretsFingerprint = 'rotated'
   await rig.clock.advance(10_000)
   const tries = rig.primary.calls.opened - before
   assert.ok(tries >= 1 && tries <= 2, `${tries} tries`)
@@ -46,7 +46,7 @@ test('without a fallback it recovers just as soon', async () => {
   await refused(rig)
   assert.equal(rig.supervisor.state.name, 'CONNECTION_ERROR')
   rig.primary.script = ['works']
-  rig.secretsMark = 'rotated'
+  rig.secretsFingerprint = 'rotated'
   await rig.clock.advance(1_500)
   assert.equal((await rig.supervisor.serving()).shown, 'primary')
   await end(rig)
@@ -57,7 +57,7 @@ test('a primary that is unreachable is retried at its own pace', async () => {
   rig.primary.script = ['unreachable']
   void rig.supervisor.serving()
   await rig.clock.advance(5_000)
-  rig.secretsMark = 'rotated'
+  rig.secretsFingerprint = 'rotated'
   const { opened } = rig.primary.calls
   await rig.clock.advance(200)
   assert.ok(rig.primary.calls.opened - opened <= 1)

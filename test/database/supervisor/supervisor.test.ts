@@ -97,17 +97,13 @@ describe('opening', () => {
     await end(rig)
   })
 
-  test('a resolution that throws is a primary that cannot be used, not a crash', async () => {
+  test('where settings cannot be re-read, those in memory count, and the defect is observed', async () => {
     const rig = rigOf()
-    const config = rig.config
-    Object.defineProperty(rig, 'config', {
-      configurable: true,
-      get: () => {
-        throw new Error('no plugin')
-      },
-    })
-    assert.equal((await rig.supervisor.open()).name, 'CONNECTION_ERROR')
-    Object.defineProperty(rig, 'config', { value: config })
+    rig.onFresh = () => {
+      throw new Error('no plugin')
+    }
+    assert.equal((await rig.supervisor.open()).name, 'PRIMARY_CONNECTED')
+    assert.ok(rig.seen.some((seen) => seen.type === 'database.defect' && seen.where === 'resolution'))
     await end(rig)
   })
 

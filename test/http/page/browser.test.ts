@@ -25,14 +25,10 @@ function serveFrontPage(t: Cleanup, spaceId: string | null = null): Promise<Serv
     { row: 'fallback', why: refusedFault },
     { platform: () => platform, collections: () => collections },
   )
-  return serve(
-    t,
-    (app) => {
-      addFrontPage(app, source)
-      addHealthRoutes(app, source)
-    },
-    { platform },
-  )
+  return serve(t, (app) => {
+    addFrontPage(app, source)
+    addHealthRoutes(app, source)
+  })
 }
 
 describe('the front page in a browser', { skip }, () => {

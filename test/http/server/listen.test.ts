@@ -5,9 +5,13 @@ import { type Cleanup, cleanLater } from '../../support/temp.ts'
 import { httpDefaults } from '../support.ts'
 
 function createShell(t: Cleanup): { readonly http: Http; readonly seen: string[] } {
-  const settings = { http: httpDefaults, platform: { nodeEnv: 'test', spaceId: null, spaceHost: null } }
   const seen: string[] = []
-  const http = createHttp({ settings: () => settings, observe: ({ type }) => seen.push(type), routes: () => {} })
+  const http = createHttp({
+    settings: () => ({ http: httpDefaults }),
+    trustedProxies: () => 0,
+    observe: ({ type }) => seen.push(type),
+    routes: () => {},
+  })
   cleanLater(t, () => http.close({ withinMs: 0 }))
   return { http, seen }
 }

@@ -258,8 +258,8 @@ test('closing destroys at the limit what does not end', async (t) => {
 })
 
 test('close before listen is fine, and listen after close is refused', async () => {
-  const settings = { http: httpDefaults, platform: { nodeEnv: 'test', spaceId: null, spaceHost: null } }
-  const http = createHttp({ settings: () => settings, observe: () => {}, routes: () => {} })
+  const settings = { http: httpDefaults }
+  const http = createHttp({ settings: () => settings, trustedProxies: () => 0, observe: () => {}, routes: () => {} })
   await http.close({ withinMs: 10 })
   await assert.rejects(http.listen({ port: 0, host: '127.0.0.1' }), { name: 'ListenError' })
 })
@@ -275,8 +275,8 @@ test('a caller who leaves is noticed as aborted and leaves nothing behind', asyn
 })
 
 test('the handler serves a plain node:http server and an Express-like request', async (t) => {
-  const settings = { http: httpDefaults, platform: { nodeEnv: 'test', spaceId: null, spaceHost: null } }
-  const http = createHttp({ settings: () => settings, observe: () => {}, routes: echo })
+  const settings = { http: httpDefaults }
+  const http = createHttp({ settings: () => settings, trustedProxies: () => 0, observe: () => {}, routes: echo })
   const server = createServer((req, res) => {
     // Express gives requests getters of these names, without setters.
     const dressed = Object.create(Object.getPrototypeOf(req), {

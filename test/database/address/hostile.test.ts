@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { maskAddress } from '../../../src/config/mask.ts'
-import { cleanAddress } from '../../../src/database/address/url-clean.ts'
+import { cleanAddress } from '../../../src/database/address/clean.ts'
 import { maskAddresses } from '../../../src/observe/redaction.ts'
 
 const runs = [

@@ -5,7 +5,7 @@ import neon from '../../../plugins/neon/neon.ts'
 import postgresql from '../../../plugins/postgresql/postgresql.ts'
 import { settingsFromOptions } from '../../../src/config/resolve.ts'
 import { Secret } from '../../../src/config/secret.ts'
-import { type AddressReading, DatabaseUrlValidator } from '../../../src/database/address/url-validator.ts'
+import { type AddressReading, DatabaseUrlValidator } from '../../../src/database/address/validator.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 
@@ -80,7 +80,7 @@ test('no driver takes long for an address, however long it is', () => {
   assert.ok(user + system < 5_000_000, `${(user + system) / 1_000} ms`)
 })
 
-test('an address of Neon with the scheme of a web page is told as it should be', () => {
+test('an address of Neon with the scheme of a web page is shown as it should be', () => {
   for (const [text, wanted] of [
     ['neon+http://u:hunter2@h/d', 'neon+https://u:***@h/d'],
     [

@@ -1,8 +1,8 @@
-/** Something in an address that was to be filled in and was not. */
+/** A placeholder in an address that was not replaced. */
 export interface Placeholder {
-  /** `address` when nothing else is there. */
+  /** `address` when it is the whole value. */
   readonly part: 'address' | 'password' | 'address part'
-  /** As it stands there; null where it may be somebody's real password. */
+  /** As written; null where it may be a real password. */
   readonly text: string | null
 }
 
@@ -21,7 +21,7 @@ const patterns: readonly RegExp[] = [
   /\byour[-_](?:password|user(?:name)?|host|database|db|project|url)\b/i,
 ]
 
-/** Finds `${DATABASE_URL}`, `<password>`, `[YOUR-PASSWORD]` and their like; null when nothing is left to fill in. Pure. */
+/** Finds `${DATABASE_URL}`, `<password>`, `[YOUR-PASSWORD]` and the like; null when there is none. Pure. */
 export function findPlaceholder(text: string): Placeholder | null {
   for (const pattern of patterns) {
     const found = pattern.exec(text)
@@ -40,7 +40,7 @@ const passwordWord = /^(?:db_?)?(?:pass(?:word|wd)?|pwd|pw|secret)$/i
 const hostWord = /^(?:(?:db|your|my)?[-_.]?(?:host(?:_?name)?|server)|hostname_or_ip)$/i
 const portWord = /^port$/i
 
-/** `user:password@host:port/database`, word for word from a manual, or a password that somebody has masked. */
+/** `user:password@host:port/database`, copied from a manual, or a masked password. */
 function findExample(text: string): Placeholder | null {
   const [whole, user = '', password = '', host = '', port = ''] = login.exec(text) ?? []
   if (whole === undefined) return null
@@ -50,7 +50,7 @@ function findExample(text: string): Placeholder | null {
   return isWords && hostWord.test(host) ? { part: 'address part', text: host } : null
 }
 
-/** Whether the password is a word that manuals have in its place; it may be the real one all the same. */
+/** Whether the password looks like an example from a manual; it may still be the real one. */
 export function hasExamplePassword(text: string): boolean {
   const password = login.exec(text)?.[2] ?? ''
   return /^(?:change[-_]?(?:me|it)|(?:your|my)?[-_]?pass(?:word)?|\$[A-Z][A-Z0-9_]*|replace[-_]?me|todo|secret)$/i.test(
@@ -58,7 +58,7 @@ export function hasExamplePassword(text: string): boolean {
   )
 }
 
-/** Where the user's colon stands; the end of the text when there is none. */
+/** The position of the colon after the user; the end of the text when there is none. */
 function passwordStart(text: string): number {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0].length ?? 0
   const colon = text.indexOf(':', scheme)

@@ -4,11 +4,10 @@ import { constantFrom, assert as hold, property, record, string } from 'fast-che
 import { driver as postgresql } from '../../../plugins/postgresql/postgresql.ts'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
 import { passwordsOf } from '../../../src/config/mask.ts'
-import { addressInCommand } from '../../../src/database/address/url-command.ts'
-import { keywordsAddress, readKeywords } from '../../../src/database/address/url-keywords.ts'
-import { findPlaceholder, hasExamplePassword } from '../../../src/database/address/url-placeholder.ts'
-import { findShapeDefect } from '../../../src/database/address/url-shape.ts'
-import { showAddress } from '../../../src/database/address/url-show.ts'
+import { showAddress } from '../../../src/database/address/clean.ts'
+import { addressInCommand, keywordsAddress, readKeywords } from '../../../src/database/address/libpq.ts'
+import { findPlaceholder, hasExamplePassword } from '../../../src/database/address/placeholder.ts'
+import { findShapeDefect } from '../../../src/database/address/scheme.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 
 describe('a connection string of keywords', () => {
@@ -133,7 +132,7 @@ describe('what follows a scheme', () => {
     test(`${JSON.stringify(text)} is left to the others`, () => assert.equal(shape(text), null))
   }
 
-  test('is told with the address as it should be, and without the password', () => {
+  test('is shown with the address as it should be, without the password', () => {
     const wrong = [
       ...[
         'postgres:/u:hunter2@h/d',
@@ -158,13 +157,13 @@ describe('what follows a scheme', () => {
     assert.equal(shape('postgres:u:hunter2')?.suggestion, 'Write postgres://user:***@host:port/name')
   })
 
-  test('is told where a second address begins', () => {
+  test('is reported with the position of a second address', () => {
     const first = 'postgres://u:hunter2@h/d'
     for (const between of [',', ' ', ' , ', ';', '|', '']) {
       const defect = shape(`${first}${between}postgresql://v:hunter2@h/d`)
-      assert.equal(defect?.code, 'ADDRESS_TWO')
+      assert.equal(defect?.code, 'ADDRESS_MULTIPLE')
       assert.match(defect.message, new RegExp(`character ${first.length + between.length + 1}\\.$`))
-      assert.equal(defect.suggestion, 'Write one of them alone: postgres://u:***@h/d')
+      assert.equal(defect.suggestion, 'Use one of them: postgres://u:***@h/d')
     }
   })
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { settingsFromOptions } from '../../src/config/resolve.ts'
-import { chooseDataDirectory, dataPlaces, temporaryPlace } from '../../src/disk/data-places.ts'
+import { chooseDataDirectory, dataFolders, temporaryFolder } from '../../src/disk/data-directory.ts'
 import { giveTo, makeTempDir } from '../support/temp.ts'
 
 const { settings } = settingsFromOptions({ data: { dir: 'rows' } })
@@ -24,9 +24,9 @@ async function ownTmpdir(t: TestContext): Promise<string> {
 }
 
 test('the places are DATA_DIR, ./data and a folder of our own in the temporary directory, without doubles', () => {
-  assert.deepEqual(dataPlaces(settings, '/app'), ['/app/rows', '/app/data', temporaryPlace()])
-  assert.deepEqual(dataPlaces(settingsFromOptions({}).settings, '/app'), ['/app/data', temporaryPlace()])
-  assert.ok(temporaryPlace().startsWith(tmpdir()))
+  assert.deepEqual(dataFolders(settings, '/app'), ['/app/rows', '/app/data', temporaryFolder()])
+  assert.deepEqual(dataFolders(settingsFromOptions({}).settings, '/app'), ['/app/data', temporaryFolder()])
+  assert.ok(temporaryFolder().startsWith(tmpdir()))
 })
 
 test('the first place is made, folders above it included, and left empty', async (t) => {
@@ -65,28 +65,28 @@ test('a place that may not be written is passed over', async (t) => {
   }
   const { path, problems } = await chooseDataDirectory([join(dir, 'closed'), join(dir, 'open')])
   assert.equal(path, join(dir, 'open'))
-  assert.match(problems[0]?.message ?? '', /may not be written/)
+  assert.match(problems[0]?.message ?? '', /is not writable/)
 })
 
 test('the place in the temporary directory is closed to all others, also when it was open', async (t) => {
   await ownTmpdir(t)
-  await mkdir(temporaryPlace(), { mode: 0o755 })
-  await chmod(temporaryPlace(), 0o777)
-  const { path } = await chooseDataDirectory([temporaryPlace()])
-  assert.equal(path, temporaryPlace())
-  assert.equal((await stat(temporaryPlace())).mode & 0o777, 0o700)
-  await rmdir(temporaryPlace())
+  await mkdir(temporaryFolder(), { mode: 0o755 })
+  await chmod(temporaryFolder(), 0o777)
+  const { path } = await chooseDataDirectory([temporaryFolder()])
+  assert.equal(path, temporaryFolder())
+  assert.equal((await stat(temporaryFolder())).mode & 0o777, 0o700)
+  await rmdir(temporaryFolder())
 })
 
 test('a link that somebody put in its place is refused, and then there is nowhere to go: a problem, no throw', async (t) => {
   const dir = await ownTmpdir(t)
   await mkdir(join(dir, 'trap'))
-  await symlink(join(dir, 'trap'), temporaryPlace())
-  const { path, problems } = await chooseDataDirectory([temporaryPlace()])
+  await symlink(join(dir, 'trap'), temporaryFolder())
+  const { path, problems } = await chooseDataDirectory([temporaryFolder()])
   assert.equal(path, null)
   assert.deepEqual(
     problems.map(({ code }) => code),
-    ['DATA_DIR_NONE'],
+    ['DATA_DIR_UNAVAILABLE'],
   )
   assert.deepEqual(await readdir(join(dir, 'trap')), [])
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
 import { settingsFromOptions } from '../../../src/config/resolve.ts'
-import { DatabaseUrlValidator } from '../../../src/database/address/url-validator.ts'
+import { DatabaseUrlValidator } from '../../../src/database/address/validator.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 
 const registry = new DriverRegistry()
@@ -19,13 +19,13 @@ test('an address that can be used as it is, or says that there is none, has no p
 test('an address that cannot be used has problems that name setting, part and remedy', () => {
   const [problem, ...more] = validator.validate('postgres://u:S3cr3t@h/db', context)
   assert.deepEqual(more, [])
-  assert.equal(problem?.code, 'DRIVER_NOT_INSTALLED')
+  assert.equal(problem?.code, 'ADDRESS_DRIVER_NOT_LOADED')
   assert.equal(problem?.setting, 'database.url')
   assert.equal(problem?.part, 'scheme')
   assert.ok((problem?.suggestion ?? '').length > 10)
 })
 
-test('what was read is given beside what was repaired', () => {
+test('a repaired address gives its target and its repairs', () => {
   const { resolved, isBlank, problems } = validator.read("'sqlite:///x.db'", context)
   assert.equal(resolved?.target.database, '/data/x.db')
   assert.equal(isBlank, false)

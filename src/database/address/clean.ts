@@ -1,0 +1,138 @@
+import { maskAddress } from '../../config/mask.ts'
+import type { Severity } from '../../config/problem.ts'
+import { addressInCommand, keywordsAddress, readKeywords } from './libpq.ts'
+
+/** One repair of an address before it was read. */
+export interface Repair {
+  readonly part: string
+  /** Continues "DATABASE_URL ...". */
+  readonly what: string
+  /** `info` for another way to write the same. */
+  readonly severity: Exclude<Severity, 'error'>
+}
+
+/** An address without what was pasted around it. */
+export interface CleanedAddress {
+  readonly text: string
+  readonly repairs: readonly Repair[]
+}
+
+interface CleaningRule extends Omit<Repair, 'severity'> {
+  /** Defaults to `warning`. */
+  readonly severity?: Repair['severity']
+  /** The repaired text; the same text when there is nothing to repair. */
+  repair(text: string): string
+}
+
+/**
+ * Applied in this order until none changes anything, since quotes may surround quotes. The lookarounds let a pattern
+ * start only at the start of a run: within 60,000 quotes it would otherwise start 60,000 times.
+ */
+const rules: readonly CleaningRule[] = [
+  {
+    part: 'invisible',
+    what: 'contains invisible characters (a byte order mark, or blanks of zero width)',
+    // An alternation, because a character class cannot contain those that join their neighbours.
+    repair: (text) => text.replace(/\uFEFF|\u200B|\u200C|\u200D|\u2060/g, ''),
+  },
+  { part: 'blanks', what: 'has blanks or line ends around it', repair: (text) => text.trim() },
+  {
+    part: 'command',
+    what: 'contains a command, not the address alone',
+    repair: (text) => addressInCommand(text) ?? text,
+  },
+  {
+    part: 'keywords',
+    what: 'is a connection string of keywords, which is read as an address',
+    repair: withoutKeywords,
+  },
+  { part: 'newline', what: 'is broken over several lines', repair: withoutLineEnds },
+  {
+    part: 'name',
+    what: 'repeats the name of the variable in its value',
+    repair: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
+  },
+  { part: 'end', what: 'ends with a comma or semicolon', repair: (text) => text.replace(/(?<![;,])[;,]+$/, '') },
+  { part: 'jdbc', severity: 'info', what: 'begins with "jdbc:"', repair: (text) => text.replace(/^jdbc:/i, '') },
+  { part: 'quotes', what: 'has quotes around it', repair: withoutQuotes },
+  {
+    part: 'brackets',
+    what: 'has angle brackets around it',
+    repair: (text) => text.replace(/^<(?=[^<>]+>$)([^<>]+:\/\/[^<>]+)>$/, '$1'),
+  },
+  {
+    part: 'scheme',
+    what: 'has no scheme; it is read as SQLite in memory',
+    repair: (text) => (text === ':memory:' ? 'sqlite::memory:' : text),
+  },
+]
+
+const passLimit = 10
+
+/** Removes what copying and pasting leaves around an address, and lists the repairs. Pure and total. */
+export function cleanAddress(given: string): CleanedAddress {
+  const repairs = new Map<string, Repair>()
+  let text = given
+  for (let pass = 0; pass < passLimit; pass++) {
+    const before = text
+    for (const { part, what, severity = 'warning', repair } of rules) {
+      const repaired = repair(text)
+      if (repaired !== text) repairs.set(part, { part, what, severity })
+      text = repaired
+    }
+    if (text === before) break
+  }
+  return { text, repairs: [...repairs.values()] }
+}
+
+const blankWords: ReadonlySet<string> = new Set(['', 'null', 'undefined', 'none'])
+
+/** Whether a cleaned value means that there is no database: empty, or a language's word for nothing. */
+export function isBlank({ text }: CleanedAddress): boolean {
+  return blankWords.has(text.toLowerCase())
+}
+
+/** Parameters whose values are not secret. Any other may be a misspelt `password`, so its value is hidden. */
+const plainParameters: ReadonlySet<string> = new Set([
+  ...['user', 'host', 'port', 'dbname', 'sslmode', 'ssl-mode', 'ssl', 'sslrootcert', 'channel_binding', 'options'],
+  ...['application_name', 'connect_timeout', 'target_session_attrs', 'pgbouncer', 'schema', 'charset', 'collation'],
+  ...['timezone', 'mode', 'cache', 'timeout'],
+])
+
+/** An address for a suggestion: the password masked, and each parameter that is not known to be harmless. Total. */
+export function showAddress(text: string): string {
+  const masked = maskAddress(text)
+  const question = masked.indexOf('?')
+  if (question < 0) return masked
+  const parameters = masked
+    .slice(question + 1)
+    .split('&')
+    .map((pair) => {
+      const equals = pair.indexOf('=')
+      const isPlain =
+        equals >= 0 && equals === pair.lastIndexOf('=') && plainParameters.has(pair.slice(0, equals).toLowerCase())
+      if (isPlain || pair.endsWith('=***')) return pair
+      const name = /^[a-z][a-z_-]{0,40}$/i.exec(pair.slice(0, Math.max(0, equals)))?.[0]
+      return name === undefined ? '***' : `${name}=***`
+    })
+  return `${masked.slice(0, question)}?${parameters.join('&')}`
+}
+
+function withoutLineEnds(text: string): string {
+  const lines = text.split(/[\r\n\t]+/)
+  return lines.length === 1 ? text : lines.map((line) => line.trim()).join('')
+}
+
+function withoutKeywords(text: string): string {
+  const keywords = readKeywords(text)
+  return keywords === null ? text : keywordsAddress(keywords)
+}
+
+/** Removes one pair of quotes, or quotes whose partners were not copied. */
+function withoutQuotes(text: string): string {
+  const paired = /^(?:"(.*)"|'(.*)'|`(.*)`|“(.*)”|‘(.*)’)$/s
+    .exec(text)
+    ?.slice(1)
+    .find((inner) => inner !== undefined)
+  return paired ?? text.replace(/^["'`“‘]+/, '').replace(/(?<!["'`”’])["'`”’]+$/, '')
+}

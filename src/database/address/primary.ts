@@ -1,0 +1,210 @@
+import { maskAddress } from '../../config/mask.ts'
+import { nearest } from '../../config/nearest.ts'
+import type { Problem, Severity } from '../../config/problem.ts'
+import type { Secret } from '../../config/secret.ts'
+import type { DatabaseSettings, ResolvedSettings } from '../../config/settings.ts'
+import type { PartsAddress, Target } from '../../driver/address.ts'
+import type { Driver } from '../../driver/driver.ts'
+import type { DriverRegistry } from '../../driver/registry.ts'
+import { cleanAddress, isBlank } from './clean.ts'
+import type { ResolvedTarget } from './config.ts'
+import { type DatabaseCode, reporterOf, settingName } from './problems.ts'
+import { builtInHint } from './scheme.ts'
+import { type AddressReading, DatabaseUrlValidator } from './validator.ts'
+
+/** What the settings declare as the primary. */
+export interface PrimaryReading extends Pick<AddressReading, 'resolved' | 'problems'> {
+  readonly declared: boolean
+  readonly absence: string | null
+}
+
+const partKeys = ['host', 'port', 'username', 'password', 'name'] as const
+
+/** The parts of an address; null where the setting is blank. */
+interface AddressParts extends Pick<PartsAddress, (typeof partKeys)[number]> {
+  readonly driver: string | null
+}
+
+/** Reads DATABASE_URL, or its parts. Pure; never throws. */
+export class PrimaryReader {
+  readonly #registry: DriverRegistry
+  readonly #resolved: ResolvedSettings
+  readonly #places: readonly string[]
+  readonly #validator: DatabaseUrlValidator
+  readonly #parts: AddressParts
+
+  constructor(registry: DriverRegistry, resolved: ResolvedSettings, places: readonly string[]) {
+    this.#registry = registry
+    this.#resolved = resolved
+    this.#places = places
+    this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
+    this.#parts = partsOf(resolved.settings.database)
+  }
+
+  read(): PrimaryReading {
+    const url = this.#resolved.settings.database.url?.reveal() ?? ''
+    const named = this.#namedDriver()
+    const reading = this.#validator.read(url, {
+      role: 'primary',
+      setting: 'database.url',
+      origin: this.#resolved.originOf('database.url'),
+      places: this.#places,
+      driver: named.driver,
+    })
+    const { resolved } = reading
+    if (!reading.isBlank) {
+      const problems = [...named.problems, ...reading.problems, ...this.#differences(reading, named.driver)]
+      return { resolved, problems, declared: true, absence: null }
+    }
+    if (!declaresPrimary(this.#parts)) {
+      // Declared, though its value never arrived: a secret file that cannot be read is a problem of the settings.
+      const isLost = this.#isLost()
+      return { resolved, problems: [], declared: isLost, absence: isLost ? null : absenceOf(url, this.#resolved) }
+    }
+    const parts = this.#readParts(named.driver)
+    return {
+      resolved: parts.resolved,
+      problems: [...named.problems, ...parts.problems],
+      declared: true,
+      absence: null,
+    }
+  }
+
+  /** The driver in DATABASE_DRIVER, which may also be one of its schemes (`postgres`). */
+  #namedDriver(): { readonly driver: Driver | null; readonly problems: readonly Problem[] } {
+    const { driver: name } = this.#parts
+    if (name === null) return { driver: null, problems: [] }
+    const driver = this.#registry.byName(name) ?? this.#registry.byScheme(name)
+    if (driver !== null) return { driver, problems: [] }
+    const near = nearest(name, [...this.#loaded(), ...this.#registry.all.flatMap(({ schemes }) => schemes)])
+    const shown = maskAddress(name).slice(0, 60)
+    const message = `${this.#nameOf('driver')} is "${shown}", but no driver of that name is loaded.`
+    const hint = builtInHint(name) ?? (near === null ? null : `Did you mean "${near}"?`)
+    const suggestion = `${hint === null ? '' : `${hint} `}Loaded: ${this.#loaded().join(', ') || 'none'}.`
+    return { driver: null, problems: [this.#problem('ADDRESS_DRIVER_UNKNOWN', 'error', 'driver', message, suggestion)] }
+  }
+
+  #readParts(driver: Driver | null): Pick<AddressReading, 'resolved' | 'problems'> {
+    if (driver !== null) {
+      const reading = this.#validator.parse(driver, this.#partsAddress())
+      return { ...reading, problems: reading.problems.map((problem) => this.#named(problem)) }
+    }
+    if (this.#parts.driver !== null) return { resolved: null, problems: [] }
+    const given = partKeys.filter((key) => this.#parts[key] !== null).map((key) => this.#nameOf(key))
+    const message = `${given.join(', ')} ${given.length === 1 ? 'is' : 'are'} set, but DATABASE_DRIVER, the kind of database, is not.`
+    const suggestion = `Set DATABASE_DRIVER (loaded: ${this.#loaded().join(', ') || 'none'}), or the whole address in DATABASE_URL.`
+    return {
+      resolved: null,
+      problems: [this.#problem('ADDRESS_PARTS_INCOMPLETE', 'error', 'driver', message, suggestion)],
+    }
+  }
+
+  #loaded(): readonly string[] {
+    return this.#registry.all.map(({ name }) => name)
+  }
+
+  /** A driver gets one setting to name; the setting of a part follows from `part`. */
+  #named(problem: Problem): Problem {
+    const part = problem.part === 'user' ? 'username' : problem.part
+    if (!partKeys.some((key) => key === part)) return problem
+    const setting = `database.${part}`
+    return { ...problem, setting, origin: this.#resolved.originOf(setting) }
+  }
+
+  #isLost(): boolean {
+    const { problems } = this.#resolved
+    const isRefused = problems.some(({ setting, severity }) => setting === 'database.url' && severity === 'error')
+    return isRefused && this.#resolved.isGiven('database.url')
+  }
+
+  #partsAddress(): PartsAddress {
+    const { driver: _, ...parts } = this.#parts
+    const setting = 'database.driver'
+    const origin = this.#resolved.originOf(setting)
+    return { form: 'parts', role: 'primary', setting, origin, places: this.#places, ...parts }
+  }
+
+  /** When both the address and parts are set the address wins, and differences are reported; without validation nothing is compared. */
+  #differences({ resolved, address }: AddressReading, named: Driver | null): readonly Problem[] {
+    if (resolved === null || address?.form !== 'url') return []
+    if (!this.#resolved.settings.database.validationEnabled) return []
+    const problems: Problem[] = []
+    if (named !== null && named.name !== resolved.driver.name) {
+      const message = `${this.#nameOf('driver')} is "${named.name}", which does not accept "${address.scheme}:" addresses.`
+      const suggestion = `The scheme of DATABASE_URL decides: "${resolved.driver.name}" is used. Remove DATABASE_DRIVER, or change the address.`
+      problems.push(this.#problem('ADDRESS_DRIVER_MISMATCH', 'warning', 'driver', message, suggestion))
+    }
+    for (const key of this.#differingParts(resolved, address.text)) {
+      const message = `${this.#nameOf(key)} differs from DATABASE_URL.`
+      const suggestion = 'DATABASE_URL is used. Remove one of the two.'
+      problems.push(this.#problem('ADDRESS_PARTS_DIFFER', 'warning', key, message, suggestion))
+    }
+    return problems
+  }
+
+  /** The keys of parts that contradict the address. Values are compared, never shown. */
+  #differingParts(resolved: ResolvedTarget, address: Secret): readonly string[] {
+    const { host, port, username, password, name } = this.#parts
+    const { target } = resolved
+    const isOther: Readonly<Record<(typeof partKeys)[number], boolean>> = {
+      host: host !== null && host.toLowerCase() !== target.host?.toLowerCase(),
+      port: port !== null && port !== target.port,
+      username: username !== null && username !== target.user,
+      password: password !== null && password.reveal() !== passwordIn(address.reveal()),
+      name: name !== null && !this.#isSameName(name, resolved),
+    }
+    return partKeys.filter((key) => isOther[key])
+  }
+
+  /** A server's database has one name; what a file's name means is up to its driver. */
+  #isSameName(name: string, { driver, target }: { driver: Driver; target: Target }): boolean {
+    if (driver.embedded === undefined) return name === target.database
+    return this.#validator.parse(driver, this.#partsAddress()).resolved?.target.id === target.id
+  }
+
+  #nameOf(part: string): string {
+    return settingName(`database.${part}`, this.#resolved.originOf(`database.${part}`))
+  }
+
+  #problem(code: DatabaseCode, severity: Severity, part: string, message: string, suggestion: string): Problem {
+    const setting = `database.${part}`
+    return reporterOf({ setting, origin: this.#resolved.originOf(setting) })(code, severity, part, message, suggestion)
+  }
+}
+
+function partsOf({ driver, host, port, username, password, name }: DatabaseSettings): AddressParts {
+  return {
+    driver: filled(driver),
+    host: filled(host),
+    port,
+    username: filled(username),
+    // Only the empty text is blank here: "null" may be a password.
+    password: password?.reveal() ? password : null,
+    name: filled(name),
+  }
+}
+
+/** A port alone declares nothing: Kubernetes sets DATABASE_PORT for a Service that is named `database`. */
+function declaresPrimary({ driver, host, username, password, name }: AddressParts): boolean {
+  return [driver, host, username, password, name].some((part) => part !== null)
+}
+
+function filled(text: string | null): string | null {
+  return text === null || isBlank(cleanAddress(text)) ? null : text
+}
+
+function passwordIn(address: string): string | null {
+  const password = URL.canParse(address) ? new URL(address).password : ''
+  if (password === '') return null
+  try {
+    return decodeURIComponent(password)
+  } catch {
+    return password
+  }
+}
+
+function absenceOf(url: string, resolved: ResolvedSettings): string {
+  const name = settingName('database.url', resolved.originOf('database.url'))
+  const shown = url.trim().slice(0, 20)
+  return url === '' ? 'DATABASE_URL is not set.' : `${name} is blank (${JSON.stringify(shown)}).`
+}

@@ -1,0 +1,186 @@
+import { maskAddress, passwordsOf } from '../../config/mask.ts'
+import type { Problem } from '../../config/problem.ts'
+import { Secret } from '../../config/secret.ts'
+import type { Settings } from '../../config/settings.ts'
+import type { Address, AddressRole, Parsed, Target } from '../../driver/address.ts'
+import type { Driver } from '../../driver/driver.ts'
+import type { DriverRegistry } from '../../driver/registry.ts'
+import { type CleanedAddress, cleanAddress, isBlank, showAddress } from './clean.ts'
+import type { ResolvedTarget } from './config.ts'
+import { findPlaceholder, hasExamplePassword } from './placeholder.ts'
+import { type ReportAddress, reporterOf, settingName } from './problems.ts'
+import { findShapeDefect, schemeDefect, schemeNote, schemeOf } from './scheme.ts'
+
+/** What an address is read for. */
+export interface AddressContext extends AddressRole {
+  /** The driver named by DATABASE_DRIVER, used where it accepts the scheme. */
+  readonly driver?: Driver | null
+}
+
+/** An address as it was read. */
+export interface AddressReading {
+  /** Null when it is blank or unusable. */
+  readonly resolved: ResolvedTarget | null
+  /** True when it means that there is no database. */
+  readonly isBlank: boolean
+  readonly problems: readonly Problem[]
+  /** What its driver got: cleaned once, and read again from here. Null when it got nothing. */
+  readonly address: Address | null
+}
+
+const lengthLimit = 4_096
+
+/** Reads an address in steps: clean, find placeholders, recognise the scheme, let the driver parse. Pure; never throws. */
+export class DatabaseUrlValidator {
+  readonly #registry: DriverRegistry
+  readonly #settings: Settings
+
+  constructor(registry: DriverRegistry, settings: Settings) {
+    this.#registry = registry
+    this.#settings = settings
+  }
+
+  /** The problems of an address; empty when it can be used as it is, or is blank. */
+  validate(text: string, context: AddressContext): readonly Problem[] {
+    return this.read(text, context).problems
+  }
+
+  /** A usable target, or the problems that prevent one; both when the address was repaired. */
+  read(given: string, context: AddressContext): AddressReading {
+    const report = reporterOf(context)
+    const name = settingName(context.setting, context.origin)
+    if (given.length > lengthLimit) {
+      const message = `${name} is longer than ${lengthLimit} characters.`
+      return unusable([report('ADDRESS_TOO_LONG', 'error', null, message, 'Set the address alone.')])
+    }
+    const cleaned = cleanAddress(given)
+    if (isBlank(cleaned)) return { ...unusable([]), isBlank: true }
+    const isValidated = this.#settings.database.validationEnabled
+    const text = isValidated ? cleaned.text : given
+    const scheme = schemeOf(text)
+    const driver = this.#driverFor(scheme, context)
+    const before = isValidated ? this.#repairs(cleaned, scheme, report, name) : []
+    const defect = isValidated ? this.#defect(text, name, driver, report) : asIsDefect(name, driver, report)
+    if (defect !== null || driver === null || scheme === null)
+      return unusable(defect === null ? before : [...before, defect])
+    const { role, setting, origin, places } = context
+    const address = { form: 'url', role, setting, origin, places, scheme, text: new Secret(text) } as const
+    const reading = this.parse(driver, address)
+    const after = isValidated && reading.resolved !== null ? notes(text, name, driver, report) : []
+    return { ...reading, problems: [...before, ...reading.problems, ...after] }
+  }
+
+  /** The same address in other places: it is neither cleaned nor diagnosed again, and its problems stay. */
+  readIn(places: readonly string[], reading: AddressReading): AddressReading {
+    const { address, resolved } = reading
+    if (address === null || resolved === null) return reading
+    return { ...reading, resolved: this.parse(resolved.driver, { ...address, places }).resolved }
+  }
+
+  /** Passes an address to a driver, and contains the driver's mistakes: a throw, a secret in a problem. Total. */
+  parse(driver: Driver, address: Address): AddressReading {
+    const text = address.form === 'url' ? address.text.reveal() : ''
+    const password = address.form === 'parts' ? (address.password?.reveal() ?? '') : ''
+    const parsed = parseWith(driver, address, this.#settings)
+    if (parsed === null) {
+      const message = `The driver "${driver.name}" failed while reading the address.`
+      const suggestion = 'Report this to the author of the driver.'
+      return unusable([reporterOf(address)('DRIVER_FAILED', 'error', null, message, suggestion)])
+    }
+    const problems = parsed.problems.map((found) => withoutSecrets(found, text, [password]))
+    const resolved = parsed.target === undefined ? null : { driver, target: parsed.target }
+    return { resolved, isBlank: false, problems, address }
+  }
+
+  #repairs({ text, repairs }: CleanedAddress, scheme: string | null, report: ReportAddress, name: string): Problem[] {
+    if (repairs.length === 0) return []
+    // Without a scheme it may be a password that was pasted alone.
+    const isShowable =
+      scheme !== null && (text.startsWith('://', scheme.length) || this.#registry.byScheme(scheme) !== null)
+    const shown = isShowable ? showAddress(text) : 'the address alone: scheme://user:***@host:port/name'
+    return repairs.map(({ part, what, severity }) =>
+      report('ADDRESS_REPAIRED', severity, part, `${name} ${what}.`, `Write ${shown}`),
+    )
+  }
+
+  /** What keeps a cleaned address from its driver; null when nothing does. */
+  #defect(text: string, name: string, driver: Driver | null, report: ReportAddress): Problem | null {
+    const placeholder = findPlaceholder(text)
+    if (placeholder !== null) {
+      const found = placeholder.text === null ? '' : ` (${maskAddress(placeholder.text)})`
+      const message = `${name} contains a placeholder that was not replaced${found}.`
+      const suggestion = 'Replace it by the real value. Holdfast does not expand variables.'
+      return report('ADDRESS_PLACEHOLDER', 'error', placeholder.part, message, suggestion)
+    }
+    const shape = findShapeDefect(text, name, this.#registry)
+    const defect = shape ?? (driver === null ? schemeDefect(text, name, this.#registry) : null)
+    return defect && report(defect.code, 'error', defect.part, defect.message, defect.suggestion)
+  }
+
+  #driverFor(scheme: string | null, { driver }: AddressContext): Driver | null {
+    if (scheme === null) return null
+    const named = driver ? this.#registry.accepting(scheme, driver.name) : null
+    return named ?? this.#registry.byScheme(scheme)
+  }
+}
+
+/** Without validation nothing is repaired or diagnosed: the scheme decides the driver, and the driver reports the rest. */
+function asIsDefect(name: string, driver: Driver | null, report: ReportAddress): Problem | null {
+  if (driver !== null) return null
+  const message = `No loaded driver accepts ${name}, which is used as it is.`
+  const suggestion = 'Set DATABASE_VALIDATION_ENABLED=true for a diagnosis.'
+  return report('ADDRESS_SCHEME_UNKNOWN', 'error', 'scheme', message, suggestion)
+}
+
+/** Notes on an address that is used as it is. */
+function notes(text: string, name: string, driver: Driver, report: ReportAddress): readonly Problem[] {
+  const found: Problem[] = []
+  const note = schemeNote(text, name, driver)
+  if (note !== null) found.push(report('ADDRESS_SCHEME_ALIAS', 'info', 'scheme', note.message, note.suggestion))
+  if (hasExamplePassword(text)) {
+    const message = `The password in ${name} looks like an example from a manual. It is used as it is.`
+    const suggestion = 'Set the real password. If this is the real one, choose a better one.'
+    found.push(report('ADDRESS_PASSWORD_EXAMPLE', 'warning', 'password', message, suggestion))
+  }
+  return found
+}
+
+/** Null when the driver threw, or returned what `parse` cannot return. */
+function parseWith(driver: Driver, address: Address, settings: Settings): Parsed<Target> | null {
+  try {
+    const parsed = driver.parse(address, settings)
+    const { target, problems } = parsed
+    const isWhole = target === undefined ? problems.length > 0 : typeof target.id === 'string' && target.id !== ''
+    return isWhole && problems.every(isProblem) ? parsed : null
+  } catch {
+    return null
+  }
+}
+
+function isProblem({ message, suggestion, part }: Problem): boolean {
+  return typeof message === 'string' && typeof suggestion === 'string' && (part === null || typeof part === 'string')
+}
+
+/** Shorter passwords are hidden by masking alone: their letters are in every text. */
+const shortestToSeek = 3
+
+/** The problem without the address and its passwords. A driver must keep secrets out of problems; this makes a mistake harmless. */
+function withoutSecrets(problem: Problem, address: string, passwords: readonly string[]): Problem {
+  const hide = (text: string): string => {
+    const masked = address === '' ? text : text.replaceAll(address, () => maskAddress(address))
+    return [...passwordsOf(address), ...passwords]
+      .filter((password) => password.length >= shortestToSeek)
+      .flatMap((password) => [password, encodeURIComponent(password.toWellFormed())])
+      .reduce((hidden, password) => hidden.replaceAll(password, '***'), masked)
+  }
+  return {
+    ...problem,
+    part: problem.part === null ? null : hide(problem.part),
+    message: hide(problem.message),
+    suggestion: hide(problem.suggestion),
+  }
+}
+
+function unusable(problems: readonly Problem[]): AddressReading {
+  return { resolved: null, isBlank: false, problems, address: null }
+}

@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto'
+import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import type { Origin, Problem } from '../config/problem.ts'
+import type { Settings } from '../config/settings.ts'
+import { errorCodeOf } from '../config/text-file.ts'
+
+/** The codes of problems with data directories, with their meanings; documentation and tests read them. */
+export const diskProblems: Readonly<Record<string, string>> = {
+  DATA_DIR_UNUSABLE: 'A data directory cannot be used; the next one is.',
+  DATA_DIR_UNAVAILABLE: 'None of the data directories can be used.',
+}
+
+/** The folder for Holdfast's own files. */
+export interface DataDirectory {
+  /** Absolute; it exists, and a file was written in it. Null when none of the folders can be used. */
+  readonly path: string | null
+  readonly problems: readonly Problem[]
+}
+
+/** Absolute folders for data, in the order to try them: DATA_DIR, `./data`, one in the temporary directory. Pure. */
+export function dataFolders(settings: Settings, cwd: string): readonly string[] {
+  return [...new Set([resolve(cwd, settings.data.dir), resolve(cwd, 'data'), temporaryFolder()])]
+}
+
+/**
+ * The first folder that can be created and passes a real write, which leaves nothing behind. A skipped folder is a
+ * warning. `origin` is that of the first folder, DATA_DIR. Never throws.
+ */
+export async function chooseDataDirectory(
+  folders: readonly string[],
+  origin: Origin | null = null,
+): Promise<DataDirectory> {
+  return await firstOf(folders, origin, tryFolder)
+}
+
+/** As `chooseDataDirectory`, but creates nothing: what only a write can find is not found. Never throws. */
+export async function inspectDataDirectory(
+  folders: readonly string[],
+  origin: Origin | null = null,
+): Promise<DataDirectory> {
+  return await firstOf(folders, origin, lookAtFolder)
+}
+
+/** `reasonAgainst` gives null for a folder that can be used. */
+async function firstOf(
+  folders: readonly string[],
+  origin: Origin | null,
+  reasonAgainst: (folder: string) => Promise<string | null>,
+): Promise<DataDirectory> {
+  const skipped: Skipped[] = []
+  for (const folder of folders) {
+    const reason = await reasonAgainst(folder)
+    if (reason === null) return { path: folder, problems: skipped.map((one) => unusable(one, folder)) }
+    skipped.push({ folder, reason, origin: folder === folders[0] ? origin : null })
+  }
+  return { path: null, problems: [noneUsable(skipped, origin)] }
+}
+
+interface Skipped {
+  readonly folder: string
+  readonly reason: string
+  readonly origin: Origin | null
+}
+
+/** Holdfast's folder in the temporary directory; named by user, because all users share that directory. */
+export function temporaryFolder(): string {
+  return join(tmpdir(), `holdfast-${ownUserId()}`)
+}
+
+async function tryFolder(folder: string): Promise<string | null> {
+  const isTemporary = folder === temporaryFolder()
+  let isCreated = false
+  try {
+    isCreated = await makeDirectory(folder, isTemporary ? 0o700 : 0o755)
+    if (isTemporary) await claimTemporary(folder)
+    await writeForReal(folder)
+    return null
+  } catch (error) {
+    if (isCreated) await rmdir(folder).catch(() => {})
+    return reasonOf(error)
+  }
+}
+
+async function lookAtFolder(path: string): Promise<string | null> {
+  try {
+    let folder = path
+    while (!(await isThere(folder))) folder = dirname(folder)
+    if (!(await stat(folder)).isDirectory()) {
+      throw new FolderError(folder === path ? 'is a file, not a directory' : 'is below a file, not a directory')
+    }
+    await access(folder, constants.W_OK | constants.X_OK)
+    return null
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/**
+ * Creates a directory and its parents; true when it did not exist. Not `recursive: true`: where the system answers ENOENT
+ * although the parent exists (/proc), Node then tries forever.
+ */
+export async function makeDirectory(path: string, mode: number): Promise<boolean> {
+  const missing: string[] = []
+  for (let folder = path; !(await isThere(folder)); folder = dirname(folder)) missing.unshift(folder)
+  for (const folder of missing) await mkdir(folder, { mode }).catch(ignoreExisting)
+  if (!(await stat(path)).isDirectory()) throw new FolderError('is a file, not a directory')
+  return missing.length > 0
+}
+
+/** Another process may create the same folder at the same time. */
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}
+
+/** Throws for what neither exists nor is simply missing, such as a path below a file. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** In a shared directory any user can create a folder of this name, and read what is written there. */
+async function claimTemporary(folder: string): Promise<void> {
+  const found = await lstat(folder)
+  if (!found.isDirectory()) throw new FolderError('is a link, not a directory')
+  if (found.uid !== ownUserId() && ownUserId() !== -1) throw new FolderError('belongs to another user')
+  if ((found.mode & 0o077) !== 0) await chmod(folder, 0o700)
+}
+
+/** Permissions are not enough (read-only mounts, quotas, root): only a write that reached the disk is proof. */
+async function writeForReal(folder: string): Promise<void> {
+  const path = join(folder, `.holdfast-probe-${randomUUID()}`)
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile('holdfast')
+    await file.sync()
+  } finally {
+    await file.close()
+    await unlink(path)
+  }
+}
+
+class FolderError extends Error {}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof FolderError) return error.message
+  const code = errorCodeOf(error) ?? ''
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'cannot be created',
+    EACCES: 'is not writable for this user',
+    EPERM: 'is not writable for this user',
+    EROFS: 'is on a read-only disk',
+    ENOSPC: 'is on a full disk',
+    EDQUOT: 'is on a full disk',
+    EEXIST: 'is a file, not a directory',
+    ENOTDIR: 'is below a file, not a directory',
+    ELOOP: 'is a link that leads to itself',
+    ENAMETOOLONG: 'has a name that is too long',
+  }
+  return known[code] ?? `cannot be used${code === '' ? '' : ` (${code})`}`
+}
+
+/** The user's number; -1 on Windows, where users have none. */
+function ownUserId(): number {
+  return process.getuid?.() ?? userInfo().uid
+}
+
+function unusable({ folder, reason, origin }: Skipped, used: string): Problem {
+  return {
+    code: 'DATA_DIR_UNUSABLE',
+    severity: 'warning',
+    setting: 'data.dir',
+    origin,
+    part: null,
+    message: `The data directory ${folder} ${reason}. Using ${used}.`,
+    suggestion: 'Make that directory writable, or set DATA_DIR to one that is.',
+  }
+}
+
+function noneUsable(skipped: readonly Skipped[], origin: Origin | null): Problem {
+  return {
+    code: 'DATA_DIR_UNAVAILABLE',
+    severity: 'error',
+    setting: 'data.dir',
+    origin,
+    part: null,
+    message: `No data directory can be used: ${skipped.map(({ folder, reason }) => `${folder} ${reason}`).join('; ')}.`,
+    suggestion: 'Set DATA_DIR to a directory that this user can write.',
+  }
+}
