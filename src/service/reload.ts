@@ -2,31 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
+import { coreSettings } from '../config/settings-schema.ts'
 
 /** The codes of problems that a reload finds, with their meanings. */
 export const reloadProblems: Readonly<Record<string, string>> = {
   SETTING_NEEDS_RESTART: 'A changed setting takes effect only after a restart.',
 }
-
-/** Used once, when the process starts or listens. */
-const restartKeys: readonly string[] = [
-  'http.port',
-  'http.host',
-  'http.headerLimitBytes',
-  'http.headersTimeoutS',
-  'http.requestTimeoutS',
-  'http.keepAliveTimeoutS',
-  'http.maxConnections',
-  'log.format',
-  'database.boot',
-  'platform.nodeEnv',
-  'platform.spaceId',
-  'platform.spaceHost',
-  'config.file',
-  'config.strict',
-  'drivers',
-  'admin.token',
-]
 
 /** A change in one of these opens the databases again. */
 const connectionSections: readonly string[] = ['database', 'fallback', 'data', 'journal', 'plugins']
@@ -39,7 +20,7 @@ export function changedKeys(before: Settings, after: Settings): readonly string[
 
 /** True for a setting that takes effect only after a restart. */
 export function needsRestart(key: string): boolean {
-  return restartKeys.includes(key)
+  return coreSettings.get(key)?.restart === true
 }
 
 /** Reports that what `/status` shows for this setting is not in force yet. */

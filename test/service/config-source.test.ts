@@ -38,7 +38,7 @@ test('a start resolves the core settings once and the whole once, and cleans and
     DATABASE_BOOT: 'required',
   }
   const service = await startService(t, { args: [join(repository, 'src/main.ts')], env, files })
-  assert.equal((await service.fetch('/health/ready')).status, 200)
+  await until(() => service.fetch('/health/ready').then(({ ok }) => ok), { withinMs: 20_000, what: 'the database' })
   await service.end()
   const calls = await callsIn(folder)
   const counted = ['resolveSettings', 'resolve', 'cleanAddress', 'parseWith'].map((name) => [name, calls.get(name)])
