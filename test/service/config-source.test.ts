@@ -13,16 +13,14 @@ import { repository, startService } from '../support/process.ts'
 import { cleanLater, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
-/** How often functions of `src` were called in a process that has ended, by name, as V8 counted. */
+/** How often functions of `src` were called in a process that has ended, by file and name, as V8 counted. */
 async function callsIn(folder: string): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
   for (const file of await readdir(folder)) {
     const { result } = JSON.parse(await readFile(join(folder, file), 'utf8'))
     for (const { url, functions } of result) {
-      if (!url.includes('/src/')) continue
-      for (const { functionName, ranges } of functions) {
-        counts.set(functionName, (counts.get(functionName) ?? 0) + ranges[0].count)
-      }
+      const [, path] = url.split('/src/')
+      for (const { functionName, ranges } of functions) counts.set(`${path} ${functionName}`, ranges[0].count)
     }
   }
   return counts
@@ -41,8 +39,14 @@ test('a start resolves the core settings once and the whole once, and cleans and
   await until(() => service.fetch('/health/ready').then(({ ok }) => ok), { withinMs: 20_000, what: 'the database' })
   await service.end()
   const calls = await callsIn(folder)
-  const counted = ['resolveSettings', 'resolve', 'cleanAddress', 'parseWith'].map((name) => [name, calls.get(name)])
-  assert.deepEqual(Object.fromEntries(counted), { resolveSettings: 2, resolve: 1, cleanAddress: 2, parseWith: 2 })
+  const expected = {
+    'config/resolve.ts resolveSettings': 2,
+    'database/address/resolver.ts resolve': 1,
+    'database/address/clean.ts cleanAddress': 2,
+    'database/address/validator.ts parseWith': 2,
+  }
+  const counted = Object.keys(expected).map((name) => [name, calls.get(name)])
+  assert.deepEqual(Object.fromEntries(counted), expected)
 })
 
 /** A source over files of its own, as a process has it. */
