@@ -169,7 +169,7 @@ function addedProblem(core: ResolvedSettings): Problem {
   }
 }
 
-/** Which driver failed cannot be told from here, and it may have thrown anything. */
+/** Which driver failed is unknown here, and it may have thrown anything. */
 function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
   const why = error instanceof Error ? ` (${maskAddress(error.message.split('\n', 1)[0] ?? '').slice(0, 200)})` : ''
   return {

@@ -149,8 +149,8 @@ function readOptions(given: readonly string[], keywords: Map<string, string>): r
     const keyword = Object.hasOwn(table, name) ? table[name] : undefined
     const takesValue = keyword !== undefined || (long === null ? otherShort.includes(name) : otherLong.has(name))
     if (!takesValue) continue
-    const beside = long === null ? short?.[2] || undefined : long[2]
-    const value = beside ?? given[++at] ?? ''
+    const attached = long === null ? short?.[2] || undefined : long[2]
+    const value = attached ?? given[++at] ?? ''
     if (keyword !== undefined && value !== '') keywords.set(keyword, value)
   }
   return rest

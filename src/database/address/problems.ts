@@ -1,7 +1,7 @@
 import type { Origin, Problem, Severity } from '../../config/problem.ts'
 import type { AddressCode } from '../../driver/kit/address/problems.ts'
 
-/** What can be wrong with the databases that are declared, beside their addresses; documentation and tests read it. */
+/** Problems of declared databases other than those of addresses, by code; documentation and tests read it. */
 export const databaseProblems = {
   ADDRESS_DRIVER_UNKNOWN: 'No loaded driver has the name in DATABASE_DRIVER.',
   ADDRESS_DRIVER_NOT_LOADED: 'The driver for an address is not loaded; the fallback serves.',

@@ -59,11 +59,11 @@ class FallbackReader {
     this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
   }
 
-  /** The fallback beside this primary. */
+  /** The fallback for this primary. */
   read(primary: ResolvedTarget | null): Pick<AddressReading, 'resolved' | 'problems'> {
     const report = reporterOf(fallbackContext(this.#resolved))
     const text = this.#resolved.settings.fallback.url.reveal()
-    // `config/default.json` contains the default, so its origin does not tell whether somebody chose it.
+    // `config/default.json` contains the default, so its origin does not show whether it was chosen.
     const given = text === defaultFallback ? null : this.#readText(text)
     if (given?.resolved?.driver.embedded !== undefined) return this.#apart(given, primary)
     const problems = [...(given?.problems ?? [])]
