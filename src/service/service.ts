@@ -33,15 +33,8 @@ const closeReserveMs = 1_000
 /** The composition: every module is created once, here, and gets what it needs. */
 export class Service implements Holdfast {
   readonly #options: HoldfastOptions
-<<<<<<< HEAD
-  readonly #process: ProcessParts | null
-  readonly #cwd: string
-  readonly #parts: SnapshotParts
-  readonly #tables = new TableReports()
-=======
   readonly #config: ConfigSource
-  readonly #tables = new Tables()
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
+  readonly #tables = new TableReports()
   readonly #left = new RowsLeft()
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner

@@ -7,13 +7,8 @@ import type { ActiveConfig } from './active-config.ts'
 
 /** What the steps need. */
 export interface StepParts {
-<<<<<<< HEAD
-  readonly snapshot: () => Snapshot
-  readonly tables: TableReports
-=======
   readonly active: () => ActiveConfig
-  readonly tables: Tables
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
+  readonly tables: TableReports
   readonly left: RowsLeft
   readonly observe: (seen: Observation) => void
 }

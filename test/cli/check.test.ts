@@ -57,11 +57,7 @@ describe('holdfast check', () => {
     assert.equal(code, 2)
     assert.equal(json.primary, null)
     assert.equal(json.fallback?.driver, 'sqlite')
-<<<<<<< HEAD
-    assert.deepEqual(codes, ['DRIVER_NOT_INSTALLED', 'COLLECTIONS_NOT_FOUND'])
-=======
-    assert.deepEqual(codes, ['ADDRESS_DRIVER_NOT_LOADED', 'COLLECTIONS_NONE'])
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
+    assert.deepEqual(codes, ['ADDRESS_DRIVER_NOT_LOADED', 'COLLECTIONS_NOT_FOUND'])
     assert.deepEqual(Object.keys(json.problems[0] ?? {}), [
       'code',
       'severity',

@@ -38,20 +38,7 @@ export async function serve(
   routes: (app: App) => void,
   given: {
     readonly http?: Partial<Settings['http']>
-<<<<<<< HEAD
-    readonly platform?: Partial<Settings['platform']>
     readonly readLimits?: ReadLimits
-  } = {},
-): Promise<Served> {
-  const observations: HttpObservation[] = []
-  const settings = {
-    http: { ...httpDefaults, ...given.http },
-    platform: { nodeEnv: 'test', spaceId: null, spaceHost: null, ...given.platform },
-  }
-  const limits = given.readLimits === undefined ? {} : { readLimits: given.readLimits }
-  const http = createHttp({ settings: () => settings, observe: (seen) => observations.push(seen), routes, ...limits })
-=======
-    readonly patience?: Patience
   } = {},
 ): Promise<Served> {
   const observations: HttpObservation[] = []
@@ -61,9 +48,8 @@ export async function serve(
     trustedProxies: () => limits.trustedProxies ?? 0,
     observe: (seen) => observations.push(seen),
     routes,
-    ...(given.patience === undefined ? {} : { patience: given.patience }),
+    ...(given.readLimits === undefined ? {} : { readLimits: given.readLimits }),
   })
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
   cleanLater(t, () => http.close({ withinMs: 0 }))
   const { port } = await http.listen({ port: 0, host: '127.0.0.1' })
   return { http, port, base: `http://127.0.0.1:${port}`, observations }

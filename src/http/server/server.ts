@@ -17,15 +17,10 @@ import { checkRequest } from './request-check.ts'
 
 /** The dependencies of the HTTP server. */
 export interface HttpParts {
-<<<<<<< HEAD
   /** Read for each request, so a reload changes the URL limit; limits of sockets need a restart. */
-  readonly settings: () => Pick<Settings, 'http' | 'platform'>
-=======
-  /** Read anew for each request, so a reload reaches the limits of addresses; those of sockets need a restart. */
   readonly settings: () => Pick<Settings, 'http'>
   /** Proxies in front whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: () => number
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
   readonly observe: ObserveHttp
   /** Adds the routes; the first match responds. */
   readonly routes: (app: App) => void
@@ -164,19 +159,10 @@ function isServerFault(error: unknown): boolean {
   return error.code === 'INTERNAL_ERROR' || (error.status >= 500 && error.cause !== undefined)
 }
 
-<<<<<<< HEAD
-function createConnectionLimit({ settings, observe }: HttpParts): ConnectionLimit {
-  const { http, platform } = settings()
-  const limit = http.maxConnections
-  const proxies = http.trustedProxies ?? (platform.spaceId === null ? 0 : 1)
-  const perAddress = proxies > 0 ? null : Math.ceil(limit / 2)
-  return new ConnectionLimit({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
-=======
-function placesOf({ settings, trustedProxies, observe }: HttpParts): Places {
+function createConnectionLimit({ settings, trustedProxies, observe }: HttpParts): ConnectionLimit {
   const limit = settings().http.maxConnections
   const perAddress = trustedProxies() > 0 ? null : Math.ceil(limit / 2)
-  return new Places({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
->>>>>>> dee18f6 (Settings are resolved once and an address is cleaned once: one owner holds the configuration, and the supervisor asks it; files with one user merge into it, texts and codes in plain English)
+  return new ConnectionLimit({ all: limit, perAddress }, () => observe({ type: 'connection.dropped', limit }))
 }
 
 function createNodeServer(
