@@ -4,7 +4,6 @@ import type { Dialect } from 'kysely'
 import { nestedError, readOnlyError } from './faults.ts'
 import { lateDialect, synced } from './kysely.ts'
 import type { OpenFile } from './open-file.ts'
-import { type Scope, transactionAround, transactionScope } from './scope.ts'
 
 type Transactional = SqliteConnection['transactional']
 type StreamArguments = Parameters<SqliteConnection['stream']>
@@ -50,18 +49,9 @@ export class SafeSqliteConnection extends SqliteConnection {
   ): Promise<T> {
     if (options.ctx !== undefined) return super.transactional(work, options)
     await this.ensureConnection()
-    const file = await this.#file()
-    if (transactionAround(file) !== null) throw nestedError()
-    const scope: Scope = { file, begun: null, transaction: null }
-    const joined: typeof work = async (trx) => {
-      scope.transaction = scope.begun
-      try {
-        return await work(trx)
-      } finally {
-        scope.transaction = null
-      }
-    }
-    return transactionScope.run(scope, () => super.transactional(joined, options))
+    const { transactions } = await this.#file()
+    if (transactions.current !== null) throw nestedError()
+    return transactions.around(work, (joined) => super.transactional(joined, options))
   }
 
   /**
@@ -80,7 +70,7 @@ export class SafeSqliteConnection extends SqliteConnection {
   override async executeDump(dump: string): Promise<void> {
     await this.ensureConnection()
     const file = await this.#file()
-    if (transactionAround(file) !== null) throw nestedError()
+    if (file.transactions.current !== null) throw nestedError()
     // Its text is not looked into: it could lift what refuses changes.
     if (file.own.isReadOnly) throw readOnlyError(null)
     const permit = await file.writer.take('a dump', file.limits.queryMs)

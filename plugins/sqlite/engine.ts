@@ -10,7 +10,7 @@ import {
 import { createDriverClass } from './connection.ts'
 import { nestedError } from './faults.ts'
 import type { OpenFile } from './open-file.ts'
-import { reservation, transactionAround } from './scope.ts'
+import { reservedWriter } from './transaction.ts'
 
 /** What the engine of a file is made of. */
 export interface FileEngineParts {
@@ -57,10 +57,10 @@ export class FileEngine implements Engine {
     return {
       async hold<R>(signal: AbortSignal, change: (em: SqlEntityManager) => Promise<R>): Promise<R> {
         signal.throwIfAborted()
-        if (transactionAround(file) !== null) throw nestedError()
+        if (file.transactions.current !== null) throw nestedError()
         const permit = await file.writer.take('a schema change', null, signal)
         try {
-          return await reservation.run({ permit, signal }, () => orm.em.fork().transactional((em) => change(em)))
+          return await reservedWriter.run({ permit, signal }, () => orm.em.fork().transactional((em) => change(em)))
         } finally {
           permit.release()
         }

@@ -2,7 +2,6 @@ import Database from 'better-sqlite3'
 import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
 import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 import { isReadOnlyRefusal, readOnlyError } from './faults.ts'
-import { undo } from './undo.ts'
 
 /** The native client's own connection. */
 export type Native = Database.Database
@@ -251,5 +250,23 @@ export function applySettings(native: Native, settings: HandleSettings): void {
     if (native.pragma(name, { simple: true }) === value) continue
     const summary = `SQLite did not take the setting "${name}".`
     throw faultError('configuration', 'SQLITE_SETTING_REFUSED', summary, 'Use the SQLite that this driver brings.')
+  }
+}
+
+/** Takes an open transaction back. Never throws; null, or why the connection was closed. */
+export function undo(native: Native): FaultError | null {
+  if (!native.open || !native.inTransaction) return null
+  try {
+    native.exec('rollback')
+    return null
+  } catch (cause) {
+    try {
+      native.close()
+    } catch {
+      // It is busy for ever; nobody is given it any more.
+    }
+    const summary = 'The SQLite file could not take a failed transaction back.'
+    const hint = 'It is opened anew and checked; look at the log of the machine for disk errors.'
+    return faultError('lost', 'SQLITE_ROLLBACK_FAILED', summary, hint, { cause })
   }
 }

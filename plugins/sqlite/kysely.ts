@@ -13,8 +13,7 @@ import { whileBusy } from './busy.ts'
 import { nestedError } from './faults.ts'
 import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'
 import type { OpenFile } from './open-file.ts'
-import { reservation, transactionAround, transactionScope } from './scope.ts'
-import { OwnTransaction } from './transaction.ts'
+import { OwnTransaction, reservedWriter } from './transaction.ts'
 
 /** A dialect whose connections are bound to a handle only when a statement or a BEGIN says which. */
 export function lateDialect(open: () => Promise<OpenFile>): Dialect {
@@ -101,8 +100,8 @@ class LateConnection implements DatabaseConnection {
 
   async begin(): Promise<void> {
     const { writer, limits } = this.#file
-    if (transactionAround(this.#file) !== null) throw nestedError()
-    const reserved = reservation.getStore()
+    if (this.#file.transactions.current !== null) throw nestedError()
+    const reserved = reservedWriter.getStore()
     if (reserved?.permit != null) {
       const { permit } = reserved
       reserved.permit = null
@@ -112,8 +111,7 @@ class LateConnection implements DatabaseConnection {
       const permit = await writer.take('a transaction', limits.queryMs)
       this.transaction = await OwnTransaction.begin(this.#file, permit, limits.queryMs)
     }
-    const scope = transactionScope.getStore()
-    if (scope !== undefined && scope.file === this.#file) scope.begun = this.transaction
+    this.#file.transactions.begun(this.transaction)
   }
 
   control(sql: string): void {
@@ -158,7 +156,7 @@ class LateConnection implements DatabaseConnection {
   /** An autocommitted statement: the writer goes before the sync is waited for. */
   async #writeAlone<T>(run: (own: Handle) => T): Promise<T> {
     const { writer, own, sync, limits } = this.#file
-    if (transactionAround(this.#file) !== null) throw nestedError()
+    if (this.#file.transactions.current !== null) throw nestedError()
     if (sync.failure !== null) throw sync.failure
     const permit = await writer.take('a statement', limits.queryMs)
     let result: T

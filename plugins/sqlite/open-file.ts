@@ -1,16 +1,15 @@
-import { join } from 'node:path'
 import type { Limits } from '../../src/driver/driver.ts'
 import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
-import { faultError } from '../../src/driver/kit/driver-kit.ts'
+import { faultError, TransactionScope } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { isBusy } from './faults.ts'
 import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
-import { enterService } from './open-files.ts'
-import { transactionAround } from './scope.ts'
+import { enterService } from './proof/open-files.ts'
 import { FullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
+import type { OwnTransaction } from './transaction.ts'
 import { Writer } from './writer.ts'
 
 /** Streams at once: each has a native connection of its own. */
@@ -37,6 +36,8 @@ export class OpenFile {
   readonly hot: Handle
   readonly own: Handle
   readonly writer: Writer = new Writer()
+  /** How native statements find the EntityManager transaction that they join. */
+  readonly transactions: TransactionScope<OwnTransaction> = new TransactionScope()
   readonly sync: Sync
   readonly limits: Limits
   readonly #group: GroupCommit
@@ -81,7 +82,7 @@ export class OpenFile {
 
   /** A statement that changes nothing; inside a transaction it sees that transaction's changes. */
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]> {
-    const transaction = transactionAround(this)
+    const transaction = this.transactions.current
     try {
       const handle = transaction === null ? this.hot : this.own
       const prepared = handle.prepare(sql)
@@ -97,7 +98,7 @@ export class OpenFile {
 
   /** One statement, atomic and durable; inside a transaction a part of it. */
   write(sql: string, values: readonly Value[]): Promise<Written> {
-    const transaction = transactionAround(this)
+    const transaction = this.transactions.current
     if (transaction === null) return this.#group.write(sql, values)
     try {
       return Promise.resolve(transaction.write(sql, values))
@@ -170,14 +171,4 @@ function assertReading(prepared: Prepared): void {
   if (prepared.kind === 'read') return
   const hint = 'Write through "write", and change settings through the EntityManager.'
   throw faultError('statement', 'SQLITE_STATEMENT_REFUSED', 'A statement that changes something is no read.', hint)
-}
-
-/** SQLite's companions of a file. */
-export function companionsOf(path: string): readonly string[] {
-  return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
-}
-
-/** Where a throw-away file for probing a folder lives. */
-export function probePath(folder: string): string {
-  return join(folder, `.holdfast-probe-${process.pid}-${Math.random().toString(36).slice(2)}.db`)
 }

@@ -2,7 +2,7 @@ import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver } from '../../src/driver/driver.ts'
 import { parseAddress } from './address/address.ts'
 import { classify } from './faults.ts'
-import { inspectTarget } from './inspect.ts'
+import { inspectTarget } from './proof/inspect.ts'
 import type { SqliteTarget } from './target.ts'
 
 /**

@@ -1,9 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import type { Handle, Prepared } from './handle.ts'
 import type { Sync } from './sync.ts'
 import type { Permit } from './writer.ts'
+
+/** A writer that was taken beforehand, for the next transaction in this context to begin with. */
+export interface WriterReservation {
+  permit: Permit | null
+  readonly signal: AbortSignal
+}
+
+/** How the schema lock hands its writer to the transaction that MikroORM begins. */
+export const reservedWriter: AsyncLocalStorage<WriterReservation> = new AsyncLocalStorage<WriterReservation>()
 
 /** What a transaction needs of the file that it runs on. */
 export interface Ground {

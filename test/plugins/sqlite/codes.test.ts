@@ -6,7 +6,7 @@ import { sqliteProblems } from '../../../plugins/sqlite/codes.ts'
 test('every problem of the driver is in its list, and the list has no other', async () => {
   const folder = new URL('../../../plugins/sqlite/', import.meta.url)
   const used = new Set<string>()
-  for (const file of ['address/address.ts', 'inspect.ts', 'candidate.ts']) {
+  for (const file of ['address/address.ts', 'proof/inspect.ts', 'candidate.ts']) {
     const text = await readFile(new URL(file, folder), 'utf8')
     for (const [, code] of text.matchAll(/'(SQLITE_[A-Z_]+)'/g)) if (code) used.add(code)
   }

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
-import { openChecked } from '../../../plugins/sqlite/checked.ts'
-import { setAside } from '../../../plugins/sqlite/place.ts'
+import { openChecked } from '../../../plugins/sqlite/proof/checked.ts'
+import { setAside } from '../../../plugins/sqlite/proof/place.ts'
 import driver from '../../../plugins/sqlite/sqlite.ts'
 import { count, faultOf, open, prove, subfolder, targetOf, tempFolder } from './bench.ts'
 
@@ -139,7 +139,7 @@ test('whoever waits for the check of a large file is freed by the signal, and th
 
 test('a process that only waits for the check of a large file lives until it ends', async (t) => {
   const { file } = await largeFile(t)
-  const code = `const { openChecked } = await import(${JSON.stringify(new URL('../../../plugins/sqlite/checked.ts', import.meta.url).href)})
+  const code = `const { openChecked } = await import(${JSON.stringify(new URL('../../../plugins/sqlite/proof/checked.ts', import.meta.url).href)})
     const { native } = await openChecked(${JSON.stringify(file)}, 'wal', AbortSignal.timeout(20_000))
     console.log(native.pragma('page_count', { simple: true }) > 9_000)
     native.close()`

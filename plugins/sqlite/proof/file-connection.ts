@@ -1,10 +1,9 @@
-import type { Connection, Facts, Want } from '../../src/driver/driver.ts'
-import type { Problem } from '../../src/driver/kit/driver-kit.ts'
-import { whileBusy } from './busy.ts'
-import { classify } from './faults.ts'
-import type { Native } from './handle.ts'
+import type { Connection, Facts, Want } from '../../../src/driver/driver.ts'
+import type { Problem } from '../../../src/driver/kit/driver-kit.ts'
+import { whileBusy } from '../busy.ts'
+import { classify } from '../faults.ts'
+import { type Native, undo } from '../handle.ts'
 import { enterService } from './open-files.ts'
-import { undo } from './undo.ts'
 
 /** How long another writer is waited for before it counts as proof of a file that can be written. */
 const waitMs = 250

@@ -1,8 +1,8 @@
-import { whileBusy } from './busy.ts'
-import { applySettings, type Native, openNative } from './handle.ts'
+import { whileBusy } from '../busy.ts'
+import { applySettings, type Native, openNative } from '../handle.ts'
+import { applicationId, type JournalMode } from '../target.ts'
 import { assertWhole } from './integrity.ts'
 import { isServed } from './open-files.ts'
-import { applicationId, type JournalMode } from './target.ts'
 
 /** A file that was opened and looked through. */
 export interface Checked {

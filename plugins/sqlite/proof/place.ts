@@ -1,12 +1,11 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
-import { dirname, relative } from 'node:path'
-import { faultError } from '../../src/driver/kit/driver-kit.ts'
-import { isInside } from './address/address.ts'
-import { nearestExisting, syncFolder } from './folder.ts'
-import { openNative } from './handle.ts'
-import { companionsOf, probePath } from './open-file.ts'
-import type { JournalMode, Place } from './target.ts'
+import { lstat, mkdir, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { isInside } from '../address/address.ts'
+import { openNative } from '../handle.ts'
+import type { JournalMode, Place } from '../target.ts'
+import { nearestExisting } from './inspect.ts'
 
 /**
  * Makes the folder and proves it by a real write.
@@ -140,4 +139,24 @@ const trustedFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0x794c7630, 
 /** True when commits may be synced through a descriptor of our own. */
 export async function isTrusted(folder: string): Promise<boolean> {
   return trustedFileSystems.has((await statfs(folder)).type)
+}
+
+/** SQLite's companions of a file. */
+function companionsOf(path: string): readonly string[] {
+  return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
+}
+
+/** Where a throw-away file for probing a folder lives. */
+function probePath(folder: string): string {
+  return join(folder, `.holdfast-probe-${process.pid}-${Math.random().toString(36).slice(2)}.db`)
+}
+
+/** Makes the names in a folder survive a power cut. Best effort: some file systems cannot. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // Not every file system syncs folders; the file's own syncs still hold.
+  }
 }

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { faultError } from '../../src/driver/kit/driver-kit.ts'
-import { whileBusy } from './busy.ts'
-import type { Native } from './handle.ts'
+import { faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { whileBusy } from '../busy.ts'
+import type { Native } from '../handle.ts'
 
 /** From here on a check takes so long that it is done in a thread: about 20 ms, or the disk's time when nothing is cached. */
 const largeBytes = 32 * 1024 * 1024

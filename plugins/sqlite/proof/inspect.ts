@@ -1,12 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Inspection } from '../../src/driver/driver.ts'
-import type { Problem, Severity } from '../../src/driver/kit/driver-kit.ts'
-import { isInside } from './address/address.ts'
-import { nearestExisting } from './folder.ts'
+import type { Inspection } from '../../../src/driver/driver.ts'
+import type { Problem, Severity } from '../../../src/driver/kit/driver-kit.ts'
+import { isInside } from '../address/address.ts'
+import { maskPath, type Place, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
-import { maskPath, type Place, type SqliteTarget } from './target.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
 
@@ -102,4 +101,14 @@ function hasHeader(file: string): boolean {
   } catch {
     return false
   }
+}
+
+/** The folder itself, or the nearest one above it that is there. */
+export async function nearestExisting(folder: string): Promise<string> {
+  let path = folder
+  while (path !== dirname(path)) {
+    if ((await stat(path).catch(() => null)) !== null) return path
+    path = dirname(path)
+  }
+  return path
 }

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Place } from '../target.ts'
 import { hasCode } from './place.ts'
-import type { Place } from './target.ts'
 
 const prefix = 'holdfast-memory-'
 
