@@ -94,7 +94,7 @@ test('the package has the pages, the examples and the driver that its pages name
   const wanted = [
     'README.md',
     'plugins/README.md',
-    'test/support/stranger/notebook.mjs',
+    'config/examples/drivers/notebook/notebook.mjs',
     'config/collection.schema.json',
   ]
   for (const path of [...wanted, manifest.bin.holdfast]) assert.ok(paths.includes(path), path)

@@ -17,17 +17,18 @@ export interface EnginePool {
 export interface ServerEngineParts<P> {
   /** MikroORM's options. The driver class among them passes its pool to `use` when it connects. */
   ormOptions(use: (pool: P) => void): OrmOptions
-  schemaLock(orm: MikroORM, pool: P): SchemaLock
+  schemaLock?(orm: MikroORM, pool: P): SchemaLock
 }
 
 /** The engine of a server driver: it keeps the pool that its one ORM connected with. */
 export class ServerEngine<P extends EnginePool> implements Engine {
   readonly ormOptions: OrmOptions
-  readonly #parts: ServerEngineParts<P>
+  readonly schemaLock?: (orm: MikroORM) => SchemaLock
   #pool: P | null = null
 
   constructor(parts: ServerEngineParts<P>) {
-    this.#parts = parts
+    const { schemaLock } = parts
+    if (schemaLock !== undefined) this.schemaLock = (orm) => schemaLock(orm, this.#connected())
     this.ormOptions = parts.ormOptions((pool) => {
       this.#pool = pool
     })
@@ -40,10 +41,6 @@ export class ServerEngine<P extends EnginePool> implements Engine {
 
   statements(): Statements {
     return this.#connected().statements
-  }
-
-  schemaLock(orm: MikroORM): SchemaLock {
-    return this.#parts.schemaLock(orm, this.#connected())
   }
 
   async close(orm: MikroORM, withinMs: number): Promise<void> {

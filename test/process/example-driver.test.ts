@@ -56,7 +56,7 @@ for (const [what, entry] of ways) {
 /** A folder outside of the repository, with nothing in it but the plugin and its packages. */
 async function makeStranger(t: TestContext): Promise<string> {
   const folder = await makeTempDir(t, 'stranger')
-  await cp(join(repository, 'test/support/stranger'), join(folder, 'notebook'), { recursive: true })
+  await cp(join(repository, 'config/examples/drivers/notebook'), join(folder, 'notebook'), { recursive: true })
   await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'))
   return join(folder, 'notebook', 'notebook.mjs')
 }
