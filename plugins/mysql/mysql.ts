@@ -1,6 +1,7 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver, Inspection } from '../../src/driver/driver.ts'
 import {
+  type ClientPart,
   findTlsProblems,
   loadClient,
   missingClient,
@@ -9,8 +10,14 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import { dialect } from './address/dialect.ts'
 import { formatHost, type MysqlTarget } from './address/target.ts'
-import { clientPart } from './client/load-client.ts'
 import { classify } from './faults.ts'
+
+/** The part of this driver that needs the client. */
+const clientPart: ClientPart<typeof import('./candidate.ts')> = {
+  load: () => import('./candidate.ts'),
+  packages: '@mikro-orm/mariadb@7.2.1 mysql2@3.24.4',
+  summary: 'The package of the MySQL client is not installed.',
+}
 
 /** MariaDB, and MySQL by the same code, which no test has run on. */
 export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({

@@ -1,13 +1,25 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver, Inspection } from '../../src/driver/driver.ts'
-import { findTlsProblems, loadClient, missingClient, tlsSettings } from '../../src/driver/kit/driver-kit.ts'
+import {
+  type ClientPart,
+  findTlsProblems,
+  loadClient,
+  missingClient,
+  tlsSettings,
+} from '../../src/driver/kit/driver-kit.ts'
 import { formatHost } from '../postgresql/address/target.ts'
-import { driver as postgresql } from '../postgresql/postgresql.ts'
+import { clientPart, driver as postgresql } from '../postgresql/postgresql.ts'
 import { dialect, parseAddress } from './address/address.ts'
 import type { NeonTarget } from './address/target.ts'
-import { webSocketPart } from './load-client.ts'
 
 const { classify } = postgresql
+
+/** The part of this driver that needs the clients: PostgreSQL's, and those of WebSockets. */
+const webSocketPart: ClientPart<typeof import('./transports.ts')> = {
+  load: () => import('./transports.ts'),
+  packages: `${clientPart.packages} @neondatabase/serverless@1.2.0 ws@8.23.0`,
+  summary: 'A package that PostgreSQL over WebSockets needs is not installed.',
+}
 
 /** PostgreSQL over WebSockets, which Neon accepts on port 443: for platforms that block outbound port 5432. */
 export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({

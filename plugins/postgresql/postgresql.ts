@@ -1,6 +1,7 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver, Inspection } from '../../src/driver/driver.ts'
 import {
+  type ClientPart,
   findTlsProblems,
   loadClient,
   missingClient,
@@ -9,8 +10,14 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import { dialect } from './address/dialect.ts'
 import { formatHost, type PostgresqlTarget } from './address/target.ts'
-import { clientPart } from './client/load-client.ts'
 import { classify } from './faults.ts'
+
+/** The part of this driver that needs the client. */
+export const clientPart: ClientPart<typeof import('./candidate.ts')> = {
+  load: () => import('./candidate.ts'),
+  packages: '@mikro-orm/postgresql@7.2.1 pg@8.23.0 pg-cursor@2.22.0',
+  summary: 'The package of the PostgreSQL client is not installed.',
+}
 
 /** PostgreSQL, and whatever speaks its protocol and passes the suite, directly or through a pooler. */
 export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({

@@ -4,7 +4,7 @@ import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import {
   ConnectionPool,
-  createStatementRunner,
+  createStatements,
   FaultError,
   faultError,
   silentError,
@@ -39,7 +39,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
         error === null ? silentError() : new FaultError({ ...classify(error, 'open'), ambiguous: false }),
     })
     this.config = config
-    this.statements = createStatementRunner<RunOptions, Answer, SafeClient>(this, {
+    this.statements = createStatements<RunOptions, Answer, SafeClient>(this, {
       options: (_sql, phase) => ({ isPrepared: true, phase }),
       retry: (error, { client, options }) => {
         const number = numberOf(error)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
-import { ConnectionPool, createStatementRunner, FaultError, silentError } from '../../../src/driver/kit/driver-kit.ts'
+import { ConnectionPool, createStatements, FaultError, silentError } from '../../../src/driver/kit/driver-kit.ts'
 import { classify, isRefusal, staleError } from '../faults.ts'
 import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
@@ -38,7 +38,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
     })
     this.#config = config
     this.#isPooled = isPooled
-    this.statements = createStatementRunner<RunOptions, pg.QueryResult, SafeClient>(this, {
+    this.statements = createStatements<RunOptions, pg.QueryResult, SafeClient>(this, {
       options: (sql, phase) => ({ name: this.#nameOf(sql), phase }),
       retry: (error, { client, sql, options, isJoined }) => {
         if (!this.#mayRepeat(error, sql, options.name)) throw error

@@ -66,7 +66,6 @@ export {
   ConnectionPool,
   type Evictable,
   type PooledClient,
-  type PoolLimits,
   type PoolParts,
   poolClosedError,
 } from './pool.ts'
@@ -77,7 +76,7 @@ export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-
 export { resetSocket } from './socket.ts'
 export { LateError, StatementTurns } from './statement-turns.ts'
 export {
-  createStatementRunner,
+  createStatements,
   type FailedStatement,
   type StatementClient,
   type StatementDialect,

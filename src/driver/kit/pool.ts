@@ -1,3 +1,4 @@
+import type { Limits } from '../driver.ts'
 import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { commonError } from './fault-reader.ts'
@@ -25,21 +26,9 @@ export interface PooledClient extends Evictable {
   onEnd(listener: () => void): void
 }
 
-/** The limits that a pool enforces, in milliseconds and connections. */
-export interface PoolLimits {
-  readonly connectMs: number
-  readonly queryMs: number
-  readonly transactionMs: number
-  /** Kept open. */
-  readonly poolSize: number
-  /** Opened above these under load, and closed when idle. */
-  readonly poolMaxOverflow: number
-  readonly echo?: (sql: string) => void
-}
-
 /** What a pool is made of. */
 export interface PoolParts<C extends PooledClient> {
-  readonly limits: PoolLimits
+  readonly limits: Limits
   /** Creates a client; opens nothing. */
   create(): C
   /** Whatever is open, connections outside of the pool too; each enters and leaves by itself. */
@@ -64,7 +53,7 @@ const lateMs = 500
 export class ConnectionPool<C extends PooledClient> {
   /** How native statements find the EntityManager transaction that they join. */
   readonly transactions: TransactionScope<C> = new TransactionScope()
-  readonly limits: PoolLimits
+  readonly limits: Limits
   readonly #parts: PoolParts<C>
   /** All that count against the limit: open, being opened, or saying goodbye. */
   readonly #members = new Set<C>()

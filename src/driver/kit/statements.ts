@@ -1,9 +1,6 @@
+import type { Row, Statements, Value, Written } from '../facet/statements.ts'
 import type { Phase } from '../fault.ts'
 import type { ConnectionPool, PooledClient } from './pool.ts'
-
-/** What a statement may bind. */
-type Bound = string | number | bigint | boolean | null | Uint8Array | Date
-type Rows = readonly Readonly<Record<string, unknown>>[]
 
 /** A client that runs native statements; `O` says how, `R` is its answer. */
 export interface StatementClient<O, R> extends PooledClient {
@@ -30,22 +27,16 @@ export interface StatementDialect<C, O, R> {
 }
 
 /** Statements on a pool: each statement is its own transaction, or joins the EntityManager's. */
-export function createStatementRunner<O, R extends { readonly rows: Rows }, C extends StatementClient<O, R>>(
+export function createStatements<O, R extends Pick<Written, 'rows'>, C extends StatementClient<O, R>>(
   pool: ConnectionPool<C>,
   dialect: StatementDialect<C, O, R>,
-): {
-  read(sql: string, values: readonly Bound[]): Promise<Rows>
-  write(sql: string, values: readonly Bound[]): Promise<{ readonly rows: Rows; readonly changed: number }>
-} {
-  const rowsOf = ({ rows }: R): Rows => rows
-  const writtenOf = (answer: R): { rows: Rows; changed: number } => ({
-    rows: answer.rows,
-    changed: dialect.changed(answer),
-  })
+): Statements {
+  const rowsOf = ({ rows }: R): readonly Row[] => rows
+  const writtenOf = (answer: R): Written => ({ rows: answer.rows, changed: dialect.changed(answer) })
   // The usual case in one function: each further promise costs every statement.
   const run = async <T>(
     sql: string,
-    values: readonly Bound[],
+    values: readonly Value[],
     isWrite: boolean,
     shape: (answer: R) => T,
   ): Promise<T> => {
