@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { repository } from './support/process.ts'
 import { readSources, type SourceFile } from './support/sources.ts'
@@ -63,6 +63,22 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 
 /** Lines that a file may have: about 300. */
 const linesMax = 320
+
+/** Lines that a function may have, from its name to its last brace. */
+const functionLinesMax = 60
+
+/** Functions that may be longer, as `file: name`, each with the reason. */
+const longFunctions: Readonly<Record<string, string>> = {
+  'src/conformance/address.ts: conformAddresses': 'a list of tests',
+  'src/conformance/connection.ts: conformConnections': 'a list of tests',
+  'src/conformance/read-only.ts: conformReadOnly': 'a list of tests',
+  'src/conformance/statements.ts: conformStatements': 'a list of tests',
+  'src/driver/kit/orm-options.ts: isolatedOrmOptions':
+    'one object with every option that an environment variable could set',
+}
+
+/** Files that a folder may hold; those of its subfolders count there. */
+const filesMax = 20
 
 const sources = readSources('src')
 const plugins = readSources('plugins')
@@ -166,12 +182,74 @@ test('a file has one purpose: a short name in kebab case and not too many lines'
   assert.deepEqual(named.concat(long).map(lineCount), [])
 })
 
+test('a folder holds at most 20 files of its own', () => {
+  const files = new Map<string, number>()
+  for (const { path } of all) files.set(dirname(path), (files.get(dirname(path)) ?? 0) + 1)
+  const full = [...files].filter(([, count]) => count > filesMax)
+  assert.deepEqual(full, [])
+})
+
+test('one exported name means one thing: no two files of src export the same', () => {
+  const files = new Map<string, string[]>()
+  for (const { path, code } of sources) {
+    for (const name of exportedNames(code)) files.set(name, [...(files.get(name) ?? []), path])
+  }
+  const shared = [...files].filter(([, paths]) => paths.length > 1)
+  assert.deepEqual(shared, [])
+})
+
+test('a function has at most 60 lines', () => {
+  const long = all.flatMap(({ path, code }) =>
+    findFunctions(code)
+      .filter(({ lines }) => lines > functionLinesMax)
+      .map(({ name, lines }) => ({ function: `${path}: ${name}`, lines })),
+  )
+  const unexplained = long.filter((one) => !Object.hasOwn(longFunctions, one.function))
+  assert.deepEqual(unexplained, [])
+  const known = long.map((one) => one.function)
+  assert.deepEqual(
+    Object.keys(longFunctions).filter((name) => !known.includes(name)),
+    [],
+    'exceptions that are no longer needed',
+  )
+})
+
 test('no folder is a drawer for the rest, and none hides behind an index', () => {
   const wrong = all.filter((file) => /\/(utils?|common|types|helpers?|lib|misc)\/|\w\/\w+\/index\.ts$/.test(file.path))
   assert.deepEqual(
     wrong.map((file) => file.path),
     [],
   )
+})
+
+test('the function finder knows every form, and takes no branch for a function', () => {
+  const code = [
+    'export function one(',
+    '  a: string,',
+    '): { readonly b: string } {',
+    '  if (',
+    '    a',
+    '  ) {',
+    '    return 1',
+    '  }',
+    '}',
+    'class Two {',
+    '  async #three<T>(a: T): Promise<void> {',
+    '    for (const b of a) {',
+    '    }',
+    '  }',
+    '}',
+    'const four = (a) => {',
+    '  switch (a) {',
+    '  }',
+    '}',
+    'five(function six({ a }: { a: string }) {',
+    '})',
+  ].join('\n')
+  const found = findFunctions(code).map(({ name, lines }) => [name, lines])
+  assert.deepEqual(found, [['one', 9], ['#three', 4], ['four', 4], ['six', 2]]) // biome-ignore format: one line says it
+  const names = exportedNames('export const a = 1\nexport type { B, C as D } from 1\nexport abstract class E {}')
+  assert.deepEqual(names, ['a', 'E'], 'what is passed on is not declared again')
 })
 
 test('the cycle finder finds a cycle, and the import reader reads every form', () => {
@@ -218,6 +296,43 @@ function linesWith(file: SourceFile, pattern: RegExp): string[] {
 
 function lineCount(file: SourceFile): string {
   return `${file.path} (${file.text.split('\n').length} lines)`
+}
+
+/** The names that a file declares and exports. */
+function exportedNames(code: string): string[] {
+  const declared = /^export (?:declare |abstract |async )*(?:const|let|function\*?|class|interface|type) ([\w$]+)/gm
+  return [...code.matchAll(declared)].map(([, name = '']) => name)
+}
+
+interface FoundFunction {
+  readonly name: string
+  readonly lines: number
+}
+
+/** The functions with a body of several lines, by the indentation that the formatter gives them: no parser, just lines. */
+function findFunctions(code: string): FoundFunction[] {
+  const lines = code.split('\n')
+  const indentOf = (line: string) => line.length - line.trimStart().length
+  const found: FoundFunction[] = []
+  for (const [at, line] of lines.entries()) {
+    if (!/(?:\)|\):.*|=>) \{$/.test(line)) continue
+    const indent = indentOf(line)
+    let first = at
+    // The last line of a long header: its first one is the nearest above with the same indentation.
+    while (first > 0 && (/^\s*[)}\]>]/.test(lines[first] ?? '') || indentOf(lines[first] ?? '') > indent)) first -= 1
+    const header = lines[first] ?? ''
+    if (/^\s*(?:if|else|for|while|switch|try|catch|do|with)\b|^\s*$/.test(header)) continue
+    const last = lines.findIndex(
+      (other, below) => below > at && indentOf(other) === indent && other.trimStart().startsWith('}'),
+    )
+    found.push({ name: nameOf(header), lines: last - first + 1 })
+  }
+  return found
+}
+
+function nameOf(header: string): string {
+  const named = /\bfunction\*? (\w+)/.exec(header) ?? /\b(?:const|let) (\w+) =/.exec(header)
+  return (named ?? /(#?\w+)(?:<[^(]*>)?\(/.exec(header) ?? /(\w+)/.exec(header))?.[1] ?? header.trim()
 }
 
 /** The first cycle as a path from a file to itself, or null. */
