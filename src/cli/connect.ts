@@ -5,7 +5,7 @@ import type { DatabaseConfig } from '../database/address/config.ts'
 import { connectionSettingsOf } from '../database/machine/connection-settings.ts'
 import { addressAdvice, diskAdvice } from '../database/store/address-advice.ts'
 import { systemClock } from '../database/store/clock.ts'
-import { type Trial, tryConnection } from '../database/store/connection-test.ts'
+import { type ConnectionTest, testConnection } from '../database/store/connection-test.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { Facts, Insight } from '../driver/driver.ts'
 import type { Fault } from '../driver/fault.ts'
@@ -53,7 +53,7 @@ export async function connectReport(
 ): Promise<ConnectionReport> {
   const connection = connectionSettingsOf(settings)
   const isServer = primary !== null && primary.driver.embedded === undefined
-  const trial = isServer ? await tryConnection(primary, connection, systemClock) : null
+  const trial = isServer ? await testConnection(primary, connection, systemClock) : null
   const onDisk = fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local')
   return {
     primary: primary === null ? null : primaryConnection(trial),
@@ -67,13 +67,13 @@ export async function connectReport(
   }
 }
 
-function primaryConnection(trial: Trial | null): PrimaryConnection {
+function primaryConnection(trial: ConnectionTest | null): PrimaryConnection {
   const facts = trial?.facts ?? null
   const insight = facts?.insight ?? null
   return {
     outcome: trial === null ? 'not-tried' : facts === null ? 'failed' : 'reached',
     fault: reportedFault(trial?.fault ?? null),
-    tried: trial?.tries.map(({ label, fault }) => ({ label, fault: reportedFault(fault) })) ?? [],
+    tried: trial?.attempts.map(({ label, fault }) => ({ label, fault: reportedFault(fault) })) ?? [],
     version: facts?.version ?? null,
     connectMs: rounded(trial?.connectMs ?? null),
     roundTripMs: rounded(insight?.roundTripMs ?? null),
@@ -88,7 +88,7 @@ function primaryConnection(trial: Trial | null): PrimaryConnection {
 }
 
 /** The service waits FALLBACK_TIMEOUT for the primary, then the fallback serves. */
-function lateAdvice(trial: Trial | null, timeoutMs: number): readonly string[] {
+function lateAdvice(trial: ConnectionTest | null, timeoutMs: number): readonly string[] {
   const tookMs = trial?.connectMs ?? 0
   if (tookMs <= timeoutMs) return []
   const [took, limit] = [tookMs, timeoutMs].map((ms) => `${(ms / 1_000).toFixed(1)} s`)

@@ -52,8 +52,8 @@ export const Note: EntitySchema<NoteRow> = new EntitySchema<NoteRow>({
   },
 })
 
-/** The tables of the suite, for kysely. */
-export interface Tables {
+/** The suite's table, for kysely. */
+export interface NoteTables {
   conformance_note: NoteRow
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Value } from '../driver/facet/statements.ts'
-import { type Bench, type BenchStore, Note, note, type Tables } from './bench.ts'
+import { type Bench, type BenchStore, Note, type NoteTables, note } from './bench.ts'
 import { engineTest, rejection } from './connection.ts'
 
 /** The engine's `setReadOnly`. */
@@ -34,7 +34,7 @@ export function conformReadOnly(bench: () => Bench): void {
     for await (const row of orm.em.fork().stream(Note)) seen.push(row.id)
     assert.deepEqual(seen, ['a'])
     if (engine.statements === undefined) return
-    const query = orm.em.getKysely<Tables>().selectFrom('conformance_note').select('id').compile()
+    const query = orm.em.getKysely<NoteTables>().selectFrom('conformance_note').select('id').compile()
     assert.equal((await store.statements().read(query.sql, [])).length, 1)
   })
 
@@ -57,7 +57,7 @@ export function conformReadOnly(bench: () => Bench): void {
       await em.flush()
     }
     const native = (): Promise<unknown> => {
-      const query = orm.em.getKysely<Tables>().insertInto('conformance_note').values(note('native')).compile()
+      const query = orm.em.getKysely<NoteTables>().insertInto('conformance_note').values(note('native')).compile()
       // The values are those of `note`: strings and a number.
       return store.statements().write(query.sql, query.parameters as readonly Value[])
     }

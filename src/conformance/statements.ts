@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import type { Value, Written } from '../driver/facet/statements.ts'
-import { type Bench, type BenchStore, limits, Note, note, openStore, slackMs, type Tables, within } from './bench.ts'
+import {
+  type Bench,
+  type BenchStore,
+  limits,
+  Note,
+  type NoteTables,
+  note,
+  openStore,
+  slackMs,
+  within,
+} from './bench.ts'
 import { engineTest, rejection, using } from './connection.ts'
 
 /** A query of the store's own kysely, compiled as the core compiles it. */
@@ -22,7 +32,7 @@ export function conformStatements(bench: () => Bench): void {
 
   test('counts the rows that a write changed', async (store) => {
     for (const id of ['a', 'b', 'c']) await insert(store, id)
-    const kysely = store.orm.em.getKysely<Tables>()
+    const kysely = store.orm.em.getKysely<NoteTables>()
     const update = kysely.updateTable('conformance_note').set({ count: 7 }).where('id', '!=', 'a').compile()
     assert.equal((await write(store, update)).changed, 2)
     const none = kysely.deleteFrom('conformance_note').where('id', '=', 'zzz').compile()
@@ -113,7 +123,7 @@ export function conformStatements(bench: () => Bench): void {
 
   test('writes all rows of a statement or none', async (store) => {
     const rows = [note('a'), note('b'), note('c', 'a')]
-    const query = store.orm.em.getKysely<Tables>().insertInto('conformance_note').values(rows).compile()
+    const query = store.orm.em.getKysely<NoteTables>().insertInto('conformance_note').values(rows).compile()
     await rejection(write(store, query))
     assert.deepEqual(await ids(store), [])
   })
@@ -156,7 +166,7 @@ export function conformStatements(bench: () => Bench): void {
 
 async function insert(store: BenchStore, id: string, text: string = id): Promise<Written> {
   const query = store.orm.em
-    .getKysely<Tables>()
+    .getKysely<NoteTables>()
     .insertInto('conformance_note')
     .values(note(id, text))
     .returningAll()
@@ -169,7 +179,7 @@ async function write(store: BenchStore, query: Compiled): Promise<Written> {
 }
 
 async function ids(store: BenchStore): Promise<readonly unknown[]> {
-  const query = store.orm.em.getKysely<Tables>().selectFrom('conformance_note').select('id').orderBy('id').compile()
+  const query = store.orm.em.getKysely<NoteTables>().selectFrom('conformance_note').select('id').orderBy('id').compile()
   const rows = await store.statements().read(query.sql, native(query))
   return rows.map((row) => row.id)
 }

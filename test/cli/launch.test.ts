@@ -154,7 +154,10 @@ test('starting takes no arguments: what follows is judged by the command line, n
     const { code, stdout, stderr } = await runProcess(t, { cwd: repository, args })
     assert.equal(code, 1)
     assert.equal(stdout, '')
-    assert.match(stderr, /^holdfast: unknown option '--port'; set it in the environment: PORT=7915 holdfast start\. See .*\n$/)
+    assert.match(
+      stderr,
+      /^holdfast: unknown option '--port'; set it in the environment: PORT=7915 holdfast start\. See .*\n$/,
+    )
   }
   const secret = await runProcess(t, {
     cwd: repository,

@@ -2,10 +2,10 @@ import type { Disk } from '../../disk/disk.ts'
 import type { Target } from '../../driver/address.ts'
 import type { Facts } from '../../driver/driver.ts'
 
-/** A round trip from which on each request feels it. */
+/** From this round trip on, every request feels it. */
 const slowRoundTripMs = 50
 
-/** By what an address says of TLS without insisting on it: how it would. */
+/** How an address would insist on TLS, by what it says instead. */
 const insisting: Readonly<Record<string, string>> = {
   disable: 'sslmode=require',
   allow: 'sslmode=require',
@@ -14,43 +14,42 @@ const insisting: Readonly<Record<string, string>> = {
   preferred: 'ssl-mode=REQUIRED',
 }
 
-/**
- * What is worth considering about an address that can be used, one sentence each; nothing of it is wrong. `facts` are
- * what a connection found. Pure; holds no secret.
- */
+/** Advice about a usable address, one sentence each. `facts` are what a connection found. Pure; holds no secret. */
 export function addressAdvice(target: Target, facts: Facts): readonly string[] {
   const advice: string[] = []
   const encryption = encryptionAdvice(target, facts)
   if (encryption !== null) advice.push(encryption)
   if (facts.pooled) {
-    advice.push('Connections go through a pooler: statements are not prepared, and long transactions hold its slots.')
+    advice.push('Connections go through a pooler: statements are not prepared, and long transactions occupy its slots.')
   }
   const roundTripMs = Math.round(facts.insight?.roundTripMs ?? 0)
   if (roundTripMs >= slowRoundTripMs) {
-    advice.push(`A round trip takes ${roundTripMs} ms, which each statement waits for: a database nearer by is faster.`)
+    advice.push(
+      `A round trip takes ${roundTripMs} ms, and every statement waits for one: a database closer to this process is faster.`,
+    )
   }
   return advice
 }
 
-/** On this machine nobody listens in. */
+/** Traffic that stays on this machine needs no TLS. */
 function encryptionAdvice({ host, tls }: Target, { insight }: Facts): string | null {
   const wish = tls !== null && Object.hasOwn(insisting, tls) ? insisting[tls] : undefined
   if (wish === undefined || tls === null || host === null || isOnThisMachine(host)) return null
   if (insight?.encryption === 'local') return null
   const isOpen = insight?.encryption === 'none' || tls.startsWith('disable')
   return isOpen
-    ? `The connection is not encrypted: write ${wish}, if the server speaks TLS.`
-    : `The address does not insist on TLS: with ${wish} it is never left out.`
+    ? `The connection is not encrypted: use ${wish}, if the server supports TLS.`
+    : `The address does not insist on TLS: with ${wish} every connection is encrypted.`
 }
 
 function isOnThisMachine(host: string): boolean {
   return host.startsWith('/') || host === '::1' || /^(?:localhost|127\.[\d.]+)$/i.test(host)
 }
 
-/** What the disk of the store in this process means; null when it outlives the container. */
+/** Advice about the disk of an embedded store; null when it outlives the container. */
 export function diskAdvice(kind: Disk['kind'], role: 'fallback' | 'local'): string | null {
   if (kind !== 'ephemeral') return null
   return role === 'local'
-    ? 'The database lies on an ephemeral disk: its rows are lost with the container. Mount a volume at DATA_DIR, or declare a primary.'
-    : 'The fallback lies on an ephemeral disk: rows written while the primary is away are lost with the container. Mount a volume at DATA_DIR.'
+    ? 'The database is on an ephemeral disk: its rows are lost with the container. Mount a volume at DATA_DIR, or declare a primary.'
+    : 'The fallback is on an ephemeral disk: rows written while the primary is away are lost with the container. Mount a volume at DATA_DIR.'
 }

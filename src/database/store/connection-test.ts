@@ -9,37 +9,37 @@ import { limitedSignal, untilAborted } from './bounded.ts'
 import type { Clock } from './clock.ts'
 import { proveCandidate } from './proof.ts'
 
-/** One place of a database that was tried. */
-export interface Try {
+/** One candidate that was tried. */
+export interface ConnectionAttempt {
   /** For people; no secret. */
   readonly label: string
   /** Null when it can serve. */
   readonly fault: Fault | null
 }
 
-/** What trying to connect has found. */
-export interface Trial {
-  /** The places in the order in which they were tried; the last one can serve when `facts` is there. */
-  readonly tries: readonly Try[]
-  /** Null when no place can serve. */
+/** The outcome of `testConnection`. */
+export interface ConnectionTest {
+  /** In the order tried; the last one can serve if `facts` is not null. */
+  readonly attempts: readonly ConnectionAttempt[]
+  /** Null when no candidate can serve. */
   readonly facts: Facts | null
-  /** Why no place can serve: what the first one, which is the configured one, says. Null when one can. */
+  /** The fault of the first candidate, which is the configured one; null when one can serve. */
   readonly fault: Fault | null
-  /** From the first try until the connection that can serve was open, in milliseconds. */
+  /** From the first attempt until the connection that can serve was open, in milliseconds. */
   readonly connectMs: number | null
 }
 
 const want: Want = { role: 'primary', proof: 'look' }
 
 /**
- * Really tries to connect to a server, place by place, within CONNECTION_TIMEOUT in all, and looks at it. Makes and
- * changes nothing in the database; nothing stays open. Never rejects.
+ * Connects to a server, candidate by candidate, within CONNECTION_TIMEOUT in all, and looks at it. Changes nothing in the
+ * database; nothing stays open. Never rejects.
  */
-export async function tryConnection(
+export async function testConnection(
   { driver, target }: ResolvedTarget,
   settings: Pick<ConnectionSettings, 'limits' | 'isSpace'>,
   clock: Clock,
-): Promise<Trial> {
+): Promise<ConnectionTest> {
   const { limits } = settings
   const limited = limitedSignal(
     clock,
@@ -48,25 +48,25 @@ export async function tryConnection(
     () => new FaultError(timeoutFault(limits.connectMs)),
   )
   const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, settings)
-  const tries: Try[] = []
+  const attempts: ConnectionAttempt[] = []
   const begun = clock.now()
   try {
     const candidates = await untilAborted(driver.connect(target, limits), limited.signal)
     for (const candidate of candidates) {
       try {
         const { facts, openedAt } = await proveCandidate(candidate, want, clock, limited.signal)
-        tries.push({ label: candidate.label, fault: null })
-        return { tries, facts, fault: null, connectMs: openedAt - begun }
+        attempts.push({ label: candidate.label, fault: null })
+        return { attempts, facts, fault: null, connectMs: openedAt - begun }
       } catch (error) {
-        tries.push({ label: candidate.label, fault: faultOf(error) })
+        attempts.push({ label: candidate.label, fault: faultOf(error) })
         if (limited.signal.aborted) break
       }
     }
   } catch (error) {
-    return { tries, facts: null, fault: faultOf(error), connectMs: null }
+    return { attempts, facts: null, fault: faultOf(error), connectMs: null }
   } finally {
     limited.end()
   }
-  const fault = tries[0]?.fault ?? faultOf(new Error(`"${driver.name}" gave no place to connect to.`))
-  return { tries, facts: null, fault, connectMs: null }
+  const fault = attempts[0]?.fault ?? faultOf(new Error(`"${driver.name}" gave no candidate to connect to.`))
+  return { attempts, facts: null, fault, connectMs: null }
 }

@@ -1,9 +1,11 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
+import { CompiledQuery } from 'kysely'
 import type { Problem } from '../../config/problem.ts'
 import { type Disk, diskOf } from '../../disk/disk.ts'
 import type { Role } from '../../driver/address.ts'
 import type { Candidate, Engine, Facts, Want } from '../../driver/driver.ts'
+import type { Row, Statements, Value, Written } from '../../driver/facet/statements.ts'
 import type { Fault } from '../../driver/fault.ts'
 import { FaultError } from '../../driver/fault.ts'
 import type { MikroORM } from '../../driver/orm.ts'
@@ -13,7 +15,6 @@ import { openingFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
 import { untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'
-import { kyselyStatements } from './kysely-statements.ts'
 import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
 
@@ -31,7 +32,7 @@ export interface StoreOpener {
   prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts>
 }
 
-/** What the factory takes. `settings` is asked at each opening, so that new settings count. */
+/** Options of the factory. `settings` is called at each opening, so that new settings count. */
 export interface EngineFactoryOptions {
   readonly entities: readonly EntitySchema[]
   settings(): Pick<ConnectionSettings, 'limits' | 'durable' | 'isSpace'>
@@ -43,7 +44,7 @@ const lateCloseMs = 1_000
 /** Two ORMs of one process must not see each other's transactions: MikroORM finds them by this name. */
 let storesMade = 0
 
-/** Makes stores: verifies on a connection of its own, then opens MikroORM over the driver's safe connection. */
+/** Opens stores: proves a candidate on a connection of its own, then opens MikroORM over the driver's safe connection. */
 export class DatabaseEngineFactory implements StoreOpener {
   readonly #options: EngineFactoryOptions
 
@@ -52,7 +53,7 @@ export class DatabaseEngineFactory implements StoreOpener {
   }
 
   async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
-    // A fallback may be new and is made ours; a primary must take a write of ours before it may answer.
+    // A fallback may be new and becomes ours; a primary must accept a write of ours before it may serve.
     const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
     const inspected = inspect(resolved)
     return await this.#firstOf(resolved, signal, async (candidate) => {
@@ -62,7 +63,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
-  /** What `new MikroORM` needs for the first candidate that can serve, for tools that make an ORM of their own. Rejects as `open`. */
+  /** The options for `new MikroORM` of the first candidate that can serve, for tools that make an ORM of their own. Rejects as `open`. */
   async options(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<SqlOptions> {
     const want: Want = { role, proof: 'open' }
     return await this.#firstOf(resolved, signal, async (candidate) => {
@@ -80,7 +81,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     return await this.#firstOf(resolved, signal, attempt, label)
   }
 
-  /** The first candidate that succeeds. When none does, the first's fault is thrown: it is the configured place. */
+  /** The first candidate that succeeds. When none does, throws the first one's fault: it is the configured one. */
   async #firstOf<R>(
     { driver, target }: ResolvedTarget,
     signal: AbortSignal,
@@ -98,7 +99,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         } catch (error) {
           const fault = faultOf(error)
           failures.push(new FaultError(fault))
-          // A file that somebody else has locked is not gone: rows written elsewhere meanwhile would be missed in it.
+          // A locked file is not gone: it would miss the rows written elsewhere meanwhile.
           if (signal.aborted || (driver.embedded !== undefined && fault.kind === 'transient')) break
         }
       }
@@ -106,7 +107,8 @@ export class DatabaseEngineFactory implements StoreOpener {
       failures.push(new FaultError(faultOf(error)))
     }
     throw (
-      failures[0] ?? new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no place to connect to.`)))
+      failures[0] ??
+      new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no candidate to connect to.`)))
     )
   }
 
@@ -149,7 +151,7 @@ export class DatabaseEngineFactory implements StoreOpener {
   }
 }
 
-/** What looking at the files of an address finds. That a driver cannot even look is no reason not to connect. */
+/** What looking at the files of an address finds. A driver that fails to look does not prevent connecting. */
 async function inspect({ driver, target }: ResolvedTarget): Promise<readonly Problem[]> {
   try {
     return (await driver.inspect?.(target))?.problems ?? []
@@ -158,7 +160,7 @@ async function inspect({ driver, target }: ResolvedTarget): Promise<readonly Pro
   }
 }
 
-/** Connecting has seen more than looking: what it says under the same code counts. */
+/** Connecting finds out more than looking: its problem of the same code wins. */
 function joined(looking: readonly Problem[], connecting: readonly Problem[]): readonly Problem[] {
   const known = new Set(connecting.map((problem) => problem.code))
   return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
@@ -175,4 +177,23 @@ function ormOptionsOf({ ormOptions }: Engine, entities: readonly EntitySchema[])
   // A service without collections is legitimate.
   const discovery = { ...options.discovery, warnWhenNoEntities: false }
   return { ...options, discovery, entities: [...entities] }
+}
+
+/**
+ * Statements for drivers that have none: through MikroORM's kysely, slower and equal. The ORM's global EntityManager
+ * resolves to the open transaction of this async context, so both join it, as the contract demands.
+ */
+function kyselyStatements(orm: MikroORM): Statements {
+  const run = async (sql: string, values: readonly Value[]) => {
+    // Binding parameters: MikroORM's own `execute` would write the values into the text.
+    return await orm.em.getKysely().executeQuery<Row>(CompiledQuery.raw(sql, [...values]))
+  }
+  return {
+    read: async (sql, values): Promise<readonly Row[]> => (await run(sql, values)).rows,
+    write: async (sql, values): Promise<Written> => {
+      const { rows, numAffectedRows } = await run(sql, values)
+      // With RETURNING some clients count nothing: each returned row is one that was changed.
+      return { rows, changed: numAffectedRows === undefined ? rows.length : Number(numAffectedRows) }
+    },
+  }
 }

@@ -24,12 +24,12 @@ function factsWith(given: Partial<Insight> = {}, pooled = false): Facts {
 test('an address that does not insist on TLS is advised to, in the words of its kind', () => {
   const says = (tls: string, encryption: string | null) => addressAdvice(targetWith(tls), factsWith({ encryption }))
   assert.deepEqual(says('prefer', 'TLSv1.3'), [
-    'The address does not insist on TLS: with sslmode=require it is never left out.',
+    'The address does not insist on TLS: with sslmode=require every connection is encrypted.',
   ])
   assert.deepEqual(says('preferred', 'TLSv1.3'), [
-    'The address does not insist on TLS: with ssl-mode=REQUIRED it is never left out.',
+    'The address does not insist on TLS: with ssl-mode=REQUIRED every connection is encrypted.',
   ])
-  assert.match(says('prefer', 'none')[0] ?? '', /is not encrypted: write sslmode=require/)
+  assert.match(says('prefer', 'none')[0] ?? '', /is not encrypted: use sslmode=require/)
   assert.match(says('disable', null)[0] ?? '', /is not encrypted/)
   for (const mode of ['require', 'verify-ca', 'verify-full', 'required']) assert.deepEqual(says(mode, 'TLSv1.3'), [])
 })
@@ -48,6 +48,6 @@ test('a pooler, and a database that is far away, are worth a word', () => {
 
 test('what a store in this process would lose is said of an ephemeral disk alone', () => {
   assert.equal(diskAdvice('durable', 'fallback'), null)
-  assert.match(diskAdvice('ephemeral', 'fallback') ?? '', /^The fallback lies .* while the primary is away/)
-  assert.match(diskAdvice('ephemeral', 'local') ?? '', /^The database lies .* declare a primary\.$/)
+  assert.match(diskAdvice('ephemeral', 'fallback') ?? '', /^The fallback is .* while the primary is away/)
+  assert.match(diskAdvice('ephemeral', 'local') ?? '', /^The database is .* declare a primary\.$/)
 })

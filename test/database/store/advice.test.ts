@@ -39,20 +39,20 @@ test('in a Space a port that is documented as blocked is named when nothing answ
 
 test('in a Space the driver that goes over 443 is proposed for a host of Neon, the address masked', () => {
   const advice = said('CONNECTION_TIMEOUT', targetAt(neon), { isSpace: true }) ?? ''
-  assert.match(advice, /blocked, and this is 5432: set DATABASE_DRIVER=neon, or write /)
-  assert.ok(advice.includes(`neon+https://me:***@${neon}/app, which goes over 443.`), advice)
+  assert.match(advice, /blocked, and this is 5432: set DATABASE_DRIVER=neon, or use /)
+  assert.ok(advice.includes(`neon+https://me:***@${neon}/app, which connects to port 443.`), advice)
   assert.equal(said('CONNECTION_TIMEOUT', targetAt(neon)), null)
 })
 
 test('the session pooler is proposed for a direct host of Supabase that cannot be reached', () => {
   for (const code of ['ENETUNREACH', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECTION_TIMEOUT', 'ETIMEDOUT']) {
     const advice = said(code, targetAt(supabase)) ?? ''
-    assert.match(advice, /IPv6 only: take the session pooler, aws-0-REGION\.pooler\.supabase\.com:5432/, code)
+    assert.match(advice, /IPv6 only: use the session pooler, aws-0-REGION\.pooler\.supabase\.com:5432/, code)
     assert.match(advice, /user postgres\.abcdefghij\.$/)
   }
   assert.equal(said('28P01', targetAt(supabase), { kind: 'auth' }), null)
   const both = said('ENETUNREACH', targetAt(supabase), { isSpace: true }) ?? ''
-  assert.match(both, /^Spaces document .* 5432\. This host of Supabase/)
+  assert.match(both, /^Spaces document .* 5432\. This Supabase host/)
 })
 
 test("Supabase's pooler is told how it finds the project", () => {
@@ -72,11 +72,11 @@ test("Neon's pooler is named when it takes no more connections", () => {
 
 test('a server that wants TLS is told from one that wants another user', () => {
   const inClear = 'no pg_hba.conf entry for host "10.0.0.1", user "me", database "app", no encryption'
-  const wanted = 'The server takes encrypted connections only: write sslmode=require.'
+  const wanted = 'The server accepts encrypted connections only: use sslmode=require.'
   assert.equal(said('28000', targetAt('h.example'), { kind: 'auth', message: inClear }), wanted)
   const insecure = 'connection is insecure (try using `sslmode=require`)'
   assert.equal(said('08P01', targetAt(neon), { kind: 'configuration', message: insecure }), wanted)
-  assert.match(said('3159', targetAt('h.example'), { kind: 'auth' }) ?? '', /write ssl-mode=REQUIRED\.$/)
+  assert.match(said('3159', targetAt('h.example'), { kind: 'auth' }) ?? '', /use ssl-mode=REQUIRED\.$/)
   assert.equal(said('28000', targetAt('h.example'), { kind: 'auth', message: 'role "me" may not log in' }), null)
 })
 
