@@ -157,6 +157,7 @@ export class ConnectionPool<C extends PooledClient> {
     const max = this.limits.poolSize + this.limits.poolMaxOverflow
     if (this.#waiters.length <= this.#opening || this.#members.size >= max) return
     const client = this.#parts.create()
+    const lastDueMs = this.#waiters.at(-1)?.dueMs ?? 0
     this.#members.add(client)
     this.#opening += 1
     client.connect().then(
@@ -167,8 +168,12 @@ export class ConnectionPool<C extends PooledClient> {
       },
       (error: unknown) => {
         this.#opening -= 1
-        // The oldest waiter gets the error; each of the others has an attempt of its own.
-        this.#waiters.shift()?.reject(this.#parts.unopened(error))
+        // The oldest waiter gets the error, unless it came after this attempt began: each has an attempt of its own.
+        const [first] = this.#waiters
+        if (first !== undefined && first.dueMs <= lastDueMs) {
+          this.#waiters.shift()
+          first.reject(this.#parts.unopened(error))
+        }
         this.#dismiss(client)
       },
     )

@@ -159,6 +159,22 @@ describe('waiting for a connection', () => {
     await pool.close(0)
   })
 
+  test('an attempt that outlives its wait fails no wait that began after it', async () => {
+    const attempts: PromiseWithResolvers<void>[] = []
+    const { pool, clients } = scene({ queryMs: 60 }, () => {
+      const attempt = Promise.withResolvers<void>()
+      attempts.push(attempt)
+      return attempt.promise
+    })
+    assert.equal((await codeOf(pool.acquire())).code, 'CONNECTION_TIMEOUT')
+    const later = pool.acquire()
+    attempts[0]?.reject(new Error('too late'))
+    while (attempts.length < 2) await new Promise(setImmediate)
+    attempts[1]?.resolve()
+    assert.ok((await later) === clients[1])
+    await pool.close(0)
+  })
+
   test('no more are opened than the limit allows, nor than wait', async () => {
     const { pool, clients } = scene({ poolSize: 2, poolMaxOverflow: 1 })
     const held = await Promise.all([1, 2, 3].map(() => pool.acquire()))
