@@ -20,6 +20,9 @@ export const classify: FaultReader['classify'] = reader.classify
 /** What a caller gets for this error in this phase; errors of the server that keep the connection stay what they are. */
 export const withPhase: FaultReader['withPhase'] = reader.withPhase
 
+/** Why the caller of a pool got no connection. */
+export const unopened: FaultReader['unopened'] = reader.unopened
+
 function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   const number = numberOf(link)
   if (number === null) return null

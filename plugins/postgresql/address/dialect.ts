@@ -1,4 +1,4 @@
-import type { AddressDialect, Host, Settings, TlsDialect } from '../../../src/driver/kit/driver-kit.ts'
+import { type AddressDialect, type Host, libpqTls, type Settings } from '../../../src/driver/kit/driver-kit.ts'
 import { createParameters, type PostgresqlOptions } from './parameters.ts'
 import { databaseId, defaultPort, formatHost, type Pooled, type PostgresqlTarget } from './target.ts'
 
@@ -11,7 +11,7 @@ export function createDialect(
   scheme: string,
   env: string,
 ): AddressDialect<PostgresqlOptions, PostgresqlTarget> {
-  const tls = createTlsDialect(env)
+  const tls = libpqTls(env)
   return {
     driver,
     scheme,
@@ -52,34 +52,6 @@ export const dialect: AddressDialect<PostgresqlOptions, PostgresqlTarget> = crea
   'postgresql',
   'POSTGRESQL',
 )
-
-/** libpq's TLS parameters; `env` begins the variables that name certificates. */
-function createTlsDialect(env: string): TlsDialect {
-  return {
-    parameter: 'sslmode',
-    words: {
-      disable: 'disable',
-      allow: 'allow',
-      prefer: 'prefer',
-      require: 'require',
-      'verify-ca': 'verify-ca',
-      'verify-full': 'verify-full',
-    },
-    // `no-verify` is node-postgres's.
-    aliases: { noverify: 'require', required: 'require', verifyidentity: 'verify-full' },
-    addsUp: false,
-    implied({ mode, authority }, isTlsGiven) {
-      const isSystem = authority === 'system'
-      if (isTlsGiven && (!isSystem || mode === 'verify-full')) return null
-      return isSystem ? 'verify-full' : 'require'
-    },
-    files: {
-      authority: { parameter: 'sslrootcert', setting: 'sslRootCert', env: `${env}_SSL_ROOT_CERT` },
-      certificate: { parameter: 'sslcert', setting: 'sslCert', env: `${env}_SSL_CERT` },
-      key: { parameter: 'sslkey', setting: 'sslKey', env: `${env}_SSL_KEY` },
-    },
-  }
-}
 
 /** Poolers that are known by their name: Neon's, Supabase's in transaction mode, PgBouncer's usual port. */
 function pooledOf({ isPooled }: PostgresqlOptions, hosts: readonly Host[], settings: Settings): Pooled {

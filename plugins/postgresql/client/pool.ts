@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
-import { ConnectionPool, createStatements, FaultError, silentError } from '../../../src/driver/kit/driver-kit.ts'
-import { classify, isRefusal, staleError } from '../faults.ts'
+import { ConnectionPool, createStatements } from '../../../src/driver/kit/driver-kit.ts'
+import { isRefusal, staleError, unopened } from '../faults.ts'
 import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
@@ -33,8 +33,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
       limits,
       create: () => new SafeClient({ ...config, connectionTimeoutMillis: connectMs }),
       open: config.clients,
-      unopened: (error) =>
-        error === null ? silentError(null) : new FaultError({ ...classify(error, 'open'), ambiguous: false }),
+      unopened,
     })
     this.#config = config
     this.#isPooled = isPooled

@@ -27,6 +27,7 @@ export { decodePart, type PartParameters } from './address/split.ts'
 export {
   chooseTls,
   isOff,
+  libpqTls,
   modeOf,
   modesOf,
   switchMode,

@@ -20,6 +20,8 @@ export interface FaultReader {
   classify(error: unknown, phase: Phase): Fault
   /** What a caller gets for this error in this phase; a mere refusal stays as it is. */
   withPhase(error: unknown, phase: Phase): unknown
+  /** Why the caller of a pool got no connection; `error` is that of opening one, null where none came in time. Nothing was sent. */
+  unopened(error: unknown): FaultError
 }
 
 const commonMessages: FaultDialect['messages'] = [
@@ -59,6 +61,8 @@ export function createFaultReader(dialect: FaultDialect): FaultReader {
       const fault = classify(error, phase)
       return dialect.isRefusal(error) && !fault.ambiguous ? error : new FaultError(fault)
     },
+    unopened: (error) =>
+      error === null ? silentError() : new FaultError({ ...classify(error, 'open'), ambiguous: false }),
   }
 }
 

@@ -70,6 +70,11 @@ export const commonFaults = {
     summary: 'The connections to the database are closed.',
     hint: 'Try again; Holdfast reconnects.',
   },
+  auth: {
+    kind: 'auth',
+    summary: 'The database server rejected the user or the password.',
+    hint: 'Check user and password.',
+  },
   noDatabase: {
     kind: 'configuration',
     summary: 'The database does not exist.',

@@ -11,9 +11,9 @@ export class LedgerClient {
   #open
   #isReady = false
 
-  constructor(text, { connectMs, queryMs }, open) {
-    const connectionString = text.replace(/^ledger:/, 'postgresql:')
-    this.#native = new pg.Client({ connectionString, connectionTimeoutMillis: connectMs, query_timeout: queryMs })
+  constructor({ host, port, user, password, database, ssl }, { connectMs, queryMs }, open) {
+    const limits = { connectionTimeoutMillis: connectMs, query_timeout: queryMs }
+    this.#native = new pg.Client({ host, port, user, password: password?.reveal() ?? '', database, ssl, ...limits })
     this.#open = open
     open.add(this)
     this.#native.once('end', () => {

@@ -2,17 +2,31 @@
 import { defineDriver } from 'holdfast/driver'
 import {
   ConnectionPool,
+  chooseTls,
+  codeOf,
+  commonFaults,
+  commonReaders,
+  createFaultReader,
   createLeaseDriver,
-  createStatementRunner,
-  faultError,
+  createStatements,
+  findTlsProblems,
+  formatHost,
+  inPhase,
   isolatedOrmOptions,
+  libpqTls,
   loadClient,
+  loadTls,
   missingClient,
+  modeOf,
+  nodeFaults,
   OwnTables,
   pooledConnection,
-  readError,
+  readAddress,
   ServerCandidate,
   ServerEngine,
+  timeoutError,
+  tlsOrder,
+  tlsSettings,
 } from 'holdfast/driver-kit'
 
 const client = {
@@ -21,73 +35,83 @@ const client = {
   summary: 'The client of the ledger is not installed.',
 }
 
-/** By the class of a SQLSTATE, or by the system's own code. */
-const kinds = [
-  [/^23/, 'constraint'],
-  [/^(28|3D)/, 'auth'],
-  [/^25006/, 'read-only'],
-  [/^(40|55P03)/, 'transient'],
-  [/^53/, 'capacity'],
-  [/^(57P0|08)|^ECONNRESET|^EPIPE|^QUERY_TIMEOUT/, 'lost'],
-  [/^E(CONNREFUSED|NOTFOUND|TIMEDOUT|HOSTUNREACH|AI_AGAIN)/, 'unreachable'],
+const tls = libpqTls('LEDGER')
+
+/** What an address of a ledger has of its own; the kit reads the rest. */
+const addresses = {
+  driver: 'ledger',
+  scheme: 'ledger',
+  knownSchemes: /^(?:https?|ledger)$/i,
+  defaultPort: 5432,
+  partParameters: { host: [], database: [] },
+  parameters: {
+    known: {
+      sslmode: (value, options, report) => chooseTls(tls, modeOf(tls, value), value, options, report),
+      sslrootcert: commonReaders.authority,
+      connect_timeout: commonReaders.connectTimeout,
+    },
+    unused: { application_name: 'The name is always "ledger".' },
+    normalize: (name) => name.toLowerCase(),
+  },
+  tls,
+  databaseName: { isValid: (name) => /^[a-z_][a-z0-9_]*$/.test(name), rule: 'consist of a to z, digits and "_"' },
+  formatHost: (host) => formatHost(host, 5432),
+  options: (common) => common,
+  complete: (common) => common,
+  id: (hosts, name) => `ledger:${hosts.map(({ host, port }) => `${host.toLowerCase()}:${port}`)}/${name}`,
+}
+
+/** By the class of a SQLSTATE. */
+const states = [
+  [/^23/, commonFaults.constraint],
+  [/^28/, commonFaults.auth],
+  [/^3D/, commonFaults.noDatabase],
+  [/^25006/, commonFaults.readOnly],
+  [/^(40|55P03)/, commonFaults.conflict],
+  [/^53/, commonFaults.capacity],
+  [/^(57P0|08)/, commonFaults.lost],
 ]
 
-function classify(error, phase) {
-  const fault = (kind, code) => ({
-    kind,
-    code,
-    summary: `The ledger reported ${kind}.`,
-    hint: 'See the cause in the log.',
-    ambiguous: phase === 'commit' && kind === 'lost',
-    cause: error,
-  })
-  const found = readError(error, ({ code, name, message }) => {
-    const kind = kinds.find(([pattern]) => pattern.test(String(code)))?.[1]
-    if (kind !== undefined) return fault(kind, String(code))
-    if (/^(Abort|Timeout)Error$/.test(name)) return fault('unreachable', 'ABORTED')
-    return /^(Connection terminated|timeout expired)/.test(message) ? fault('lost', 'CONNECTION_LOST') : null
-  })
-  return found ?? fault('statement', 'LEDGER_STATEMENT')
-}
+/** What the server and its client say; the kit knows Node's errors of sockets and TLS. */
+const faults = createFaultReader({
+  readServer(error, phase, cause) {
+    const code = codeOf(error) ?? ''
+    if (!/^[0-9A-Z]{5}$/.test(code) || Object.hasOwn(nodeFaults, code)) return null
+    const meaning = states.find(([pattern]) => pattern.test(code))?.[1] ?? commonFaults.statement
+    return { ...inPhase(meaning, phase), code, ambiguous: phase === 'commit' && meaning.kind === 'lost', cause }
+  },
+  codes: { QUERY_TIMEOUT: commonFaults.timeout },
+  messages: [
+    [/^Connection terminated/, 'CONNECTION_LOST', commonFaults.lost],
+    [/^timeout expired/, 'CONNECTION_TIMEOUT', commonFaults.silent],
+    [/does not support SSL/, 'TLS_REFUSED', commonFaults.noTls],
+  ],
+  isRefusal: ({ severity }) => severity === 'ERROR',
+})
 
-function parse({ form, text, setting, origin }, { database }) {
-  const url = form === 'url' ? URL.parse(text.reveal().replace(/^ledger:/, 'http:')) : null
-  const name = url === null ? '' : url.pathname.slice(1)
-  if (url === null || !/^[a-z_][a-z0-9_]*$/.test(name) || url.username === '' || /%/.test(url.username + url.host)) {
-    const message = 'The address does not have the form ledger://user:password@host:port/name.'
-    const suggestion = 'Write ledger://user:***@host:5432/name.'
-    const problem = { code: 'ADDRESS_MALFORMED', severity: 'error', setting, origin, part: null, message, suggestion }
-    return { problems: [problem] }
-  }
-  const shown = { host: url.hostname, port: Number(url.port || 5432), database: name, user: url.username, tls: null }
-  const mayMakeTables = database.schemaApply !== 'none'
-  const id = `ledger:${shown.host}:${shown.port}/${name}`
-  return { target: { driver: 'ledger', id, ...shown, text, setting, origin, mayMakeTables }, problems: [] }
-}
-
-const dialect = {
+const tables = {
   statements: [
     'create table if not exists holdfast_identity (singleton boolean primary key default true check (singleton), id uuid not null, format integer not null, made_at timestamptz not null default now())',
     'create table if not exists holdfast_attempt (id uuid primary key, made_at timestamptz not null default now())',
   ],
   insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
   placeholder: '$1',
-  isDenied: (error) => classify(error, 'statement').cause?.code === '42501',
+  isDenied: (error) => codeOf(error) === '42501',
 }
 
 async function verify(connection, target, want) {
   const question =
     "select current_setting('server_version') as version, to_regclass('holdfast_attempt') is not null as exist"
   const { rows } = await connection.run(question)
-  const own = new OwnTables(connection, dialect, target, dialect.statements.join('; '))
+  const own = new OwnTables(connection, tables, target, tables.statements.join('; '))
   const rights = { exist: rows[0].exist, mayCreate: null, mayRead: null, mayWrite: null }
-  const tables = want.proof === 'look' ? await own.look(rights) : await own.prove(want, rights)
-  return { version: rows[0].version, path: null, ephemeral: false, pooled: false, ...tables }
+  const found = want.proof === 'look' ? await own.look(rights) : await own.prove(want, rights)
+  return { version: rows[0].version, path: null, ephemeral: false, pooled: false, ...found }
 }
 
 /** Native statements, each its own transaction or part of the EntityManager's. */
 class LedgerPool extends ConnectionPool {
-  statements = createStatementRunner(this, {
+  statements = createStatements(this, {
     options: () => ({}),
     retry(error) {
       throw error
@@ -109,56 +133,64 @@ async function connect(target, limits) {
     },
     stream: (connection, { sql, parameters }) => createPortions(connection, sql, parameters),
     stop: ({ processId }) => `select pg_cancel_backend(${processId})`,
-    late: () => faultError('lost', 'QUERY_TIMEOUT', 'The ledger did not answer in time.', 'Try again.'),
+    late: () => timeoutError(),
   }
-  const label = `ledger ${target.host}:${target.port}/${target.database}`
-  const open = new Set()
-  const createClient = () => new LedgerClient(target.text.reveal(), limits, open)
-  const candidate = new ServerCandidate({
-    label,
-    ways: async () => [null],
-    createClient,
-    connect: (connection) => connection.connect(),
-    mayTryNext: () => false,
-    verify: (connection, want) => verify(connection, target, want),
-    engine: () =>
-      new ServerEngine({
-        ormOptions(use) {
-          const Connection = pooledConnection(PostgreSqlConnection, {
-            makePool() {
-              const unopened = (error) =>
-                faultError('unreachable', 'LEDGER_UNOPENED', 'The ledger could not be reached.', 'Try again.', {
-                  cause: error,
+  return target.hosts.map(({ host, port }) => {
+    const open = new Set()
+    const createClient = (ssl) => new LedgerClient({ ...target, host, port, ssl }, limits, open)
+    return new ServerCandidate({
+      label: `ledger ${formatHost({ host, port }, 5432)}/${target.database}`,
+      async ways() {
+        const files = await loadTls(tls, target.encryption, host)
+        return tlsOrder(target.encryption.mode).map((isEncrypted) => isEncrypted && files)
+      },
+      createClient,
+      connect: (connection) => connection.connect(),
+      mayTryNext: (error) => faults.classify(error, 'open').kind === 'tls',
+      verify: (connection, want) => verify(connection, target, want),
+      engine: (way) =>
+        new ServerEngine({
+          ormOptions(use) {
+            const Connection = pooledConnection(PostgreSqlConnection, {
+              makePool() {
+                const pool = new LedgerPool({
+                  limits,
+                  open,
+                  create: () => createClient(way()),
+                  unopened: faults.unopened,
                 })
-              const pool = new LedgerPool({ limits, open, create: createClient, unopened })
-              use(pool)
-              return pool
-            },
-            createDialect(pool, hooks) {
-              const made = new PostgresDialect({ pool: null })
-              made.createDriver = () => createLeaseDriver(pool, hooks, lease)
-              return made
-            },
-          })
-          class LedgerDriver extends PostgreSqlDriver {
-            connection = new Connection(this.config)
-          }
-          const { host, port, user, database } = target
-          return isolatedOrmOptions({ driver: LedgerDriver, dbName: database, host, port, user }, limits.echo)
-        },
-      }),
+                use(pool)
+                return pool
+              },
+              createDialect(pool, hooks) {
+                const made = new PostgresDialect({ pool: null })
+                made.createDriver = () => createLeaseDriver(pool, hooks, lease)
+                return made
+              },
+            })
+            class LedgerDriver extends PostgreSqlDriver {
+              connection = new Connection(this.config)
+            }
+            const { database, user } = target
+            return isolatedOrmOptions({ driver: LedgerDriver, dbName: database, host, port, user }, limits.echo)
+          },
+        }),
+    })
   })
-  return [candidate]
 }
 
 export const driver = defineDriver({
   contract: 1,
   name: 'ledger',
   schemes: ['ledger'],
-  parse,
-  inspect: async (target) => ({ problems: await missingClient(client, target), path: null }),
-  describe: ({ host, port, database }) => `ledger ${host}:${port}/${database}`,
-  classify,
+  settings: tlsSettings(tls),
+  parse: (address, settings) => readAddress(addresses, address, settings),
+  inspect: async (target) => ({
+    problems: [...(await missingClient(client, target)), ...(await findTlsProblems(tls, target))],
+    path: null,
+  }),
+  describe: ({ hosts, database }) => `ledger ${hosts.map(addresses.formatHost)}/${database}`,
+  classify: faults.classify,
   connect,
 })
 

@@ -47,6 +47,34 @@ export interface TlsDialect {
   readonly files: { readonly authority: TlsFile; readonly certificate: TlsFile; readonly key: TlsFile }
 }
 
+/** The TLS parameters of libpq, which many clients share; `env` begins the variables that name certificates. */
+export function libpqTls(env: string): TlsDialect {
+  return {
+    parameter: 'sslmode',
+    words: {
+      disable: 'disable',
+      allow: 'allow',
+      prefer: 'prefer',
+      require: 'require',
+      'verify-ca': 'verify-ca',
+      'verify-full': 'verify-full',
+    },
+    // `no-verify` is node-postgres's.
+    aliases: { noverify: 'require', required: 'require', verifyidentity: 'verify-full' },
+    addsUp: false,
+    implied({ mode, authority }, isTlsGiven) {
+      const isSystem = authority === 'system'
+      if (isTlsGiven && (!isSystem || mode === 'verify-full')) return null
+      return isSystem ? 'verify-full' : 'require'
+    },
+    files: {
+      authority: { parameter: 'sslrootcert', setting: 'sslRootCert', env: `${env}_SSL_ROOT_CERT` },
+      certificate: { parameter: 'sslcert', setting: 'sslCert', env: `${env}_SSL_CERT` },
+      key: { parameter: 'sslkey', setting: 'sslKey', env: `${env}_SSL_KEY` },
+    },
+  }
+}
+
 /** What holds where the address says nothing of TLS: files from the driver's own settings. */
 export function defaultTls({ files }: TlsDialect, own: Readonly<Record<string, unknown>>): Tls {
   const textOf = ({ setting }: TlsFile): string | null => {
