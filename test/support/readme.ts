@@ -14,7 +14,7 @@ import { readSources } from './sources.ts'
 /** The parts of the READMEs that are made from the code: by file, by the name of their markers. */
 export async function readmeBlocks(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
   return {
-    'README.md': { errors: errorsTable() },
+    'src/README.md': { errors: errorsTable() },
     'config/README.md': { settings: await settingsTable(), problems: await problemsTable() },
   }
 }
