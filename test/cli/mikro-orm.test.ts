@@ -42,7 +42,7 @@ describe("MikroORM's command line", { skip: noPostgres }, () => {
   it('says in a sentence why the primary cannot be had, without its secret', async (t) => {
     const url = server.url().replace(/:[^:@/]+@/, ':S3cr3tS3cr3t@')
     const given = [
-      [url, /refuses the user or the password/],
+      [url, /rejected the user or the password/],
       ['postgresql://u:S3cr3tS3cr3t@127.0.0.1:1/app', /ECONNREFUSED/],
       ['postgress://u:S3cr3tS3cr3t@127.0.0.1/app', /Did you mean "postgres/],
     ] as const

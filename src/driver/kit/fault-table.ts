@@ -8,7 +8,7 @@ export const commonFaults = {
   unreachable: {
     kind: 'unreachable',
     summary: 'The database server cannot be reached.',
-    hint: 'Check host, port and firewall; some platforms (Hugging Face Spaces) document outbound ports 80, 443 and 8080 only.',
+    hint: 'Check host, port and firewall.',
   },
   noHost: {
     kind: 'unreachable',
