@@ -267,9 +267,10 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
   /** One of several hosts that swallows everything must leave time for the others before the fallback's time has come. */
   #shareOf(options: O, hosts: number): number | null {
     const { connectMs } = options
-    const { enabled, timeoutS } = this.#settings.fallback
     const attempts = hosts * (this.#dialect.attempts?.(options) ?? 1)
-    if (attempts === 1 || !enabled) return connectMs
+    if (attempts === 1) return connectMs
+    const { enabled, timeoutS } = this.#settings.fallback
+    if (!enabled) return connectMs
     const shareMs = Math.max(shareLeastMs, Math.floor((timeoutS * 1_000) / attempts))
     return Math.min(connectMs ?? shareMs, shareMs)
   }
