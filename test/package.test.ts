@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { requireNode } from '../src/service/version.ts'
+import { readPages } from './support/pages.ts'
 import { repository } from './support/process.ts'
 
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
@@ -84,7 +85,7 @@ test('the library refuses an old Node in one sentence, before anything else of i
   assert.equal(first, "import './service/version.ts'")
 })
 
-test('the package has the pages, the examples and the driver that its pages name, and no cache of this machine', () => {
+test('the package has the pages, the examples and the driver that its pages name, and no cache of this machine', async () => {
   const args = ['pack', '--dry-run', '--json', '--ignore-scripts']
   const { stdout, stderr } = spawnSync('npm', args, { cwd: repository, encoding: 'utf8' })
   assert.notEqual(stdout, '', stderr)
@@ -92,8 +93,7 @@ test('the package has the pages, the examples and the driver that its pages name
   const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(stdout))
   const paths = pack?.files.map(({ path }) => path) ?? []
   const wanted = [
-    'README.md',
-    'plugins/README.md',
+    ...(await readPages()).map(({ path }) => path),
     'config/examples/drivers/notebook/notebook.mjs',
     'config/collection.schema.json',
   ]

@@ -1,23 +1,33 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { pathToFileURL } from 'node:url'
 import { ownColumns } from '../src/collection/declaration/names.ts'
 import { pageRows } from '../src/collection/row/page.ts'
+import type { StateName } from '../src/database/machine/state.ts'
 import { errorCatalogue } from '../src/errors.ts'
-import { repository, runProcess, startService } from './support/process.ts'
+import { anchorsOf, blocksOf, commandsOf, type Page, readPage, readPages, sectionOf } from './support/pages.ts'
+import { repository } from './support/process.ts'
 import { problemCatalogue, readmeBlocks, withBlocks } from './support/readme.ts'
 import { readSources } from './support/sources.ts'
-import type { Cleanup } from './support/temp.ts'
 
-const readme = readFileSync(join(repository, 'README.md'), 'utf8')
-const collectionsReadme = readFileSync(join(repository, 'config/collections/README.md'), 'utf8')
-/** Without curl the same requests are made by `fetch`. */
-const hasCurl = spawnSync('curl', ['--version']).status === 0
+const pages = await readPages()
+const [first] = pages
+const source = readPage('src/README.md')
+const collections = readPage('config/collections/README.md')
 const collectionSchema = JSON.parse(readFileSync(join(repository, 'config/collection.schema.json'), 'utf8'))
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+
+test('the first page has at most 8 KB, and every folder that a reader may open has its own', () => {
+  assert.ok(Buffer.byteLength(first?.text ?? '') <= 8_192)
+  const folders = ['config', 'config/collections', 'config/examples', 'plugins', 'src', 'test']
+  const plugins = ['sqlite', 'postgresql', 'mysql', 'neon'].map((name) => `plugins/${name}`)
+  const present = new Set(pages.map(({ folder }) => folder))
+  assert.deepEqual(
+    [...folders, ...plugins].filter((folder) => !present.has(folder)),
+    [],
+  )
+})
 
 test('the tables are those of the code ("npm run readme" writes them)', async () => {
   for (const [path, blocks] of Object.entries(await readmeBlocks())) {
@@ -27,7 +37,7 @@ test('the tables are those of the code ("npm run readme" writes them)', async ()
 })
 
 test('every code that a request can be refused with is explained', () => {
-  for (const code of Object.keys(errorCatalogue)) assert.ok(readme.includes(`| \`${code}\` |`), code)
+  for (const code of Object.keys(errorCatalogue)) assert.ok(source.text.includes(`| \`${code}\` |`), code)
 })
 
 test('every problem that the sources report is explained', async () => {
@@ -41,8 +51,27 @@ test('every problem that the sources report is explained', async () => {
   )
 })
 
+test('every setting and code that a page names is one of the code', async () => {
+  const code = [...readSources('src'), ...readSources('plugins'), ...readSources('test/support')]
+  const blocks = Object.values(await readmeBlocks()).flatMap((block) => Object.values(block))
+  const others = ['config/examples/kubernetes.yaml', 'config/examples/railway.env', 'package.json']
+  const files = others.map((path) => readFileSync(join(repository, path), 'utf8'))
+  const known = [...code.map(({ text }) => text), ...blocks, ...files].join('\n')
+  for (const page of pages) {
+    const quoted = page.text.matchAll(/`(?:503 )?([A-Z]+_[A-Z_]+[A-Z])(?:=[^`]*)?`/g)
+    const words = new Set([...quoted].map(([, word = '']) => word))
+    // NAME_FILE and DATABASE_PASSWORD_FILE stand for a whole family.
+    const unknown = [...words].filter((word) => !known.includes(word.replace(/_FILE$/, '')))
+    assert.deepEqual(
+      unknown.filter((word) => word !== 'NODE_EXTRA_CA_CERTS'),
+      [],
+      page.path,
+    )
+  }
+})
+
 test('the front matter is what a Docker Space wants', () => {
-  const [, matter = ''] = /^---\n([\s\S]*?)\n---\n/.exec(readme) ?? []
+  const [, matter = ''] = /^---\n([\s\S]*?)\n---\n/.exec(first?.text ?? '') ?? []
   const pairs = Object.fromEntries(matter.split('\n').map((line) => line.split(/:\s+/, 2)))
   assert.equal(pairs.sdk, 'docker')
   assert.equal(pairs.app_port, '7860')
@@ -51,115 +80,116 @@ test('the front matter is what a Docker Space wants', () => {
   assert.ok(pairs.title && pairs.emoji && pairs.short_description.length <= 60)
 })
 
-test('what the first screen shows is what the service answers', async (t) => {
-  const service = await startService(t)
-  const shown = consoleBlocks().flat()
-  const curls = shown.filter(({ command }) => command.startsWith('curl '))
-  assert.equal(curls.length, 3)
-  for (const { command, printed } of curls) {
-    const local = command.replace('localhost:7860', `127.0.0.1:${service.port}`)
-    const stdout = hasCurl ? await runCurl(t, local) : await fetchAsCurl(local)
-    assert.match(stdout, wildcard(printed), command)
-  }
-})
-
-test('the commands of npm are scripts of the package, and check runs', async (t) => {
-  const scripts = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map((match) => match[1] ?? '')
+test('the commands of npm are scripts of the package, with options that they have', () => {
   const builtin = ['ci', 'install', 'pack', 'rebuild']
-  assert.deepEqual(
-    scripts.filter((name) => !builtin.includes(name) && !manifest.scripts[name]),
-    [],
-  )
-  assert.ok(readme.includes('npx holdfast check'))
-  const args = [join(repository, manifest.bin.holdfast), 'check', '--json']
-  const { code, stdout, stderr } = await runProcess(t, { args, env: { PORT: undefined, HOST: undefined } })
-  assert.equal(code, 0, stderr)
-  assert.deepEqual(Object.keys(JSON.parse(stdout)).sort(), ['fallback', 'primary', 'problems', 'settings'])
-})
-
-test('the lines of Python work', async (t) => {
-  const [, python = ''] = /```python\n([\s\S]*?)```/.exec(readme) ?? []
-  assert.ok(python.trimEnd().split('\n').length <= 12, 'ten lines, and a blank one or two')
-  if (spawnSync('python3', ['--version']).status !== 0) {
-    t.diagnostic('no python3 on this machine: the lines were counted, not run')
-    return
-  }
-  const service = await startService(t)
-  const script = python.replace('http://localhost:7860', service.url)
-  const { stdout, stderr } = await runProcess(t, { command: 'python3', args: ['-c', script] })
-  assert.equal(stdout, 'from Python 1\n', stderr)
-})
-
-test('the second collection is served as it stands, and checked without a word', async (t) => {
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(collectionsReadme) ?? []
-  assert.ok(readme.includes(json), 'both pages show the same')
-  const service = await startService(t, { files: { 'config/collections/bugs.json': json } })
-  const created = await service.send('POST', '/api/bugs', { title: 'It does not', build: '0123abc', steps: ['look'] })
-  assert.equal(created.status, 201, await created.clone().text())
-  const row = (await created.json()) as { id: string; severity: string } // Its type is what the next line checks.
-  assert.equal(row.severity, 'low')
-  const repeated = await service.send('POST', '/api/bugs', { title: 'It does not', build: '0123abc' })
-  assert.equal(repeated.status, 409)
-  assert.equal((await service.send('PATCH', `/api/bugs/${row.id}`, { severity: 'high' })).status, 401)
-  const args = [join(repository, manifest.bin.holdfast), 'check', '--json']
-  const checked = await runProcess(t, { cwd: service.dir, args })
-  assert.deepEqual(JSON.parse(checked.stdout).problems, [])
-})
-
-test('the names, types, keywords and limits that are told of collections are those of the code', () => {
-  for (const name of ownColumns.slice(0, 4)) assert.ok(collectionsReadme.includes(`\`${name}\``), name)
-  assert.ok(readme.includes(`\`limit\` is ${pageRows.default} unless told, and ${pageRows.max} at most.`))
-  assert.ok(collectionsReadme.includes(`\`limit\` defaults to ${pageRows.default} and is at most ${pageRows.max}.`))
-  const { allOf } = collectionSchema.properties.fields.additionalProperties
-  for (const { if: its, then: rules } of allOf) {
-    const type = its.properties.type.const
-    const keywords = Object.keys(rules.properties).filter((word) => !['type', 'description', 'default'].includes(word))
-    for (const text of [section('A collection'), collectionsReadme]) {
-      const [, told = ''] = new RegExp(`^\\|.*\`${type}\`.*\\|(.*)\\|$`, 'm').exec(text) ?? []
-      for (const keyword of keywords) assert.ok(told.includes(`\`${keyword}`), `${type}: ${keyword}`)
+  for (const page of pages) {
+    const scripts = [...page.text.matchAll(/npm (?:run )?([a-z:]+)(?: -- (--[^`#\n]*))?/g)]
+    for (const [line, name = '', given = ''] of scripts) {
+      // "the npm of that Node" is no command.
+      if (!line.includes('npm run') && !new RegExp(`[\`$&] ?${line}`).test(page.text)) continue
+      const script = manifest.scripts[name]
+      assert.ok(script !== undefined || builtin.includes(name), `${page.path}: ${line}`)
+      const options = [...given.matchAll(/--([a-z-]+)/g)].map(([, option = '']) => option)
+      if (options.length === 0) continue
+      const folder = join(repository, script.split(' ').at(-1), '..')
+      const declared = readFileSync(join(folder, 'options.ts'), 'utf8')
+      for (const option of options) assert.match(declared, new RegExp(`\\b'?${option}'?: \\{ type:`), option)
     }
   }
 })
 
-test('every durability that a write of today can have is explained', () => {
-  for (const word of ['local', 'local-ephemeral', 'primary', 'fallback-only']) {
-    assert.match(section('What the words say'), new RegExp(`^\\| \`${word}\` \\|`, 'm'))
-  }
-})
-
-test('the library example works', async (t) => {
-  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(readme) ?? []
-  const door = pathToFileURL(join(repository, 'src/index.ts')).href
-  const program = code
-    .replace("'holdfast'", `'${door}'`)
-    .replace('holdfast.listen()', "holdfast.listen({ port: 0, host: '127.0.0.1' })")
-  const probe = `
-    const at = \`http://127.0.0.1:\${listened.port}\`
-    const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"rating":4}' }
-    await fetch(\`\${at}/api/feedback\`, json)
-    console.log(await (await fetch(\`\${at}/mean\`)).text())
-    console.log(await (await fetch(\`\${at}/visits\`, { method: 'POST' })).text())
-    await holdfast.close()`
-  const files = {
-    'app.mjs': `${program.replace('await holdfast.listen', 'const listened = await holdfast.listen')}\n${probe}`,
-  }
-  const { stdout, stderr, dir } = await runProcess(t, { args: ['app.mjs'], files })
-  assert.match(stdout, /^\[\{"mean":4\}\]\nlocal(-ephemeral)?\n$/, stderr)
-  assert.ok(existsSync(join(dir, 'data/production.db')), 'where the page says that rows go')
-})
-
-test('every link inside the repository leads somewhere', () => {
-  const folders = ['.', 'config', 'config/collections', 'config/examples']
-  for (const folder of folders) {
-    const text = readFileSync(join(repository, folder, 'README.md'), 'utf8')
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
-    assert.ok(links.length > 0)
+test('the files that commands and maps of files name are there', () => {
+  for (const page of pages) {
+    const named = commandsOf(page).flatMap(
+      ({ command }) => command.match(/(?<=^|\s)[\w.-]+(?:\/[\w.-]+)+(?=\s|$)/g) ?? [],
+    )
+    const inCommands = named.filter((path) => !path.startsWith('.') || path.startsWith('.ci/'))
+    const inMaps = mapsOf(page).map((path) => join(page.folder, path))
     assert.deepEqual(
-      links.filter((link) => !existsSync(join(repository, folder, link))),
+      [...inCommands.filter((path) => !path.startsWith('npx')), ...inMaps].filter(
+        (path) => !existsSync(join(repository, path)),
+      ),
       [],
-      folder,
+      page.path,
     )
   }
+  assert.ok(mapsOf(source).length > 60)
+})
+
+test('the map of each plugin names each of its files', () => {
+  for (const page of pages.filter(({ path }) => /^plugins\/\w+\//.test(path))) {
+    const maps = mapsOf(page)
+    const files = readSources(page.folder).map(({ path }) => path.slice(page.folder.length + 1))
+    const isNamed = (file: string): boolean =>
+      maps.some((path) => path === file || (path.endsWith('/') && file.startsWith(path)))
+    assert.deepEqual(
+      files.filter((file) => !isNamed(file)),
+      [],
+      page.path,
+    )
+  }
+})
+
+test('the diagram has the six states', () => {
+  const [diagram = ''] = blocksOf(source, 'mermaid')
+  const states: Readonly<Record<StateName, true>> = {
+    DISCONNECTED: true,
+    CONNECTING_PRIMARY: true,
+    CONNECTING_FALLBACK: true,
+    PRIMARY_CONNECTED: true,
+    FALLBACK_CONNECTED: true,
+    CONNECTION_ERROR: true,
+  }
+  const drawn = [...diagram.matchAll(/^ {2}(\S+) --> (\w+)/gm)].flatMap(([, from = '', to = '']) => [from, to])
+  assert.deepEqual([...new Set(drawn)].filter((name) => name !== '[*]').sort(), Object.keys(states).sort())
+})
+
+test('the names, types, keywords and limits of collections are those of the code', () => {
+  for (const name of ownColumns.slice(0, 4)) assert.ok(collections.text.includes(`\`${name}\``), name)
+  assert.ok(collections.text.includes(`\`limit\` defaults to ${pageRows.default} and is at most ${pageRows.max}.`))
+  const { allOf } = collectionSchema.properties.fields.additionalProperties
+  for (const { if: its, then: rules } of allOf) {
+    const type = its.properties.type.const
+    const keywords = Object.keys(rules.properties).filter((word) => !['type', 'description', 'default'].includes(word))
+    const [, told = ''] = new RegExp(`^\\|.*\`${type}\`.*\\|(.*)\\|$`, 'm').exec(collections.text) ?? []
+    for (const keyword of keywords) assert.ok(told.includes(`\`${keyword}`), `${type}: ${keyword}`)
+  }
+})
+
+test('every durability that a write of today can have is explained', () => {
+  for (const page of [readPage('README.md'), source]) {
+    for (const word of ['local', 'local-ephemeral', 'primary', 'fallback-only']) {
+      assert.match(sectionOf(page, 'Durability'), new RegExp(`^\\| \`${word}\` \\|`, 'm'), page.path)
+    }
+  }
+})
+
+test('every link inside the repository leads to a file, and to a heading where it names one', () => {
+  for (const page of pages) {
+    const links = [...page.text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)/g)]
+    if (page.folder !== 'config/examples/spaces') assert.ok(links.length > 0, page.path)
+    for (const [link, path = '', anchor] of links) {
+      const target = path === '' ? page.path : join(page.folder, path)
+      assert.ok(existsSync(join(repository, target)), `${page.path}: ${link}`)
+      if (anchor === undefined) continue
+      assert.ok(anchorsOf(readPage(target)).has(anchor), `${page.path}: ${link}`)
+    }
+  }
+})
+
+test('every page can be reached from the first', () => {
+  const reached = new Set<string>()
+  const visit = (page: Page): void => {
+    if (reached.has(page.path)) return
+    reached.add(page.path)
+    for (const [, path = ''] of page.text.matchAll(/\]\((?!https?:)([^)#\s]*README\.md)/g))
+      visit(readPage(join(page.folder, path)))
+  }
+  visit(readPage('README.md'))
+  assert.deepEqual(
+    pages.filter(({ path }) => !reached.has(path)).map(({ path }) => path),
+    [],
+  )
 })
 
 test('the alert rules name metrics that are measured', () => {
@@ -175,54 +205,12 @@ test('the alert rules name metrics that are measured', () => {
   )
 })
 
-/** The text under a heading, up to the next of its kind. */
-function section(title: string): string {
-  return new RegExp(`^## ${title}\\n([\\s\\S]*?)(?=^## )`, 'm').exec(readme)?.[1] ?? ''
-}
-
-async function runCurl(t: Cleanup, command: string): Promise<string> {
-  const { stdout, code, stderr } = await runProcess(t, {
-    command: '/bin/sh',
-    args: ['-c', `${command} --silent --show-error`],
-  })
-  assert.equal(code, 0, `${command}\n${stderr}`)
-  return stdout
-}
-
-async function fetchAsCurl(command: string): Promise<string> {
-  const option = (name: string) => new RegExp(`-${name} (?:'([^']*)'|(\\S+))`).exec(command)?.slice(1).find(Boolean)
-  const [url = ''] = /127\.0\.0\.1:\S+/.exec(command) ?? []
-  const [name = 'accept', value = '*/*'] = option('H')?.split(': ') ?? []
-  const body = option('d')
-  const answer = await fetch(`http://${url}`, {
-    method: option('X') ?? 'GET',
-    headers: { [name]: value },
-    ...(body === undefined ? {} : { body }),
-  })
-  return answer.text()
-}
-
-interface Shown {
-  readonly command: string
-  /** The lines below it. */
-  readonly printed: string
-}
-
-/** The `console` blocks: lines that begin with `$ ` are commands, what follows is what they print. */
-function consoleBlocks(): Shown[][] {
-  return [...readme.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block = '']) =>
-    block
-      .split(/^\$ /m)
-      .filter((part) => part !== '')
-      .map((part) => {
-        const [command = '', ...printed] = part.split('\n')
-        return { command: command.replace(/\s+# .*$/, ''), printed: printed.join('\n').trim() }
-      }),
+/** The files in the first column of tables whose first heading is "File". */
+function mapsOf(page: Page): readonly string[] {
+  const tables = [...page.text.matchAll(/^\| File \|.*\n\|.*\n((?:\|.*\n)+)/gim)]
+  return tables.flatMap(([, rows = '']) =>
+    rows
+      .split('\n')
+      .flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, path = '']) => path)),
   )
-}
-
-/** The text as a pattern in which `…` stands for anything. */
-function wildcard(text: string): RegExp {
-  const parts = text.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}\\s*$`, 's')
 }
