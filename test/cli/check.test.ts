@@ -2,16 +2,14 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { repository, runProcess } from '../support/process.ts'
+import { cliEntry, runProcess } from '../support/process.ts'
 import { type Files, makeTempDir } from '../support/temp.ts'
-
-const main = join(repository, 'src/cli/main.ts')
 
 /** Runs the command line in an empty folder with nothing in the environment but what is given. */
 async function holdfast(t: TestContext, args: readonly string[], env: Record<string, string> = {}, files: Files = {}) {
   const cwd = await makeTempDir(t, 'cli')
   const clean = { PORT: undefined, HOST: undefined, LOG_FORMAT: undefined }
-  const ended = await runProcess(t, { cwd, files, args: [main, ...args], env: { ...clean, ...env } })
+  const ended = await runProcess(t, { cwd, files, args: [cliEntry, ...args], env: { ...clean, ...env } })
   return { ...ended, cwd }
 }
 

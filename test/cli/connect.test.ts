@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import type { ConnectionReport } from '../../src/cli/connect.ts'
 import { makeCertificate, noOpenssl } from '../support/certificates.ts'
@@ -9,10 +8,8 @@ import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/m
 import { startBridge } from '../support/neon-bridge.ts'
 import { noPgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres, superuser } from '../support/postgres.ts'
-import { repository, runProcess } from '../support/process.ts'
+import { cliEntry, runProcess } from '../support/process.ts'
 import { type Cleanup, cleanLater, cleanupOf, makeTempDir } from '../support/temp.ts'
-
-const main = join(repository, 'src/cli/main.ts')
 
 async function connect(t: TestContext, url: string, env: Record<string, string> = {}) {
   const cwd = await makeTempDir(t, 'connect')
@@ -20,7 +17,7 @@ async function connect(t: TestContext, url: string, env: Record<string, string> 
   const begun = performance.now()
   const { code, stdout, stderr } = await runProcess(t, {
     cwd,
-    args: [main, 'check', '--connect', '--json'],
+    args: [cliEntry, 'check', '--connect', '--json'],
     env: given,
   })
   const tookMs = performance.now() - begun
@@ -168,7 +165,7 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
 
   test('has a person read the same', async (t) => {
     const env = { DATABASE_URL: server.url('postgres') }
-    const { code, stdout } = await runProcess(t, { args: [main, 'check', '--connect'], env })
+    const { code, stdout } = await runProcess(t, { args: [cliEntry, 'check', '--connect'], env })
     assert.equal(code, 0, stdout)
     assert.match(stdout, /^Connection\n {2}primary +connected to postgresql 127\.0\.0\.1:\d+\/postgres in [\d.]+ ms;/m)
     assert.match(stdout, /^ {2}version +\d+/m)
@@ -266,7 +263,7 @@ describe('holdfast check --connect where nothing answers as it should', { concur
   })
 
   test('is no option of other commands', async (t) => {
-    const { code, stderr } = await runProcess(t, { args: [main, 'config', '--connect'] })
+    const { code, stderr } = await runProcess(t, { args: [cliEntry, 'config', '--connect'] })
     assert.equal(code, 1)
     assert.match(stderr, /"config" has no option "--connect"/)
   })

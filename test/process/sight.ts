@@ -7,6 +7,7 @@ import { exitCodeFor } from '../../src/config/problem.ts'
 import type { LogLine } from '../support/log.ts'
 import {
   cleanEnvironment,
+  cliEntry,
   type ProcessOptions,
   repository,
   runProcess,
@@ -154,7 +155,7 @@ export async function bodyOf(answer: Response): Promise<any> {
 /** `holdfast check --json` in a folder of its own, or in the one given. */
 export async function checkJson(t: Cleanup, options: ProcessOptions = {}): Promise<Check> {
   const env = { ADMIN_TOKEN: adminToken, ...options.env }
-  const args = [join(repository, 'src/cli/main.ts'), 'check', '--json']
+  const args = [cliEntry, 'check', '--json']
   const { code, stdout, stderr } = await runProcess(t, { ...options, env, args })
   assert.equal(stderr, '')
   return { ...JSON.parse(stdout), code, text: stdout }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { asServer, type Certificate, freePort } from './postgres.ts'
 import { isRoot, ordinaryUid } from './process.ts'
+import { makeOnce } from './run.ts'
 import { type Cleanup, cleanLater, giveTo, makeTempDir, removeDir } from './temp.ts'
 import { until } from './until.ts'
 import { endWithUs } from './watchdog.ts'
@@ -70,7 +71,7 @@ export async function startMariadb(t: Cleanup, options: MariadbOptions = {}): Pr
   await writeFile(join(dir, 'init.sql'), initText)
   // The folder that holds it may be closed to others: MariaDB refuses to run as root.
   if (isRoot) await giveTo(dir, ordinaryUid, ordinaryUid)
-  await install(installer, data, dir)
+  await makeOnce('data-mariadb', data, () => install(installer, data, dir))
   const made = new Server(server, dir, data, await freePort(), settings)
   cleanLater(t, async () => {
     await made.kill()

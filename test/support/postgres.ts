@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { type Binaries, binariesOf, noBinaries } from './postgres-binaries.ts'
 import { isRoot, ordinaryUid } from './process.ts'
+import { makeOnce } from './run.ts'
 import { type Cleanup, cleanLater, giveTo, makeTempDir, removeDir } from './temp.ts'
 import { until } from './until.ts'
 import { childrenOf, endWithUs, signalTo } from './watchdog.ts'
@@ -67,10 +68,12 @@ export async function startPostgres(t: Cleanup, options: PostgresOptions = {}): 
   await writeFile(join(dir, 'password'), superuser.password)
   // The folder that holds it may be closed to others: PostgreSQL refuses to run as root.
   if (isRoot) await giveTo(dir, ordinaryUid, ordinaryUid)
-  await run(join(binaries, 'initdb'), [
-    ...['-D', data, '-U', superuser.user, '--auth=scram-sha-256', `--pwfile=${join(dir, 'password')}`],
-    ...['--no-sync', '--encoding=UTF8', '--no-locale'],
-  ])
+  await makeOnce(`data${binaries.replaceAll('/', '-')}`, data, () =>
+    run(join(binaries, 'initdb'), [
+      ...['-D', data, '-U', superuser.user, '--auth=scram-sha-256', `--pwfile=${join(dir, 'password')}`],
+      ...['--no-sync', '--encoding=UTF8', '--no-locale'],
+    ]),
+  )
   return await launch(t, binaries, dir, options)
 }
 

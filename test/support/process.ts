@@ -13,11 +13,16 @@ import { until, within } from './until.ts'
 /** The repository's root. */
 export const repository: string = resolve(fileURLToPath(import.meta.url), '../../..')
 
+const isFresh = isBuilt()
+
 /**
  * The process that users run: the build, when it is newer than the sources (`npm test` makes it so), else the sources.
  * A test starts hundreds of them, and the build starts in a third of the time.
  */
-export const mainEntry: string = join(repository, isBuilt() ? 'dist/main.js' : 'src/main.ts')
+export const mainEntry: string = join(repository, isFresh ? 'dist/main.js' : 'src/main.ts')
+
+/** The command line that users run, likewise. */
+export const cliEntry: string = join(repository, isFresh ? 'dist/cli.js' : 'src/cli/main.ts')
 
 /** The options that `npm start` gives to Node: they decide how much memory is held. */
 export const startOptions: string =
@@ -102,7 +107,7 @@ export async function startProcess(t: Cleanup, options: ProcessOptions = {}): Pr
   if (asUser.uid !== undefined && options.give !== false) await giveTo(dir, asUser.uid, asUser.gid)
   const child = spawn(options.command ?? process.execPath, options.args ?? [mainEntry], {
     cwd: dir,
-    env: cleanEnvironment(dir, { ...(options.args === undefined ? compileCache : {}), ...options.env }),
+    env: cleanEnvironment(dir, { ...(isOurs(options.args ?? [mainEntry]) ? compileCache : {}), ...options.env }),
     stdio: ['ignore', 'pipe', 'pipe'],
     ...asUser,
   })
@@ -196,6 +201,13 @@ export function cleanEnvironment(
     ...env,
   }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** The build itself, or sources; what goes through a launcher has the cache that the launcher gives it. */
+function isOurs(args: readonly string[]): boolean {
+  return args.some(
+    (arg) => arg === mainEntry || arg === cliEntry || (arg.startsWith(repository) && arg.endsWith('.ts')),
+  )
 }
 
 function isReachable(path: string): boolean {
