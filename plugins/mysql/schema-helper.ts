@@ -9,7 +9,7 @@ import {
   type Table,
 } from '@mikro-orm/mariadb'
 
-/** What a row may take beside its long texts, whose bytes lie elsewhere; the server's limit is 65,535. */
+/** The bytes of a row without its long texts, which are stored elsewhere; the server's limit is 65,535. */
 const rowLimitBytes = 60_000
 
 /** What a key may take. */

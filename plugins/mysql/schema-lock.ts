@@ -5,12 +5,12 @@ import type { MikroORM, SqlEntityManager } from '../../src/driver/kit/driver-kit
 import type { SafeClient } from './client/client.ts'
 import type { SafePool } from './client/pool.ts'
 
-/** How often a lock that somebody else has is asked for. */
+/** How often a lock that another process holds is tried again. */
 const everyMs = 25
 
 /**
  * A named lock on a connection of its own, in no pool. DDL commits by itself here, and would take a lock of its own
- * transaction with it; and a row that is locked in a transaction beside it would go at the limit of idle transactions.
+ * transaction with it; and a row locked in a second transaction would be released at the limit of idle transactions.
  * The lock is the session's, so it goes with its holder's connection; poolers know GET_LOCK and keep that connection apart.
  * The change runs in a transaction all the same, for the rows that it writes: its DDL is not undone when it fails.
  */

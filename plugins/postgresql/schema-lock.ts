@@ -3,12 +3,12 @@ import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
 import type { MikroORM, SqlEntityManager } from '../../src/driver/kit/driver-kit.ts'
 import { schemaLockKey } from './own-tables.ts'
 
-/** How often a lock that somebody else has is asked for. */
+/** How often a lock that another process holds is tried again. */
 const everyMs = 25
 
 /**
  * An advisory lock of the transaction in which the change runs: it needs no session, so a pooler does not matter, and
- * goes with its holder's connection. It is asked for again and again, so that who waits holds no connection.
+ * goes with its holder's connection. Trying again and again leaves a waiter without a connection of its own.
  */
 export function schemaLockOf(orm: MikroORM): SchemaLock {
   return {

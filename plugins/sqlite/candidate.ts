@@ -12,7 +12,7 @@ import { isServed } from './proof/open-files.ts'
 import { isTrusted, preparePlace, setAside, syncFolder } from './proof/place.ts'
 import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
 
-/** The places of a target, in the order to try them. Opens nothing. */
+/** The files of a target, in the order to try them. Opens nothing. */
 export function createCandidates(target: SqliteTarget, limits: Limits): readonly Candidate[] {
   if (target.isMemory) return [new FileCandidate(target, memoryPlace(), 0, limits)]
   const candidates = target.places.map((place, index) => new FileCandidate(target, place, index, limits))
@@ -21,8 +21,8 @@ export function createCandidates(target: SqliteTarget, limits: Limits): readonly
 }
 
 /**
- * Where each configured file is kept as long as this process lives. A place is looked for once: when a file that has
- * served cannot be opened again, another place would hide its rows.
+ * Where each configured file is kept as long as this process lives. It is chosen once: when a file that has served cannot be
+ * opened again, another one would hide its rows.
  */
 const homes = new Map<string, string>()
 
@@ -103,19 +103,19 @@ class FileCandidate implements Candidate {
     } catch (error) {
       if (!this.#mayReplace(error)) throw error
       const aside = maskPath(await setAside(file))
-      const message = `The file ${maskPath(file)} was damaged or no database; it was moved to ${aside} and a new one made.`
-      problems.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, `Look into ${aside} for what it held.`))
+      const message = `${maskPath(file)} was damaged, or not a database. It was moved to ${aside}, and a new file was created.`
+      problems.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, `Check ${aside} for its contents.`))
       checked = await openChecked(file, mode, signal)
     }
     this.#journalMode = checked.journalMode
     await syncFolder(dirname(file))
-    // A file that was set aside is still worth knowing when the same candidate opens again.
+    // A file that was set aside is still reported when the same candidate opens again.
     const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
     this.#problems = [...kept, ...problems, ...this.#remarks(checked)]
     return checked
   }
 
-  /** A declared primary is somebody's data: it is never moved. */
+  /** A declared primary belongs to the user: it is never moved. */
   #mayReplace(error: unknown): boolean {
     if (this.#target.role === 'primary' || isServed(this.#place.file)) return false
     return classify(error, 'open').kind === 'corrupt'
@@ -131,19 +131,19 @@ class FileCandidate implements Candidate {
           'SQLITE_OTHER_PLACE',
           'warning',
           message,
-          'Make the configured folder writable, and start the service again.',
+          'Make the configured folder writable, then restart the service.',
         ),
       )
     }
     if (checked.journalMode === 'delete' && this.#target.journalMode === 'wal') {
-      const message = 'There is no shared memory, or no room, for a WAL: a rollback journal is used, which is slower.'
+      const message = 'No shared memory, or no space, for a WAL: using a rollback journal, which is slower.'
       remarks.push(
         this.#problem('SQLITE_NO_WAL', 'info', message, 'Use a local disk with free space for the data directory.'),
       )
     }
     if (checked.isForeign) {
-      const message = 'The file carries the mark of another application; it is used as it is.'
-      remarks.push(this.#problem('SQLITE_FOREIGN_FILE', 'warning', message, 'Name a file of its own for this service.'))
+      const message = 'The file carries the mark of another application; it is used unchanged.'
+      remarks.push(this.#problem('SQLITE_FOREIGN_FILE', 'warning', message, 'Use a separate file for this service.'))
     }
     return remarks
   }

@@ -3,16 +3,16 @@ import { Worker } from 'node:worker_threads'
 
 /** How often the WAL is carried into the file while there are commits. */
 const intervalMs = 200
-/** What a thread may take to end by itself, and then to be ended. */
+/** How long a thread may take to end by itself, and then to be terminated. */
 const endMs = 500
-/** What one checkpoint may take; whoever takes longer hangs. */
+/** The limit of one checkpoint; one that takes longer hangs. */
 const runMs = 30_000
 /**
- * Pages from which on writers are kept away for the rest of a checkpoint. Without that the WAL of a service that never
- * stops writing grows for ever: it starts anew only at a moment when all of it has been carried.
+ * From this many pages on, a checkpoint blocks writers until it is done. Otherwise the WAL of a service that never stops
+ * writing grows for ever: it restarts only at a moment when all of it has been carried.
  */
 const longPages = 4_000
-/** How long the thread waits for a moment without a writer; SQLite's own waiting blocks nobody here. */
+/** How long the thread waits for a moment without a writer; here SQLite's own waiting blocks no event loop. */
 const turnMs = 100
 
 /** Runs in the thread. Plain JavaScript as text: so it is the same from sources, compiled and bundled. */

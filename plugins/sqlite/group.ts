@@ -19,13 +19,13 @@ interface Item {
 
 /** One transaction's worth: the event loop stands still for as long as it takes. */
 const groupMax = 256
-/** Writes that may wait; beyond it a caller is told at once. */
+/** Writes that may wait; beyond this a write is rejected at once. */
 const pendingMax = 20_000
 const label = 'a group of writes'
 
 /**
- * The writes of one turn of the event loop as one transaction on the hot handle: one sync for all, and nobody's failure
- * is another's.
+ * The writes of one turn of the event loop as one transaction on the hot handle: one sync for all, and one
+ * that fails does not fail another.
  */
 export class GroupCommit {
   readonly #handle: Handle
@@ -154,15 +154,15 @@ export class GroupCommit {
     else this.#sync.after((error) => settle(items, error))
   }
 
-  /** Never throws: whoever waits is answered, and the writer is given on, also where we are wrong. */
+  /** Never throws: every caller is answered and the writer is released, even after a defect here. */
   #attemptAll(items: readonly Item[]): readonly Item[] {
     try {
       return this.#attempt(items)
     } catch (cause) {
       this.#handle.undo()
-      const summary = 'A group of writes ended before it was clear what became of it.'
+      const summary = 'A group of writes ended with an unknown outcome.'
       const more = { cause, ambiguous: true }
-      return failed(items, faultError('lost', 'SQLITE_GROUP_FAILED', summary, 'Look at the cause in the log.', more))
+      return failed(items, faultError('lost', 'SQLITE_GROUP_FAILED', summary, 'See the cause in the log.', more))
     }
   }
 
@@ -197,7 +197,7 @@ export class GroupCommit {
       } catch (error) {
         item.error = error
         item.written = null
-        // ON CONFLICT ROLLBACK, a full disk: SQLite took the whole transaction back, not only this write.
+        // ON CONFLICT ROLLBACK, a full disk: SQLite rolled back the whole transaction, not only this write.
         if (!this.#undoOne()) return 'apart'
       }
     }

@@ -39,8 +39,8 @@ export class Handle {
   }
 
   /**
-   * Takes back what is open. Never throws. Where even that fails the handle is closed, which leaves nothing of it, and
-   * false is given: everything on it is `lost` from then on, and the file is to be opened anew.
+   * Rolls back what is open. Never throws. False: even that failed, so the handle was closed; everything on it is `lost`
+   * from then on, and the file must be reopened.
    */
   undo(): boolean {
     this.#failure ??= undo(this.native)
@@ -126,7 +126,7 @@ export class Handle {
     }
   }
 
-  /** Tells a statement's text to whoever asked for it (ECHO_SQL). */
+  /** Reports a statement's text (ECHO_SQL). */
   note(sql: string): void {
     this.#echo?.(sql)
   }
@@ -174,7 +174,7 @@ function refusal(): Error {
   return faultError(
     'statement',
     'SQLITE_STATEMENT_REFUSED',
-    'Transactions and settings are no statements to be run by themselves.',
+    'Transactions and settings cannot be run as native statements.',
     'Use em.transactional() or em.begin(), and em.execute() for a setting.',
   )
 }
@@ -248,12 +248,17 @@ export function applySettings(native: Native, settings: HandleSettings): void {
   const wanted = { synchronous: settings.synchronous === 'full' ? 2 : 1, recursive_triggers: 1, foreign_keys: 1 }
   for (const [name, value] of Object.entries(wanted)) {
     if (native.pragma(name, { simple: true }) === value) continue
-    const summary = `SQLite did not take the setting "${name}".`
-    throw faultError('configuration', 'SQLITE_SETTING_REFUSED', summary, 'Use the SQLite that this driver brings.')
+    const summary = `SQLite did not apply the setting "${name}".`
+    throw faultError(
+      'configuration',
+      'SQLITE_SETTING_REFUSED',
+      summary,
+      'Use the SQLite build that comes with this driver.',
+    )
   }
 }
 
-/** Takes an open transaction back. Never throws; null, or why the connection was closed. */
+/** Rolls an open transaction back. Never throws; null, or why the connection was closed. */
 export function undo(native: Native): FaultError | null {
   if (!native.open || !native.inTransaction) return null
   try {
@@ -263,10 +268,10 @@ export function undo(native: Native): FaultError | null {
     try {
       native.close()
     } catch {
-      // It is busy for ever; nobody is given it any more.
+      // It stays busy; no caller gets it any more.
     }
-    const summary = 'The SQLite file could not take a failed transaction back.'
-    const hint = 'It is opened anew and checked; look at the log of the machine for disk errors.'
+    const summary = 'A failed transaction could not be rolled back in the SQLite file.'
+    const hint = 'Holdfast reopens and checks it; check the system log for disk errors.'
     return faultError('lost', 'SQLITE_ROLLBACK_FAILED', summary, hint, { cause })
   }
 }

@@ -151,7 +151,7 @@ export class OpenFile {
     void this.#checkpointer.end()
     this.sync.close()
     this.own.close()
-    // Last: whoever closes last removes the WAL, and it must not be while another handle reads.
+    // Last: the last handle to close removes the WAL, which another one may still read.
     this.hot.close()
     this.#leave()
     this.#left?.()
@@ -170,5 +170,10 @@ function setUp(handle: Handle, options: OpenOptions): void {
 function assertReading(prepared: Prepared): void {
   if (prepared.kind === 'read') return
   const hint = 'Write through "write", and change settings through the EntityManager.'
-  throw faultError('statement', 'SQLITE_STATEMENT_REFUSED', 'A statement that changes something is no read.', hint)
+  throw faultError(
+    'statement',
+    'SQLITE_STATEMENT_REFUSED',
+    'A statement that changes something cannot be run as a read.',
+    hint,
+  )
 }

@@ -15,7 +15,7 @@ export interface Sync {
   close(): void
 }
 
-/** From here on the syncs of a checkpoint are worth a thread; below it, a thread that syncs beside us costs more than it gives. */
+/** From here on the syncs of a checkpoint are worth a thread; below, a thread costs more than it saves. */
 const slowMs = 3
 
 /** `synchronous=FULL`: SQLite has synced when COMMIT returns. */
@@ -40,7 +40,7 @@ export class FullSync implements Sync {
  */
 export class WalSync implements Sync {
   readonly #path: string
-  /** Opened after the first commit: before it there is no file. Our own, so closing it drops no lock of SQLite's. */
+  /** Opened after the first commit: before it there is no file. Our own descriptor, so closing it drops none of SQLite's locks. */
   #descriptor: number | null = null
   #waiting: Done[] = []
   #isRunning = false
@@ -111,8 +111,8 @@ export class WalSync implements Sync {
       this.#failure = faultError(
         'unwritable',
         'SQLITE_SYNC_FAILED',
-        'The disk could not say that the last writes are safe.',
-        'The file is opened anew and checked; look at the log of the machine for disk errors.',
+        'The disk could not confirm the last writes.',
+        'Holdfast reopens and checks the file; check the system log for disk errors.',
         { cause: error, ambiguous: true },
       )
     }
@@ -158,7 +158,7 @@ class Presence {
         'lost',
         'SQLITE_FILE_GONE',
         'The file of the database was removed or replaced while it was open.',
-        'It is opened anew; bring the file back, with its "-wal", while the service is stopped.',
+        'Holdfast reopens it; restore the file, with its "-wal", while the service is stopped.',
       )
     }
     return this.#failure

@@ -41,7 +41,7 @@ export class OwnTransaction {
   }
 
   /**
-   * BEGIN IMMEDIATE, or a plain BEGIN while the store takes no changes; the permit is handed back when that fails.
+   * BEGIN IMMEDIATE, or a plain BEGIN while the store is read-only; the permit is released when that fails.
    *
    * @throws FaultError `STORE_BUSY` when a foreign process holds the lock past the limit.
    */
@@ -78,7 +78,7 @@ export class OwnTransaction {
     })
   }
 
-  /** Resolves when the changes are durable. On failure they are taken back and the writer is free all the same. */
+  /** Resolves when the changes are durable. On failure they are rolled back and the writer is released all the same. */
   async commit(): Promise<void> {
     const { own, sync, limits } = this.#ground
     try {
@@ -123,7 +123,7 @@ export class OwnTransaction {
       faultError(
         'transient',
         'SQLITE_TRANSACTION_GONE',
-        'SQLite took the whole transaction back after an error in it.',
+        'SQLite rolled back the whole transaction after an error in it.',
         'Begin the transaction again.',
       ),
     )
@@ -138,7 +138,7 @@ export class OwnTransaction {
       faultError(
         'transient',
         'SQLITE_TRANSACTION_TIMEOUT',
-        `The transaction was idle for ${transactionMs} ms and was taken back: it held the one writer.`,
+        `The transaction was idle for ${transactionMs} ms and was rolled back: it held the one writer.`,
         'Keep transactions short, or raise TRANSACTION_TIMEOUT.',
       ),
     )

@@ -1,6 +1,6 @@
 import { busyError, closedError } from './faults.ts'
 
-/** Leave to write; whoever holds it is the only writer of this process. */
+/** The right to write; its holder is the only writer of this process. */
 export interface Permit {
   /** Hands the writer to the next in line. Safe to call twice. */
   release(): void
@@ -14,16 +14,16 @@ interface Waiter {
   readonly refuse: (error: Error) => void
 }
 
-/** How many may wait; each is a request that somebody waits for. */
+/** How many may wait; each is a request in progress. */
 const waitersMax = 10_000
 
-/** SQLite has one writer: this is who it is in this process. First come, first served; every wait has a limit. */
+/** A fair lock: SQLite has one writer, and this process passes it on first come, first served. Every wait has a limit. */
 export class Writer {
   #holder: { readonly label: string; readonly since: number } | null = null
   readonly #waiters: Set<Waiter> = new Set()
   #isClosed = false
 
-  /** The writer at once, or null when somebody has it or waits for it. */
+  /** The writer at once, or null when it is held or waited for. */
   tryTake(label: string): Permit | null {
     if (this.#isClosed || this.#holder !== null || this.#waiters.size > 0) return null
     return this.#give(label)
@@ -85,7 +85,7 @@ export class Writer {
     })
   }
 
-  /** What a caller is told that waited too long. */
+  /** The error for a caller that waited too long. */
   busy(): Error {
     const holder = this.#holder
     if (holder === null) return busyError('The writer was not free in time.')
@@ -93,7 +93,7 @@ export class Writer {
     return busyError(`The writer was not free in time: ${holder.label} has held it for ${heldMs} ms.`)
   }
 
-  /** Refuses all who wait and all who come; whoever holds it may finish. */
+  /** Rejects all waiters, now and later; the holder may finish. */
   close(): void {
     this.#isClosed = true
     for (const waiter of this.#waiters) waiter.refuse(closedError())

@@ -12,7 +12,7 @@ import type { MikroORM } from '../driver/orm.ts'
 
 /** What a driver's author gives to the suite. */
 export interface Harness {
-  /** The address of an empty database that nobody else uses; another one at each call. */
+  /** The address of an empty database that nothing else uses; another one at each call. */
   address(): Promise<string>
   /** Values of the driver's own settings, by key. */
   readonly settings?: Readonly<Record<string, unknown>>

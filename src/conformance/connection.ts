@@ -60,7 +60,7 @@ export function conformConnections(bench: () => Bench): void {
       connection.verify({ role: 'primary', proof }, AbortSignal.timeout(limits.connectMs))
     const [first, second] = [await prove('look'), await prove('look')]
     assert.notEqual(first.version, '')
-    assert.notEqual(first.ownTables, 'ours', 'nobody has made our tables there yet')
+    assert.notEqual(first.ownTables, 'ours', 'our tables do not exist there yet')
     assert.equal(second.ownTables, first.ownTables)
     for (const { roundTripMs } of [first.insight, second.insight].filter((seen) => seen !== undefined)) {
       assert.ok(roundTripMs >= 0 && roundTripMs < limits.connectMs)

@@ -1,9 +1,8 @@
 import type { FaultCondition } from '../config/settings.ts'
 
 /**
- * What kind of failure it was. The conditions may lead away from a database; `constraint` (a row broke a rule of the
- * database) and `statement` (the statement or the caller's own code is wrong) say nothing against the database and
- * lead nowhere.
+ * The kind of a failure. The conditions may lead to the fallback; `constraint` (a row broke a rule of the database) and
+ * `statement` (the statement or the caller's own code is wrong) say nothing against the database and never do.
  */
 export type FaultKind = FaultCondition | 'constraint' | 'statement'
 

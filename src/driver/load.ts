@@ -2,11 +2,10 @@ import { registerHooks } from 'node:module'
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
-import { contractGeneration } from './define-driver.ts'
 import { builtInDriverNames, locatePlugin, ownExtension } from './locate.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
 
-/** From where plugins are looked up. */
+/** Where to look for plugins. */
 export interface LoadFrom {
   /** Paths are relative to it, packages are those installed for it. */
   readonly cwd: string
@@ -14,11 +13,11 @@ export interface LoadFrom {
   readonly origin?: Origin | null
   /** How long the plugins together may take to import; 10 s when absent. */
   readonly importTimeoutMs?: number
-  /** Drivers that are there already: the named ones join them. */
+  /** Drivers that exist already; the named ones join them. */
   readonly registry?: DriverRegistry
 }
 
-/** What could be loaded, and what is wrong with the rest. */
+/** The drivers that were loaded, and what is wrong with the rest. */
 export interface LoadedDrivers {
   readonly registry: DriverRegistry
   readonly problems: readonly Problem[]
@@ -30,7 +29,7 @@ const importTimeoutMs = 10_000
 
 /**
  * Loads plugins by name (`sqlite`), path (`./my-driver`) or package (`@acme/holdfast-driver`). One that cannot be loaded
- * is a problem, and the others are there. Never rejects; importing a driver opens nothing.
+ * is a problem; the others are loaded. Never rejects; importing a driver opens nothing.
  */
 export async function loadDrivers(names: readonly string[], from: LoadFrom): Promise<LoadedDrivers> {
   const registry = from.registry ?? new DriverRegistry()
@@ -42,15 +41,15 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
       refusal(
         source,
         'DRIVER_LIMIT_EXCEEDED',
-        `and those after it are beyond the limit of ${driverLimit}`,
+        `and the ones after it exceed the limit of ${driverLimit} plugins`,
         'Name fewer plugins in DRIVERS.',
       ),
     )
   }
   const taken = wanted.slice(0, driverLimit)
-  // All at once, within one limit: one that waits for ever costs the others nothing.
+  // At the same time, within one limit: one that waits for ever costs the others nothing.
   const found = await Promise.all(taken.map((given) => findDriver(given, from)))
-  // Registered in their order: which of two colliding drivers is refused must not depend on the disk.
+  // Registered in their order: which of two colliding drivers is rejected must not depend on the disk.
   for (const register of found) {
     const problem = register(registry)
     if (problem !== null) problems.push(problem)
@@ -58,7 +57,7 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
   return { registry, problems }
 }
 
-/** Imports one plugin; what is given registers it, or says what is wrong with it. Never rejects. */
+/** Imports one plugin; the returned function registers it, or returns its problem. Never rejects. */
 async function findDriver(given: string, from: LoadFrom): Promise<(registry: DriverRegistry) => Problem | null> {
   const source: DriverSource = { given: given.slice(0, 200), origin: from.origin ?? null }
   const url = given.length > nameLengthLimit ? null : await locatePlugin(given, from.cwd).catch(() => null)
@@ -134,56 +133,56 @@ async function importWithin(url: URL, withinMs: number): Promise<unknown> {
 class LateImport extends Error {}
 
 async function unknownPlugin(source: DriverSource, cwd: string): Promise<Problem> {
-  const house = await builtInDriverNames()
-  const near = nearest(source.given, house)
-  const known = `The house's own are: ${house.join(', ') || 'none'}.`
+  const builtIn = await builtInDriverNames()
+  const near = nearest(source.given, builtIn)
+  const known = `Built-in drivers: ${builtIn.join(', ') || 'none'}.`
   const suggestion =
     near === null
-      ? `${known} Others are named by path (./my-driver) or by package, installed for ${cwd}.`
+      ? `${known} Name others by path (./my-driver), or by a package that is installed in ${cwd}.`
       : `Did you mean "${near}"? ${known}`
-  return refusal(source, 'DRIVER_UNKNOWN', 'is not there', suggestion)
+  return refusal(source, 'DRIVER_NOT_FOUND', 'does not exist', suggestion)
 }
 
 function unloadable(source: DriverSource, error: unknown): Problem {
   const defects = defectsOf(error)
   if (defects !== null) return invalidDriver(source, defects)
-  const { why, mend } = importFailure(error)
-  return refusal(source, 'DRIVER_UNLOADABLE', `cannot be loaded: ${why}`, mend)
+  const { why, remedy } = importFailure(error)
+  return refusal(source, 'DRIVER_LOAD_FAILED', `cannot be loaded: ${why}`, remedy)
 }
 
-/** What `defineDriver` had to say; null for any other error. A plugin may have a copy of that function of its own. */
+/** The defects that `defineDriver` found; null for any other error. A plugin may carry its own copy of that function. */
 function defectsOf(error: unknown): readonly string[] | null {
   if (!(error instanceof TypeError) || error.name !== 'InvalidDriver' || !('defects' in error)) return null
   return Array.isArray(error.defects) ? error.defects.map((defect) => maskAddress(String(defect)).slice(0, 200)) : null
 }
 
-function importFailure(error: unknown): { why: string; mend: string } {
+function importFailure(error: unknown): { why: string; remedy: string } {
   const message = messageOf(error)
   const text = maskAddress(message)
   if (error instanceof LateImport) {
-    return { why: text, mend: 'A driver must do nothing while it is imported; load the client in "connect".' }
+    return { why: text, remedy: 'A driver must do nothing while it is imported; load the client in "connect".' }
   }
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1]
   if (missing !== undefined) {
     if (missing === 'holdfast') {
-      // Never to be installed: that name is not ours in the registry.
-      const mend = 'Plugins may import "holdfast/driver", "holdfast/driver-kit" and "holdfast/conformance" only.'
-      return { why: 'it imports more of Holdfast than there is for plugins', mend }
+      // Never suggest to install it: that name is not ours in the registry.
+      const remedy = 'Plugins may import "holdfast/driver", "holdfast/driver-kit" and "holdfast/conformance" only.'
+      return { why: 'it imports a module of Holdfast that is not open to plugins', remedy }
     }
     const isPackage = !/^[./]|^file:/.test(missing)
     return {
-      why: `it needs "${missing}", which is not there`,
-      mend: isPackage ? `Run: npm install ${missing}` : 'The plugin is incomplete: install it again.',
+      why: `it needs "${missing}", which is not installed`,
+      remedy: isPackage ? `Run: npm install ${missing}` : 'The plugin is incomplete: install it again.',
     }
   }
   if (error instanceof SyntaxError) {
     return {
       why: `its code cannot be read (${text})`,
-      mend: 'Correct it; TypeScript must be erasable: no enums, no decorators.',
+      remedy: 'Fix it; TypeScript must be erasable: no enums, no decorators.',
     }
   }
-  const mend = `A driver of contract ${contractGeneration} must do nothing while it is imported; ask its author, or take it out of DRIVERS.`
-  return { why: `it fails while it is imported (${text})`, mend }
+  const remedy = 'A driver must do nothing while it is imported: report it to its author, or remove it from DRIVERS.'
+  return { why: `it fails while it is imported (${text})`, remedy }
 }
 
 /** The first line of whatever was thrown; a plugin may throw anything. */

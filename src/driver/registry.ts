@@ -17,7 +17,7 @@ const inCode: DriverSource = { given: 'given in code', origin: { from: 'options'
 export class DriverRegistry {
   readonly #drivers = new Map<string, Driver>()
 
-  /** Adds a driver; the problem says why it was not. Never throws, whatever it is given; a refusal changes nothing. */
+  /** Adds a driver, or returns why not and changes nothing. Never throws, whatever it is given. */
   register(value: unknown, source: DriverSource = inCode): Problem | null {
     const defects = driverDefects(value)
     const generation = generationOf(value)
@@ -38,7 +38,7 @@ export class DriverRegistry {
     return this.#drivers.get(name.toLowerCase()) ?? null
   }
 
-  /** The one driver whose scheme it is; upper case is taken too. */
+  /** The driver with this scheme, in any case. */
   byScheme(scheme: string): Driver | null {
     const wanted = scheme.toLowerCase()
     return this.all.find((driver) => driver.schemes.includes(wanted)) ?? null
@@ -54,30 +54,30 @@ export class DriverRegistry {
 
   #collision(driver: Driver, source: DriverSource): Problem | null {
     if (this.#drivers.has(driver.name)) {
-      const why = `brings a second driver of the name "${driver.name}"`
-      return refusal(source, 'DRIVER_NAME_TAKEN', why, 'Take one of the two out of DRIVERS.')
+      const why = `is a second driver with the name "${driver.name}"`
+      return refusal(source, 'DRIVER_NAME_TAKEN', why, 'Remove one of the two from DRIVERS.')
     }
     for (const other of this.all) {
       const scheme = driver.schemes.find((word) => other.schemes.includes(word))
       if (scheme !== undefined) {
-        const why = `claims the scheme "${scheme}", which the driver "${other.name}" has`
-        const mend = 'Take one of the two out of DRIVERS; a driver may list the schemes of others under "accepts".'
-        return refusal(source, 'DRIVER_SCHEME_TAKEN', why, mend)
+        const why = `claims the scheme "${scheme}", which belongs to the driver "${other.name}"`
+        const remedy = 'Remove one of the two from DRIVERS; a driver may list the schemes of others under "accepts".'
+        return refusal(source, 'DRIVER_SCHEME_TAKEN', why, remedy)
       }
       if (driver.exclusive !== undefined && driver.exclusive === other.exclusive) {
-        const why = `carries a second "${driver.exclusive}" beside the driver "${other.name}": two builds of it in one process damage the files that they share`
-        return refusal(source, 'DRIVER_EXCLUSIVE', why, 'Take one of the two out of DRIVERS.')
+        const why = `contains a second "${driver.exclusive}" next to the driver "${other.name}": two builds of it in one process damage the files that they share`
+        return refusal(source, 'DRIVER_EXCLUSIVE_TAKEN', why, 'Remove one of the two from DRIVERS.')
       }
     }
     return null
   }
 }
 
-const writing = 'Compare it with plugins/README.md, which says how to write a driver.'
+const guide = 'Compare it with plugins/README.md, which explains how to write a driver.'
 
-/** The problem of what claims to be a driver and is none. */
+/** The problem of a value that claims to be a driver and is not. */
 export function invalidDriver(source: DriverSource, defects: readonly string[]): Problem {
-  return refusal(source, 'DRIVER_INVALID', `is not a driver: ${defects.join('; ')}`, writing)
+  return refusal(source, 'DRIVER_INVALID', `is not a driver: ${defects.join('; ')}`, guide)
 }
 
 /** A problem with one plugin; `why` continues the sentence "The plugin "x" ...". */
@@ -94,13 +94,13 @@ export function refusal(source: DriverSource, code: DriverProblemCode, why: stri
 }
 
 function contractProblem(source: DriverSource, generation: number): Problem {
-  const why = `speaks generation ${generation} of the driver contract; this release speaks ${contractGeneration}`
+  const why = `uses generation ${generation} of the driver contract; this release supports ${contractGeneration}`
   const older = generation < contractGeneration
-  const mend = older ? 'Install a newer version of the plugin.' : 'Install a newer Holdfast, or an older plugin.'
-  return refusal(source, 'DRIVER_CONTRACT', why, mend)
+  const remedy = older ? 'Install a newer version of the plugin.' : 'Install a newer Holdfast, or an older plugin.'
+  return refusal(source, 'DRIVER_CONTRACT_UNSUPPORTED', why, remedy)
 }
 
-/** A driver of another generation may have another shape: its generation is read before its shape is judged. */
+/** A driver of another generation may have another shape, so its generation is checked first. */
 function generationOf(value: unknown): number | null {
   if (typeof value !== 'object' || value === null) return null
   try {

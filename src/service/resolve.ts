@@ -173,7 +173,7 @@ function addedProblem(core: ResolvedSettings): Problem {
 function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
   const why = error instanceof Error ? ` (${maskAddress(error.message.split('\n', 1)[0] ?? '').slice(0, 200)})` : ''
   return {
-    code: 'DRIVER_UNLOADABLE',
+    code: 'DRIVER_LOAD_FAILED',
     severity: 'error',
     setting: 'drivers',
     origin: core.originOf('drivers'),

@@ -90,14 +90,14 @@ describe('holdfast check', () => {
     const expected = [
       'SETTING_UNKNOWN',
       'SETTING_INVALID',
-      'DRIVER_UNKNOWN',
+      'DRIVER_NOT_FOUND',
       'DRIVER_ADDED',
       'ADDRESS_REPAIRED',
       'COLLECTION_INVALID',
     ]
     for (const one of expected) assert.ok(codes.includes(one), `${one} is in ${codes}`)
     assert.equal(codes.filter((one) => one === 'SETTING_INVALID').length, 2)
-    assert.equal(codes.filter((one) => one === 'DRIVER_UNKNOWN').length, 2)
+    assert.equal(codes.filter((one) => one === 'DRIVER_NOT_FOUND').length, 2)
   })
 
   it('reads an address and a setting of a driver from secret files', async (t) => {

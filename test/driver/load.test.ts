@@ -94,16 +94,16 @@ describe('loading drivers', () => {
       ['good'],
     )
     const expected: readonly [string, RegExp][] = [
-      ['DRIVER_UNLOADABLE', /code cannot be read/],
-      ['DRIVER_UNLOADABLE', /fails while it is imported \(postgres:\/\/u:\*\*\*@db\/x is down\)/],
-      ['DRIVER_UNLOADABLE', /fails while it is imported \(a thrown object\)/],
-      ['DRIVER_UNLOADABLE', /needs "some-client-that-is-not-there"/],
-      ['DRIVER_UNLOADABLE', /needs ".*missing-part/],
+      ['DRIVER_LOAD_FAILED', /code cannot be read/],
+      ['DRIVER_LOAD_FAILED', /fails while it is imported \(postgres:\/\/u:\*\*\*@db\/x is down\)/],
+      ['DRIVER_LOAD_FAILED', /fails while it is imported \(a thrown object\)/],
+      ['DRIVER_LOAD_FAILED', /needs "some-client-that-is-not-there"/],
+      ['DRIVER_LOAD_FAILED', /needs ".*missing-part/],
       ['DRIVER_INVALID', /exports no driver/],
       ['DRIVER_INVALID', /not a driver: .*"parse"/],
-      ['DRIVER_UNLOADABLE', /longer than 0.3 s/],
-      ['DRIVER_CONTRACT', /generation 7/],
-      ['DRIVER_UNKNOWN', /is not there/],
+      ['DRIVER_LOAD_FAILED', /longer than 0.3 s/],
+      ['DRIVER_CONTRACT_UNSUPPORTED', /generation 7/],
+      ['DRIVER_NOT_FOUND', /does not exist/],
     ]
     assert.equal(problems.length, expected.length)
     for (const [index, [code, message]] of expected.entries()) {
@@ -132,7 +132,7 @@ describe('loading drivers', () => {
 
   it('proposes the house driver that was probably meant', async () => {
     const { problems } = await loadDrivers(['sqlit'], { cwd })
-    assert.equal(problems[0]?.code, 'DRIVER_UNKNOWN')
+    assert.equal(problems[0]?.code, 'DRIVER_NOT_FOUND')
     assert.match(problems[0]?.suggestion ?? '', /Did you mean "sqlite"\?/)
   })
 
@@ -152,7 +152,7 @@ describe('loading drivers', () => {
       Array.from({ length: 40 }, (_, index) => `./none-${index}`),
       { cwd },
     )
-    assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_UNKNOWN').length, 32)
+    assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_NOT_FOUND').length, 32)
     assert.equal(many.problems.filter(({ code }) => code === 'DRIVER_LIMIT_EXCEEDED').length, 1)
   })
 })

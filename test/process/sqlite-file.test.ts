@@ -83,7 +83,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
         code: 'SQLITE_SET_ASIDE',
         severity: 'warning',
         setting: 'fallback.url',
-        message: new RegExp(`moved to ${aside} and a new one made`),
+        message: new RegExp(`moved to ${aside}, and a new file was created`),
       })
       if (make === makeNonsense) findProblem(before.problems, { code: 'SQLITE_NOT_A_DATABASE', severity: 'warning' })
       assert.equal(before.code, 0)

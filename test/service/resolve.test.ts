@@ -38,8 +38,8 @@ describe('resolving files, environment and plugins', () => {
       registry.all.map(({ name }) => name),
       ['sqlite'],
     )
-    assert.ok(codes.includes('DRIVER_UNLOADABLE'), codes.join())
-    assert.match(problems.find(({ code }) => code === 'DRIVER_UNLOADABLE')?.message ?? '', /trap/)
+    assert.ok(codes.includes('DRIVER_LOAD_FAILED'), codes.join())
+    assert.match(problems.find(({ code }) => code === 'DRIVER_LOAD_FAILED')?.message ?? '', /trap/)
   })
 
   const sqlite: readonly [string, string | null, readonly string[]][] = [
@@ -82,7 +82,7 @@ describe('resolving files, environment and plugins', () => {
 
   it('adds the built-in store when no named plugin can be one', async (t) => {
     const { config, codes } = await resolveIn(t, { DRIVERS: './absent' })
-    assert.deepEqual(codes, ['DRIVER_UNKNOWN', 'DRIVER_ADDED'])
+    assert.deepEqual(codes, ['DRIVER_NOT_FOUND', 'DRIVER_ADDED'])
     assert.equal(config.fallback?.driver.name, 'sqlite')
   })
 

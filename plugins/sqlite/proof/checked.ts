@@ -9,7 +9,7 @@ export interface Checked {
   readonly native: Native
   /** What the file is in, which may be another mode than the wished one. */
   readonly journalMode: JournalMode
-  /** The file belongs to another kind of application; it is used, and said. */
+  /** The file belongs to another kind of application; it is used and reported. */
   readonly isForeign: boolean
 }
 
@@ -52,14 +52,14 @@ function settle(native: Native, wish: JournalMode, isNew: boolean): Checked {
   return { native, journalMode, isForeign: id !== 0 && id !== applicationId }
 }
 
-/** A WAL needs some room beside the file, even to be read. */
+/** A WAL needs some space next to the file, even to be read. */
 function isFullForWal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHMSIZE'
 }
 
 /**
  * Makes a file on a full disk readable: in exclusive mode the WAL needs no shared memory, and with its journal in memory
- * the change of mode needs no room. What is rewritten lies in the first sector of the file.
+ * the change of mode needs no space. Only the first sector of the file is rewritten.
  */
 function leaveWal(file: string): void {
   const native = openNative(file)

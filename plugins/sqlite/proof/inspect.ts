@@ -22,7 +22,7 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
     if (await isUsable(place, target, say)) {
       used = place.file
       if (index > 0)
-        say('SQLITE_OTHER_PLACE', 'warning', `${maskPath(used)} would be used instead.`, 'Mend the configured place.')
+        say('SQLITE_OTHER_PLACE', 'warning', `${maskPath(used)} would be used instead.`, 'Fix the configured path.')
       break
     }
   }
@@ -45,7 +45,7 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
   }
   const found = await stat(file).catch(() => null)
   if (found !== null && !found.isFile()) {
-    const what = found.isDirectory() ? 'a folder' : 'no regular file but a pipe, a socket or a device'
+    const what = found.isDirectory() ? 'a folder' : 'a pipe, a socket or a device'
     say('SQLITE_NOT_A_FILE', severity, `${shown} is ${what}.`, 'Name a file.')
     return false
   }
@@ -55,14 +55,14 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
     say(
       'SQLITE_UNWRITABLE',
       severity,
-      `${shown} cannot be written by this user.`,
-      'Give the folder to the user of this process.',
+      `This user cannot write ${shown}.`,
+      'Make the folder writable for the user of this process.',
     )
     return false
   }
   if (found === null || found.size === 0 || isServed(file) || hasHeader(file)) return true
-  const aside = target.role === 'primary' ? 'It is not touched.' : 'It would be moved aside and a new one made.'
-  say('SQLITE_NOT_A_DATABASE', severity, `${shown} is no SQLite database. ${aside}`, 'Name another file.')
+  const aside = target.role === 'primary' ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
+  say('SQLITE_NOT_A_DATABASE', severity, `${shown} is not an SQLite database. ${aside}`, 'Name another file.')
   return target.role !== 'primary'
 }
 

@@ -15,7 +15,7 @@ interface Check {
   readonly identity: string
   readonly worker: Worker
   readonly found: Promise<Found>
-  /** Who waits for it keeps the process alive; a check that nobody waits for does not. */
+  /** A check that a caller waits for keeps the process alive; one without a caller does not. */
   waiting: number
 }
 
@@ -42,7 +42,7 @@ export async function assertWhole(native: Native, limitMs: number, signal: Abort
     'corrupt',
     'SQLITE_CORRUPT',
     'The SQLite file is damaged: its check found an error.',
-    'Restore it from a copy, or move it away so that a new one is made.',
+    'Restore it from a backup, or move it away so that Holdfast creates a new one.',
     { cause: new Error(String(answer)) },
   )
 }
@@ -62,7 +62,7 @@ async function checkAside(file: string, signal: AbortSignal): Promise<unknown> {
   throw Object.assign(new Error(found.message), { code: found.code })
 }
 
-/** Another file, or another content, at the same path is checked anew. */
+/** Another file, or other content, at the same path is checked again. */
 function identityOf(file: string): string {
   const { dev, ino, size, mtimeMs } = statSync(file)
   return [dev, ino, size, mtimeMs].join(':')

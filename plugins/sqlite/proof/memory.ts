@@ -41,7 +41,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // Of somebody else (EPERM) is alive, too.
+    // A process of another user (EPERM) is alive, too.
     return !hasCode(error, 'ESRCH')
   }
 }

@@ -14,7 +14,7 @@ export function enterService(file: string): () => void {
   }
 }
 
-/** True while somebody in this process has the file open. */
+/** True while this process has the file open. */
 export function isServed(file: string): boolean {
   return served.has(file)
 }

@@ -74,9 +74,9 @@ async function assertFile(file: string, root: string): Promise<void> {
   if (found.isSymbolicLink()) await assertWithin(await realpath(file), root)
   const goal = await stat(file)
   if (goal.isFile()) return
-  const summary = 'What stands at the place of the SQLite file is no file.'
+  const summary = 'The path of the SQLite file is not a file.'
   const what = goal.isDirectory() ? 'a folder' : 'a pipe, a socket or a device'
-  throw faultError('unwritable', 'SQLITE_NOT_A_FILE', summary, `Name a file; ${what} of that name is in the way.`)
+  throw faultError('unwritable', 'SQLITE_NOT_A_FILE', summary, `Name a file; this path is ${what}.`)
 }
 
 async function probe(folder: string, wish: JournalMode, size: number): Promise<JournalMode> {
@@ -146,7 +146,7 @@ function companionsOf(path: string): readonly string[] {
   return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
 }
 
-/** Where a throw-away file for probing a folder lives. */
+/** A throw-away file that probes a folder. */
 function probePath(folder: string): string {
   return join(folder, `.holdfast-probe-${process.pid}-${Math.random().toString(36).slice(2)}.db`)
 }

@@ -7,7 +7,7 @@ const silent = (): void => {}
  * Everything that `new MikroORM` needs but the entities. Each option that a stray `MIKRO_ORM_*` variable could fill is
  * given, `undefined` included: given options win over the environment, and `undefined` then takes MikroORM's default.
  * A driver gives its own (`driver`, `dbName`, what only its database knows), which win over these; no password belongs
- * among them, since these options are dumped by whoever prints an ORM.
+ * among them, since printing an ORM prints these options.
  *
  * MikroORM's messages go nowhere; its statements go to `echo`, by their text with placeholders.
  */
