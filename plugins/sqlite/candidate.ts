@@ -7,17 +7,17 @@ import { classify } from './faults.ts'
 import { OpenFile } from './open-file.ts'
 import { type Checked, openChecked } from './proof/checked.ts'
 import { FileConnection } from './proof/file-connection.ts'
-import { memoryPlace, removeLeftovers } from './proof/memory.ts'
+import { memoryFile, removeLeftovers } from './proof/memory.ts'
 import { isServed } from './proof/open-files.ts'
-import { isTrusted, preparePlace, setAside, syncFolder } from './proof/place.ts'
-import { type JournalMode, maskPath, type Place, type SqliteTarget } from './target.ts'
+import { isTrusted, prepareFile, setAside, syncFolder } from './proof/prepare-file.ts'
+import { type FileLocation, type JournalMode, maskPath, type SqliteTarget } from './target.ts'
 
 /** The files of a target, in the order to try them. Opens nothing. */
 export function createCandidates(target: SqliteTarget, limits: Limits): readonly Candidate[] {
-  if (target.isMemory) return [new FileCandidate(target, memoryPlace(), 0, limits)]
-  const candidates = target.places.map((place, index) => new FileCandidate(target, place, index, limits))
-  const home = homes.get(target.places[0]?.file ?? '')
-  return home === undefined ? candidates : candidates.filter((_, index) => target.places[index]?.file === home)
+  if (target.isMemory) return [new FileCandidate(target, memoryFile(), 0, limits)]
+  const candidates = target.locations.map((location, index) => new FileCandidate(target, location, index, limits))
+  const home = homes.get(target.locations[0]?.file ?? '')
+  return home === undefined ? candidates : candidates.filter((_, index) => target.locations[index]?.file === home)
 }
 
 /**
@@ -29,7 +29,7 @@ const homes = new Map<string, string>()
 class FileCandidate implements Candidate {
   readonly label: string
   readonly #target: SqliteTarget
-  readonly #place: Place
+  readonly #location: FileLocation
   readonly #index: number
   readonly #limits: Limits
   /** What opening found; kept for the ORM that is made afterwards. */
@@ -38,10 +38,10 @@ class FileCandidate implements Candidate {
   #users = 0
   #removal: Promise<void> = Promise.resolve()
 
-  constructor(target: SqliteTarget, place: Place, index: number, limits: Limits) {
-    this.label = target.isMemory ? 'sqlite :memory:' : `sqlite ${maskPath(place.file)}`
+  constructor(target: SqliteTarget, location: FileLocation, index: number, limits: Limits) {
+    this.label = target.isMemory ? 'sqlite :memory:' : `sqlite ${maskPath(location.file)}`
     this.#target = target
-    this.#place = place
+    this.#location = location
     this.#index = index
     this.#limits = limits
   }
@@ -52,7 +52,7 @@ class FileCandidate implements Candidate {
     this.#users += 1
     return new FileConnection({
       native: checked.native,
-      path: this.#place.file,
+      path: this.#location.file,
       isEphemeral: this.#target.isMemory,
       problems: this.#problems,
       left: () => this.#leave(),
@@ -61,7 +61,7 @@ class FileCandidate implements Candidate {
 
   engine(): Engine {
     return new FileEngine({
-      path: this.#place.file,
+      path: this.#location.file,
       open: () => this.#openFile(),
       echo: this.#limits.echo,
       removed: () => this.#removal,
@@ -76,27 +76,27 @@ class FileCandidate implements Candidate {
     const journalMode = this.#journalMode ?? this.#target.journalMode
     const isAsync = journalMode === 'wal' && (await this.#isAsync())
     const file = await OpenFile.open({
-      path: this.#place.file,
+      path: this.#location.file,
       journalMode,
       isAsync,
       limits: this.#limits,
       left: () => void this.#leave(),
     })
     this.#users += 1
-    homes.set(this.#target.places[0]?.file ?? this.#place.file, this.#place.file)
+    homes.set(this.#target.locations[0]?.file ?? this.#location.file, this.#location.file)
     return file
   }
 
   async #isAsync(): Promise<boolean> {
     const { sync } = this.#target
-    return sync === 'auto' ? await isTrusted(dirname(this.#place.file)) : sync === 'async'
+    return sync === 'auto' ? await isTrusted(dirname(this.#location.file)) : sync === 'async'
   }
 
   async #check(signal: AbortSignal): Promise<Checked> {
-    const { file } = this.#place
+    const { file } = this.#location
     const problems: Problem[] = []
     if (this.#target.isMemory && !isServed(file)) await removeLeftovers()
-    const mode = await preparePlace(this.#place, this.#target.journalMode)
+    const mode = await prepareFile(this.#location, this.#target.journalMode)
     let checked: Checked
     try {
       checked = await openChecked(file, mode, signal)
@@ -117,18 +117,18 @@ class FileCandidate implements Candidate {
 
   /** A declared primary belongs to the user: it is never moved. */
   #mayReplace(error: unknown): boolean {
-    if (this.#target.role === 'primary' || isServed(this.#place.file)) return false
+    if (this.#target.role === 'primary' || isServed(this.#location.file)) return false
     return classify(error, 'open').kind === 'corrupt'
   }
 
   #remarks(checked: Checked): readonly Problem[] {
-    const { file } = this.#place
+    const { file } = this.#location
     const remarks: Problem[] = []
     if (this.#index > 0) {
       const message = `The configured file cannot be used; ${maskPath(file)} is used instead.`
       remarks.push(
         this.#problem(
-          'SQLITE_OTHER_PLACE',
+          'SQLITE_OTHER_FILE',
           'warning',
           message,
           'Make the configured folder writable, then restart the service.',
@@ -158,7 +158,7 @@ class FileCandidate implements Candidate {
     this.#users -= 1
     if (this.#users > 0 || !this.#target.isMemory) return Promise.resolve()
     this.#journalMode = null
-    this.#removal = rm(this.#place.root, { recursive: true, force: true }).catch(() => {})
+    this.#removal = rm(this.#location.root, { recursive: true, force: true }).catch(() => {})
     return this.#removal
   }
 }

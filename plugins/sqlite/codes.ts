@@ -4,7 +4,7 @@ export const sqliteProblems = {
   SQLITE_NOT_A_FILE: 'The path of the file is a folder, a pipe or a device.',
   SQLITE_UNWRITABLE: 'The file or its folder cannot be written.',
   SQLITE_NOT_A_DATABASE: 'The file is not an SQLite database.',
-  SQLITE_OTHER_PLACE: 'Another file than the configured one is used.',
+  SQLITE_OTHER_FILE: 'Another file than the configured one is used.',
   SQLITE_SET_ASIDE: 'A damaged file was moved aside and a new one made.',
   SQLITE_NO_WAL: 'The file system does not support a WAL; a rollback journal is used.',
   SQLITE_FOREIGN_FILE: 'The file carries the mark of another application.',

@@ -32,7 +32,7 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     const { createCandidates } = await import('./candidate.ts')
     return createCandidates(target, limits)
   },
-  embedded: { files: (target) => target.places.map((place) => place.file) },
+  embedded: { files: (target) => target.locations.map((location) => location.file) },
 })
 
 export default driver

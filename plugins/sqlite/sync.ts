@@ -1,7 +1,7 @@
 import { close, fdatasync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
-import { syncFolder } from './proof/place.ts'
+import { syncFolder } from './proof/prepare-file.ts'
 
 type Done = (error: FaultError | null) => void
 

@@ -8,7 +8,7 @@ export type SyncMode = 'auto' | 'async' | 'full'
 export type JournalMode = 'wal' | 'delete'
 
 /** One file that may be used, and the folder that it must not leave. */
-export interface Place {
+export interface FileLocation {
   readonly file: string
   /** Absolute; symbolic links that lead out of it are refused when the file is opened. */
   readonly root: string
@@ -21,7 +21,7 @@ export interface SqliteTarget extends Target {
   readonly setting: string
   readonly origin: Origin | null
   /** In the order to try; empty for `:memory:`. */
-  readonly places: readonly Place[]
+  readonly locations: readonly FileLocation[]
   /** A file of our own in the temporary directory, removed at close. */
   readonly isMemory: boolean
   readonly journalMode: JournalMode
@@ -31,7 +31,7 @@ export interface SqliteTarget extends Target {
 /** Marks the files that we made (`pragma application_id`): "Hold" in ASCII. */
 export const applicationId = 0x486f6c64
 
-/** What stands at the place of a user's text that may hold a secret. */
+/** A path without what may be a secret in it. */
 export function maskPath(path: string): string {
   return path.replace(/[^/\\]*@/g, '***@')
 }

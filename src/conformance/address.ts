@@ -163,7 +163,7 @@ const oddValues: readonly unknown[] = [
   Object.assign(new Error('coded'), { code: '__proto__' }),
 ]
 
-type Parts = Omit<Extract<Address, { form: 'parts' }>, 'form' | 'role' | 'setting' | 'origin' | 'places'>
+type Parts = Omit<Extract<Address, { form: 'parts' }>, 'form' | 'role' | 'setting' | 'origin' | 'folders'>
 
 function partsAddress(bench: Bench, parts: Parts): Address {
   return {
@@ -171,7 +171,7 @@ function partsAddress(bench: Bench, parts: Parts): Address {
     role: 'primary',
     setting: 'database.host',
     origin: { from: 'environment', name: 'DATABASE_HOST' },
-    places: [bench.folder],
+    folders: [bench.folder],
     ...parts,
   }
 }

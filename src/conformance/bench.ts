@@ -88,7 +88,7 @@ export function urlAddress(bench: Pick<Bench, 'folder'>, text: string): UrlAddre
     role: 'primary',
     setting: 'database.url',
     origin: { from: 'environment', name: 'DATABASE_URL' },
-    places: [bench.folder],
+    folders: [bench.folder],
     scheme: /^([^:]*):/.exec(text)?.[1]?.toLowerCase() ?? '',
     text: new Secret(text),
   }

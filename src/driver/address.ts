@@ -14,7 +14,7 @@ export interface AddressRole {
    * Absolute folders in which a relative file may live, in the order to try them. A declared primary has one: it is
    * used where it is declared or not at all.
    */
-  readonly places: readonly string[]
+  readonly folders: readonly string[]
 }
 
 /** Declared as a URL, cleaned of quotes and blanks. */

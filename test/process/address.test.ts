@@ -100,7 +100,7 @@ describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
       assert.equal(sight.status.database.store?.path, used)
       // The sight has an ADMIN_TOKEN, so that nothing is written at the start: the place is only looked at.
       if (!isKernels) await assertSaid(sight, { ...blamed, message: reason })
-      await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning', message: new RegExp(used) })
+      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning', message: new RegExp(used) })
       const check = await checkJson(t, options)
       assert.equal(check.code, 0)
       // Root may write all folders of the kernel by their modes: that nothing can be made there shows when it is tried.

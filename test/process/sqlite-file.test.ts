@@ -146,10 +146,10 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     const sight = await serveAndLook(t, { cwd, env: asLocal })
     assertLocal(sight)
     assertInTemporary(sight, cwd, 'x.db')
-    await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning', setting: 'fallback.url' })
+    await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning', setting: 'fallback.url' })
     const check = await checkJson(t, { cwd, env: asLocal })
     findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'warning' })
-    findProblem(check.problems, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
+    findProblem(check.problems, { code: 'SQLITE_OTHER_FILE', severity: 'warning' })
     assert.equal(check.code, 0)
     assert.equal(check.fallback?.path, sight.status.database.store?.path)
   })
@@ -188,7 +188,7 @@ describe('a place that this user cannot write', { concurrency: 2 }, () => {
     assertLocal(sight)
     assertInTemporary(sight, cwd, 'x.db')
     await assertSaid(sight, {
-      code: 'SQLITE_OTHER_PLACE',
+      code: 'SQLITE_OTHER_FILE',
       severity: 'warning',
       message: /configured file cannot be used/,
     })
@@ -251,7 +251,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       const sight = await serveAndLook(t, { cwd, env })
       assertLocal(sight)
       assertInTemporary(sight, cwd, isFile ? 'x.db' : 'sub/x.db')
-      await assertSaid(sight, { code: 'SQLITE_OTHER_PLACE', severity: 'warning' })
+      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning' })
       assert.deepEqual(await readdir(outside), [])
       findProblem((await checkHere(cwd, env)).problems, { code: 'ADDRESS_PATH_OUTSIDE', severity: 'warning' })
     })

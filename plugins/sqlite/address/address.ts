@@ -9,7 +9,7 @@ import {
   readParameters,
   type Settings,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { maskPath, type Place, type SqliteTarget, type SyncMode } from '../target.ts'
+import { type FileLocation, maskPath, type SqliteTarget, type SyncMode } from '../target.ts'
 import { parameters, type SqliteOptions } from './parameters.ts'
 
 type Report = AddressReport<'SQLITE_MEMORY'>
@@ -37,10 +37,10 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
     }
     const { form } = address
     const reading = form === 'url' ? readUrl(address.text.reveal(), options, report) : readParts(address.name, report)
-    const places = reading === null ? null : placesOf(reading, options, address, settings, report)
-    if (places === null) return null
-    const isMemory = places.length === 0
-    const first = places[0]?.file ?? ':memory:'
+    const locations = reading === null ? null : locationsOf(reading, options, address, settings, report)
+    if (locations === null) return null
+    const isMemory = locations.length === 0
+    const first = locations[0]?.file ?? ':memory:'
     const { role, setting, origin } = address
     return {
       driver: 'sqlite',
@@ -53,7 +53,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
       role,
       setting,
       origin,
-      places,
+      locations,
       isMemory,
       journalMode: options.journalMode,
       sync: options.sync,
@@ -127,13 +127,13 @@ function decode(path: string, report: Report): string {
 }
 
 /** The files to try; empty for `:memory:`; null after an error was reported. */
-function placesOf(
+function locationsOf(
   reading: Reading,
   options: SqliteOptions,
   address: Address,
   settings: Settings,
   report: Report,
-): readonly Place[] | null {
+): readonly FileLocation[] | null {
   if (options.isReadOnly) {
     const message = 'A database that is opened read-only cannot serve.'
     report('ADDRESS_READ_ONLY', 'error', 'query', message, 'Remove "mode=ro", or use FALLBACK_MODE=read-only.')
@@ -150,7 +150,9 @@ function placesOf(
     report(defect.code, 'error', 'path', defect.message, example)
     return null
   }
-  return isAbsolute(path) ? absolutePlaces(path, address, settings, report) : relativePlaces(path, address, report)
+  return isAbsolute(path)
+    ? absoluteLocations(path, address, settings, report)
+    : relativeLocations(path, address, report)
 }
 
 function pathDefect(path: string): { readonly code: AddressCode; readonly message: string } | null {
@@ -171,20 +173,25 @@ function hasControl(text: string): boolean {
   return false
 }
 
-function relativePlaces(path: string, address: Address, report: Report): readonly Place[] | null {
-  const roots = address.role === 'primary' ? address.places.slice(0, 1) : address.places
-  const places = roots
+function relativeLocations(path: string, address: Address, report: Report): readonly FileLocation[] | null {
+  const roots = address.role === 'primary' ? address.folders.slice(0, 1) : address.folders
+  const locations = roots
     .map((root) => ({ root: resolve(root), file: resolve(root, path) }))
     .filter(({ file, root }) => isInside(file, root))
-  if (places.length > 0) return distinct(places)
+  if (locations.length > 0) return distinct(locations)
   const message = roots.length === 0 ? 'There is no folder for the file.' : 'The path leaves the data directory.'
   report('ADDRESS_PATH_OUTSIDE', 'error', 'path', message, `sqlite:///./${maskPath(basename(path))}`)
   return null
 }
 
-function absolutePlaces(path: string, address: Address, settings: Settings, report: Report): readonly Place[] | null {
+function absoluteLocations(
+  path: string,
+  address: Address,
+  settings: Settings,
+  report: Report,
+): readonly FileLocation[] | null {
   const file = resolve(path)
-  const allowed = [...address.places, ...(settings.data?.sqliteAllowPaths ?? [])].map((root) => resolve(root))
+  const allowed = [...address.folders, ...(settings.data?.sqliteAllowPaths ?? [])].map((root) => resolve(root))
   const root = allowed.find((candidate) => isInside(file, candidate))
   if (root === undefined) {
     const shown = maskPath(resolve(file, '..'))
@@ -195,9 +202,9 @@ function absolutePlaces(path: string, address: Address, settings: Settings, repo
   }
   const declared = { root, file }
   if (address.role === 'primary') return [declared]
-  const elsewhere = address.places.map((place) => ({
-    root: resolve(place),
-    file: join(resolve(place), basename(file)),
+  const elsewhere = address.folders.map((folder) => ({
+    root: resolve(folder),
+    file: join(resolve(folder), basename(file)),
   }))
   return distinct([declared, ...elsewhere])
 }
@@ -208,6 +215,6 @@ export function isInside(file: string, folder: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
-function distinct(places: readonly Place[]): readonly Place[] {
-  return places.filter((place, index) => places.findIndex((other) => other.file === place.file) === index)
+function distinct(locations: readonly FileLocation[]): readonly FileLocation[] {
+  return locations.filter(({ file }, index) => locations.findIndex((other) => other.file === file) === index)
 }

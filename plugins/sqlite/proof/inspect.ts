@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
 import type { Problem, Severity } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
-import { maskPath, type Place, type SqliteTarget } from '../target.ts'
+import { type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
@@ -18,22 +18,22 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
   }
   if (target.isMemory) return { problems, path: null }
   let used: string | null = null
-  for (const [index, place] of target.places.entries()) {
-    if (await isUsable(place, target, say)) {
-      used = place.file
+  for (const [index, location] of target.locations.entries()) {
+    if (await isUsable(location, target, say)) {
+      used = location.file
       if (index > 0)
-        say('SQLITE_OTHER_PLACE', 'warning', `${maskPath(used)} would be used instead.`, 'Fix the configured path.')
+        say('SQLITE_OTHER_FILE', 'warning', `${maskPath(used)} would be used instead.`, 'Fix the configured path.')
       break
     }
   }
-  return { problems, path: used ?? target.places[0]?.file ?? null }
+  return { problems, path: used ?? target.locations[0]?.file ?? null }
 }
 
-async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<boolean> {
+async function isUsable(location: FileLocation, target: SqliteTarget, say: Say): Promise<boolean> {
   const severity = target.role === 'primary' ? 'error' : 'warning'
-  const { file } = place
+  const { file } = location
   const shown = maskPath(file)
-  if (await leadsOut(place)) {
+  if (await leadsOut(location)) {
     const message = `A symbolic link leads ${shown} out of its folder, or to nothing.`
     say(
       'ADDRESS_PATH_OUTSIDE',
@@ -67,7 +67,7 @@ async function isUsable(place: Place, target: SqliteTarget, say: Say): Promise<b
 }
 
 /** What opening refuses: a link, at the file or at a folder above it, whose goal is not below the place's root. */
-async function leadsOut({ file, root }: Place): Promise<boolean> {
+async function leadsOut({ file, root }: FileLocation): Promise<boolean> {
   const real = await realOrNull(root)
   if (real === null) return false
   const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() ?? false

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Place } from '../target.ts'
-import { hasCode } from './place.ts'
+import type { FileLocation } from '../target.ts'
+import { hasCode } from './prepare-file.ts'
 
 const prefix = 'holdfast-memory-'
 
@@ -11,7 +11,7 @@ const prefix = 'holdfast-memory-'
 const ours = new Set<string>()
 
 /** Where a database "in memory" lives: in a folder of its own, so that its end is one removal. Makes nothing. */
-export function memoryPlace(): Place {
+export function memoryFile(): FileLocation {
   const name = `${prefix}${process.pid}-${randomUUID()}`
   ours.add(name)
   const root = join(tmpdir(), name)

@@ -29,14 +29,14 @@ interface AddressParts extends Pick<PartsAddress, (typeof partKeys)[number]> {
 export class PrimaryReader {
   readonly #registry: DriverRegistry
   readonly #resolved: ResolvedSettings
-  readonly #places: readonly string[]
+  readonly #folders: readonly string[]
   readonly #validator: DatabaseUrlValidator
   readonly #parts: AddressParts
 
-  constructor(registry: DriverRegistry, resolved: ResolvedSettings, places: readonly string[]) {
+  constructor(registry: DriverRegistry, resolved: ResolvedSettings, folders: readonly string[]) {
     this.#registry = registry
     this.#resolved = resolved
-    this.#places = places
+    this.#folders = folders
     this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
     this.#parts = partsOf(resolved.settings.database)
   }
@@ -48,7 +48,7 @@ export class PrimaryReader {
       role: 'primary',
       setting: 'database.url',
       origin: this.#resolved.originOf('database.url'),
-      places: this.#places,
+      folders: this.#folders,
       driver: named.driver,
     })
     const { resolved } = reading
@@ -121,7 +121,7 @@ export class PrimaryReader {
     const { driver: _, ...parts } = this.#parts
     const setting = 'database.driver'
     const origin = this.#resolved.originOf(setting)
-    return { form: 'parts', role: 'primary', setting, origin, places: this.#places, ...parts }
+    return { form: 'parts', role: 'primary', setting, origin, folders: this.#folders, ...parts }
   }
 
   /** When both the address and parts are set the address wins, and differences are reported; without validation nothing is compared. */

@@ -18,16 +18,16 @@ export class DatabaseUrlResolver {
   }
 
   /**
-   * @param places Absolute folders for Holdfast's own files, in the order to try them; at least one. A declared primary
+   * @param folders Absolute folders for Holdfast's own files, in the order to try them; at least one. A declared primary
    * is used in the first or not at all, the fallback and the local store in the first that works.
    */
-  resolve(resolved: ResolvedSettings, places: readonly string[]): DatabaseConfig {
-    const reading = new PrimaryReader(this.#registry, resolved, places.slice(0, 1)).read()
+  resolve(resolved: ResolvedSettings, folders: readonly string[]): DatabaseConfig {
+    const reading = new PrimaryReader(this.#registry, resolved, folders.slice(0, 1)).read()
     const { declared, absence, resolved: primary } = reading
     const base = { declared, absence, primary }
     // A fallback that is not wanted has no problems.
     if (declared && !resolved.settings.fallback.enabled) return { ...base, fallback: null, problems: reading.problems }
-    const fallback = new FallbackReader(this.#registry, resolved, places).read(primary)
+    const fallback = new FallbackReader(this.#registry, resolved, folders).read(primary)
     const problems = [...reading.problems, ...fallback.problems]
     const isSame = primary !== null && primary.target.id === fallback.resolved?.target.id
     if (!isSame) return { ...base, fallback: fallback.resolved, problems }
@@ -49,13 +49,13 @@ const defaultFallback = 'sqlite:///./production.db'
 class FallbackReader {
   readonly #registry: DriverRegistry
   readonly #resolved: ResolvedSettings
-  readonly #places: readonly string[]
+  readonly #folders: readonly string[]
   readonly #validator: DatabaseUrlValidator
 
-  constructor(registry: DriverRegistry, resolved: ResolvedSettings, places: readonly string[]) {
+  constructor(registry: DriverRegistry, resolved: ResolvedSettings, folders: readonly string[]) {
     this.#registry = registry
     this.#resolved = resolved
-    this.#places = places
+    this.#folders = folders
     this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
   }
 
@@ -86,17 +86,17 @@ class FallbackReader {
   }
 
   #readText(text: string): AddressReading {
-    return this.#validator.read(text, { ...fallbackContext(this.#resolved), places: this.#places })
+    return this.#validator.read(text, { ...fallbackContext(this.#resolved), folders: this.#folders })
   }
 
-  /** The fallback may move to a later place, but never into the primary's own file: two stores on one file lose rows. */
+  /** The fallback may move to a later folder, but never into the primary's own file: two stores on one file lose rows. */
   #apart(reading: AddressReading, primary: ResolvedTarget | null): AddressReading {
     const taken = new Set(targetFiles(primary))
     const isTaken = ({ resolved }: AddressReading): boolean => targetFiles(resolved).some((file) => taken.has(file))
     if (!isTaken(reading)) return reading
-    const safe = this.#places.filter((place) => !isTaken(this.#validator.readIn([place], reading)))
-    const [first] = this.#places
-    // In the first place they are the same database, which is reported.
+    const safe = this.#folders.filter((folder) => !isTaken(this.#validator.readIn([folder], reading)))
+    const [first] = this.#folders
+    // In the first folder they are the same database, which is reported.
     return first !== undefined && safe.includes(first) ? this.#validator.readIn(safe, reading) : reading
   }
 

@@ -63,18 +63,18 @@ export class DatabaseUrlValidator {
     const defect = isValidated ? this.#defect(text, name, driver, report) : asIsDefect(name, driver, report)
     if (defect !== null || driver === null || scheme === null)
       return unusable(defect === null ? before : [...before, defect])
-    const { role, setting, origin, places } = context
-    const address = { form: 'url', role, setting, origin, places, scheme, text: new Secret(text) } as const
+    const { role, setting, origin, folders } = context
+    const address = { form: 'url', role, setting, origin, folders, scheme, text: new Secret(text) } as const
     const reading = this.parse(driver, address)
     const after = isValidated && reading.resolved !== null ? notes(text, name, driver, report) : []
     return { ...reading, problems: [...before, ...reading.problems, ...after] }
   }
 
-  /** The same address in other places: it is neither cleaned nor diagnosed again, and its problems stay. */
-  readIn(places: readonly string[], reading: AddressReading): AddressReading {
+  /** The same address in other folders: it is neither cleaned nor diagnosed again, and its problems stay. */
+  readIn(folders: readonly string[], reading: AddressReading): AddressReading {
     const { address, resolved } = reading
     if (address === null || resolved === null) return reading
-    return { ...reading, resolved: this.parse(resolved.driver, { ...address, places }).resolved }
+    return { ...reading, resolved: this.parse(resolved.driver, { ...address, folders }).resolved }
   }
 
   /** Passes an address to a driver, and contains the driver's mistakes: a throw, a secret in a problem. Total. */

@@ -12,7 +12,7 @@ import { DriverRegistry } from '../../../src/driver/registry.ts'
 const registry = new DriverRegistry()
 for (const driver of [postgresql, mysql, neon] as readonly Driver[]) registry.register(driver)
 const validator = new DatabaseUrlValidator(registry, settingsFromOptions({}).settings)
-const context = { role: 'primary', setting: 'database.url', origin: { from: 'options' }, places: ['/data'] } as const
+const context = { role: 'primary', setting: 'database.url', origin: { from: 'options' }, folders: ['/data'] } as const
 
 /** An address as it was read, and all that a person is shown of it. */
 function reading(text: string): AddressReading & { readonly shown: string } {
@@ -73,7 +73,7 @@ test('no driver takes long for an address, however long it is', () => {
     const { settings } = settingsFromOptions({})
     for (const rest of ['a', 'A.', 'u:a', '@', '%', '=&']) {
       const text = new Secret(`${scheme}://${rest.repeat(50_000)}@h/d`)
-      driver.parse({ form: 'url', role: 'primary', setting: 'x', origin: null, places: [], scheme, text }, settings)
+      driver.parse({ form: 'url', role: 'primary', setting: 'x', origin: null, folders: [], scheme, text }, settings)
     }
   }
   const { user, system } = process.cpuUsage(before)

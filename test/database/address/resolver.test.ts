@@ -75,7 +75,7 @@ const files: Driver = server('files', ['sqlite', 'file'], {
     if (name === null || name === '' || name.includes('..')) {
       return { problems: [{ ...base, part: 'path', message: 'No such path.', suggestion: 'sqlite:///./x.db' }] }
     }
-    const database = join(address.places[0] ?? '/', name)
+    const database = join(address.folders[0] ?? '/', name)
     return {
       target: { driver: 'files', id: `files:${database}`, host: null, port: null, database, user: null, tls: null },
       problems: [],
@@ -382,7 +382,7 @@ describe('the resolution of the fallback', () => {
     const spy: Driver = {
       ...files,
       parse: (address, settings) => {
-        seen.push([address.role, address.places])
+        seen.push([address.role, address.folders])
         return files.parse(address, settings)
       },
     }

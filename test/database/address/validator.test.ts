@@ -8,7 +8,7 @@ import { DriverRegistry } from '../../../src/driver/registry.ts'
 const registry = new DriverRegistry()
 registry.register(sqlite)
 const validator = new DatabaseUrlValidator(registry, settingsFromOptions({}).settings)
-const context = { role: 'primary', setting: 'database.url', origin: { from: 'options' }, places: ['/data'] } as const
+const context = { role: 'primary', setting: 'database.url', origin: { from: 'options' }, folders: ['/data'] } as const
 
 test('an address that can be used as it is, or says that there is none, has no problems', () => {
   for (const text of ['sqlite:///./x.db', 'file:x.db', '', ' ', 'None']) {

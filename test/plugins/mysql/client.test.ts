@@ -9,7 +9,7 @@ const script = `
   import driver from './plugins/mysql/mysql.ts'
   import { Secret } from './src/config/secret.ts'
   const settings = { database: { schemaApply: 'additive' }, plugins: {} }
-  const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, places: [], scheme: 'mysql',
+  const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, folders: [], scheme: 'mysql',
     text: new Secret('mysql://u:p@127.0.0.1:1/d') }
   const { target, problems } = driver.parse(address, settings)
   const found = await driver.inspect(target)

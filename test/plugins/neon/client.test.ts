@@ -9,7 +9,7 @@ const script = `
   import driver from './plugins/neon/neon.ts'
   import { Secret } from './src/config/secret.ts'
   const settings = { database: { schemaApply: 'additive' }, plugins: {} }
-  const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, places: [], scheme: 'neon',
+  const address = { form: 'url', role: 'primary', setting: 'database.url', origin: null, folders: [], scheme: 'neon',
     text: new Secret('neon://u:p@127.0.0.1:1/d') }
   const { target, problems } = driver.parse(address, settings)
   const found = await driver.inspect(target)

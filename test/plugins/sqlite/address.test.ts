@@ -7,7 +7,7 @@ import type { Settings } from '../../../src/config/settings.ts'
 import type { Address } from '../../../src/driver/address.ts'
 import { parse, targetOf } from './bench.ts'
 
-const file = (text: string, options = {}): string | undefined => parse(text, options).target?.places[0]?.file
+const file = (text: string, options = {}): string | undefined => parse(text, options).target?.locations[0]?.file
 const codes = (text: string, options = {}): readonly string[] =>
   parse(text, options).problems.map(({ code, severity }) => `${severity} ${code}`)
 
@@ -98,7 +98,7 @@ test('parts name a file too', () => {
     role: 'primary',
     setting: 'database.name',
     origin: { from: 'default' },
-    places: ['/data'],
+    folders: ['/data'],
     host: null,
     port: null,
     username: null,
@@ -106,15 +106,15 @@ test('parts name a file too', () => {
     name,
   })
   const settings = { data: { sqliteAllowPaths: [] }, plugins: {} } as unknown as Settings
-  assert.equal(driver.parse(parts('x.db'), settings).target?.places[0]?.file, '/data/x.db')
+  assert.equal(driver.parse(parts('x.db'), settings).target?.locations[0]?.file, '/data/x.db')
   assert.ok(driver.parse(parts(':memory:'), settings).target?.isMemory)
   assert.equal(driver.parse(parts(null), settings).target, undefined)
 })
 
 test('a fallback has every place as a candidate, a primary only its own', () => {
-  const places = ['/data', '/app/data', '/tmp/holdfast']
+  const folders = ['/data', '/app/data', '/tmp/holdfast']
   const files = (text: string, role: 'primary' | 'fallback'): readonly string[] =>
-    driver.embedded?.files(targetOf(text, { role, places })) ?? []
+    driver.embedded?.files(targetOf(text, { role, folders })) ?? []
   assert.deepEqual(files('sqlite:///./x.db', 'primary'), ['/data/x.db'])
   assert.deepEqual(files('sqlite:///./x.db', 'fallback'), ['/data/x.db', '/app/data/x.db', '/tmp/holdfast/x.db'])
   assert.deepEqual(files('sqlite:////data/a/x.db', 'fallback'), [

@@ -37,7 +37,7 @@ export async function tempFolder(t: TestContext): Promise<string> {
 
 export interface ParseOptions {
   readonly role?: Role
-  readonly places?: readonly string[]
+  readonly folders?: readonly string[]
   readonly allow?: readonly string[]
   readonly sync?: 'auto' | 'async' | 'full'
 }
@@ -55,7 +55,7 @@ export function parse(text: string, options: ParseOptions = {}): Parsed<SqliteTa
       role: options.role ?? 'primary',
       setting: 'database.url',
       origin: { from: 'environment', name: 'DATABASE_URL' },
-      places: options.places ?? ['/data'],
+      folders: options.folders ?? ['/data'],
       scheme: 'sqlite',
       text: new Secret(text),
     },

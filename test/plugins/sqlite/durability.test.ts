@@ -54,7 +54,7 @@ test('a SIGKILL under writers loses no answered row, three times over, and damag
     await kill(writer)
     answered.push(...writer.answered)
   }
-  const { run, facts } = await open(t, targetOf('sqlite:x.db', { places: [folder] }))
+  const { run, facts } = await open(t, targetOf('sqlite:x.db', { folders: [folder] }))
   assert.deepEqual(facts.problems, [])
   const there = new Set((await run.read('select id from thing', [])).map(({ id }) => id))
   assert.deepEqual(
@@ -74,7 +74,7 @@ test('two processes write one file: both wait for each other, and all that was a
   const folder = await tempFolder(t)
   const writer = spawnWriter(t, folder, 1_000_000)
   await writer.some(1)
-  const { run, orm } = await open(t, targetOf('sqlite:x.db', { places: [folder] }), { ...limits, queryMs: 10_000 })
+  const { run, orm } = await open(t, targetOf('sqlite:x.db', { folders: [folder] }), { ...limits, queryMs: 10_000 })
   const own = Array.from({ length: 8 }, async (_, worker) => {
     for (let index = 0; index < 25; index += 1) {
       const id = worker * 1_000 + index
@@ -97,7 +97,7 @@ test('two processes write one file: both wait for each other, and all that was a
 async function cutPower(t: TestContext, isHonest: boolean): Promise<{ answered: number[]; kept: Set<unknown> }> {
   const folder = await tempFolder(t)
   const file = join(folder, 'x.db')
-  const target = targetOf('sqlite:x.db', { places: [folder], sync: 'async' })
+  const target = targetOf('sqlite:x.db', { folders: [folder], sync: 'async' })
   const made = await open(t, target)
   await made.close()
   const after = await subfolder(folder, 'after')
@@ -163,7 +163,7 @@ test('on a slow disk the WAL is carried into the file by a thread, and nothing i
     setTimeout(() => real(descriptor, done), 20)
   }, real)
   syncBuiltinESMExports()
-  const { run, close } = await open(t, targetOf('sqlite:x.db', { places: [folder], sync: 'async' }))
+  const { run, close } = await open(t, targetOf('sqlite:x.db', { folders: [folder], sync: 'async' }))
   const sizeBefore = fs.statSync(join(folder, 'x.db')).size
   let id = 0
   const isCarried = async (): Promise<boolean> => {
@@ -194,7 +194,7 @@ test('once a thread carries the WAL it goes on when syncs are fast again, and th
     setTimeout(() => real(descriptor, done), 20)
   }, real)
   syncBuiltinESMExports()
-  const { run } = await open(t, targetOf('sqlite:x.db', { places: [folder], sync: 'async' }))
+  const { run } = await open(t, targetOf('sqlite:x.db', { folders: [folder], sync: 'async' }))
   let id = 0
   const write = (): Promise<unknown> => run.write(insert, [++id, 'x'.repeat(20_000) + id])
   const isCarried = async (): Promise<boolean> => {
@@ -257,7 +257,7 @@ async function smallDisk(t: TestContext, megabytes: number): Promise<string | nu
 test('a full disk answers reads, refuses writes with "disk-full", and recovers when there is space', async (t) => {
   const disk = await smallDisk(t, 2)
   if (disk === null) return t.skip('no small disk can be mounted here; the next test has a page limit instead')
-  const target = targetOf('sqlite:x.db', { places: [disk] })
+  const target = targetOf('sqlite:x.db', { folders: [disk] })
   const { orm, run } = await open(t, target)
   await run.write(insert, [1, 'first'])
   const filler = join(disk, 'filler')
@@ -275,7 +275,7 @@ test('a full disk answers reads, refuses writes with "disk-full", and recovers w
 })
 
 test('a database that may not grow frees the writer after each refusal, and recovers', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().execute('pragma max_page_count = 12')
   const fault = await failingWrite((id) => run.write(insert, [id, 'x'.repeat(3_000) + id]))
   assert.equal(fault.kind, 'disk-full')

@@ -6,7 +6,7 @@ import { prove, Thing, targetOf } from './bench.ts'
 
 /** Writes until it is killed: natively from many sides, in transactions of two rows from a few; prints what was answered. */
 const [folder = '', start = '1'] = process.argv.slice(2)
-const { candidate, facts } = await prove(targetOf('sqlite:x.db', { places: [folder] }))
+const { candidate, facts } = await prove(targetOf('sqlite:x.db', { folders: [folder] }))
 const engine = candidate.engine(facts)
 const orm: MikroORM = new SqlMikroORM({ ...engine.ormOptions, entities: [Thing] } as unknown as Options)
 await orm.connect()

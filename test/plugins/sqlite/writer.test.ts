@@ -12,7 +12,7 @@ import { count, faultOf, limits, open, type Row, Thing, targetOf, tempFolder } f
 const insert = 'insert into thing (id, name) values (?, ?)'
 
 test('a write that rolls the whole group back loses none of the others', async (t) => {
-  const { run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await run.write(insert, [1, 'taken'])
   const outcomes = await Promise.allSettled([
     run.write(insert, [2, 'b']),
@@ -33,7 +33,7 @@ test('a write that rolls the whole group back loses none of the others', async (
 })
 
 test('a statement that may fail half-way leaves nothing of itself', async (t) => {
-  const { run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   const half = "insert or fail into thing (id, name) values (1, 'a'), (2, 'a')"
   await assert.rejects(run.write(half, []))
   await Promise.allSettled([run.write(half, []), run.write(insert, [9, 'z'])])
@@ -41,7 +41,7 @@ test('a statement that may fail half-way leaves nothing of itself', async (t) =>
 })
 
 test('a transaction that SQLite took back commits nothing behind its back, and frees the writer', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await run.write(insert, [1, 'taken'])
   const gone = orm.em.fork().transactional(async (em) => {
     await em.insert(Thing, { id: 2, name: 'b' })
@@ -54,7 +54,7 @@ test('a transaction that SQLite took back commits nothing behind its back, and f
 })
 
 test('a native write that fails inside a transaction fails alone', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async (em) => {
     await run.write(insert, [1, 'a'])
     await assert.rejects(run.write(insert, [2, 'a']), { code: 'SQLITE_CONSTRAINT_UNIQUE' })
@@ -64,7 +64,7 @@ test('a native write that fails inside a transaction fails alone', async (t) => 
 })
 
 test('a second transaction inside an open one is refused at once', async (t) => {
-  const { orm } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async () => {
     const startedAt = performance.now()
     const begun = await faultOf(orm.em.fork().transactional(async () => {}))
@@ -77,7 +77,7 @@ test('a second transaction inside an open one is refused at once', async (t) => 
 })
 
 test('a write waits for a transaction begun by hand up to its limit, and is told who holds the writer', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   const em = orm.em.fork()
   await em.begin()
   const [native, entity] = await Promise.all([
@@ -95,7 +95,7 @@ test('a write waits for a transaction begun by hand up to its limit, and is told
 
 test('an idle transaction is taken back, and its writer given on', async (t) => {
   const folder = await tempFolder(t)
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [folder] }), { ...limits, transactionMs: 100 })
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [folder] }), { ...limits, transactionMs: 100 })
   const em = orm.em.fork()
   await em.begin()
   await em.insert(Thing, { id: 1, name: 'a' })
@@ -106,7 +106,7 @@ test('an idle transaction is taken back, and its writer given on', async (t) => 
 })
 
 test('nested transactions are savepoints: the inner goes alone', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async (em) => {
     await em.insert(Thing, { id: 1, name: 'a' })
     await em.transactional(async (inner) => {
@@ -122,7 +122,7 @@ test('nested transactions are savepoints: the inner goes alone', async (t) => {
 })
 
 test('a stream inside a transaction sees its rows, and lets it write', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async (em) => {
     await em.insertMany(
       Thing,
@@ -139,7 +139,7 @@ test('a stream inside a transaction sees its rows, and lets it write', async (t)
 })
 
 test('streams that are left early free their handles', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().insertMany(
     Thing,
     [1, 2, 3].map((id) => ({ id, name: `n-${id}` })),
@@ -151,7 +151,7 @@ test('streams that are left early free their handles', async (t) => {
 })
 
 test('native statements take no transaction, no setting, and reads change nothing', async (t) => {
-  const { run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   for (const sql of ['begin', 'commit', ' /* x */ rollback', 'pragma synchronous = off', "attach 'x' as y"]) {
     assert.equal((await faultOf(run.write(sql, []))).code, 'SQLITE_STATEMENT_REFUSED', sql)
     assert.equal((await faultOf(run.read(sql, []))).code, 'SQLITE_STATEMENT_REFUSED', sql)
@@ -163,7 +163,7 @@ test('native statements take no transaction, no setting, and reads change nothin
 })
 
 test('a setting through the EntityManager reaches both handles', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().execute('pragma cache_size = -4321')
   assert.deepEqual(await run.read('pragma cache_size', []), [{ cache_size: -4321 }])
   const inside = await orm.em.fork().transactional(async (em) => em.execute('pragma cache_size'))
@@ -175,7 +175,7 @@ test('every handle is set as durability and triggers need it', async (t) => {
     ['async', 1],
     ['full', 2],
   ] as const) {
-    const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)], sync }))
+    const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)], sync }))
     for (const [name, value] of [
       ['synchronous', synchronous],
       ['recursive_triggers', 1],
@@ -188,14 +188,14 @@ test('every handle is set as durability and triggers need it', async (t) => {
 })
 
 test('booleans, dates and bytes are taken as SQLite keeps them', async (t) => {
-  const { run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   const at = new Date(1_700_000_000_123)
   const rows = await run.read('select ? as yes, ? as at, ? as bytes, ? as big', [true, at, Uint8Array.of(1, 2), 5n])
   assert.deepEqual(rows, [{ yes: 1, at: 1_700_000_000_123, bytes: Buffer.of(1, 2), big: 5 }])
 })
 
 test('a dump runs whole and is there for the native statements', async (t) => {
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.driver.getConnection().executeDump("insert into thing values (1, 'a'); insert into thing values (2, 'b');")
   assert.equal(await count(run), 2)
   await run.write(insert, [3, 'c'])
@@ -203,7 +203,7 @@ test('a dump runs whole and is there for the native statements', async (t) => {
 
 test('a failed sync refuses that write and all later ones, and reads go on', async (t) => {
   const folder = await tempFolder(t)
-  const { orm, run } = await open(t, targetOf('sqlite:x.db', { places: [folder], sync: 'async' }))
+  const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [folder], sync: 'async' }))
   const real = fs.fdatasync
   t.after(() => {
     fs.fdatasync = real
@@ -224,7 +224,7 @@ test('a failed sync refuses that write and all later ones, and reads go on', asy
 })
 
 test('closing answers every write that still waits', async (t) => {
-  const { run, close } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { run, close } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   const writes = Array.from({ length: 20 }, (_, id) => run.write(insert, [id, `n-${id}`]))
   const outcomes = Promise.allSettled(writes)
   await close()
@@ -236,7 +236,7 @@ test('closing answers every write that still waits', async (t) => {
 })
 
 test('what refuses changes cannot be lifted by a statement or a dump, and what waits is told so', async (t) => {
-  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   const waiting = run.write(insert, [1, 'a'])
   engine.setReadOnly(orm, true)
   assert.equal((await faultOf(waiting)).kind, 'read-only')
@@ -265,7 +265,7 @@ function failRollbacks({ native }: Handle): void {
 
 test('a group whose rollback fails answers everybody, frees the writer, and the file is "lost"', async (t) => {
   for (const writes of [0, 1, 3]) {
-    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
     await run.write(insert, [1, 'taken'])
     await orm.em
       .fork()
@@ -294,7 +294,7 @@ test('a transaction or a dump whose rollback fails frees the writer, and the fil
     (orm) => orm.driver.getConnection().executeDump("begin; insert into thing values (2, 'undone'); no statement"),
   ]
   for (const fail of ways) {
-    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+    const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
     failRollbacks(engine.file.own)
     await assert.rejects(fail(orm))
     assert.equal((await faultOf(orm.em.fork().insert(Thing, { id: 3, name: 'next' }))).kind, 'lost')
@@ -321,7 +321,7 @@ test('a proof whose rollback fails says that the file is lost', async (t) => {
 })
 
 test('a read inside a transaction that meets a lock is refused, not done outside of it', async (t) => {
-  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { places: [await tempFolder(t)] }))
+  const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
   await orm.em.fork().transactional(async (em) => {
     await em.insert(Thing, { id: 1, name: 'a' })
     const { own } = engine.file

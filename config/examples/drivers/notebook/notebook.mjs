@@ -33,9 +33,9 @@ function classify(error, _phase) {
 function parse(address, _settings) {
   const text = address.form === 'url' ? address.text.reveal() : (address.name ?? '')
   const path = text.replace(/^[a-z0-9+.-]+:(\/\/\/?)?/i, '').replace(/\?.*$/s, '')
-  const place = address.places[0] ?? process.cwd()
-  const file = resolve(place, path)
-  const way = relative(place, file)
+  const folder = address.folders[0] ?? process.cwd()
+  const file = resolve(folder, path)
+  const way = relative(folder, file)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
   if (way === '' || way.startsWith('..') || isAbsolute(way) || path.length > 200 || /[@\x00-\x1f]|\/$/.test(path)) {
     const { setting, origin } = address

@@ -8,13 +8,13 @@ import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { openChecked } from '../../../plugins/sqlite/proof/checked.ts'
-import { setAside } from '../../../plugins/sqlite/proof/place.ts'
+import { setAside } from '../../../plugins/sqlite/proof/prepare-file.ts'
 import driver from '../../../plugins/sqlite/sqlite.ts'
 import { count, faultOf, open, prove, subfolder, targetOf, tempFolder } from './bench.ts'
 
 test('folders are made, and no probe is left behind', async (t) => {
   const folder = await tempFolder(t)
-  const { facts } = await prove(targetOf('sqlite:///a/b/x.db', { places: [join(folder, 'data')] }), 'write')
+  const { facts } = await prove(targetOf('sqlite:///a/b/x.db', { folders: [join(folder, 'data')] }), 'write')
   assert.equal(facts.path, join(folder, 'data/a/b/x.db'))
   assert.deepEqual(await readdir(dirname(facts.path ?? '')), ['x.db'])
   assert.deepEqual(facts.problems, [])
@@ -28,12 +28,12 @@ for (const [what, bytes] of [
     const folder = await tempFolder(t)
     const file = join(folder, 'x.db')
     await writeFile(file, bytes)
-    const primary = targetOf('sqlite:x.db', { places: [folder] })
+    const primary = targetOf('sqlite:x.db', { folders: [folder] })
     assert.equal((await faultOf(prove(primary))).kind, 'corrupt')
     assert.deepEqual(await readdir(folder), ['x.db'])
     assert.deepEqual(await readFile(file), bytes)
 
-    const fallback = targetOf('sqlite:x.db', { places: [folder], role: 'fallback' })
+    const fallback = targetOf('sqlite:x.db', { folders: [folder], role: 'fallback' })
     const looked = await driver.inspect?.(fallback)
     assert.deepEqual(
       looked?.problems.map(({ code }) => code),
@@ -51,7 +51,7 @@ for (const [what, bytes] of [
 
 test('a database smashed in the middle is found by looking through it, and set aside with what it held', async (t) => {
   const folder = await tempFolder(t)
-  const target = targetOf('sqlite:x.db', { places: [folder], role: 'fallback' })
+  const target = targetOf('sqlite:x.db', { folders: [folder], role: 'fallback' })
   const store = await open(t, target)
   await store.run.write(
     "insert into thing with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) select i, 'name ' || i from n",
@@ -93,13 +93,13 @@ function countThreads(t: TestContext): () => number {
 
 test('a large file is looked through in a thread, a small one is not', async (t) => {
   const threads = countThreads(t)
-  const small = targetOf('sqlite:x.db', { places: [await tempFolder(t)] })
+  const small = targetOf('sqlite:x.db', { folders: [await tempFolder(t)] })
   await prove(small)
   await prove(small)
   assert.equal(threads(), 0)
   const { folder, file } = await largeFile(t)
   // Synced by SQLite itself: on a slow disk a thread that carries the WAL would be counted, too.
-  const target = targetOf('sqlite:x.db', { places: [folder], role: 'fallback', sync: 'full' })
+  const target = targetOf('sqlite:x.db', { folders: [folder], role: 'fallback', sync: 'full' })
   const store = await open(t, target)
   assert.equal(threads(), 1)
   // Open, it is not looked through again.
@@ -111,7 +111,7 @@ test('a large file is looked through in a thread, a small one is not', async (t)
   const bytes = await readFile(file)
   bytes.fill(0x5a, 4_096, 12_288)
   await writeFile(file, bytes)
-  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [folder] })))).kind, 'corrupt')
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { folders: [folder] })))).kind, 'corrupt')
   assert.equal(threads(), 2)
   const { facts } = await prove(target)
   assert.deepEqual(
@@ -171,7 +171,7 @@ test('a damaged file is set aside after its companions, so that no new file meet
 test('an empty file is used as new', async (t) => {
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'x.db'), '')
-  const { facts } = await prove(targetOf('sqlite:x.db', { places: [folder] }), 'write')
+  const { facts } = await prove(targetOf('sqlite:x.db', { folders: [folder] }), 'write')
   assert.deepEqual(facts.problems, [])
   assert.deepEqual(await readdir(folder), ['x.db'])
 })
@@ -181,7 +181,7 @@ test('the database of somebody else is used as it is, and its mark is kept', asy
   const other = new Database(join(folder, 'x.db'))
   other.exec('create table theirs (id integer); insert into theirs values (7); pragma application_id = 4242')
   other.close()
-  const { facts } = await prove(targetOf('sqlite:x.db', { places: [folder], role: 'fallback' }), 'write')
+  const { facts } = await prove(targetOf('sqlite:x.db', { folders: [folder], role: 'fallback' }), 'write')
   assert.deepEqual(
     facts.problems.map(({ code }) => code),
     ['SQLITE_FOREIGN_FILE'],
@@ -197,15 +197,15 @@ test('a place that cannot be used is passed over by the fallback, and is "unwrit
   const blocked = join(folder, 'blocked')
   await writeFile(blocked, 'a file where a folder should be')
   const second = await subfolder(folder, 'second')
-  const primary = targetOf('sqlite:x.db', { places: [blocked] })
+  const primary = targetOf('sqlite:x.db', { folders: [blocked] })
   assert.equal((await faultOf(prove(primary))).kind, 'unwritable')
   const looked = await driver.inspect?.(primary)
   assert.equal(looked?.problems[0]?.severity, 'error')
-  const { facts } = await prove(targetOf('sqlite:x.db', { places: [blocked, second], role: 'fallback' }))
+  const { facts } = await prove(targetOf('sqlite:x.db', { folders: [blocked, second], role: 'fallback' }))
   assert.equal(facts.path, join(second, 'x.db'))
   assert.deepEqual(
     facts.problems.map(({ code }) => code),
-    ['SQLITE_OTHER_PLACE'],
+    ['SQLITE_OTHER_FILE'],
   )
 })
 
@@ -214,14 +214,14 @@ test('a folder of somebody else is "unwritable"', {
 }, async (t) => {
   const folder = await tempFolder(t)
   await chmod(folder, 0o500)
-  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [folder] })))).kind, 'unwritable')
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { folders: [folder] })))).kind, 'unwritable')
   await chmod(folder, 0o700)
 })
 
 test('a pipe at the place of the file is not waited for, and is not called a folder', async (t) => {
   const folder = await tempFolder(t)
   assert.equal(spawnSync('mkfifo', [join(folder, 'x.db')]).status, 0)
-  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const target = targetOf('sqlite:x.db', { folders: [folder] })
   const fault = await faultOf(prove(target))
   assert.deepEqual([fault.kind, fault.code], ['unwritable', 'SQLITE_NOT_A_FILE'])
   assert.match(fault.hint, /a pipe/)
@@ -233,7 +233,7 @@ test('a pipe at the place of the file is not waited for, and is not called a fol
 test('a folder at the place of the file is "unwritable"', async (t) => {
   const folder = await tempFolder(t)
   await mkdir(join(folder, 'x.db'))
-  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const target = targetOf('sqlite:x.db', { folders: [folder] })
   const fault = await faultOf(prove(target))
   assert.deepEqual([fault.kind, fault.code], ['unwritable', 'SQLITE_NOT_A_FILE'])
   assert.deepEqual(
@@ -248,11 +248,11 @@ test('a symbolic link that climbs out is refused, and nothing is made behind it'
   const outside = await subfolder(folder, 'outside')
   await symlink(outside, join(inside, 'link'))
   for (const text of ['sqlite:link/x.db', 'sqlite:link/new/x.db']) {
-    assert.equal((await faultOf(prove(targetOf(text, { places: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
+    assert.equal((await faultOf(prove(targetOf(text, { folders: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
   }
   await writeFile(join(outside, 'real.db'), '')
   await symlink(join(outside, 'real.db'), join(inside, 'x.db'))
-  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { places: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
+  assert.equal((await faultOf(prove(targetOf('sqlite:x.db', { folders: [inside] })))).code, 'ADDRESS_PATH_OUTSIDE')
   assert.deepEqual(await readdir(outside), ['real.db'])
 })
 
@@ -304,14 +304,14 @@ test('what another user left in memory is not touched', {
 
 test('inspecting makes and changes nothing', async (t) => {
   const folder = await tempFolder(t)
-  const looked = await driver.inspect?.(targetOf('sqlite:deep/x.db', { places: [join(folder, 'data')] }))
+  const looked = await driver.inspect?.(targetOf('sqlite:deep/x.db', { folders: [join(folder, 'data')] }))
   assert.deepEqual(looked, { problems: [], path: join(folder, 'data/deep/x.db') })
   assert.deepEqual(await readdir(folder), [])
 })
 
 test('a file locked by another process is waited for, then "transient"', async (t) => {
   const folder = await tempFolder(t)
-  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const target = targetOf('sqlite:x.db', { folders: [folder] })
   await prove(target)
   const other = new Database(join(folder, 'x.db'))
   other.exec('pragma locking_mode = exclusive; begin exclusive; create table held (id integer); commit')
@@ -327,7 +327,7 @@ test('a file locked by another process is waited for, then "transient"', async (
 
 test('another writer that is busy is no failure of a proof', async (t) => {
   const folder = await tempFolder(t)
-  const target = targetOf('sqlite:x.db', { places: [folder] })
+  const target = targetOf('sqlite:x.db', { folders: [folder] })
   await prove(target)
   const other = new Database(join(folder, 'x.db'))
   other.exec('begin immediate')

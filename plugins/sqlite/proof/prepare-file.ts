@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { openNative } from '../handle.ts'
-import type { JournalMode, Place } from '../target.ts'
+import type { FileLocation, JournalMode } from '../target.ts'
 import { nearestExisting } from './inspect.ts'
 
 /**
@@ -13,14 +13,14 @@ import { nearestExisting } from './inspect.ts'
  * @returns the journal mode that works there: the wished one, or `delete`.
  * @throws what `classify` reads: `unwritable`, `disk-full`, or `configuration` when a symbolic link leads out.
  */
-export async function preparePlace(place: Place, wish: JournalMode): Promise<JournalMode> {
-  const folder = dirname(place.file)
-  await makeFolder(place.root)
-  const root = await realpath(place.root)
+export async function prepareFile(location: FileLocation, wish: JournalMode): Promise<JournalMode> {
+  const folder = dirname(location.file)
+  await makeFolder(location.root)
+  const root = await realpath(location.root)
   await assertWithin(await realpath(await nearestExisting(folder)), root)
   await makeFolder(folder)
-  await assertFile(place.file, root)
-  return await probe(folder, wish, await sizeOf(place.file))
+  await assertFile(location.file, root)
+  return await probe(folder, wish, await sizeOf(location.file))
 }
 
 /** Not `recursive: true`: where the system answers ENOENT though the parent is there (/proc), Node then tries for ever. */
