@@ -16,7 +16,7 @@ import type { SafeClientConfig } from './client/client-config.ts'
 import { SafePool } from './client/pool.ts'
 import { unknownServer } from './client/session.ts'
 import { createDriverClass } from './connection.ts'
-import { classify } from './faults.ts'
+import { faults } from './faults.ts'
 import { collationOf } from './platform.ts'
 import { schemaLockOf } from './schema-lock.ts'
 import { verifyServer } from './verify.ts'
@@ -40,7 +40,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
     createClient: (tls) => new SafeClient(clientConfig(tls, limits.connectMs)),
     connect: (client) => client.connect(),
     // Where the mode leaves it open.
-    mayTryNext: (error) => classify(error, 'open').kind === 'tls',
+    mayTryNext: (error) => faults.classify(error, 'open').kind === 'tls',
     verify: (client, want) => verifyServer(client, target, want),
     engine: (way, { version }) =>
       new ServerEngine<SafePool>({

@@ -1,16 +1,9 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
-import type { Driver, Inspection } from '../../src/driver/driver.ts'
-import {
-  type ClientPart,
-  findTlsProblems,
-  loadClient,
-  missingClient,
-  readAddress,
-  tlsSettings,
-} from '../../src/driver/kit/driver-kit.ts'
+import type { Driver } from '../../src/driver/driver.ts'
+import { type ClientPart, serverMembers, tlsSettings } from '../../src/driver/kit/driver-kit.ts'
 import { dialect } from './address/dialect.ts'
-import { formatHost, type MysqlTarget } from './address/target.ts'
-import { classify } from './faults.ts'
+import type { MysqlTarget } from './address/target.ts'
+import { faults } from './faults.ts'
 
 /** The part of this driver that needs the client. */
 const clientPart: ClientPart<typeof import('./candidate.ts')> = {
@@ -44,17 +37,8 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
     'mariadb+asyncmy',
   ],
   settings: tlsSettings(dialect.tls),
-  parse: (address, settings) => readAddress(dialect, address, settings),
-  async inspect(target): Promise<Inspection> {
-    const missing = await missingClient(clientPart, target)
-    return { problems: [...missing, ...(await findTlsProblems(dialect.tls, target))], path: null }
-  },
-  describe: ({ hosts, database }) => `mysql ${hosts.map(formatHost).join(',')}/${database}`,
-  classify,
-  async connect(target, limits) {
-    const { createCandidates } = await loadClient(clientPart)
-    return createCandidates(target, limits)
-  },
+  ...serverMembers(dialect, clientPart),
+  classify: faults.classify,
 })
 
 export default driver

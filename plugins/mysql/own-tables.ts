@@ -1,7 +1,7 @@
 import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
-import { classify } from './faults.ts'
+import { faults } from './faults.ts'
 
 /** Ids compare by their bytes alone. InnoDB, whatever the server's default: other engines have no COMMIT. */
 const engine = 'engine = InnoDB default charset = utf8mb4'
@@ -27,7 +27,7 @@ const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   insertIdentity: 'insert into holdfast_identity (id, format) values (?, ?) on duplicate key update id = id',
   placeholder: '?',
-  isDenied: (error) => deniedCodes.has(classify(error, 'commit').code),
+  isDenied: (error) => deniedCodes.has(faults.classify(error, 'commit').code),
 }
 
 /** The own tables of this address. `account` is as the server names it: `user@host`. */

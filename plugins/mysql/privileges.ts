@@ -1,7 +1,7 @@
 import type { Insight } from '../../src/driver/driver.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
-import { classify } from './faults.ts'
+import { faults } from './faults.ts'
 
 /** What the first questions found. */
 interface Known {
@@ -63,7 +63,7 @@ async function usesRole(client: SafeClient): Promise<boolean> {
     const role = rows[0]?.role ?? null
     return role !== null && role !== 'NONE'
   } catch (error) {
-    if (classify(error, 'statement').kind !== 'statement') throw error
+    if (faults.classify(error, 'statement').kind !== 'statement') throw error
     return false
   }
 }

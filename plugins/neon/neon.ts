@@ -1,13 +1,6 @@
 import { defineDriver } from '../../src/driver/define-driver.ts'
-import type { Driver, Inspection } from '../../src/driver/driver.ts'
-import {
-  type ClientPart,
-  findTlsProblems,
-  loadClient,
-  missingClient,
-  tlsSettings,
-} from '../../src/driver/kit/driver-kit.ts'
-import { formatHost } from '../postgresql/address/target.ts'
+import type { Driver } from '../../src/driver/driver.ts'
+import { type ClientPart, serverMembers, tlsSettings } from '../../src/driver/kit/driver-kit.ts'
 import { clientPart, driver as postgresql } from '../postgresql/postgresql.ts'
 import { dialect, parseAddress } from './address/address.ts'
 import type { NeonTarget } from './address/target.ts'
@@ -42,17 +35,9 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
     },
     ...tlsSettings(dialect.tls),
   },
+  ...serverMembers(dialect, webSocketPart),
   parse: parseAddress,
-  async inspect(target): Promise<Inspection> {
-    const missing = await missingClient(webSocketPart, target)
-    return { problems: [...missing, ...(await findTlsProblems(dialect.tls, target))], path: null }
-  },
-  describe: ({ hosts, database }) => `neon ${hosts.map(formatHost).join(',')}/${database}`,
   classify,
-  async connect(target, limits) {
-    const { createWebSocketCandidates } = await loadClient(webSocketPart)
-    return createWebSocketCandidates(target, limits)
-  },
 })
 
 export default driver

@@ -1,15 +1,15 @@
 import type { Duplex } from 'node:stream'
 import type { Candidate, Limits } from '../../src/driver/driver.ts'
 import { loadTls } from '../../src/driver/kit/driver-kit.ts'
-import { createCandidates } from '../postgresql/candidate.ts'
+import { createCandidates as createPostgresqlCandidates } from '../postgresql/candidate.ts'
 import type { FindWays } from '../postgresql/client/transports.ts'
 import { dialect } from './address/address.ts'
 import { endpointOf, type NeonTarget, urlOf } from './address/target.ts'
 import { NeonSocket } from './socket.ts'
 
 /** The candidates of PostgreSQL, each through WebSockets. Opens nothing. */
-export function createWebSocketCandidates(target: NeonTarget, limits: Limits): readonly Candidate[] {
-  return createCandidates(target, limits, byWebSocket)
+export function createCandidates(target: NeonTarget, limits: Limits): readonly Candidate[] {
+  return createPostgresqlCandidates(target, limits, byWebSocket)
 }
 
 /** One way: the WebSocket has TLS, and the protocol inside it has none. */

@@ -12,7 +12,7 @@ import { SafeClient, type SafeClientConfig } from './client/client.ts'
 import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
 import { createDriverClass } from './connection.ts'
-import { classify } from './faults.ts'
+import { faults } from './faults.ts'
 import { schemaLockOf } from './schema-lock.ts'
 import { verifyServer } from './verify.ts'
 
@@ -99,6 +99,6 @@ function clientConfig(
 
 /** Where the mode leaves it open: no TLS there, or a server that accepts only the other way. */
 function mayTryNext(error: unknown): boolean {
-  const { kind, code } = classify(error, 'open')
+  const { kind, code } = faults.classify(error, 'open')
   return kind === 'tls' || code === '28000'
 }

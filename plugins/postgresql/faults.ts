@@ -14,16 +14,8 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import { byCode, byMessage, byPooler, byState, noConnect } from './fault-table.ts'
 
-const reader: FaultReader = createFaultReader({ readServer, codes: byCode, messages: byMessage, isRefusal })
-
-/** Reads any thrown value. Total; the same value gives an equal fault. */
-export const classify: FaultReader['classify'] = reader.classify
-
-/** What a caller gets for this error in this phase; errors of the server that keep the connection stay what they are. */
-export const withPhase: FaultReader['withPhase'] = reader.withPhase
-
-/** Why the caller of a pool got no connection. */
-export const unopened: FaultReader['unopened'] = reader.unopened
+/** Reads the errors of this driver. */
+export const faults: FaultReader = createFaultReader({ readServer, codes: byCode, messages: byMessage, isRefusal })
 
 function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = codeOf(link)

@@ -1,7 +1,7 @@
 import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
-import { classify } from './faults.ts'
+import { faults } from './faults.ts'
 
 /** The key of Holdfast's advisory lock: a random 64-bit number. */
 export const schemaLockKey = '5214763398472157001'
@@ -34,7 +34,7 @@ const dialect: OwnTablesDialect<SafeClient> = {
       throw error
     }
   },
-  isDenied: (error) => classify(error, 'commit').code === '42501',
+  isDenied: (error) => faults.classify(error, 'commit').code === '42501',
 }
 
 /** The own tables of this address; `schema` is where they would be created. */

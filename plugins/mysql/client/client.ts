@@ -12,7 +12,7 @@ import {
   silentError,
   timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { classify, numberOf, packetError, streamError, transactionGoneError, withPhase } from '../faults.ts'
+import { faults, numberOf, packetError, streamError, transactionGoneError } from '../faults.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { guardConnection, internals } from './guard.ts'
@@ -96,7 +96,7 @@ export class SafeClient implements PooledClient {
       await this.#setSession()
     } catch (error) {
       this.evict()
-      throw withPhase(this.#failure ?? error, 'open')
+      throw faults.withPhase(this.#failure ?? error, 'open')
     } finally {
       clearTimeout(timer)
     }
@@ -137,7 +137,7 @@ export class SafeClient implements PooledClient {
       return answer
     } catch (error) {
       this.#state.noteFailure(error, this.#config.server.rollsBackOnTimeout)
-      throw withPhase(error, phase)
+      throw faults.withPhase(error, phase)
     } finally {
       this.#turns.pass()
     }
@@ -187,7 +187,7 @@ export class SafeClient implements PooledClient {
       this.#end(null)
     })
     guardConnection(connection, this.#config.tls?.name ?? null, (error) => {
-      this.#failure ??= new FaultError({ ...classify(error, 'open'), ambiguous: false })
+      this.#failure ??= new FaultError({ ...faults.classify(error, 'open'), ambiguous: false })
     })
     connection.once('connect', () => resolve())
     // An "error" event without a listener ends the process; a statement that was running rejects by itself.

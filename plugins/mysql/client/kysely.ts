@@ -7,7 +7,7 @@ import {
   type Portions,
   timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { withPhase } from '../faults.ts'
+import { faults } from '../faults.ts'
 import type { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'
 
@@ -71,7 +71,7 @@ class RowStream implements Portions {
     } catch (error) {
       this.#isOver = true
       this.#client.evict()
-      throw withPhase(error, 'statement')
+      throw faults.withPhase(error, 'statement')
     }
   }
 

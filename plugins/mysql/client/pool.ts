@@ -3,7 +3,7 @@ import { createPool, type Pool } from 'mysql2'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements, type FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
-import { numberOf, unopened } from '../faults.ts'
+import { faults, numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import type { SafeClientConfig } from './client-config.ts'
@@ -29,7 +29,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
       limits,
       create: () => new SafeClient(config),
       open: config.clients,
-      unopened,
+      unopened: faults.unopened,
     })
     this.config = config
     this.statements = createStatements<RunOptions, Answer, SafeClient>(this, {

@@ -12,7 +12,7 @@ import {
   StatementTurns,
   timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { withPhase } from '../faults.ts'
+import { faults } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
 
@@ -209,7 +209,7 @@ export class SafeClient extends pg.Client implements PooledClient {
     else if (isEnd(error)) resetSocket(internals(this).connection.stream)
     else await this.#settle(this.#turns.dueMs - performance.now())
     this.#turns.pass()
-    return error instanceof LateError ? timeoutError(phase) : withPhase(error, phase)
+    return error instanceof LateError ? timeoutError(phase) : faults.withPhase(error, phase)
   }
 
   /** Only the name of the application, and the `options` of the address: poolers reject everything else. */

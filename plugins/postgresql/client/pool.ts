@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements } from '../../../src/driver/kit/driver-kit.ts'
-import { isRefusal, staleError, unopened } from '../faults.ts'
+import { faults, isRefusal, staleError } from '../faults.ts'
 import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
@@ -33,7 +33,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
       limits,
       create: () => new SafeClient({ ...config, connectionTimeoutMillis: connectMs }),
       open: config.clients,
-      unopened,
+      unopened: faults.unopened,
     })
     this.#config = config
     this.#isPooled = isPooled

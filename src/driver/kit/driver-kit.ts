@@ -74,6 +74,7 @@ export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledCo
 export { faultError, readError } from './read-error.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
+export { type CandidateModule, serverMembers } from './server-members.ts'
 export { resetSocket } from './socket.ts'
 export { LateError, StatementTurns } from './statement-turns.ts'
 export {

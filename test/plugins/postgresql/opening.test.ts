@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
-import { isRefusal, withPhase } from '../../../plugins/postgresql/faults.ts'
+import { faults, isRefusal } from '../../../plugins/postgresql/faults.ts'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench, Note, note, openStore } from '../../../src/conformance/bench.ts'
 import { listenWith, ofVersion, refusing } from '../../support/fake-postgres.ts'
@@ -94,7 +94,7 @@ describe('what is no PostgreSQL that lets us in', () => {
     const said = (code: string, message: string, severity: string) =>
       Object.assign(new Error(message), { code, severity, routine: 'RevalidateCachedQuery' })
     const taken = said('23505', 'doppelter Schlüsselwert verletzt Unique-Constraint', 'FEHLER')
-    assert.equal(withPhase(taken, 'commit'), taken, 'MikroORM reads its code')
+    assert.equal(faults.withPhase(taken, 'commit'), taken, 'MikroORM reads its code')
     assert.equal(driver.classify(taken, 'commit').kind, 'constraint')
     assert.ok(isRefusal(taken) && !isRefusal(said('57P01', 'Verbindung wird abgebrochen', 'FATAL')))
     const ended = driver.classify(said('57P01', 'закрытие подключения', 'ВАЖНО'), 'commit')
