@@ -27,6 +27,25 @@ test('what the first screen shows is what the service answers', async (t) => {
   }
 })
 
+test('no page has an example that no test runs', async () => {
+  const counted = Object.fromEntries(
+    (await readPages()).map((page) => {
+      const curls = commandsOf(page).filter(({ command }) => command.startsWith('curl ')).length
+      return [page.path, [...['js', 'json', 'python', 'sh', 'bash'].map((one) => blocksOf(page, one).length), curls]]
+    }),
+  )
+  assert.deepEqual(
+    Object.fromEntries(Object.entries(counted).filter(([, counts]) => counts.some((count) => count > 0))),
+    {
+      'README.md': [1, 1, 0, 0, 0, 3],
+      'config/collections/README.md': [0, 1, 1, 0, 0, 0],
+      // The first driver: test/plugins/first-driver.test.ts. The suite is called like this in test/plugins/examples.test.ts.
+      'plugins/README.md': [2, 0, 0, 0, 0, 0],
+      'src/README.md': [3, 0, 0, 0, 0, 0],
+    },
+  )
+})
+
 test('every command of holdfast that a page shows runs', async (t) => {
   const shown = (await readPages()).flatMap((page) => commandsOf(page).map(({ command }) => command))
   const commands = new Set(shown.filter((command) => command.startsWith('npx holdfast ')))

@@ -96,5 +96,7 @@ function newestMs(path) {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat) return 0
   if (!stat.isDirectory()) return stat.mtimeMs
-  return readdirSync(path).reduce((newest, name) => Math.max(newest, newestMs(join(path, name))), stat.mtimeMs)
+  // A page of documentation is not built.
+  const names = readdirSync(path).filter((name) => !name.endsWith('.md'))
+  return names.reduce((newest, name) => Math.max(newest, newestMs(join(path, name))), stat.mtimeMs)
 }

@@ -79,6 +79,7 @@ test('a command runs from the build while it is newer than what it was made of, 
     'src/main.ts': 'const from: string = "sources"; console.log(from)',
     'src/other.ts': '',
     'plugins/one/one.ts': '',
+    'plugins/one/README.md': '',
     'dist/main.js': 'console.log("build")',
     'dist/built.json': '{}',
   })
@@ -87,6 +88,8 @@ test('a command runs from the build while it is newer than what it was made of, 
   await age(dir, 'dist/built.json', nowS + 100)
   assert.equal(await start(), 'build')
   assert.ok(existsSync(join(dir, 'dist/cache')), 'what Node compiled is kept for the next start')
+  await age(dir, 'plugins/one/README.md', nowS + 200)
+  assert.equal(await start(), 'build', 'a page is not built')
   await age(dir, 'plugins/one/one.ts', nowS + 200)
   assert.equal(await start(), 'sources')
   await age(dir, 'dist/built.json', nowS + 300)

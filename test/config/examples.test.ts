@@ -175,7 +175,6 @@ test("the Space's front matter is complete, and its variables and secrets resolv
 test('each example is held by a test', async () => {
   const held = [
     'README.md',
-    'drivers',
     'docker-compose.yml',
     'docker-compose.postgresql.yml',
     'kubernetes.yaml',
