@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'METHOD_NOT_ALLOWED'
   | 'REQUEST_TIMEOUT'
   | 'CONFLICT'
+  | 'WRITE_DISCARDED'
   | 'PRECONDITION_FAILED'
   | 'BODY_TOO_LARGE'
   | 'URL_TOO_LONG'
@@ -39,6 +40,7 @@ export type ErrorCode =
   | 'HEADERS_TOO_LARGE'
   | 'INTERNAL_ERROR'
   | 'STORE_UNAVAILABLE'
+  | 'INCOMPLETE'
   | 'COLLECTION_UNAVAILABLE'
   | 'STORE_LOST'
   | 'STORE_BUSY'
@@ -118,6 +120,11 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     title: 'The row conflicts with an existing row.',
     hint: 'Another row has the same value for a unique key. Change the value, or update that row.',
   },
+  WRITE_DISCARDED: {
+    status: 409,
+    title: 'The database discarded the change. Nothing was written.',
+    hint: 'A trigger or rule of the table skips this row. Change the row, or have the trigger raise an error that says why.',
+  },
   PRECONDITION_FAILED: {
     status: 412,
     title: 'The row has changed since you read it.',
@@ -162,6 +169,11 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     status: 503,
     title: 'No database is reachable at the moment.',
     hint: 'Try again after the number of seconds in Retry-After. GET /health reports the state of the service.',
+  },
+  INCOMPLETE: {
+    status: 503,
+    title: 'The fallback serves and does not have this row; the primary, which is not available, may have it.',
+    hint: 'Send the request again when the primary is back. GET /health reports the state of the service.',
   },
   COLLECTION_UNAVAILABLE: {
     status: 503,

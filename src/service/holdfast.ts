@@ -20,7 +20,9 @@ export interface HoldfastOptions {
   readonly settings?: SettingsInput | ResolvedSettings
   /** Replaces the setting `drivers`: names, paths, or drivers. */
   readonly drivers?: readonly (Driver | string)[]
-  /** An application's own entities, in every store next to those of the collections. The application creates their tables. */
+  /** An application's own entities, in every store next to those of the collections. The application creates their tables, in the
+   * primary or the local store; on the fallback of a primary nobody does, so sessions and transactions there are refused
+   * with INCOMPLETE. */
   readonly entities?: readonly EntitySchema[]
   /** A folder of collection files (relative to the working directory), or collections. None when absent. */
   readonly collections?: string | readonly Collection[]
@@ -70,7 +72,7 @@ export interface Holdfast extends AsyncDisposable {
   /**
    * The session of this request: one for each `req`, forked at first use, released when the response ends.
    *
-   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING.
+   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING, INCOMPLETE (see `entities`).
    */
   session(req: IncomingMessage, res?: ServerResponse): Promise<Session>
   /** One transaction on the active store; resolves when its outcome is known. Rejects with `HoldfastError`, or with what `work` threw. */

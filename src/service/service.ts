@@ -61,7 +61,7 @@ export class Service implements Holdfast {
     })
     this.#token = process_?.token ?? tokenOf(this.#settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
-    this.#work = new WorkRunner(this.#supervisor, observe)
+    this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
     this.#view = createStatusView({
       active: () => this.#config.active,

@@ -35,8 +35,7 @@ process.stdout.write(`${JSON.stringify({ level: 'info', event: 'http.listening',
 process.on('SIGTERM', () => void holdfast.close().then(() => process.exit(0)))
 
 /** Two changes and a row that says so, all or nothing. */
-async function carryOut({ em, shown }: Session, { token, from, to }: { token: string; from: number; to: number }) {
-  if (shown !== 'primary') await makeTables(em)
+async function carryOut({ em }: Session, { token, from, to }: { token: string; from: number; to: number }) {
   const accounts = em.getRepository(Account)
   // In one order, so that two of them do not wait for each other in a circle.
   for (const id of [from, to].toSorted()) await em.execute('update account set balance = balance where id = ?', [id])
@@ -45,11 +44,4 @@ async function carryOut({ em, shown }: Session, { token, from, to }: { token: st
   giving.balance -= 1
   taking.balance += 1
   em.create(Transfer, { token, from, to })
-}
-
-/** Tables of an application's own are its own affair, on the fallback too. */
-async function makeTables(em: Session['em']): Promise<void> {
-  await em.execute('create table if not exists account (id integer primary key, balance integer not null)')
-  await em.execute('create table if not exists transfer (token text primary key, "from" integer, "to" integer)')
-  for (const id of [1, 2, 3, 4]) await em.execute('insert into account values (?, 0) on conflict do nothing', [id])
 }

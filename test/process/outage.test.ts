@@ -69,6 +69,61 @@ for (const [what, fail] of outages) {
   })
 }
 
+for (const mode of ['read-write', 'read-only'] as const) {
+  test(`in an outage nothing is denied that the primary has (FALLBACK_MODE=${mode})`, async (t) => {
+    const token = 'an-admin-token-for-tests'
+    const service = await startService(t, { env: { ...env, FALLBACK_MODE: mode, ADMIN_TOKEN: token } })
+    const folder = join(service.dir, 'data/primary')
+    const { id } = await create(service)
+    const path = `/api/feedback/${id}`
+    const etag = (await service.fetch(path)).headers.get('etag') ?? ''
+    assert.equal((await list(service)).partial, undefined, 'a list of the primary is whole')
+    await rename(folder, `${folder}-away`)
+    await writeFile(folder, 'nobody can open a database here')
+    // Only a write finds out that the file is gone.
+    await until(async () => {
+      await service.send('POST', '/api/feedback', { rating: 5 })
+      return (await list(service)).partial
+    })
+    const authorization = `Bearer ${token}`
+    const json = { authorization, 'content-type': 'application/json' }
+    const writes: readonly RequestInit[] = [
+      { method: 'PATCH', headers: json, body: '{"rating":1}' },
+      { method: 'PATCH', headers: { ...json, 'if-match': etag }, body: '{"rating":1}' },
+      { method: 'PATCH', headers: { ...json, 'if-match': '*' }, body: '{"rating":1}' },
+      { method: 'DELETE', headers: { authorization } },
+      { method: 'DELETE', headers: { authorization, 'if-match': etag } },
+    ]
+    const reads: readonly RequestInit[] = [
+      {},
+      { method: 'HEAD' },
+      { headers: { 'if-none-match': etag } },
+      { method: 'PATCH', headers: json, body: '{}' },
+    ]
+    const expected = mode === 'read-only' ? 'STORE_READ_ONLY' : 'INCOMPLETE'
+    for (const init of [...reads, ...writes]) {
+      const answer = await service.fetch(path, init)
+      const said = init.method === 'HEAD' ? null : ((await answer.json()) as { code: string }) // A problem of ours.
+      assert.equal(answer.status, 503, JSON.stringify([init, said]))
+      assert.equal(answer.headers.get('retry-after'), '1')
+      if (said?.code !== 'STORE_READ_ONLY')
+        assert.equal(answer.headers.get('holdfast-store'), 'fallback; driver=sqlite')
+      if (said !== null) assert.equal(said.code, writes.includes(init) ? expected : 'INCOMPLETE')
+    }
+    if (mode === 'read-write') {
+      const own = await create(service)
+      const stale = { ...json, 'if-match': etag }
+      const changed = await service.fetch(`/api/feedback/${own.id}`, { method: 'PATCH', headers: stale, body: '{}' })
+      assert.equal(changed.status, 412, 'of a row that only the fallback has, the fallback knows all')
+    }
+    await putBack(folder)
+    await until(async () => (await service.fetch(path)).status === 200, { withinMs: 10_000, what: 'the return' })
+    assert.equal((await service.fetch(path)).headers.get('etag'), etag, 'nothing was changed')
+    const other = await service.fetch('/api/feedback/01890000-0000-7000-8000-000000000000')
+    assert.equal(other.status, 404, 'the primary knows that there is no such row')
+  })
+}
+
 test('rows are not written into a file that was removed: they are in the one that is there after a restart', async (t) => {
   const service = await startService(t, { env: { RATE_LIMIT: '0' } })
   await create(service)
@@ -122,6 +177,10 @@ async function create(service: Service) {
   assert.equal(answer.status, 201, JSON.stringify(body))
   const { headers } = answer
   return { id: body.id, store: headers.get('holdfast-store') ?? '', durability: headers.get('holdfast-durability') }
+}
+
+async function list(service: Service) {
+  return (await (await service.fetch('/api/feedback')).json()) as { items: unknown[]; partial?: boolean } // A list of ours.
 }
 
 async function health(service: Service) {

@@ -14,8 +14,8 @@ const bytesPerUnit = 3
 /** The first byte of a cursor: the meaning of the others may change one day. */
 const cursorGeneration = 1
 
-/** The JSON of a page of at most `limit` of these rows. There is a next page if any row does not fit. */
-export function pageText(serialize: Serializer, rows: readonly Row[], limit: number): string {
+/** The JSON of a page of at most `limit` of these rows. There is a next page if any row does not fit. `isPartial`: another store may have more rows. */
+export function pageText(serialize: Serializer, rows: readonly Row[], limit: number, isPartial: boolean): string {
   let items = ''
   let count = 0
   let bytes = 0
@@ -33,7 +33,7 @@ export function pageText(serialize: Serializer, rows: readonly Row[], limit: num
   }
   const last = rows.length > count ? rows[count - 1] : undefined
   const next = last === undefined ? 'null' : `"${encodeCursor(String(last.id))}"`
-  return `{"items":[${items}],"next":${next}}`
+  return `{"items":[${items}],"next":${next}${isPartial ? ',"partial":true' : ''}}`
 }
 
 /** The cursor of the page that starts after the row `id`. */

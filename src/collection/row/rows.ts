@@ -2,6 +2,7 @@ import type { Demand, Store } from '../../database/store/store.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
 import { drawId } from '../../database/work/work-session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
+import { HoldfastError } from '../../errors.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { TableReports } from '../table/tables.ts'
@@ -77,7 +78,8 @@ export class Rows {
     return await this.#deps.run(async (session) => {
       const table = this.#table(session)
       // One extra row shows whether there is a next page.
-      return pageText(table.serialize, await table.list(session, limit + 1, after), limit)
+      const rows = await table.list(session, limit + 1, after)
+      return pageText(table.serialize, rows, limit, session.shown === 'fallback')
     }, readOptions)
   }
 
@@ -110,8 +112,10 @@ export class Rows {
         const apply = async (): Promise<RowResult> => {
           const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
           if (rows[0] !== undefined) return resultOf(table, rows[0])
-          const found = resultOf(table, (await table.read(session, id))[0])
-          return count > 0 || found.is === 'missing' ? found : { is: 'mismatch' }
+          const [found] = await table.read(session, id)
+          return count > 0 || found?.holdfast_attempt === attempt
+            ? resultOf(table, found)
+            : untouched(found, expected.attempt)
         }
         // Without RETURNING, a transaction keeps others from changing the row before it is read back.
         return table.queries.returning ? apply() : session.em.transactional(apply)
@@ -144,8 +148,8 @@ export class Rows {
           if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, -1)
           return { is: 'removed' }
         }
-        if ((await table.read(session, id)).length > 0) return { is: 'mismatch' }
-        return isAgain ? { is: 'removed' } : { is: 'missing' }
+        const result = untouched((await table.read(session, id))[0], expected.attempt)
+        return isAgain && result.is === 'missing' ? { is: 'removed' } : result
       },
       this.#writeOptions(attempt, demand),
       async (session) => ((await this.#table(session).read(session, id)).length > 0 ? null : { is: 'removed' }),
@@ -176,8 +180,11 @@ export class Rows {
     const reservation = quota === null ? null : (quota.reserveNow() ?? (await quota.reserve()))
     let isCreated = false
     try {
-      await session.statements.write(insert.sql, insert.bind(row as Parameters<typeof insert.bind>[0])) // Encoded values.
-      isCreated = true
+      const bound = insert.bind(row as Parameters<typeof insert.bind>[0]) // Encoded values.
+      const { changed } = await session.statements.write(insert.sql, bound)
+      // A trigger that writes the row elsewhere, such as into a partition, leaves nothing to count.
+      isCreated = changed > 0 || (await table.read(session, id))[0]?.holdfast_attempt === attempt
+      if (!isCreated) throw new HoldfastError('WRITE_DISCARDED')
     } catch (error) {
       // The earlier try was still running and conflicted with this one: it is the same row.
       const isThere = isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt
@@ -219,6 +226,16 @@ function strongest(one: Demand | undefined, other: Demand | undefined): Demand |
 function resultOf(table: RowTable, row: Row | undefined): RowResult {
   if (row === undefined) return { is: 'missing' }
   return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: table.serialize(row) }
+}
+
+/**
+ * The result of a change or delete that matched no row; `found` is the row after it, `expected` the attempt that it had to
+ * have (null: any). Throws WRITE_DISCARDED if the row is there as expected.
+ */
+function untouched(found: Row | undefined, expected: string | null): RowResult {
+  if (found === undefined) return { is: 'missing' }
+  if (expected !== null && found.holdfast_attempt !== expected) return { is: 'mismatch' }
+  throw new HoldfastError('WRITE_DISCARDED')
 }
 
 /** The attempt that the statement must find in the row, or the result if it is already known. */

@@ -66,6 +66,11 @@ export function errorForFault(fault: Fault, verdict: 'kept' | 'lost', cause: unk
   }
 }
 
+/** The error for what a fallback does not have: the primary that it stands in for may have it. */
+export function incompleteError(detail?: string): HoldfastError {
+  return new HoldfastError('INCOMPLETE', { retryAfterS, ...(detail === undefined ? {} : { detail }) })
+}
+
 /** Whether the outcome of the COMMIT is unknown. */
 export function isCommitUnknown(error: unknown): boolean {
   return error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'

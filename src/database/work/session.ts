@@ -42,7 +42,7 @@ export interface Outcome<T> {
 
 /**
  * Runs one unit of work on the active store. Rejects with `HoldfastError` (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY,
- * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT), or with the
+ * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT), or with the
  * work's own error when that says nothing about the database. `failedStore` gives the store of the error.
  */
 export type RunWork = <T>(

@@ -9,7 +9,7 @@ import type { WorkKind } from '../supervisor/gate.ts'
 import type { DatabaseObservation, Observe } from '../supervisor/observation.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { durabilityOf, meets } from './durability.ts'
-import { errorForFault, isCommitUnknown, mayRerun, withFailedStore } from './failure.ts'
+import { errorForFault, incompleteError, isCommitUnknown, mayRerun, withFailedStore } from './failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
 import { SlowWatch, type WatchedWork } from './slow-watch.ts'
 import { WorkSession, withinTransaction } from './work-session.ts'
@@ -22,7 +22,10 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
 }
 
-type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal'>
+type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal'> & {
+  /** Work of an application, not of the data API. */
+  readonly isBusiness?: true
+}
 
 type Unit<T> = (session: Session) => Promise<T>
 
@@ -50,7 +53,11 @@ export class WorkRunner {
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
 
-  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation>) {
+  readonly #hasOwnEntities: boolean
+
+  /** `hasOwnEntities`: the application has entities of its own, which a fallback has no rows of. */
+  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation>, hasOwnEntities = false) {
+    this.#hasOwnEntities = hasOwnEntities
     this.#supervisor = supervisor
     this.#observe = observe
     const limitMs = (): number => supervisor.settings.limits.queryMs / 2
@@ -87,11 +94,12 @@ export class WorkRunner {
     }
     const demand = durability === undefined ? {} : { demand: durability }
     const limit = signal === undefined ? {} : { signal }
-    return this.#first(transaction, { kind: 'write', rerun, ...demand, ...limit }, progress)
+    return this.#first(transaction, { kind: 'write', rerun, isBusiness: true, ...demand, ...limit }, progress)
   }
 
-  /** Waits until a store serves and, for a write, until the gate is open. Rejects as `run`. */
-  async admit(options: Admission): Promise<Serving> {
+  /** Waits until a store serves that a session of the application may use. Rejects as `run`. */
+  async admit(signal: AbortSignal): Promise<Serving> {
+    const options = { kind: 'read', isBusiness: true, signal } as const
     return this.#current(options) ?? (await this.#awaited(options))
   }
 
@@ -110,7 +118,7 @@ export class WorkRunner {
   /** Admits a unit of work and runs the first try: one function for the usual case, since each promise costs time. */
   async #first<T>(
     work: Unit<T>,
-    options: WorkOptions,
+    options: WorkOptions & Admission,
     progress: Readonly<Progress>,
     findCommitted?: FindCommitted<T>,
   ): Promise<Outcome<T>> {
@@ -138,7 +146,7 @@ export class WorkRunner {
   /** Goes on after a first try that failed, or starts where no store served at once. */
   async #further<T>(
     work: Unit<T>,
-    options: WorkOptions,
+    options: WorkOptions & Admission,
     progress: Readonly<Progress>,
     first: FailedTry | null,
     findCommitted: FindCommitted<T> | undefined,
@@ -276,7 +284,10 @@ export class WorkRunner {
   }
 
   /** Rejects what this store cannot give, before anything is written. */
-  #refuseUnmet({ store, shown }: Serving, { kind, demand }: Admission): void {
+  #refuseUnmet({ store, shown }: Serving, { kind, demand, isBusiness }: Admission): void {
+    if (isBusiness && this.#hasOwnEntities && shown === 'fallback') {
+      throw incompleteError("The fallback has no rows of the application's own entities.")
+    }
     if (kind === 'write' && shown === 'fallback') {
       const block = this.#supervisor.writeBlock
       if (block !== null) throw writeBlockedError(block)

@@ -4,7 +4,7 @@ import { accessTo, type Collection } from '../../collection/declaration/declarat
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult, Rows } from '../../collection/row/rows.ts'
 import type { Demand } from '../../database/store/store.ts'
-import { failedStore } from '../../database/work/failure.ts'
+import { failedStore, incompleteError } from '../../database/work/failure.ts'
 import type { Outcome } from '../../database/work/session.ts'
 import { HoldfastError } from '../../errors.ts'
 import { checkUnsent, endWith } from '../server/backpressure.ts'
@@ -142,9 +142,10 @@ export class DataExchange {
   }
 }
 
-/** The row of the answer; its ETag joins the headers. Throws PRECONDITION_FAILED or ROW_NOT_FOUND where there is none. */
-function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
-  if (value.is !== 'row') throw new HoldfastError(value.is === 'mismatch' ? 'PRECONDITION_FAILED' : 'ROW_NOT_FOUND')
+/** The row of the answer; its ETag joins the headers. Throws PRECONDITION_FAILED, ROW_NOT_FOUND or INCOMPLETE where there is none. */
+function rowOf({ value, store }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
+  if (value.is === 'mismatch') throw new HoldfastError('PRECONDITION_FAILED')
+  if (value.is !== 'row') throw store === 'fallback' ? incompleteError() : new HoldfastError('ROW_NOT_FOUND')
   if (value.etag !== null) headers.push('ETag', value.etag)
   return value
 }

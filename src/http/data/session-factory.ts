@@ -30,7 +30,7 @@ export class DatabaseSessionFactory {
    * The session of this request, opened at the first call. `response` is found automatically for every server that is
    * made of `node:http` (Polka, Express, ...).
    *
-   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING; TypeError when no response is found.
+   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING, INCOMPLETE on a fallback where the application has entities of its own; TypeError when no response is found.
    */
   session(request: IncomingMessage, response?: ServerResponse): Promise<Session> {
     const known = this.#sessions.get(request)
@@ -88,7 +88,7 @@ export class DatabaseSessionFactory {
     const { gate } = this.#supervisor
     for (;;) {
       await gate.opened(signal)
-      const serving = await this.#work.admit({ kind: 'read', signal })
+      const serving = await this.#work.admit(signal)
       signal.throwIfAborted()
       if (!gate.isHeld && this.#supervisor.current?.store === serving.store) return this.#count(serving, response)
     }
