@@ -95,6 +95,7 @@ test('the package has the pages, the examples and the driver that its pages name
   const wanted = [
     ...(await readPages()).map(({ path }) => path),
     'config/examples/drivers/notebook/notebook.mjs',
+    'config/examples/drivers/ledger/ledger.mjs',
     'config/collection.schema.json',
   ]
   for (const path of [...wanted, manifest.bin.holdfast]) assert.ok(paths.includes(path), path)

@@ -4,6 +4,8 @@ import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+// Plain JavaScript: the launcher that an old Node reads first.
+import { isBuilt } from '../src/cli/entry.js'
 import { blocksOf, commandsOf, type Page, readPage, readPages } from './support/pages.ts'
 import { type Exit, repository, runProcess, type Service, startService } from './support/process.ts'
 import { type Cleanup, makeTempDir } from './support/temp.ts'
@@ -13,6 +15,8 @@ const source = readPage('src/README.md')
 const collections = readPage('config/collections/README.md')
 const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 const holdfast = join(repository, manifest.bin.holdfast)
+/** What `import 'holdfast'` means: the build when it is newer than the sources, as for the service. */
+const library = pathToFileURL(join(repository, isBuilt() ? 'dist/lib/src/index.js' : 'src/index.ts')).href
 /** Without curl the same requests are made by `fetch`. */
 const hasCurl = spawnSync('curl', ['--version']).status === 0
 
@@ -125,14 +129,14 @@ test('the library examples of the page on the sources work', async (t) => {
   assert.equal(express.stdout, '[{"mean":4}]\n', express.stderr)
 })
 
-/** Runs an example as a program on the sources, on a free port, with further lines at its end. */
+/** Runs an example as a program of its own, on a free port, with further lines at its end. */
 async function runExample(
   t: Cleanup,
   code: string,
   lines: readonly string[],
 ): Promise<Exit & { stdout: string; stderr: string; dir: string }> {
   const program = code
-    .replace("'holdfast'", `'${pathToFileURL(join(repository, 'src/index.ts')).href}'`)
+    .replace("'holdfast'", `'${library}'`)
     .replace('await holdfast.listen()', "const listened = await holdfast.listen({ port: 0, host: '127.0.0.1' })")
     .replace('listen(3000)', "listen(0, '127.0.0.1')")
   const cwd = await makeTempDir(t, 'example')
