@@ -8,8 +8,8 @@ export type SettingDeclarations = Readonly<Record<string, SettingDeclaration>>
 /** One setting of a driver, in convict's form. */
 export interface SettingDeclaration {
   readonly doc: string
-  /** A list of words, or one of these formats. A plain number of a `duration` is in milliseconds where the key ends in `Ms`, else in seconds. */
-  readonly format: readonly string[] | 'string' | 'boolean' | 'natural' | 'duration' | 'bytes'
+  /** A list of words, or one of these formats. `pem`: the path of a certificate or key, or its PEM text; always sensitive. A plain number of a `duration` is in milliseconds where the key ends in `Ms`, else in seconds. */
+  readonly format: readonly string[] | 'string' | 'boolean' | 'natural' | 'duration' | 'bytes' | 'pem'
   /** Null: the setting may be absent. */
   readonly default: string | number | boolean | null
   /** Environment variable, in capitals, beginning with the driver's name. */
@@ -63,7 +63,14 @@ function settingOf(driver: string, key: string, declaration: SettingDeclaration)
   if (format === null) return 'its "format" does not exist'
   const { doc, default: fallback, env, sensitive } = declaration
   const nullable = fallback === null
-  const setting = { ...format, doc: String(doc), default: fallback, env, nullable, sensitive: sensitive === true }
+  const setting = {
+    ...format,
+    doc: String(doc),
+    default: fallback,
+    env,
+    nullable,
+    sensitive: sensitive === true || format.format === 'holdfast:pem',
+  }
   const reading = readValue(setting, fallback)
   if ('reason' in reading) return `its "default" ${reading.reason}`
   // What was read of a declared default is of its type again.
@@ -75,6 +82,8 @@ function formatFor(key: string, { format, sensitive }: SettingDeclaration): Item
   switch (format) {
     case 'string':
       return { format: sensitive === true ? 'holdfast:verbatim' : 'holdfast:text' }
+    case 'pem':
+      return { format: 'holdfast:pem' }
     case 'boolean':
       return { format: 'holdfast:boolean' }
     case 'natural':

@@ -1,3 +1,5 @@
+import { holdsCredentials } from './mask.ts'
+import { pemFault, readPemText } from './pem.ts'
 import {
   durationsInMilliseconds,
   durationsInSeconds,
@@ -61,6 +63,22 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     json: () => ({ type: 'string', minLength: 1 }),
     coerce: (text) => text.trim(),
     faultOf: (value) => textFault(value, textMaxLength, controlCharacter, 'contains control characters'),
+  },
+  // A path or a name; an address in its place would be shown, and made as a folder.
+  'holdfast:path': {
+    accepts: () => 'a path',
+    json: () => ({ type: 'string', minLength: 1 }),
+    coerce: (text) => text.trim(),
+    faultOf: (value) =>
+      textFault(value, textMaxLength, controlCharacter, 'contains control characters') ??
+      (holdsCredentials(value) ? 'holds an address' : null),
+  },
+  'holdfast:pem': {
+    accepts: () => 'the path of a PEM file, or PEM text from its line "-----BEGIN" to its line "-----END"',
+    json: () => ({ type: 'string' }),
+    coerce: readPemText,
+    faultOf: pemFault,
+    isQuotable: true,
   },
   'holdfast:token': {
     accepts: () => '1 to 512 visible ASCII characters without blanks',

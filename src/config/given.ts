@@ -1,6 +1,6 @@
 import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from './layers.ts'
 import { nearest } from './nearest.ts'
-import { formatOrigin, type Origin, type Problem } from './problem.ts'
+import { formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
 import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
 
@@ -40,18 +40,19 @@ function givenByEnvironment(key: string, name: string, isSecret: boolean, enviro
   return { key, name, origin: { from: 'environment', name }, value: () => value }
 }
 
-function givenBySecretFile(key: string, { env, path, content }: SecretFile): GivenValue {
+function givenBySecretFile(key: string, { env, shown, content }: SecretFile): GivenValue {
   const name = `${env}_FILE`
-  return { key, name, origin: { from: 'secret-file', name, path }, value: content }
+  return { key, name, origin: { from: 'secret-file', name, path: shown }, value: content }
 }
 
 function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile['content'], () => unknown>): Problem {
-  const path = formatOrigin(origin)
+  const isHidden = origin.from === 'file' && origin.path === hiddenText
+  const path = isHidden ? 'that CONFIG_FILE names' : formatOrigin(origin)
   const where = fault === null ? '' : ` (line ${fault.line}, column ${fault.column}: ${fault.hint})`
   return {
     code: fault === null ? 'FILE_UNREADABLE' : 'FILE_INVALID',
     severity: 'error',
-    setting: path,
+    setting: isHidden ? 'config.file' : path,
     origin,
     part: fault === null ? null : `${fault.line}:${fault.column}`,
     message: `The settings file ${path} ${reason}${where}. The whole file is ignored.`,
@@ -73,8 +74,15 @@ const otherNames: Readonly<Record<string, string>> = {
 const nameMinLength = 6
 const reportsMax = 20
 
-/** Reports variables whose name is almost that of a setting that is not set. Their values are not read: any program may own them. */
-export function misspeltNames(present: readonly string[], ours: readonly string[]): Problem[] {
+/**
+ * Reports variables whose name is almost that of a setting that is not set. Their values are not read: any program may
+ * own them. One that is almost the name of a certificate or key is an error: without it a connection could be weaker.
+ */
+export function misspeltNames(present: readonly string[], settings: SettingMap): Problem[] {
+  const named = [...settings].filter(([, { env }]) => env !== '')
+  const certificates = new Map(named.flatMap(([key, one]) => (one.format === 'holdfast:pem' ? [[one.env, key]] : [])))
+  // `NAME_FILE` of secrets included.
+  const ours = named.flatMap(([, { env, sensitive }]) => (sensitive ? [env, `${env}_FILE`] : [env]))
   const known = new Set(ours)
   const set = new Set(present)
   const candidates = ours.filter((name) => name.length >= nameMinLength && !set.has(name))
@@ -83,16 +91,16 @@ export function misspeltNames(present: readonly string[], ours: readonly string[
     if (known.has(name) || name.length < nameMinLength || name.length > 80 || reports.length >= reportsMax) continue
     // Two letters may differ, where a settings file of ours allows three: this namespace is shared.
     const meant = Object.hasOwn(otherNames, name) ? otherNames[name] : nearest(name, candidates, 2)
-    if (meant && !set.has(meant)) reports.push(misspelt(name, meant))
+    if (meant && !set.has(meant)) reports.push(misspelt(name, meant, certificates.get(meant.replace(/_FILE$/, ''))))
   }
   return reports
 }
 
-function misspelt(name: string, meant: string): Problem {
+function misspelt(name: string, meant: string, certificate: string | undefined): Problem {
   return {
     code: 'SETTING_MISSPELT',
-    severity: 'info',
-    setting: name,
+    severity: certificate === undefined ? 'info' : 'error',
+    setting: certificate ?? name,
     origin: { from: 'environment', name },
     part: null,
     message: `${name} is not a setting. Did you mean ${meant}, which is not set?`,

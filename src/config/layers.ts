@@ -1,7 +1,9 @@
-import { resolve } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Declarations } from './driver-settings.ts'
 import { findJsonFault, type JsonFault } from './json-fault.ts'
-import type { Origin } from './problem.ts'
+import { holdsCredentials } from './mask.ts'
+import { hiddenText, type Origin } from './problem.ts'
 import { readValue } from './read-value.ts'
 import { coreSchema } from './schema/schema.ts'
 import { coreSettings } from './settings-schema.ts'
@@ -33,6 +35,8 @@ export interface SecretFile {
   /** The setting's environment name, without `_FILE`. */
   readonly env: string
   readonly path: string
+  /** The path for people; hidden when it may be a secret in the wrong place. */
+  readonly shown: string
   readonly content: (() => string) | { readonly reason: string }
 }
 
@@ -54,7 +58,12 @@ export interface LayersFrom {
 }
 
 const settingsFileMaxBytes = 1024 * 1024
-const secretFileMaxBytes = 64 * 1024
+/** No secret ends like the name of a file. */
+const fileName = /^[\w./-]{1,200}\.(?:json|txt|pem|crt|key|env|secret)$/
+/** No system accepts longer ones. */
+const pathMaxLength = 4096
+/** A bundle of certificates may be the content. */
+const secretFileMaxBytes = 1024 * 1024
 
 /** Reads the files and copies the environment. Never throws: what cannot be read becomes a problem when the layers are resolved. */
 export async function readLayers(from: LayersFrom): Promise<Layers> {
@@ -108,7 +117,7 @@ function environmentOf(env: NodeJS.ProcessEnv, file: string | undefined): Enviro
 
 /** Null for an optional file that does not exist. */
 async function readSettingsFile(cwd: string, path: string, isOptional: boolean): Promise<SettingsFile | null> {
-  const origin: Origin = { from: 'file', path }
+  const origin: Origin = { from: 'file', path: isOptional ? path : await shownPath(cwd, path) }
   const file = await readTextFile(resolve(cwd, path), settingsFileMaxBytes)
   if ('reason' in file) {
     return file.isMissing && isOptional ? null : { origin, content: { reason: file.reason, fault: null } }
@@ -121,8 +130,23 @@ async function readSettingsFile(cwd: string, path: string, isOptional: boolean):
 
 async function readSecret(cwd: string, env: string, path: string): Promise<SecretFile> {
   const file = await readTextFile(resolve(cwd, path), secretFileMaxBytes)
-  if ('reason' in file) return { env, path, content: { reason: file.reason } }
+  const shown = await shownPath(cwd, path)
+  if ('reason' in file) return { env, path, shown, content: { reason: file.reason } }
   const text = file.text.replace(/\r?\n$/, '')
-  if (text === '') return { env, path, content: { reason: 'is empty' } }
-  return { env, path, content: () => text }
+  if (text === '') return { env, path, shown, content: { reason: 'is empty' } }
+  return { env, path, shown, content: () => text }
+}
+
+/**
+ * A path for people. What has a file's name is shown, and what is, or is in, something that exists other than the root
+ * and the working directory; any other text may be a secret that was put in the place of its file's path. Never rejects.
+ */
+async function shownPath(cwd: string, path: string): Promise<string> {
+  if (holdsCredentials(path) || path.length > pathMaxLength || /\p{Cc}/u.test(path)) return hiddenText
+  if (fileName.test(path)) return path
+  const from = isAbsolute(path) ? '/' : resolve(cwd)
+  for (let at = resolve(cwd, path); at !== dirname(at) && !`${from}/`.startsWith(`${at}/`); at = dirname(at)) {
+    if (await stat(at).catch(() => null)) return path
+  }
+  return hiddenText
 }

@@ -97,11 +97,47 @@ function decoded(text: string): string {
   }
 }
 
-/** A value that is not a secret, as a problem quotes it: short, on one line, with the credentials of an address masked. */
+/**
+ * Parameters of an address whose values may be shown, and the form that such a value has. A value of another form, or of
+ * another parameter, may be part of a password that was not encoded.
+ */
+const shownParameters: readonly (readonly [RegExp, RegExp])[] = [
+  [/^(?:ssl[-_]?mode|ssl|tls|channel_binding|target_session_attrs|pgbouncer|mode|cache)$/i, /^[\w-]{1,20}$/],
+  [/^(?:connect_?timeout|timeout|port)$/i, /^\d{1,7}$/],
+  [/^(?:sslrootcert|ssl-?ca)$/i, /^(?:system|(?:\.{0,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:pem|crt|cer))$/],
+  [/^(?:application_name|charset|collation|timezone|schema)$/i, /^[\w./+-]{1,40}$/],
+  [/^(?:user|dbname|host)$/i, /^[\w.%/-]{1,80}$/],
+]
+
+/** The parameters of an address as a suggestion shows them: `***` for each value that is not known to be harmless. Total. */
+export function showQuery(query: string): string {
+  const pairs = query.split('&').filter((pair) => pair !== '')
+  // What follows a password may be the rest of it.
+  const secret = pairs.findIndex((pair) => /^[^=]*(?:pass|pwd|secret|token)/i.test(pair))
+  return pairs.map((pair, index) => showParameter(pair, secret >= 0 && index > secret)).join('&')
+}
+
+function showParameter(pair: string, isBehindSecret: boolean): string {
+  const [, name, value = ''] = /^([a-z][\w.-]{0,40})=([\s\S]*)$/i.exec(pair) ?? []
+  if (name === undefined) return '***'
+  const forms = shownParameters.filter(([names]) => names.test(name)).map(([, form]) => form)
+  if (forms.some((form) => form.test(value))) return pair
+  return isBehindSecret && forms.length === 0 ? '***' : `${name}=***`
+}
+
+/** An address for a suggestion: the password masked, and each parameter that is not known to be harmless. Total. */
+export function showAddress(text: string): string {
+  const masked = maskAddress(text)
+  const question = masked.indexOf('?')
+  return question < 0 ? masked : `${masked.slice(0, question)}?${showQuery(masked.slice(question + 1))}`
+}
+
+/** A value that is not a secret, as a problem quotes it: short and on one line; not one that may hold credentials. */
 export function show(value: unknown): string {
+  if (holdsCredentials(value)) return 'the value'
   let shown: string | undefined
   try {
-    shown = JSON.stringify(maskCredentials(value))
+    shown = JSON.stringify(value)
   } catch {
     // A cycle or a bigint: its type is enough.
   }
@@ -109,8 +145,84 @@ export function show(value: unknown): string {
   return shown.length > shownMaxLength ? `${shown.slice(0, shownMaxLength)}...` : shown
 }
 
-/** Text (or the entries of a list) with the password masked of an address that was pasted into the wrong setting. */
-export function maskCredentials(value: unknown): unknown {
-  if (typeof value === 'string') return value.includes('@') || value.includes('=') ? maskAddress(value) : value
-  return Array.isArray(value) ? value.map(maskCredentials) : value
+/** Whether a text, or an entry of a list, may be an address with credentials, or a key, in the wrong setting. Total. */
+export function holdsCredentials(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(holdsCredentials)
+  return typeof value === 'string' && (/:\/\/[^/?#]*@|-----BEGIN/.test(value) || passwordsOf(value).length > 0)
+}
+
+/** Shorter runs of a secret are in every text; a secret that is itself as short as three characters is sought whole. */
+const runLength = 4
+const secretMinLength = 3
+
+/** Words of our own sentences and suggestions: they say nothing of a secret that has them, and say much to a reader. */
+const ownWords: ReadonlySet<string> = new Set(
+  [
+    'address scheme user username host hostname name port password database parameter parameters query driver drivers',
+    'postgresql postgres mysql mariadb sqlite neon https localhost file folder holdfast production write with instead',
+    'contains character characters sslmode mode ssl require required prefer preferred verify identity full disable',
+    'disabled example 5432 3306 6543 443 loaded accept accepts error setting settings value used unknown valid invalid',
+  ].flatMap((line) => line.split(' ')),
+)
+
+/** Replaces secrets in a text by `***`. Total. */
+export type Mask = (text: string) => string
+
+/**
+ * The one function that keeps secrets out of what people read: it hides every run of four or more characters that a
+ * secret has, in any case and however percent-encoded. Words of our own sentences stay.
+ */
+export function createMask(secrets: Iterable<string>): Mask {
+  const runs = new Set<string>()
+  for (const secret of secrets) {
+    for (const { text } of [decodedText(secret), { text: lowerCase(secret) }]) {
+      const length = Math.min(runLength, text.length)
+      if (length < secretMinLength) continue
+      for (let at = 0; at + length <= text.length; at++) runs.add(text.slice(at, at + length))
+    }
+  }
+  return runs.size === 0 ? (text) => text : (text) => hideRuns(text, runs)
+}
+
+function hideRuns(given: string, runs: ReadonlySet<string>): string {
+  const { text, starts } = decodedText(given)
+  const hidden = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at++) {
+    for (let length = secretMinLength; length <= runLength; length++)
+      if (runs.has(text.slice(at, at + length))) hidden.fill(1, at, at + length)
+  }
+  for (const { 0: word, index } of text.matchAll(/[a-z0-9]+/g))
+    if (ownWords.has(word)) hidden.fill(0, index, index + word.length)
+  let shown = ''
+  for (let at = 0, end = 0; at < text.length; at = end) {
+    while (end < text.length && hidden[end] === hidden[at]) end++
+    // A decoded character of two units is not cut.
+    while (starts[end] === starts[end - 1]) end++
+    const isHidden = hidden[at] === 1 && /[\p{L}\p{N}]/u.test(text.slice(at, end))
+    shown += isHidden ? '***' : given.slice(starts[at], starts[end])
+  }
+  return shown
+}
+
+const encodedCharacter =
+  /%(?:[0-7][\da-f]|[cd][\da-f]%[89ab][\da-f]|e[\da-f](?:%[89ab][\da-f]){2}|f[0-7](?:%[89ab][\da-f]){3})/iy
+
+/** A text in lower case without percent-encoding, and where each of its units was written; the last entry is the end. */
+function decodedText(given: string): { readonly text: string; readonly starts: readonly number[] } {
+  let text = ''
+  const starts: number[] = []
+  for (let at = 0; at < given.length; ) {
+    encodedCharacter.lastIndex = at
+    const code = given[at] === '%' ? (encodedCharacter.exec(given)?.[0] ?? '') : ''
+    const plain = lowerCase(code === '' ? (given[at] ?? '') : decoded(code))
+    for (let unit = 0; unit < plain.length; unit++) starts.push(at)
+    text += plain
+    at += code.length || 1
+  }
+  return { text, starts: [...starts, given.length] }
+}
+
+/** Of the same length, unlike `toLowerCase`. */
+function lowerCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }

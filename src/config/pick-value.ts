@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { acceptedBy, showValue } from './formats.ts'
 import type { GivenValue } from './layers.ts'
 import { show } from './mask.ts'
-import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
+import { formatOrigin, hiddenText, type Origin, type Problem, type Severity } from './problem.ts'
 import { type Reading, readValue } from './read-value.ts'
 import type { Setting } from './setting.ts'
 
@@ -62,10 +62,13 @@ function foreignPort(key: string, one: GivenValue): Problem {
 function invalid(key: string, setting: Setting, one: GivenValue, reason: string, above: Origin | null): Problem {
   const instead = above === null ? defaultUsed(setting) : `Using the value from ${formatOrigin(above)}.`
   if (typeof one.value !== 'function') {
-    const file = one.origin.from === 'secret-file' ? one.origin.path : ''
+    const file = one.origin.from === 'secret-file' ? one.origin.path : hiddenText
+    const isHidden = file === hiddenText
     return problem('FILE_UNREADABLE', 'error', key, one, {
-      message: `${one.name}: the file ${file} ${reason}. ${instead}`,
-      suggestion: `Make it a readable file that holds ${acceptedBy(setting)}, or remove ${one.name}.`,
+      message: `${one.name}: the file ${isHidden ? 'that it names' : file} ${reason}. ${instead}`,
+      suggestion: isHidden
+        ? `Set ${one.name} to the path of a file; a value that is not a path belongs in ${setting.env}.`
+        : `Make it a readable file that holds ${acceptedBy(setting)}, or remove ${one.name}.`,
     })
   }
   return problem('SETTING_INVALID', 'error', key, one, {

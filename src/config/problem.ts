@@ -1,3 +1,5 @@
+import type { Mask } from './mask.ts'
+
 /** Where a setting's value came from. */
 export type Origin =
   | { readonly from: 'default' }
@@ -7,6 +9,9 @@ export type Origin =
   | { readonly from: 'secret-file'; readonly name: string; readonly path: string }
   /** Given in code, to the library. */
   | { readonly from: 'options' }
+
+/** What stands for a secret in whatever people read. */
+export const hiddenText = '***'
 
 /** `error`: the value is not used, or the default replaces it. `warning`: it is used after a repair. `info`: good to know. */
 export type Severity = 'error' | 'warning' | 'info'
@@ -28,6 +33,12 @@ export interface Problem {
   readonly message: string
   /** What to do: a sentence, or the corrected value with its secret masked. */
   readonly suggestion: string
+}
+
+/** The problem without the secrets that the mask knows: a message, or a driver that made it, may have quoted one. */
+export function maskProblem(problem: Problem, mask: Mask): Problem {
+  const { part, message, suggestion } = problem
+  return { ...problem, part: part === null ? null : mask(part), message: mask(message), suggestion: mask(suggestion) }
 }
 
 /** An origin as text: `default`, `config/default.json`, `environment PORT`, `/run/secrets/x (ADMIN_TOKEN_FILE)`. */

@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Declarations, driverSettings } from './driver-settings.ts'
 import { gather, misspeltNames } from './given.ts'
 import { type GivenValue, type Layers, layersOfOptions } from './layers.ts'
-import { maskCredentials } from './mask.ts'
+import { holdsCredentials } from './mask.ts'
 import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
-import type { Origin, Problem } from './problem.ts'
+import { hiddenText, type Origin, type Problem } from './problem.ts'
 import { coreSchema } from './schema/schema.ts'
 import { Secret, SecretAddress } from './secret.ts'
 import type { SchemaTree, Setting } from './setting.ts'
@@ -30,12 +30,14 @@ export function resolveSettings(layers: Layers, declarations?: Declarations): Re
   const byKey = Map.groupBy(given, (one) => one.key)
   const picked = new Map([...settings].map(([key, setting]) => [key, pickValue(key, setting, byKey.get(key) ?? [])]))
   config.load(nest([...picked].map(([key, { value }]) => [key, value])))
-  return new Resolution(config, settings, drivers, picked, byKey, [
+  const all = [
     ...own.problems,
     ...problems,
     ...[...picked.values()].flatMap((one) => one.problems),
-    ...misspeltNames(layers.environment.names, variablesOf(settings)),
-  ])
+    ...misspeltNames(layers.environment.names, settings),
+  ]
+  const isFileHidden = layers.files.some(({ origin }) => origin.from === 'file' && origin.path === hiddenText)
+  return new Resolution(config, settings, drivers, picked, byKey, all, isFileHidden ? ['config.file'] : [])
 }
 
 /** Settings given in code, with the same checks as those of files. Reads no file and no environment. Never throws. */
@@ -50,6 +52,8 @@ class Resolution implements ResolvedSettings {
   readonly #schema: SettingMap
   readonly #picked: ReadonlyMap<string, PickedValue>
   readonly #given: ReadonlyMap<string, readonly GivenValue[]>
+  /** Settings whose values are not shown: a path that does not look like one. */
+  readonly #hidden: ReadonlySet<string>
 
   constructor(
     config: ConvictConfig,
@@ -58,11 +62,13 @@ class Resolution implements ResolvedSettings {
     picked: ReadonlyMap<string, PickedValue>,
     given: ReadonlyMap<string, readonly GivenValue[]>,
     problems: readonly Problem[],
+    hidden: readonly string[],
   ) {
     this.#config = config
     this.#schema = schema
     this.#picked = picked
     this.#given = given
+    this.#hidden = new Set(hidden)
     this.problems = problems
     this.settings = this.#values(drivers)
   }
@@ -82,7 +88,8 @@ class Resolution implements ResolvedSettings {
     const masked: object = JSON.parse(this.#config.toString())
     return [...this.#schema].map(([name, setting]) => {
       const shown = this.#isShown(name, setting) ? this.#config.get(name) : memberAt(masked, name)
-      return { name, value: shown === convictMask ? '***' : maskCredentials(shown), origin: this.originOf(name) }
+      const isHidden = shown === convictMask || holdsCredentials(shown) || this.#hidden.has(name)
+      return { name, value: isHidden ? hiddenText : shown, origin: this.originOf(name) }
     })
   }
 
@@ -113,12 +120,6 @@ function memberAt(node: object, key: string): unknown {
 
 function secretOf({ format }: Setting, value: string): Secret {
   return format === 'holdfast:address' ? new SecretAddress(value) : new Secret(value)
-}
-
-/** Every variable that gives a setting, `NAME_FILE` of secrets included. */
-function variablesOf(settings: SettingMap): string[] {
-  const named = [...settings.values()].filter(({ env }) => env !== '')
-  return [...named.map(({ env }) => env), ...named.filter((one) => one.sensitive).map(({ env }) => `${env}_FILE`)]
 }
 
 function freeze<T>(value: T): T {

@@ -5,6 +5,8 @@ export type FormatName =
   | 'holdfast:address'
   | 'holdfast:verbatim'
   | 'holdfast:text'
+  | 'holdfast:path'
+  | 'holdfast:pem'
   | 'holdfast:token'
   | 'holdfast:file-name'
   | 'holdfast:absolute-folder'

@@ -1,5 +1,5 @@
 import type { GivenValue } from './layers.ts'
-import { maskCredentials, show } from './mask.ts'
+import { holdsCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import { formatOrigin, type Origin, type Problem } from './problem.ts'
 import { Secret } from './secret.ts'
@@ -144,6 +144,6 @@ function prefixes(key: string): string[] {
 
 /** A name from outside, on one line; an ordinary one as it is. */
 function printable(key: string): string {
-  const masked = String(maskCredentials(key))
-  return /^[\w.$-]{1,80}$/.test(masked) ? masked : show(masked)
+  if (holdsCredentials(key)) return '***'
+  return /^[\w.$-]{1,80}$/.test(key) ? key : show(key)
 }

@@ -196,7 +196,7 @@ export const parameters: ParameterTable<AddressOptions> = {
   // ssl-mode, ssl_mode and sslMode are one.
   normalize: (name) => name.toLowerCase().replace(/[-_]/g, ''),
   show: (name) => name.replace(/^ssl(?=.)/, 'ssl-'),
-  critical: { names: /^(?:ssl|tls)/, instead: modesOf(tlsDialect) },
+  critical: { names: /ssl|tls/, instead: modesOf(tlsDialect) },
 }
 
 /** The mode in an object as Node's clients have it: `ssl={"rejectUnauthorized":true}`. */

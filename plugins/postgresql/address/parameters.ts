@@ -4,10 +4,12 @@ import {
   commonReaders,
   isOff,
   modeOf,
+  modesOf,
   type ParameterReader,
   type ParameterTable,
   type Report,
   reportInvalid,
+  reportUnused,
   switchMode,
   type TlsDialect,
 } from '../../../src/driver/kit/driver-kit.ts'
@@ -23,6 +25,7 @@ export interface PostgresqlOptions extends AddressOptions {
   isPooled: boolean
 }
 
+const unusedGss = 'Holdfast encrypts with TLS, not with Kerberos.'
 const kerberos = 'Holdfast does not use Kerberos.'
 const limit = 'QUERY_TIMEOUT limits each statement, which notices a lost connection sooner.'
 const schema = 'The search path of the role decides where tables are; set it with ALTER ROLE.'
@@ -31,7 +34,6 @@ const prepared = 'Holdfast prepares statements wherever that works.'
 
 /** Parameters of other clients that have no effect here, and why. */
 const unused: Readonly<Record<string, string>> = {
-  gssencmode: 'Holdfast encrypts with TLS, not with Kerberos.',
   krbsrvname: kerberos,
   gsslib: kerberos,
   load_balance_hosts: 'Hosts are tried in the order in which they are listed.',
@@ -43,6 +45,9 @@ const unused: Readonly<Record<string, string>> = {
   client_encoding: 'Text is always UTF-8.',
   fallback_application_name: 'The name is "holdfast" unless application_name is given.',
   sslcompression: 'TLS is never compressed.',
+  sslfactory: 'sslmode decides which certificates are trusted.',
+  sslhostnameverifier: 'sslmode decides which certificates are trusted.',
+  sslinline: 'PEM text is recognised.',
   sslsni: 'The host name is always sent.',
   sslnegotiation: 'TLS is requested in the way that every server understands.',
   ssl_min_protocol_version: "Node's minimum TLS version applies.",
@@ -75,13 +80,24 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     port: commonReaders.port,
     dbname: commonReaders.database,
     sslmode: (value, options, report) => chooseTls(tls, modeOf(tls, value), value, options, report),
+    sslaccept: (value, options, report) => chooseTls(tls, modeOf(tls, value), value, options, report),
+    gssencmode: (value, _options, report) => {
+      if (value !== 'require') return reportUnused(report, 'info', 'gssencmode', unusedGss)
+      const message = 'The address asks for encryption with Kerberos, which Holdfast does not use.'
+      report('ADDRESS_TLS_INVALID', 'error', 'gssencmode', message, `Write sslmode=require instead. ${modesOf(tls)}`)
+    },
     ssl: (value, options, report) => chooseTls(tls, switchMode(tls, value, 'require'), value, options, report),
     sslrootcert: commonReaders.authority,
     sslcert: commonReaders.certificate,
     sslkey: commonReaders.key,
     channel_binding: (value, options, report) => {
       if (value === 'disable' || value === 'prefer' || value === 'require') options.channelBinding = value
-      else reportInvalid(report, 'channel_binding', 'disable, prefer and require')
+      else {
+        const message =
+          'The value of channel_binding is not valid. The address is rejected rather than used without it.'
+        const remedy = 'channel_binding accepts disable, prefer and require.'
+        report('ADDRESS_TLS_INVALID', 'error', 'channel_binding', message, remedy)
+      }
     },
     application_name: (value, options) => {
       // What PostgreSQL keeps: 63 printable ASCII characters.
@@ -98,7 +114,8 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
       options.isPooled = !isOff(value)
     },
   }
-  return { known, unused, normalize: (name) => name.toLowerCase() }
+  const critical = { names: /ssl|tls|channel_binding/, instead: modesOf(tls) }
+  return { known, unused, normalize: (name) => name.toLowerCase(), critical }
 }
 
 /** Any other word leaves the safe choice: a server that accepts writes. */

@@ -11,7 +11,7 @@ export const databaseSchema = {
     },
     driver: {
       doc: 'Driver of the primary when its address is given in parts. With DATABASE_URL: the driver that reads it.',
-      format: 'holdfast:text',
+      format: 'holdfast:path',
       accepts: "a driver's name",
       default: null,
       env: 'DATABASE_DRIVER',
@@ -211,7 +211,7 @@ export const databaseSchema = {
   data: {
     dir: {
       doc: 'Folder for database files, relative to the working directory.',
-      format: 'holdfast:text',
+      format: 'holdfast:path',
       accepts: 'a folder',
       default: './data',
       env: 'DATA_DIR',

@@ -12,7 +12,7 @@ export const serviceSchema = {
     },
     host: {
       doc: 'Address to listen on.',
-      format: 'holdfast:text',
+      format: 'holdfast:path',
       accepts: 'a host name or address',
       default: '0.0.0.0',
       env: 'HOST',
@@ -158,7 +158,7 @@ export const serviceSchema = {
   drivers: {
     doc: 'Database drivers to load, by name or path.',
     format: 'holdfast:list',
-    of: { format: 'holdfast:text', accepts: 'a name or a path' },
+    of: { format: 'holdfast:path', accepts: 'a name or a path' },
     default: ['sqlite', 'postgresql', 'mysql', 'neon'],
     env: 'DRIVERS',
     restart: true,
@@ -166,7 +166,7 @@ export const serviceSchema = {
   collections: {
     dir: {
       doc: 'Folder of the collection files, relative to the working directory.',
-      format: 'holdfast:text',
+      format: 'holdfast:path',
       accepts: 'a folder',
       default: './config/collections',
       env: 'COLLECTIONS_DIR',
@@ -203,7 +203,7 @@ export const serviceSchema = {
   config: {
     file: {
       doc: 'Path of a further settings file. It overrides those in config/.',
-      format: 'holdfast:text',
+      format: 'holdfast:path',
       accepts: 'a path',
       default: null,
       env: 'CONFIG_FILE',

@@ -54,7 +54,7 @@ export class PrimaryReader {
     const { resolved } = reading
     if (!reading.isBlank) {
       const problems = [...named.problems, ...reading.problems, ...this.#differences(reading, named.driver)]
-      return { resolved, problems, declared: true, absence: null }
+      return this.#withCertificates({ resolved, problems, declared: true, absence: null }, 'database.url')
     }
     if (!declaresPrimary(this.#parts)) {
       // Declared, though its value never arrived: a secret file that cannot be read is a problem of the settings.
@@ -62,12 +62,26 @@ export class PrimaryReader {
       return { resolved, problems: [], declared: isLost, absence: isLost ? null : absenceOf(url, this.#resolved) }
     }
     const parts = this.#readParts(named.driver)
-    return {
-      resolved: parts.resolved,
-      problems: [...named.problems, ...parts.problems],
-      declared: true,
-      absence: null,
-    }
+    const problems = [...named.problems, ...parts.problems]
+    const { resolved: target } = parts
+    return this.#withCertificates({ resolved: target, problems, declared: true, absence: null }, 'database.driver')
+  }
+
+  /** A certificate or key that was given and cannot be used must not end in a connection without it. */
+  #withCertificates(reading: PrimaryReading, setting: string): PrimaryReading {
+    if (reading.resolved === null) return reading
+    const { name, settings: declared = {} } = reading.resolved.driver
+    const { plugins } = this.#resolved.settings
+    const missing = Object.entries(declared).filter(([key, { format }]) => format === 'pem' && !plugins?.[name]?.[key])
+    const keys = missing.map(([key]) => `plugins.${name}.${key}`)
+    const errors = this.#resolved.problems.filter(({ severity }) => severity === 'error')
+    const lost = errors.map((problem) => nearest(problem.setting, keys)).find((key) => key !== null)
+    if (lost === undefined) return reading
+    const env = declared[lost?.split('.').at(-1) ?? '']?.env
+    const message = `${env} is given and cannot be used. The address is rejected rather than used without it.`
+    const report = reporterOf({ setting, origin: this.#resolved.originOf(setting) })
+    const problem = report('ADDRESS_TLS_INVALID', 'error', null, message, `Correct ${env}, or remove it.`)
+    return { ...reading, resolved: null, problems: [...reading.problems, problem] }
   }
 
   /** The driver in DATABASE_DRIVER, which may also be one of its schemes (`postgres`). */

@@ -1,7 +1,7 @@
+import { showAddress } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
-import { showAddress } from './clean.ts'
 import type { DatabaseCode } from './problems.ts'
 
 /** Why an address cannot be read. The sentences hold no secret. */
@@ -140,7 +140,7 @@ function separatorDefect(text: string, name: string, schemes: readonly string[])
   if (isRight(separator, after) || isOtherWord(separator, blanks, after)) return null
   const found = separator === '' ? 'neither colon nor slashes' : `"${scheme}${separator}"`
   const message = `${name}: expected "${scheme}://", found ${found}.`
-  return { code: 'ADDRESS_MALFORMED', part: 'scheme', message, suggestion: `Write ${shown(scheme, after)}` }
+  return { code: 'ADDRESS_MALFORMED', part: 'scheme', message, suggestion: `Write ${shown(scheme, separator, after)}` }
 }
 
 /** Some clients accept three slashes, with the host omitted; then no user follows. */
@@ -156,8 +156,11 @@ function isOtherWord(separator: string, blanks: string, after: string): boolean 
   return separator === ':' && /^\d{1,5}(?:\/|$)/.test(after)
 }
 
-function shown(scheme: string, after: string): string {
+function shown(scheme: string, separator: string, after: string): string {
   const at = Math.max(0, after.lastIndexOf('@'))
+  // "postgres:secret@host": the word is the user, who has the name of the scheme.
+  if (separator === ':' && at > 0 && !after.slice(0, at).includes(':'))
+    return showAddress(`${scheme}://${scheme}:${after}`)
   const masked = showAddress(`${scheme}://${after.slice(0, at)}${after.slice(at).replaceAll('\\', '/')}`)
   // A colon without "@" may be the one before a password whose end was lost.
   return after.includes('@') ? masked : `${scheme}://user:***@host:port/name`

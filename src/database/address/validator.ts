@@ -1,11 +1,11 @@
-import { maskAddress, passwordsOf } from '../../config/mask.ts'
-import type { Problem } from '../../config/problem.ts'
+import { createMask, type Mask, maskAddress, passwordsOf, showAddress } from '../../config/mask.ts'
+import { maskProblem, type Problem } from '../../config/problem.ts'
 import { Secret } from '../../config/secret.ts'
 import type { Settings } from '../../config/settings.ts'
-import type { Address, AddressRole, Parsed, Target } from '../../driver/address.ts'
+import type { Address, AddressRole, Parsed, PartsAddress, Target } from '../../driver/address.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
-import { type CleanedAddress, cleanAddress, isBlank, showAddress } from './clean.ts'
+import { type CleanedAddress, cleanAddress, isBlank } from './clean.ts'
 import type { ResolvedTarget } from './config.ts'
 import { findPlaceholder, hasExamplePassword } from './placeholder.ts'
 import { type ReportAddress, reporterOf, settingName } from './problems.ts'
@@ -47,6 +47,14 @@ export class DatabaseUrlValidator {
 
   /** A usable target, or the problems that prevent one; both when the address was repaired. */
   read(given: string, context: AddressContext): AddressReading {
+    const reading = this.#read(given, context)
+    if (reading.problems.length === 0) return reading
+    const text = this.#settings.database.validationEnabled ? cleanAddress(given).text : given
+    const mask = createMask(passwordsOf(text))
+    return { ...reading, problems: reading.problems.map((problem) => maskProblem(problem, mask)) }
+  }
+
+  #read(given: string, context: AddressContext): AddressReading {
     const report = reporterOf(context)
     const name = settingName(context.setting, context.origin)
     if (given.length > lengthLimit) {
@@ -80,14 +88,16 @@ export class DatabaseUrlValidator {
   /** Passes an address to a driver, and contains the driver's mistakes: a throw, a secret in a problem. Total. */
   parse(driver: Driver, address: Address): AddressReading {
     const text = address.form === 'url' ? address.text.reveal() : ''
-    const password = address.form === 'parts' ? (address.password?.reveal() ?? '') : ''
+    const secrets = address.form === 'url' ? passwordsOf(text) : passwordsOfParts(address)
     const parsed = parseWith(driver, address, this.#settings)
     if (parsed === null) {
       const message = `The driver "${driver.name}" failed while reading the address.`
       const suggestion = 'Report this to the author of the driver.'
       return unusable([reporterOf(address)('DRIVER_FAILED', 'error', null, message, suggestion)])
     }
-    const problems = parsed.problems.map((found) => withoutSecrets(found, text, [password]))
+    const mask = createMask(secrets)
+    const hide: Mask = (shown) => mask(text === '' ? shown : shown.replaceAll(text, () => maskAddress(text)))
+    const problems = parsed.problems.map((found) => maskProblem(found, hide))
     const resolved = parsed.target === undefined ? null : { driver, target: parsed.target }
     return { resolved, isBlank: false, problems, address }
   }
@@ -161,24 +171,10 @@ function isProblem({ message, suggestion, part }: Problem): boolean {
   return typeof message === 'string' && typeof suggestion === 'string' && (part === null || typeof part === 'string')
 }
 
-/** Shorter passwords are hidden by masking alone: their letters are in every text. */
-const shortestToSeek = 3
-
-/** The problem without the address and its passwords. A driver must keep secrets out of problems; this makes a mistake harmless. */
-function withoutSecrets(problem: Problem, address: string, passwords: readonly string[]): Problem {
-  const hide = (text: string): string => {
-    const masked = address === '' ? text : text.replaceAll(address, () => maskAddress(address))
-    return [...passwordsOf(address), ...passwords]
-      .filter((password) => password.length >= shortestToSeek)
-      .flatMap((password) => [password, encodeURIComponent(password.toWellFormed())])
-      .reduce((hidden, password) => hidden.replaceAll(password, '***'), masked)
-  }
-  return {
-    ...problem,
-    part: problem.part === null ? null : hide(problem.part),
-    message: hide(problem.message),
-    suggestion: hide(problem.suggestion),
-  }
+/** Any part may be an address that was put into its place. */
+function passwordsOfParts({ host, username, password, name }: PartsAddress): readonly string[] {
+  const parts = [host, username, name].filter((part) => part !== null)
+  return [...parts.flatMap(passwordsOf), ...(password === null ? [] : [password.reveal()])]
 }
 
 function unusable(problems: readonly Problem[]): AddressReading {

@@ -74,7 +74,7 @@ const usable: readonly (readonly [string, object])[] = [
   ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=VERIFY_CA', { mode: 'verify_ca', authority: '/ca.pem', codes: [] }],
   ['mysql://u:p@h/d?sslrootcert=/ca.pem', { mode: 'verify_ca', authority: '/ca.pem', codes: ['ADDRESS_TLS_IMPLIED'] }],
   ['mysql://u:p@h/d?ssl-ca=system', { mode: 'verify_identity', codes: ['ADDRESS_TLS_IMPLIED'] }],
-  ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=DISABLED', { mode: 'disabled', codes: [] }],
+  ['mysql://u:p@h/d?sslmod=REQUIRED', { mode: 'required', codes: ['ADDRESS_REPAIRED'] }],
   ['mysql://u:p@h/d?ssl-cert=/c.pem', { codes: ['TLS_KEY_PAIR_INCOMPLETE'] }],
   ['mysql://u:p@h/d?connectTimeout=3000', { connectMs: 3_000, codes: [] }],
   ['mysql://u:p@h/d?connect_timeout=3', { connectMs: 3_000, codes: [] }],
@@ -134,7 +134,9 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['mysql://u:p@h/d?ssl-mode=verify-ful', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
   ['mysql://u:p@h/d?ssl-mode=verify', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
   ['mysql://u:p@h/d?ssl-mode=requird', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=require/i],
-  ['mysql://u:p@h/d?sslmod=REQUIRED', 'ADDRESS_TLS_INVALID', 'query', /mean "ssl-mode"/],
+  ['mysql://u:p@h/d?sslmod=REQUIRED', 'ADDRESS_REPAIRED', 'query', /Write "ssl-mode"/],
+  ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=DISABLED', 'ADDRESS_TLS_CONFLICT', 'ssl-mode', /Remove ssl-mode=DISABLED/],
+  ['mysql://u:p@h:x/d?ssl-mode=VERIFY_CA', 'ADDRESS_PORT_INVALID', 'port', /h:3306\/d\?ssl-mode=VERIFY_CA$/],
 ]
 
 for (const [text, code, part, suggestion] of refused) {
@@ -165,11 +167,12 @@ test('parts are read as an address is', () => {
 })
 
 test('certificates come from the settings where the address names none', () => {
-  const plugins = { mysql: { sslCa: '/from/settings.pem', sslKey: new Secret('-----BEGIN KEY') } }
+  const key = '-----BEGIN KEY-----\nAAAA\n-----END KEY-----'
+  const plugins = { mysql: { sslCa: '/from/settings.pem', sslKey: new Secret(key) } }
   const from = (query: string) =>
     driver.parse(urlAddress({ folder: '/nowhere' }, `mysql://u:p@h/d?${query}`), { ...settings, plugins }).target
   assert.equal(from('')?.encryption.authority, '/from/settings.pem')
-  assert.equal(from('')?.encryption.key?.reveal(), '-----BEGIN KEY')
+  assert.equal(from('')?.encryption.key?.reveal(), key)
   assert.equal(from('ssl-ca=/own.pem')?.encryption.authority, '/own.pem')
 })
 

@@ -29,7 +29,7 @@ export interface ParameterTable<O> {
   normalize(name: string): string
   /** The name of a known parameter as people write it. */
   show?(name: string): string
-  /** Unknown parameters that are too important to be ignored, such as those about TLS, and the parameter to use instead. */
+  /** Parameters about TLS: one that is unknown is never ignored, and `instead` says which to use. */
   readonly critical?: { readonly names: RegExp; readonly instead: string }
 }
 
@@ -39,12 +39,13 @@ const parametersMax = 100
 /** Reads `name=value&...` into the options and reports every parameter that is not used. Total. */
 export function readParameters<O>(query: string, table: ParameterTable<O>, options: O, report: Report): void {
   const seen = new Set<string>()
+  let isBehindSecret = false
   for (const pair of query.split('&').slice(0, parametersMax)) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
     const written = decodePart(equals < 0 ? pair : pair.slice(0, equals)).text
     const value = equals < 0 ? '' : decodePart(pair.slice(equals + 1)).text
-    const name = table.normalize(written)
+    const name = meantName(table, written, report)
     if (seen.has(name)) {
       const message = `${subject(written)} is given twice.`
       report('ADDRESS_PARAMETER_DUPLICATE', 'warning', 'query', message, 'Give it once; the last one is used.')
@@ -54,9 +55,27 @@ export function readParameters<O>(query: string, table: ParameterTable<O>, optio
     const reason = Object.hasOwn(table.unused, name) ? table.unused[name] : undefined
     if (reader !== undefined) reader(value, options, report, written)
     else if (reason !== undefined) reportUnused(report, 'info', written, reason)
-    // Without "=" it may be a password that has lost its place.
-    else reportUnknown(report, table, name, equals < 0 ? '' : written)
+    // Without "=" it may be a password that has lost its place; behind a password, the rest of it.
+    else reportUnknown(report, table, name, equals < 0 || isBehindSecret ? '' : written)
+    isBehindSecret ||= /pass|pwd|secret|token/i.test(name)
   }
+}
+
+/** The name of the parameter that is meant: one about TLS is also read when it is written with hyphens or a letter is wrong. */
+function meantName<O>(
+  { known, unused, critical, normalize, show }: ParameterTable<O>,
+  written: string,
+  report: Report,
+): string {
+  const name = normalize(written)
+  if (critical === undefined || Object.hasOwn(known, name) || Object.hasOwn(unused, name)) return name
+  const letters = name.replace(/[-_]/g, '')
+  const names = Object.keys(known).filter((one) => critical.names.test(one))
+  const meant = names.find((one) => one.replace(/[-_]/g, '') === letters) ?? nearest(letters, names, 1)
+  if (meant === null) return name
+  const shown = show?.(meant) ?? meant
+  report('ADDRESS_REPAIRED', 'warning', 'query', `${subject(written)} is read as "${shown}".`, `Write "${shown}".`)
+  return meant
 }
 
 /** Reports that a parameter has no effect. */

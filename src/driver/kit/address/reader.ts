@@ -1,3 +1,4 @@
+import { showQuery } from '../../../config/mask.ts'
 import type { Origin } from '../../../config/problem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Settings } from '../../../config/settings.ts'
@@ -92,6 +93,8 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
   readonly #settings: Settings
   readonly #report: Report
   #hasError = false
+  /** The parameters of the address for its corrected form. */
+  #query = ''
 
   constructor(dialect: AddressDialect<O, T>, address: Address, settings: Settings, report: Report) {
     this.#dialect = dialect
@@ -130,11 +133,18 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
       return null
     }
     const { pieces } = split
+    this.#query = this.#shownQuery(pieces.query)
     const options = this.#options()
     readParameters(pieces.query, this.#dialect.parameters, options, report)
     const slip = findSlip(pieces, options)
     if (slip !== null) {
-      report(slip.code, 'error', slip.part, slip.message, `Write ${this.#corrected(slip.shown)}${slip.query}`)
+      report(
+        slip.code,
+        'error',
+        slip.part,
+        slip.message,
+        `Write ${this.#corrected(slip.shown, slip.query ?? this.#query)}`,
+      )
       return null
     }
     const reading = this.#readPieces(pieces, options)
@@ -291,9 +301,20 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
   }
 
   /** The corrected address, its secret masked. */
-  #corrected({ user, hosts, database }: ShownParts): string {
+  #corrected({ user, hosts, database }: ShownParts, query = this.#query): string {
     const name = database === null || database === '' ? 'name' : encodeURIComponent(database.toWellFormed())
-    return `${this.#dialect.scheme}://${encodeURIComponent((user ?? 'user').toWellFormed())}:***@${hosts}/${name}`
+    const login = encodeURIComponent((user ?? 'user').toWellFormed())
+    return `${this.#dialect.scheme}://${login}:***@${hosts}/${name}${query === '' ? '' : `?${query}`}`
+  }
+
+  /** Without those that became parts of the corrected form. */
+  #shownQuery(query: string): string {
+    const { host, database } = this.#dialect.partParameters
+    const parts = new Set(['user', 'username', 'password', 'hostaddr', 'port', ...host, ...database])
+    const name = (pair: string): string => (pair.split('=', 1)[0] ?? '').toLowerCase().replace(/[-_]/g, '')
+    const more = query.split('&').filter((pair) => !parts.has(name(pair)))
+    // Behind a password may be the rest of it.
+    return /(?:^|&)[^=&]*pass/i.test(query) ? '' : showQuery(more.join('&'))
   }
 }
 

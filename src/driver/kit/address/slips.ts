@@ -1,3 +1,4 @@
+import { showQuery } from '../../../config/mask.ts'
 import type { AddressCode } from './problems.ts'
 import { decodePart, type Pieces } from './split.ts'
 
@@ -15,8 +16,8 @@ export interface AddressSlip {
   readonly message: string
   /** The corrected form. */
   readonly shown: ShownParts
-  /** The parameters of the corrected form, their values masked, with the question mark. */
-  readonly query: string
+  /** The parameters of the corrected form, their values masked; null for those of the address. */
+  readonly query: string | null
 }
 
 const plainHosts = /^(?:[\w.-]+|%2f[\w.%-]*|\[[\da-f:.]+\])(?::\d{1,5})?(?:,(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)*$/i
@@ -35,7 +36,13 @@ export function findSlip(
     const named = /\s/.test(odd) ? 'a space' : `"${odd}"`
     const message = `The user contains ${named} where ":" was expected before the password.`
     const name = database === null || parameterOf(database) !== undefined ? null : decodePart(database).text
-    return { code: 'ADDRESS_PASSWORD_AMBIGUOUS', part: 'user', message, shown: { ...shown, database: name }, query: '' }
+    return {
+      code: 'ADDRESS_PASSWORD_AMBIGUOUS',
+      part: 'user',
+      message,
+      shown: { ...shown, database: name },
+      query: null,
+    }
   }
   const found = parameterOf(database ?? '')
   if (database !== null && found !== undefined) {
@@ -43,22 +50,15 @@ export function findSlip(
     // Without a password the user may hold it.
     const name = user === null || password === null ? null : decodePart(user).text
     const kept = shown === unknownHosts ? null : decodePart(database.split(/[&;]/, 1)[0] ?? '').text
-    const pairs = [...database.split(/[&;]/).slice(1), ...pieces.query.split('&')].filter((pair) => pair !== '')
-    const query = `?${pairs.map(maskedPair).join('&')}`
+    const query = showQuery([...database.split(/[&;]/).slice(1), pieces.query].join('&'))
     return { code: 'ADDRESS_MALFORMED', part: 'name', message, shown: { ...shown, user: name, database: kept }, query }
   }
   if (user !== null || options.user !== null || !/^[^:,[\]]+:\d*[^\d,:][^,:]*$/.test(hosts)) return null
   const message = 'The text after the colon is not a port, and there is no "@" before the host.'
-  return { code: 'ADDRESS_PORT_INVALID', part: 'port', message, shown: unknownHosts, query: '' }
+  return { code: 'ADDRESS_PORT_INVALID', part: 'port', message, shown: unknownHosts, query: null }
 }
 
 /** `&name=` or `;name=` within a database name. */
 function parameterOf(database: string): string | undefined {
   return /[&;][a-z][\w.-]{0,40}=/i.exec(database)?.[0]
-}
-
-function maskedPair(pair: string): string {
-  if (/^ssl[-_]?mode=[a-z_-]{1,20}$/i.test(pair)) return pair
-  const name = /^[a-z][\w.-]{0,40}(?==)/i.exec(pair)?.[0]
-  return name === undefined ? '***' : `${name}=***`
 }

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { isPemText, readPemText } from '../../../config/pem.ts'
 import type { Problem } from '../../../config/problem.ts'
 import { FaultError } from '../../fault.ts'
 import { faultError } from '../read-error.ts'
@@ -99,8 +100,7 @@ function filesOf({ files }: TlsDialect, tls: Tls): readonly (readonly [TlsFile, 
  */
 export async function readPem(part: string, given: string | null): Promise<string | null> {
   if (given === null) return null
-  // A variable that cannot hold line ends often has them as "\n".
-  if (given.trimStart().startsWith('-----BEGIN')) return given.replaceAll('\\n', '\n')
+  if (isPemText(given)) return readPemText(given)
   try {
     return await readBounded(given)
   } catch (cause) {

@@ -1,5 +1,6 @@
 import type { SettingDeclaration, SettingDeclarations } from '../../../config/driver-settings.ts'
 import { nearest } from '../../../config/nearest.ts'
+import { pemFault } from '../../../config/pem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Report } from './report.ts'
 
@@ -59,12 +60,18 @@ export function libpqTls(env: string): TlsDialect {
       'verify-ca': 'verify-ca',
       'verify-full': 'verify-full',
     },
-    // `no-verify` is node-postgres's.
-    aliases: { noverify: 'require', required: 'require', verifyidentity: 'verify-full' },
+    // `no-verify` is node-postgres's; `strict` and `accept_invalid_certs` are Prisma's.
+    aliases: {
+      noverify: 'require',
+      required: 'require',
+      verifyidentity: 'verify-full',
+      strict: 'verify-full',
+      acceptinvalidcerts: 'require',
+    },
     addsUp: false,
     implied({ mode, authority }, isTlsGiven) {
       const isSystem = authority === 'system'
-      if (isTlsGiven && (!isSystem || mode === 'verify-full')) return null
+      if (isTlsGiven && (mode === 'verify-full' || (!isSystem && mode !== 'allow' && mode !== 'prefer'))) return null
       return isSystem ? 'verify-full' : 'require'
     },
     files: {
@@ -96,14 +103,14 @@ export function defaultTls({ files }: TlsDialect, own: Readonly<Record<string, u
 
 /** The declarations of the settings from which `defaultTls` reads. */
 export function tlsSettings({ files }: TlsDialect): SettingDeclarations {
-  const declare = ({ parameter, setting, env }: TlsFile, what: string, more: Partial<SettingDeclaration> = {}) => {
+  const declare = ({ parameter, setting, env }: TlsFile, what: string): [string, SettingDeclaration] => {
     const doc = `${what}, as a path or as PEM text; ${parameter} in the address wins.`
-    return [setting, { doc, format: 'string', default: null, env, ...more }] as const
+    return [setting, { doc, format: 'pem', default: null, env }]
   }
   return Object.fromEntries([
     declare(files.authority, 'The certificate of the authority to trust'),
     declare(files.certificate, "The client's certificate"),
-    declare(files.key, "The client's key", { sensitive: true }),
+    declare(files.key, "The client's key"),
   ])
 }
 
@@ -186,17 +193,34 @@ function meantMode(dialect: TlsDialect, word: string): TlsMode {
  */
 export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, report: Report): Tls {
   const { parameter, files } = dialect
+  const given = [
+    [files.authority, tls.authority],
+    [files.certificate, tls.certificate?.reveal() ?? null],
+    [files.key, tls.key?.reveal() ?? null],
+  ] as const
+  for (const [file, text] of given) {
+    const fault = text === null ? null : pemFault(text)
+    if (fault === null) continue
+    const message = `The value of ${file.parameter} ${fault}. The address is rejected rather than used without it.`
+    report('ADDRESS_TLS_INVALID', 'error', file.parameter, message, `Give a path or PEM text in ${file.parameter}.`)
+  }
+  if (tls.authority !== null && isTlsGiven && tls.mode === 'disable') {
+    const off = `${parameter}=${wordOf(dialect, 'disable')}`
+    const message = `A certificate authority is given with ${off}, which uses no TLS. The address is not used.`
+    const remedy = `Remove ${off}, or the authority in ${files.authority.parameter} or ${files.authority.env}.`
+    report('ADDRESS_TLS_CONFLICT', 'error', parameter, message, remedy)
+  }
   if ((tls.certificate === null) !== (tls.key === null)) {
-    const [given, missing] = tls.key === null ? [files.certificate, files.key] : [files.key, files.certificate]
-    const message = `${given.parameter} is given without ${missing.parameter}; the client cannot present a certificate.`
+    const [one, missing] = tls.key === null ? [files.certificate, files.key] : [files.key, files.certificate]
+    const message = `${one.parameter} is given without ${missing.parameter}; the client cannot present a certificate.`
     const remedy = `Give ${missing.parameter} as well, or neither.`
-    report('TLS_KEY_PAIR_INCOMPLETE', 'warning', given.parameter, message, remedy)
+    report('TLS_KEY_PAIR_INCOMPLETE', 'warning', one.parameter, message, remedy)
   }
   const mode = tls.authority === null ? null : dialect.implied(tls, isTlsGiven)
   if (mode === null) return tls
   const word = wordOf(dialect, mode)
-  const given = isTlsGiven ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
-  const message = `A certificate authority is given ${given}; ${parameter}=${word} is used.`
+  const how = isTlsGiven ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
+  const message = `A certificate authority is given ${how}; ${parameter}=${word} is used.`
   report('ADDRESS_TLS_IMPLIED', isTlsGiven ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
   return { ...tls, mode }
 }
