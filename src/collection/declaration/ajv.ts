@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { parseInstant } from './instant.ts'
+import { matcherOf } from './pattern.ts'
 
 /**
  * Creates Ajv with the options of this service. `allErrors` reports all errors, for what is checked once: its code is not
@@ -9,7 +10,7 @@ export function createAjv(options: { readonly allErrors: boolean; readonly verbo
   const ajv = new Ajv({
     allErrors: options.allErrors,
     verbose: options.verbose ?? false,
-    code: { optimize: !options.allErrors },
+    code: { optimize: !options.allErrors, regExp: Object.assign(matcherOf, { code: 'matcherOf' }) },
     meta: false,
     validateSchema: false,
     // A property of the prototype is not a field of the row.

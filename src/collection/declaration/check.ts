@@ -2,8 +2,9 @@ import type { ErrorObject, ValidateFunction } from 'ajv'
 import { nearest } from '../../config/nearest.ts'
 import { createAjv, escapePointer, pointerOf } from './ajv.ts'
 import { bounds, type Collection, type Field, isInstant } from './declaration.ts'
+import { findUnstorable } from './json-limits.ts'
 import { collectionNameDefect, fieldNameDefect } from './names.ts'
-import { patternDefect } from './pattern.ts'
+import { maxPatternCost, readPattern } from './pattern.ts'
 import { accepts, fieldSchema } from './row-schema.ts'
 import { collectionSchema } from './schema.ts'
 
@@ -40,7 +41,8 @@ export function checkCollection(value: unknown): Checked {
       .map((error) => ({ pointer: pointerOf(error), ...explain(error) }))
     return { collection: null, defects }
   }
-  const defects = [...nameDefects(value), ...fieldsDefects(value), ...referenceDefects(value)].slice(0, maxDefects)
+  const found = [...nameDefects(value), ...fieldsDefects(value), ...referenceDefects(value), ...costDefects(value)]
+  const defects = found.slice(0, maxDefects)
   return defects.length > 0 ? { collection: null, defects } : { collection: value, defects: [] }
 }
 
@@ -160,6 +162,15 @@ function fieldDefects(field: Field, pointer: string): readonly Defect[] {
     add('minimum', '"minimum" is above "maximum", so no value is valid.', 'Swap them.')
   }
   if (field.type === 'string') defects.push(...stringDefects(field, pointer))
+  const values = 'enum' in field ? field.enum : undefined
+  const unstorable = findUnstorable({ default: field.default, enum: values })
+  if (unstorable !== null) {
+    defects.push({
+      pointer: pointer + unstorable.pointer,
+      message: `Not every database can store this value. ${unstorable.message}`,
+      suggestion: 'Change the value.',
+    })
+  }
   if (defects.length === 0 && field.default !== undefined) {
     if (!createAjv({ allErrors: false }).compile(fieldSchema(field))(field.default)) {
       add('default', '"default" is not valid for its own field.', `Use ${accepts(field)}.`)
@@ -181,9 +192,9 @@ function stringDefects(field: Field & { type: 'string' }, pointer: string): read
       add(extra, `"${extra}" cannot be combined with "format".`, `Remove "${extra}" or "format".`)
   }
   if (field.pattern === undefined) return defects
-  const defect = patternDefect(field.pattern)
-  if (defect !== null)
-    add('pattern', `"pattern" is not accepted: ${defect}.`, 'Simplify it, or check the rest in your own code.')
+  const read = readPattern(field.pattern)
+  if ('defect' in read)
+    add('pattern', `"pattern" is not accepted: ${read.defect}.`, 'Simplify it, or check the rest in your own code.')
   else if ((field.maxLength ?? bounds.defaultLength) > bounds.patternedLength) {
     const suggestion = `Add "maxLength": ${bounds.patternedLength} or less.`
     add('pattern', `A field with "pattern" may have at most ${bounds.patternedLength} characters.`, suggestion)
@@ -215,8 +226,35 @@ function referenceDefects(collection: Collection): readonly Defect[] {
         suggestion: `Index numbers, booleans, date-times, or text with a "maxLength" of at most ${bounds.indexedLength}.`,
       })
     }
+    const bytes = index.fields.reduce((sum, name) => sum + indexedBytesOf(collection.fields[name]), 0)
+    if (bytes <= indexedBytes) continue
+    const message = `The texts of this index may be too long together: ${bytes} bytes; every database can index ${indexedBytes}.`
+    defects.push({ pointer: `/indexes/${at}/fields`, message, suggestion: 'Lower "maxLength", or index fewer fields.' })
   }
   return defects
+}
+
+/** The widest entry that every database can index; PostgreSQL's limit is 2,704 bytes. */
+const indexedBytes = 2_600
+
+/** UTF-8, and the length of the text. */
+function indexedBytesOf(field: Field | undefined): number {
+  return field?.type === 'string' && !isInstant(field) ? (field.maxLength ?? bounds.defaultLength) * 4 + 8 : 16
+}
+
+/** What each field may cost is small; a body has all of them. */
+function costDefects({ fields }: Collection): readonly Defect[] {
+  let cost = 0
+  for (const [name, field] of Object.entries(fields)) {
+    if (field.type !== 'string' || field.pattern === undefined) continue
+    const read = readPattern(field.pattern)
+    if (!('defect' in read)) cost += read.cost(field.maxLength ?? bounds.patternedLength)
+    if (cost <= maxPatternCost) continue
+    const message = 'With this one, the patterns of the collection could hold up the service for more than 0.1 s.'
+    const suggestion = 'Simplify the patterns, lower "maxLength", or check the rest in your own code.'
+    return [{ pointer: `/fields/${escapePointer(name)}/pattern`, message, suggestion }]
+  }
+  return []
 }
 
 function isIndexable(field: Field): boolean {

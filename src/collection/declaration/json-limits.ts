@@ -1,8 +1,8 @@
 import type { FieldError } from '../../errors.ts'
 import { escapePointer } from './ajv.ts'
 
-/** Deeper values are rejected, so that the recursive search never overflows the stack. */
-const maxDepth = 100
+/** How many levels of objects and arrays a value may have; MariaDB can store 31. */
+const maxLevels = 30
 
 /** A body with far more members than any collection has fields is rejected without a look at each. */
 const maxMembers = 1_000
@@ -31,7 +31,8 @@ function search(value: unknown, depth: number): FieldError | null {
       return null
   }
   if (value === null) return null
-  if (depth >= maxDepth) return { pointer: '', message: `Values may be nested at most ${maxDepth} levels deep.` }
+  // The body is a level of its own.
+  if (depth > maxLevels) return { pointer: '', message: `Values may be nested at most ${maxLevels} levels deep.` }
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at++) {
       const found = search(value[at], depth + 1)

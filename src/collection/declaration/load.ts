@@ -5,6 +5,7 @@ import type { Origin, Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
 import { bounds, type Collection, recordSource } from './declaration.ts'
+import { relationNames } from './names.ts'
 
 /** Problems with declarations of collections, by code. */
 export const collectionProblems: Readonly<Record<string, string>> = {
@@ -66,18 +67,20 @@ function checkAll(declared: readonly Declared[]): LoadedCollections {
   const collections: Collection[] = []
   const problems: Problem[] = []
   const sources = new Map<string, string>()
+  const taken = new Map<string, string>()
   // Files named like their collection win: a copy that is first in the alphabet must not replace its original.
   const ordered = [...declared.filter(isNamesake), ...declared.filter((one) => !isNamesake(one))]
   for (const { source, origin, value } of ordered) {
     const { collection, defects } = checkCollection(value)
     problems.push(...defects.map((defect) => problemOf(source, origin, defect)))
     if (collection === null) continue
-    const defect = conflictOf(collection, sources)
+    const defect = conflictOf(collection, sources, taken)
     if (defect !== null) {
       problems.push(problemOf(source, origin, defect))
       continue
     }
     sources.set(collection.name.toLowerCase(), source)
+    for (const name of relationNames(collection)) taken.set(name, source)
     recordSource(collection, source)
     collections.push(collection)
   }
@@ -92,11 +95,26 @@ function isNamesake({ source, value }: Declared): boolean {
 }
 
 /** How a valid declaration conflicts with the ones before it; null if it does not. */
-function conflictOf(collection: Collection, sources: ReadonlyMap<string, string>): Defect | null {
+function conflictOf(
+  collection: Collection,
+  sources: ReadonlyMap<string, string>,
+  taken: ReadonlyMap<string, string>,
+): Defect | null {
   const twin = sources.get(collection.name.toLowerCase())
   if (twin !== undefined) {
     const message = `Collection "${collection.name}" is already declared in ${twin}. This one is not served.`
     return { pointer: '/name', message, suggestion: 'Change its "name", or remove it.' }
+  }
+  const own = relationNames(collection)
+  const shared = own.find((name, at) => taken.has(name) || own.indexOf(name) !== at)
+  if (shared !== undefined) {
+    const owner = taken.get(shared) ?? 'the same declaration'
+    const message = `The table or index "${shared}" would exist twice: ${owner} has one of this name. This collection is not served.`
+    return {
+      pointer: shared === own[0] ? '/name' : '/indexes',
+      message,
+      suggestion: 'Change its "name", or its indexes.',
+    }
   }
   if (sources.size < bounds.collections) return null
   const message = `There are more than ${bounds.collections} collections. This one is not served.`

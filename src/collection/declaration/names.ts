@@ -1,8 +1,16 @@
+import type { Collection } from './declaration.ts'
+
 /** The columns that every row has besides its fields; responses contain the first four. */
 export const ownColumns = ['id', 'createdAt', 'updatedAt', 'version', 'holdfast_attempt'] as const
 
 /** The pattern of names of collections and fields: identifiers in every database and programming language. */
 export const namePattern = '^[a-z][A-Za-z0-9_]{0,62}$'
+
+/** Columns that a database adds to every table: PostgreSQL's, then InnoDB's. */
+const systemColumns: ReadonlySet<string> = new Set([
+  ...['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'],
+  ...['db_row_id', 'db_trx_id', 'db_roll_ptr', 'fts_doc_id'],
+])
 
 const reservedFields: ReadonlySet<string> = new Set(ownColumns.map((name) => name.toLowerCase()))
 
@@ -10,7 +18,9 @@ const reservedFields: ReadonlySet<string> = new Set(ownColumns.map((name) => nam
 export function fieldNameDefect(name: string): string | null {
   if (reservedFields.has(name.toLowerCase())) return 'every collection has a column of this name'
   if (name.toLowerCase().startsWith('holdfast_')) return 'names that start with "holdfast_" are reserved'
-  if (isPrototypeName(name)) return 'every JavaScript object has a property of this name'
+  if (systemColumns.has(name.toLowerCase())) return 'databases have a column of this name in every table'
+  // A class has a property of this name, and MikroORM makes a class of each collection.
+  if (name === 'prototype' || isPrototypeName(name)) return 'every JavaScript object has a property of this name'
   return null
 }
 
@@ -27,4 +37,30 @@ export function collectionNameDefect(name: string): string | null {
 function isPrototypeName(name: string): boolean {
   // MikroORM adds `toJSON` to each entity.
   return name in Object.prototype || name === 'toJSON'
+}
+
+/** The names of a collection's indexes, in the order of the declaration. Fixed, whatever naming strategy an application uses. */
+export function indexNames({ name, indexes }: Pick<Collection, 'name' | 'indexes'>): readonly string[] {
+  return (indexes ?? []).map(({ fields, unique }) => keyName(name, fields, unique === true ? 'unique' : 'index'))
+}
+
+/** Databases cut or reject names above 63 bytes, and two cut names could be equal. */
+function keyName(table: string, fields: readonly string[], suffix: string): string {
+  const whole = `${table}_${fields.join('_')}_${suffix}`
+  if (whole.length <= 63) return whole
+  return `${whole.slice(0, 63 - suffix.length - 10)}_${textHash(whole).toString(36)}_${suffix}`
+}
+
+/** A hash of text below 2^32. Not cryptographic. */
+function textHash(text: string): number {
+  let hash = 0
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0
+  return hash
+}
+
+/** What a collection's table takes of the names that tables and indexes share in some databases, in lower case. */
+export function relationNames(collection: Collection): readonly string[] {
+  // PostgreSQL names the index of the primary key itself, and cuts the table's name for it.
+  const key = `${collection.name.slice(0, 58)}_pkey`
+  return [collection.name, key, ...indexNames(collection)].map((name) => name.toLowerCase())
 }

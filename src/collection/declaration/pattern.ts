@@ -1,99 +1,88 @@
+import { createRequire } from 'node:module'
 import { bounds } from './declaration.ts'
+import { translatePattern } from './pattern-translation.ts'
+
+/** Checks whether text matches a pattern. `toString` gives the pattern. */
+export interface Matcher {
+  test(text: string): boolean
+  toString(): string
+}
+
+/** A pattern that may check untrusted text. */
+export interface SafePattern {
+  readonly matcher: Matcher
+  /** Steps of the linear-time engine that the worst text of `maxLength` characters takes. */
+  cost(maxLength: number): number
+}
 
 /**
- * The maximum number of choices, in bits, that a pattern may leave to the engine: an unbounded repetition over at most 256
- * characters counts 8 bits, an optional part 1, an alternative 1. 26 bits take a tenth of a second in the worst case.
+ * How many steps the patterns of one collection may take together. 100,000 take about 0.04 s, and a rejected body is checked
+ * twice; so no body holds the process for longer than a tenth of a second.
  */
-const maxBits = 26
+export const maxPatternCost = 100_000
 
-const repetitionBits = 8
+/** Paths that a pattern may leave to Node's engine, in bits: it backtracks and cannot be interrupted. */
+const maxNativeBits = 8
 
-/** How often a group that contains a choice may repeat: the choices multiply. */
-const maxRepeatsOfChoice = 4
+/** Steps of Node's engine that take as long as one step of the linear-time engine. */
+const nativeSteps = 5
+
+/** Compiling a program takes time, too, however short the text. */
+const minCostLength = 64
 
 /**
- * Why a pattern is rejected; null if it may check untrusted text. Node's engine backtracks and cannot be interrupted, so
- * only patterns with a small worst case are accepted: anchored, no look-around, no back reference, few choices.
+ * Reads a pattern; or says why it is not accepted. Node's engine checks a pattern whose backtracking is trivial: at most one
+ * unbounded repetition, and no repeated group. The others are translated for re2js, whose time is linear.
  */
-export function patternDefect(pattern: string): string | null {
-  if (pattern.length > bounds.patternLength) return `it is longer than ${bounds.patternLength} characters`
-  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return 'it must start with ^ and end with $'
+export function readPattern(pattern: string): SafePattern | { readonly defect: string } {
+  if (pattern.length > bounds.patternLength) return { defect: `it is longer than ${bounds.patternLength} characters` }
+  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return { defect: 'it must start with ^ and end with $' }
+  let native: RegExp
   try {
-    new RegExp(pattern, 'u')
+    native = new RegExp(pattern, 'u')
+    // Compiled now, not for the first body.
+    native.test('')
   } catch {
-    return 'it is not a valid regular expression (flag u)'
+    return { defect: 'it is not a valid regular expression (flag u)' }
   }
-  return choiceDefect(pattern)
-}
-
-/** Walks a valid pattern; `open` holds the bits of each open group. */
-function choiceDefect(pattern: string): string | null {
-  const open = [0]
-  let at = 0
-  while (at < pattern.length) {
-    const char = pattern[at]
-    if (char === '(') {
-      if (pattern[at + 1] === '?' && pattern[at + 2] !== ':') return 'look-around and named groups are not allowed'
-      open.push(0)
-      at += pattern[at + 1] === '?' ? 3 : 1
-      continue
-    }
-    if (char === '|') {
-      if (open.length === 1) return 'alternatives need a group: ^(?:a|b)$'
-      open.push((open.pop() ?? 0) + 1)
-      at++
-      continue
-    }
-    if (char === '\\' && /[1-9kbB]/.test(pattern[at + 1] ?? '')) {
-      return 'back references and word boundaries are not allowed'
-    }
-    const inner = char === ')' ? (open.pop() ?? 0) : 0
-    const quantifier = quantifierAt(pattern, endOfAtom(pattern, at))
-    if (inner > 0 && quantifier.max > maxRepeatsOfChoice)
-      return `a group that contains a choice may repeat at most ${maxRepeatsOfChoice} times`
-    const bits = inner * Math.max(1, Math.min(quantifier.max, maxRepeatsOfChoice)) + bitsOf(quantifier)
-    open.push((open.pop() ?? 0) + bits)
-    at = quantifier.end
+  const read = translatePattern(pattern)
+  if ('defect' in read) return read
+  if (!read.repeatsGroup && read.bits <= maxNativeBits) {
+    const cost = Math.ceil((2 ** read.bits * read.steps) / nativeSteps)
+    return { matcher: { test: (text) => native.test(text), toString: () => pattern }, cost: () => cost }
   }
-  const total = open[0] ?? 0
-  return total > maxBits ? 'it has too many choices; use fewer *, + and ?' : null
+  if (read.translated === null) return { defect: `it uses Unicode properties (\\p), which are accepted only ${simple}` }
+  return readLinear(pattern, read.translated)
 }
 
-/** How often an atom repeats, and where its quantifier ends. */
-interface Quantifier {
-  readonly min: number
-  readonly max: number
-  readonly end: number
-}
+const simple = 'with one repetition, few other choices and no repeated group'
 
-function bitsOf({ min, max }: Quantifier): number {
-  return Math.min(repetitionBits, Math.log2(max - min + 1))
-}
-
-function quantifierAt(pattern: string, at: number): Quantifier {
-  const found = /^(?:([*+?])|\{(\d+)(,?)(\d*)\})\??/.exec(pattern.slice(at))
-  if (found === null) return { min: 1, max: 1, end: at }
-  const end = at + found[0].length
-  const [, sign, from = '0', comma, to] = found
-  if (sign === '?') return { min: 0, max: 1, end }
-  if (sign !== undefined) return { min: sign === '+' ? 1 : 0, max: Number.POSITIVE_INFINITY, end }
-  const min = Number(from)
-  if (comma === '') return { min, max: min, end }
-  return { min, max: to === '' ? Number.POSITIVE_INFINITY : Number(to), end }
-}
-
-/** Where the atom that starts at `start` ends: an escape, a class, or one character. */
-function endOfAtom(pattern: string, start: number): number {
-  if (pattern[start] === '\\') return endOfEscape(pattern, start)
-  if (pattern[start] !== '[') return start + 1
-  for (let at = start + 1; at < pattern.length; at++) {
-    if (pattern[at] === '\\') at++
-    else if (pattern[at] === ']') return at + 1
+function readLinear(pattern: string, translated: string): SafePattern | { readonly defect: string } {
+  const { RE2JS } = loadRe2()
+  try {
+    const program = RE2JS.compile(translated)
+    const size = program.programSize()
+    return {
+      matcher: { test: (text) => program.test(text), toString: () => pattern },
+      cost: (maxLength) => size * Math.max(maxLength, minCostLength),
+    }
+  } catch {
+    // The only limit of RE2 that a valid pattern can reach.
+    return { defect: 'its counted repetitions multiply to more than 1000' }
   }
-  return pattern.length
 }
 
-function endOfEscape(pattern: string, start: number): number {
-  const long = /^\\(?:u\{[^}]*\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[pP]\{[^}]*\}|c[a-zA-Z])/.exec(pattern.slice(start))
-  return start + (long?.[0].length ?? 2)
+let re2: typeof import('re2js') | null = null
+
+/** Loads a quarter of a megabyte, in the services alone whose patterns need it. */
+function loadRe2(): typeof import('re2js') {
+  re2 ??= createRequire(import.meta.url)('re2js') as typeof import('re2js')
+  return re2
+}
+
+/** The matcher of a pattern; Ajv's engine. Throws for a pattern that is not accepted. */
+export function matcherOf(pattern: string): Matcher {
+  const read = readPattern(pattern)
+  if ('defect' in read) throw new Error(`The pattern ${pattern} is not accepted: ${read.defect}.`)
+  return read.matcher
 }

@@ -1,6 +1,7 @@
 import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
 import { drawId } from '../../database/work/work-session.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from '../declaration/declaration.ts'
+import { indexNames } from '../declaration/names.ts'
 
 /** A row as an EntityManager returns it; its fields are those of the declaration. */
 export interface RowEntity {
@@ -97,32 +98,18 @@ function isSmall(bound: number | undefined): boolean {
   return bound !== undefined && Math.abs(bound) < 2 ** 31
 }
 
-function keysOf(collection: Collection): {
-  indexes: { name: string; properties: string[] }[]
-  uniques: { name: string; properties: string[] }[]
-} {
-  const keys = (collection.indexes ?? []).map((index) => ({ ...index, properties: [...index.fields] }))
-  const named = (suffix: string) => (key: { properties: string[] }) => ({
-    // A fixed name, so that the index is found whatever naming strategy an application uses.
-    name: keyName(collection.name, key.properties, suffix),
-    properties: key.properties,
+interface Key {
+  readonly name: string
+  readonly properties: string[]
+}
+
+function keysOf(collection: Collection): { indexes: Key[]; uniques: Key[] } {
+  const names = indexNames(collection)
+  const keys = (collection.indexes ?? []).map(({ fields, unique }, at) => {
+    return { unique, key: { name: names[at] ?? '', properties: [...fields] } }
   })
   return {
-    indexes: keys.filter((key) => key.unique !== true).map(named('index')),
-    uniques: keys.filter((key) => key.unique === true).map(named('unique')),
+    indexes: keys.filter(({ unique }) => unique !== true).map(({ key }) => key),
+    uniques: keys.filter(({ unique }) => unique === true).map(({ key }) => key),
   }
-}
-
-/** Databases cut or reject names above 63 bytes, and two cut names could be equal. */
-function keyName(table: string, fields: readonly string[], suffix: string): string {
-  const whole = `${table}_${fields.join('_')}_${suffix}`
-  if (whole.length <= 63) return whole
-  return `${whole.slice(0, 63 - suffix.length - 10)}_${textHash(whole).toString(36)}_${suffix}`
-}
-
-/** A hash of text below 2^32. Not cryptographic. */
-function textHash(text: string): number {
-  let hash = 0
-  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0
-  return hash
 }
