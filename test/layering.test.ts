@@ -46,6 +46,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['src/observe/'],
   'prom-client': ['src/observe/'],
   ajv: ['src/collection/'],
+  re2js: ['src/collection/'],
   uuid: ['src/database/'],
   '@mikro-orm/core': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sql': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
