@@ -117,7 +117,12 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['postgres://u:p@h/d?sslcrl=/crl.pem', 'ADDRESS_TLS_INVALID', 'query', /sslmode accepts/],
   ['postgres://u:p@h/d?gssencmode=require', 'ADDRESS_TLS_INVALID', 'gssencmode', /sslmode=require/],
   ['postgres://u:p@h/d?channel_binding=requird', 'ADDRESS_TLS_INVALID', 'channel_binding', /accepts disable/],
-  ['postgres://u:p@h/d?sslmode=disable&sslrootcert=/ca.crt', 'ADDRESS_TLS_CONFLICT', 'sslmode', /Remove sslmode=disable/],
+  [
+    'postgres://u:p@h/d?sslmode=disable&sslrootcert=/ca.crt',
+    'ADDRESS_TLS_CONFLICT',
+    'sslmode',
+    /Remove sslmode=disable/,
+  ],
   ['postgres://u:p@h/d?sslrootcert=-----BEGIN%20CERT', 'ADDRESS_TLS_INVALID', 'sslrootcert', /PEM text/],
   ['postgres://u:p@h:x/d?sslmode=verify-full', 'ADDRESS_PORT_INVALID', 'port', /h:5432\/d\?sslmode=verify-full$/],
   ['postgres:/u:p@h/d?sslmode=verify-full', 'ADDRESS_MALFORMED', 'scheme', /\/d\?sslmode=verify-full$/],
