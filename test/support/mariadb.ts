@@ -8,7 +8,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { asServer, type Certificate, freePort } from './postgres.ts'
 import { isRoot, ordinaryUid } from './process.ts'
 import { makeOnce } from './run.ts'
-import { type Cleanup, cleanLater, giveTo, makeTempDir, removeDir } from './temp.ts'
+import { type Cleanup, cleanLater, giveTo, makeTempDir, removeDir, serversDir } from './temp.ts'
 import { until } from './until.ts'
 import { endWithUs } from './watchdog.ts'
 
@@ -65,7 +65,7 @@ const home = 'test_home'
 /** Makes and starts a server, which ends with the test, suite or file `t`. */
 export async function startMariadb(t: Cleanup, options: MariadbOptions = {}): Promise<Mariadb> {
   if (server === null || installer === null) throw new Error('unreachable: these tests are skipped by `noMariadb`')
-  const dir = await makeTempDir(t, 'mariadb')
+  const dir = await makeTempDir(t, 'mariadb', serversDir)
   const data = join(dir, 'data')
   const settings = [...(options.settings ?? []), ...(await tlsSettings(dir, options))]
   await writeFile(join(dir, 'init.sql'), initText)

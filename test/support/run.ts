@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { repository } from './process.ts'
-import { makeTempDirSync, removeDir, removeDirSync } from './temp.ts'
+import { makeTempDirSync, removeDir, removeDirSync, serversDir } from './temp.ts'
 
 /** Holds the folder in which the files of one run leave what is long in the making; not set where one file runs alone. */
 const variable = 'HOLDFAST_TEST_RUN'
@@ -14,7 +14,7 @@ const variable = 'HOLDFAST_TEST_RUN'
 export function globalSetup(): void {
   // Beside the build, as the launchers have it: a new build begins a new one.
   process.env.NODE_COMPILE_CACHE ??= join(repository, 'dist/cache')
-  const dir = makeTempDirSync('run')
+  const dir = makeTempDirSync('run', serversDir)
   process.env[variable] = dir
   removeWithUs(dir)
 }
