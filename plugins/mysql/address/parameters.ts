@@ -88,7 +88,7 @@ const unused: Readonly<Record<string, string>> = {
   parsetime: utc,
   datestrings: utc,
   timetruncate: utc,
-  zerodatetimebehavior: 'The server is told to reject such dates.',
+  zerodatetimebehavior: 'The server rejects such dates: each connection is in strict mode.',
   connectionlimit: pool,
   poolsize: pool,
   pooltimeout: 'QUERY_TIMEOUT limits the wait for a connection.',

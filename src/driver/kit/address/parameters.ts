@@ -33,7 +33,7 @@ export interface ParameterTable<O> {
   readonly critical?: { readonly names: RegExp; readonly instead: string }
 }
 
-/** A text beyond this many parameters is no address of a person. */
+/** No real address has more; the rest is not read. */
 const parametersMax = 100
 
 /** Reads `name=value&...` into the options and reports every parameter that is not used. Total. */

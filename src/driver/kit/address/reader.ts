@@ -255,7 +255,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const { setting, origin } = this.#address
     const [{ host, port }] = parts.hosts
     const tls = settleTls(words, options, this.#report)
-    // TLS is not used over a Unix socket, where nobody can listen in.
+    // A Unix socket is used without TLS: it never leaves the machine.
     const isLocal = parts.hosts.every((one) => one.host.startsWith('/'))
     const encryption = isLocal ? { ...tls, mode: 'disable' as const } : tls
     const common: ServerTarget = {
