@@ -10,6 +10,7 @@ export type { SchemaLock } from '../facet/schema-lock.ts'
 export type { Row, Statements, Value, Written } from '../facet/statements.ts'
 export { type Fault, FaultError, type FaultKind, type Phase } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
+export type { AddressDialect, ServerTarget } from './address/dialect.ts'
 export { formatHost, type Host, type HostDefect, type HostsReading, readHosts } from './address/hosts.ts'
 export {
   type AddressOptions,
@@ -21,7 +22,7 @@ export {
   reportUnused,
 } from './address/parameters.ts'
 export { type AddressCode, addressProblems } from './address/problems.ts'
-export { type AddressDialect, readAddress, readTarget, type ServerTarget } from './address/reader.ts'
+export { readAddress, readTarget } from './address/reader.ts'
 export { parseWith, type Report } from './address/report.ts'
 export { decodePart, type PartParameters } from './address/split.ts'
 export {

@@ -1,7 +1,8 @@
 import type { Target } from '../address.ts'
 import type { Candidate, Driver, Limits } from '../driver.ts'
+import type { AddressDialect, ServerTarget } from './address/dialect.ts'
 import type { AddressOptions } from './address/parameters.ts'
-import { type AddressDialect, readAddress, type ServerTarget } from './address/reader.ts'
+import { readAddress } from './address/reader.ts'
 import { findTlsProblems } from './address/tls-files.ts'
 import { type ClientPart, loadClient, missingClient } from './client-part.ts'
 

@@ -1,60 +1,14 @@
 import { showQuery } from '../../../config/mask.ts'
-import type { Origin } from '../../../config/problem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Settings } from '../../../config/settings.ts'
-import type { Address, Parsed, PartsAddress, Target } from '../../address.ts'
-import { type Host, type HostsReading, readHosts } from './hosts.ts'
-import { type AddressOptions, type ParameterTable, readParameters } from './parameters.ts'
+import type { Address, Parsed, PartsAddress } from '../../address.ts'
+import type { AddressDialect, ServerTarget } from './dialect.ts'
+import { type HostsReading, readHosts } from './hosts.ts'
+import { type AddressOptions, readParameters } from './parameters.ts'
 import { parseWith, type Report } from './report.ts'
 import { findSlip, type ShownParts } from './slips.ts'
-import { decodePart, type PartParameters, type Pieces, splitAddress } from './split.ts'
-import { defaultTls, settleTls, type Tls, type TlsDialect, wordOf } from './tls.ts'
-
-/** A validated address of a database server. */
-export interface ServerTarget extends Target {
-  /** To be named in problems that only looking or connecting can find. */
-  readonly setting: string
-  readonly origin: Origin | null
-  /** In the order to try. */
-  readonly hosts: readonly [Host, ...Host[]]
-  readonly port: number
-  readonly database: string
-  readonly user: string
-  readonly password: Secret | null
-  readonly encryption: Tls
-  /** Milliseconds for one connection to one host; null: as the settings say. */
-  readonly connectMs: number | null
-  /** False: nothing may be created in this database. */
-  readonly mayMakeTables: boolean
-}
-
-/** What distinguishes the addresses of one driver for database servers. */
-export interface AddressDialect<O extends AddressOptions, T extends ServerTarget> {
-  /** The driver's name. */
-  readonly driver: string
-  /** The scheme of corrected addresses. */
-  readonly scheme: string
-  /** Matches the schemes that a message may repeat; any other text may be a secret. */
-  readonly knownSchemes: RegExp
-  readonly defaultPort: number
-  /** The parameters that may replace the host or the database. */
-  readonly partParameters: PartParameters
-  readonly parameters: ParameterTable<O>
-  readonly tls: TlsDialect
-  /** Which names a database may have: the test, and the rule as the end of the sentence "It must ...". */
-  readonly databaseName: { isValid(name: string): boolean; readonly rule: string }
-  formatHost(host: Host): string
-  /** Removes from the text what only other clients understand, and reports it. */
-  prepare?(text: string, report: Report): string
-  /** The options before the parameters are read. */
-  options(common: AddressOptions): O
-  /** How many attempts one host may need; 1 where absent. */
-  attempts?(options: O): number
-  /** Completes the target. */
-  complete(common: ServerTarget, options: O, settings: Settings): T
-  /** The same for two targets exactly when they are the same database. */
-  id(hosts: readonly Host[], database: string): string
-}
+import { decodePart, type Pieces, splitAddress } from './split.ts'
+import { defaultTls, settleTls, wordOf } from './tls.ts'
 
 /** Less is not enough for TLS and a password across an ocean. */
 const shareLeastMs = 1_000

@@ -4,7 +4,7 @@ import { isPemText, readPemText } from '../../../config/pem.ts'
 import type { Problem } from '../../../config/problem.ts'
 import { FaultError } from '../../fault.ts'
 import { faultError } from '../read-error.ts'
-import type { ServerTarget } from './reader.ts'
+import type { ServerTarget } from './dialect.ts'
 import type { Tls, TlsDialect, TlsFile, TlsMode } from './tls.ts'
 
 /** Larger than any certificate or key. */
