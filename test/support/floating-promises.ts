@@ -103,8 +103,16 @@ function isAsync(node: Expression): boolean {
 
 function isPromise(type: Type | undefined): boolean {
   if (type === undefined) return false
-  const members = type.isUnionType() ? (type.getTypes() ?? []) : [type]
-  return members.some((member) => ['Promise', 'PromiseLike'].includes(member.getSymbol()?.name ?? ''))
+  return membersOf(type).some((member) => ['Promise', 'PromiseLike'].includes(member.getSymbol()?.name ?? ''))
+}
+
+function membersOf(type: Type): readonly Type[] {
+  try {
+    return type.isUnionType() ? (type.getTypes() ?? []) : [type]
+  } catch {
+    // TypeScript 7.0.2 fails on unions of tuples, none of which is a promise.
+    return []
+  }
 }
 
 /** True when what a function expression is given to calls it for nothing: its signature returns `void`. */
@@ -113,8 +121,7 @@ function isUnwanted(checker: Checker, node: Expression): boolean {
   if (isCallExpression(node.parent) && nameOf(node.parent.expression) === 'finally') return false
   const wanted = checker.getContextualType(node)
   if (wanted === undefined) return false
-  const members = wanted.isUnionType() ? (wanted.getTypes() ?? []) : [wanted]
-  const returns = members
+  const returns = membersOf(wanted)
     .flatMap((member) => checker.getSignaturesOfType(member, SignatureKind.Call))
     .map((signature) => checker.getReturnTypeOfSignature(signature))
   return returns.length > 0 && returns.every((type) => type !== undefined && (type.flags & TypeFlags.Void) !== 0)
