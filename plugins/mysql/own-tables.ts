@@ -26,7 +26,6 @@ const deniedCodes: ReadonlySet<string> = new Set(['1044', '1142', '1143', '1227'
 const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   insertIdentity: 'insert into holdfast_identity (id, format) values (?, ?) on duplicate key update id = id',
-  placeholder: '?',
   isDenied: (error) => deniedCodes.has(faults.classify(error, 'commit').code),
 }
 

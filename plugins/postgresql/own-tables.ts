@@ -22,7 +22,6 @@ const statements: readonly string[] = [
 const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
-  placeholder: '$1',
   async alone(client, create) {
     try {
       await client.run('begin')

@@ -36,6 +36,8 @@ export interface PrimaryReport {
   readonly user: string | null
   readonly tls: string | null
   readonly label: string
+  /** The file of an embedded primary and its disk; null for a server. */
+  readonly file: { readonly path: string; readonly disk: Disk } | null
 }
 
 /** The fallback or local store. */
@@ -66,11 +68,13 @@ export async function check(
   const primary = config.primary === null ? null : await inspect(config.primary)
   const fallback = config.fallback === null ? null : await inspect(config.fallback)
   const kept = config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved)
-  const connection = connects ? await connectReport(config, resolved, kept) : null
+  const declared = config.primary === null ? null : await primaryReport(config.primary, primary?.path ?? null, resolved)
+  const primaryDisk = declared?.file?.disk ?? null
+  const connection = connects ? await connectReport(config, resolved, kept, primaryDisk) : null
   return {
     absence: config.absence,
     declared: config.declared,
-    primary: config.primary === null ? null : primaryReport(config.primary),
+    primary: declared,
     fallback: kept,
     settings: resolved.lines(),
     chosen,
@@ -95,9 +99,10 @@ export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
 
 /** The report as JSON. */
 export function checkJson(report: CheckReport): object {
-  const { primary, fallback, connection } = report
+  const { fallback, connection } = report
+  const { file = null, ...primary } = report.primary ?? {}
   return {
-    primary,
+    primary: report.primary && { ...primary, ...(file && { path: file.path, disk: file.disk.kind }) },
     fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
     settings: report.settings.map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
     problems: report.problems.map(({ code, severity, setting, origin, part, message, suggestion }) => ({
@@ -118,21 +123,30 @@ function connectionJson({ primary, fallback, advice }: ConnectionReport): object
   return { primary, fallback, advice }
 }
 
-function primaryReport({ driver, target }: ResolvedTarget): PrimaryReport {
+async function primaryReport(
+  { driver, target }: ResolvedTarget,
+  path: string | null,
+  resolved: ResolvedSettings,
+): Promise<PrimaryReport> {
   const { host, port, database, user, tls } = target
-  return { driver: driver.name, host, port, database, user, tls, label: labelOf({ driver, target }) }
+  const file = driver.embedded === undefined || path === null ? null : { path, disk: await diskFor(path, resolved) }
+  return { driver: driver.name, host, port, database, user, tls, label: labelOf({ driver, target }), file }
 }
 
 async function fallbackReport(
   { driver, target }: ResolvedTarget,
   path: string | null,
-  { settings }: ResolvedSettings,
+  resolved: ResolvedSettings,
 ): Promise<FallbackReport> {
-  const isKept = path !== null
-  const disk: Disk = isKept
-    ? await diskOf(path, settings.data.durable, settings.platform.spaceId !== null)
-    : { kind: 'ephemeral', fileSystem: 'unknown', why: 'Its data is removed when the service ends.' }
+  const disk: Disk =
+    path === null
+      ? { kind: 'ephemeral', fileSystem: 'unknown', why: 'Its data is removed when the service ends.' }
+      : await diskFor(path, resolved)
   return { driver: driver.name, path, disk, label: labelOf({ driver, target }) }
+}
+
+function diskFor(path: string, { settings: { data, platform } }: ResolvedSettings): Promise<Disk> {
+  return diskOf(path, data.durable, platform.spaceId !== null)
 }
 
 /** A driver's label; its name when it fails to give one. */

@@ -50,18 +50,22 @@ export async function connectReport(
   { declared, primary }: DatabaseConfig,
   { settings }: ResolvedSettings,
   fallback: { readonly path: string | null; readonly disk: Disk } | null,
+  primaryDisk: Disk | null,
 ): Promise<ConnectionReport> {
   const connection = connectionSettingsOf(settings)
   const isServer = primary !== null && primary.driver.embedded === undefined
   const trial = isServer ? await testConnection(primary, connection, systemClock) : null
-  const onDisk = fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local')
+  const onDisk = [
+    primaryDisk === null ? null : diskAdvice(primaryDisk.kind, 'primary'),
+    fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local'),
+  ]
   return {
     primary: primary === null ? null : primaryConnection(trial),
     fallback: fallback === null ? null : { path: fallback.path, bytes: await sizeOf(fallback.path) },
     advice: [
       ...(primary === null || trial === null || trial.facts === null ? [] : addressAdvice(primary.target, trial.facts)),
       ...lateAdvice(trial, connection.timeoutMs),
-      ...(onDisk === null ? [] : [onDisk]),
+      ...onDisk.filter((advice) => advice !== null),
     ],
     problems: trial?.facts?.problems ?? [],
   }

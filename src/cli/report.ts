@@ -1,5 +1,5 @@
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
-import type { CheckReport } from './check.ts'
+import type { CheckReport, FallbackReport } from './check.ts'
 import type { ConnectionReport, FallbackState, PrimaryConnection, ReportedFault } from './connect.ts'
 import { type Paint, table, wrap } from './terminal.ts'
 
@@ -28,15 +28,16 @@ function databases(report: CheckReport, paint: Paint): string[] {
       primary?.label ?? (report.declared ? 'declared, but not usable: see below' : `none: ${report.absence}`),
     ),
   )
+  if (primary?.file) lines.push(...fileLines({ label: primary.label, ...primary.file }))
   const role = report.declared ? 'fallback' : 'local'
-  if (fallback === null) lines.push(...named(role, 'none'))
-  else {
-    lines.push(...named(role, fallback.label))
-    if (fallback.path !== null && !fallback.label.includes(fallback.path))
-      lines.push(...wrap(`file ${fallback.path}`, indent))
-    lines.push(...wrap(`${fallback.disk.kind} disk (${fallback.disk.fileSystem}): ${fallback.disk.why}`, indent))
-  }
+  lines.push(...named(role, fallback?.label ?? 'none'))
+  if (fallback !== null) lines.push(...fileLines(fallback))
   return [...lines, ...named('collections', report.collections.join(', ') || 'none')]
+}
+
+function fileLines({ label, path, disk }: Pick<FallbackReport, 'label' | 'path' | 'disk'>): string[] {
+  const file = path === null || label.includes(path) ? [] : wrap(`file ${path}`, indent)
+  return [...file, ...wrap(`${disk.kind} disk (${disk.fileSystem}): ${disk.why}`, indent)]
 }
 
 function named(name: string, text: string, margin = indent): string[] {

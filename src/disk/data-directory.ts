@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Origin, Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import { errorCodeOf } from '../config/text-file.ts'
+import { describeFolder } from './disk.ts'
 
 /** The codes of problems with data directories, with their meanings; documentation and tests read them. */
 export const diskProblems: Readonly<Record<string, string>> = {
@@ -79,7 +80,7 @@ async function tryFolder(folder: string): Promise<string | null> {
     return null
   } catch (error) {
     if (isCreated) await rmdir(folder).catch(() => {})
-    return reasonOf(error)
+    return await reasonOf(error, folder)
   }
 }
 
@@ -93,7 +94,7 @@ async function lookAtFolder(path: string): Promise<string | null> {
     await access(folder, constants.W_OK | constants.X_OK)
     return null
   } catch (error) {
-    return reasonOf(error)
+    return await reasonOf(error, path)
   }
 }
 
@@ -148,13 +149,12 @@ async function writeForReal(folder: string): Promise<void> {
 
 class FolderError extends Error {}
 
-function reasonOf(error: unknown): string {
+async function reasonOf(error: unknown, folder: string): Promise<string> {
   if (error instanceof FolderError) return error.message
   const code = errorCodeOf(error) ?? ''
+  if (code === 'EACCES' || code === 'EPERM') return `is not writable for this user (${await describeFolder(folder)})`
   const known: Readonly<Record<string, string>> = {
     ENOENT: 'cannot be created',
-    EACCES: 'is not writable for this user',
-    EPERM: 'is not writable for this user',
     EROFS: 'is on a read-only disk',
     ENOSPC: 'is on a full disk',
     EDQUOT: 'is on a full disk',

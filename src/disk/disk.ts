@@ -1,4 +1,4 @@
-import { access, readFile, realpath, statfs } from 'node:fs/promises'
+import { access, readFile, realpath, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, resolve, sep } from 'node:path'
 
@@ -20,6 +20,8 @@ export interface Mount {
   readonly root: string
   /** `ext4`, `overlay`, `tmpfs`, ... */
   readonly fileSystem: string
+  /** What is mounted: a device, a server's folder, the name of a program such as `hf-mount`. */
+  readonly source: string
 }
 
 /** What is known about a file's location. */
@@ -45,7 +47,14 @@ const fileSystemNames: Readonly<Record<number, string>> = {
   801189825: 'zfs',
   4283649346: 'cifs',
   16914839: '9p',
+  4266872130: 'smb2',
+  20859: 'smb',
+  12805120: 'ceph',
+  198183888: 'lustre',
 }
+
+/** In user space or over a network: a sync may return before anything is stored, and locks hold in one mount at most. */
+const remote = /^(?:fuse.*|s3fs|rclone|nfs\d*|cifs|smb.*|9p|v9fs|ceph|lustre|afs|glusterfs|davfs\d*|vboxsf|prl_fs)$/
 
 const inMemory: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'devtmpfs'])
 
@@ -70,10 +79,30 @@ export async function diskOf(path: string, durable: boolean | null, inSpace = fa
   })
 }
 
+/** Why this user cannot write a folder: its owner and what is mounted there, as a part of a sentence. Never throws. */
+export async function describeFolder(path: string): Promise<string> {
+  const folder = await nearestExisting(resolve(path))
+  const found = await stat(folder).catch(() => null)
+  const mount = mountOf(folder, await readMounts())
+  const owner = found === null ? '' : ` owned by user ${found.uid}, mode ${(found.mode & 0o777).toString(8)}`
+  const mounted =
+    mount === null || mount.point === '/'
+      ? ''
+      : `, on the mount of ${mount.source} (${mount.fileSystem}) at ${mount.point}`
+  const user = process.getuid?.()
+  return `${folder} is${owner}${mounted}${user === undefined ? '' : `; this process is user ${user}`}`
+}
+
 /** Judges the evidence. Pure. */
 export function judgeDisk({ fileSystem, mount, container, isTemporary }: DiskEvidence): Disk {
   const ephemeral = (why: string): Disk => ({ kind: 'ephemeral', fileSystem, why })
   if (inMemory.has(fileSystem)) return ephemeral(`It is memory (${fileSystem}), which a restart empties.`)
+  if (remote.test(fileSystem)) {
+    const from = mount === null || mount.source === '' ? '' : ` of ${mount.source}`
+    return ephemeral(
+      `It is a mount${from} (${fileSystem}), where a write may be reported as stored before it is. Use a disk or volume; set DATA_DURABLE=true if this one keeps its word.`,
+    )
+  }
   if (isTemporary) return ephemeral('It is in the temporary directory, which a restart may empty.')
   // A Kubernetes emptyDir is a mount of its own on the node's disk, removed with the pod.
   if (mount?.root.includes('kubernetes.io~empty-dir')) {
@@ -137,9 +166,9 @@ export function parseMounts(text: string): Mount[] {
     // "36 35 98:0 /root /point options optional... - ext4 /dev/sda1 options": the hyphen ends the optional fields.
     const [left = '', right = ''] = line.split(' - ', 2)
     const [, , , root, point] = left.split(' ')
-    const [fileSystem] = right.split(' ')
+    const [fileSystem, source = ''] = right.split(' ')
     if (root === undefined || point === undefined || !fileSystem) return []
-    return [{ point: unescaped(point), root: unescaped(root), fileSystem }]
+    return [{ point: unescaped(point), root: unescaped(root), fileSystem, source: unescaped(source) }]
   })
 }
 

@@ -132,6 +132,8 @@ export interface Facts {
   readonly path: string | null
   /** True when the driver itself will remove the data at close (`:memory:`). */
   readonly ephemeral: boolean
+  /** True when its disk has no room for a large row: it can be read. Left out: the driver cannot tell. */
+  readonly full?: boolean
   /** True when connections go through a pooler that shares them between transactions. */
   readonly pooled: boolean
   /**

@@ -55,7 +55,13 @@ export class Service implements Holdfast {
     const observe = (seen: Observation): void => this.#observe(seen)
     const run: WorkRunner['run'] = (work, how, findCommitted) => this.#work.run(work, how, findCommitted)
     this.#config = new ConfigSource(options, process_, {
-      rows: { run, tables: this.#tables, left: this.#left, now: () => performance.now() },
+      rows: {
+        run,
+        tables: this.#tables,
+        recheck: (store) => this.#supervisor.watch.prepareAgain(store),
+        left: this.#left,
+        now: () => performance.now(),
+      },
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     })

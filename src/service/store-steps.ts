@@ -33,7 +33,13 @@ export function createSteps({ active, tables, left, observe }: StepParts): Store
       const { schemaApply, connectionTimeoutS } = found.resolved.settings.database
       // SCHEMA_APPLY protects a primary, which others use too; in Holdfast's own files tables are always created.
       const apply = store.role === 'primary' ? schemaApply : 'additive'
-      const report = await ensureTables(store, collections, apply, AbortSignal.timeout(connectionTimeoutS * 1000))
+      const report = await ensureTables(
+        store,
+        collections,
+        apply,
+        AbortSignal.timeout(connectionTimeoutS * 1000),
+        tables.known(store),
+      )
       tables.set(store, report)
       const known = new Set(before?.problems.map(({ message }) => message))
       for (const problem of report.problems)

@@ -10,6 +10,10 @@ const mountinfo = `21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 37 36 98:1 / /data/my\\040files rw - tmpfs tmpfs rw
 38 21 0:44 / /data2 rw - nfs4 host:/x rw
 39 21 8:1 /var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/c /cache rw - ext4 /dev/sda1 rw
+40 21 0:50 / /bucket rw,nosuid - fuse hf-mount rw
+41 21 0:51 / /s3 rw - fuse.s3fs s3fs rw
+42 21 0:52 / /share rw - cifs //host/share rw
+43 21 0:53 / /host rw - 9p host0 rw
 this is no mount`
 
 const mounts = parseMounts(mountinfo)
@@ -39,7 +43,19 @@ const verdicts: readonly [string, DiskEvidence, 'durable' | 'ephemeral'][] = [
   ['an emptyDir goes with its pod', evidence('/cache/x', { container }), 'ephemeral'],
   ['an overlay without a sign of a container is ephemeral', evidence('/srv', { fileSystem: 'overlay' }), 'ephemeral'],
   ['a container of which nothing is known is not trusted', evidence('/srv', { container, mount: null }), 'ephemeral'],
+  ['a bucket that is mounted is ephemeral', evidence('/bucket/app.db', { container }), 'ephemeral'],
+  ['s3fs is ephemeral, in a container or not', evidence('/s3/x'), 'ephemeral'],
+  ['NFS is ephemeral', evidence('/data2/x', { container }), 'ephemeral'],
+  ['CIFS is ephemeral', evidence('/share/x', { container }), 'ephemeral'],
+  ['9p is ephemeral', evidence('/host/x'), 'ephemeral'],
+  ['FUSE without a list of mounts is ephemeral', evidence('/x', { mount: null, fileSystem: 'fuse' }), 'ephemeral'],
 ]
+
+test('the reason for a mount that may lose what it confirmed names source and file system', () => {
+  assert.match(judgeDisk(evidence('/bucket', { container })).why, /hf-mount \(fuse\).*DATA_DURABLE=true/)
+  assert.match(judgeDisk(evidence('/data2')).why, /host:\/x \(nfs4\)/)
+})
+
 for (const [title, given, kind] of verdicts) {
   test(title, () => {
     const disk = judgeDisk(given)

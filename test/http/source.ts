@@ -28,6 +28,7 @@ export const localDatabase: DatabaseSessionContext = {
   usable: true,
   hasFallback: true,
   writeBlock: null,
+  diskFull: false,
   transitions: [],
 }
 

@@ -14,6 +14,7 @@ const env = {
   RETRY_DELAY_MS: '100',
   RATE_LIMIT: '0',
   LOG_REQUESTS: 'false',
+  DATA_DURABLE: 'true',
   // Without the threads that carry the WAL, which come when the disk is slow: descriptors can be counted.
   SQLITE_SYNC: 'full',
 }

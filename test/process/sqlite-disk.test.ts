@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { isRoot, type Service } from '../support/process.ts'
-import { type Cleanup, cleanLater } from '../support/temp.ts'
+import { check } from '../../src/cli/check.ts'
+import { cleanEnvironment, isRoot, ordinaryUid, type Service } from '../support/process.ts'
+import { type Cleanup, cleanLater, makeTempDir } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 import { bodyOf, healthOf, look, makeHome, serve, statusOf } from './sight.ts'
 
@@ -72,6 +73,44 @@ async function assertReads(service: Service, store: string): Promise<void> {
   assert.equal((await service.fetch(`/api/feedback/${items[0].id}`)).status, 200)
 }
 
+test('a data directory on a mount of another user: the reason names mount and owner', {
+  skip: mounts ? false : 'only root can mount a disk',
+}, async (t) => {
+  const cwd = await makeHome(t)
+  const bucket = await makeTempDir(t, 'bucket')
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'hf-mount', bucket])
+  cleanLater(t, () => void execFileSync('umount', ['-l', bucket]))
+  const service = await serve(t, { cwd, uid: ordinaryUid, env: { DATA_DIR: bucket } })
+  const { problems } = await statusOf(service)
+  const problem = problems.find(({ code }) => code === 'DATA_DIR_UNUSABLE')
+  const wanted = `owned by user 0, mode 755, on the mount of hf-mount (tmpfs) at ${bucket}; this process is user 1000`
+  assert.ok(problem?.message.includes(wanted), problem?.message)
+})
+
+test('a primary that is a file has the durability of its disk', async (t) => {
+  const env = { DATABASE_URL: 'sqlite:///./x.db' }
+  const cwd = await makeHome(t)
+  const [service, lasting] = await Promise.all([
+    serve(t, { cwd, env }),
+    serve(t, { env: { ...env, DATA_DURABLE: 'true' } }),
+  ])
+  const seen = await look(service)
+  assert.deepEqual([seen.store, seen.durability], ['primary; driver=sqlite', 'primary-ephemeral'])
+  assert.equal(seen.health.durability, 'primary-ephemeral')
+  assert.ok(
+    service.log().some(({ event, msg }) => event === 'store.advised' && /^The primary is a file/.test(msg ?? '')),
+  )
+  const page = await (await service.fetch('/', { headers: { accept: 'text/html' } })).text()
+  assert.match(page, /a restart may lose rows/)
+  const headers = { 'content-type': 'application/json', prefer: 'durability=primary' }
+  const demanded = () => ({ method: 'POST', headers, body: '{"rating":5}' })
+  assert.equal((await service.fetch('/api/feedback', demanded())).status, 503)
+  assert.equal((await lasting.fetch('/api/feedback', demanded())).status, 201)
+  assert.equal((await look(lasting)).durability, 'primary')
+  const report = await check({ env: cleanEnvironment(cwd, env), cwd })
+  assert.equal(report.primary?.file?.disk.kind, 'ephemeral')
+})
+
 describe('a full disk', { concurrency: 2, skip: mounts ? false : 'only root can mount a small disk' }, () => {
   for (const [env, store] of [
     [{}, 'local; driver=sqlite'],
@@ -91,10 +130,12 @@ describe('a full disk', { concurrency: 2, skip: mounts ? false : 'only root can 
       assert.ok(problem.hint.length > 0)
       for (let count = 0; count < 3; count += 1) assert.equal((await write(service)).status, 507)
       await assertReads(service, store)
-      assert.equal((await healthOf(service)).http, 200)
+      const { http, status, output } = await healthOf(service)
+      assert.deepEqual([http, status, output], [200, 'warn', 'database:disk DISK_FULL'])
       rmSync(join(cwd, 'data/filler'))
       await until(async () => (await write(service)).status === 201, { withinMs: 5_000 })
       assert.equal((await look(service)).store, store)
+      await until(async () => (await healthOf(service)).status === 'pass', { withinMs: 10_000, everyMs: 50 })
     })
   }
 
@@ -108,6 +149,7 @@ describe('a full disk', { concurrency: 2, skip: mounts ? false : 'only root can 
     const found = await service.fetch(`/api/feedback/${id}`)
     assert.equal(found.status, 200, `${await found.text()}\n${service.output()}`)
     assert.equal(found.headers.get('holdfast-store'), 'local; driver=sqlite')
+    assert.equal((await healthOf(service)).status, 'warn', 'it is known before the first write')
     const refused = await writeUntilFull(service)
     assert.equal(refused.status, 507, await refused.text())
     rmSync(join(cwd, 'data/filler'))

@@ -1,3 +1,5 @@
+import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Connection, Facts, Want } from '../../../src/driver/driver.ts'
 import type { Problem } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
@@ -35,6 +37,7 @@ export class FileConnection implements Connection {
     const { native, path, isEphemeral, problems } = this.#parts
     signal.throwIfAborted()
     const version = String(native.prepare('select sqlite_version()').pluck().get())
+    let full = await isFull(path)
     try {
       await whileBusy(() => writeProof(native), waitMs, signal)
     } catch (error) {
@@ -43,8 +46,9 @@ export class FileConnection implements Connection {
       signal.throwIfAborted()
       if (failure !== null) throw failure
       if (kind !== 'transient' && (want.proof === 'write' || kind !== 'disk-full')) throw error
+      full ||= kind === 'disk-full'
     }
-    return { version, path, ephemeral: isEphemeral, pooled: false, problems }
+    return { version, path, ephemeral: isEphemeral, full, pooled: false, problems }
   }
 
   /** Never throws. Safe to call twice and after `evict`. */
@@ -64,6 +68,17 @@ export class FileConnection implements Connection {
     this.#leave()
     this.#end = this.#parts.left().catch(() => {})
   }
+}
+
+/** A write may still find room inside the file; a large row would not. */
+const roomBytes = 64 * 1024
+
+async function isFull(path: string): Promise<boolean> {
+  const disk = await statfs(dirname(path)).catch(() => null)
+  if (disk === null || disk.blocks === 0) return false
+  // Some blocks are kept for root.
+  const free = process.getuid?.() === 0 ? disk.bfree : disk.bavail
+  return free * disk.bsize < roomBytes
 }
 
 /** A committed write that changes nothing: the header's application id, set to what it is, in a transaction of its own. */

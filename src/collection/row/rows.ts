@@ -1,9 +1,11 @@
+import { faultOf } from '../../database/machine/faults.ts'
 import type { Demand, Store } from '../../database/store/store.ts'
+import { failedStore, withFailedStore } from '../../database/work/failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
 import { drawId } from '../../database/work/work-session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { Collection } from '../declaration/declaration.ts'
+import type { Collection, Operation } from '../declaration/declaration.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { TableReports } from '../table/tables.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
@@ -23,6 +25,8 @@ export type RowResult =
 export interface RowsDeps {
   readonly run: RunWork
   readonly tables: TableReports
+  /** Checks the tables of a store again, on which a statement failed that should have worked. Never rejects. */
+  readonly recheck?: (store: Store) => Promise<void>
   /** Counts the rows that a fallback creates and deletes. */
   readonly left?: Pick<RowsLeft, 'changed'>
   /** A monotonic clock in milliseconds. */
@@ -40,6 +44,7 @@ export class Rows {
   readonly #deps: RowsDeps
   readonly #fields: readonly string[]
   readonly #stores = new WeakMap<Store, RowTable>()
+  #checkedAt = Number.NEGATIVE_INFINITY
 
   constructor(collection: Collection, deps: RowsDeps) {
     this.collection = collection
@@ -58,7 +63,7 @@ export class Rows {
     let tries = 0
     return await this.#deps.run(
       async (session) => {
-        const table = this.#table(session)
+        const table = this.#table(session, 'create')
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
@@ -76,7 +81,7 @@ export class Rows {
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
-      const table = this.#table(session)
+      const table = this.#table(session, 'list')
       // One extra row shows whether there is a next page.
       const rows = await table.list(session, limit + 1, after)
       return pageText(table.serialize, rows, limit, session.shown === 'fallback')
@@ -86,7 +91,7 @@ export class Rows {
   /** Reads a row. */
   get(id: string): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      const table = this.#table(session)
+      const table = this.#table(session, 'get')
       return resultOf(table, (await table.read(session, id))[0])
     }, readOptions)
   }
@@ -102,7 +107,7 @@ export class Rows {
     let tries = 0
     return this.#deps.run(
       async (session) => {
-        const table = this.#table(session)
+        const table = this.#table(session, 'update')
         const isAgain = ++tries > 1
         const expected = await expectation(session, table, id, match, isAgain ? attempt : null)
         if (expected.settled !== null) return expected.settled
@@ -131,7 +136,7 @@ export class Rows {
     let sentTo: string | null = null
     return this.#deps.run(
       async (session) => {
-        const table = this.#table(session)
+        const table = this.#table(session, 'delete')
         // An earlier try may have deleted the row, but only in the store that received the statement.
         const isAgain = sentTo === session.store.target.id
         const expected = await expectation(session, table, id, match, null)
@@ -152,13 +157,37 @@ export class Rows {
         return isAgain && result.is === 'missing' ? { is: 'removed' } : result
       },
       this.#writeOptions(attempt, demand),
-      async (session) => ((await this.#table(session).read(session, id)).length > 0 ? null : { is: 'removed' }),
+      async (session) =>
+        (await this.#table(session, 'delete').read(session, id)).length > 0 ? null : { is: 'removed' },
     )
+  }
+
+  /**
+   * The error to answer with when an operation failed: COLLECTION_UNAVAILABLE if the table turns out to be missing, changed
+   * or closed to this service, else the same error. Never rejects.
+   */
+  async explained(error: unknown, operation: Operation): Promise<unknown> {
+    const store = failedStore(error)?.store
+    const cause = error instanceof HoldfastError ? error.cause : error
+    if (store === undefined || cause === undefined || !concernsTable(store, cause)) return error
+    const { now, tables, recheck } = this.#deps
+    // A trigger of the table may raise an error for each request.
+    if (now() - this.#checkedAt >= recheckPauseMs) {
+      this.#checkedAt = now()
+      tables.suspect(store, this.collection.name)
+      await recheck?.(store)
+    }
+    try {
+      tables.check(store, this.collection.name, operation)
+      return error
+    } catch (unavailable) {
+      return withFailedStore(unavailable, failedStore(error))
+    }
   }
 
   #unchanged(id: string, match: Precondition | null): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      const table = this.#table(session)
+      const table = this.#table(session, 'get')
       const [row] = await table.read(session, id)
       const isWanted = row === undefined || match === null || isNamed(match, row.holdfast_attempt)
       return isWanted ? resultOf(table, row) : { is: 'mismatch' }
@@ -196,13 +225,13 @@ export class Rows {
 
   /** The row as this attempt wrote it; null if it does not exist or has been written since. */
   async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
-    const table = this.#table(session)
+    const table = this.#table(session, 'get')
     const [row] = await table.read(session, id)
     return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
   }
 
-  #table({ store }: Session): RowTable {
-    this.#deps.tables.check(store, this.collection.name)
+  #table({ store }: Session, operation: Operation): RowTable {
+    this.#deps.tables.check(store, this.collection.name, operation)
     const known = this.#stores.get(store)
     if (known !== undefined) return known
     const made = new RowTable(store, this.collection, this.#deps.now)
@@ -215,6 +244,15 @@ export class Rows {
     const options = { kind: 'write', rerun: 'always', attempt } as const
     return demand === undefined ? options : { ...options, demand }
   }
+}
+
+/** The shortest time between checks of a table because of failed statements. */
+const recheckPauseMs = 1_000
+
+/** Whether the error may come from a table that no longer fits its declaration: a missing column, a right, a type. */
+function concernsTable({ driver }: Store, cause: unknown): boolean {
+  const { kind } = faultOf(driver, cause, 'statement')
+  return kind === 'statement' || kind === 'constraint'
 }
 
 const readOptions: WorkOptions = { kind: 'read', rerun: 'always' }

@@ -67,6 +67,20 @@ export class Queries {
     return made
   }
 
+  /** An insert of the row of one id, which never exists: it needs the rights of an insert and changes nothing. */
+  insertNone(): Query {
+    const row = this.#builder
+      .selectFrom(this.#table)
+      .select([...this.#names])
+      .where('id', '=', slot('id'))
+    return compiled(
+      this.#builder
+        .insertInto(this.#table)
+        .columns([...this.#names])
+        .expression(row),
+    )
+  }
+
   #compileUpdate(changed: readonly string[], matching: boolean): Query {
     const names = [...changed, 'updatedAt', 'holdfast_attempt']
     let query = this.#builder

@@ -10,6 +10,7 @@ import type { MikroORM } from '../../driver/orm.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
+import type { DeniedOperations } from './rights.ts'
 
 /** What the table of one collection lacks. */
 export interface TablePlan {
@@ -22,6 +23,10 @@ export interface TablePlan {
   readonly defect: { readonly column: string | null; readonly message: string } | null
   /** Why the database rejected the statements, in one sentence; someone with more rights must run them. */
   readonly refused?: string
+  /** True if the table lacks what it had before. */
+  readonly isGone?: boolean
+  /** The operations that the database refuses on a whole table; null if it refuses none, or was not asked. */
+  readonly denied?: DeniedOperations | null
 }
 
 /**

@@ -3,14 +3,16 @@ import type { Store } from '../../database/store/store.ts'
 import { recheckMs } from '../../database/supervisor/recheck.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import { HoldfastError } from '../../errors.ts'
-import { type Collection, pointerInto } from '../declaration/declaration.ts'
+import { type Collection, type Operation, operations, pointerInto } from '../declaration/declaration.ts'
+import { type DeniedOperations, findDenied } from './rights.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
 
 /** Problems with the tables of collections, by code. */
 export const tableProblems: Readonly<Record<string, string>> = {
   TABLE_UNFIT: 'A table does not match the declaration of its collection. Its requests get 503.',
   TABLE_MISSING:
-    'A table, column or index is missing and may not be added (SCHEMA_APPLY=none, or the role has no right to). Requests to the collection get 503; the problem has the SQL.',
+    'A table, column or index is missing and may not be added (SCHEMA_APPLY=none, the role has no right to, or it was there before). Requests to the collection get 503; the problem has the SQL.',
+  TABLE_DENIED: 'The database refuses an operation on a table. Requests for that operation get 503.',
 }
 
 /** The state of the tables in one store. */
@@ -20,9 +22,27 @@ export interface TableReport {
   /** Statements that are still needed but may not be executed. */
   readonly missing: readonly string[]
   readonly problems: readonly Problem[]
-  /** The collections that cannot be served from this store, each with the reason in one sentence. */
-  readonly unusable: ReadonlyMap<string, string>
+  /** The collections that cannot be served from this store, or not wholly. */
+  readonly unusable: ReadonlyMap<string, UnusableTable>
+  /** The collections whose tables fitted, now or before. */
+  readonly fitted: ReadonlySet<string>
 }
+
+/** Why, in one sentence, and for which operations a collection cannot be served. */
+export interface UnusableTable {
+  readonly why: string
+  readonly operations: readonly Operation[]
+}
+
+/** What is known of a store's tables before they are checked again. */
+export interface KnownTables {
+  /** Not made again: an empty table would deny the rows of one that was renamed. */
+  readonly fitted: ReadonlySet<string>
+  /** A statement failed on these: each operation is tried, without changing anything. */
+  readonly suspects: ReadonlySet<string>
+}
+
+const nothingKnown: KnownTables = { fitted: new Set(), suspects: new Set() }
 
 /** What `ensureTables` may change: `additive` adds what is missing, `none` only reports it. */
 export type SchemaApply = 'additive' | 'none'
@@ -37,15 +57,21 @@ export async function ensureTables(
   collections: readonly Collection[],
   apply: SchemaApply,
   signal: AbortSignal,
+  known: KnownTables = nothingKnown,
 ): Promise<TableReport> {
-  if (collections.length === 0) return { applied: [], missing: [], problems: [], unusable: new Map() }
   const applied: string[] = []
   const settled: TablePlan[] = []
-  for (const plan of await planTables(store.orm, collections)) {
-    const isNeeded = apply === 'additive' && plan.defect === null && plan.statements.length > 0
-    settled.push(isNeeded ? await applyPlan(store, plan.collection, signal, applied) : plan)
+  for (const plan of collections.length === 0 ? [] : await planTables(store.orm, collections)) {
+    const { collection, defect, statements } = plan
+    const isNeeded = defect === null && statements.length > 0
+    const isGone = isNeeded && known.fitted.has(collection.name)
+    const isAdded = isNeeded && apply === 'additive' && !isGone
+    const now = isAdded ? await applyPlan(store, collection, signal, applied) : { ...plan, isGone }
+    const isWhole = now.defect === null && now.statements.length === 0
+    const denied = isWhole && known.suspects.has(collection.name) ? await findDenied(store, collection) : null
+    settled.push({ ...now, denied })
   }
-  return reportOf(store, settled, applied)
+  return reportOf(store, settled, applied, known)
 }
 
 /** Plans again under the lock, since another process may have been first. One transaction per collection: a failure affects no other. */
@@ -86,23 +112,33 @@ function nothingPlanned(collection: Collection): TablePlan {
   return { collection, statements: [], defect: null }
 }
 
-function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly string[]): TableReport {
-  const unusable = new Map<string, string>()
+function reportOf(
+  store: Store,
+  settled: readonly TablePlan[],
+  applied: readonly string[],
+  known: KnownTables,
+): TableReport {
+  const unusable = new Map<string, UnusableTable>()
   const problems: Problem[] = []
   for (const plan of settled) {
-    const { collection, defect, statements, isAbsent } = plan
+    const { collection, defect, statements, isAbsent, denied } = plan
     if (defect !== null) {
-      unusable.set(collection.name, 'Its table does not match its declaration.')
+      unusable.set(collection.name, { why: 'Its table does not match its declaration.', operations })
       problems.push(unfitProblem(store, collection, defect.column, defect.message))
     } else if (statements.length > 0) {
-      const lack = isAbsent
+      const why = isAbsent
         ? 'Its table does not exist and may not be created.'
         : 'Its table lacks columns or indexes and may not be changed.'
-      unusable.set(collection.name, lack)
+      unusable.set(collection.name, { why, operations })
       problems.push(missingProblem(store, plan))
+    } else if (denied) {
+      unusable.set(collection.name, { why: 'The database refuses this operation.', operations: denied.operations })
+      problems.push(deniedProblem(store, collection, denied))
     }
   }
-  return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
+  const fitting = settled.map(({ collection }) => collection.name).filter((name) => !unusable.has(name))
+  const missing = settled.flatMap(({ statements }) => statements)
+  return { applied, missing, problems, unusable, fitted: new Set([...known.fitted, ...fitting]) }
 }
 
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
@@ -119,12 +155,13 @@ function unfitProblem(store: Store, collection: Collection, column: string | nul
 }
 
 /** `refused`: the reason of the database; undefined if nothing was tried. */
-function missingProblem(store: Store, { collection, statements, refused, isAbsent }: TablePlan): Problem {
-  const why =
-    refused === undefined
+function missingProblem(store: Store, { collection, statements, refused, isAbsent, isGone }: TablePlan): Problem {
+  const lack = isAbsent ? 'does not exist' : 'lacks columns or indexes'
+  const why = isGone
+    ? 'it was whole before: Holdfast adds nothing to it until it is restarted, because the rows may be under another name'
+    : refused === undefined
       ? 'SCHEMA_APPLY=none allows no changes'
       : `the database does not allow Holdfast to ${isAbsent ? 'create' : 'change'} it: ${refused}`
-  const lack = isAbsent ? 'does not exist' : 'lacks columns or indexes'
   const grants = grantsFor(store, collection)
   return {
     code: 'TABLE_MISSING',
@@ -137,11 +174,28 @@ function missingProblem(store: Store, { collection, statements, refused, isAbsen
   }
 }
 
+function deniedProblem(store: Store, collection: Collection, { rights, refused }: DeniedOperations): Problem {
+  const grants = grantsFor(store, collection, rights)
+  return {
+    code: 'TABLE_DENIED',
+    severity: 'error',
+    setting: pointerInto(collection),
+    origin: null,
+    part: null,
+    message: `The database refuses to ${rights.join(', ')} rows of table "${collection.name}" in ${store.label}: ${sentence(refused)}`,
+    suggestion: grants.length === 0 ? 'Check the table.' : `As the owner of the database, run: ${grants.join('; ')}`,
+  }
+}
+
 /** The rights that the role of this service needs on a table that another role creates; none without roles. */
-function grantsFor({ target, orm }: Store, { name }: Collection): readonly string[] {
+function grantsFor(
+  { target, orm }: Store,
+  { name }: Collection,
+  rights: readonly string[] = ['select', 'insert', 'update', 'delete'],
+): readonly string[] {
   if (target.user === null) return []
   const quote = (word: string): string => orm.em.getPlatform().quoteIdentifier(word)
-  return [`grant select, insert, update, delete on ${quote(name)} to ${quote(target.user)}`]
+  return [`grant ${rights.join(', ')} on ${quote(name)} to ${quote(target.user)}`]
 }
 
 function sentence(text: string): string {
@@ -151,10 +205,12 @@ function sentence(text: string): string {
 /** The table reports of all prepared stores. */
 export class TableReports {
   readonly #reports = new WeakMap<Store, TableReport>()
+  readonly #suspects = new WeakMap<Store, Set<string>>()
 
   /** Records the result of `ensureTables`. */
   set(store: Store, report: TableReport): void {
     this.#reports.set(store, report)
+    this.#suspects.delete(store)
   }
 
   /** The report of a store; undefined before it is prepared. */
@@ -162,10 +218,25 @@ export class TableReports {
     return this.#reports.get(store)
   }
 
-  /** Throws COLLECTION_UNAVAILABLE if the collection cannot be served from this store. */
-  check(store: Store, collection: string): void {
-    const why = this.#reports.get(store)?.unusable.get(collection)
-    if (why === undefined) return
-    throw new HoldfastError('COLLECTION_UNAVAILABLE', { detail: why, retryAfterS: recheckMs / 1000 })
+  /** What the next `ensureTables` must know. */
+  known(store: Store): KnownTables {
+    const report = this.#reports.get(store)
+    if (report === undefined) return nothingKnown
+    return {
+      fitted: report.fitted,
+      suspects: new Set([...report.unusable.keys(), ...(this.#suspects.get(store) ?? [])]),
+    }
+  }
+
+  /** Must be called when a statement failed on the table of a collection; the next `ensureTables` looks closer. */
+  suspect(store: Store, collection: string): void {
+    this.#suspects.set(store, new Set([...(this.#suspects.get(store) ?? []), collection]))
+  }
+
+  /** Throws COLLECTION_UNAVAILABLE if the operation cannot be served from this store. */
+  check(store: Store, collection: string, operation: Operation): void {
+    const found = this.#reports.get(store)?.unusable.get(collection)
+    if (found === undefined || !found.operations.includes(operation)) return
+    throw new HoldfastError('COLLECTION_UNAVAILABLE', { detail: found.why, retryAfterS: recheckMs / 1000 })
   }
 }

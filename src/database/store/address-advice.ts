@@ -1,6 +1,7 @@
 import type { Disk } from '../../disk/disk.ts'
 import type { Target } from '../../driver/address.ts'
 import type { Facts } from '../../driver/driver.ts'
+import type { Shown } from './store.ts'
 
 /** From this round trip on, every request feels it. */
 const slowRoundTripMs = 50
@@ -46,10 +47,16 @@ function isOnThisMachine(host: string): boolean {
   return host.startsWith('/') || host === '::1' || /^(?:localhost|127\.[\d.]+)$/i.test(host)
 }
 
-/** Advice about the disk of an embedded store; null when it outlives the container. */
-export function diskAdvice(kind: Disk['kind'], role: 'fallback' | 'local'): string | null {
-  if (kind !== 'ephemeral') return null
-  return role === 'local'
-    ? 'The database is on an ephemeral disk: its rows are lost with the container. Mount a volume at DATA_DIR, or declare a primary.'
-    : 'The fallback is on an ephemeral disk: rows written while the primary is away are lost with the container. Mount a volume at DATA_DIR.'
+const onEphemeralDisk: Readonly<Record<Shown, string>> = {
+  primary:
+    'The primary is a file on an ephemeral disk: its rows are lost with the container. Put it on a volume, or use a database server.',
+  fallback:
+    'The fallback is on an ephemeral disk: rows written while the primary is away are lost with the container. Mount a volume at DATA_DIR.',
+  local:
+    'The database is on an ephemeral disk: its rows are lost with the container. Mount a volume at DATA_DIR, or declare a primary.',
+}
+
+/** Advice about the disk of a store in a file; null when it outlives the container. */
+export function diskAdvice(kind: Disk['kind'], shown: Shown): string | null {
+  return kind === 'ephemeral' ? onEphemeralDisk[shown] : null
 }

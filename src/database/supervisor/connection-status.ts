@@ -52,6 +52,8 @@ export interface DatabaseSessionContext {
   readonly hasFallback: boolean
   /** Why the fallback accepts no writes while the primary is away; null when it does. */
   readonly writeBlock: WriteBlock | null
+  /** True while the disk of an open store is full: it can be read. */
+  readonly diskFull: boolean
   /** The last hour, oldest first. */
   readonly transitions: readonly Transition[]
 }
@@ -83,6 +85,7 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
     usable: !supervisor.config.declared || supervisor.config.primary !== null,
     hasFallback: hasFallback(supervisor),
     writeBlock: supervisor.writeBlock,
+    diskFull: supervisor.watch.isDiskFull,
     transitions: supervisor.history.list(clock.wallMs()),
   }
 }

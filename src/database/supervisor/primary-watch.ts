@@ -1,9 +1,9 @@
 import type { Facts } from '../../driver/driver.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
-import { heldStores, type State } from '../machine/state.ts'
+import { heldStores, type State, servingStore } from '../machine/state.ts'
 import { type WriteBlock, writeBlockOf } from '../machine/write-block.ts'
-import { limitedSignal, untilAborted } from '../store/bounded.ts'
+import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import { PrimaryFacts } from '../store/primary-facts.ts'
@@ -29,8 +29,8 @@ export interface PrimaryWatchParts {
 }
 
 /**
- * What the primary is known to be, and what that means for writes on its fallback. While the primary lacks something, it
- * is checked repeatedly, so that a grant counts without a restart.
+ * What the primary is known to be, and what that means for writes on its fallback. While the store that serves lacks
+ * something (a right, a table, room on its disk), it is checked repeatedly, so that a remedy counts without a restart.
  */
 export class PrimaryWatch {
   /** Opens and proves stores, and remembers what that finds out about the primary. */
@@ -39,8 +39,11 @@ export class PrimaryWatch {
   readonly #recheck: Recheck
   readonly #parts: PrimaryWatchParts
   readonly #blocked = new WeakSet<Store>()
+  readonly #full = new WeakMap<Store, boolean>()
   #reported: WriteBlock | null = null
   #checking: AbortController | null = null
+  #checked: Store | undefined
+  readonly #preparing = new Map<Store, Promise<void>>()
 
   constructor(parts: PrimaryWatchParts) {
     this.#parts = parts
@@ -65,8 +68,8 @@ export class PrimaryWatch {
     const state = this.#parts.state()
     for (const store of heldStores(state)) this.apply(store)
     this.#recheck.want(this.#isLacking(state))
-    // A close must not wait for the check, and the next primary is another one.
-    if (state.name !== 'PRIMARY_CONNECTED') this.#checking?.abort(new Error('The primary no longer serves.'))
+    // A close must not wait for the check, and the next store is another one.
+    if (servingStore(state)?.store !== this.#checked) this.#checking?.abort(new Error('The store no longer serves.'))
     if (block === this.#reported) return
     const isNews = block !== 'setting' && this.#reported !== 'setting'
     this.#reported = block
@@ -83,28 +86,78 @@ export class PrimaryWatch {
     store.setReadOnly(isBlocked)
   }
 
-  /** Whether the primary that serves lacks something that may be added while it serves. */
+  /** True while the disk of a held store is known to be full. */
+  get isDiskFull(): boolean {
+    return heldStores(this.#parts.state()).some((store) => this.#isFull(store))
+  }
+
+  /** Must be called when a write on this store met a full disk. */
+  diskFull(store: Store): void {
+    this.#full.set(store, true)
+    this.changed()
+  }
+
+  #isFull(store: Store): boolean {
+    return this.#full.get(store) ?? store.facts.full === true
+  }
+
+  /** Asks each store whose disk is full whether it still is. */
+  async #checkFull(signal: AbortSignal): Promise<void> {
+    const config = await this.#parts.resolve()
+    for (const store of heldStores(this.#parts.state())) {
+      const resolved = config[store.role]
+      if (!this.#isFull(store) || resolved === null) continue
+      const want = { role: store.role, proof: 'open' } as const
+      this.#full.set(store, (await this.opener.prove(resolved, want, signal, store.label)).full === true)
+    }
+  }
+
+  /** Prepares a store again, once for all that ask at the same time. Never rejects. */
+  async prepareAgain(store: Store): Promise<void> {
+    const running = this.#preparing.get(store)
+    if (running !== undefined) return await running
+    const prepared = this.#prepare(store).finally(() => this.#preparing.delete(store))
+    this.#preparing.set(store, prepared)
+    await prepared
+    this.changed()
+  }
+
+  async #prepare(store: Store): Promise<void> {
+    if (!heldStores(this.#parts.state()).includes(store)) return
+    // A failure is met again by the work that asked.
+    const { connectMs } = this.#parts.settings().limits
+    await atMost(this.#parts.clock, connectMs, this.#parts.steps.prepare(store))
+  }
+
+  /** Whether the store that serves lacks something that may be added while it serves. */
   #isLacking(state: State<Store>): boolean {
-    if (state.name !== 'PRIMARY_CONNECTED') return false
-    return writeBlockOf(this.facts) !== null || this.#parts.steps.lacks(state.store)
+    if (state.name === 'PRIMARY_CONNECTED' && writeBlockOf(this.facts) !== null) return true
+    const serving = servingStore(state)
+    return serving !== null && (this.isDiskFull || this.#parts.steps.lacks(serving.store))
   }
 
   /** Never rejects. Also finds a lost primary: where every collection lacks its table, no work would. */
   async #check(): Promise<void> {
     const { clock, steps } = this.#parts
-    const tooLong = (): Error => new Error('The check of the primary took longer than CONNECTION_TIMEOUT.')
+    const tooLong = (): Error => new Error('The check of the store took longer than CONNECTION_TIMEOUT.')
     const checked = this.#parts.state()
+    const isPrimary = checked.name === 'PRIMARY_CONNECTED'
+    this.#checked = servingStore(checked)?.store
     this.#checking = new AbortController()
     const { connectMs } = this.#parts.settings().limits
     const limited = limitedSignal(clock, connectMs, this.#checking.signal, tooLong)
     try {
       const { primary } = await this.#parts.resolve()
-      if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
-      const state = this.#parts.state()
-      if (state.name !== 'PRIMARY_CONNECTED' || !steps.lacks(state.store)) return
-      await untilAborted(steps.prepare(state.store), limited.signal)
+      // While another store serves, the way back to the primary proves it.
+      if (primary !== null && isPrimary) {
+        await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
+      }
+      await this.#checkFull(limited.signal)
+      const serving = servingStore(this.#parts.state())
+      if (serving === null || !steps.lacks(serving.store)) return
+      await untilAborted(steps.prepare(serving.store), limited.signal)
     } catch {
-      if (checked.name === 'PRIMARY_CONNECTED') await this.#parts.report(checked.store)
+      if (isPrimary) await this.#parts.report(checked.store)
     } finally {
       this.#checking = null
       limited.end()

@@ -57,13 +57,13 @@ export class Supervisor {
   readonly history: TransitionHistory = new TransitionHistory()
   readonly clock: Clock
   readonly gate: Gate
+  readonly watch: PrimaryWatch
   readonly #parts: SupervisorParts
   readonly #random: () => number
   readonly #effects: EffectRunner
   readonly #closer: StoreCloser
   readonly #liveness: LivenessCheck
   readonly #waiters = new Waiters()
-  readonly #watch: PrimaryWatch
   readonly #rotation: SecretRotation
   #settings: ConnectionSettings
   #policy: Policy
@@ -91,7 +91,7 @@ export class Supervisor {
     const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
     const dispatch = (happening: Happening<Store>): void => this.#dispatch(happening)
     const connectMs = (): number => this.#settings.limits.connectMs
-    this.#watch = new PrimaryWatch({
+    this.watch = new PrimaryWatch({
       clock,
       opener: parts.opener,
       steps,
@@ -108,8 +108,8 @@ export class Supervisor {
       secretsFingerprint: () => parts.config.secretsFingerprint(),
       endPause: (id) => dispatch({ type: 'timer.due', id }),
     })
-    const { opener } = this.#watch
-    const applyWriteBlock = (store: Store): void => this.#watch.apply(store)
+    const { opener } = this.watch
+    const applyWriteBlock = (store: Store): void => this.watch.apply(store)
     const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock })
     this.#effects = new EffectRunner(clock, operations, gate, dispatch)
     this.#closer = new StoreCloser(clock, gate, observe)
@@ -134,12 +134,12 @@ export class Supervisor {
 
   /** Why the fallback accepts no writes; null when it does, and where no primary is declared. */
   get writeBlock(): WriteBlock | null {
-    return this.#watch.block
+    return this.watch.block
   }
 
   /** The latest facts about the declared primary; null when it was never reached. */
   get primaryFacts(): Facts | null {
-    return this.#watch.facts
+    return this.watch.facts
   }
 
   /** How many units of work may wait or run. */
@@ -185,6 +185,7 @@ export class Supervisor {
     if (fault !== null && harmlessKinds.has(fault.kind)) return 'kept'
     // A blocked fallback is meant to be read-only.
     if (fault?.kind === 'read-only' && store.role === 'fallback' && this.writeBlock !== null) return 'kept'
+    if (fault?.kind === 'disk-full') this.watch.diskFull(store)
     const found = await this.#liveness.check(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found
@@ -230,7 +231,7 @@ export class Supervisor {
       this.#serving = servingStore(after)
       this.#notice(before, event, after)
       this.#effects.reconcile(effectsOf(after))
-      this.#watch.changed()
+      this.watch.changed()
       this.#rotation.changed()
     }
     for (const store of releasedStores(before, event, after)) this.#closer.begin(store, this.#graceFor(event))

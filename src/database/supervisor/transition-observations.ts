@@ -72,8 +72,8 @@ export function attemptOf<S>(state: State<S>): number {
 function openedObservations(store: Store, isDeclared: boolean): readonly DatabaseObservation[] {
   const { role, driver, target, label, facts, disk } = store
   const shown = role === 'primary' || isDeclared ? role : 'local'
-  const onDisk = shown === 'primary' || disk === null ? null : diskAdvice(disk.kind, shown)
-  const advice = role === 'primary' ? addressAdvice(target, facts) : onDisk === null ? [] : [onDisk]
+  const onDisk = disk === null ? null : diskAdvice(disk.kind, shown)
+  const advice = [...(role === 'primary' ? addressAdvice(target, facts) : []), ...(onDisk === null ? [] : [onDisk])]
   return [
     { type: 'store.opened', role, shown, driver: driver.name, label, problems: facts.problems },
     ...advice.map((text) => ({ type: 'store.advised', shown, label, advice: text }) as const),

@@ -2,10 +2,11 @@ import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 
 /** The durability of a write that this store has just committed. */
 export function durabilityOf(store: Store, shown: Shown): Durability {
-  if (shown === 'primary') return 'primary'
+  const isEphemeral = store.facts.ephemeral || store.disk?.kind === 'ephemeral'
+  if (shown === 'primary') return isEphemeral ? 'primary-ephemeral' : 'primary'
   // The only place that decides this for a fallback next to a primary: nothing carries its writes there yet.
   if (shown === 'fallback') return 'fallback-only'
-  return store.facts.ephemeral || store.disk?.kind === 'ephemeral' ? 'local-ephemeral' : 'local'
+  return isEphemeral ? 'local-ephemeral' : 'local'
 }
 
 const journalOrBetter: ReadonlySet<Durability> = new Set<Durability>(['primary', 'journal', 'local'])

@@ -7,6 +7,9 @@ import type { Phase } from '../fault.ts'
 /** The format of Holdfast's own tables that this release writes. */
 export const ownFormat = 1
 
+/** About 64 KiB of rows, on PostgreSQL and on MariaDB. */
+const proofRows = 800
+
 /** Every problem with Holdfast's own tables, by its code; documentation and tests read it. */
 export const ownTablesProblems = {
   OWN_TABLES_MISSING: "Holdfast's own tables are not in the primary and may not be created there.",
@@ -28,8 +31,6 @@ export interface OwnTablesDialect<C extends TablesClient> {
   readonly statements: readonly string[]
   /** Inserts the identity, unless there is one; its values are an id and the format. */
   readonly insertIdentity: string
-  /** A bound value: `$1` or `?`. */
-  readonly placeholder: string
   /** Runs `create` while no other process does, where DDL needs that. */
   alone?(client: C, create: () => Promise<void>): Promise<void>
   /** True when the user lacks the right. */
@@ -132,12 +133,22 @@ export class OwnTables<C extends TablesClient> {
     return rows[0] === undefined ? null : Number(rows[0].format ?? ownFormat)
   }
 
-  /** A committed attempt that is removed again. */
+  /**
+   * Commits attempts that take as much room as a large row, and removes them again in the same transaction: on a full disk
+   * one small row may still fit where an older one was.
+   */
   async #write(): Promise<void> {
-    const { placeholder } = this.#dialect
-    const id = randomUUID()
-    await this.#client.run(`insert into holdfast_attempt (id) values (${placeholder})`, [id])
-    await this.#client.run(`delete from holdfast_attempt where id = ${placeholder}`, [id])
+    const ids = Array.from({ length: proofRows }, () => `'${randomUUID()}'`)
+    try {
+      await this.#client.run('begin')
+      await this.#client.run(`insert into holdfast_attempt (id) values (${ids.join('), (')})`)
+      await this.#client.run(`delete from holdfast_attempt where id in (${ids.join(', ')})`)
+      await this.#client.run('commit')
+    } catch (error) {
+      // A proof may be repeated on the same connection.
+      await this.#client.run('rollback').catch(() => {})
+      throw error
+    }
   }
 
   #newer(format: number): TablesFacts {

@@ -50,7 +50,8 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeo
         throw new HoldfastError('METHOD_NOT_ALLOWED')
       }
       admit(deps, rows.collection, operation, req)
-      answer(deps, limits, exchange, rows, operation).catch((error: unknown) => {
+      answer(deps, limits, exchange, rows, operation).catch(async (thrown: unknown) => {
+        const error = await rows.explained(thrown, operation)
         const store = exchange.storeOf(error)
         if (store !== null && !res.headersSent) res.setHeader('Holdfast-Store', store)
         sendError(req, res, error)

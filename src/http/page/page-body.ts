@@ -50,6 +50,11 @@ function warningParagraphs(source: StatusSource): readonly Markup[] {
   const { writeBlock } = source.database()
   const lacking = source.lacking()
   return [
+    ...(source.database().diskFull
+      ? [
+          html`<p id="disk-full">The disk of the database is full: rows can be read, not written. Free space; writes resume without a restart.</p>`,
+        ]
+      : []),
     ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
     ...(left !== null && left.total > 0 ? [html`<p id="left">${leftSentence(left)}.</p>`] : []),
     ...(writeBlock === null || writeBlock === 'setting'

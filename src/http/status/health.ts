@@ -42,7 +42,7 @@ function send(
   const isWell = healthOf(source).connection === 'pass'
   const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
-  const others: readonly Check[] = [...fallbackCheck(source, database), ...lackingCheck(source)]
+  const others: readonly Check[] = [...fallbackCheck(source, database), ...lackingCheck(source), ...diskCheck(database)]
   const output = status === 'pass' || !isWell ? why : { output: warningOf(others) ?? database.state }
   sendHealth(res, httpStatus, {
     status,
@@ -98,6 +98,12 @@ function lackingCheck(source: StatusSource): readonly Check[] {
   if (names.length === 0) return []
   const output = `COLLECTION_UNAVAILABLE ${names.join(' ')}`
   return [{ name: 'collection:tables', observedValue: names.length, observedUnit: 'missing', status: 'warn', output }]
+}
+
+/** A full disk: the service can still be read. */
+function diskCheck({ diskFull }: DatabaseSessionContext): readonly Check[] {
+  if (!diskFull) return []
+  return [{ name: 'database:disk', observedValue: 0, observedUnit: 'free', status: 'warn', output: 'DISK_FULL' }]
 }
 
 /** The fallback of a declared primary: the rows that only it has, and whether it accepts writes. */

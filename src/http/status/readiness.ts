@@ -52,11 +52,11 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
 /** Applies the health table to the current status. A closing service is not ready, whatever its database does. */
 export function healthOf(source: StatusSource): HealthSummary {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
-  const { row, hasFallback, writeBlock } = source.database()
+  const { row, hasFallback, writeBlock, diskFull } = source.database()
   // Both need a person: to carry rows over, or to run the grants before an outage. A block chosen by a setting does not.
   const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBlock !== null && writeBlock !== 'setting')
   const policy = { ...source.policy(), hasFallback }
   const { ready, health } = readinessOf(row, { ...policy, isFlawed })
-  const status = health === 'pass' && source.lacking().length > 0 ? 'warn' : health
+  const status = health === 'pass' && (diskFull || source.lacking().length > 0) ? 'warn' : health
   return { status, connection: readinessOf(row, { ...policy, isFlawed: false }).health, ready: ready === 200 }
 }

@@ -46,6 +46,8 @@ export function durabilitySentence(durability: Durability | null): string {
   switch (durability) {
     case 'primary':
       return 'A write is confirmed once the primary database has committed it. It is as safe as that database.'
+    case 'primary-ephemeral':
+      return 'A write is confirmed once the primary database has committed it to its file, but a restart of the machine or container may lose it. Put the file on a persistent disk.'
     case 'journal':
       return 'A write is confirmed once it is on a disk that survives a restart. Holdfast carries it to the primary when the primary is back.'
     case 'journal-ephemeral':

@@ -183,7 +183,13 @@ describe('rows', () => {
     const fallback = openHouse(t, await makeTempDir(t), [feedback])
     const { value: made } = await primary.rows('feedback').create({ rating: 1 })
     const { tables } = fallback
-    tables.set(await primary.store(), { applied: [], missing: [], problems: [], unusable: new Map() })
+    tables.set(await primary.store(), {
+      applied: [],
+      missing: [],
+      problems: [],
+      unusable: new Map(),
+      fitted: new Set(),
+    })
     const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }
     const movingOn: RunWork = async (work, options) => {
       const lost = (session: Session) => work(Object.create(session, { statements: { value: failing } }))

@@ -92,7 +92,7 @@ test('the address in the lines is the caller’s, with https behind a proxy that
 test('the page says in every state how it is, and how to set the token', async (t) => {
   const states = ['not-asked', 'connecting-first', 'connecting-later', 'primary', 'local', 'fallback', 'error'] as const
   const durabilities = [
-    'primary',
+    'primary-ephemeral',
     'journal',
     'journal-ephemeral',
     'local-ephemeral',
