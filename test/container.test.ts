@@ -14,6 +14,8 @@ import { until } from './support/until.ts'
 const packagesMaxMb = 60
 
 let image: Image
+/** Of the production packages as npm installs them, before the image drops what it does not run. */
+let packagesMb = 0
 const cleaning: (() => void | Promise<void>)[] = []
 const scope: Cleanup = { after: (clean) => void cleaning.push(clean) }
 
@@ -26,7 +28,11 @@ before(async () => {
   const dir = await makeTempDir(scope, 'image')
   chmodSync(dir, 0o755)
   cleanLater(scope, () => setWritable(dir, true))
-  image = await rehearse(scope, dir)
+  image = await rehearse(scope, dir, async (text, cwd) => {
+    if (!text.startsWith('npm ci --omit=dev ')) return
+    const size = await runProcess(scope, { cwd, command: 'du', args: ['-sm', 'node_modules'] })
+    packagesMb = Number.parseInt(size.stdout, 10)
+  })
 })
 
 test('the image is slim, runs as uid 1000, serves 7860 and checks its health', () => {
@@ -57,19 +63,9 @@ test('the image holds the build, the configuration and production packages, and 
   )
 })
 
-test('the production packages stay within their size', async (t) => {
-  const packages = await makeTempDir(t, 'packages')
-  const files = Object.fromEntries(
-    ['package.json', 'package-lock.json', '.npmrc'].map((name) => [name, readFileSync(join(repository, name))]),
-  )
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(home|npm_config_.*)$/i.test(name)))
-  const args = ['ci', '--omit=dev', '--ignore-scripts', '--prefer-offline']
-  const result = await runProcess(t, { cwd: packages, files, env, command: 'npm', args, withinMs: 120_000 })
-  assert.equal(result.code, 0, result.stderr)
-  const size = await runProcess(t, { cwd: packages, command: 'du', args: ['-sm', 'node_modules'] })
-  const megabytes = Number.parseInt(size.stdout, 10)
-  t.diagnostic(`production packages: ${megabytes} MB`)
-  assert.ok(megabytes <= packagesMaxMb, `${megabytes} MB`)
+test('the production packages stay within their size', (t) => {
+  t.diagnostic(`production packages: ${packagesMb} MB`)
+  assert.ok(packagesMb > 0 && packagesMb <= packagesMaxMb, `${packagesMb} MB`)
 })
 
 test('its command serves as uid 1000 with a read-only application folder, and writes to the data folder only', async (t) => {

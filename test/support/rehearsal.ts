@@ -1,5 +1,5 @@
-import { constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { copyFile, cp, mkdir, readdir } from 'node:fs/promises'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { copyFile, cp, link, mkdir, readdir } from 'node:fs/promises'
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path'
 import { isInContext, parseCopy, parseDockerfile, type Stage } from './dockerfile.ts'
 import { isRoot, repository, runProcess } from './process.ts'
@@ -15,13 +15,29 @@ export interface Image {
   readonly user: string
 }
 
-/** Does what a Dockerfile says, without an engine: each stage in a folder below `dir`, its commands run there. */
-export async function rehearse(t: Cleanup, dir: string): Promise<Image> {
-  const stages = parseDockerfile(readFileSync(join(repository, 'Dockerfile'), 'utf8'))
-  let image: Image | undefined
-  for (const stage of stages) image = await build(t, stage, dir)
+/** Called after each RUN with its text and the folder in which it ran. */
+export type AfterRun = (text: string, cwd: string) => Promise<void>
+
+/**
+ * Does what a Dockerfile says, without an engine: each stage in a folder below `dir`, its commands run there. As an engine
+ * does it, stages are built side by side until one copies from another.
+ */
+export async function rehearse(t: Cleanup, dir: string, afterRun: AfterRun = async () => {}): Promise<Image> {
+  const images = new Map<string, Promise<Image>>()
+  for (const stage of parseDockerfile(readFileSync(join(repository, 'Dockerfile'), 'utf8'))) {
+    images.set(stage.name, build(stage, { t, dir, images: new Map(images), afterRun }))
+  }
+  const image = (await Promise.all(images.values())).at(-1)
   if (!image) throw new Error('The Dockerfile has no stage.')
   return image
+}
+
+/** What the stages of one rehearsal have in common, and those before this one. */
+interface Rehearsal {
+  readonly t: Cleanup
+  readonly dir: string
+  readonly images: ReadonlyMap<string, Promise<Image>>
+  readonly afterRun: AfterRun
 }
 
 /** An absolute path of the image as it is on this machine. */
@@ -34,14 +50,15 @@ export function nodeIn(root: string): string {
   return inImage(root, '/usr/local/bin/node')
 }
 
-async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
+async function build(stage: Stage, rehearsal: Rehearsal): Promise<Image> {
+  const { t, dir, afterRun } = rehearsal
   const root = join(dir, stage.name)
   const env: Record<string, string> = {}
   let workdir = '/'
   let user = 'root'
   await mkdir(join(root, 'usr/local/bin'), { recursive: true })
   // The base image's Node, where another user may run it.
-  await copyFile(process.execPath, nodeIn(root), constants.COPYFILE_FICLONE)
+  await link(process.execPath, nodeIn(root)).catch(() => copyFile(process.execPath, nodeIn(root)))
   for (const { name, text } of stage.instructions) {
     const here = inImage(root, workdir)
     if (name === 'WORKDIR') {
@@ -52,15 +69,19 @@ async function build(t: Cleanup, stage: Stage, dir: string): Promise<Image> {
       const value = text.slice(at + 1).replace(/^"(.*)"$/, '$1')
       env[text.slice(0, at)] = value.startsWith('/') ? inImage(root, value) : value
     } else if (name === 'USER') user = text
-    else if (name === 'COPY') await copy(text, dir, here)
-    else if (name === 'RUN') await run(t, text, { root, cwd: here, env, user })
+    else if (name === 'COPY') await copy(text, rehearsal, here)
+    else if (name === 'RUN') {
+      await run(t, text, { root, cwd: here, env, user })
+      await afterRun(text, here)
+    }
   }
   return { root, stage, workdir: inImage(root, workdir), env, user }
 }
 
 /** COPY: a folder's contents, or files, from the context (what `.dockerignore` leaves) or from an earlier stage. */
-async function copy(text: string, dir: string, workdir: string): Promise<void> {
+async function copy(text: string, { dir, images }: Rehearsal, workdir: string): Promise<void> {
   const { from, sources, to } = parseCopy(text)
+  if (from !== null) await images.get(from)
   const ignore = readFileSync(join(repository, '.dockerignore'), 'utf8')
   for (const source of sources) {
     const origin = from === null ? join(repository, source) : join(dir, from, source)
