@@ -114,6 +114,8 @@ async function configure(data: string, dir: string, port: number, { settings = [
     `unix_socket_directories = '${dir}'`,
     // Tests of lost power are not held here: what is tested survives a SIGKILL without it.
     ...['fsync = off', 'shared_buffers = 16MB', 'max_connections = 40', 'log_min_messages = fatal'],
+    // In its own folder: what a killed server had in the machine's would stay there.
+    'dynamic_shared_memory_type = mmap',
     ...settings,
   ]
   if (tls !== undefined) {
