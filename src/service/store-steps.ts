@@ -38,7 +38,7 @@ export function createSteps({ active, tables, left, observe }: StepParts): Store
         collections,
         apply,
         AbortSignal.timeout(connectionTimeoutS * 1000),
-        tables.known(store),
+        tables.known(store, collections),
       )
       tables.set(store, report)
       const known = new Set(before?.problems.map(({ message }) => message))

@@ -24,8 +24,6 @@ export interface TableReport {
   readonly problems: readonly Problem[]
   /** The collections that cannot be served from this store, or not wholly. */
   readonly unusable: ReadonlyMap<string, UnusableTable>
-  /** The collections whose tables fitted, now or before. */
-  readonly fitted: ReadonlySet<string>
 }
 
 /** Why, in one sentence, and for which operations a collection cannot be served. */
@@ -71,7 +69,7 @@ export async function ensureTables(
     const denied = isWhole && known.suspects.has(collection.name) ? await findDenied(store, collection) : null
     settled.push({ ...now, denied })
   }
-  return reportOf(store, settled, applied, known)
+  return reportOf(store, settled, applied)
 }
 
 /** Plans again under the lock, since another process may have been first. One transaction per collection: a failure affects no other. */
@@ -112,12 +110,7 @@ function nothingPlanned(collection: Collection): TablePlan {
   return { collection, statements: [], defect: null }
 }
 
-function reportOf(
-  store: Store,
-  settled: readonly TablePlan[],
-  applied: readonly string[],
-  known: KnownTables,
-): TableReport {
+function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly string[]): TableReport {
   const unusable = new Map<string, UnusableTable>()
   const problems: Problem[] = []
   for (const plan of settled) {
@@ -136,9 +129,7 @@ function reportOf(
       problems.push(deniedProblem(store, collection, denied))
     }
   }
-  const fitting = settled.map(({ collection }) => collection.name).filter((name) => !unusable.has(name))
-  const missing = settled.flatMap(({ statements }) => statements)
-  return { applied, missing, problems, unusable, fitted: new Set([...known.fitted, ...fitting]) }
+  return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
 }
 
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
@@ -205,7 +196,8 @@ function sentence(text: string): string {
 /** The table reports of all prepared stores. */
 export class TableReports {
   readonly #reports = new WeakMap<Store, TableReport>()
-  readonly #suspects = new WeakMap<Store, Set<string>>()
+  readonly #fitted = new WeakMap<Store, ReadonlySet<string>>()
+  readonly #suspects = new WeakMap<Store, ReadonlySet<string>>()
 
   /** Records the result of `ensureTables`. */
   set(store: Store, report: TableReport): void {
@@ -218,14 +210,15 @@ export class TableReports {
     return this.#reports.get(store)
   }
 
-  /** What the next `ensureTables` must know. */
-  known(store: Store): KnownTables {
+  /** What the next `ensureTables` of these collections must know. */
+  known(store: Store, collections: readonly Collection[]): KnownTables {
     const report = this.#reports.get(store)
     if (report === undefined) return nothingKnown
-    return {
-      fitted: report.fitted,
-      suspects: new Set([...report.unusable.keys(), ...(this.#suspects.get(store) ?? [])]),
-    }
+    const { unusable } = report
+    const whole = collections.map(({ name }) => name).filter((name) => !unusable.has(name))
+    const fitted = new Set([...(this.#fitted.get(store) ?? []), ...whole])
+    this.#fitted.set(store, fitted)
+    return { fitted, suspects: new Set([...unusable.keys(), ...(this.#suspects.get(store) ?? [])]) }
   }
 
   /** Must be called when a statement failed on the table of a collection; the next `ensureTables` looks closer. */

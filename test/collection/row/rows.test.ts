@@ -188,7 +188,6 @@ describe('rows', () => {
       missing: [],
       problems: [],
       unusable: new Map(),
-      fitted: new Set(),
     })
     const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }
     const movingOn: RunWork = async (work, options) => {
