@@ -76,6 +76,7 @@ class PinoLog implements Log {
   readonly #layout: typeof jsonLayout
   #forbidden: readonly string[]
   #requests: boolean
+  #lastHint: unknown = null
 
   constructor(parts: LogParts, prettify: Prettify | null) {
     this.#output = parts.output
@@ -139,7 +140,16 @@ class PinoLog implements Log {
 
   #print(line: LogLine, event: string): void {
     const { message, fields } = this.#layout(line)
-    this.#logger[line.level]({ event, ...fields }, message)
+    this.#logger[line.level]({ event, ...this.#withoutRepeats(fields) }, message)
+  }
+
+  /** On a terminal the lines of one failure follow each other: their fault and its hint are printed once. */
+  #withoutRepeats(fields: object): object {
+    if (this.#layout !== terminalLayout || !('hint' in fields)) return fields
+    const { fault, hint, ...rest } = fields as { fault?: unknown; hint: unknown }
+    const isRepeated = hint === this.#lastHint
+    this.#lastHint = hint
+    return isRepeated ? rest : fields
   }
 }
 

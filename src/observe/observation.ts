@@ -28,6 +28,9 @@ export type ServiceObservation =
       readonly type: 'settings.reloaded'
       readonly changed: readonly string[]
       readonly needsRestart: readonly string[]
+      /** The names of collections that this reload added and removed. */
+      readonly added: readonly string[]
+      readonly removed: readonly string[]
     }
   /** The files could not be used; the running configuration is kept. */
   | { readonly type: 'reload.refused'; readonly problems: readonly Problem[] }

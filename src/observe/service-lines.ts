@@ -76,8 +76,15 @@ function tokenLine(source: TokenSource): LogLine {
   }
 }
 
-function reloadedLine({ changed, needsRestart }: Extract<ServiceObservation, { type: 'settings.reloaded' }>): LogLine {
+function reloadedLine(seen: Extract<ServiceObservation, { type: 'settings.reloaded' }>): LogLine {
+  const { changed, needsRestart, added, removed } = seen
   const restart = needsRestart.length === 0 ? '' : `, ${needsRestart.length} more after a restart`
-  const message = `Reloaded the settings: ${changed.length === 0 ? 'nothing' : changed.length} changed${restart}.`
-  return logLine('info', message, { changed, needsRestart })
+  const collections = [...namedList('added', added), ...namedList('removed', removed)].join('; ')
+  const count = `${changed.length === 0 ? 'nothing' : changed.length} changed${restart}`
+  const message = `Reloaded the settings: ${count}${collections === '' ? '' : ` (collections ${collections})`}.`
+  return logLine('info', message, { changed, needsRestart, added, removed })
+}
+
+function namedList(what: string, names: readonly string[]): readonly string[] {
+  return names.length === 0 ? [] : [`${what}: ${names.join(', ')}`]
 }

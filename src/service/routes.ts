@@ -3,6 +3,7 @@ import { addAdminRoutes, type ReloadReport } from '../http/admin/admin-routes.ts
 import { dataRoutes } from '../http/data/data-routes.ts'
 import { addErrorPages } from '../http/page/error-pages.ts'
 import { addFrontPage } from '../http/page/front-page.ts'
+import { addStatusPage } from '../http/page/status-page.ts'
 import type { App } from '../http/server/app.ts'
 import { addHealthRoutes } from '../http/status/health.ts'
 import { addMetricsRoute, addStatusRoute, type RenderMetrics } from '../http/status/status-routes.ts'
@@ -31,6 +32,7 @@ export function addRoutes(app: App, parts: RouteParts): void {
   })
   addFrontPage(app, view)
   addHealthRoutes(app, view)
+  addStatusPage(app, view)
   addStatusRoute(app, view)
   addMetricsRoute(app, render)
   addErrorPages(app)

@@ -123,7 +123,7 @@ export class Service implements Holdfast {
       left: this.#view.left(),
       problems: this.#view.problems(),
       settings: this.#view.settings(),
-      collections: this.#config.active.collections.map(({ name }) => name),
+      collections: this.#collectionNames(),
     }
   }
 
@@ -161,6 +161,10 @@ export class Service implements Holdfast {
 
   get #settings(): Settings {
     return this.#config.settings
+  }
+
+  #collectionNames(): readonly string[] {
+    return this.#config.active.collections.map(({ name }) => name)
   }
 
   #observe(seen: Observation): void {
@@ -223,11 +227,17 @@ export class Service implements Holdfast {
   /** Never rejects. */
   async #reload(settings: ResolvedSettings | null): Promise<Reloaded> {
     try {
+      const before = this.#collectionNames()
       const { report, reconnects } = await this.#config.replace(settings)
       const { applied, changed, needsRestart, problems } = report
+      const after = this.#collectionNames()
+      const added = after.filter((name) => !before.includes(name))
+      const removed = before.filter((name) => !after.includes(name))
       if (reconnects) await this.#supervisor.reconfigure(this.#config.active.connection)
       this.#observe(
-        applied ? { type: 'settings.reloaded', changed, needsRestart } : { type: 'reload.refused', problems },
+        applied
+          ? { type: 'settings.reloaded', changed, needsRestart, added, removed }
+          : { type: 'reload.refused', problems },
       )
       return report
     } catch (error) {

@@ -227,6 +227,7 @@ test('on a terminal a line has its message once, short fields, and no stack of a
   assert.match(expected, /"cause":"connect ECONNREFUSED 10\.0\.0\.7:5432"/)
   assert.equal(expected.trimEnd().split('\n').length, 1)
   assert.match(unexpected, /\n +at /)
+  assert.doesNotMatch(unexpected, /Start the server/, 'the line before said it')
   log.observe(everyObservation['request.answered'])
   assert.match(texts[2] ?? '', /GET \/api\/feedback 200 in 1\.23 ms \{"requestId":"r1","route":"\/api\/:collection"\}/)
 })

@@ -44,6 +44,8 @@ describe('a reload', { concurrency: 2 }, () => {
       })
       assert.equal((await service.fetch('/api/notes')).status, 404)
       await reload(service)
+      const reloaded = service.log().findLast(({ event }) => event === 'settings.reloaded')
+      assert.match(reloaded?.msg ?? '', /\(collections added: notes\)\.$/)
       assert.equal((await service.send('POST', '/api/notes', { text: 'new' })).status, 201)
       await until(() => requests() > 0, { what: 'a line for a request' })
       assert.equal((await service.fetch(`/api/feedback/${items[0].id}`)).status, 200)

@@ -79,8 +79,8 @@ function isHost(text: string): boolean {
   return text.length <= 255 && /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(text)
 }
 
-/** Allows the page its one style, by hash, and its icon. Hugging Face shows a Space in a frame of its own pages. */
-function contentPolicy(inSpace: boolean): string {
+/** The content security policy of a page: allows its one style, by hash, and its icon. Hugging Face shows a Space in a frame of its own pages. */
+export function contentPolicy(inSpace: boolean): string {
   const ancestors = inSpace ? "'self' https://huggingface.co https://*.hf.space" : "'self'"
   return `default-src 'none'; style-src '${pageStyleHash}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors ${ancestors}`
 }

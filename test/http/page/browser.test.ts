@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { type Browser, type BrowserContext, chromium } from 'playwright-core'
 import { addFrontPage } from '../../../src/http/page/front-page.ts'
+import { addStatusPage } from '../../../src/http/page/status-page.ts'
 import { addHealthRoutes } from '../../../src/http/status/health.ts'
+import { addStatusRoute } from '../../../src/http/status/status-routes.ts'
 import type { Cleanup } from '../../support/temp.ts'
-import { createSource, feedback, refusedFault } from '../source.ts'
+import { adminToken, createSource, feedback, refusedFault } from '../source.ts'
 import { type Served, serve } from '../support.ts'
 
 const candidates = [
@@ -62,6 +64,34 @@ describe('the front page in a browser', { skip }, () => {
     await page.click('text=Health')
     assert.match(await page.content(), /FALLBACK_CONNECTED/)
     await page.close()
+  })
+
+  test('the link to the status leads a person to a field for the token, which the tab keeps', async (t) => {
+    const source = createSource()
+    const { base } = await serve(t, (app) => {
+      addFrontPage(app, source)
+      addStatusPage(app, source)
+      addStatusRoute(app, source)
+    })
+    const page = await browser.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+    await page.goto(base)
+    await page.click('text=Status')
+    await page.fill('#token', 'not the token')
+    await page.click('button')
+    await page.waitForSelector('text=The token is not the admin token.')
+    await page.fill('#token', adminToken)
+    await page.click('button')
+    await page.waitForSelector('pre:not([hidden])')
+    assert.equal(JSON.parse((await page.textContent('pre')) ?? '').service.name, 'holdfast')
+    await page.reload()
+    await page.waitForSelector('pre:not([hidden])')
+    const other = await browser.newPage()
+    await other.goto(`${base}/status`)
+    assert.equal(await other.isVisible('pre'), false, 'another tab does not know it')
+    assert.deepEqual(complaints, [])
+    await Promise.all([page.close(), other.close()])
   })
 
   for (const colorScheme of ['light', 'dark'] as const) {
