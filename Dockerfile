@@ -1,5 +1,5 @@
 # The image: the build, the production packages and the configuration; no compiler and no sources.
-# test/container.test.ts rehearses it line by line.
+# test/container/container.test.ts rehearses it line by line.
 
 FROM node:24-slim AS build
 WORKDIR /build

@@ -1,5 +1,5 @@
-import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { repository } from '../support/process.ts'
+import { type Postgres, startPostgres } from '../support/servers/postgres.ts'
 import type { Cleanup } from '../support/temp.ts'
 import { enterBuild } from './contestant.ts'
 import { type Case, cases, measureInTurn, type Sample, type Seeded, seed } from './measure.ts'

@@ -1,4 +1,4 @@
-import { startPostgres } from '../support/postgres.ts'
+import { startPostgres } from '../support/servers/postgres.ts'
 import type { Cleanup } from '../support/temp.ts'
 import { type Contestant, enter, load, names, residentMb } from './contestant.ts'
 import { type Case, cases, measureInTurn, type Sample, type Seeded, seed } from './measure.ts'

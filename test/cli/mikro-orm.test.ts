@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { repository, runProcess } from '../support/process.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf, makeTempDir } from '../support/temp.ts'
 
 const client = join(repository, 'node_modules/@mikro-orm/cli/cli.js')

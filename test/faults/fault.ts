@@ -1,5 +1,5 @@
-import type { Postgres } from '../support/postgres.ts'
-import type { Behaviour, TcpProxy } from '../support/tcp-proxy.ts'
+import type { Postgres } from '../support/servers/postgres.ts'
+import type { Behaviour, TcpProxy } from '../support/servers/tcp-proxy.ts'
 import type { Random } from './random.ts'
 
 /** What faults are done to. */

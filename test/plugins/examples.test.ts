@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { conform } from '../../src/conformance/conformance.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { repository } from '../support/process.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
 
 // A folder outside of the repository, with nothing in it but the examples and their packages.

@@ -11,7 +11,7 @@ import {
 import driver from '../../../plugins/mysql/mysql.ts'
 import { type Bench, createBench, limits, urlAddress } from '../../../src/conformance/bench.ts'
 import type { Candidate } from '../../../src/driver/driver.ts'
-import { type Mariadb, noMariadb, startMariadb } from '../../support/mariadb.ts'
+import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { cleanupOf } from '../../support/temp.ts'
 
 const Shop = defineEntity({

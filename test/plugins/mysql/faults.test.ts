@@ -15,8 +15,8 @@ import {
 } from '../../../src/conformance/bench.ts'
 import type { Connection, Facts } from '../../../src/driver/driver.ts'
 import type { Fault, Phase } from '../../../src/driver/fault.ts'
-import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../../support/mariadb.ts'
-import { startProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
+import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
+import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanLater, cleanupOf } from '../../support/temp.ts'
 import { until, within } from '../../support/until.ts'
 

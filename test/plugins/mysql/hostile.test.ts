@@ -4,7 +4,7 @@ import { after, before, describe, mock, test } from 'node:test'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { type Bench, createBench, limits, urlAddress } from '../../../src/conformance/bench.ts'
 import type { Fault } from '../../../src/driver/fault.ts'
-import { listenWith } from '../../support/fake-postgres.ts'
+import { listenWith } from '../../support/servers/fake-postgres.ts'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { within } from '../../support/until.ts'
 

@@ -1,7 +1,7 @@
 import { after, before, describe } from 'node:test'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { conform } from '../../../src/conformance/conformance.ts'
-import { type Mariadb, noMariadb, startMariadb } from '../../support/mariadb.ts'
+import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { cleanupOf } from '../../support/temp.ts'
 
 describe('on a real MariaDB', { skip: noMariadb }, () => {

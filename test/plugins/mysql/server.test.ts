@@ -6,12 +6,12 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { noMariadb } from '../../support/mariadb.ts'
 import { repository } from '../../support/process.ts'
+import { noMariadb } from '../../support/servers/mariadb.ts'
 import { cleanLater } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 
-const support = pathToFileURL(join(repository, 'test/support/mariadb.ts')).href
+const support = pathToFileURL(join(repository, 'test/support/servers/mariadb.ts')).href
 const program = `
   import { startMariadb } from ${JSON.stringify(support)}
   const server = await startMariadb({ after: () => {} })

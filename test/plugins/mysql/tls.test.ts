@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { type Bench, createBench, limits, openStore, urlAddress } from '../../../src/conformance/bench.ts'
-import { type Certificates, makeCertificate, noOpenssl } from '../../support/certificates.ts'
-import { type Mariadb, noMariadb, startMariadb } from '../../support/mariadb.ts'
+import { type Certificates, makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
+import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
 
 /** MariaDB sends its authority along. */

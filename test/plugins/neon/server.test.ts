@@ -15,10 +15,15 @@ import {
 } from '../../../src/conformance/bench.ts'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Fault } from '../../../src/driver/fault.ts'
-import { makeCertificate, noOpenssl } from '../../support/certificates.ts'
-import { type BridgeBehaviour, type NeonBridge, startBridge, type UpgradeBehaviour } from '../../support/neon-bridge.ts'
-import { type Certificate, freePort, noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
-import { startProxy } from '../../support/tcp-proxy.ts'
+import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
+import {
+  type BridgeBehaviour,
+  type NeonBridge,
+  startBridge,
+  type UpgradeBehaviour,
+} from '../../support/servers/neon-bridge.ts'
+import { type Certificate, freePort, noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
+import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanLater, cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until, within } from '../../support/until.ts'
 import { assertWhole as assertPool, faultOf, insert, short } from '../postgresql/room.ts'

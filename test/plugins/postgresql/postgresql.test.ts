@@ -1,9 +1,9 @@
 import { after, before, describe } from 'node:test'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { conform } from '../../../src/conformance/conformance.ts'
-import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
-import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
-import { binariesOf, noBinaries } from '../../support/postgres-binaries.ts'
+import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/servers/pgbouncer.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
+import { binariesOf, noBinaries } from '../../support/servers/postgres-binaries.ts'
 import { cleanupOf } from '../../support/temp.ts'
 
 describe('on a real PostgreSQL', { skip: noPostgres }, () => conformDirectly())

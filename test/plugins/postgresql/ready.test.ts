@@ -11,10 +11,10 @@ import {
   openStore,
   urlAddress,
 } from '../../../src/conformance/bench.ts'
-import { startLateReady } from '../../support/late-ready.ts'
-import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { within } from '../../support/until.ts'
+import { startLateReady } from './late-ready.ts'
 
 const one = { ...limits, poolSize: 1, poolMaxOverflow: 0 }
 

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { noPostgres } from '../../support/postgres.ts'
 import { repository } from '../../support/process.ts'
+import { noPostgres } from '../../support/servers/postgres.ts'
 import { cleanLater } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 
-const support = pathToFileURL(join(repository, 'test/support/postgres.ts')).href
+const support = pathToFileURL(join(repository, 'test/support/servers/postgres.ts')).href
 const program = `
   import { startPostgres } from ${JSON.stringify(support)}
   const server = await startPostgres({ after: () => {} })

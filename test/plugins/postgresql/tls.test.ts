@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench, limits, openStore, urlAddress } from '../../../src/conformance/bench.ts'
-import { makeCertificate, noOpenssl } from '../../support/certificates.ts'
-import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
 
 describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {

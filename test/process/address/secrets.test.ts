@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startProcess, startService } from '../../support/process.ts'
+import { until } from '../../support/until.ts'
+import { listeningPorts } from '../kernel.ts'
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+const token = 'admin:Token+with/specials=0123456789'
+const wrongToken = 'somebody-elses-token-of-length'
+const password = 'pa55-w@rd/with#everything'
+const spelled = encodeURIComponent(password)
+
+/** Every way in which a secret could be spelt. */
+function spellings(secret: string): readonly string[] {
+  const base64 = Buffer.from(secret).toString('base64')
+  return [
+    secret,
+    encodeURIComponent(secret),
+    encodeURI(secret),
+    JSON.stringify(secret).slice(1, -1),
+    base64,
+    base64.replace(/=+$/, ''),
+    Buffer.from(secret).toString('base64url'),
+    Buffer.from(secret).toString('hex'),
+  ]
+}
+
+const addresses: readonly (readonly [string, string])[] = [
+  ['of a scheme that no driver takes', `mssql://user:${spelled}@db.example:5432/app`],
+  ['that is malformed', `postgresql://user:${password}@db.example:99999/app`],
+  ['of an unknown scheme', `quantum://user:${spelled}@db.example/app?password=${spelled}`],
+  ['without a scheme', `user:${password}@db.example/app`],
+  ['pasted with its name', `DATABASE_URL="postgresql://user:${spelled}@db.example/app"`],
+  ['of SQLite with a password', `sqlite://user:${spelled}@db.example/app.db`],
+]
+
+for (const [what, url] of addresses) {
+  test(`an address ${what} shows its password nowhere`, async (t) => {
+    const env = { DATABASE_URL: url, ADMIN_TOKEN: token, LOG_LEVEL: 'trace', ECHO_SQL: 'true' }
+    const service = await startService(t, { env })
+    const answers = await everything(service.url, token)
+    await service.end()
+    assertNowhere([...answers, service.output()], [password, token, wrongToken])
+  })
+}
+
+for (const level of levels) {
+  test(`at the level ${level} nothing that was printed or answered holds a secret`, async (t) => {
+    const files = { 'secrets/token': `${token}\n`, 'secrets/url': `postgresql://user:${spelled}@db.example/app\n` }
+    const secretFiles = { ADMIN_TOKEN_FILE: 'secrets/token', DATABASE_URL_FILE: 'secrets/url' }
+    const service = await startProcess(t, { files, env: { ...secretFiles, LOG_LEVEL: level, ECHO_SQL: 'true' } })
+    // Asked of the kernel: above `info` nothing says which port was taken.
+    const port = await until(() => listeningPorts(service.pid)[0], { withinMs: 20_000, what: 'the service to listen' })
+    const answers = await everything(`http://127.0.0.1:${port}`, token)
+    service.child.kill('SIGHUP')
+    await service.end()
+    assertNowhere([...answers, service.output()], [password, token, wrongToken])
+  })
+}
+
+test('a drawn admin token is in its file and nowhere else', async (t) => {
+  const service = await startService(t, { env: { LOG_LEVEL: 'trace' } })
+  const file = join(service.dir, 'data', 'admin-token')
+  const drawn = (await readFile(file, 'utf8')).trim()
+  assert.ok(drawn.length >= 20)
+  const answers = await everything(service.url, drawn)
+  await service.end()
+  assertNowhere([...answers, service.output()], [drawn])
+})
+
+test('statements are printed with ECHO_SQL, the values of rows never', async (t) => {
+  const service = await startService(t, { env: { ECHO_SQL: 'true', LOG_LEVEL: 'trace', ADMIN_TOKEN: token } })
+  const value = 'a-value-that-nobody-should-read'
+  const created = await service.send('POST', '/api/feedback', { rating: 5, comment: value, meta: { deep: value } })
+  const { id } = (await created.json()) as { id: string } // A row of ours.
+  await service.fetch(`/api/feedback/${id}`)
+  await service.send('PATCH', `/api/feedback/${id}`, { comment: `${value}-again` }, token)
+  await service.send('POST', '/api/feedback', { rating: 5, comment: value, [value]: 1 })
+  await service.fetch(`/api/feedback?cursor=${value}`)
+  await until(() => /insert into/i.test(service.output()), { what: 'a statement in the log' })
+  await service.end()
+  assert.match(service.output(), /select/i)
+  assertNowhere([service.output()], [value])
+})
+
+/** Asks for all that the service says of itself, as the admin, as a stranger and as a browser, and for what it refuses. */
+async function everything(url: string, admin: string): Promise<readonly string[]> {
+  const bearer = { authorization: `Bearer ${admin}` }
+  const json = { 'content-type': 'application/json' }
+  const asked: readonly (readonly [string, RequestInit?])[] = [
+    ['/api/feedback', { method: 'POST', headers: { ...json, ...bearer }, body: '{"rating":5}' }],
+    ['/api/feedback', { method: 'POST', headers: json, body: '{"rating":"x"}' }],
+    ['/', { headers: { accept: 'text/html' } }],
+    ['/', { headers: { accept: 'text/html', ...bearer } }],
+    ['/', { headers: { accept: 'application/json' } }],
+    ['/health', { headers: bearer }],
+    ['/health'],
+    ['/health/ready', { headers: bearer }],
+    ['/status', { headers: bearer }],
+    ['/status', { headers: { 'holdfast-token': admin } }],
+    ['/status', { headers: { authorization: `Bearer ${wrongToken}` } }],
+    ['/status', { headers: { authorization: `Basic ${btoa(`admin:${admin}`)}` } }],
+    ['/metrics', { headers: bearer }],
+    ['/admin/reload', { method: 'POST', headers: bearer }],
+    ['/nowhere', { headers: bearer }],
+    ['/api/feedback?cursor=x', { headers: bearer }],
+  ]
+  const answers: string[] = []
+  for (const [path, init] of asked) {
+    const answer = await fetch(url + path, init)
+    answers.push(`${JSON.stringify([...answer.headers])}\n${await answer.text()}`)
+  }
+  assert.ok(
+    answers.some((answer) => answer.includes('"transitions"')),
+    'the admin saw /status',
+  )
+  return answers
+}
+
+function assertNowhere(texts: readonly string[], secrets: readonly string[]): void {
+  assert.ok(texts.length > 0)
+  for (const secret of secrets) {
+    for (const spelling of spellings(secret)) {
+      const leak = texts.find((text) => text.includes(spelling))
+      const at = leak?.indexOf(spelling) ?? 0
+      assert.equal(leak, undefined, `${spelling} in: ${leak?.slice(Math.max(0, at - 300), at + 100)}`)
+    }
+  }
+}

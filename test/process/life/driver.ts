@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { repository, type Service, startService } from '../../support/process.ts'
+import type { Cleanup } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+import type { Driven, ServerUnderTest } from './server-under-test.ts'
+
+/** QUERY_TIMEOUT of the services under test. */
+export const queryTimeoutMs = 1_000
+
+/** How long an answer may take: QUERY_TIMEOUT and 500 ms, and as much again for a machine that does much else. */
+export const answerLimitMs: number = queryTimeoutMs + 500 + 1_500
+
+const poolSize = 2
+/** The admin token of the services under test. */
+export const admin = 'an-admin-token-of-some-length'
+
+/** One answer, read whole. */
+export interface Answer {
+  readonly status: number
+  readonly type: string | null
+  readonly store: string | null
+  readonly durability: string | null
+  /** Of a row. */
+  readonly id: string | null
+  /** Of an error. */
+  readonly code: string | null
+  readonly text: string
+  readonly tookMs: number
+  /** When the answer came, on the clock of `performance`. */
+  readonly at: number
+}
+
+/**
+ * Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. `cache`:
+ * a folder for Node's compiled modules, since many are started.
+ */
+export async function drive(t: Cleanup, server: ServerUnderTest, cache: string): Promise<Driven> {
+  const [front, database] = await Promise.all([server.front(t), server.createDatabase()])
+  await server.query('create table mark (id varchar(80) primary key, note varchar(80) not null)', database)
+  const service = await startService(t, {
+    args: [join(repository, 'test/process/life/service.ts')],
+    env: {
+      DRIVERS: `sqlite,${server.driver}`,
+      DATABASE_URL: front.url(database),
+      ADMIN_TOKEN: admin,
+      NODE_COMPILE_CACHE: cache,
+      POOL_SIZE: String(poolSize),
+      POOL_MAX_OVERFLOW: '0',
+      QUERY_TIMEOUT: `${queryTimeoutMs}ms`,
+      CONNECTION_TIMEOUT: '10s',
+      // Of the start alone: four processes start at once, on a machine that may do much else.
+      FALLBACK_TIMEOUT: '15s',
+      MAX_RETRIES_PRIMARY: '0',
+      RATE_LIMIT: '0',
+    },
+  })
+  const driven = { service, front, database }
+  const answer = await ask(service, 'POST', '/api/feedback', { rating: 5 })
+  assert.deepEqual([answer.status, answer.store], [201, `primary; driver=${server.driver}`], service.output())
+  await wholePool(server, driven)
+  return driven
+}
+
+/** Asks, and reads the answer whole. */
+export async function ask(service: Service, method: string, path: string, body?: unknown): Promise<Answer> {
+  const startedAt = performance.now()
+  const answer = await service.send(method, path, body)
+  const text = await answer.text()
+  const at = performance.now()
+  const { headers, status } = answer
+  const said: { id?: string; code?: string } = text.startsWith('{') ? JSON.parse(text) : {}
+  return {
+    status,
+    type: headers.get('content-type'),
+    store: headers.get('holdfast-store'),
+    durability: headers.get('holdfast-durability'),
+    id: said.id ?? null,
+    code: said.code ?? null,
+    text,
+    tookMs: at - startedAt,
+    at,
+  }
+}
+
+/** A success, or one 503 of the catalogue: never a 500, never a driver's own words. */
+export function assertClean(answer: Answer): void {
+  if (answer.status === 200 || answer.status === 201) return
+  const shown = JSON.stringify(answer)
+  assert.equal(answer.status, 503, shown)
+  assert.match(answer.type ?? '', /^application\/problem\+json/, shown)
+  assert.match(answer.code ?? '', /^(?:STORE_LOST|STORE_UNAVAILABLE|STORE_BUSY|QUERY_TIMEOUT|COMMIT_UNKNOWN)$/, shown)
+}
+
+/** Which store answers now; null while none does. */
+export async function storeOf(service: Service): Promise<string | null> {
+  const answer = await ask(service, 'GET', '/api/feedback?limit=1')
+  return answer.status === 200 ? answer.store : null
+}
+
+/** A query on every slot at once, each on a session of its own; and the server has no session more than the pool. */
+export async function wholePool(server: ServerUnderTest, { service, database }: Driven): Promise<void> {
+  const asked = Array.from({ length: poolSize }, () => ask(service, 'POST', '/sql', { sql: server.sleep(0.2) }))
+  const sessions = (await Promise.all(asked)).map(({ status, text }) => {
+    assert.equal(status, 200, text)
+    const { shown, rows } = JSON.parse(text) as { shown: string; rows: { session: number }[] } // Of our own route.
+    assert.equal(shown, 'primary')
+    return rows[0]?.session
+  })
+  assert.equal(new Set(sessions).size, poolSize, `the sessions ${sessions.join(', ')}`)
+  await until(async () => (await server.countSessions(database)) <= poolSize, {
+    withinMs: 8_000,
+    everyMs: 50,
+    what: 'no session but those of the pool',
+  })
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { checkJson, makeHome, serve, statusOf } from '../sight.ts'
+
+const problemKeys = ['code', 'severity', 'setting', 'origin', 'part', 'message', 'suggestion']
+
+describe('holdfast check --json', { concurrency: 2 }, () => {
+  test('prints primary, fallback, settings and problems in the documented shape', async (t) => {
+    const cwd = await makeHome(t)
+    const env = { DATABASE_URL: 'sqlite:///./x.db?timeout=5', RATE_LIMIT: 'lots' }
+    const { code, text } = await checkJson(t, { cwd, env })
+    assert.equal(code, 2)
+    const report = JSON.parse(text)
+    assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems'])
+    const { primary, fallback, settings, problems } = report
+    assert.deepEqual(primary, {
+      driver: 'sqlite',
+      host: null,
+      port: null,
+      database: join(cwd, 'data/x.db'),
+      user: null,
+      tls: null,
+      label: `sqlite ${join(cwd, 'data/x.db')}`,
+    })
+    assert.deepEqual(Object.keys(fallback), ['driver', 'path', 'disk', 'label'])
+    assert.equal(fallback.path, join(cwd, 'data/production.db'))
+    assert.match(fallback.disk, /^(durable|ephemeral|unknown)$/)
+    for (const setting of settings) assert.deepEqual(Object.keys(setting), ['name', 'value', 'origin'])
+    assert.equal(problems.length, 2)
+    for (const problem of problems) assert.deepEqual(Object.keys(problem), problemKeys)
+  })
+
+  test('exits 0 when nothing is worse than a warning, with null for a primary that is not declared', async (t) => {
+    const { code, text } = await checkJson(t, { env: { FALLBACK_DATABASE_URL: 'sqlite::memory:' } })
+    assert.equal(code, 0)
+    const { primary, fallback, problems } = JSON.parse(text)
+    assert.equal(primary, null)
+    assert.equal(fallback.path, null)
+    assert.deepEqual(
+      problems.map(({ severity }: { severity: string }) => severity),
+      ['warning'],
+    )
+  })
+
+  test('has no fallback when it is switched off', async (t) => {
+    const { text } = await checkJson(t, { env: { DATABASE_URL: 'sqlite:x.db', ENABLE_FALLBACK: 'false' } })
+    assert.equal(JSON.parse(text).fallback, null)
+  })
+})
+
+test('what is declared is in /status before anything was asked for', async (t) => {
+  const service = await serve(t, { env: { DATABASE_URL: 'sqlite:x.db' } })
+  const { database } = await statusOf(service)
+  assert.deepEqual([database.state, database.declared], ['DISCONNECTED', true])
+})
