@@ -78,10 +78,10 @@ export async function run(args: readonly string[], context: CommandContext): Pro
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
     const near = nearest(name, Object.keys(commands))
-    return refuse(`unknown command "${name}"${near === null ? '' : `; did you mean "${near}"?`}`, context)
+    return refuse(`unknown command${quoted(name)}${near === null ? '' : `; did you mean "${near}"?`}`, context)
   }
   const [stray] = more
-  if (stray !== undefined) return refuse(`"${name}" accepts no argument "${stray}"`, context)
+  if (stray !== undefined) return refuse(`"${name}" accepts no argument${quoted(stray)}`, context)
   const foreign = [...flags].find((flag) => !command.flags.includes(flag))
   if (foreign !== undefined) return refuse(`"${name}" has no option "--${foreign}"`, context)
   return command.run(flags, context)
@@ -127,6 +127,11 @@ function settingMeant(args: readonly string[]): string {
   const value = given ?? args[at + 1] ?? ''
   // A value that may be a secret is not repeated.
   return `; set it in the environment: ${name}=${/^\d{1,9}$/.test(value) ? value : '...'} holdfast start`
+}
+
+/** A word of the command line; an address, or anything else that is not a plain word, is not repeated. */
+function quoted(word: string): string {
+  return /^[\w-]{1,40}$/.test(word) ? ` "${word}"` : ''
 }
 
 function print(text: string, context: CommandContext): Exit {

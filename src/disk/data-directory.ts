@@ -71,11 +71,9 @@ export function temporaryFolder(): string {
 }
 
 async function tryFolder(folder: string): Promise<string | null> {
-  const isTemporary = folder === temporaryFolder()
   let isCreated = false
   try {
-    isCreated = await makeDirectory(folder, isTemporary ? 0o700 : 0o755)
-    if (isTemporary) await claimTemporary(folder)
+    isCreated = await claimFolder(folder)
     await writeForReal(folder)
     return null
   } catch (error) {
@@ -86,6 +84,8 @@ async function tryFolder(folder: string): Promise<string | null> {
 
 async function lookAtFolder(path: string): Promise<string | null> {
   try {
+    const refusal = await folderRefusal(path)
+    if (refusal !== null) return refusal
     let folder = path
     while (!(await isThere(folder))) folder = dirname(folder)
     if (!(await stat(folder)).isDirectory()) {
@@ -126,12 +126,28 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** In a shared directory any user can create a folder of this name, and read what is written there. */
-async function claimTemporary(folder: string): Promise<void> {
+/**
+ * Creates a folder for data and makes sure that it may be used, for whatever is to be kept there; true when it did not
+ * exist. Throws when it must not be used, with the code EACCES.
+ */
+export async function claimFolder(folder: string): Promise<boolean> {
+  const isTemporary = folder === temporaryFolder()
+  const isCreated = await makeDirectory(folder, dirname(folder) === tmpdir() ? 0o700 : 0o755)
+  const refusal = await folderRefusal(folder)
+  if (refusal !== null) throw new FolderError(refusal)
+  if (isTemporary && ((await stat(folder)).mode & 0o077) !== 0) await chmod(folder, 0o700)
+  return isCreated
+}
+
+/**
+ * Why a folder must not be used for anything; null when it may, or is not there. In a shared directory any user can create
+ * a folder of this name, and read what is written there.
+ */
+export async function folderRefusal(folder: string): Promise<string | null> {
+  if (folder !== temporaryFolder() || !(await isThere(folder))) return null
   const found = await lstat(folder)
-  if (!found.isDirectory()) throw new FolderError('is a link, not a directory')
-  if (found.uid !== ownUserId() && ownUserId() !== -1) throw new FolderError('belongs to another user')
-  if ((found.mode & 0o077) !== 0) await chmod(folder, 0o700)
+  if (!found.isDirectory()) return 'is a link, not a directory'
+  return found.uid !== ownUserId() && ownUserId() !== -1 ? 'belongs to another user' : null
 }
 
 /** Permissions are not enough (read-only mounts, quotas, root): only a write that reached the disk is proof. */
@@ -147,7 +163,9 @@ async function writeForReal(folder: string): Promise<void> {
   }
 }
 
-class FolderError extends Error {}
+class FolderError extends Error {
+  readonly code = 'EACCES'
+}
 
 async function reasonOf(error: unknown, folder: string): Promise<string> {
   if (error instanceof FolderError) return error.message

@@ -1,4 +1,5 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
+import { createMask, type Mask } from '../config/mask.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { databaseLine } from './database-lines.ts'
@@ -75,6 +76,7 @@ class PinoLog implements Log {
   readonly #output: LogOutput
   readonly #layout: typeof jsonLayout
   #forbidden: readonly string[]
+  #maskRuns: Mask
   #requests: boolean
   #lastHint: unknown = null
 
@@ -82,6 +84,7 @@ class PinoLog implements Log {
     this.#output = parts.output
     this.#layout = prettify === null ? jsonLayout : terminalLayout
     this.#forbidden = forbiddenTexts(parts.secrets)
+    this.#maskRuns = createMask(this.#forbidden)
     this.#requests = parts.settings.requests
     const write = (text: string) => {
       parts.output.write(mask(prettify === null ? text : prettify(text), this.#forbidden))
@@ -121,6 +124,7 @@ class PinoLog implements Log {
     // An old secret stays masked: it may still be in use elsewhere.
     const all = new Set([...this.#forbidden, ...forbiddenTexts(secrets)])
     this.#forbidden = [...all].sort((a, b) => b.length - a.length)
+    this.#maskRuns = createMask(this.#forbidden)
   }
 
   async flush(): Promise<void> {
@@ -140,7 +144,9 @@ class PinoLog implements Log {
 
   #print(line: LogLine, event: string): void {
     const { message, fields } = this.#layout(line)
-    this.#logger[line.level]({ event, ...this.#withoutRepeats(fields) }, message)
+    // Where a text was cut, only the beginning of a secret may be left.
+    const shown = message.includes('…') ? this.#maskRuns(message) : message
+    this.#logger[line.level]({ event, ...this.#withoutRepeats(fields) }, shown)
   }
 
   /** On a terminal the lines of one failure follow each other: their fault and its hint are printed once. */

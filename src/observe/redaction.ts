@@ -1,13 +1,14 @@
-import { maskAddress, passwordsOf } from '../config/mask.ts'
+import { holdsCredentials, maskAddress, passwordsOf } from '../config/mask.ts'
 import { Secret, SecretAddress } from '../config/secret.ts'
 import { findPlaceholder } from '../database/address/placeholder.ts'
 
 /** Masking shorter values would hide half of every line and protect nothing. */
 const minLength = 4
 
-/** Every secret in a tree of settings. Cycles and foreign objects are allowed. */
+/** Every secret in a tree of settings, and every text that holds an address with credentials. Cycles and foreign objects are allowed. */
 export function secretsIn(tree: unknown, seen: Set<object> = new Set()): readonly Secret[] {
   if (tree instanceof Secret) return [tree]
+  if (holdsCredentials(tree) && typeof tree === 'string') return [new SecretAddress(tree)]
   if (typeof tree !== 'object' || tree === null || seen.has(tree)) return []
   seen.add(tree)
   return Object.values(tree).flatMap((value) => secretsIn(value, seen))

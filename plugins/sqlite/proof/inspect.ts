@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
-import type { Problem, Severity } from '../../../src/driver/kit/driver-kit.ts'
+import { folderRefusal, type Problem, type Severity } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
@@ -41,6 +41,11 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
       message,
       'Name the goal of the link in SQLITE_ALLOW_PATHS and in the address.',
     )
+    return false
+  }
+  const refusal = await folderRefusal(location.root)
+  if (refusal !== null) {
+    say('SQLITE_UNWRITABLE', severity, `The folder of ${shown} ${refusal}.`, 'Set DATA_DIR to a folder of this user.')
     return false
   }
   const found = await stat(file).catch(() => null)

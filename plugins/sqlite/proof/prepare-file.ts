@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { lstat, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { claimFolder, faultError, makeDirectory } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { openNative } from '../handle.ts'
 import type { FileLocation, JournalMode } from '../target.ts'
@@ -15,24 +15,12 @@ import { nearestExisting } from './inspect.ts'
  */
 export async function prepareFile(location: FileLocation, wish: JournalMode): Promise<JournalMode> {
   const folder = dirname(location.file)
-  await makeFolder(location.root)
+  await claimFolder(location.root)
   const root = await realpath(location.root)
   await assertWithin(await realpath(await nearestExisting(folder)), root)
-  await makeFolder(folder)
+  await makeDirectory(folder, 0o755)
   await assertFile(location.file, root)
   return await probe(folder, wish, await sizeOf(location.file))
-}
-
-/** Not `recursive: true`: where the system answers ENOENT though the parent is there (/proc), Node then tries for ever. */
-async function makeFolder(folder: string): Promise<void> {
-  const missing: string[] = []
-  for (let path = folder; (await statOrNull(path)) === null; path = dirname(path)) missing.unshift(path)
-  for (const path of missing) {
-    await mkdir(path).catch((error: unknown) => {
-      // Another process may make the same folder at the same time.
-      if (!hasCode(error, 'EEXIST')) throw error
-    })
-  }
 }
 
 /** Bytes of a file; 0 when it is not there. The file is not opened: closing it would drop SQLite's locks on it. */

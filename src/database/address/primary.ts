@@ -1,4 +1,4 @@
-import { maskAddress } from '../../config/mask.ts'
+import { holdsCredentials, maskAddress } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Problem, Severity } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
@@ -99,6 +99,8 @@ export class PrimaryReader {
   }
 
   #readParts(driver: Driver | null): Pick<AddressReading, 'resolved' | 'problems'> {
+    const odd = partKeys.filter((key) => key !== 'password' && holdsCredentials(this.#parts[key]))
+    if (odd.length > 0) return { resolved: null, problems: odd.map((key) => this.#addressInPart(key)) }
     if (driver !== null) {
       const reading = this.#validator.parse(driver, this.#partsAddress())
       return { ...reading, problems: reading.problems.map((problem) => this.#named(problem)) }
@@ -111,6 +113,13 @@ export class PrimaryReader {
       resolved: null,
       problems: [this.#problem('ADDRESS_PARTS_INCOMPLETE', 'error', 'driver', message, suggestion)],
     }
+  }
+
+  /** It would be shown as the name of a host, user or database. */
+  #addressInPart(key: string): Problem {
+    const message = `${this.#nameOf(key)} holds an address, not a part of one.`
+    const suggestion = 'Set DATABASE_URL to the address, or give each part alone.'
+    return this.#problem('ADDRESS_MALFORMED', 'error', key, message, suggestion)
   }
 
   #loaded(): readonly string[] {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { maskAddress } from '../../config/mask.ts'
 import type { Settings } from '../../config/settings.ts'
 import { LinkedList } from '../../database/work/linked-list.ts'
 import { HoldfastError } from '../../errors.ts'
@@ -134,10 +135,17 @@ function begin(
   return exchange
 }
 
-/** Without the query, which may hold private data that must not reach the log. */
+/**
+ * The path for the log: without the query, which may hold private data, and without the credentials that the absolute
+ * form of a request target may have.
+ */
 function pathOf(url: string): string {
   const at = url.indexOf('?')
-  return at < 0 ? url : url.slice(0, at)
+  const path = at < 0 ? url : url.slice(0, at)
+  if (path.startsWith('/')) return path.includes('@') ? maskAddress(path) : path
+  if (path === '*') return path
+  const [, absolute] = /^[a-z][a-z0-9+.-]*:\/\/[^/#]*([^#]*)$/i.exec(path) ?? []
+  return absolute === undefined || absolute.includes('@') ? '(invalid)' : absolute || '/'
 }
 
 function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, durationMs: number): void {

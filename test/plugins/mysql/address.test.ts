@@ -134,7 +134,6 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['mysql://u:p@h/d?ssl-mode=verify-ful', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
   ['mysql://u:p@h/d?ssl-mode=verify', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=VERIFY_IDENTITY[;.]/],
   ['mysql://u:p@h/d?ssl-mode=requird', 'ADDRESS_TLS_INVALID', 'ssl-mode', /Write ssl-mode=require/i],
-  ['mysql://u:p@h/d?sslmod=REQUIRED', 'ADDRESS_REPAIRED', 'query', /Write "ssl-mode"/],
   ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=DISABLED', 'ADDRESS_TLS_CONFLICT', 'ssl-mode', /Remove ssl-mode=DISABLED/],
   ['mysql://u:p@h:x/d?ssl-mode=VERIFY_CA', 'ADDRESS_PORT_INVALID', 'port', /h:3306\/d\?ssl-mode=VERIFY_CA$/],
 ]

@@ -4,10 +4,10 @@ import { chownSync, closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { isRoot, ordinaryUid, type Service } from '../../support/process.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanLater, cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { adminToken, bodyOf, healthOf, serve, statusOf } from '../sight.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 const role = 'keeper'
 const names = ['dropped', 'renamed', 'narrowed', 'retyped', 'revoked', 'triggered'] as const

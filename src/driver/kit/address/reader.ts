@@ -1,4 +1,3 @@
-import { showQuery } from '../../../config/mask.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Settings } from '../../../config/settings.ts'
 import type { Address, Parsed, PartsAddress } from '../../address.ts'
@@ -6,7 +5,7 @@ import type { AddressDialect, ServerTarget } from './dialect.ts'
 import { type HostsReading, readHosts } from './hosts.ts'
 import { type AddressOptions, readParameters } from './parameters.ts'
 import { parseWith, type Report } from './report.ts'
-import { findSlip, type ShownParts } from './slips.ts'
+import { findSlip, type ShownParts, shownQuery } from './slips.ts'
 import { decodePart, type Pieces, splitAddress } from './split.ts'
 import { defaultTls, settleTls, wordOf } from './tls.ts'
 
@@ -87,7 +86,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
       return null
     }
     const { pieces } = split
-    this.#query = this.#shownQuery(pieces.query)
+    this.#query = shownQuery(pieces.query, this.#dialect.partParameters)
     const options = this.#options()
     readParameters(pieces.query, this.#dialect.parameters, options, report)
     const slip = findSlip(pieces, options)
@@ -259,16 +258,6 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const name = database === null || database === '' ? 'name' : encodeURIComponent(database.toWellFormed())
     const login = encodeURIComponent((user ?? 'user').toWellFormed())
     return `${this.#dialect.scheme}://${login}:***@${hosts}/${name}${query === '' ? '' : `?${query}`}`
-  }
-
-  /** Without those that became parts of the corrected form. */
-  #shownQuery(query: string): string {
-    const { host, database } = this.#dialect.partParameters
-    const parts = new Set(['user', 'username', 'password', 'hostaddr', 'port', ...host, ...database])
-    const name = (pair: string): string => (pair.split('=', 1)[0] ?? '').toLowerCase().replace(/[-_]/g, '')
-    const more = query.split('&').filter((pair) => !parts.has(name(pair)))
-    // Behind a password may be the rest of it.
-    return /(?:^|&)[^=&]*pass/i.test(query) ? '' : showQuery(more.join('&'))
   }
 }
 

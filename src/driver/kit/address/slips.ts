@@ -1,6 +1,6 @@
 import { showQuery } from '../../../config/mask.ts'
 import type { AddressCode } from './problems.ts'
-import { decodePart, type Pieces } from './split.ts'
+import { decodePart, type PartParameters, type Pieces } from './split.ts'
 
 /** The parts of an address that may be shown. */
 export interface ShownParts {
@@ -61,4 +61,14 @@ export function findSlip(
 /** `&name=` or `;name=` within a database name. */
 function parameterOf(database: string): string | undefined {
   return /[&;][a-z][\w.-]{0,40}=/i.exec(database)?.[0]
+}
+
+/** The parameters of an address for its corrected form, without those that became parts of it. */
+export function shownQuery(query: string, { host, database }: PartParameters): string {
+  // Behind a password may be the rest of it.
+  if (/(?:^|&)[^=&]*pass/i.test(query)) return ''
+  const parts = new Set(['user', 'username', 'hostaddr', 'port', ...host, ...database])
+  const name = (pair: string): string => (pair.split('=', 1)[0] ?? '').toLowerCase().replace(/[-_]/g, '')
+  const more = query.split('&').filter((pair) => !parts.has(name(pair)))
+  return showQuery(more.join('&'))
 }
