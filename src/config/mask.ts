@@ -139,16 +139,21 @@ export function show(value: unknown): string {
   try {
     shown = JSON.stringify(value)
   } catch {
-    // A cycle or a bigint: its type is enough.
+    // A bigint: its type is enough.
   }
   if (shown === undefined) return `a ${typeof value}`
   return shown.length > shownMaxLength ? `${shown.slice(0, shownMaxLength)}...` : shown
 }
 
-/** Whether a text, or an entry of a list, may be an address with credentials, or a key, in the wrong setting. Total. */
+/**
+ * Whether a value, or an entry of a list, may be an address with credentials, or a key, in the wrong setting. An object may:
+ * it has members of any name. Total.
+ */
 export function holdsCredentials(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(holdsCredentials)
-  return typeof value === 'string' && (/:\/\/[^/?#]*@|-----BEGIN/.test(value) || passwordsOf(value).length > 0)
+  return (Array.isArray(value) ? value : [value]).some((one: unknown) => {
+    if (typeof one !== 'string') return typeof one === 'object' && one !== null
+    return /:\/\/[^/?#]*@|-----BEGIN/.test(one) || passwordsOf(one).length > 0
+  })
 }
 
 /** Shorter runs of a secret are in every text; a secret that is itself as short as three characters is sought whole. */

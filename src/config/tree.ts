@@ -77,8 +77,9 @@ class TreeWalk {
   }
 
   #give(into: GivenValue[], key: string, name: string, value: unknown): void {
-    const plain = value instanceof Secret ? value.reveal() : value
     const setting = this.#settings.get(key)
+    // Elsewhere a secret would be shown, so that it stays one and is rejected.
+    const plain = value instanceof Secret && setting?.sensitive ? value.reveal() : value
     if (setting?.environmentOnly && this.#origin.from === 'file') {
       if (plain !== setting.default) this.#misplaced(key, setting.env)
       return

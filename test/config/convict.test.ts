@@ -5,6 +5,7 @@ import { layersOfOptions } from '../../src/config/layers.ts'
 import { readValue } from '../../src/config/read-value.ts'
 import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
 import { coreSchema } from '../../src/config/schema/schema.ts'
+import { Secret } from '../../src/config/secret.ts'
 import { coreSettings, createConfig, settingsIn } from '../../src/config/settings-schema.ts'
 
 /** The members that convict knows, and ours. */
@@ -37,6 +38,18 @@ test('a value that convict would follow for ever, or print, is refused without b
     ['database.password', 'http.port', 'http.host'],
   )
   assert.equal(settings.database.url?.reveal(), '(object)')
+})
+
+test('neither a list in itself nor a secret in the wrong setting is followed or shown', () => {
+  const list: unknown[] = []
+  list.push(list)
+  const secret = 'correct-horse'
+  const address = `postgresql://user:${secret}@host/name`
+  for (const value of [list, new Secret(secret), { password: secret }, [{ address }], { [address]: 1 }]) {
+    const { problems, ...resolved } = settingsFromOptions({ http: { port: value, host: value } } as object)
+    assert.equal(problems.length, 2)
+    assert.doesNotMatch(JSON.stringify([problems, resolved.settings]), /correct-horse/)
+  }
 })
 
 test('a setting that is not there yet is an unknown one', () => {
