@@ -54,6 +54,7 @@ export function driverSettings(
 
 /** The setting, or what is wrong with its declaration: drivers are other people's code. */
 function settingOf(driver: string, key: string, declaration: SettingDeclaration): Setting | string {
+  if (Object(declaration) !== declaration) return 'it is not an object'
   if (!/^[a-z][a-z0-9-]*$/.test(driver) || driver === 'default' || driver === 'constructor')
     return "the driver's name is not a valid key"
   // Convict takes a section with a member `default` for a setting; every object has a `constructor`.

@@ -12,6 +12,7 @@ import { DatabaseUrlResolver } from '../database/address/resolver.ts'
 import { dataFolders } from '../disk/data-directory.ts'
 import type { Driver } from '../driver/driver.ts'
 import { loadDrivers } from '../driver/load.ts'
+import { builtInDriverNames } from '../driver/locate.ts'
 import { DriverRegistry } from '../driver/registry.ts'
 
 /** Settings, drivers and databases: everything that is known before a database is opened. */
@@ -37,8 +38,8 @@ export async function resolveAll(from: LayersFrom): Promise<Resolution> {
 
 /**
  * Loads the drivers that the core settings name, then resolves the whole once, with the drivers' own settings. `drivers`
- * (names, paths or drivers) replaces that setting. Never rejects: when a driver makes the resolution fail, only the
- * built-in store is loaded, and a problem reports it.
+ * (names, paths or drivers) replaces that setting. Never rejects: when a driver makes the resolution fail, only those that
+ * are built in are loaded, and a problem reports it.
  *
  * @param core The same layers resolved without drivers.
  */
@@ -51,7 +52,9 @@ export async function resolveLayers(
   try {
     return await resolveWithDrivers(layers, core, cwd, drivers)
   } catch (error) {
-    const found = await resolveWithDrivers(layers, core, cwd, [builtInStore])
+    const builtIn = await builtInDriverNames()
+    const own = drivers.filter((driver) => typeof driver === 'string' && builtIn.includes(driver))
+    const found = await resolveWithDrivers(layers, core, cwd, own)
     const problem = withoutDrivers(error, core)
     const driverProblems = [...found.driverProblems, problem]
     return { ...found, driverProblems, problems: [...found.problems, problem] }
@@ -178,7 +181,7 @@ function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
     setting: 'drivers',
     origin: core.originOf('drivers'),
     part: null,
-    message: `A driver failed while the settings were resolved${why}. Only "${builtInStore}" is loaded.`,
+    message: `A driver failed while the settings were resolved${why}. Only built-in drivers are loaded.`,
     suggestion: 'Remove the drivers from DRIVERS one by one to find it, and report it to its author.',
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import convict from 'convict'
+import type { Declarations } from '../../src/config/driver-settings.ts'
 import { layersOfOptions } from '../../src/config/layers.ts'
 import { readValue } from '../../src/config/read-value.ts'
 import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
@@ -26,6 +27,14 @@ test("what a driver declares stands in convict's schema next to the settings of 
   const wait = { doc: 'Wait.', format: 'duration', default: '2s', env: 'ACME_WAIT' } as const
   const resolved = settingsFromOptions({ plugins: { acme: { wait: '1m' } } }, { acme: { wait } })
   assert.deepEqual(resolved.lines().at(-1), { name: 'plugins.acme.wait', value: 60, origin: { from: 'options' } })
+})
+
+test('a declaration that is not an object is left out and reported', () => {
+  const { problems } = settingsFromOptions({}, { acme: { wait: null } } as unknown as Declarations) // As a plugin may.
+  assert.deepEqual(
+    problems.map(({ code, setting }) => [code, setting]),
+    [['SETTING_DECLARATION_INVALID', 'plugins.acme.wait']],
+  )
 })
 
 test('a value that convict would follow for ever, or print, is refused without being shown', () => {

@@ -28,15 +28,19 @@ const duck = `export const driver = {
 }`
 
 describe('resolving files, environment and plugins', () => {
-  it('goes on with its own driver alone when another makes the whole fail', async (t) => {
+  it('goes on with the built-in drivers when another makes the whole fail', async (t) => {
     const trap = duck.replace(
       /settings: .*\n/,
       'get settings() { if (new Error().stack.includes("declarationsOf")) throw new Error("trap"); return {} },\n',
     )
-    const { codes, registry, problems } = await resolveIn(t, { DRIVERS: 'sqlite,./duck.mjs' }, { 'duck.mjs': trap })
+    const { codes, registry, problems } = await resolveIn(
+      t,
+      { DRIVERS: 'sqlite,./duck.mjs,postgresql' },
+      { 'duck.mjs': trap },
+    )
     assert.deepEqual(
       registry.all.map(({ name }) => name),
-      ['sqlite'],
+      ['sqlite', 'postgresql'],
     )
     assert.ok(codes.includes('DRIVER_LOAD_FAILED'), codes.join())
     assert.match(problems.find(({ code }) => code === 'DRIVER_LOAD_FAILED')?.message ?? '', /trap/)
