@@ -10,6 +10,9 @@ const messageLimitBytes = 16 * 1_024 * 1_024
 /** The largest answer in rows: all of them are kept until the last one is there. */
 const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
+/** The largest login: all that comes before the server is ready for the first statement. */
+const loginLimitBytes = 1_024 * 1_024
+
 /** The memory of a row besides its values, at least. */
 const rowBytes = 200
 
@@ -39,6 +42,7 @@ export class Framing {
   #left = 0
   #last = 0
   #answer = 0
+  #isReady = false
 
   /** Reads the next bytes. @throws BrokenError when no PostgreSQL sends them; then nothing may follow. */
   read(bytes: Buffer): void {
@@ -63,8 +67,11 @@ export class Framing {
     const limit = rows.has(letter) ? rowLimitBytes : messageLimitBytes
     this.#isList = lists.has(letter)
     if (!letters.has(letter) || length < (this.#isList ? headBytes : 4) || length > limit) throw brokenError()
-    if (rows.has(letter)) this.#answer += length + rowBytes
-    else if (ends.has(letter)) this.#answer = 0
+    if (ends.has(letter)) {
+      this.#answer = 0
+      this.#isReady = true
+    } else if (rows.has(letter) || !this.#isReady) this.#answer += length + rowBytes
+    if (!this.#isReady && this.#answer > loginLimitBytes) throw brokenError()
     if (this.#answer > answerLimitBytes) throw tooLargeError()
     this.#left = length - 4
     this.#last = 0

@@ -59,10 +59,20 @@ describe('a server that breaks the protocol', () => {
     }
   })
 
+  test('a login without end is broken off before it keeps this process busy', async (t) => {
+    const notices = Buffer.concat(Array.from({ length: 8_000 }, () => message('N', 'SNOTICE\0\0')))
+    const greet = (socket: Socket): void => {
+      const more = (): boolean => !socket.destroyed && socket.write(notices, () => more())
+      more()
+    }
+    assert.equal((await openingFault(bench, at(await listenWith(t, serving({ greet }))))).code, 'PROTOCOL_BROKEN')
+  })
+
   test('rows without end are too many before they fill the memory; portions of them are counted each for itself', () => {
     const portion = Buffer.concat(Array.from({ length: 10_000 }, () => message('D', '\0\0')))
     const read = (between: Buffer): number => {
       const framing = new Framing()
+      framing.read(ready)
       for (let count = 0; count < 3_000; count += 1) {
         try {
           framing.read(portion)
