@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { isPemText, readPemText } from '../../../config/pem.ts'
@@ -111,7 +112,8 @@ export async function readPem(part: string, given: string | null): Promise<strin
 
 /** By portions: a device or a pipe does not report its size. */
 async function readBounded(path: string): Promise<string> {
-  await using file = await open(path)
+  // Opening a pipe would wait for its writer, in one of the few threads that every file and name needs.
+  await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   const parts: Buffer[] = []
   let length = 0
   for await (const part of file.createReadStream({ autoClose: false })) {
@@ -119,5 +121,8 @@ async function readBounded(path: string): Promise<string> {
     if (length > fileLimitBytes) throw new Error('The file is larger than any certificate.')
     parts.push(part)
   }
-  return Buffer.concat(parts).toString('utf8')
+  const text = Buffer.concat(parts).toString('utf8')
+  // An empty authority would be none to Node, which then trusts its own.
+  if (!isPemText(text)) throw new Error('The file holds no PEM text.')
+  return text
 }

@@ -1,6 +1,6 @@
 import type { SettingDeclaration, SettingDeclarations } from '../../../config/driver-settings.ts'
 import { nearest } from '../../../config/nearest.ts'
-import { pemFault } from '../../../config/pem.ts'
+import { pemFault, readPemText } from '../../../config/pem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Report } from './report.ts'
 
@@ -199,7 +199,7 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, r
     [files.key, tls.key?.reveal() ?? null],
   ] as const
   for (const [file, text] of given) {
-    const fault = text === null ? null : pemFault(text)
+    const fault = text === null ? null : pemFault(readPemText(text))
     if (fault === null) continue
     const message = `The value of ${file.parameter} ${fault}. The address is rejected rather than used without it.`
     report('ADDRESS_TLS_INVALID', 'error', file.parameter, message, `Give a path or PEM text in ${file.parameter}.`)

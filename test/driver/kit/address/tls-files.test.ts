@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -16,11 +17,13 @@ test('PEM is taken as text, with line ends as a variable holds them, or from a f
   assert.equal(await readPem('ca', null), null)
 })
 
-test('what cannot be read, or has no end, is a fault that names the part', async (t) => {
+test('what cannot be read, holds no PEM text or has no end is a fault that names the part', async (t) => {
   const dir = await makeTempDir(t, 'pem')
-  await writeFiles(dir, { large: 'x'.repeat(1024 * 1024 + 1) })
+  await writeFiles(dir, { large: 'x'.repeat(1024 * 1024 + 1), empty: '', text: 'a certificate' })
+  execFileSync('mkfifo', [join(dir, 'pipe')])
   const endless = existsSync('/dev/zero') ? ['/dev/zero'] : []
-  for (const path of [join(dir, 'large'), join(dir, 'nothing'), dir, ...endless]) {
+  const files = ['large', 'nothing', 'empty', 'text', 'pipe'].map((name) => join(dir, name))
+  for (const path of [...files, dir, ...endless]) {
     await assert.rejects(
       readPem('ca', path),
       ({ fault }: { fault: { kind: string; code: string; summary: string } }) => {
