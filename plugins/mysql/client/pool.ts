@@ -6,7 +6,7 @@ import { ConnectionPool, createStatements, type FaultError, faultError } from '.
 import { faults, numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
-import type { SafeClientConfig } from './client-config.ts'
+import { optionsOf, type SafeClientConfig } from './client-config.ts'
 
 /** What a pool is made of. */
 interface SafePoolParts {
@@ -45,19 +45,12 @@ export class SafePool extends ConnectionPool<SafeClient> {
 
   /** mysql2's own pool next to this one, for an application that asks for it; made then, and closed with this one. Its statements have no limits but the application's. */
   get native(): Pool {
-    const { host, port, user, password, database, tls } = this.config
+    const { host, tls } = this.config
     if (tls !== null && tls.name !== null && isIP(host) !== 0) throw namelessError()
     this.#native ??= createPool({
-      ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
-      user,
-      password: password?.reveal() ?? '',
-      database,
+      ...optionsOf(this.config),
+      // Here mysql2 itself checks the name.
       ...(tls === null ? {} : { ssl: { ...tls, verifyIdentity: tls.name !== null } }),
-      charset: 'utf8mb4_bin',
-      timezone: 'Z',
-      dateStrings: true,
-      supportBigNumbers: true,
-      jsonStrings: true,
       connectionLimit: Math.max(1, this.limits.poolSize),
       connectTimeout: this.config.connectMs,
     })
