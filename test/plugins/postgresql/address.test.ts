@@ -89,6 +89,7 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['postgres://u:p@::1/d', 'ADDRESS_HOST_INVALID', 'host', /@\[::1\]\/d/],
   ['postgres://u:p@2001:db8::1:5432/d', 'ADDRESS_HOST_INVALID', 'host', /\[2001:db8::1/],
   ['postgres:/u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /postgresql:\/\/u:\*\*\*@h\/d/],
+  [`postgres://u:p@h/d?${'a&'.repeat(100)}sslmode=verify-full`, 'ADDRESS_MALFORMED', 'query', /needed/],
   ['postgres:u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /postgresql:\/\/u:\*\*\*@h\/d/],
   ['postgres://u:p@h/d?sslmode=always', 'ADDRESS_TLS_INVALID', 'sslmode', /verify-full/],
   ['postgres://u:p@h1/d1?x=@h2/d2', 'ADDRESS_PARAMETER_UNKNOWN', 'query', /./],

@@ -33,14 +33,19 @@ export interface ParameterTable<O> {
   readonly critical?: { readonly names: RegExp; readonly instead: string }
 }
 
-/** No real address has more; the rest is not read. */
+/** No real address has more. */
 const parametersMax = 100
 
 /** Reads `name=value&...` into the options and reports every parameter that is not used. Total. */
 export function readParameters<O>(query: string, table: ParameterTable<O>, options: O, report: Report): void {
   const seen = new Set<string>()
   let isBehindSecret = false
-  for (const pair of query.split('&').slice(0, parametersMax)) {
+  const pairs = query.split('&')
+  if (pairs.length > parametersMax) {
+    const message = `The address has more than ${parametersMax} parameters.`
+    report('ADDRESS_MALFORMED', 'error', 'query', message, 'Remove those that are not needed.')
+  }
+  for (const pair of pairs.slice(0, parametersMax)) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
     const written = decodePart(equals < 0 ? pair : pair.slice(0, equals)).text
