@@ -55,7 +55,7 @@ test('neither a list in itself nor a secret in the wrong setting is followed or 
   const secret = 'correct-horse'
   const address = `postgresql://user:${secret}@host/name`
   for (const value of [list, new Secret(secret), { password: secret }, [{ address }], { [address]: 1 }]) {
-    const { problems, ...resolved } = settingsFromOptions({ http: { port: value, host: value } } as object)
+    const { problems, ...resolved } = resolveSettings(layersOfOptions({ http: { port: value, host: value } }))
     assert.equal(problems.length, 2)
     assert.doesNotMatch(JSON.stringify([problems, resolved.settings]), /correct-horse/)
   }

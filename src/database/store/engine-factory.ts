@@ -121,6 +121,7 @@ export class DatabaseEngineFactory implements StoreOpener {
   ): Promise<Store> {
     const engine = candidate.engine(facts)
     const orm = createOrm(engine, this.#options.entities)
+    const close = async (withinMs: number): Promise<void> => await engine.close(orm, withinMs)
     try {
       await untilAborted(orm.connect(), signal)
       const disk = await this.#diskOf(facts)
@@ -136,11 +137,11 @@ export class DatabaseEngineFactory implements StoreOpener {
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
         schemaLock: engine.schemaLock?.(orm) ?? null,
         setReadOnly: (on) => engine.setReadOnly?.(orm, on),
-        close: (withinMs) => engine.close(orm, withinMs),
+        close,
       }
     } catch (error) {
-      // Not awaited: the caller's time may be up, and `close` is bounded and never throws.
-      void engine.close(orm, lateCloseMs)
+      // Not awaited: the caller's time may be up, and `close` is bounded.
+      close(lateCloseMs).catch(() => {})
       throw error
     }
   }

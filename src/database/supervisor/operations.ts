@@ -147,7 +147,7 @@ export class Operations {
   async #openPrepared(role: Role, signal: AbortSignal): Promise<Store> {
     const resolved = await this.#target(role, signal)
     const opening = this.#parts.opener.open(resolved, role, signal)
-    const store = await untilAborted(opening, signal, (late) => void late.close(times.lateCloseMs))
+    const store = await untilAborted(opening, signal, abandon)
     const prepared = this.#parts.steps.prepare(store)
     await untilAborted(prepared, signal)
       // Only now, since preparing makes its tables.
@@ -157,10 +157,15 @@ export class Operations {
   }
 }
 
+/** Closes a store that never served. A driver that fails to must not end the process: no caller is left to hear of it. */
+function abandon(store: Store): void {
+  store.close(times.lateCloseMs).catch(() => {})
+}
+
 /** Closes the store, then throws the error as a fault of an opening. */
 function closing(store: Store): (error: unknown) => never {
   return (error) => {
-    void store.close(times.lateCloseMs)
+    abandon(store)
     throw new FaultError(openingFault(store.driver, error))
   }
 }

@@ -106,6 +106,28 @@ describe('opening a store', () => {
     assert.equal(database.calls.ormsClosed, 1)
   })
 
+  for (const [how, close] of [
+    ['rejects', () => Promise.reject(new Error('not closed'))],
+    [
+      'throws',
+      () => {
+        throw new Error('not closed')
+      },
+    ],
+  ] as const) {
+    test(`an ORM whose close ${how} after it could not be used ends nothing else`, async () => {
+      const database = new ScriptedDatabase('one')
+      const statements = () => {
+        throw new Error('no native client')
+      }
+      database.engine = { statements, close }
+      await assert.rejects(factory.open(resolved(database), 'primary', never), ({ cause }: Error) => {
+        return cause instanceof Error && cause.message === 'no native client'
+      })
+      await nextTurn()
+    })
+  }
+
   test('looks before it connects: what it saw is told with the store, and a look that fails stops nothing', async () => {
     const problem = { code: 'CERT', severity: 'warning', setting: 'database.url', origin: null, part: null } as const
     const seen = { ...problem, message: 'It ends soon.', suggestion: 'Renew it.' }
