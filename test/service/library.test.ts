@@ -275,6 +275,36 @@ test('work that is lost before it began is run on the fallback when it may be ru
   }
 })
 
+test("an application's own entities have no rows on a fallback: sessions and transactions there are INCOMPLETE", async (t) => {
+  const settings = {
+    database: { url: 'sqlite:///./primary/app.db' },
+    fallback: { url: 'sqlite:///./spare.db', timeoutS: 1, maxRetriesPrimary: 0, retryDelayMs: 100 },
+  }
+  for (const mode of ['read-write', 'read-only'] as const) {
+    const holdfast = await make(t, {
+      settings: { ...settings, fallback: { ...settings.fallback, mode } },
+      entities: [Note],
+      collections: [notes],
+      routes: (app, own) => {
+        app.get('/note', async (req, res) => {
+          const { em } = await own.session(req, res)
+          const found = await em.findOne(Note, 1)
+          res.writeHead(found === null ? 404 : 200).end()
+        })
+      },
+    })
+    await writeFile(join(holdfast.dir, 'primary'), '')
+    const url = await serve(t, holdfast.handler)
+    const answer = await fetch(`${url}/note`)
+    assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [503, 'INCOMPLETE']) // A problem of ours.
+    const lookedUp = holdfast.transactional(({ em }) => em.findOne(Note, 1))
+    await assert.rejects(lookedUp, (error) => codeOf(error) === 'INCOMPLETE')
+    const list = (await (await fetch(`${url}/api/notes`)).json()) as { partial?: boolean } // A list of ours.
+    assert.equal(list.partial, true)
+    assert.equal(activeSessions(holdfast), 0)
+  }
+})
+
 test('two in one process have files and rows of their own', async (t) => {
   const [one, other] = [await make(t, { collections: [notes] }), await make(t, { collections: [notes] })]
   const urls = [await serve(t, one.handler), await serve(t, other.handler)]

@@ -38,7 +38,7 @@ async function create(service: Service): Promise<{ readonly id: string; readonly
 async function withRowsLeft(t: TestContext): Promise<{ readonly service: Service; readonly folder: string }> {
   const service = await startService(t, { env })
   const folder = join(service.dir, 'data/primary')
-  assert.equal((await create(service)).durability, 'primary')
+  assert.equal((await create(service)).durability, 'primary-ephemeral')
   assert.deepEqual(await leftOf(service), { total: 0, isMore: false, collections: {} })
   await rename(folder, `${folder}-away`)
   await writeFile(folder, 'nobody can open a database here')
@@ -71,7 +71,7 @@ test('rows that a fallback took are counted and said, at the return and after a 
   await assertTold(service)
   await rename(folder, `${folder}-none`)
   await rename(`${folder}-away`, folder)
-  await until(async () => (await create(service)).durability === 'primary', { withinMs: 10_000, what: 'the return' })
+  await until(async () => (await create(service)).durability === 'primary-ephemeral', { withinMs: 10_000, what: 'the return' })
   const rows = (await leftOf(service))?.total ?? 0
   const said = service.log().filter(({ event }) => event === 'rows.left')
   assert.match(String(said.at(-1)?.msg), new RegExp(`^${rows} rows in the fallback are missing from the primary`))
@@ -80,7 +80,7 @@ test('rows that a fallback took are counted and said, at the return and after a 
 
   const again = await startService(t, { env, cwd: service.dir })
   assert.equal(await leftOf(again), null, 'nothing was opened yet')
-  assert.equal((await create(again)).durability, 'primary')
+  assert.equal((await create(again)).durability, 'primary-ephemeral')
   await until(async () => (await leftOf(again))?.total === rows, { what: 'the rows of before the restart' })
   assert.ok(again.log().some(({ event }) => event === 'rows.left'))
   assert.deepEqual(await again.end(), { code: 0, signal: null })
