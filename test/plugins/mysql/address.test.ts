@@ -162,6 +162,8 @@ test('parts are read as an address is', () => {
   assert.equal(placed('::1', 3307), '::1:3307')
   assert.equal(placed('/run/mysqld/mysqld.sock', null), '/run/mysqld/mysqld.sock:3306')
   assert.equal(placed(null, null), 'ADDRESS_HOST_MISSING')
+  const nameless: Address = { ...role, form: 'parts', host: 'h', port: null, ...parts, username: null }
+  assert.equal(driver.parse(nameless, settings).problems?.[0]?.suggestion, 'Set DATABASE_USERNAME.')
   assert.equal(placed('h', 70_000), 'ADDRESS_PORT_INVALID')
 })
 

@@ -178,11 +178,13 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const report = this.#report
     if ('defect' in hosts) {
       const { code, part, message } = hosts.defect
-      report(code, 'error', part, message, `Write ${this.#show(reading)}`)
+      const remedy = `Write ${this.#show(reading)}`
+      report(code, 'error', part, message, code === 'ADDRESS_HOST_MISSING' ? this.#missing('HOST', remedy) : remedy)
       return null
     }
     if (database === null || database === '') {
-      report('ADDRESS_NAME_MISSING', 'error', 'name', 'The address names no database.', `Write ${this.#show(reading)}`)
+      const remedy = this.#missing('NAME', `Write ${this.#show(reading)}`)
+      report('ADDRESS_NAME_MISSING', 'error', 'name', 'The address names no database.', remedy)
       return null
     }
     if (!databaseName.isValid(database) || /\p{Cc}/u.test(database) || !database.isWellFormed()) {
@@ -193,7 +195,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     }
     const remedy = `Write ${this.#show({ ...reading, user: null })}`
     if (user === null || user === '') {
-      report('ADDRESS_USER_MISSING', 'error', 'user', 'The address names no user.', remedy)
+      report('ADDRESS_USER_MISSING', 'error', 'user', 'The address names no user.', this.#missing('USERNAME', remedy))
       return null
     }
     if (user.includes('\0') || password?.reveal().includes('\0')) {
@@ -201,6 +203,11 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
       return null
     }
     return this.#complete(reading.options, { hosts: hosts.hosts, user, password, database })
+  }
+
+  /** A whole address helps no one who sets it in parts. */
+  #missing(part: 'HOST' | 'NAME' | 'USERNAME', remedy: string): string {
+    return this.#address.form === 'parts' ? `Set DATABASE_${part}.` : remedy
   }
 
   #complete(options: O, parts: Pick<ServerTarget, 'hosts' | 'user' | 'password' | 'database'>): T {
