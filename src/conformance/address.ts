@@ -120,7 +120,7 @@ export function conformAddresses(bench: () => Bench): void {
     }
   })
 
-  test('takes a fault that was thrown for what it says', () => {
+  test('returns the fault of a thrown FaultError unchanged', () => {
     const { driver } = bench()
     const fault = { kind: 'disk-full', code: 'X', summary: 's', hint: 'h', ambiguous: false, cause: null } as const
     assert.equal(driver.classify(new FaultError(fault), 'statement').kind, 'disk-full')

@@ -10,7 +10,7 @@ import type { Candidate, Driver, Engine, Facts, Limits } from '../driver/driver.
 import type { Statements } from '../driver/facet/statements.ts'
 import type { MikroORM } from '../driver/orm.ts'
 
-/** What a driver's author gives to the suite. */
+/** The part of the suite that a driver's author provides. */
 export interface Harness {
   /** The address of an empty database that nothing else uses; another one at each call. */
   address(): Promise<string>
@@ -69,7 +69,7 @@ export const limits: Limits = {
 /** How much later than a limit an answer may come on a busy machine. */
 export const slackMs = 3_000
 
-/** Makes the bench. `end` is to be called. */
+/** Creates the bench. Call `end` afterwards. */
 export async function createBench(driver: Driver, harness: Harness): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-conformance-'))
   return {
@@ -120,7 +120,7 @@ export async function openStore(
   const { driver } = bench
   const target = options.target ?? (await freshTarget(bench))
   const [candidate] = await driver.connect(target, options.limits ?? limits)
-  if (candidate === undefined) throw new Error('The driver gave no candidate.')
+  if (candidate === undefined) throw new Error('The driver returned no candidate.')
   const connection = await candidate.open(AbortSignal.timeout(limits.connectMs))
   let facts: Facts
   try {

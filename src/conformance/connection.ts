@@ -18,7 +18,7 @@ import {
 
 /** Candidates, proofs, and the ORM over the safe connection. */
 export function conformConnections(bench: () => Bench): void {
-  test('opens nothing when candidates are made', async () => {
+  test('opens nothing when candidates are created', async () => {
     const { driver } = bench()
     const target = await freshTarget(bench())
     const before = resources()
@@ -49,10 +49,10 @@ export function conformConnections(bench: () => Bench): void {
     }
   })
 
-  test('looks at a database, twice, and makes nothing in it', async (t) => {
+  test('inspects a database twice and creates nothing in it', async (t) => {
     const { driver } = bench()
     if (driver.embedded !== undefined) {
-      t.skip('a file of this machine is not looked at by a connection')
+      t.skip('the driver inspects files of this machine without a connection')
       return
     }
     const connection = await (await firstCandidate(bench())).open(AbortSignal.timeout(limits.connectMs))
@@ -83,13 +83,13 @@ export function conformConnections(bench: () => Bench): void {
     assert.deepEqual(resources(), before)
   })
 
-  test('does not prove anything past its signal', async () => {
+  test('stops a proof when its signal aborts', async () => {
     const connection = await (await firstCandidate(bench())).open(AbortSignal.timeout(limits.connectMs))
     await assert.rejects(connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.abort()))
     await connection.close()
   })
 
-  test('carries entities from one ORM to the next of the same address', async () => {
+  test('keeps rows from one ORM to the next at the same address', async () => {
     const { target } = await using(await openStore(bench()), async (store) => {
       const em = store.orm.em.fork()
       em.create(Note, note('a'))
@@ -102,7 +102,7 @@ export function conformConnections(bench: () => Bench): void {
     })
   })
 
-  test('takes no option from stray MIKRO_ORM variables', async () => {
+  test('ignores stray MIKRO_ORM variables', async () => {
     const stray = { MIKRO_ORM_DB_NAME: 'stray', MIKRO_ORM_HOST: 'stray', MIKRO_ORM_DEBUG: 'true', MIKRO_ORM_PORT: '1' }
     Object.assign(process.env, stray)
     try {
@@ -157,7 +157,7 @@ export function conformConnections(bench: () => Bench): void {
     })
   })
 
-  test('calls a broken rule "constraint" and a broken statement "statement"', async () => {
+  test('classifies a broken rule as "constraint" and a wrong statement as "statement"', async () => {
     const { driver } = bench()
     await using(await openStore(bench()), async ({ orm }) => {
       await orm.em.fork().insert(Note, note('a'))
@@ -185,7 +185,7 @@ export function conformConnections(bench: () => Bench): void {
     })
   })
 
-  test('tells the text of statements to ECHO_SQL, and never a value', async () => {
+  test('reports the text of statements to ECHO_SQL, never a value', async () => {
     const texts: string[] = []
     const echo = (sql: string): void => void texts.push(sql)
     await using(await openStore(bench(), { limits: { ...limits, echo } }), async ({ orm }) => {
@@ -224,7 +224,7 @@ export function conformConnections(bench: () => Bench): void {
 
 async function firstCandidate(bench: Bench): Promise<Candidate> {
   const [candidate] = await bench.driver.connect(await freshTarget(bench), limits)
-  if (candidate === undefined) throw new Error('The driver gave no candidate.')
+  if (candidate === undefined) throw new Error('The driver returned no candidate.')
   return candidate
 }
 

@@ -10,7 +10,7 @@ export function conformOutages(bench: () => Bench, harness: Harness): void {
   const noKill = harness.kill === undefined && 'the harness cannot kill a server'
   const noPause = (harness.pause === undefined || harness.resume === undefined) && 'the harness cannot pause a server'
 
-  test('says within its limits that a killed server is away', { skip: noKill }, async () => {
+  test('reports a killed server as lost within its limits', { skip: noKill }, async () => {
     await using(await openStore(bench()), async ({ orm, candidate }) => {
       await orm.em.fork().insert(Note, note('a'))
       await harness.kill?.()

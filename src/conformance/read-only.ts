@@ -10,7 +10,7 @@ export function conformReadOnly(bench: () => Bench): void {
     assert.equal(bench().driver.classify(await rejection(change), 'commit').kind, 'read-only', way)
   }
 
-  test('refuses every way to change something while it is read-only, and takes changes again', async (store) => {
+  test('refuses every way to change something while it is read-only, and accepts changes again afterwards', async (store) => {
     const { engine, orm } = store
     await orm.em.fork().insert(Note, note('kept'))
     for (const round of ['first', 'second']) {

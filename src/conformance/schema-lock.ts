@@ -34,7 +34,7 @@ export function conformSchemaLock(bench: () => Bench): void {
     assert.equal(await within(value, limits.queryMs + slackMs), 'had')
   })
 
-  test('does not wait for the schema lock past its signal', async (one) => {
+  test('stops waiting for the schema lock when its signal aborts', async (one) => {
     await using(await openStore(bench(), { target: one.target, made: true }), async (two) => {
       const held = Promise.withResolvers<void>()
       const free = Promise.withResolvers<void>()

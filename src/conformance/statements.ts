@@ -23,7 +23,7 @@ interface Compiled {
 export function conformStatements(bench: () => Bench): void {
   const test = engineTest(bench, 'statements')
 
-  test('writes and gives RETURNING, and reads what was written', async (store) => {
+  test('returns the rows of RETURNING, and reads what was written', async (store) => {
     const written = await insert(store, 'a')
     assert.deepEqual(plain(written.rows), [{ id: 'a', text: 'a', count: 0 }])
     assert.equal(written.changed, 1)
@@ -49,7 +49,7 @@ export function conformStatements(bench: () => Bench): void {
     })
   })
 
-  test('joins an open EntityManager transaction, and goes with its rollback', async (store) => {
+  test('joins an open EntityManager transaction, and is undone by its rollback', async (store) => {
     const undone = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('entity'))
       await insert(store, 'native')
@@ -61,7 +61,7 @@ export function conformStatements(bench: () => Bench): void {
     assert.deepEqual(await ids(store), [])
   })
 
-  test('joins an open EntityManager transaction, and is there after its commit', async (store) => {
+  test('joins an open EntityManager transaction, and is kept by its commit', async (store) => {
     await store.orm.em.fork().transactional(async (em) => {
       await insert(store, 'native')
       await em.transactional(async (inner) => inner.insert(Note, note('nested')))
@@ -93,7 +93,7 @@ export function conformStatements(bench: () => Bench): void {
     assert.deepEqual(await ids(store), ['a'])
   })
 
-  test('never lets an answered write go with the rollback of a transaction beside it', async (store) => {
+  test('never rolls back an answered write with a concurrent transaction', async (store) => {
     const inside = Promise.withResolvers<void>()
     const open = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('undone'))
@@ -128,7 +128,7 @@ export function conformStatements(bench: () => Bench): void {
     assert.deepEqual(await ids(store), [])
   })
 
-  test('keeps text exactly, whatever it holds', async (store) => {
+  test('keeps text exactly, whatever it contains', async (store) => {
     const text = 'a\'b"c\\d;--\u00e9\u{1f600}\n\t%_?$1'
     await insert(store, 'text', text)
     const found = await store.orm.em.fork().findOneOrFail(Note, 'text')
@@ -137,7 +137,7 @@ export function conformStatements(bench: () => Bench): void {
 
   test('answers a wrong statement with "statement" and goes on', async (store) => {
     const { read, write: run } = store.statements()
-    // One after the other: a rejection that nobody awaits yet would end the process.
+    // One after the other: a rejection that is not awaited yet would end the process.
     for (const attempt of [
       () => read('select nothing from nowhere', []),
       () => run('insert into nowhere values (1)', []),

@@ -10,14 +10,15 @@ const caught = {
   'parse that throws': 'parses any text without throwing, to a target or to problems',
   'label with the password': 'never shows a password, in a problem, a target or a label',
   'classify that throws': 'classifies any thrown value, and the same value always the same',
-  'every error is lost': 'calls a broken rule "constraint" and a broken statement "statement"',
+  'every error is lost': 'classifies a broken rule as "constraint" and a wrong statement as "statement"',
   'evict that throws': 'proves a candidate, twice, and closes and evicts its connection twice',
-  'connect that opens': 'opens nothing when candidates are made',
+  'connect that opens': 'opens nothing when candidates are created',
   'close that does nothing': 'closes an ORM twice, and without one that was connected',
-  'echo with values': 'tells the text of statements to ECHO_SQL, and never a value',
+  'echo with values': 'reports the text of statements to ECHO_SQL, never a value',
   'writes that are not atomic': 'keeps one failing write from the others of the same moment',
-  'reads outside of the transaction': 'joins an open EntityManager transaction, and goes with its rollback',
-  'a read-only that is none': 'refuses every way to change something while it is read-only, and takes changes again',
+  'reads outside of the transaction': 'joins an open EntityManager transaction, and is undone by its rollback',
+  'a read-only that is none':
+    'refuses every way to change something while it is read-only, and accepts changes again afterwards',
   'schema lock for all': 'lets one holder change the schema at a time, across stores',
 } as const
 
