@@ -8,13 +8,13 @@ const auth: FaultMeaning = {
 
 const clearPassword: FaultMeaning = {
   kind: 'auth',
-  summary: 'The server asks for the password unencrypted and does not get it.',
+  summary: 'The server asked for the password unencrypted. Holdfast did not send it.',
   hint: 'Check which server answers at the address, or use another authentication plugin than mysql_clear_password.',
 }
 
 const hostRefused: FaultMeaning = {
   kind: 'auth',
-  summary: 'The server accepts no user from this host.',
+  summary: 'The server does not accept connections from this host.',
   hint: "Create the user for the host of this service, or for any host: 'user'@'%'.",
 }
 

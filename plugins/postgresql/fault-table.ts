@@ -74,7 +74,7 @@ export const byPooler: readonly (readonly [RegExp, FaultMeaning])[] = [
     /endpoint (?:id is|cannot be found|could not be found|is disabled|not found)|(?:project|branch) not found/i,
     {
       kind: 'configuration',
-      summary: 'The database provider knows no database at the host of the address, or has disabled it.',
+      summary: 'The database provider has no database at the host of the address, or has disabled it.',
       hint: 'Copy the address from its console again.',
     },
   ],

@@ -87,7 +87,7 @@ function quoted(name: string): string {
 
 function late(connection: DatabaseConnection): LateConnection {
   if (connection instanceof LateConnection) return connection
-  throw new TypeError('The connection is none of this driver.')
+  throw new TypeError('The connection belongs to another driver.')
 }
 
 class LateConnection implements DatabaseConnection {
@@ -192,7 +192,7 @@ function prepareInside(handle: Handle, query: CompiledQuery): Prepared {
 
 /** As kysely's own: a statement gives either rows or counts. The row's type is the caller's claim. */
 function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): QueryResult<R> {
-  // Such texts are MikroORM's, with the values in them; its own logger tells them without (orm-options.ts).
+  // These texts are MikroORM's, with the values in them; its own logger prints them without (orm-options.ts).
   if (query.parameters.length > 0 || query.query.kind !== 'RawNode') handle.note(query.sql)
   const values = nativeValues(query.parameters)
   try {

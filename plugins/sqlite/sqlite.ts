@@ -18,7 +18,7 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
   exclusive: 'sqlite',
   settings: {
     sync: {
-      doc: 'How commits reach the disk: async (fdatasync off the event loop), full (by SQLite itself), auto (async where the file system is known to keep its word). Both promise the same.',
+      doc: 'How commits reach the disk: async (fdatasync off the event loop), full (by SQLite itself), auto (async where the file system is known to sync reliably). Both promise the same.',
       format: ['auto', 'async', 'full'],
       default: 'auto',
       env: 'SQLITE_SYNC',

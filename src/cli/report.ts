@@ -37,7 +37,7 @@ function databases(report: CheckReport, paint: Paint): string[] {
 
 function fileLines({ label, path, disk }: Pick<FallbackReport, 'label' | 'path' | 'disk'>): string[] {
   const file = path === null || label.includes(path) ? [] : wrap(`file ${path}`, indent)
-  return [...file, ...wrap(`${disk.kind} disk (${disk.fileSystem}): ${disk.why}`, indent)]
+  return [...file, ...wrap(`${disk.kind} disk (${disk.fileSystem}). ${disk.why}`, indent)]
 }
 
 function named(name: string, text: string, margin = indent): string[] {
@@ -108,8 +108,8 @@ function ownTablesText({ ownTables, mayMakeTables, mayWriteOwnTables }: PrimaryC
 }
 
 function fallbackText({ path, bytes }: FallbackState): string {
-  if (path === null) return 'not in a file: created when it is needed'
-  return bytes === null ? 'its file does not exist yet: created when it is needed' : `its file exists (${bytes} bytes)`
+  if (path === null) return 'not in a file; created when needed'
+  return bytes === null ? 'the file does not exist yet; created when needed' : `the file exists (${bytes} bytes)`
 }
 
 function faultText(fault: ReportedFault | null): string {

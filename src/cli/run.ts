@@ -15,14 +15,14 @@ const help = `Usage: holdfast [command] [options]
 Commands
   start       run the service (the default)
   check       show the configuration, where it comes from, what is wrong and how
-              to fix it; ends with 2 when something is not used; opens no
+              to fix it; exits with 2 when a value cannot be used; opens no
               database unless --connect is given
   config      list every setting with its value and origin
 
 Options
   --json      print JSON (check, config)
   --connect   also connect to the primary and report what it answers; changes
-              nothing in it; ends with 3 when it cannot serve (check)
+              nothing in it; exits with 3 when it cannot serve (check)
   --schema    print the JSON Schema of the settings files (config)
   --version   print the release
   --help      print this help
@@ -56,7 +56,7 @@ const options = {
 type Flag = keyof typeof options
 
 interface Command {
-  /** Beside `--help` and `--version`. */
+  /** Flags other than `--help` and `--version`. */
   readonly flags: readonly Flag[]
   run(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit>
 }

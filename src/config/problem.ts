@@ -63,7 +63,7 @@ export const settingProblems = {
   SETTING_UNKNOWN: 'There is no setting with this name; the value is ignored.',
   SETTING_MISPLACED: 'This setting can only be set in the environment; the value in the file is ignored.',
   SETTING_REPAIRED: 'A value is used after a small repair.',
-  SETTING_DUPLICATE: 'One setting has two different values in the same place; the message says which one is used.',
+  SETTING_DUPLICATE: 'One setting has two different values in the same source; the message says which one is used.',
   SETTING_NO_EFFECT: 'This setting is accepted for compatibility and has no effect.',
   SETTING_MISSPELT: 'An environment variable looks like a misspelt setting.',
   SETTING_ENV_TAKEN: 'A driver declares an environment variable that another setting has; set it in a file instead.',

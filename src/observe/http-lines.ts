@@ -17,7 +17,7 @@ export function httpLine(seen: HttpObservation, requests: boolean): LogLine | nu
       const { requestId, method, route, code, error } = seen
       const message = `${method} ${route} failed: ${code}.`
       const fields = { requestId, method, route, code }
-      // The client was told to look for its request id in the log, so each of these is printed.
+      // The response refers the client to its request id in the log, so each of these is printed.
       if (code === 'INTERNAL_ERROR') return logLine('error', message, fields, { error })
       return repeatableLine('error', `request ${method} ${route} ${code}`, message, fields, { error, isExpected: true })
     }
@@ -32,8 +32,7 @@ export function httpLine(seen: HttpObservation, requests: boolean): LogLine | nu
     }
     case 'http.closed': {
       const { tookMs, destroyed } = seen
-      const message =
-        destroyed === 0 ? 'HTTP server closed.' : `HTTP server closed; ${destroyed} requests were cut off.`
+      const message = destroyed === 0 ? 'HTTP server closed.' : `HTTP server closed; requests cut off: ${destroyed}.`
       return logLine(destroyed === 0 ? 'info' : 'warn', message, { tookMs: Math.round(tookMs), destroyed })
     }
   }

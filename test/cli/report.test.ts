@@ -51,7 +51,7 @@ const report: CheckReport = {
 const expected = `Databases
   primary      declared, but not usable: see below
   fallback     sqlite /app/data/production.db
-               ephemeral disk (overlay): It is the writable layer of a
+               ephemeral disk (overlay). It is the writable layer of a
                container, which a restart empties.
   collections  feedback
 
@@ -90,7 +90,7 @@ describe('the report for people', () => {
       `Databases
   primary      none: DATABASE_URL is not set.
   local        sqlite /app/data/production.db
-               ephemeral disk (overlay): It is the writable layer of a
+               ephemeral disk (overlay). It is the writable layer of a
                container, which a restart empties.
   collections  feedback
 

@@ -6,10 +6,10 @@ import type { Connection } from 'mysql2'
 /** What a server may send before it has let us in. */
 const greetingLimitBytes = 1_048_576
 
-/** What one answer may have: all of its rows are kept until the last one is there. */
+/** The largest answer: all of its rows are kept until the last one has arrived. */
 const answerLimitBytes = getHeapStatistics().heap_size_limit / 4
 
-/** What a row takes besides its values, at least. */
+/** The least memory that a row needs besides its values. */
 const packetBytes = 200
 
 /** The first byte of an error. */
@@ -47,7 +47,7 @@ type GuardCode = 'PROTOCOL_PACKETS_OUT_OF_ORDER' | 'ANSWER_TOO_LARGE' | 'PROTOCO
  * - another service whose bytes are packets out of order, each of which mysql2 reports on the standard error, or a
  *   greeting without end, which it keeps;
  * - an answer larger than this process can keep, from a server that is well; rows read one by one are not counted;
- * - somebody in the middle, who sends an answer in clear before TLS is agreed, or shows a certificate for another name.
+ * - an attacker in the middle, who answers unencrypted before TLS is agreed, or shows a certificate for another name.
  *
  * `name` is what the certificate must be for, null for any: mysql2 compares it with "localhost" where the host is a
  * number. `failed` gets what is wrong with TLS: mysql2 writes its own code over it.
@@ -76,7 +76,7 @@ export function guardConnection(connection: Connection, name: string | null, fai
     if (isSecuring) return refuse('PROTOCOL_UNEXPECTED_PACKET', inClear)
     // Those that come while rows are read one by one wait, and are counted when it is their turn.
     const isTurn = inner._command && !inner._paused
-    // The server numbers anew the error with which it ends a connection.
+    // The server restarts its numbers with the error that ends a connection.
     if (isTurn && packet.peekByte() === errorMark) inner.sequenceId = packet.sequenceId
     if (isTurn && packet.sequenceId !== inner.sequenceId) {
       return refuse('PROTOCOL_PACKETS_OUT_OF_ORDER', 'The packets of the server are out of order.')
@@ -91,7 +91,7 @@ export function guardConnection(connection: Connection, name: string | null, fai
     isSecuring = true
     start((error) => {
       isSecuring = false
-      // Half a packet in clear would be the beginning of the first one that is encrypted.
+      // Half of an unencrypted packet would be the beginning of the first one that is encrypted.
       const isWhole = packetParser.execute === packetParser.executeStart
       const found = error ?? (isWhole ? identityError(inner.stream, name) : new Error(inClear))
       if (found !== undefined) failed(found)
@@ -101,7 +101,7 @@ export function guardConnection(connection: Connection, name: string | null, fai
   }
 }
 
-const inClear = 'The server goes on in clear where TLS was agreed.'
+const inClear = 'The server sent unencrypted data after TLS was agreed.'
 
 /** Before any password is sent. */
 function identityError(stream: Socket, name: string | null): Error | undefined {

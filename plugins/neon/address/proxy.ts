@@ -18,7 +18,7 @@ export function readProxy(settings: Settings): ProxyReading {
   if (url === null || url.hostname === '') return invalid('NEON_WS_PROXY is not a valid address.')
   const isSecure = url.protocol === 'wss:' || url.protocol === 'https:'
   if (!isSecure && url.protocol !== 'ws:' && url.protocol !== 'http:') {
-    return invalid('The scheme of NEON_WS_PROXY is not one of WebSockets.')
+    return invalid('The scheme of NEON_WS_PROXY is neither wss nor ws.')
   }
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
     return invalid('NEON_WS_PROXY contains a user, a password or a "#", which cannot be sent.')

@@ -10,7 +10,7 @@ import { enterService } from './open-files.ts'
 /** How long another writer is waited for before it counts as proof of a file that can be written. */
 const waitMs = 250
 
-/** What a connection is made of. */
+/** The parts of a connection. */
 export interface FileConnectionParts {
   readonly native: Native
   readonly path: string

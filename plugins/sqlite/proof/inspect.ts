@@ -34,12 +34,12 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
   const { file } = location
   const shown = maskPath(file)
   if (await leadsOut(location)) {
-    const message = `A symbolic link leads ${shown} out of its folder, or to nothing.`
+    const message = `A symbolic link leads ${shown} out of its folder, or to a file that does not exist.`
     say(
       'ADDRESS_PATH_OUTSIDE',
       severity,
       message,
-      'Name the goal of the link in SQLITE_ALLOW_PATHS and in the address.',
+      'Name the target of the link in SQLITE_ALLOW_PATHS and in the address.',
     )
     return false
   }

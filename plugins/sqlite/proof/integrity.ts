@@ -26,7 +26,7 @@ interface Check {
 const checks = new Map<string, Check>()
 
 /**
- * Looks through a file that is open in `native`. A smashed file can still take an INSERT: only looking through it tells.
+ * Checks the whole file that is open in `native`: a damaged file may still accept an INSERT.
  * A large one is read in a thread, which a later call joins when this one is aborted.
  *
  * @throws FaultError `SQLITE_CORRUPT`; the signal's reason; what the client throws.

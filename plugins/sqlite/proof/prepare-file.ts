@@ -49,7 +49,7 @@ async function assertWithin(real: string, root: string): Promise<void> {
     'configuration',
     'ADDRESS_PATH_OUTSIDE',
     'A symbolic link leads the file out of its folder.',
-    'Point the link inside, or name its goal in SQLITE_ALLOW_PATHS and in the address.',
+    'Point the link inside, or name its target in SQLITE_ALLOW_PATHS and in the address.',
   )
 }
 
@@ -121,7 +121,7 @@ export async function setAside(file: string): Promise<string> {
   return aside
 }
 
-/** ext2 to ext4, xfs, btrfs, overlay, tmpfs: where `fdatasync` on our own descriptor is known to keep its word. */
+/** ext2 to ext4, xfs, btrfs, overlay, tmpfs: where `fdatasync` on our own descriptor is known to sync reliably. */
 const trustedFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0x794c7630, 0x01021994])
 
 /** True when commits may be synced through a descriptor of our own. */

@@ -70,7 +70,8 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     description,
     fields: {
       type: 'object',
-      description: 'The fields of a row by name, in the order of responses. Each is a subset of JSON Schema.',
+      description:
+        'The fields of a row by name, in the order of responses. Each is declared in a subset of JSON Schema.',
       minProperties: 1,
       maxProperties: bounds.fields,
       propertyNames: { pattern: namePattern },

@@ -30,7 +30,7 @@ interface CleaningRule extends Omit<Repair, 'severity'> {
 const rules: readonly CleaningRule[] = [
   {
     part: 'invisible',
-    what: 'contains invisible characters (a byte order mark, or blanks of zero width)',
+    what: 'contains invisible characters (a byte order mark, or zero-width spaces)',
     // An alternation, because a character class cannot contain those that join their neighbours.
     repair: (text) => text.replace(/\uFEFF|\u200B|\u200C|\u200D|\u2060/g, ''),
   },

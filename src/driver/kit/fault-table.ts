@@ -1,6 +1,6 @@
 import type { Fault } from '../fault.ts'
 
-/** What an error means, in words for people. */
+/** The meaning of an error for people: a sentence and a hint. */
 export type FaultMeaning = Pick<Fault, 'kind' | 'summary' | 'hint'>
 
 /** What errors mean that every database server has; a driver adds those of its own. */
@@ -12,8 +12,8 @@ export const commonFaults = {
   },
   noHost: {
     kind: 'unreachable',
-    summary: 'The DNS does not know the host of the database.',
-    hint: 'Check the host for typing errors; a host in a private network is known only there.',
+    summary: 'The host name of the database was not found in DNS.',
+    hint: 'Check the spelling of the host. A host in a private network resolves only inside it.',
   },
   silent: {
     kind: 'unreachable',
@@ -38,7 +38,7 @@ export const commonFaults = {
   garbled: {
     kind: 'lost',
     summary: 'The server broke the protocol; the connection was closed.',
-    hint: 'Holdfast reconnects; look at what stands between it and the database.',
+    hint: 'Holdfast reconnects; check the proxies and firewalls between it and the database.',
   },
   tooLarge: {
     kind: 'lost',

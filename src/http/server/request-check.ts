@@ -49,7 +49,7 @@ function checkPercent(url: string): void {
     decoded = decodeURIComponent(url)
   } catch {
     throw new HoldfastError('ENCODING_INVALID', {
-      detail: 'The URL contains a percent encoding that is not valid UTF-8.',
+      detail: 'The URL contains a percent-encoded sequence that is not valid UTF-8.',
     })
   }
   if (decoded.includes('\0'))
