@@ -43,7 +43,7 @@ async function modulesEntry(drivers: readonly string[]): Promise<string | null> 
   if (typeof HOLDFAST_BUNDLED === 'undefined') return null
   const builtIn = await builtInDriverNames()
   for (const name of drivers.filter((one) => !builtIn.includes(one))) {
-    // A name that means nothing is reported with the settings, and no reason to start slowly.
+    // An unknown name is reported with the settings; it must not slow the start.
     const plugin = await locatePlugin(name, cwd).catch(() => null)
     if (plugin !== null) return new URL('./lib/src/main.js', import.meta.url).href
   }
@@ -104,7 +104,7 @@ function createService(found: Resolution, token: AdminToken, problems: readonly 
   return new Service({ observe }, { cwd, found, token, problems, reread, inForce })
 }
 
-/** Strict mode: true when a setting has an error; all errors are printed, and the process ends with 2. */
+/** Strict mode: true when a setting has an error; all errors are printed, and the process exits with 2. */
 async function refuseErrors(found: Resolution): Promise<boolean> {
   const { resolved } = found
   const loaded = await readCollections(resolved.settings.collections.dir, cwd, resolved.isGiven('collections.dir'))

@@ -63,7 +63,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
   })
 }
 
-/** With TLS as the address asks, null without. Nothing can listen in on a Unix socket. */
+/** With TLS as the address asks, null without. A Unix socket cannot be tapped. */
 async function findWays({ encryption }: MysqlTarget, { host }: Host): Promise<readonly (TlsMaterial | null)[]> {
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
   const files = order.includes(true) ? await loadTls(dialect.tls, encryption, host) : null

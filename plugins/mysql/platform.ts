@@ -49,7 +49,7 @@ export class SafeMySqlPlatform extends MySqlPlatform {
   }
 }
 
-/** MikroORM knows `text` only, and takes the others for something unknown. */
+/** MikroORM knows only `text`; the others are unknown to it. */
 function plainText(type: string): string {
   return /^(?:tiny|medium|long)text\b/i.test(type) ? 'text' : type
 }

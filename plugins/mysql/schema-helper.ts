@@ -18,7 +18,7 @@ const keyLimitBytes = 3_072
 /** A letter of utf8mb4, at most. */
 const letterBytes = 4
 
-/** What any other column takes, at most. */
+/** The most that any other column needs. */
 const plainBytes = 16
 
 /** MikroORM's reader and maker of schemas, within the limits of InnoDB and of what a plain user is shown. */
@@ -53,8 +53,8 @@ export class SafeSchemaHelper extends MariaDbSchemaHelper {
   }
 
   /**
-   * A column of JSON is a long text with a check, and checks are hidden from users who may only read and write: then the
-   * text of the table, which they may see, tells.
+   * A column of JSON is a long text with a check, and checks are hidden from users who may only read and write. They may
+   * see the text of the table, which contains the check.
    */
   override async getAllChecks(
     connection: AbstractSqlConnection,

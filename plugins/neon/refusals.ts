@@ -3,7 +3,7 @@ import { type FaultKind, faultError } from '../../src/driver/kit/driver-kit.ts'
 /** pg's own message for a lost connection, by which it is recognised. */
 const ended = 'Connection terminated unexpectedly'
 
-/** The event that `ws` gives to listeners for errors. */
+/** The event that `ws` passes to listeners for errors. */
 interface ErrorEventLike {
   readonly error: unknown
 }

@@ -45,7 +45,7 @@ parentPort.postMessage('ready')
  */
 export class Checkpointer {
   readonly #file: string
-  /** Tells both handles whether SQLite is to checkpoint by itself. */
+  /** Sets on both handles whether SQLite checkpoints by itself. */
   readonly #setAutomatic: (isAutomatic: boolean) => void
   readonly #code: string
   readonly #runMs: number

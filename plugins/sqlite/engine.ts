@@ -12,7 +12,7 @@ import { nestedError } from './faults.ts'
 import type { OpenFile } from './open-file.ts'
 import { reservedWriter } from './transaction.ts'
 
-/** What the engine of a file is made of. */
+/** The parts of the engine of a file. */
 export interface FileEngineParts {
   readonly path: string
   /** Called when the ORM connects, and again after a failure. */

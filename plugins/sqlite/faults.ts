@@ -92,7 +92,7 @@ const byMessage: readonly (readonly [RegExp, string, FaultMeaning])[] = [
   [/aborted|timed out/i, 'ABORTED', meanings.aborted],
 ]
 
-/** Reads any thrown value. Total; the same value gives an equal fault. */
+/** Reads any thrown value. Total; the same value becomes an equal fault. */
 export function classify(error: unknown, phase: Phase): Fault {
   const fault = readError(error, (link) => faultOf(link, phase, error))
   return fault ?? { ...meanings.statement, code: 'ERROR_UNKNOWN', ambiguous: false, cause: error }

@@ -57,7 +57,7 @@ export class Handle {
     this.#isReadOnly = on
   }
 
-  /** What to throw for an error of this handle: a refusal that we asked for says nothing against the file. */
+  /** The error to throw for an error of this handle: a refusal that we asked for says nothing against the file. */
   told(error: unknown): unknown {
     if (this.#failure !== null && !this.native.open) return this.#failure
     return this.#isReadOnly && isReadOnlyRefusal(error) ? readOnlyError(error) : error
@@ -153,7 +153,7 @@ function nativeValue(value: unknown): unknown {
   return value instanceof Date ? value.getTime() : value
 }
 
-/** Pragmas that only tell; with an argument in parentheses, the others are settings. */
+/** Pragmas that only report; with an argument in parentheses, the others are settings. */
 const tellingPragmas = new Set([
   'table_info',
   'table_xinfo',
@@ -242,7 +242,7 @@ export function openNative(file: string, options: { readonly?: boolean; mustExis
 /** Sets what every connection of ours has, and reads it back. */
 export function applySettings(native: Native, settings: HandleSettings): void {
   native.pragma(`synchronous = ${settings.synchronous}`)
-  // Without it, INSERT OR REPLACE deletes rows that no trigger hears of.
+  // Without it, INSERT OR REPLACE deletes rows without running their triggers.
   native.pragma('recursive_triggers = on')
   native.pragma('foreign_keys = on')
   const wanted = { synchronous: settings.synchronous === 'full' ? 2 : 1, recursive_triggers: 1, foreign_keys: 1 }

@@ -106,7 +106,7 @@ export class WalSync implements Sync {
   }
 
   #end(batch: readonly Done[], error: unknown): void {
-    // After a failed fsync the kernel may have dropped the pages and call the next one a success: only a reopening tells.
+    // After a failed fsync the kernel may have dropped the pages and report success for the next one: only reopening the file shows it.
     if (error !== null) {
       this.#failure = faultError(
         'unwritable',

@@ -1,7 +1,7 @@
 import type { Role, Target } from '../../src/driver/address.ts'
 import type { Origin } from '../../src/driver/kit/driver-kit.ts'
 
-/** How commits are made durable: see `sync.ts`. `auto`: `async` where the file system is known to keep its word. */
+/** How commits are made durable: see `sync.ts`. `auto`: `async` where the file system is known to sync reliably. */
 export type SyncMode = 'auto' | 'async' | 'full'
 
 /** How the file keeps its journal. */

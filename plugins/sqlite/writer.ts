@@ -17,7 +17,7 @@ interface Waiter {
 /** How many may wait; each is a request in progress. */
 const waitersMax = 10_000
 
-/** A fair lock: SQLite has one writer, and this process passes it on first come, first served. Every wait has a limit. */
+/** A fair lock for SQLite's one writer within this process: first come, first served. Every wait has a limit. */
 export class Writer {
   #holder: { readonly label: string; readonly since: number } | null = null
   readonly #waiters: Set<Waiter> = new Set()

@@ -11,13 +11,13 @@ import { basename, join } from 'node:path'
 import { isBuilt, stamp } from './entry.js'
 import { root } from './runtime.js'
 
-/** Packages that stay outside of the bundles: native code, and what MikroORM imports only if somebody installed it. */
+/** Packages that stay outside of the bundles: native code, and what MikroORM imports only if it is installed. */
 const external = [
   'better-sqlite3',
   'dataloader',
   'tinyglobby',
   'thread-stream',
-  // What pg takes where somebody installed it, or where there are no sockets.
+  // What pg imports only if it is installed, or where there are no sockets.
   'pg-native',
   'cloudflare:sockets',
 ]
@@ -57,7 +57,7 @@ function removeHeaders() {
   for (const name of readdirSync(packages)) rmSync(join(packages, name, 'include'), { recursive: true, force: true })
 }
 
-/** What a build takes and is not here: the bundler and the compiler, and the optional clients, which are bundled. */
+/** The packages that a build needs and that are not installed: bundler, compiler, and the optional clients, which are bundled. */
 function absentPackages() {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const wanted = ['esbuild', 'typescript', ...Object.keys(optionalDependencies)]
@@ -78,7 +78,7 @@ async function bundle(esbuild, outdir) {
     platform: 'node',
     format: 'esm',
     target: 'node22.17',
-    // Beside `main.js`, wherever they are imported from: code that looks for its neighbours finds them from there.
+    // Next to `main.js`, wherever they are imported from: code that looks for its neighbours finds them from there.
     chunkNames: '[name]-[hash]',
     define: { HOLDFAST_BUNDLED: 'true' },
     banner: { js: requireBanner },

@@ -48,7 +48,7 @@ function hasSources() {
 }
 
 /**
- * Node's compile cache makes a start a sixth faster. It lies next to the build and not in the shared temporary folder, where
+ * Node's compile cache makes a start a sixth faster. It is stored next to the build and not in the shared temporary folder, where
  * another user could place code for us to run; where it cannot be written, Node goes on without it.
  *
  * @param {'main' | 'cli'} name

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-/** `holdfast`: the service when that is all that is asked for, else the command line, which judges what follows. */
+/** `holdfast`: starts the service when called without arguments, else the command line, which checks them. */
 import { importEntry } from './entry.js'
 import { onRightNode } from './runtime.js'
 
-// This signal makes Node open a debugger that asks nobody who he is; a listener takes its place.
+// This signal makes Node open a debugger without authentication; a listener replaces that.
 process.on('SIGUSR1', () => undefined)
 
 const [command = 'start', ...more] = process.argv.slice(2)

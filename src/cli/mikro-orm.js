@@ -1,2 +1,2 @@
-/** What package.json names to MikroORM's command line, which takes TypeScript only through a loader; Node needs none. */
+/** What package.json names to MikroORM's command line, which accepts TypeScript only through a loader; Node needs none. */
 export { configure as default } from './orm-options.ts'

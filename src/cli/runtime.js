@@ -1,5 +1,5 @@
 /**
- * Which Node runs us: the one that the project brings, else the system's when it is new enough, else one sentence.
+ * Chooses the Node that runs Holdfast: the project's own, else the system's if it is new enough, else prints one sentence.
  *
  * Plain JavaScript, because this is what an old Node reads first: nothing in here is newer than Node 14.
  */

@@ -2,7 +2,7 @@
 import { importStart } from './entry.js'
 import { onRightNode } from './runtime.js'
 
-// This signal makes Node open a debugger that asks nobody who he is; a listener takes its place.
+// This signal makes Node open a debugger without authentication; a listener replaces that.
 process.on('SIGUSR1', () => undefined)
 
 await onRightNode(() => importStart(process.argv.length === 2 ? 'main' : 'cli'))

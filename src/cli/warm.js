@@ -1,6 +1,6 @@
 /**
  * Run while an image is built: starts the service once, on a port and a folder of its own, asks it for its collections
- * and ends it. Node keeps what it compiled beside the build, where the image's user may read but not write; and an image
+ * and ends it. Node keeps what it compiled next to the build, where the image's user may read but not write; and an image
  * whose service does not start is not built. Plain JavaScript.
  */
 import { spawn } from 'node:child_process'

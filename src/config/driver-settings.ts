@@ -57,7 +57,7 @@ function settingOf(driver: string, key: string, declaration: SettingDeclaration)
   if (Object(declaration) !== declaration) return 'it is not an object'
   if (!/^[a-z][a-z0-9-]*$/.test(driver) || driver === 'default' || driver === 'constructor')
     return "the driver's name is not a valid key"
-  // Convict takes a section with a member `default` for a setting; every object has a `constructor`.
+  // To convict, a section with a member `default` is a setting; every object has a `constructor`.
   if (!/^[a-z][A-Za-z0-9]*$/.test(key) || key === 'default' || key === 'constructor') return 'the key is not valid'
   if (!/^[A-Z][A-Z0-9_]*$/.test(String(declaration.env))) return '"env" is not a name in capitals'
   const format = formatFor(key, declaration)

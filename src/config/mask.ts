@@ -160,7 +160,7 @@ export function holdsCredentials(value: unknown): boolean {
 const runLength = 4
 const secretMinLength = 3
 
-/** Words of our own sentences and suggestions: they say nothing of a secret that has them, and say much to a reader. */
+/** Words of our own sentences and suggestions: harmless where a secret contains them, and needed by the reader. */
 const ownWords: ReadonlySet<string> = new Set(
   [
     'address scheme user username host hostname name port password database parameter parameters query driver drivers',

@@ -16,7 +16,7 @@ export function isPemText(text: string): boolean {
 export function readPemText(given: string): string {
   if (!isPemText(given)) return given.trim()
   const plain = given.replace(/\\r|\r/g, '').replace(/\\n/g, '\n')
-  // Old private keys have headers of their own, whose lines cannot be told from the body.
+  // Old private keys have headers of their own, whose lines cannot be distinguished from the body.
   if (/^[\w-]+: /m.test(plain)) return plain
   return plain.replace(block, (_, begin: string, body: string, end: string) => {
     const letters = body.replace(/\s+/g, '')

@@ -109,7 +109,7 @@ function isSameSource(below: Origin, above: Origin): boolean {
 
 function isSameValue(setting: Setting, below: GivenValue, above: GivenValue): boolean {
   const readings = [read(setting, below), read(setting, above)]
-  // What cannot be read has been reported already.
+  // Values that cannot be read have been reported already.
   return readings.some((reading) => 'reason' in reading) || isDeepStrictEqual(readings[0], readings[1])
 }
 

@@ -20,7 +20,7 @@ export function readQuantity(text: string, units: Units, isWhole = true): number
   const [, digits, unit] = /^([+-]?\d{1,20}(?:\.\d{1,20})?)\s*([a-z]*)$/i.exec(text) ?? []
   if (digits === undefined || unit === undefined) return text
   const name = unit.toLowerCase()
-  // -0 is 0 for everybody but JSON and Object.is.
+  // -0 is 0 everywhere except in JSON and Object.is.
   if (name === '') return Number(digits) + 0
   // `Object.hasOwn`: the word is from outside, and "constructor" is not a unit.
   if (!Object.hasOwn(units, name)) return text

@@ -2,7 +2,7 @@ import { acceptedBy, formatOf, unquoted } from './formats.ts'
 import type { ItemFormat, Setting } from './setting.ts'
 import { createConfig } from './settings-schema.ts'
 
-/** What became of a given value: usable (perhaps after a repair), or the reason why it is not. */
+/** The result of reading a value: usable (perhaps after a repair), or the reason why it is not. */
 export type Reading = { readonly value: unknown; readonly repair?: string } | { readonly reason: string }
 
 /**
@@ -35,7 +35,7 @@ function prepare(setting: Setting, given: unknown): Reading {
   if (setting.of !== undefined) return { value: entriesOf(given, setting.of) }
   // It coerces text only; an address that is none must still count as declared.
   if (setting.format === 'holdfast:address') return { value: textOf(given) }
-  // It takes the members of an object for further settings, and never returns from a cycle.
+  // It reads the members of an object as further settings, and never returns from a cycle.
   if (typeof given === 'object' && given !== null) return { reason: format.faultOf(given, setting) ?? 'is an object' }
   return prepareItem(setting, given)
 }

@@ -17,12 +17,12 @@ export type FormatName =
   | 'holdfast:bytes'
   | 'holdfast:list'
 
-/** What a format is told of a setting besides its name. Plain data: convict gives its schema back as JSON. */
+/** What a format knows about a setting besides its name. Plain data: convict returns its schema as JSON. */
 export interface FormatParameters {
   /** Bounds of a number, both inclusive. */
   readonly min?: number
   readonly max?: number
-  /** Ends the sentence "Set X to ..."; without it the format's own words do. */
+  /** Ends the sentence "Set X to ..."; by default the text of the format does. */
   readonly accepts?: string
   /** What each entry of a list is. */
   readonly of?: ItemFormat

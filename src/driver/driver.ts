@@ -32,7 +32,7 @@ export interface Driver<T extends Target = Target> {
   /** A label for people and logs. Holds no secret; stable for the same target. */
   describe(target: T): string
   /**
-   * Total: any thrown value becomes a fault; the same error gives the same fault. In phase `commit` it may be `ambiguous`.
+   * Total: any thrown value becomes a fault; the same error becomes the same fault. In phase `commit` it may be `ambiguous`.
    * A `FaultError` anywhere in the chain of causes keeps its fault, whatever the phase: the driver knew better.
    */
   classify(error: unknown, phase: Phase): Fault
@@ -72,7 +72,7 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** What one store is built from. Serves one ORM, made from `ormOptions`; the other members take that ORM, connected. */
+/** What one store is built from. Serves one ORM, made from `ormOptions`; the other members get that ORM, connected. */
 export interface Engine {
   /**
    * Options for `new MikroORM`: the driver class with the safe connection, and every option that an environment variable
@@ -143,7 +143,7 @@ export interface Facts {
    * nothing could carry them, and a problem says what to do. Left out: the driver keeps no such tables.
    */
   readonly ownTables?: 'ours' | 'absent' | 'newer'
-  /** For the proof `look` only, and where the driver can tell. */
+  /** For the proof `look` only, and where the driver knows it. */
   readonly insight?: Insight
   /** What an operator should know: a file set aside, another folder than the configured one, a slower mode. */
   readonly problems: readonly Problem[]

@@ -8,5 +8,5 @@ import type { AbstractSqlDriver, SqlEntityManager, SqlMikroORM } from '@mikro-or
 /** An ORM over any SQL driver. */
 export type MikroORM = SqlMikroORM<AbstractSqlDriver, SqlEntityManager>
 
-/** What a candidate gives to MikroORM; `entities` come from the core. */
+/** The options that a candidate passes to MikroORM; `entities` come from the core. */
 export type OrmOptions = Omit<Partial<Options>, 'entities' | 'entitiesTs'>

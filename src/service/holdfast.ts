@@ -21,7 +21,7 @@ export interface HoldfastOptions {
   /** Replaces the setting `drivers`: names, paths, or drivers. */
   readonly drivers?: readonly (Driver | string)[]
   /** An application's own entities, in every store next to those of the collections. The application creates their tables, in the
-   * primary or the local store; on the fallback of a primary nobody does, so sessions and transactions there are refused
+   * primary or the local store; the fallback of a primary has none of them, so sessions and transactions there are refused
    * with INCOMPLETE. */
   readonly entities?: readonly EntitySchema[]
   /** A folder of collection files (relative to the working directory), or collections. None when absent. */

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'mysql2'
 import type { Evictable, Secret, TlsMaterial } from '../../../src/driver/kit/driver-kit.ts'
 import type { ServerFacts } from './session.ts'
 
-/** What a client is made with. */
+/** The options of a client. */
 export interface SafeClientConfig {
   /** A name, an address, or the file of a Unix socket (it begins with `/`). */
   readonly host: string

@@ -274,7 +274,7 @@ export class SafeClient implements PooledClient {
 const isCommit = /^\s*commit\b/i
 const isRollback = /^\s*rollback(?!\s+(?:work\s+)?to\b)/i
 
-/** mysql2 takes bytes as its own Buffer alone, and whole numbers beyond 2^53 as text. */
+/** mysql2 accepts bytes only as its own Buffer, and whole numbers beyond 2^53 as text. */
 function bindable(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   return typeof value === 'bigint' ? String(value) : value

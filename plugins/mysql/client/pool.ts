@@ -8,7 +8,7 @@ import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 
-/** What a pool is made of. */
+/** The parts of a pool. */
 interface SafePoolParts {
   readonly config: SafeClientConfig
   readonly limits: Limits

@@ -43,7 +43,7 @@ const unused: Readonly<Record<string, string>> = {
   keepalives_count: limit,
   tcp_user_timeout: limit,
   client_encoding: 'Text is always UTF-8.',
-  fallback_application_name: 'The name is "holdfast" unless application_name is given.',
+  fallback_application_name: 'The name is "holdfast" unless application_name is set.',
   sslcompression: 'TLS is never compressed.',
   sslfactory: 'sslmode decides which certificates are trusted.',
   sslhostnameverifier: 'sslmode decides which certificates are trusted.',

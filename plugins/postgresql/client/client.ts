@@ -16,7 +16,7 @@ import { faults } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
 
-/** What a client is made with, besides the options of pg. */
+/** The options of a client, besides those of pg. */
 export interface SafeClientConfig extends PoolConfig {
   /** One statement. */
   readonly queryMs: number
@@ -115,7 +115,7 @@ export class SafeClient extends pg.Client implements PooledClient {
     return internals(this).getTransactionStatus()
   }
 
-  /** The protocol that encrypts the connection, `none`, `local` for a Unix socket; null where the stream does not tell. */
+  /** The protocol that encrypts the connection, `none`, `local` for a Unix socket; null where the stream does not show it. */
   get encryption(): string | null {
     const { stream } = internals(this).connection
     if (stream instanceof TLSSocket) return stream.getProtocol()

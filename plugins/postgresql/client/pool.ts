@@ -9,7 +9,7 @@ import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
 const namesMax = 256
 
-/** What a pool is made of. */
+/** The parts of a pool. */
 interface SafePoolParts {
   readonly config: SafeClientConfig
   readonly limits: Limits

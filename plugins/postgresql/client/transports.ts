@@ -14,7 +14,7 @@ export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T
 
 /** By TCP or a Unix socket, with TLS as the address wants it. */
 export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
-  // A Unix socket has no TLS, whatever the mode: nothing can listen in.
+  // A Unix socket has no TLS, whatever the mode: it cannot be tapped.
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
   const files = order.includes(true) ? await loadTls(dialect.tls, encryption, host) : false
   return order.map((isEncrypted) => {

@@ -58,7 +58,7 @@ function textHash(text: string): number {
   return hash
 }
 
-/** What a collection's table takes of the names that tables and indexes share in some databases, in lower case. */
+/** The names that a collection's table uses where tables and indexes share one namespace, in lower case. */
 export function relationNames(collection: Collection): readonly string[] {
   // PostgreSQL names the index of the primary key itself, and cuts the table's name for it.
   const key = `${collection.name.slice(0, 58)}_pkey`

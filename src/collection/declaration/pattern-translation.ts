@@ -2,7 +2,7 @@
 export interface Translation {
   /** The choices that a backtracking engine may try, in bits: paths = 2^bits. */
   readonly bits: number
-  /** The characters that one path compares beside its repetitions. */
+  /** The characters that one path compares, without its repetitions. */
   readonly steps: number
   /** True if a group may repeat, which multiplies the choices. */
   readonly repeatsGroup: boolean
@@ -30,7 +30,7 @@ interface Atom {
   readonly end: number
 }
 
-/** Reads a valid pattern, or says what no engine may check. */
+/** Reads a valid pattern, or returns why no engine may check it. */
 export function translatePattern(pattern: string): Translation | { readonly defect: string } {
   const open = [0]
   let [translated, repeatsGroup, steps, at]: [string | null, boolean, number, number] = ['', false, 0, 0]

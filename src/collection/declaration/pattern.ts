@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { bounds } from './declaration.ts'
 import { translatePattern } from './pattern-translation.ts'
 
-/** Checks whether text matches a pattern. `toString` gives the pattern. */
+/** Checks whether text matches a pattern. `toString` returns the pattern. */
 export interface Matcher {
   test(text: string): boolean
   toString(): string

@@ -9,7 +9,7 @@ const recountAfterPart = 1 / 20
 /** The shortest time between counts of a full or nearly full collection: each count reads the whole key. */
 const recountPauseMs = 1_000
 
-/** Room for one row that is about to be created. Call `settle` once, whether the row was created or not. */
+/** A reservation for one row that is about to be created. Call `settle` once, whether the row was created or not. */
 export interface RowReservation {
   settle(created: boolean): void
 }

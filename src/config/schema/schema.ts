@@ -1,5 +1,5 @@
 import { databaseSchema } from './database.ts'
 import { serviceSchema } from './service.ts'
 
-/** Every setting of the core, in the form that convict takes: its meaning, format, safe default and environment name. */
+/** Every setting of the core, in convict's form: its meaning, format, safe default and environment name. */
 export const coreSchema: typeof databaseSchema & typeof serviceSchema = { ...databaseSchema, ...serviceSchema }

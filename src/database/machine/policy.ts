@@ -43,7 +43,7 @@ export const times = {
   lateCloseMs: 1_000,
   /** How long the change of an unknown COMMIT is searched for: its caller has waited for QUERY_TIMEOUT already. */
   findCommittedMs: 300,
-  /** After so long a hanging probe gets company: a return within 2 s needs a new connection before that. */
+  /** After this time a second probe starts next to a hanging one: a return within 2 s needs a new connection by then. */
   hedgeMs: 750,
 } as const
 

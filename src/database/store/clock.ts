@@ -1,4 +1,4 @@
-/** The time of the database modules: passed in, so that a test can make an hour pass in a millisecond. */
+/** The clock of the database modules: passed in, so that a test can make an hour pass in a millisecond. */
 export interface Clock {
   /** Monotonic milliseconds; of no meaning outside this process. */
   now(): number

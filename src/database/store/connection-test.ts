@@ -67,6 +67,6 @@ export async function testConnection(
   } finally {
     limited.end()
   }
-  const fault = attempts[0]?.fault ?? faultOf(new Error(`"${driver.name}" gave no candidate to connect to.`))
+  const fault = attempts[0]?.fault ?? faultOf(new Error(`"${driver.name}" returned no candidate to connect to.`))
   return { attempts, facts: null, fault, connectMs: null }
 }

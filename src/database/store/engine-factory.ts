@@ -108,7 +108,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     }
     throw (
       failures[0] ??
-      new FaultError(openingFault(driver, new Error(`"${driver.name}" gave no candidate to connect to.`)))
+      new FaultError(openingFault(driver, new Error(`"${driver.name}" returned no candidate to connect to.`)))
     )
   }
 

@@ -25,7 +25,7 @@ export async function proveCandidate(
   }
 }
 
-/** A driver's mistake here must not end the process: no caller is left to hear of it. */
+/** A driver's mistake here must not end the process: no caller is left to report it to. */
 function evict(connection: Connection): void {
   try {
     connection.evict()

@@ -6,7 +6,7 @@ import type { Supervisor } from './supervisor.ts'
 export interface Booted {
   /** The exit code when the process has to end. */
   readonly exit?: number
-  /** Why, in words for people. */
+  /** The reason, for people. */
   readonly why?: string
 }
 

@@ -35,7 +35,7 @@ import { StoreCloser } from './store-closer.ts'
 import { observationsOf } from './transition-observations.ts'
 import { Waiters } from './waiters.ts'
 
-/** What the supervisor is made of; `service` composes it. */
+/** The parts of the supervisor; `service` composes them. */
 export interface SupervisorParts {
   readonly opener: StoreOpener
   readonly gate: Gate

@@ -6,7 +6,7 @@ import type { WorkOptions } from './session.ts'
 /** Seconds after which a caller may try again where nothing better is known. */
 const retryAfterS = 1
 
-/** The code that a driver gives to a statement that did not answer within its limit. */
+/** The code of a driver's fault for a statement that did not answer within its limit. */
 const statementTimeoutCode = 'QUERY_TIMEOUT'
 
 /** Not a property: the error may be an application's own, and frozen. */

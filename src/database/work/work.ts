@@ -227,7 +227,7 @@ export class WorkRunner {
 
   /** Counts a try; returns what `#leave` needs to end the watch for slow work. */
   #enter(store: Store, kind: WorkKind): WatchedWork | null {
-    // Only a server is probed when it is slow: a file in this process has no second way in.
+    // Only a server is probed when it is slow: a file in this process cannot be probed from outside.
     const watched = store.driver.embedded === undefined ? this.#slow.begin(store) : null
     this.#supervisor.gate.enter(store, kind)
     return watched

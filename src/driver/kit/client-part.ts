@@ -11,7 +11,7 @@ export interface ClientPart<T> {
   readonly summary: string
 }
 
-/** Imports it. @throws FaultError CLIENT_MISSING, with the line for npm. */
+/** Imports the client. @throws FaultError CLIENT_MISSING, with the npm command that installs it. */
 export async function loadClient<T>({ load, packages, summary }: ClientPart<T>): Promise<T> {
   try {
     return await load()

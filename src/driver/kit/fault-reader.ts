@@ -16,7 +16,7 @@ export interface FaultDialect {
 
 /** Reads the errors of one kind of database server. */
 export interface FaultReader {
-  /** Reads any thrown value. Total; the same value gives an equal fault. */
+  /** Reads any thrown value. Total; the same value becomes an equal fault. */
   classify(error: unknown, phase: Phase): Fault
   /** What a caller gets for this error in this phase; a mere refusal stays as it is. */
   withPhase(error: unknown, phase: Phase): unknown

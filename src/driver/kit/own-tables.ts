@@ -25,7 +25,7 @@ export interface TablesClient {
   ): Promise<{ rows: readonly Row[] }>
 }
 
-/** How a kind of database words the own tables. */
+/** The SQL of Holdfast's own tables in one kind of database. */
 export interface OwnTablesDialect<C extends TablesClient> {
   /** DDL that creates each table unless it exists. */
   readonly statements: readonly string[]
@@ -127,7 +127,7 @@ export class OwnTables<C extends TablesClient> {
     await this.#client.run(this.#dialect.insertIdentity, [randomUUID(), ownFormat])
   }
 
-  /** Null: there is no identity yet. */
+  /** Null: no identity exists yet. */
   async #format(): Promise<number | null> {
     const { rows } = await this.#client.run('select format from holdfast_identity', [], { phase: 'open' })
     return rows[0] === undefined ? null : Number(rows[0].format ?? ownFormat)

@@ -26,7 +26,7 @@ export interface PooledClient extends Evictable {
   onEnd(listener: () => void): void
 }
 
-/** What a pool is made of. */
+/** The parts of a pool. */
 export interface PoolParts<C extends PooledClient> {
   readonly limits: Limits
   /** Creates a client; opens nothing. */

@@ -20,7 +20,7 @@ export interface PooledConnectionParts<K, P> {
   /** Called once, when the ORM connects. */
   makePool(stock: K): P
   createDialect(pool: P, hooks: ConnectionHooks): Dialect
-  /** What runs on a connection before each of its holders, beside the application's own hook. */
+  /** A hook that runs on a connection before each of its holders, next to the application's own. */
   reserveHook?(stock: K, own: ConnectionHook | undefined): ConnectionHook | undefined
 }
 

@@ -4,9 +4,9 @@ import { type Fault, FaultError, type FaultKind } from '../fault.ts'
 const chainMax = 8
 
 /**
- * The first fault that the chain of an error's causes tells: one that a link carries already, else what `read` makes of
- * a link, outermost first. Null when none tells anything. Total, whatever was thrown: a value whose own getters throw
- * tells nothing.
+ * The first fault in the chain of an error's causes, outermost first: the one that a link carries already, else what
+ * `read` returns for the link. Null when there is none. Total, whatever was thrown: a value whose own getters throw has
+ * no fault.
  */
 export function readError(error: unknown, read: (link: object) => Fault | null): Fault | null {
   try {

@@ -8,7 +8,7 @@ export interface ProofClient {
   evict(): void
 }
 
-/** What a candidate of a server driver is made of. A way is how the host is reached: with TLS or without, say. */
+/** The parts of a server driver's candidate. A way is how the host is reached: with TLS or without, say. */
 export interface ServerCandidateParts<W, C extends ProofClient> {
   /** For people and logs; no secret. */
   readonly label: string
@@ -21,7 +21,7 @@ export interface ServerCandidateParts<W, C extends ProofClient> {
   mayTryNext(error: unknown): boolean
   /** Rejects with what `classify` reads. */
   verify(client: C, want: Want): Promise<Facts>
-  /** Opens nothing. `way` gives the way that opening found. */
+  /** Opens nothing. `way` returns the way that opening found. */
   engine(way: () => W, facts: Facts): Engine
 }
 

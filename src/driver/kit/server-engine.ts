@@ -13,7 +13,7 @@ export interface EnginePool {
   close(withinMs: number): Promise<void>
 }
 
-/** What a server driver's engine is made of; `P` is its pool. */
+/** The parts of a server driver's engine; `P` is its pool. */
 export interface ServerEngineParts<P> {
   /** MikroORM's options. The driver class among them passes its pool to `use` when it connects. */
   ormOptions(use: (pool: P) => void): OrmOptions

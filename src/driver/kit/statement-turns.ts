@@ -20,7 +20,7 @@ export class StatementTurns {
     this.#limitMs = limitMs
   }
 
-  /** True while it is somebody's turn. */
+  /** True while a caller has the turn. */
   get isTaken(): boolean {
     return this.#isTaken
   }
@@ -30,7 +30,7 @@ export class StatementTurns {
     return this.#dueMs
   }
 
-  /** Takes the turn where it is nobody's. False: the caller waits for it. */
+  /** Takes the turn if no caller has it. False: the caller waits for it. */
   take(): boolean {
     if (this.#isTaken) return false
     this.#isTaken = true

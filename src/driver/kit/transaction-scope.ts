@@ -16,7 +16,7 @@ export class TransactionScope<C> {
     return this.#scopes.getStore()?.current ?? null
   }
 
-  /** To be told when BEGIN has succeeded; outside of `around` it means nothing. */
+  /** Call when BEGIN has succeeded; has no effect outside of `around`. */
   begun(connection: C): void {
     const scope = this.#scopes.getStore()
     if (scope !== undefined) scope.begun = connection

@@ -11,7 +11,7 @@ import type { Tls, TlsDialect, TlsFile, TlsMode } from './tls.ts'
 /** Larger than any certificate or key. */
 const fileLimitBytes = 1024 * 1024
 
-/** What a TLS connection is made with. */
+/** The options of a TLS connection. */
 export interface TlsMaterial {
   /** Whether a trusted authority must have signed the certificate. */
   readonly rejectUnauthorized: boolean

@@ -4,7 +4,7 @@ import { pemFault, readPemText } from '../../../config/pem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Report } from './report.ts'
 
-/** The TLS modes of libpq, from the weakest to the strictest; other clients word the same ones differently. */
+/** The TLS modes of libpq, from the weakest to the strictest; other clients have other names for them. */
 export const tlsModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 export type TlsMode = (typeof tlsModes)[number]
 
@@ -33,7 +33,7 @@ export interface TlsFile {
   readonly env: string
 }
 
-/** How the clients of one kind of server word TLS. */
+/** The TLS parameters and modes of the clients of one kind of server. */
 export interface TlsDialect {
   /** The parameter for the mode, as people write it: `sslmode`. */
   readonly parameter: string
