@@ -86,9 +86,14 @@ class Resolution implements ResolvedSettings {
 
   lines(): readonly SettingLine[] {
     const masked: object = JSON.parse(this.#config.toString())
+    const secrets = [...this.#schema].flatMap(([name, { sensitive }]) => {
+      const value = sensitive ? this.#config.get(name) : null
+      return typeof value === 'string' && value.length >= secretMinLength ? [value] : []
+    })
     return [...this.#schema].map(([name, setting]) => {
       const shown = this.#isShown(name, setting) ? this.#config.get(name) : memberAt(masked, name)
-      const isHidden = shown === convictMask || holdsCredentials(shown) || this.#hidden.has(name)
+      const isSecret = typeof shown === 'string' && !setting.sensitive && secrets.some((one) => shown.includes(one))
+      const isHidden = shown === convictMask || isSecret || holdsCredentials(shown) || this.#hidden.has(name)
       return { name, value: isHidden ? hiddenText : shown, origin: this.originOf(name) }
     })
   }
@@ -110,6 +115,9 @@ class Resolution implements ResolvedSettings {
     return freeze({ ...core, plugins: { ...empty, ...(plugins as object | undefined) } }) as unknown as Settings
   }
 }
+
+/** Shorter secrets are in every text. */
+const secretMinLength = 4
 
 /** What `toString()` of convict puts in the place of a sensitive value. */
 const convictMask = '[Sensitive]'

@@ -51,6 +51,12 @@ export function readParameters<O>(query: string, table: ParameterTable<O>, optio
     const written = decodePart(equals < 0 ? pair : pair.slice(0, equals)).text
     const value = equals < 0 ? '' : decodePart(pair.slice(equals + 1)).text
     const name = meantName(table, written, report)
+    // A password may contain a "?", and nothing else that has a name behind it.
+    if (/\?[a-z][\w.-]*=/i.test(pair) && !isSecretName(name)) {
+      const message = 'The address has a second "?"; parameters are separated by "&".'
+      report('ADDRESS_MALFORMED', 'error', 'query', message, 'Write "&" for the second "?", or "%3F" within a value.')
+      continue
+    }
     if (seen.has(name)) {
       const message = `${subject(written)} is given twice.`
       report('ADDRESS_PARAMETER_DUPLICATE', 'warning', 'query', message, 'Give it once; the last one is used.')
@@ -62,8 +68,12 @@ export function readParameters<O>(query: string, table: ParameterTable<O>, optio
     else if (reason !== undefined) reportUnused(report, 'info', written, reason)
     // Without "=" it may be a password that has lost its place; behind a password, the rest of it.
     else reportUnknown(report, table, name, equals < 0 || isBehindSecret ? '' : written)
-    isBehindSecret ||= /pass|pwd|secret|token/i.test(name)
+    isBehindSecret ||= isSecretName(name)
   }
+}
+
+function isSecretName(name: string): boolean {
+  return /pass|pwd|secret|token/i.test(name)
 }
 
 /** The name of the parameter that is meant: one about TLS is also read when it is written with hyphens or a letter is wrong. */
