@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startProcess, startService } from '../../support/process.ts'
+
+import { repository, runProcess, startProcess, startService } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
 import { listeningPorts } from '../kernel.ts'
 
+const cli = join(repository, 'src/cli/main.ts')
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const token = 'admin:Token+with/specials=0123456789'
 const wrongToken = 'somebody-elses-token-of-length'
@@ -83,6 +87,42 @@ test('statements are printed with ECHO_SQL, the values of rows never', async (t)
   await service.end()
   assert.match(service.output(), /select/i)
   assertNowhere([service.output()], [value])
+})
+
+test('what was put in the place of a path or a name is shown nowhere', async (t) => {
+  const address = `postgres://user:${spelled}@db.example/app`
+  const wrong = ['CONFIG_FILE', 'DRIVERS', 'COLLECTIONS_DIR', 'DATA_DIR', 'DATABASE_URL_FILE', 'HOST']
+  const env = {
+    ...Object.fromEntries(wrong.map((name) => [name, address])),
+    DATABASE_PASSWORD_FILE: password,
+    POSTGRESQL_SSL_CERT: `-----BEGIN PRIVATE KEY-----\n${password}`,
+    HOST: '127.0.0.1',
+    ADMIN_TOKEN: token,
+    LOG_LEVEL: 'trace',
+  }
+  const service = await startService(t, { env })
+  const answers = await everything(service.url, token)
+  const checked = await runProcess(t, { env, cwd: service.dir, args: [cli, 'check'] })
+  await service.end()
+  assertNowhere([...answers, service.output(), checked.stdout], [password, token, wrongToken])
+  assert.equal(checked.code, 2)
+  assert.match(checked.stdout, /DATABASE_PASSWORD_FILE: the file that it names does not exist/)
+})
+
+test('the log shows no credentials of a request target', async (t) => {
+  const service = await startService(t)
+  const targets = [`http://user:${spelled}@h/health`, `postgres://user:${spelled}@h/x`, `/http://user:${spelled}@h/x`]
+  for (const target of targets) {
+    const socket = connect(service.port, '127.0.0.1')
+    socket.end(`GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
+    await once(socket.resume(), 'close')
+  }
+  const isAnswered = (line: { event?: unknown }) => line.event === 'request.answered'
+  await until(() => service.log().filter(isAnswered).length >= targets.length - 1, {
+    what: 'the lines of the requests',
+  })
+  await service.end()
+  assertNowhere([service.output()], [password])
 })
 
 /** Asks for all that the service says of itself, as the admin, as a stranger and as a browser, and for what it refuses. */
