@@ -71,8 +71,11 @@ export const byNumber: ReadonlyMap<number, FaultMeaning> = new Map<number, Fault
   ...each(commonFaults.readOnly, 1207, 1792, 1836, 3906),
   ...each(commonFaults.io, 2, 3, 5, 6, 1004, 1015, 1016, 1024, 1025, 1026, 1030, 1296),
   ...each(commonFaults.corrupt, 126, 127, 144, 145, 1033, 1034, 1194, 1195, 1712, 1877),
-  ...each(commonFaults.constraint, 1022, 1048, 1062, 1138, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1364, 1366, 1406),
-  ...each(commonFaults.constraint, 1451, 1452, 1557, 1586, 1690, 1761, 1762, 3140, 3819, 4025),
+  ...each(commonFaults.unique, 1022, 1062, 1169, 1557, 1586, 1761, 1762),
+  ...each(commonFaults.required, 1048, 1138, 1263, 1364),
+  ...each(commonFaults.check, 3819, 4025),
+  ...each(commonFaults.reference, 1216, 1217, 1451, 1452),
+  ...each(commonFaults.value, 1264, 1265, 1292, 1366, 1406, 1690, 3140),
   ...each(packet, 1153, 1162, 1301, 2020),
   ...each(commonFaults.denied, 1095, 1142, 1143, 1227, 1370),
 ])

@@ -9,6 +9,7 @@ import {
   inPhase,
   messageOf,
   type Phase,
+  type TableRule,
 } from '../../src/driver/kit/driver-kit.ts'
 import { byCode, byMessage, byNumber, endings, halfway, packet } from './fault-table.ts'
 
@@ -22,7 +23,36 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   // Any other error means that nothing was committed; these may have come after the commit.
   const ambiguous = phase === 'commit' && (endings.has(number) || halfway.has(number))
   const isCut = endings.has(number) && phase !== 'open' && meaning.kind !== 'lost'
-  return { ...inPhase(isCut ? commonFaults.terminated : meaning, phase), code: String(number), ambiguous, cause }
+  const rule = meaning.rule === undefined ? {} : namesOf(meaning.rule, messageOf(link))
+  return {
+    ...inPhase(isCut ? commonFaults.terminated : meaning, phase),
+    ...rule,
+    code: String(number),
+    ambiguous,
+    cause,
+  }
+}
+
+/** What the server names, in its text alone, beside the rule that a row broke: a key last, since values stand before it. */
+function namesOf(rule: TableRule, message: string): Partial<Fault> {
+  const first = /[`']([^`']+)[`']/.exec(message)?.[1]
+  switch (rule) {
+    case 'unique': {
+      const key = /'([^']+)'$/.exec(message.slice(-200))?.[1]
+      // MySQL names the table, too.
+      return key === undefined ? {} : { constraint: key.slice(key.lastIndexOf('.') + 1) }
+    }
+    case 'required':
+      return first === undefined ? {} : { columns: [first] }
+    case 'check':
+      return first === undefined ? {} : { constraint: first }
+    case 'value': {
+      const column = /column (?:`[^`]*`\.`[^`]*`\.)?[`']([^`']+)[`']/i.exec(message.slice(-300))?.[1]
+      return column === undefined ? {} : { columns: [column] }
+    }
+    case 'reference':
+      return {}
+  }
 }
 
 /** The server's own error number; Node's are negative. */

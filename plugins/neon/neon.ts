@@ -36,6 +36,7 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
     ...tlsSettings(dialect.tls),
   },
   ...serverMembers(dialect, webSocketPart),
+  textCollation: 'C',
   parse: parseAddress,
   classify,
 })

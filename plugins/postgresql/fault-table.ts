@@ -50,8 +50,17 @@ export const byState: Readonly<Record<string, FaultMeaning>> = {
   F0: startup,
   '42501': commonFaults.denied,
   '23': commonFaults.constraint,
-  '22001': commonFaults.constraint,
-  '22003': commonFaults.constraint,
+  '23505': commonFaults.unique,
+  '23P01': commonFaults.unique,
+  '23502': commonFaults.required,
+  '23514': commonFaults.check,
+  '23503': commonFaults.reference,
+  '22001': commonFaults.value,
+  '22003': commonFaults.value,
+  '22008': commonFaults.value,
+  // A character that the encoding of the database lacks; an entry that is too long for an index.
+  '22P05': commonFaults.value,
+  '54000': commonFaults.value,
 }
 
 /**

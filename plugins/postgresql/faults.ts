@@ -29,7 +29,19 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   // An ERROR means that nothing was committed; what ended the connection may have come after the commit.
   const isEnd =
     severity === 'FATAL' || severity === 'PANIC' || code.startsWith('08') || code.startsWith('57P') || code === '40003'
-  return { ...meaning, code, ambiguous: phase === 'commit' && isEnd, cause }
+  const rule = meaning.rule === undefined ? {} : namesOf(link)
+  return { ...meaning, ...rule, code, ambiguous: phase === 'commit' && isEnd, cause }
+}
+
+/** What the server names beside the rule that a row broke; the columns of a key stand in its detail: `Key (a, "B")=(1, 2)`. */
+function namesOf(link: { constraint?: unknown; column?: unknown; detail?: unknown }): Partial<Fault> {
+  const { constraint, column, detail } = link
+  const key = typeof detail === 'string' ? /^[^(]*\(([^=]*)\)=/.exec(detail)?.[1] : undefined
+  const columns = typeof column === 'string' ? [column] : key?.split(', ').map((name) => name.replaceAll('"', ''))
+  return {
+    ...(columns === undefined ? {} : { columns }),
+    ...(typeof constraint === 'string' ? { constraint } : {}),
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   messageOf,
   type Phase,
   readError,
+  type TableRule,
 } from '../../src/driver/kit/driver-kit.ts'
 
 const meanings = {
@@ -68,6 +69,14 @@ const byCode: Readonly<Record<string, FaultMeaning>> = {
   SQLITE_IOERR_SHMSIZE: meanings.disk,
   SQLITE_NOMEM: meanings.memory,
   SQLITE_CONSTRAINT: meanings.constraint,
+  SQLITE_CONSTRAINT_UNIQUE: commonFaults.unique,
+  SQLITE_CONSTRAINT_PRIMARYKEY: commonFaults.unique,
+  SQLITE_CONSTRAINT_ROWID: commonFaults.unique,
+  SQLITE_CONSTRAINT_NOTNULL: commonFaults.required,
+  SQLITE_CONSTRAINT_CHECK: commonFaults.check,
+  SQLITE_CONSTRAINT_TRIGGER: commonFaults.check,
+  SQLITE_CONSTRAINT_FOREIGNKEY: commonFaults.reference,
+  SQLITE_CONSTRAINT_DATATYPE: commonFaults.value,
   EACCES: meanings.unwritable,
   EPERM: meanings.unwritable,
   EROFS: meanings.unwritable,
@@ -101,7 +110,10 @@ export function classify(error: unknown, phase: Phase): Fault {
 function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   const code = codeOf(link)
   const meaning = code === null ? null : meaningOf(code)
-  if (code !== null && meaning !== null) return { ...meaning, code, ambiguous: isAmbiguous(code, phase), cause }
+  if (code !== null && meaning !== null) {
+    const rule = meaning.rule === undefined ? {} : namesOf(meaning.rule, messageOf(link))
+    return { ...meaning, ...rule, code, ambiguous: isAmbiguous(code, phase), cause }
+  }
   const name = 'name' in link ? link.name : null
   const message = messageOf(link)
   if (name === 'AbortError' || name === 'TimeoutError') {
@@ -109,6 +121,16 @@ function faultOf(link: object, phase: Phase, cause: unknown): Fault | null {
   }
   const found = byMessage.find(([pattern]) => pattern.test(message))
   return found === undefined ? null : { ...found[2], code: found[1], ambiguous: false, cause }
+}
+
+/** What SQLite names behind the colon: `UNIQUE constraint failed: t.a, t.b` (or `index 'name'`), `CHECK ...: name`. */
+function namesOf(rule: TableRule, message: string): Partial<Fault> {
+  const named = /constraint failed: (.+)$/.exec(message)?.[1]
+  if (named === undefined) return {}
+  if (rule === 'check') return { constraint: named }
+  const index = /^index '(.+)'$/.exec(named)?.[1]
+  if (index !== undefined) return { constraint: index }
+  return { columns: named.split(', ').map((column) => column.slice(column.lastIndexOf('.') + 1)) }
 }
 
 function meaningOf(code: string): FaultMeaning | null {

@@ -35,8 +35,16 @@ const shape: { readonly [Member in keyof Required<Driver>]: readonly [string, (v
   connect: ['a function', isFunction],
   embedded: ['an object with a function "files"', (value) => isObject(value) && isFunction(value.files)],
   exclusive: ['a string', (value) => typeof value === 'string'],
+  textCollation: ['a string', (value) => typeof value === 'string'],
 }
-const optional: ReadonlySet<string> = new Set<keyof Driver>(['accepts', 'settings', 'inspect', 'embedded', 'exclusive'])
+const optional: ReadonlySet<string> = new Set<keyof Driver>([
+  'accepts',
+  'settings',
+  'inspect',
+  'embedded',
+  'exclusive',
+  'textCollation',
+])
 
 /** What is wrong with the shape of a value that claims to be a driver; empty when nothing is. Total. */
 export function driverDefects(value: unknown): readonly string[] {

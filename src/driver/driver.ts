@@ -47,6 +47,11 @@ export interface Driver<T extends Target = Target> {
    * on one file in one process damage the file (POSIX locks do not conflict within a process).
    */
   readonly exclusive?: string
+  /**
+   * The collation that orders text by its bytes, for the text columns that Holdfast creates, where another is the default
+   * of the database. Absent: the engine's options or the database see to it.
+   */
+  readonly textCollation?: string
 }
 
 /** One host, or one file, that may be opened. Creating it opens nothing. */

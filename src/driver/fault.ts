@@ -6,6 +6,12 @@ import type { FaultCondition } from '../config/settings.ts'
  */
 export type FaultKind = FaultCondition | 'constraint' | 'statement'
 
+/**
+ * The kind of rule of a table that a row broke: a unique key, a column without a value, a check, a foreign key, or a value
+ * that does not fit its column.
+ */
+export type TableRule = 'unique' | 'required' | 'check' | 'reference' | 'value'
+
 /** What was being done when it failed. A statement outside a transaction is in phase `commit` once it has been sent. */
 export type Phase = 'open' | 'begin' | 'statement' | 'commit' | 'rollback' | 'close'
 
@@ -21,6 +27,12 @@ export interface Fault {
   /** True: the change may or may not have been committed. Only in phase `commit`. */
   readonly ambiguous: boolean
   readonly cause: unknown
+  /** Of a `constraint`, where the database says it. */
+  readonly rule?: TableRule
+  /** The columns that the database names. */
+  readonly columns?: readonly string[]
+  /** The constraint or index that the database names. */
+  readonly constraint?: string
 }
 
 /** A fault on its way through code that throws. */

@@ -99,7 +99,18 @@ function invalid(errors: readonly FieldError[]): HoldfastError {
 
 function canonical(field: Field, value: unknown): FieldValue {
   if (isInstant(field) && typeof value === 'string') return parseInstant(value)
-  // JSON has no -0, so none may be returned.
+  return canonicalJson(value) as FieldValue // The compiled check has seen the type.
+}
+
+/**
+ * The same value with sorted keys: by length in bytes, then by bytes, as PostgreSQL and MySQL store them; JavaScript puts
+ * whole numbers first. So a row reads as it was answered when it was written, in every database. JSON has no -0.
+ */
+function canonicalJson(value: unknown): unknown {
   if (value === 0) return 0
-  return value as FieldValue // The compiled check has seen the type.
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(canonicalJson)
+  const names = Object.keys(value).map((name) => ({ name, bytes: Buffer.from(name) }))
+  names.sort((one, other) => one.bytes.length - other.bytes.length || one.bytes.compare(other.bytes))
+  return Object.fromEntries(names.map(({ name }) => [name, canonicalJson(Reflect.get(value, name))]))
 }

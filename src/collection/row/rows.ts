@@ -6,6 +6,7 @@ import { drawId } from '../../database/work/work-session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
+import { indexNames } from '../declaration/names.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { TableReports } from '../table/tables.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
@@ -43,6 +44,7 @@ export class Rows {
   readonly #validator: Validator
   readonly #deps: RowsDeps
   readonly #fields: readonly string[]
+  readonly #keys: ReadonlyMap<string, readonly string[]>
   readonly #stores = new WeakMap<Store, RowTable>()
   #checkedAt = Number.NEGATIVE_INFINITY
 
@@ -51,6 +53,8 @@ export class Rows {
     this.#validator = new Validator(collection)
     this.#deps = deps
     this.#fields = Object.keys(collection.fields)
+    const names = indexNames(collection)
+    this.#keys = new Map((collection.indexes ?? []).map(({ fields }, at) => [names[at] ?? '', fields]))
   }
 
   /** Creates a row. Draws id, attempt and times before the first try, so that each try writes the same row. */
@@ -241,7 +245,7 @@ export class Rows {
 
   #writeOptions(attempt: string, wanted: Demand | undefined): WorkOptions {
     const demand = strongest(wanted, this.collection.durability)
-    const options = { kind: 'write', rerun: 'always', attempt } as const
+    const options = { kind: 'write', rerun: 'always', attempt, keys: this.#keys } as const
     return demand === undefined ? options : { ...options, demand }
   }
 }

@@ -6,8 +6,9 @@ import {
   SchemaComparator,
   type SchemaHelper,
 } from '@mikro-orm/sql'
+import type { Store } from '../../database/store/store.ts'
 import type { MikroORM } from '../../driver/orm.ts'
-import type { Collection } from '../declaration/declaration.ts'
+import { type Collection, isInstant } from '../declaration/declaration.ts'
 import type { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
 import type { DeniedOperations } from './rights.ts'
@@ -21,6 +22,8 @@ export interface TablePlan {
   readonly statements: readonly string[]
   /** Why the table cannot be used; null if it can, perhaps after the statements. */
   readonly defect: { readonly column: string | null; readonly message: string } | null
+  /** Existing text columns whose collation orders text otherwise than by its bytes. */
+  readonly otherOrder?: readonly string[]
   /** Why the database rejected the statements, in one sentence; someone with more rights must run them. */
   readonly refused?: string
   /** True if the table lacks what it had before. */
@@ -34,13 +37,13 @@ export interface TablePlan {
  * no option: it drops tables and triggers that it does not know.
  */
 export async function planTables(
-  orm: MikroORM,
+  store: Pick<Store, 'orm' | 'driver'>,
   collections: readonly Collection[],
   context?: Transaction,
 ): Promise<readonly TablePlan[]> {
   try {
-    const found = await introspect(orm, collections, context)
-    return collections.map((collection) => planTable(orm, collection, found.getTable(collection.name)))
+    const found = await introspect(store.orm, collections, context)
+    return collections.map((collection) => planTable(store, collection, found.getTable(collection.name)))
   } catch (error) {
     const [only] = collections
     if (only === undefined || !isIntrospectionFailure(error)) throw error
@@ -49,7 +52,7 @@ export async function planTables(
       return [{ collection: only, statements: [], defect: { column: null, message: 'Its columns cannot be read.' } }]
     }
     const plans: TablePlan[] = []
-    for (const collection of collections) plans.push(...(await planTables(orm, [collection], context)))
+    for (const collection of collections) plans.push(...(await planTables(store, [collection], context)))
     return plans
   }
 }
@@ -82,18 +85,43 @@ function helperOf(platform: AbstractSqlPlatform): SchemaHelper {
   return helper
 }
 
-function planTable(orm: MikroORM, collection: Collection, found: DatabaseTable | undefined): TablePlan {
+function planTable(
+  { orm, driver }: Pick<Store, 'orm' | 'driver'>,
+  collection: Collection,
+  found: DatabaseTable | undefined,
+): TablePlan {
   const platform = platformOf(orm)
   const meta = orm.getMetadata().getByClassName<RowEntity>(collection.name)
   const schemaName = orm.config.get('schema') ?? platform.getDefaultSchemaName()
   const wanted = DatabaseSchema.fromMetadata([meta], platform, orm.config, schemaName).getTable(collection.name)
   if (wanted === undefined) throw new Error(`The entity of "${collection.name}" has no table.`)
+  const { textCollation } = driver
+  const texts = wanted.getColumns().filter(({ name }) => isText(collection, name))
+  if (textCollation !== undefined) for (const column of texts) column.collation = textCollation
   if (found === undefined) {
     return { collection, isAbsent: true, statements: withoutEnd(helperOf(platform).createTable(wanted)), defect: null }
   }
   const defect = defectOf(found, wanted, platform)
   if (defect !== null) return { collection, statements: [], defect }
-  return { collection, statements: withoutEnd(additions(found, wanted, platform)), defect: null }
+  const isOther = (name: string): boolean => {
+    const column = found.getColumn(name)
+    return column !== undefined && !byteWise.test(column.collation ?? found.collation ?? '')
+  }
+  const otherOrder = textCollation === undefined ? [] : texts.filter(({ name }) => isOther(name))
+  return {
+    collection,
+    statements: withoutEnd(additions(found, wanted, platform)),
+    defect: null,
+    otherOrder: otherOrder.map(({ name }) => name),
+  }
+}
+
+/** Collations that order text by its bytes. */
+const byteWise = /^(?:c|posix|ucs_basic|c\.utf-?8)$/i
+
+function isText({ fields }: Collection, column: string): boolean {
+  const field = Object.hasOwn(fields, column) ? fields[column] : undefined
+  return field?.type === 'string' && !isInstant(field)
 }
 
 /** MikroORM ends some statements with a semicolon. */

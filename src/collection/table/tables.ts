@@ -4,12 +4,15 @@ import { recheckMs } from '../../database/supervisor/recheck.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import { HoldfastError } from '../../errors.ts'
 import { type Collection, type Operation, operations, pointerInto } from '../declaration/declaration.ts'
+import type { RowEntity } from './entity.ts'
 import { type DeniedOperations, findDenied } from './rights.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
 
 /** Problems with the tables of collections, by code. */
 export const tableProblems: Readonly<Record<string, string>> = {
   TABLE_UNFIT: 'A table does not match the declaration of its collection. Its requests get 503.',
+  TABLE_ORDER_DIFFERENT:
+    'The text columns of a table that Holdfast did not create sort by the rules of a language, not by bytes. The collection is served.',
   TABLE_MISSING:
     'A table, column or index is missing and may not be added (SCHEMA_APPLY=none, the role has no right to, or it was there before). Requests to the collection get 503; the problem has the SQL.',
   TABLE_DENIED: 'The database refuses an operation on a table. Requests for that operation get 503.',
@@ -59,7 +62,7 @@ export async function ensureTables(
 ): Promise<TableReport> {
   const applied: string[] = []
   const settled: TablePlan[] = []
-  for (const plan of collections.length === 0 ? [] : await planTables(store.orm, collections)) {
+  for (const plan of collections.length === 0 ? [] : await planTables(store, collections)) {
     const { collection, defect, statements } = plan
     const isNeeded = defect === null && statements.length > 0
     const isGone = isNeeded && known.fitted.has(collection.name)
@@ -81,7 +84,7 @@ async function applyPlan(
 ): Promise<TablePlan> {
   const change = async (em: SqlEntityManager): Promise<TablePlan> => {
     const context = em.getTransactionContext()
-    const [plan] = await planTables(store.orm, [collection], context)
+    const [plan] = await planTables(store, [collection], context)
     if (plan === undefined || plan.defect !== null) return plan ?? nothingPlanned(collection)
     for (const sql of plan.statements) await em.getConnection().execute(sql, [], 'run', context)
     return plan
@@ -98,7 +101,7 @@ async function applyPlan(
     const { kind, summary } = store.driver.classify(error, 'statement')
     if (kind !== 'constraint' && kind !== 'statement') throw error
     // Without a lock, another process may have added it after the plan was made.
-    const [now] = await planTables(store.orm, [collection])
+    const [now] = await planTables(store, [collection])
     if (now !== undefined && now.defect === null && now.statements.length === 0) return now
     if (now !== undefined && now.defect === null) return { ...now, refused: summary }
     const why = `The database rejected the change: ${summary}`
@@ -128,6 +131,7 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
       unusable.set(collection.name, { why: 'The database refuses this operation.', operations: denied.operations })
       problems.push(deniedProblem(store, collection, denied))
     }
+    if (plan.otherOrder !== undefined && plan.otherOrder.length > 0) problems.push(orderProblem(store, plan))
   }
   return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
 }
@@ -142,6 +146,25 @@ function unfitProblem(store: Store, collection: Collection, column: string | nul
     part: column,
     message: `Table "${collection.name}" in ${store.label} does not match its collection. ${message}`,
     suggestion: 'Change the declaration to match the table, rename the collection, or migrate the table.',
+  }
+}
+
+function orderProblem({ label, orm, driver }: Store, { collection, otherOrder = [] }: TablePlan): Problem {
+  const quote = (word: string): string => orm.em.getPlatform().quoteIdentifier(word)
+  const table = orm.em.getMetadata().getByClassName<RowEntity>(collection.name)
+  const types = new Map(Object.values(table.properties).map(({ name, columnTypes }) => [name, columnTypes[0]]))
+  const changes = otherOrder.map(
+    (name) => `alter column ${quote(name)} type ${types.get(name)} collate ${quote(driver.textCollation ?? '')}`,
+  )
+  const [columns, verb] = [otherOrder.map((name) => `"${name}"`).join(', '), otherOrder.length > 1 ? 'sort' : 'sorts']
+  return {
+    code: 'TABLE_ORDER_DIFFERENT',
+    severity: 'warning',
+    setting: pointerInto(collection),
+    origin: null,
+    part: null,
+    message: `Table "${collection.name}" in ${label}: ${columns} ${verb} text by the rules of a language; other databases, and tables that Holdfast creates, by bytes.`,
+    suggestion: `To have the same order everywhere, run: alter table ${quote(collection.name)} ${changes.join(', ')}`,
   }
 }
 

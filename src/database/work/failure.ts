@@ -36,14 +36,22 @@ export function mayRerun(fault: Fault, verdict: 'kept' | 'lost', { rerun }: Work
   return verdict === 'lost' || fault.kind === 'lost' || fault.kind === 'unreachable'
 }
 
-/** The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error. */
-export function errorForFault(fault: Fault, verdict: 'kept' | 'lost', cause: unknown): HoldfastError | null {
+/**
+ * The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error.
+ * `keys`: the columns of unique keys by name.
+ */
+export function errorForFault(
+  fault: Fault,
+  verdict: 'kept' | 'lost',
+  cause: unknown,
+  keys?: WorkOptions['keys'],
+): HoldfastError | null {
   if (fault.ambiguous) return new HoldfastError('COMMIT_UNKNOWN', { cause })
   switch (fault.kind) {
     case 'statement':
       return null
     case 'constraint':
-      return new HoldfastError('CONFLICT', { cause })
+      return ruleError(fault, cause, keys)
     case 'disk-full':
       return new HoldfastError('DISK_FULL', { cause })
     case 'transient':
@@ -64,6 +72,21 @@ export function errorForFault(fault: Fault, verdict: 'kept' | 'lost', cause: unk
     case 'corrupt':
       return new HoldfastError('STORE_UNAVAILABLE', { cause, retryAfterS })
   }
+}
+
+/** Each kind of rule has its own answer. */
+function ruleError(fault: Fault, cause: unknown, keys: WorkOptions['keys']): HoldfastError {
+  const { rule, constraint = '', summary, hint } = fault
+  const columns = fault.columns ?? keys?.get(constraint) ?? []
+  const at = (message: string) => columns.map((column) => ({ pointer: `/${column}`, message }))
+  if (rule === undefined || rule === 'reference') return new HoldfastError('CONFLICT', { cause, detail: summary, hint })
+  if (rule === 'unique') {
+    const message = `Another row has ${columns.length > 1 ? 'these values together' : 'this value'}.`
+    return new HoldfastError('CONFLICT', { cause, ...(columns.length > 0 ? { errors: at(message) } : {}) })
+  }
+  const name = rule === 'check' && constraint !== '' ? ` The check is "${constraint}".` : ''
+  const errors = columns.length > 0 ? at(summary) : [{ pointer: '', message: `${summary}${name}` }]
+  return new HoldfastError('ROW_INVALID', { cause, errors, detail: summary })
 }
 
 /** The error for what a fallback does not have: the primary that it stands in for may have it. */

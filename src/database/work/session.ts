@@ -29,6 +29,8 @@ export interface WorkOptions {
   readonly signal?: AbortSignal
   /** Drawn when absent. */
   readonly attempt?: string
+  /** The columns of unique keys by name, for databases that name only the key that a row breaks. */
+  readonly keys?: ReadonlyMap<string, readonly string[]>
 }
 
 /** The result of a unit of work. */
@@ -42,8 +44,8 @@ export interface Outcome<T> {
 
 /**
  * Runs one unit of work on the active store. Rejects with `HoldfastError` (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY,
- * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT), or with the
- * work's own error when that says nothing about the database. `failedStore` gives the store of the error.
+ * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT, ROW_INVALID), or
+ * with the work's own error when that says nothing about the database. `failedStore` gives the store of the error.
  */
 export type RunWork = <T>(
   work: (session: Session) => Promise<T>,

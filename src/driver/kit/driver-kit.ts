@@ -9,7 +9,7 @@ export { claimFolder, folderRefusal, makeDirectory } from '../../disk/data-direc
 export type { Embedded } from '../facet/embedded.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
 export type { Row, Statements, Value, Written } from '../facet/statements.ts'
-export { type Fault, FaultError, type FaultKind, type Phase } from '../fault.ts'
+export { type Fault, FaultError, type FaultKind, type Phase, type TableRule } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
 export type { AddressDialect, ServerTarget } from './address/dialect.ts'
 export { formatHost, type Host, type HostDefect, type HostsReading, readHosts } from './address/hosts.ts'

@@ -1,7 +1,7 @@
 import type { Fault } from '../fault.ts'
 
 /** The meaning of an error for people: a sentence and a hint. */
-export type FaultMeaning = Pick<Fault, 'kind' | 'summary' | 'hint'>
+export type FaultMeaning = Pick<Fault, 'kind' | 'summary' | 'hint' | 'rule'>
 
 /** What errors mean that every database server has; a driver adds those of its own. */
 export const commonFaults = {
@@ -136,6 +136,36 @@ export const commonFaults = {
     kind: 'constraint',
     summary: 'The row breaks a rule of the table.',
     hint: 'Change the row, or the row that it collides with.',
+  },
+  unique: {
+    kind: 'constraint',
+    rule: 'unique',
+    summary: 'Another row has the same value for a unique key.',
+    hint: 'Change the value, or update that row.',
+  },
+  required: {
+    kind: 'constraint',
+    rule: 'required',
+    summary: 'A column that requires a value got none.',
+    hint: 'Give it a value.',
+  },
+  check: {
+    kind: 'constraint',
+    rule: 'check',
+    summary: 'The row breaks a check of the table.',
+    hint: 'Change the row, or the check.',
+  },
+  reference: {
+    kind: 'constraint',
+    rule: 'reference',
+    summary: 'The row refers to one that does not exist, or another row refers to it.',
+    hint: 'Create the other row first, or remove what refers to this one.',
+  },
+  value: {
+    kind: 'constraint',
+    rule: 'value',
+    summary: 'A value does not fit its column.',
+    hint: 'Change the value, or the column.',
   },
   denied: {
     kind: 'statement',
