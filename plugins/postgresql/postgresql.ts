@@ -38,6 +38,8 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   },
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
+  // A database has the order of its creator; MariaDB's and SQLite's compare bytes, too.
+  textCollation: 'C',
 })
 
 export default driver

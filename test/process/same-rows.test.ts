@@ -47,6 +47,13 @@ const ruled = {
   access,
 }
 
+/** Its table stores whole seconds, and a trigger changes what is written. */
+const coarse = {
+  name: 'coarse',
+  fields: { at: { type: 'string', format: 'date-time' }, note: { type: 'string', maxLength: 20 } },
+  access,
+}
+
 const slowPattern = '^(?:[a-z]+[0-9]*)+$'
 const patterned = {
   name: 'patterned',
@@ -72,30 +79,44 @@ const impossible = {
   },
 }
 
-const declared = [everything, keyed, ruled, patterned]
+const declared = [everything, keyed, ruled, patterned, coarse]
 const files = Object.fromEntries([
   ...declared.map((one) => [`config/collections/${one.name}.json`, JSON.stringify(one)]),
   ...Object.entries(impossible).map(([name, one]) => [`config/collections/${name}.json`, JSON.stringify(one)]),
 ])
 
 /** The table of `ruled`, by someone else. */
-const ruledTable = (types: { readonly id: string; readonly instant: string; readonly quote: string }) => {
+const ruledTable = (types: {
+  readonly id: string
+  readonly instant: string
+  readonly quote: string
+  readonly coarse: string
+  readonly collation: string
+  readonly trigger: readonly string[]
+}) => {
   const quoted = (name: string) => types.quote + name + types.quote
   return [
     `create table friends (name varchar(20) primary key)`,
+    `create table coarse (id ${types.id} primary key, at ${types.coarse}, note varchar(20) ${types.collation}, ${quoted('createdAt')} ${types.instant},
+     ${quoted('updatedAt')} ${types.instant}, version integer not null default 1, holdfast_attempt ${types.id})`,
     `create table ruled (id ${types.id} primary key, must varchar(20) not null, few integer, friend varchar(20),
      tag varchar(5), ${quoted('createdAt')} ${types.instant}, ${quoted('updatedAt')} ${types.instant},
      version integer not null default 1, holdfast_attempt ${types.id},
      constraint few_is_small check (few < 10), constraint known foreign key (friend) references friends (name))`,
     'create unique index own_key on ruled (few, tag)',
+    ...types.trigger,
   ]
 }
 
 /** One kind of database, with the service on it. */
 interface Subject {
   readonly service: Service
-  /** How the table of another is made; null: none is. */
-  readonly run: (sql: string) => Promise<unknown>
+  /** Runs a statement as another program. */
+  readonly run: (sql: string) => Promise<readonly Record<string, unknown>[]>
+}
+
+interface Status {
+  readonly problems: readonly { readonly code: string; readonly message: string; readonly suggestion: string | null }[]
 }
 
 type Answer = { readonly status: number; readonly text: string; readonly etag: string | null }
@@ -189,6 +210,16 @@ function conformRows(kind: string, isSkipped: string | false, open: (t: Cleanup)
       for (const [other, theirs] of answered) assert.deepEqual(texts, theirs, `${kind} and ${other}`)
     })
 
+    test('what a write answers is what a trigger or a column of less precision made of it', async () => {
+      const created = await call(service, 'POST', '/api/coarse', { at: '2026-01-31T12:00:00.123Z', note: 'low' })
+      assert.match(created.text, /"note":"LOW"/)
+      const path = `/api/coarse/${JSON.parse(created.text).id}`
+      assert.deepEqual(await call(service, 'GET', path), { ...created, status: 200 })
+      const changed = await call(service, 'PATCH', path, { at: '2026-01-31T12:00:00.987Z', note: 'high' })
+      assert.match(changed.text, /"note":"HIGH"/)
+      assert.deepEqual(await call(service, 'GET', path), changed)
+    })
+
     test('the keys of objects are sorted by length, then by bytes', async () => {
       const { text } = await call(service, 'POST', '/api/everything', {
         object: { zz: 1, b: { d: 1, c: 2 }, a: 3, é: 4 },
@@ -229,13 +260,37 @@ function conformRows(kind: string, isSkipped: string | false, open: (t: Cleanup)
       assert.deepEqual(await post({ few: 2 }), [422, 'ROW_INVALID', '/must'])
       assert.deepEqual(await post({ must: 'x', few: 10 }), [422, 'ROW_INVALID', ''])
       assert.deepEqual(await post({ must: 'x', friend: 'bob' }), [409, 'CONFLICT'])
-    const twice = await call(service, 'POST', '/api/ruled', { must: 'x', few: 1, tag: 'a' })
+      const twice = await call(service, 'POST', '/api/ruled', { must: 'x', few: 1, tag: 'a' })
       assert.equal(twice.status, 409)
       // MariaDB names a key of another by its name alone.
       if (kind !== 'MariaDB') assert.deepEqual(JSON.parse(twice.text).errors.length, 2)
       if (kind !== 'SQLite') assert.deepEqual((await post({ must: 'x', tag: 'too long' }))[0], 422)
       const checked = await call(service, 'POST', '/api/ruled', { must: 'x', few: 10 })
       assert.match(checked.text, /few_is_small/)
+    })
+
+    test('text sorts by its bytes; a table of another that does not is named, with the SQL that changes it', async () => {
+      const words = ['a', 'B', 'é', 'e', 'Z', '_', 'z']
+      for (const word of words) await call(service, 'POST', '/api/everything', { word: 'sorted', text: word })
+      const sorted = await subject.run("select text from everything where word = 'sorted' order by text")
+      assert.deepEqual(
+        sorted.map(({ text }) => text),
+        ['B', 'Z', '_', 'a', 'e', 'z', 'é'],
+      )
+      const problemsOf = async () => {
+        const { problems } = (await (await service.fetch('/status', { headers: admin })).json()) as Status
+        return problems.filter(({ code }) => code === 'TABLE_ORDER_DIFFERENT')
+      }
+      const [problem, ...others] = await problemsOf()
+      assert.deepEqual(others, [])
+      assert.equal(problem !== undefined, kind === 'PostgreSQL')
+      if (problem === undefined) return
+      assert.match(problem.message, /"coarse" in .*: "note" sorts/)
+      await subject.run((problem.suggestion ?? '').replace(/^.*run: /, ''))
+      const [row] = await subject.run(
+        "select collation_name as c from information_schema.columns where table_name = 'coarse' and column_name = 'note'",
+      )
+      assert.equal(row?.c, 'C')
     })
 
     test('a declaration that a database cannot hold costs its own collection alone', async () => {
@@ -273,20 +328,46 @@ async function start(t: Cleanup, env: Record<string, string>): Promise<Service> 
   return service
 }
 
+const sqliteTriggers = ['insert', 'update of note'].map(
+  (event, at) =>
+    `create trigger loud${at} after ${event} on coarse when new.note <> upper(new.note) begin update coarse set note = upper(note) where id = new.id; end`,
+)
+const postgresTrigger = [
+  `create function loud() returns trigger language plpgsql as 'begin new.note = upper(new.note); return new; end'`,
+  'create trigger loud before insert or update on coarse for each row execute function loud()',
+]
+const mariadbTriggers = ['insert', 'update'].map(
+  (event) => `create trigger loud_${event} before ${event} on coarse for each row set new.note = upper(new.note)`,
+)
+
 conformRows('SQLite', false, async (t) => {
   const { default: Database } = await import('better-sqlite3')
   const { makeTempDir } = await import('../support/temp.ts')
   const dir = await makeTempDir(t)
   const db = new Database(`${dir}/mine.db`)
-  for (const sql of ruledTable({ id: 'text', instant: 'datetime', quote: '"' })) db.exec(sql)
+  for (const sql of ruledTable({
+    id: 'text',
+    instant: 'datetime',
+    quote: '"',
+    coarse: 'datetime',
+    collation: '',
+    trigger: sqliteTriggers,
+  }))
+    db.exec(sql)
   db.close()
   const service = await start(t, { DATABASE_URL: `sqlite:///${dir}/mine.db`, SQLITE_ALLOW_PATHS: dir })
   return {
     service,
     run: async (sql) => {
       const own = new Database(`${dir}/mine.db`)
-      own.exec(sql)
-      own.close()
+      try {
+        const statement = own.prepare<[], Record<string, unknown>>(sql)
+        if (statement.reader) return statement.all()
+        statement.run()
+        return []
+      } finally {
+        own.close()
+      }
     },
   }
 })
@@ -295,7 +376,15 @@ conformRows('PostgreSQL', noPostgres, async (t) => {
   const server: Postgres = await startPostgres(t)
   const database = await server.createDatabase()
   const run = (sql: string) => server.query(sql, database)
-  for (const sql of ruledTable({ id: 'uuid', instant: 'timestamptz(3)', quote: '"' })) await run(sql)
+  for (const sql of ruledTable({
+    id: 'uuid',
+    instant: 'timestamptz(3)',
+    quote: '"',
+    coarse: 'timestamptz(0)',
+    collation: 'collate "en-x-icu"',
+    trigger: postgresTrigger,
+  }))
+    await run(sql)
   return { service: await start(t, { DATABASE_URL: server.url(database) }), run }
 })
 
@@ -303,6 +392,14 @@ conformRows('MariaDB', noMariadb, async (t) => {
   const server: Mariadb = await startMariadb(t)
   const database = await server.createDatabase()
   const run = (sql: string) => server.query(sql, database)
-  for (const sql of ruledTable({ id: 'uuid', instant: 'datetime(3)', quote: '`' })) await run(sql)
+  for (const sql of ruledTable({
+    id: 'uuid',
+    instant: 'datetime(3)',
+    quote: '`',
+    coarse: 'datetime(0)',
+    collation: '',
+    trigger: mariadbTriggers,
+  }))
+    await run(sql)
   return { service: await start(t, { DATABASE_URL: server.url(database) }), run }
 })

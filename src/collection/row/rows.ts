@@ -71,6 +71,8 @@ export class Rows {
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
+        const stored = this.#mayRewrite(session) ? await this.#written(session, id, attempt) : null
+        if (stored?.is === 'row') return stored
         return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
       },
       this.#writeOptions(attempt, demand),
@@ -118,16 +120,17 @@ export class Rows {
         const query = table.queries.update(changed, expected.attempt !== null)
         const bound = table.encode(values)
         if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
+        const isReturned = table.queries.returning && !this.#mayRewrite(session)
         const apply = async (): Promise<RowResult> => {
           const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
-          if (rows[0] !== undefined) return resultOf(table, rows[0])
+          if (isReturned && rows[0] !== undefined) return resultOf(table, rows[0])
           const [found] = await table.read(session, id)
           return count > 0 || found?.holdfast_attempt === attempt
             ? resultOf(table, found)
             : untouched(found, expected.attempt)
         }
         // Without RETURNING, a transaction keeps others from changing the row before it is read back.
-        return table.queries.returning ? apply() : session.em.transactional(apply)
+        return isReturned ? apply() : session.em.transactional(apply)
       },
       this.#writeOptions(attempt, demand),
       (session) => this.#written(session, id, attempt),
@@ -232,6 +235,10 @@ export class Rows {
     const table = this.#table(session, 'get')
     const [row] = await table.read(session, id)
     return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
+  }
+
+  #mayRewrite({ store }: Session): boolean {
+    return this.#deps.tables.of(store)?.rewriting.has(this.collection.name) ?? false
   }
 
   #table({ store }: Session, operation: Operation): RowTable {

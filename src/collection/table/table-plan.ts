@@ -24,6 +24,8 @@ export interface TablePlan {
   readonly defect: { readonly column: string | null; readonly message: string } | null
   /** Existing text columns whose collation orders text otherwise than by its bytes. */
   readonly otherOrder?: readonly string[]
+  /** True if a trigger, or a column of another type or precision, may store something else than what is written. */
+  readonly mayRewrite?: boolean
   /** Why the database rejected the statements, in one sentence; someone with more rights must run them. */
   readonly refused?: string
   /** True if the table lacks what it had before. */
@@ -113,7 +115,14 @@ function planTable(
     statements: withoutEnd(additions(found, wanted, platform)),
     defect: null,
     otherOrder: otherOrder.map(({ name }) => name),
+    mayRewrite: found.getTriggers().length > 0 || hasOtherTypes(found, wanted, platform),
   }
+}
+
+function hasOtherTypes(found: DatabaseTable, wanted: DatabaseTable, platform: AbstractSqlPlatform): boolean {
+  const difference = new SchemaComparator(platform).diffTable(found, wanted)
+  if (difference === false) return false
+  return Object.values(difference.changedColumns).some(({ changedProperties }) => changedProperties.has('type'))
 }
 
 /** Collations that order text by its bytes. */

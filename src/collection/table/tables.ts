@@ -27,6 +27,8 @@ export interface TableReport {
   readonly problems: readonly Problem[]
   /** The collections that cannot be served from this store, or not wholly. */
   readonly unusable: ReadonlyMap<string, UnusableTable>
+  /** The collections whose tables may store something else than what is written: they are read back after each write. */
+  readonly rewriting: ReadonlySet<string>
 }
 
 /** Why, in one sentence, and for which operations a collection cannot be served. */
@@ -133,7 +135,8 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
     }
     if (plan.otherOrder !== undefined && plan.otherOrder.length > 0) problems.push(orderProblem(store, plan))
   }
-  return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable }
+  const rewriting = new Set(settled.filter(({ mayRewrite }) => mayRewrite).map(({ collection }) => collection.name))
+  return { applied, missing: settled.flatMap(({ statements }) => statements), problems, unusable, rewriting }
 }
 
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {

@@ -188,6 +188,7 @@ describe('rows', () => {
       missing: [],
       problems: [],
       unusable: new Map(),
+      rewriting: new Set(),
     })
     const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }
     const movingOn: RunWork = async (work, options) => {
