@@ -71,7 +71,10 @@ test('rows that a fallback took are counted and said, at the return and after a 
   await assertTold(service)
   await rename(folder, `${folder}-none`)
   await rename(`${folder}-away`, folder)
-  await until(async () => (await create(service)).durability === 'primary-ephemeral', { withinMs: 10_000, what: 'the return' })
+  await until(async () => (await create(service)).durability === 'primary-ephemeral', {
+    withinMs: 10_000,
+    what: 'the return',
+  })
   const rows = (await leftOf(service))?.total ?? 0
   const said = service.log().filter(({ event }) => event === 'rows.left')
   assert.match(String(said.at(-1)?.msg), new RegExp(`^${rows} rows in the fallback are missing from the primary`))

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { chown, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { isRoot, repository, runProcess, startService } from '../../support/process.ts'
 import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
-import { isRoot, repository, runProcess, startService } from '../../support/process.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
 
 const cli = join(repository, 'src/cli/main.ts')

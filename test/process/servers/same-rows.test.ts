@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
-import { type Mariadb, noMariadb, startMariadb } from '../support/mariadb.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
-import { type Service, startService } from '../support/process.ts'
-import { type Cleanup, cleanupOf } from '../support/temp.ts'
+import { type Service, startService } from '../../support/process.ts'
+import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
+import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 
 const admin = { authorization: 'Bearer an-admin-token-of-some-length' }
 const access = { create: 'public', list: 'public', get: 'public', update: 'public', delete: 'public' }
@@ -342,7 +342,7 @@ const mariadbTriggers = ['insert', 'update'].map(
 
 conformRows('SQLite', false, async (t) => {
   const { default: Database } = await import('better-sqlite3')
-  const { makeTempDir } = await import('../support/temp.ts')
+  const { makeTempDir } = await import('../../support/temp.ts')
   const dir = await makeTempDir(t)
   const db = new Database(`${dir}/mine.db`)
   for (const sql of ruledTable({
