@@ -100,26 +100,18 @@ function formatFor(key: string, { format, sensitive }: SettingDeclaration): Item
   }
 }
 
+function declarationProblem(code: string, setting: string, message: string, suggestion: string): Problem {
+  return { code, severity: 'error', setting, origin: null, part: null, message, suggestion }
+}
+
 function invalidDeclaration(setting: string, what: string): Problem {
-  return {
-    code: 'SETTING_DECLARATION_INVALID',
-    severity: 'error',
-    setting,
-    origin: null,
-    part: null,
-    message: `The driver declares ${setting}, but ${what}. The setting is left out.`,
-    suggestion: 'Correct the declaration in the driver; plugins/README.md describes the form.',
-  }
+  const message = `The driver declares ${setting}, but ${what}. The setting is left out.`
+  const remedy = 'Correct the declaration in the driver; plugins/README.md describes the form.'
+  return declarationProblem('SETTING_DECLARATION_INVALID', setting, message, remedy)
 }
 
 function takenVariable(setting: string, env: string): Problem {
-  return {
-    code: 'SETTING_ENV_TAKEN',
-    severity: 'error',
-    setting,
-    origin: null,
-    part: null,
-    message: `The driver declares the environment variable ${env} for ${setting}, but another setting has it.`,
-    suggestion: `Set ${setting} in a settings file, or declare another environment variable in the driver.`,
-  }
+  const message = `The driver declares the environment variable ${env} for ${setting}, but another setting has it.`
+  const remedy = `Set ${setting} in a settings file, or declare another environment variable in the driver.`
+  return declarationProblem('SETTING_ENV_TAKEN', setting, message, remedy)
 }
