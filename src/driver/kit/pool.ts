@@ -29,7 +29,7 @@ export interface PooledClient extends Evictable {
 /** The parts of a pool. */
 export interface PoolParts<C extends PooledClient> {
   readonly limits: Limits
-  /** Creates a client; opens nothing. */
+  /** Creates a client; opens nothing, and never throws. */
   create(): C
   /** Whatever is open, connections outside of the pool too; each enters and leaves by itself. */
   readonly open: ReadonlySet<Evictable>
