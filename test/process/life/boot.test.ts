@@ -91,7 +91,7 @@ test('a declared primary and a file of ours: opened in the background; without s
   assert.deepEqual(openDatabases(first), [])
   const created = await first.send('POST', '/api/feedback', row)
   assert.match(created.headers.get('holdfast-store') ?? '', /^primary; driver=sqlite$/)
-  assert.equal(created.headers.get('holdfast-durability'), 'primary')
+  assert.equal(created.headers.get('holdfast-durability'), 'primary-ephemeral')
   await until(async () => (await databaseFiles(first)).includes('data/spare.db'), { what: 'the fallback beside it' })
   await first.end()
   const second = await startService(t, { cwd, env })
