@@ -22,7 +22,7 @@ export interface StringField extends FieldCommon {
   readonly minLength?: number
   readonly maxLength?: number
   readonly enum?: readonly string[]
-  /** Anchored by `^` and `$`, without potentially slow constructs. Needs a `maxLength` of at most 256. */
+  /** Anchored by `^` and `$`; checked in linear time. Needs a `maxLength` of at most 256. */
   readonly pattern?: string
   readonly default?: string
   /** An instant in RFC 3339 with an offset; returned in UTC with milliseconds. */

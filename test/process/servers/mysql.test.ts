@@ -137,7 +137,8 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
           .toString('hex')
           .toUpperCase(),
         big: Number.MAX_SAFE_INTEGER,
-        object: JSON.stringify(first?.object),
+        // Keys are sorted by length, then by bytes.
+        object: '{"a":{"deep":[1,null,"two",1e+300]},"z":1,"a\\"b":"\\\\"}',
         flag: 1,
         group: 'g ',
       },
@@ -254,7 +255,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     const wide = {
       name: 'wide',
       fields: Object.fromEntries(names.map((name) => [name, { type: 'string', maxLength: 255 }])),
-      indexes: [{ fields: names.slice(0, 4) }, { fields: names.slice(2, 6), unique: true }],
+      indexes: [{ fields: names.slice(0, 2) }, { fields: names.slice(1, 3), unique: true }],
       access: { create: 'public', get: 'public' },
     }
     const database = await server.createDatabase()
