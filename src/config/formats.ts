@@ -23,7 +23,7 @@ export interface ValueFormat {
   show?(value: number): string
   /** True: every character counts, blanks too. */
   readonly isVerbatim?: boolean
-  /** True: quotes around it are left over from the parser of an env file. */
+  /** True: quotes around it, and a comment behind it, are left over from an env file. */
   readonly isQuotable?: boolean
 }
 
@@ -63,6 +63,7 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     json: () => ({ type: 'string', minLength: 1 }),
     coerce: (text) => text.trim(),
     faultOf: (value) => textFault(value, textMaxLength, controlCharacter, 'contains control characters'),
+    isQuotable: true,
   },
   // A path or a name; an address in its place would be shown, and made as a folder.
   'holdfast:path': {
@@ -71,7 +72,10 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     coerce: (text) => text.trim(),
     faultOf: (value) =>
       textFault(value, textMaxLength, controlCharacter, 'contains control characters') ??
-      (holdsCredentials(value) ? 'holds an address' : null),
+      (holdsCredentials(value) ? 'holds an address' : null) ??
+      // Taken as it stands it would be a folder of that name.
+      (isForShell(String(value)) ? 'contains "~" or a variable, which only a shell expands' : null),
+    isQuotable: true,
   },
   'holdfast:pem': {
     accepts: () => 'the path of a PEM file, or PEM text from its line "-----BEGIN" to its line "-----END"',
@@ -84,7 +88,11 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     accepts: () => '1 to 512 visible ASCII characters without blanks',
     json: () => ({ type: 'string', pattern: '^[\\x21-\\x7e]{1,512}$' }),
     coerce: (text) => text.trim(),
-    faultOf: (value) => textFault(value, 512, /[^\x21-\x7e]/, 'contains characters that an HTTP header cannot carry'),
+    faultOf: (value) =>
+      textFault(value, 512, /[^\x21-\x7e]/, 'contains characters that an HTTP header cannot carry') ??
+      // Anybody could guess it.
+      (findVariable(String(value)) === null ? null : 'is a variable that nothing has replaced'),
+    isQuotable: true,
   },
   // It becomes part of a path: no dots, no separators. `config/schema.json` holds no settings.
   'holdfast:file-name': pattern(
@@ -159,10 +167,15 @@ export function showValue(item: ItemFormat, value: unknown): string {
   return typeof value === 'number' ? (formatOf(item).show?.(value) ?? `${value}`) : JSON.stringify(value)
 }
 
-/** Text without the quotes around it. */
-export function unquoted(text: string): string {
-  const plain = text.trim()
-  return /^(["'])(.*)\1$/s.exec(plain)?.[2]?.trim() ?? plain
+/** Text without what the parser of an env file left: quotes around it, a comment behind it. */
+export function withoutLeftovers(text: string): string {
+  const [, plain = text] = /^(.*?\S)\s+#(?:\s.*)?$/s.exec(text) ?? []
+  return withoutQuotes(plain.trim()).trim()
+}
+
+/** Text without one pair of quotes around it. */
+export function withoutQuotes(text: string): string {
+  return /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text
 }
 
 function wordsFormat(words: readonly string[]): ValueFormat {
@@ -188,6 +201,7 @@ function pattern(expression: RegExp, accepted: string): ValueFormat {
       if (typeof value !== 'string') return 'is not text'
       return expression.test(value) ? null : `is not ${accepted}`
     },
+    isQuotable: true,
   }
 }
 
@@ -246,4 +260,31 @@ function quantityText(
 
 function quantityJson({ min, max }: FormatParameters, text: string): JsonSchema {
   return { type: ['number', 'string'], minimum: min, maximum: max, pattern: text }
+}
+
+/** Variables of shells, templates and Kubernetes that nothing has replaced. */
+const variables: readonly RegExp[] = [
+  /\$\{\{.*?\}\}/,
+  /\{\{.*?\}\}/,
+  /\$\{[^}]*\}/,
+  /^\$[A-Z_][A-Z0-9_]*$/i,
+  /^%[A-Z_][A-Z0-9_]*%$/i,
+  /\$\([A-Za-z_][\w.-]*\)/,
+  // Symfony's; a percent-encoding holds neither a dot nor an underscore.
+  /%(?:[a-z]+\.[\w.]+|env\([^)]*\)|[A-Z][A-Z0-9]*_[A-Z0-9_]+)%/,
+  /<%[\s\S]*?%>/,
+]
+
+/** The first variable in a text; null when there is none. Pure. */
+export function findVariable(text: string): { readonly text: string; readonly index: number } | null {
+  for (const pattern of variables) {
+    const found = pattern.exec(text)
+    if (found !== null) return { text: found[0], index: found.index }
+  }
+  return null
+}
+
+/** Whether a path needs a shell: it begins with "~", or contains a variable. */
+export function isForShell(path: string): boolean {
+  return /^~(?:\/|$)|(?:^|\/)\$[A-Za-z_]\w*(?=\/|$)/.test(path) || findVariable(path) !== null
 }

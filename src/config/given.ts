@@ -1,4 +1,6 @@
+import type { JsonDuplicate } from './json-fault.ts'
 import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from './layers.ts'
+import { show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import { formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
 import type { SettingMap } from './settings-schema.ts'
@@ -15,7 +17,8 @@ export function gather(
 ): { given: GivenValue[]; problems: Problem[] } {
   const problems: Problem[] = []
   const given: GivenValue[] = []
-  for (const { origin, content } of layers.files) {
+  for (const { origin, content, duplicates = [] } of layers.files) {
+    problems.push(...duplicates.map((duplicate) => duplicateName(origin, duplicate)))
     if (typeof content === 'function') {
       const walked = walkTree(content(), origin, settings, drivers)
       given.push(...walked.given)
@@ -45,6 +48,19 @@ function givenBySecretFile(key: string, { env, shown, content }: SecretFile): Gi
   return { key, name, origin: { from: 'secret-file', name, path: shown }, value: content }
 }
 
+function duplicateName(origin: Origin, { name, line, column }: JsonDuplicate): Problem {
+  const path = formatOrigin(origin)
+  return {
+    code: 'SETTING_DUPLICATE',
+    severity: 'warning',
+    setting: path,
+    origin,
+    part: `${line}:${column}`,
+    message: `The settings file ${path} has ${show(name)} twice in one object (line ${line}, column ${column}). The last one is used.`,
+    suggestion: 'Remove one of the two.',
+  }
+}
+
 function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile['content'], () => unknown>): Problem {
   const isHidden = origin.from === 'file' && origin.path === hiddenText
   const path = isHidden ? 'that CONFIG_FILE names' : formatOrigin(origin)
@@ -70,6 +86,62 @@ const otherNames: Readonly<Record<string, string>> = {
   FALLBACK_ENABLED: 'ENABLE_FALLBACK',
 }
 
+/** Variables of libpq and of other software that are not read, with what to use. */
+const notRead: Readonly<Record<string, string>> = {
+  PGHOST: 'the host in DATABASE_URL, or DATABASE_HOST',
+  PGHOSTADDR: 'the host in DATABASE_URL, or DATABASE_HOST',
+  PGPORT: 'the port in DATABASE_URL, or DATABASE_PORT',
+  PGUSER: 'the user in DATABASE_URL, or DATABASE_USERNAME',
+  PGPASSWORD: 'the password in DATABASE_URL, or DATABASE_PASSWORD',
+  PGPASSFILE: 'DATABASE_URL_FILE or DATABASE_PASSWORD_FILE',
+  PGDATABASE: 'the name in DATABASE_URL, or DATABASE_NAME',
+  PGSERVICE: 'DATABASE_URL',
+  PGSSLMODE: 'the parameter sslmode in DATABASE_URL',
+  PGSSLROOTCERT: 'POSTGRESQL_SSL_ROOT_CERT',
+  PGSSLCERT: 'POSTGRESQL_SSL_CERT',
+  PGSSLKEY: 'POSTGRESQL_SSL_KEY',
+  PGCHANNELBINDING: 'the parameter channel_binding in DATABASE_URL',
+  PGOPTIONS: 'the parameter options in DATABASE_URL',
+  PGAPPNAME: 'the parameter application_name in DATABASE_URL',
+  PGCONNECT_TIMEOUT: 'the parameter connect_timeout in DATABASE_URL',
+  PGTARGETSESSIONATTRS: 'the parameter target_session_attrs in DATABASE_URL',
+  POSTGRES_URL: 'DATABASE_URL',
+  POSTGRESQL_URL: 'DATABASE_URL',
+  MYSQL_URL: 'DATABASE_URL',
+  MARIADB_URL: 'DATABASE_URL',
+  DB_URL: 'DATABASE_URL',
+  DB_URI: 'DATABASE_URL',
+  SQLALCHEMY_DATABASE_URI: 'DATABASE_URL',
+  DB_HOST: 'DATABASE_HOST',
+  DB_PORT: 'DATABASE_PORT',
+  DB_USER: 'DATABASE_USERNAME',
+  DB_USERNAME: 'DATABASE_USERNAME',
+  DB_PASSWORD: 'DATABASE_PASSWORD',
+  DB_PASS: 'DATABASE_PASSWORD',
+  DB_NAME: 'DATABASE_NAME',
+  DB_DATABASE: 'DATABASE_NAME',
+  MYSQL_PWD: 'DATABASE_PASSWORD',
+}
+
+/** Reports variables of other software that somebody may expect to be read. Their values are not. */
+export function unreadNames(present: readonly string[]): Problem[] {
+  return present.flatMap((name) => {
+    const instead = Object.hasOwn(notRead, name) ? notRead[name] : undefined
+    // A whole address says it all; libpq's own variables would still complete it.
+    const isSettled = instead !== undefined && present.includes('DATABASE_URL') && !name.startsWith('PG')
+    if (instead === undefined || isSettled || present.includes(instead)) return []
+    return {
+      code: 'SETTING_NOT_READ',
+      severity: 'info' as const,
+      setting: name,
+      origin: { from: 'environment' as const, name },
+      part: null,
+      message: `${name} is set, but Holdfast does not read it.`,
+      suggestion: `Use ${instead}.`,
+    }
+  })
+}
+
 /** Shorter names have neighbours that mean something else. */
 const nameMinLength = 6
 const reportsMax = 20
@@ -88,7 +160,14 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
   const candidates = ours.filter((name) => name.length >= nameMinLength && !set.has(name))
   const reports: Problem[] = []
   for (const name of present) {
-    if (known.has(name) || name.length < nameMinLength || name.length > 80 || reports.length >= reportsMax) continue
+    if (
+      known.has(name) ||
+      Object.hasOwn(notRead, name) ||
+      name.length < nameMinLength ||
+      name.length > 80 ||
+      reports.length >= reportsMax
+    )
+      continue
     // Two letters may differ, where a settings file of ours allows three: this namespace is shared.
     const meant = Object.hasOwn(otherNames, name) ? otherNames[name] : nearest(name, candidates, 2)
     if (meant && !set.has(meant)) reports.push(misspelt(name, meant, certificates.get(meant.replace(/_FILE$/, ''))))

@@ -18,14 +18,33 @@ export function findJsonFault(text: string): JsonFault | null {
   const scanner = new Scanner(text)
   const hint = scanner.document()
   if (hint === null) return null
-  const before = text.slice(0, scanner.at)
-  const lineStart = before.lastIndexOf('\n') + 1
-  return { line: before.split('\n').length, column: scanner.at - lineStart + 1, hint }
+  return { ...positionIn(text, scanner.at), hint }
+}
+
+/** A name that stands twice in one object. */
+export interface JsonDuplicate {
+  /** Line and column of the second, from 1. */
+  readonly line: number
+  readonly column: number
+  readonly name: string
+}
+
+/** The names that stand twice in one object of a JSON text: parsers drop the first in silence. */
+export function findJsonDuplicates(text: string): readonly JsonDuplicate[] {
+  const scanner = new Scanner(text)
+  scanner.document()
+  return scanner.duplicates.map(({ at, name }) => ({ ...positionIn(text, at), name }))
+}
+
+function positionIn(text: string, at: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, at)
+  return { line: before.split('\n').length, column: at - before.lastIndexOf('\n') }
 }
 
 /** Each method moves `at` past what it read and returns null, or leaves it at the mistake and returns a hint. */
 class Scanner {
   at = 0
+  readonly duplicates: { readonly at: number; readonly name: string }[] = []
   readonly #text: string
 
   constructor(text: string) {
@@ -44,7 +63,10 @@ class Scanner {
   #value(depth: number): string | null {
     if (depth > depthMax) return `nested more than ${depthMax} levels deep`
     const start = this.#text[this.at]
-    if (start === '{') return this.#members('}', () => this.#member(depth))
+    if (start === '{') {
+      const names = new Set<string>()
+      return this.#members('}', () => this.#member(depth, names))
+    }
     if (start === '[') return this.#members(']', () => this.#value(depth + 1))
     if (start === '"') return this.#string()
     return this.#take(/(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y)
@@ -67,10 +89,14 @@ class Scanner {
     }
   }
 
-  #member(depth: number): string | null {
+  #member(depth: number, names: Set<string>): string | null {
     if (this.#text[this.at] !== '"') return this.#unexpected('a name in double quotes')
+    const start = this.at
     const fault = this.#string()
     if (fault !== null) return fault
+    const name: string = JSON.parse(this.#text.slice(start, this.at))
+    if (names.has(name)) this.duplicates.push({ at: start, name })
+    names.add(name)
     this.#blanks()
     if (!this.#skip(':')) return this.#unexpected('":"')
     this.#blanks()

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Declarations } from './driver-settings.ts'
-import { findJsonFault, type JsonFault } from './json-fault.ts'
+import { findJsonDuplicates, findJsonFault, type JsonDuplicate, type JsonFault } from './json-fault.ts'
 import { holdsCredentials } from './mask.ts'
 import { hiddenText, type Origin } from './problem.ts'
 import { readValue } from './read-value.ts'
@@ -22,6 +22,8 @@ export interface Layers {
 export interface SettingsFile {
   readonly origin: Origin
   readonly content: (() => unknown) | { readonly reason: string; readonly fault: JsonFault | null }
+  /** Names that stand twice in one object, of which the last counts. */
+  readonly duplicates?: readonly JsonDuplicate[]
 }
 
 /** The variables that are set; an empty one is not. */
@@ -125,7 +127,7 @@ async function readSettingsFile(cwd: string, path: string, isOptional: boolean):
   const fault = findJsonFault(file.text)
   if (fault !== null) return { origin, content: { reason: 'is not valid JSON', fault } }
   const content: unknown = JSON.parse(file.text)
-  return { origin, content: () => content }
+  return { origin, content: () => content, duplicates: findJsonDuplicates(file.text) }
 }
 
 async function readSecret(cwd: string, env: string, path: string): Promise<SecretFile> {

@@ -43,7 +43,9 @@ export function repeatsDefault(setting: Setting, { origin, value }: GivenValue):
 function read(setting: Setting, given: GivenValue): Reading {
   if (typeof given.value !== 'function') return given.value
   // Most of what a file lists; convict has checked it as the default.
-  return repeatsDefault(setting, given) ? { value: setting.default } : readValue(setting, given.value())
+  return repeatsDefault(setting, given)
+    ? { value: setting.default }
+    : readValue(setting, given.value(), given.origin.from === 'environment')
 }
 
 /** A Service named `database` makes Kubernetes set DATABASE_PORT=tcp://10.0.0.11:5432 in every container. */
@@ -85,7 +87,7 @@ function defaultUsed(setting: Setting): string {
 function repaired(key: string, setting: Setting, one: GivenValue, repair: string): Problem {
   return problem('SETTING_REPAIRED', 'warning', key, one, {
     message: `${one.name} ${repair}.`,
-    suggestion: `Set ${one.name} to ${acceptedBy(setting)}, without quotes.`,
+    suggestion: `Set ${one.name} to ${acceptedBy(setting)}, without ${repair.includes('comment') ? 'the comment' : 'quotes'}.`,
   })
 }
 

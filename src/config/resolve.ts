@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Declarations, driverSettings } from './driver-settings.ts'
-import { gather, misspeltNames } from './given.ts'
+import { gather, misspeltNames, unreadNames } from './given.ts'
 import { type GivenValue, type Layers, layersOfOptions } from './layers.ts'
 import { holdsCredentials } from './mask.ts'
 import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
@@ -34,6 +34,7 @@ export function resolveSettings(layers: Layers, declarations?: Declarations): Re
     ...own.problems,
     ...problems,
     ...[...picked.values()].flatMap((one) => one.problems),
+    ...unreadNames(layers.environment.names),
     ...misspeltNames(layers.environment.names, settings),
   ]
   const isFileHidden = layers.files.some(({ origin }) => origin.from === 'file' && origin.path === hiddenText)

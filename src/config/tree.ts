@@ -38,7 +38,9 @@ class TreeWalk {
     this.#drivers = drivers
     const own = (drivers ?? []).map((name) => `plugins.${name}`)
     this.#sections = new Set(['plugins', ...own, ...[...settings.keys()].flatMap(prefixes)])
-    this.#flatNames = new Map([...settings].map(([key, { env }]) => [env.toLowerCase(), key]))
+    this.#flatNames = new Map(
+      [...settings].flatMap(([key, { env }]) => [env.toLowerCase(), env].map((name) => [name, key])),
+    )
   }
 
   section(node: object, prefix: string): void {

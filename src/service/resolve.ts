@@ -14,6 +14,7 @@ import type { Driver } from '../driver/driver.ts'
 import { loadDrivers } from '../driver/load.ts'
 import { builtInDriverNames } from '../driver/locate.ts'
 import { DriverRegistry } from '../driver/registry.ts'
+import { findPlatformProblems } from './platform-problems.ts'
 
 /** Settings, drivers and databases: everything that is known before a database is opened. */
 export interface Resolution {
@@ -134,7 +135,13 @@ async function resolveWhole(
   const resolved = resolveSettings(layers, declarationsOf(registry))
   const config = new DatabaseUrlResolver(registry).resolve(resolved, dataFolders(resolved.settings, cwd))
   const legacy = await legacyFileProblem(cwd, config)
-  const problems = [...resolved.problems, ...driverProblems, ...config.problems, ...(legacy === null ? [] : [legacy])]
+  const problems = [
+    ...resolved.problems,
+    ...driverProblems,
+    ...config.problems,
+    ...findPlatformProblems(resolved, config),
+    ...(legacy === null ? [] : [legacy]),
+  ]
   return { layers, resolved, registry, config, driverProblems, problems }
 }
 

@@ -20,6 +20,7 @@ export const dialect: AddressDialect<AddressOptions, MysqlTarget> = {
   },
   parameters,
   tls: tlsDialect,
+  socketParameter: 'socket',
   databaseName: {
     isValid: (name) => name.length <= nameLimit && !/[/\\]/.test(name),
     rule: `have at most ${nameLimit} characters, none of them "/", "\\" or a control character`,

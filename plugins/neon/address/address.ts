@@ -20,6 +20,7 @@ import { type Endpoint, endpointOf, type NeonTarget, outerPort, urlOf, webSocket
 export const dialect: AddressDialect<PostgresqlOptions, PostgresqlTarget> = {
   ...createDialect('neon', 'neon+https', 'NEON'),
   defaultPort: webSocketPort,
+  fillIn: null,
   formatHost: ({ host, port }) => formatHost({ host, port: outerPort(port) }, webSocketPort),
 }
 

@@ -1,9 +1,22 @@
+import { userInfo } from 'node:os'
 import { type AddressDialect, type Host, libpqTls, type Settings } from '../../../src/driver/kit/driver-kit.ts'
 import { createParameters, type PostgresqlOptions } from './parameters.ts'
 import { databaseId, defaultPort, formatHost, type Pooled, type PostgresqlTarget } from './target.ts'
 
 /** PostgreSQL cuts longer names off, and then uses another database. */
 const nameLimitBytes = 63
+
+/** Where most distributions build libpq to look for the socket. */
+const socketFolder = '/var/run/postgresql'
+
+/** Null in a container whose user has a number and no name. */
+function systemUser(): string | null {
+  try {
+    return userInfo().username
+  } catch {
+    return null
+  }
+}
 
 /** How addresses of PostgreSQL are read; `env` begins the variables of the driver's own settings. */
 export function createDialect(
@@ -20,6 +33,7 @@ export function createDialect(
     partParameters: { host: ['host'], database: ['dbname'] },
     parameters: createParameters(tls),
     tls,
+    fillIn: { host: socketFolder, user: systemUser },
     databaseName: {
       isValid: (name) => Buffer.byteLength(name) <= nameLimitBytes && !name.includes('/'),
       rule: `have at most ${nameLimitBytes} bytes, none of them "/" or a control character`,

@@ -28,7 +28,6 @@ export interface PostgresqlOptions extends AddressOptions {
 const unusedGss = 'Holdfast encrypts with TLS, not with Kerberos.'
 const kerberos = 'Holdfast does not use Kerberos.'
 const limit = 'QUERY_TIMEOUT limits each statement, which notices a lost connection sooner.'
-const schema = 'The search path of the role decides where tables are; set it with ALTER ROLE.'
 const pool = 'POOL_SIZE and POOL_MAX_OVERFLOW set the number of connections.'
 const prepared = 'Holdfast prepares statements wherever that works.'
 
@@ -55,8 +54,6 @@ const unused: Readonly<Record<string, string>> = {
   passfile:
     'Password files are not read: put the password in the address, in DATABASE_PASSWORD or in the file named by DATABASE_URL_FILE.',
   service: 'Service files are not read; the address must be complete.',
-  schema,
-  currentschema: schema,
   connection_limit: pool,
   pool_timeout: 'QUERY_TIMEOUT limits the wait for a connection.',
   pool_size: pool,
@@ -75,7 +72,7 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     password: commonReaders.password,
     host: commonReaders.host,
     hostaddr: (value, options) => {
-      options.host ??= value
+      options.address = value
     },
     port: commonReaders.port,
     dbname: commonReaders.database,
@@ -109,6 +106,9 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     },
     target_session_attrs: readSession,
     targetservertype: readSession,
+    schema: reportSchema,
+    currentschema: reportSchema,
+    search_path: reportSchema,
     connect_timeout: commonReaders.connectTimeout,
     pgbouncer: (value, options) => {
       options.isPooled = !isOff(value)
@@ -116,6 +116,18 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
   }
   const critical = { names: /ssl|tls|channel_binding/, instead: modesOf(tls) }
   return { known, unused, normalize: (name) => name.toLowerCase(), critical }
+}
+
+/** Prisma's, Java's and Npgsql's word for a schema: PostgreSQL itself has it among its options. */
+function reportSchema(value: string, _options: PostgresqlOptions, report: Report, written: string): void {
+  if (value === '' || value === 'public') {
+    reportUnused(report, 'info', written, 'The search path of the role decides where tables are.')
+    return
+  }
+  const name = /^[a-z_][a-z0-9_]{0,62}$/i.test(value) ? value : 'NAME'
+  const message = `The parameter "${written}" has no effect: the search path of the role decides where tables are.`
+  const remedy = `Write options=-c%20search_path%3D${name} (poolers reject it), or use ALTER ROLE ... SET search_path.`
+  report('ADDRESS_PARAMETER_UNUSED', 'warning', 'query', message, remedy)
 }
 
 /** Any other word leaves the safe choice: a server that accepts writes. */

@@ -160,6 +160,9 @@ function pathDefect(path: string): { readonly code: AddressCode; readonly messag
   const invalid = (message: string) => ({ code: 'ADDRESS_PATH_INVALID' as const, message })
   if (hasControl(path)) return invalid('The path contains a control character.')
   if (/(^|[\\/])\.{0,2}$/.test(path)) return invalid('The path names a folder, not a file.')
+  if (/^~(?:\/|$)|(?:^|\/)\$[A-Za-z_]\w*(?=\/|$)/.test(path)) {
+    return invalid('The path contains "~" or a variable, which only a shell expands.')
+  }
   const isTooLong =
     Buffer.byteLength(path) > pathLimitBytes || path.split('/').some((name) => Buffer.byteLength(name) > nameLimitBytes)
   return isTooLong ? invalid('The path is longer than file systems allow.') : null

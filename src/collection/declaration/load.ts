@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
-import { findJsonFault } from '../../config/json-fault.ts'
+import { findJsonDuplicates, findJsonFault } from '../../config/json-fault.ts'
 import type { Origin, Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
@@ -129,7 +129,12 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
     return defective(`The file ${file.reason}.`, suggestion)
   }
   try {
-    return { value: JSON.parse(file.text) }
+    const value: unknown = JSON.parse(file.text)
+    const [twice] = findJsonDuplicates(file.text)
+    if (twice === undefined) return { value }
+    const name = JSON.stringify(twice.name.slice(0, 60))
+    const message = `The file has ${name} twice in one object (line ${twice.line}, column ${twice.column}).`
+    return defective(message, 'Remove one of the two.')
   } catch {
     const place = findJsonFault(file.text)
     const where = place === null ? 'it is damaged' : `line ${place.line}, column ${place.column}: ${place.hint}`

@@ -1,4 +1,5 @@
 import type { Severity } from '../../config/problem.ts'
+import { addressForms } from './forms.ts'
 import { addressInCommand, keywordsAddress, readKeywords } from './libpq.ts'
 
 /** One repair of an address before it was read. */
@@ -45,14 +46,42 @@ const rules: readonly CleaningRule[] = [
     what: 'is a connection string of keywords, which is read as an address',
     repair: withoutKeywords,
   },
+  ...addressForms.map(({ part, what, read }) => ({ part, what, repair: (text: string) => read(text) ?? text })),
   { part: 'newline', what: 'is broken over several lines', repair: withoutLineEnds },
+  {
+    part: 'comment',
+    what: 'has a comment behind it',
+    // An "@" behind the number sign would make it part of a password.
+    repair: (text) => text.replace(/^("[^"]*"|'[^']*'|[a-z][a-z0-9+.-]*:\/\/\S*)[ \t]+#[^@]*$/i, '$1'),
+  },
   {
     part: 'name',
     what: 'repeats the name of the variable in its value',
-    repair: (text) => text.replace(/^(?:(?:export|set|env)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, ''),
+    // As in shells, env files, lists of YAML and Dockerfiles, where the equals sign may be a blank.
+    repair: (text) =>
+      text
+        .replace(/^-\s+(?=["']?[A-Z_][A-Z0-9_]*\s*[=:])/, '')
+        .replace(/^(?:(?:export|set|env|ENV|ARG)\s+)?[A-Z_][A-Z0-9_]*\s*(?:=\s*|:\s+)/, '')
+        .replace(/^(?:ENV|ARG)\s+[A-Z_][A-Z0-9_]*\s+(?=\S)/, ''),
   },
   { part: 'end', what: 'ends with a comma or semicolon', repair: (text) => text.replace(/(?<![;,])[;,]+$/, '') },
   { part: 'jdbc', severity: 'info', what: 'begins with "jdbc:"', repair: (text) => text.replace(/^jdbc:/i, '') },
+  {
+    part: 'r2dbc',
+    severity: 'info',
+    what: 'begins with "r2dbc:"',
+    repair: (text) => text.replace(/^r2dbcs?:(?:pool:)?/i, ''),
+  },
+  {
+    part: 'escapes',
+    what: 'has "\\/" for slashes, as JSON may',
+    repair: (text) => (/^[a-z][a-z0-9+.-]*:\\\/\\\//i.test(text) ? text.replaceAll('\\/', '/') : text),
+  },
+  {
+    part: 'html',
+    what: 'has "&amp;" between parameters, as a web page may',
+    repair: (text) => text.replace(/\?[^?@]*&amp;[^?@]*$/, (query) => query.replaceAll('&amp;', '&')),
+  },
   { part: 'quotes', what: 'has quotes around it', repair: withoutQuotes },
   {
     part: 'brackets',

@@ -57,7 +57,7 @@ function isBlankAt(text: string, at: number): boolean {
 }
 
 /** A connection string as an address. Keywords that are not parts of an address become parameters. */
-export function keywordsAddress(keywords: Keywords): string {
+export function keywordsAddress(keywords: Keywords, scheme = 'postgresql'): string {
   const get = (key: string): string | null => keywords.get(key) || null
   const [user, password, database] = [get('user'), get('password'), get('dbname')].map(encoded)
   const login = user === null ? '' : `${user}${password === null ? '' : `:${password}`}@`
@@ -66,7 +66,7 @@ export function keywordsAddress(keywords: Keywords): string {
   if (user === null && password !== null) more.push(['password', get('password') ?? ''])
   const query = more.map(([key, value]) => `${key}=${encodeURIComponent(value.toWellFormed())}`).join('&')
   const hosts = hostList(get('host') ?? get('hostaddr') ?? '', get('port') ?? '')
-  return `postgresql://${login}${hosts}${database === null ? '' : `/${database}`}${query === '' ? '' : `?${query}`}`
+  return `${scheme}://${login}${hosts}${database === null ? '' : `/${database}`}${query === '' ? '' : `?${query}`}`
 }
 
 /** libpq lists several hosts, with one port for all or one for each. */
@@ -87,14 +87,23 @@ function encoded(text: string | null): string | null {
   return text === null ? null : encodeURIComponent(text.toWellFormed())
 }
 
-/** Options of psql that are followed by a value. */
-const shortOptions: Readonly<Record<string, string>> = { h: 'host', p: 'port', U: 'user', d: 'dbname' }
-const longOptions: Readonly<Record<string, string>> = { host: 'host', port: 'port', username: 'user', dbname: 'dbname' }
-const otherShort = 'cfFLoPRTv'
-const otherLong: ReadonlySet<string> = new Set([
-  ...['command', 'file', 'field-separator', 'log-file', 'output', 'pset', 'record-separator', 'table-attr'],
-  ...['set', 'variable'],
-])
+/** The options of a command that are followed by a value: those that place the database, and the others. */
+export interface CommandOptions {
+  readonly short: Readonly<Record<string, string>>
+  readonly long: Readonly<Record<string, string>>
+  readonly otherShort: string
+  readonly otherLong: ReadonlySet<string>
+}
+
+const psqlOptions: CommandOptions = {
+  short: { h: 'host', p: 'port', U: 'user', d: 'dbname' },
+  long: { host: 'host', port: 'port', username: 'user', dbname: 'dbname' },
+  otherShort: 'cfFLoPRTv',
+  otherLong: new Set([
+    ...['command', 'file', 'field-separator', 'log-file', 'output', 'pset', 'record-separator', 'table-attr'],
+    ...['set', 'variable'],
+  ]),
+}
 
 /** libpq's variables, which may be set in front of a command. */
 const variables: Readonly<Record<string, string>> = {
@@ -121,7 +130,7 @@ export function addressInCommand(text: string): string | null {
     if (keyword !== undefined && value !== '') keywords.set(keyword, value)
   }
   const before = keywords.get('dbname')
-  const given = readOptions(splitWords(text.slice(start.length)), keywords)
+  const given = readOptions(splitWords(text.slice(start.length)), psqlOptions, keywords)
   const named = keywords.get('dbname')
   // With -d another word is not a database: it may be a password typed after -W.
   const [database = named, user] = named === before ? given : []
@@ -134,7 +143,11 @@ export function addressInCommand(text: string): string | null {
 }
 
 /** The words that are not options, in order; the values of options go into `keywords`. */
-function readOptions(given: readonly string[], keywords: Map<string, string>): readonly string[] {
+export function readOptions(
+  given: readonly string[],
+  { short: shortOptions, long: longOptions, otherShort, otherLong }: CommandOptions,
+  keywords: Map<string, string>,
+): readonly string[] {
   const rest: string[] = []
   for (let at = 0; at < given.length; at++) {
     const word = given[at] ?? ''
@@ -157,7 +170,7 @@ function readOptions(given: readonly string[], keywords: Map<string, string>): r
 }
 
 /** Splits words as a shell does: both kinds of quotes, a backslash before a blank or the end of a line. */
-function splitWords(text: string): readonly string[] {
+export function splitWords(text: string): readonly string[] {
   const found: string[] = []
   let word: string | null = null
   let quote = ''

@@ -1,20 +1,19 @@
+import { findVariable } from '../../config/formats.ts'
+
 /** A placeholder in an address that was not replaced. */
 export interface Placeholder {
   /** `address` when it is the whole value. */
   readonly part: 'address' | 'password' | 'address part'
   /** As written; null where it may be a real password. */
   readonly text: string | null
+  /** What to do, as a sentence. */
+  readonly hint: string
 }
 
 const word =
   '(?:pass|pwd|user|role|host|port|name|db|database|url|your|region|ref|project|endpoint|server|secret|token)'
 
 const patterns: readonly RegExp[] = [
-  /\$\{\{.*?\}\}/,
-  /\{\{.*?\}\}/,
-  /\$\{[^}]*\}/,
-  /^\$[A-Z_][A-Z0-9_]*$/i,
-  /^%[A-Z_][A-Z0-9_]*%$/i,
   new RegExp(`<[^<>@/]*${word}[^<>@/]*>`, 'i'),
   /\[YOUR[-_ ][^\]]*\]/i,
   new RegExp(`\\[[A-Z_ -]*${word}[A-Z_ -]*\\](?=[:@/])`, 'i'),
@@ -23,15 +22,31 @@ const patterns: readonly RegExp[] = [
 
 /** Finds `${DATABASE_URL}`, `<password>`, `[YOUR-PASSWORD]` and the like; null when there is none. Pure. */
 export function findPlaceholder(text: string): Placeholder | null {
+  const variable = findVariable(text)
+  if (variable !== null) return at(variable.index, variable.text, text)
   for (const pattern of patterns) {
     const found = pattern.exec(text)
-    if (found === null) continue
-    if (found[0] === text) return { part: 'address', text }
-    const isSecret = found.index > passwordStart(text) && found.index < text.lastIndexOf('@')
-    return isSecret ? { part: 'password', text: null } : { part: 'address part', text: found[0] }
+    if (found !== null) return at(found.index, found[0], text)
   }
   return findExample(text)
 }
+
+function at(index: number, found: string, text: string): Placeholder {
+  const hint = placeholderHint(found)
+  if (found === text) return { part: 'address', text, hint }
+  const isSecret = index > passwordStart(text) && index < text.lastIndexOf('@')
+  return isSecret ? { part: 'password', text: null, hint } : { part: 'address part', text: found, hint }
+}
+
+/** What to do about a placeholder. */
+export function placeholderHint(placeholder: string): string {
+  return placeholder.startsWith('$(')
+    ? 'Kubernetes leaves $(NAME) as it is when NAME is defined later in the list, or not at all: define it before.'
+    : 'Replace it by the real value. Holdfast does not expand variables.'
+}
+
+/** A language's word for nothing, which a template has put in the place of a value. */
+const nothing = /^(?:undefined|null|None|NaN|nil)$/
 
 const login = /^[a-z][a-z0-9+.-]*:\/\/([^:@/]*)(?::([^@]*))?@([^:@/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?/i
 
@@ -42,12 +57,17 @@ const portWord = /^port$/i
 
 /** `user:password@host:port/database`, copied from a manual, or a masked password. */
 function findExample(text: string): Placeholder | null {
-  const [whole, user = '', password = '', host = '', port = ''] = login.exec(text) ?? []
+  const [whole, user = '', password = '', host = '', port = '', name = ''] = login.exec(text) ?? []
   if (whole === undefined) return null
-  if (/^(?:\*{3,}|•{3,}|x{4,}|\.{3,})$/i.test(password)) return { part: 'password', text: null }
+  const empty = [user, host, port, name].find((part) => nothing.test(part))
+  if (empty !== undefined) return { part: 'address part', text: empty, hint: placeholderHint('') }
+  if (nothing.test(password)) return { part: 'password', text: null, hint: placeholderHint('') }
+  if (/^(?:\*{3,}|•{3,}|x{4,}|\.{3,})$/i.test(password))
+    return { part: 'password', text: null, hint: placeholderHint('') }
   const isWords = userWord.test(user) && passwordWord.test(password)
-  if (portWord.test(port) && (hostWord.test(host) || isWords)) return { part: 'address part', text: `${host}:${port}` }
-  return isWords && hostWord.test(host) ? { part: 'address part', text: host } : null
+  if (portWord.test(port) && (hostWord.test(host) || isWords))
+    return { part: 'address part', text: `${host}:${port}`, hint: placeholderHint('') }
+  return isWords && hostWord.test(host) ? { part: 'address part', text: host, hint: placeholderHint('') } : null
 }
 
 /** Whether the password looks like an example from a manual; it may still be the real one. */

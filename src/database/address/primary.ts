@@ -1,3 +1,4 @@
+import { findVariable } from '../../config/formats.ts'
 import { holdsCredentials, maskAddress } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Problem, Severity } from '../../config/problem.ts'
@@ -8,6 +9,7 @@ import type { Driver } from '../../driver/driver.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
 import { cleanAddress, isBlank } from './clean.ts'
 import type { ResolvedTarget } from './config.ts'
+import { placeholderHint } from './placeholder.ts'
 import { type DatabaseCode, reporterOf, settingName } from './problems.ts'
 import { builtInHint } from './scheme.ts'
 import { type AddressReading, DatabaseUrlValidator } from './validator.ts'
@@ -58,7 +60,7 @@ export class PrimaryReader {
     }
     if (!declaresPrimary(this.#parts)) {
       // Declared, though its value never arrived: a secret file that cannot be read is a problem of the settings.
-      const isLost = this.#isLost()
+      const isLost = this.#isLost('database.url')
       return { resolved, problems: [], declared: isLost, absence: isLost ? null : absenceOf(url, this.#resolved) }
     }
     const parts = this.#readParts(named.driver)
@@ -101,9 +103,12 @@ export class PrimaryReader {
   #readParts(driver: Driver | null): Pick<AddressReading, 'resolved' | 'problems'> {
     const odd = partKeys.filter((key) => key !== 'password' && holdsCredentials(this.#parts[key]))
     if (odd.length > 0) return { resolved: null, problems: odd.map((key) => this.#addressInPart(key)) }
+    const defects = [...this.#lost(), ...this.#defects()]
+    if (defects.length > 0) return { resolved: null, problems: defects }
     if (driver !== null) {
       const reading = this.#validator.parse(driver, this.#partsAddress())
-      return { ...reading, problems: reading.problems.map((problem) => this.#named(problem)) }
+      const problems = reading.problems.map((problem) => this.#named(problem))
+      return { ...reading, problems: [...this.#portInHost(), ...problems] }
     }
     if (this.#parts.driver !== null) return { resolved: null, problems: [] }
     const given = partKeys.filter((key) => this.#parts[key] !== null).map((key) => this.#nameOf(key))
@@ -134,10 +139,53 @@ export class PrimaryReader {
     return { ...problem, setting, origin: this.#resolved.originOf(setting) }
   }
 
-  #isLost(): boolean {
+  #isLost(key: string): boolean {
     const { problems } = this.#resolved
-    const isRefused = problems.some(({ setting, severity }) => setting === 'database.url' && severity === 'error')
-    return isRefused && this.#resolved.isGiven('database.url')
+    const isRefused = problems.some(({ setting, severity }) => setting === key && severity === 'error')
+    return isRefused && this.#resolved.isGiven(key)
+  }
+
+  /** A part that was given and cannot be used must not be filled in as if it had been left out. */
+  #lost(): readonly Problem[] {
+    const lost = (['host', 'username', 'password', 'name'] as const).filter((key) => this.#isLost(`database.${key}`))
+    return lost.map((key) => {
+      const message = `${this.#nameOf(key)} cannot be used, so the separate parts are not used either.`
+      const suggestion = 'Correct it, or set the whole address in DATABASE_URL.'
+      return this.#problem('ADDRESS_PARTS_INCOMPLETE', 'error', key, message, suggestion)
+    })
+  }
+
+  /** What is wrong with single parts, whatever the driver: variables, and a host that is a whole address. */
+  #defects(): readonly Problem[] {
+    const { host, username, name, password } = this.#parts
+    const secret = password?.reveal() ?? ''
+    const found = Object.entries({ host, username, name }).flatMap(([key, text]) => {
+      const variable = text === null ? null : findVariable(text)
+      return variable === null ? [] : [this.#placeholder(key, variable.text, ` (${maskAddress(variable.text)})`)]
+    })
+    if (findVariable(secret)?.text === secret && secret !== '') found.push(this.#placeholder('password', secret, ''))
+    const [, place = '', port, database] =
+      /^[a-z][a-z0-9+.-]*:\/\/(?:[^@]*@)?([\w.-]+)(?::(\d{1,5}))?(?:\/([\w-]*))?/i.exec(host ?? '') ?? []
+    if (place === '') return found
+    const parts = [['host', place] as const, ['port', port] as const, ['name', database] as const]
+    const sets = parts.flatMap(([key, value]) => (value ? [`DATABASE_${key.toUpperCase()}=${value}`] : []))
+    const message = `${this.#nameOf('host')} is an address, not a host.`
+    const suggestion = `Set ${sets.join(' and ')}, or put the address into DATABASE_URL.`
+    return [...found, this.#problem('ADDRESS_HOST_INVALID', 'error', 'host', message, suggestion)]
+  }
+
+  #portInHost(): readonly Problem[] {
+    const [, host, port] = /^([\w.-]+):(\d{1,5})$/.exec(this.#parts.host ?? '') ?? []
+    if (host === undefined) return []
+    const used = this.#parts.port === null ? 'It is used' : 'DATABASE_PORT is used'
+    const message = `${this.#nameOf('host')} contains a port. ${used}.`
+    const suggestion = `Set DATABASE_HOST=${host} and DATABASE_PORT=${this.#parts.port ?? port}.`
+    return [this.#problem('ADDRESS_REPAIRED', 'warning', 'host', message, suggestion)]
+  }
+
+  #placeholder(key: string, placeholder: string, shown: string): Problem {
+    const message = `${this.#nameOf(key)} contains a placeholder that was not replaced${shown}.`
+    return this.#problem('ADDRESS_PLACEHOLDER', 'error', key, message, placeholderHint(placeholder))
   }
 
   #partsAddress(): PartsAddress {

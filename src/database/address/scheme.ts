@@ -2,6 +2,7 @@ import { showAddress } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
+import { isAdoNet } from './forms.ts'
 import type { DatabaseCode } from './problems.ts'
 
 /** Why an address cannot be read. The sentences hold no secret. */
@@ -222,8 +223,19 @@ function unknown(scheme: string, base: string, name: string, registry: DriverReg
 }
 
 function missing(text: string, name: string, registry: DriverRegistry): AddressDefect {
+  const code = 'ADDRESS_SCHEME_MISSING'
+  if (/^\/(?:[\w.-]+\/)+[\w-]+(?:\.txt)?$/.test(text)) {
+    const path = /^\/(?:run|var\/run|etc|mnt)\/[\w./-]*secrets?\//.test(text) ? `=${text}` : ' to that path'
+    const suggestion = `Set ${name}_FILE${path}, and remove ${name}.`
+    return { code, part: 'scheme', message: `${name} is a path, not an address.`, suggestion }
+  }
+  if (isAdoNet(text)) {
+    const message = `${name} is a connection string of ADO.NET, which does not say the kind of database.`
+    const suggestion = 'Write scheme://user:***@host:port/name with the scheme of the database.'
+    return { code, part: 'scheme', message, suggestion }
+  }
   const message = `${name} has no scheme, so the kind of database is unknown.`
-  return { code: 'ADDRESS_SCHEME_MISSING', part: 'scheme', message, suggestion: withScheme(text, registry) }
+  return { code, part: 'scheme', message, suggestion: withScheme(text, registry) }
 }
 
 /** How the text would be written with a scheme. */

@@ -119,8 +119,7 @@ export class DatabaseUrlValidator {
     if (placeholder !== null) {
       const found = placeholder.text === null ? '' : ` (${maskAddress(placeholder.text)})`
       const message = `${name} contains a placeholder that was not replaced${found}.`
-      const suggestion = 'Replace it by the real value. Holdfast does not expand variables.'
-      return report('ADDRESS_PLACEHOLDER', 'error', placeholder.part, message, suggestion)
+      return report('ADDRESS_PLACEHOLDER', 'error', placeholder.part, message, placeholder.hint)
     }
     const shape = findShapeDefect(text, name, this.#registry)
     const defect = shape ?? (driver === null ? schemeDefect(text, name, this.#registry) : null)

@@ -133,6 +133,27 @@ export function advised<F extends Pick<Fault, 'kind' | 'code' | 'hint'>>(
   return { ...fault, hint: `${fault.hint} ${advice}` }
 }
 
+/** Rules that need no fault where the platform is known, with the part of the address and the fault that is to be expected. */
+const foreseeable: readonly (readonly [AdviceRule, 'host' | 'port' | 'user', Case['fault'], isInSpace: boolean])[] = [
+  [spacePorts, 'port', { kind: 'unreachable', code: 'ETIMEDOUT', cause: null }, true],
+  [ownHost, 'host', { kind: 'unreachable', code: 'ECONNREFUSED', cause: null }, true],
+  [supabaseDirect, 'host', { kind: 'unreachable', code: 'ENETUNREACH', cause: null }, true],
+  [supabasePooler, 'user', { kind: 'auth', code: 'XX000', cause: null }, false],
+]
+
+/** What is known of an address on this platform before anybody has connected. Names the host. Pure. */
+export function foreseenAdvice(
+  target: Target,
+  platform: Platform,
+): readonly { readonly part: string; readonly advice: string }[] {
+  const host = target.host?.toLowerCase().replace(/\.$/, '') ?? ''
+  if (host === '' || host.startsWith('/')) return []
+  return foreseeable.flatMap(([rule, part, fault, isInSpace]) => {
+    const advice = isInSpace && !platform.isSpace ? null : rule({ fault, target, host, ...platform })
+    return advice === null ? [] : [{ part, advice }]
+  })
+}
+
 function messageOf(error: unknown): string {
   let link = error
   for (let depth = 0; depth < 8 && typeof link === 'object' && link !== null; depth++) {

@@ -296,6 +296,28 @@ describe('the resolution of parts', () => {
     DATABASE_NAME: 'app',
   }
 
+  it('names the part that is a variable, an address or has a port, and the setting that corrects it', async () => {
+    const wrong: readonly [Record<string, string>, string, string, RegExp][] = [
+      [{ DATABASE_HOST: '$(DB_HOST)' }, 'ADDRESS_PLACEHOLDER', 'database.host', /defined later/],
+      [{ DATABASE_PASSWORD: `\${DB_PASSWORD}` }, 'ADDRESS_PLACEHOLDER', 'database.password', /real value/],
+      [
+        { DATABASE_HOST: 'https://db.example.com:6000' },
+        'ADDRESS_HOST_INVALID',
+        'database.host',
+        /^Set DATABASE_HOST=db\.example\.com and DATABASE_PORT=6000,/,
+      ],
+      [{ DATABASE_HOST: 'a\nb' }, 'ADDRESS_PARTS_INCOMPLETE', 'database.host', /whole address/],
+    ]
+    for (const [env, code, setting, suggestion] of wrong) {
+      const config = await resolveWith({ ...parts, ...env }, [files, postgres])
+      assert.equal(config.primary, null)
+      const problem = config.problems.find((one) => one.code === code && one.setting === setting)
+      assert.match(problem?.suggestion ?? '', suggestion, JSON.stringify(config.problems))
+    }
+    const port = await resolveWith({ ...parts, DATABASE_HOST: 'db:5432' }, [files, postgres])
+    assert.equal(port.problems[0]?.suggestion, 'Set DATABASE_HOST=db and DATABASE_PORT=6543.')
+  })
+
   it('declares a primary, the driver named by its name or by one of its schemes', async () => {
     for (const DATABASE_DRIVER of ['postgresql', 'postgres', 'PostgreSQL']) {
       const config = await resolveWith({ ...parts, DATABASE_DRIVER }, [files, postgres])

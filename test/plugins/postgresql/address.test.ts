@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { userInfo } from 'node:os'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import driver from '../../../plugins/postgresql/postgresql.ts'
@@ -74,18 +75,140 @@ for (const [text, wanted] of usable) {
   })
 }
 
+/** What libpq fills in. */
+const own = userInfo().username
+const folder = '/var/run/postgresql'
+const filledIn = ['ADDRESS_PART_FILLED_IN']
+const wins = ['ADDRESS_PARAMETER_WINS']
+
+/** The cases of PostgreSQL's own test of libpq's URIs, with what Holdfast makes of each; null: refused, as there. */
+const libpq: readonly (readonly [string, object | null])[] = [
+  [
+    'postgresql://uri-user:secret@host:12345/db',
+    { shown: 'host:12345', user: 'uri-user', password: 'secret', database: 'db', codes: [] },
+  ],
+  [
+    'postgresql://uri-user@host:12345/db',
+    { shown: 'host:12345', user: 'uri-user', password: null, database: 'db', codes: [] },
+  ],
+  ['postgresql://uri-user@host/db', { shown: 'host:5432', user: 'uri-user', database: 'db', codes: [] }],
+  ['postgresql://host:12345/db', { shown: 'host:12345', user: own, database: 'db', codes: filledIn }],
+  ['postgresql://host/db', { shown: 'host:5432', user: own, database: 'db', codes: filledIn }],
+  [
+    'postgresql://uri-user@host:12345/',
+    { shown: 'host:12345', user: 'uri-user', database: 'uri-user', codes: filledIn },
+  ],
+  ['postgresql://uri-user@host/', { shown: 'host:5432', user: 'uri-user', database: 'uri-user', codes: filledIn }],
+  ['postgresql://uri-user@', { shown: `${folder}:5432`, user: 'uri-user', database: 'uri-user', codes: filledIn }],
+  ['postgresql://host:12345/', { shown: 'host:12345', user: own, database: own, codes: filledIn }],
+  ['postgresql://host:12345', { shown: 'host:12345', user: own, database: own, codes: filledIn }],
+  ['postgresql://host/', { shown: 'host:5432', user: own, database: own, codes: filledIn }],
+  ['postgresql://host', { shown: 'host:5432', user: own, database: own, codes: filledIn }],
+  ['postgresql://', { shown: `${folder}:5432`, user: own, database: own, codes: filledIn }],
+  ['postgresql://?hostaddr=127.0.0.1', { shown: '127.0.0.1:5432', user: own, codes: filledIn }],
+  // The name leads to the same server, and TLS needs it.
+  ['postgresql://example.com?hostaddr=63.1.2.4', { shown: 'example.com:5432', codes: filledIn }],
+  ['postgresql://%68ost/', { shown: 'host:5432', codes: filledIn }],
+  ['postgresql://host/db?user=uri-user', { shown: 'host:5432', user: 'uri-user', database: 'db', codes: [] }],
+  ['postgresql://host/db?user=uri-user&port=12345', { shown: 'host:12345', user: 'uri-user', codes: [] }],
+  ['postgresql://host/db?u%73er=someotheruser&port=12345', { shown: 'host:12345', user: 'someotheruser', codes: [] }],
+  // An unknown parameter is told and not used.
+  [
+    'postgresql://host/db?u%7aer=someotheruser&port=12345',
+    { shown: 'host:12345', user: own, codes: ['ADDRESS_PARAMETER_UNKNOWN', ...filledIn] },
+  ],
+  [
+    'postgresql://host:12345?user=uri-user',
+    { shown: 'host:12345', user: 'uri-user', database: 'uri-user', codes: filledIn },
+  ],
+  ['postgresql://host?user=uri-user', { shown: 'host:5432', user: 'uri-user', codes: filledIn }],
+  ['postgresql://host?', { shown: 'host:5432', user: own, codes: filledIn }],
+  ['postgresql://[::1]:12345/db', { shown: '::1:12345', database: 'db', codes: filledIn }],
+  ['postgresql://[::1]/db', { shown: '::1:5432', database: 'db', codes: filledIn }],
+  ['postgresql://[2001:db8::1234]/', { shown: '2001:db8::1234:5432', codes: filledIn }],
+  // libpq finds only when it connects that this is not an address.
+  ['postgresql://[200z:db8::1234]/', null],
+  ['postgresql://[::1]', { shown: '::1:5432', codes: filledIn }],
+  ['postgres://', { shown: `${folder}:5432`, codes: filledIn }],
+  ['postgres:///', { shown: `${folder}:5432`, codes: filledIn }],
+  ['postgres:///db', { shown: `${folder}:5432`, database: 'db', codes: filledIn }],
+  ['postgres://uri-user@/db', { shown: `${folder}:5432`, user: 'uri-user', database: 'db', codes: filledIn }],
+  ['postgres://?host=/path/to/socket/dir', { shown: '/path/to/socket/dir:5432', codes: filledIn }],
+  ['postgresql://host?uzer=', { shown: 'host:5432', codes: ['ADDRESS_PARAMETER_UNKNOWN', ...filledIn] }],
+  ['postgres://[::1', null],
+  ['postgres://[]', null],
+  ['postgres://[::1]z', null],
+  ['postgresql://host?zzz', { shown: 'host:5432', codes: ['ADDRESS_PARAMETER_UNKNOWN', ...filledIn] }],
+  ['postgresql://host?value1&value2', { shown: 'host:5432' }],
+  ['postgresql://host?key=key=value', { shown: 'host:5432', codes: ['ADDRESS_PARAMETER_UNKNOWN', ...filledIn] }],
+  // An escape that is none is used as it stands, as in passwords.
+  ['postgres://host?dbname=%XXfoo', { shown: 'host:5432', database: '%XXfoo' }],
+  ['postgresql://a%00b', null],
+  ['postgresql://%zz', null],
+  ['postgresql://%1', null],
+  ['postgresql://%', null],
+  ['postgres://@host', { shown: 'host:5432', user: own, codes: filledIn }],
+  ['postgres://host:/', { shown: 'host:5432', user: own, codes: filledIn }],
+  ['postgres://:12345/', { shown: `${folder}:12345`, user: own, codes: filledIn }],
+  [
+    'postgres://otheruser@?host=/no/such/directory',
+    { shown: '/no/such/directory:5432', user: 'otheruser', codes: filledIn },
+  ],
+  [
+    'postgres://otheruser@/?host=/no/such/directory',
+    { shown: '/no/such/directory:5432', user: 'otheruser', codes: filledIn },
+  ],
+  ['postgres://otheruser@:12345?host=/no/such/socket/path', { shown: '/no/such/socket/path:12345', user: 'otheruser' }],
+  ['postgres://otheruser@:12345/db?host=/path/to/socket', { shown: '/path/to/socket:12345', database: 'db' }],
+  ['postgres://:12345/db?host=/path/to/socket', { shown: '/path/to/socket:12345', user: own, database: 'db' }],
+  ['postgres://:12345?host=/path/to/socket', { shown: '/path/to/socket:12345', user: own, database: own }],
+  [
+    'postgres://%2Fvar%2Flib%2Fpostgresql/dbname',
+    { shown: '/var/lib/postgresql:5432', database: 'dbname', codes: filledIn },
+  ],
+  ['postgresql://host?sslmode=disable', { mode: 'disable' }],
+  ['postgresql://host?sslmode=prefer', { mode: 'prefer' }],
+  ['postgresql://host?sslmode=verify-full', { mode: 'verify-full' }],
+  // Cloud SQL's and Prisma's recipes: parameters win over the parts before them, and that is told.
+  [
+    'postgresql://u:p@localhost/d?host=/cloudsql/p:r:i',
+    { shown: '/cloudsql/p:r:i:5432', mode: 'disable', codes: wins },
+  ],
+  ['postgresql://u:p@h/d?host=other&port=6000', { shown: 'other:6000', codes: wins }],
+  ['postgresql://u:p@h:6000/d?host=other', { shown: 'other:6000', codes: wins }],
+  ['postgresql://u:p@h:6000/d?port=7000', { shown: 'h:7000', codes: [] }],
+  ['postgresql://u:p@h/d?user=v&dbname=e&password=q', { user: 'v', database: 'e', password: 'q', codes: wins }],
+  ['postgresql://u:p@h/d?host=h&user=u', { shown: 'h:5432', user: 'u', codes: [] }],
+]
+
+for (const [text, wanted] of libpq) {
+  test(`${wanted === null ? 'refuses' : 'reads as libpq does'} ${text}`, () => {
+    const found: Record<string, unknown> = read(text)
+    if (wanted === null) assert.equal(found.target, undefined)
+    else for (const [key, value] of Object.entries(wanted)) assert.deepEqual(found[key], value, key)
+    for (const { code, severity } of parse(text).problems) {
+      if (code === 'ADDRESS_PART_FILLED_IN' || code === 'ADDRESS_PARAMETER_WINS') assert.equal(severity, 'info')
+    }
+  })
+}
+
 const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
+  ['postgres://u:p@/cloudsql/p:r:i/app', 'ADDRESS_HOST_INVALID', 'host', /u:\*\*\*@\/app\?host=\/cloudsql\/p:r:i$/],
+  [
+    'postgres://u@server:p@h/d',
+    'ADDRESS_REPAIRED',
+    'user',
+    /^Write "%40" for "@": postgresql:\/\/u%40server:\*\*\*@h\/d$/,
+  ],
+  ['postgres://u:p@h/d/', 'ADDRESS_REPAIRED', 'name', /\/d$/],
+  ['postgres://u:p@h/d?schema=mine', 'ADDRESS_PARAMETER_UNUSED', 'query', /options=-c%20search_path%3Dmine \(poolers/],
+  ['postgres://u:p@h/d?search_path=mine', 'ADDRESS_PARAMETER_UNUSED', 'query', /options=-c%20search_path%3Dmine/],
   ['postgres://u:p@http://host/d', 'ADDRESS_MULTIPLE', 'host', /u:\*\*\*@host\/d/],
   ['postgres://u:p@https://db.example.com:5433/d', 'ADDRESS_MULTIPLE', 'host', /@db\.example\.com:5433\/d/],
   ['postgres://u:p@h/d postgres://u:p@h2/d', 'ADDRESS_MULTIPLE', null, /one address/],
   ['postgres://u:p@h:99999/d', 'ADDRESS_PORT_INVALID', 'port', /@h:5432/],
   ['postgres://u:p@h:port/d', 'ADDRESS_PORT_INVALID', 'port', /@h:5432/],
   ['postgres://u:p@h:0/d', 'ADDRESS_PORT_INVALID', 'port', /@h:5432/],
-  ['postgres://u:p@/d', 'ADDRESS_HOST_MISSING', 'host', /u:\*\*\*@host\/d/],
-  ['postgres:///d', 'ADDRESS_HOST_MISSING', 'host', /@host\/d/],
-  ['postgres://u:p@h', 'ADDRESS_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
-  ['postgres://u:p@h/', 'ADDRESS_NAME_MISSING', 'name', /u:\*\*\*@h\/name/],
-  ['postgres://h/d', 'ADDRESS_USER_MISSING', 'user', /user:\*\*\*@h\/d/],
   ['postgres://u:p@::1/d', 'ADDRESS_HOST_INVALID', 'host', /@\[::1\]\/d/],
   ['postgres://u:p@2001:db8::1:5432/d', 'ADDRESS_HOST_INVALID', 'host', /\[2001:db8::1/],
   ['postgres:/u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /postgresql:\/\/u:\*\*\*@h\/d/],

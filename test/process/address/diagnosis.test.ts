@@ -203,9 +203,9 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
     isServed: true,
   },
   {
-    given: 'no host',
-    url: `postgresql://me:${secret}@/app`,
-    wanted: [fault('ADDRESS_HOST_MISSING', 'host', /no host/, /me:\*\*\*@host\/app$/)],
+    given: 'a list of hosts with nothing in it',
+    url: `postgresql://me:${secret}@db,/app`,
+    wanted: [fault('ADDRESS_HOST_MISSING', 'host', /no host/, /me:\*\*\*@db,host\/app$/)],
   },
   {
     given: 'port 99999',
@@ -220,13 +220,13 @@ const refused: readonly (Row & { readonly url: string; readonly isServed?: true 
   },
   {
     given: 'no database',
-    url: `postgresql://me:${secret}@db:5432`,
-    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
+    url: `mysql://me:${secret}@db:5432`,
+    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db(?::5432)?\/name$/)],
   },
   {
     given: 'a slash and no database',
-    url: `postgresql://me:${secret}@db:5432/`,
-    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db\/name$/)],
+    url: `mysql://me:${secret}@db:5432/`,
+    wanted: [fault('ADDRESS_NAME_MISSING', 'name', /no database/, /me:\*\*\*@db(?::5432)?\/name$/)],
   },
   {
     given: 'a misspelt scheme',

@@ -4,6 +4,7 @@ import type { Settings } from '../../../config/settings.ts'
 import type { Target } from '../../address.ts'
 import type { Host } from './hosts.ts'
 import type { AddressOptions, ParameterTable } from './parameters.ts'
+import type { FillIn } from './reading.ts'
 import type { Report } from './report.ts'
 import type { PartParameters } from './split.ts'
 import type { Tls, TlsDialect } from './tls.ts'
@@ -39,6 +40,10 @@ export interface AddressDialect<O extends AddressOptions, T extends ServerTarget
   readonly partParameters: PartParameters
   readonly parameters: ParameterTable<O>
   readonly tls: TlsDialect
+  /** The parameter that names a Unix socket; `host` where absent. */
+  readonly socketParameter?: string
+  /** What the clients of this kind of server use where the address leaves out host or user; else both must be named. */
+  readonly fillIn?: FillIn | null
   /** Which names a database may have: the test, and the rule as the end of the sentence "It must ...". */
   readonly databaseName: { isValid(name: string): boolean; readonly rule: string }
   formatHost(host: Host): string

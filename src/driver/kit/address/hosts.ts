@@ -17,29 +17,52 @@ export interface HostDefect {
   readonly hosts: string
 }
 
-/** The hosts of an address, or what is wrong with them. */
-export type HostsReading = { readonly hosts: readonly [Host, ...Host[]] } | { readonly defect: HostDefect }
+/** The hosts of an address, or what is wrong with them. `isDefault`: none was named. */
+export type HostsReading =
+  | { readonly hosts: readonly [Host, ...Host[]]; readonly isDefault: boolean }
+  | { readonly defect: HostDefect }
+
+/** What counts where an address names no port or no host; a host of null must be named. */
+export interface HostDefaults {
+  readonly port: number
+  readonly host: string | null
+}
 
 /** More than any cluster has; each costs the time of an attempt. */
 const hostsMax = 16
 
 /**
- * Reads `host[:port],...` as libpq does, in the order to try. `names` is the parameter `host`, which counts where the
- * list is empty; `ports` is the parameter `port`: a single one serves all hosts. Pure, total.
+ * Reads `host[:port],...` as libpq does, in the order to try. `names` and `ports`, the parameters `host` and `port`, win
+ * over the list; a single port serves all hosts. Pure, total.
  */
-export function readHosts(list: string, names: string | null, ports: string | null, defaultPort: number): HostsReading {
-  if (/\s/.test(list)) return invalid('host', 'The host contains a space.', 'host')
-  const texts = list === '' && names !== null ? names.split(',').map(bare) : list.split(',')
+export function readHosts(
+  list: string,
+  names: string | null,
+  ports: string | null,
+  defaults: HostDefaults,
+): HostsReading {
+  if (names === null && /\s/.test(list)) return invalid('host', 'The host contains a space.', 'host')
+  const written = list.split(',')
+  const texts = names === null ? written : names.split(',').map(bare)
   if (texts.length > hostsMax) return invalid('host', `The address names more than ${hostsMax} hosts.`, 'host')
-  const given = ports?.split(',') ?? []
-  const read = texts.map((text, index) => readHost(text, given.length === 1 ? given[0] : given[index], defaultPort))
+  const given = ports?.split(',') ?? (names === null ? [] : written.map(portIn))
+  const isDefault = texts.length === 1 && /^(?::[^:]*)?$/.test(texts[0] ?? '') && defaults.host !== null
+  const read = texts.map((text, index) => {
+    const own = isDefault ? `${bare(defaults.host ?? '')}${text}` : text
+    return readHost(own, given.length === 1 ? given[0] : given[index], defaults.port)
+  })
   const wrong = read.find((one) => 'defect' in one)
   if (wrong !== undefined) {
-    const hosts = read.map((one) => ('defect' in one ? one.defect.hosts : formatHost(one, defaultPort))).join(',')
+    const hosts = read.map((one) => ('defect' in one ? one.defect.hosts : formatHost(one, defaults.port))).join(',')
     return { defect: { ...wrong.defect, hosts } }
   }
   const [first, ...more] = read.flatMap((one) => ('defect' in one ? [] : [one]))
-  return first === undefined ? missing : { hosts: [first, ...more] }
+  return first === undefined ? missing : { hosts: [first, ...more], isDefault }
+}
+
+/** The port after a host; undefined where there is none. */
+function portIn(text: string): string | undefined {
+  return /^(?:\[[^\]]*\]|[^:]*):([^:]*)$/.exec(text)?.[1]
 }
 
 /** A name in the parameter `host` has neither brackets nor port. */
@@ -61,7 +84,7 @@ function readHost(
   if (bracketed !== null) {
     const inside = bracketed[1] ?? ''
     if (!isIPv6(inside)) return invalid('host', 'The text in brackets is not a valid IPv6 address.', '[::1]')
-    return withPort(inside, bracketed[2] ?? portGiven, defaultPort)
+    return withPort(inside, portGiven ?? bracketed[2], defaultPort)
   }
   const colons = text.split(':').length - 1
   if (colons > 1) return severalColons(text, defaultPort)
@@ -74,7 +97,7 @@ function readHost(
   }
   if (name.length > 253 || name.includes('\0'))
     return invalid('host', 'The host is longer than 253 characters or contains a NUL character.', 'host')
-  return withPort(name, colon < 0 ? portGiven : text.slice(colon + 1), defaultPort)
+  return withPort(name, portGiven ?? (colon < 0 ? undefined : text.slice(colon + 1)), defaultPort)
 }
 
 function severalColons(text: string, defaultPort: number): { readonly defect: HostDefect } {
@@ -114,4 +137,11 @@ export function formatHost({ host, port }: Host, defaultPort: number): string {
   const socket = (): string => encodeURIComponent(host.toWellFormed())
   const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? socket() : host
   return port === defaultPort ? name : `${name}:${port}`
+}
+
+/** A separate host may be an IPv6 address without brackets or the path of a socket: it has no port of its own. */
+export function hostList(host: string | null): string {
+  const text = host?.trim() ?? ''
+  if (text.startsWith('/')) return encodeURIComponent(text.toWellFormed())
+  return text.split(':').length > 2 && !text.startsWith('[') ? `[${text}]` : text
 }

@@ -9,6 +9,8 @@ export interface AddressOptions extends TlsChoice {
   user: string | null
   password: Secret | null
   host: string | null
+  /** Where the host is, if no host is named: libpq's `hostaddr`. */
+  address: string | null
   /** The file of a Unix socket; it wins over every host. */
   socket: string | null
   port: string | null

@@ -10,6 +10,8 @@ export const addressProblems = {
   ADDRESS_SCHEME_ALIAS: 'The scheme is another word for one that a driver accepts; the address is used.',
   ADDRESS_PARTS_INCOMPLETE: 'Parts of an address are set without DATABASE_DRIVER; they are not used.',
   ADDRESS_PARTS_DIFFER: 'DATABASE_URL and the separate parts differ; DATABASE_URL is used.',
+  ADDRESS_PART_FILLED_IN: 'The address leaves out a part; the value that libpq would use is used.',
+  ADDRESS_PARAMETER_WINS: 'A parameter replaces a part before it, as in libpq.',
   ADDRESS_USER_MISSING: 'The address names no user.',
   ADDRESS_PASSWORD_AMBIGUOUS: 'The password contains characters that allow more than one reading of the address.',
   ADDRESS_PASSWORD_EXAMPLE: 'The password is an example from a manual; it is used.',

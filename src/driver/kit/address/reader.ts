@@ -2,10 +2,20 @@ import { Secret } from '../../../config/secret.ts'
 import type { Settings } from '../../../config/settings.ts'
 import type { Address, Parsed, PartsAddress } from '../../address.ts'
 import type { AddressDialect, ServerTarget } from './dialect.ts'
-import { type HostsReading, readHosts } from './hosts.ts'
+import { type HostDefaults, hostList, readHosts } from './hosts.ts'
 import { type AddressOptions, readParameters } from './parameters.ts'
+import {
+  corrected,
+  fillIn,
+  oddParts,
+  type PartsReading,
+  replacedParts,
+  showReading,
+  unknownHosts,
+  withoutSlashes,
+} from './reading.ts'
 import { parseWith, type Report } from './report.ts'
-import { findSlip, type ShownParts, shownQuery } from './slips.ts'
+import { findSecondAddress, findSlip, shownQuery } from './slips.ts'
 import { decodePart, type Pieces, splitAddress } from './split.ts'
 import { defaultTls, settleTls, wordOf } from './tls.ts'
 
@@ -13,11 +23,7 @@ import { defaultTls, settleTls, wordOf } from './tls.ts'
 const shareLeastMs = 1_000
 
 /** An address as read, before it is checked as a whole. */
-interface Reading<O> {
-  readonly hosts: HostsReading
-  readonly user: string | null
-  readonly password: Secret | null
-  readonly database: string | null
+interface Reading<O> extends PartsReading {
   readonly options: O
 }
 
@@ -67,8 +73,13 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
   }
 
   #readParts({ host, port, username, password, name }: PartsAddress): Reading<O> {
-    const hosts = readHosts(asList(host), null, port === null ? null : String(port), this.#dialect.defaultPort)
+    const hosts = readHosts(hostList(host), null, port === null ? null : String(port), this.#hostDefaults())
     return { hosts, user: username, password, database: name, options: this.#options() }
+  }
+
+  #hostDefaults(): HostDefaults {
+    const { defaultPort, fillIn } = this.#dialect
+    return { port: defaultPort, host: fillIn?.host ?? null }
   }
 
   #readUrl(given: string): Reading<O> | null {
@@ -76,7 +87,11 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const text = this.#dialect.prepare?.(given.trim(), report) ?? given.trim()
     const match = /^(?:[a-z][a-z0-9+.-]*):(\/{0,2})([\s\S]*)$/i.exec(text)
     const [slashes = '', rest = ''] = match?.slice(1) ?? []
-    if (this.#hasSecondAddress(rest)) return null
+    const second = findSecondAddress(rest, this.#dialect)
+    if (second !== null) {
+      report('ADDRESS_MULTIPLE', 'error', second.part, second.message, second.suggestion)
+      return null
+    }
     const split = splitAddress(rest, this.#dialect.partParameters)
     if ('ambiguous' in split) {
       const { character, position } = split.ambiguous
@@ -89,15 +104,10 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     this.#query = shownQuery(pieces.query, this.#dialect.partParameters)
     const options = this.#options()
     readParameters(pieces.query, this.#dialect.parameters, options, report)
-    const slip = findSlip(pieces, options)
+    const slip = findSlip(pieces, options, this.#dialect.socketParameter ?? 'host')
     if (slip !== null) {
-      report(
-        slip.code,
-        'error',
-        slip.part,
-        slip.message,
-        `Write ${this.#corrected(slip.shown, slip.query ?? this.#query)}`,
-      )
+      const shown = corrected(this.#dialect.scheme, slip.shown, true, slip.query ?? this.#query)
+      report(slip.code, 'error', slip.part, slip.message, `Write ${shown}`)
       return null
     }
     const reading = this.#readPieces(pieces, options)
@@ -110,90 +120,73 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
 
   /** A parameter wins over the part that it replaces. */
   #readPieces(pieces: Pieces, options: O): Reading<O> {
-    const { defaultPort } = this.#dialect
-    const { socket } = options
+    const { socket, host, address, port } = options
+    const names = host ?? (pieces.hosts === '' ? address : null)
+    const defaults = this.#hostDefaults()
     const hosts =
-      socket === null
-        ? readHosts(pieces.hosts, options.host, options.port, defaultPort)
-        : readHosts('', socket, null, defaultPort)
-    const user = pieces.user === null || pieces.user === '' ? null : decodePart(pieces.user).text
-    const password = pieces.password === null ? null : new Secret(decodePart(pieces.password).text)
-    const database = pieces.database === null ? null : decodePart(pieces.database).text
+      socket === null ? readHosts(pieces.hosts, names, port, defaults) : readHosts('', socket, null, defaults)
+    const own = {
+      user: pieces.user === null || pieces.user === '' ? null : decodePart(pieces.user).text,
+      password: pieces.password === null ? null : new Secret(decodePart(pieces.password).text),
+      database: pieces.database === null ? null : decodePart(withoutSlashes(pieces.database)).text,
+    }
+    const places = pieces.hosts === '' ? null : readHosts(pieces.hosts, null, null, defaults)
+    const replaced = replacedParts({ ...own, hosts: places }, { ...options, hosts: host === null ? null : hosts })
+    const [part] = replaced
+    if (part !== undefined) {
+      const message = `Parameters replace the ${replaced.join(' and the ')} that the address names before them.`
+      const remedy = 'Nothing to do if that is meant; otherwise remove the parameter.'
+      this.#report('ADDRESS_PARAMETER_WINS', 'info', part, message, remedy)
+    }
     return {
       hosts,
-      user: options.user ?? user,
-      password: options.password ?? password,
-      database: options.database ?? database,
+      user: options.user ?? own.user,
+      password: options.password ?? own.password,
+      database: options.database ?? own.database,
       options,
     }
   }
 
   #options(): O {
     const { driver, tls } = this.#dialect
-    const unset = { user: null, password: null, host: null, socket: null, port: null, database: null, connectMs: null }
+    const unset = { user: null, password: null, host: null, address: null, socket: null, port: null, database: null }
     const own = this.#settings.plugins?.[driver] ?? {}
-    return this.#dialect.options({ ...unset, tls: defaultTls(tls, own), isTlsGiven: false })
-  }
-
-  #hasSecondAddress(rest: string): boolean {
-    const { scheme, knownSchemes, defaultPort } = this.#dialect
-    const inside = /^([^/?#]*)@([a-z][a-z0-9+.-]*):\/\//i.exec(rest)
-    if (inside !== null) {
-      const [, userinfo = '', second = ''] = inside
-      const after = /@[a-z][a-z0-9+.-]*:\/\/([\w.-]+(?::\d{1,5})?)(?:\/([\w-]+))?/i.exec(rest)
-      const user = userinfo.split(/[:@]/, 1)[0] ?? null
-      const shown = this.#corrected({ user, hosts: after?.[1] ?? 'host', database: after?.[2] ?? null })
-      const named = knownSchemes.test(second) ? `, "${second.toLowerCase()}://"` : ''
-      const message = `The host begins with a second scheme${named}.`
-      this.#report('ADDRESS_MULTIPLE', 'error', 'host', message, `Write ${shown}`)
-      return true
-    }
-    if (!/[a-z][a-z0-9+.-]{0,40}:\/\//i.test(rest.replace(/\?.*$/s, ''))) return false
-    const message = 'The value contains two addresses, or one inside the other.'
-    const remedy = `Give one address: ${scheme}://user:***@host:${defaultPort}/name`
-    this.#report('ADDRESS_MULTIPLE', 'error', null, message, remedy)
-    return true
+    return this.#dialect.options({ ...unset, connectMs: null, tls: defaultTls(tls, own), isTlsGiven: false })
   }
 
   #reportRepairs(pieces: Pieces, reading: Reading<O>): void {
-    const password = pieces.password ?? ''
-    const { isExact } = decodePart(password)
-    if (pieces.password === null && pieces.isRepaired) {
-      // A password that has lost its colon may be part of the user.
-      const remedy = `Write "%40" for "@": ${this.#show({ ...reading, user: null })}`
-      const message = 'The user contains "@" unencoded; it is used as it stands.'
-      this.#report('ADDRESS_REPAIRED', 'warning', 'user', message, remedy)
-    } else if (pieces.isRepaired || !isExact || /\s/.test(password)) {
-      const characters = [...new Set(password.match(/[@/?#\s]/g) ?? []), ...(isExact ? [] : ['%'])]
-      const named = characters.map((one) => `"${one}"`).join(', ')
-      const codes = characters.map((one) => `"${encodeURIComponent(one)}" for "${one}"`).join(', ')
-      const message = `The password contains ${named === '' ? 'a character' : named} unencoded; it is used as it stands.`
-      this.#report('ADDRESS_REPAIRED', 'warning', 'password', message, `Write ${codes}: ${this.#show(reading)}`)
+    // A password that has lost its colon may be part of the user.
+    const shown = this.#show(pieces.password === null ? { ...reading, user: null } : reading)
+    for (const { part, message, remedy } of oddParts(pieces)) {
+      this.#report('ADDRESS_REPAIRED', 'warning', part, message, `${remedy}: ${shown}`)
     }
   }
 
-  #check(reading: Reading<O>): T | null {
-    const { hosts, user, password, database } = reading
+  #check(given: Reading<O>): T | null {
     const { databaseName } = this.#dialect
     const report = this.#report
+    const { hosts } = given
     if ('defect' in hosts) {
       const { code, part, message } = hosts.defect
-      const remedy = `Write ${this.#show(reading)}`
+      const remedy = this.#remedy(given)
       report(code, 'error', part, message, code === 'ADDRESS_HOST_MISSING' ? this.#missing('HOST', remedy) : remedy)
       return null
     }
+    const reading = this.#fillIn(given)
+    const { user, password, database } = reading
     if (database === null || database === '') {
-      const remedy = this.#missing('NAME', `Write ${this.#show(reading)}`)
+      const remedy = this.#missing('NAME', this.#remedy(reading))
       report('ADDRESS_NAME_MISSING', 'error', 'name', 'The address names no database.', remedy)
       return null
     }
     if (!databaseName.isValid(database) || /\p{Cc}/u.test(database) || !database.isWellFormed()) {
       const message = `The database name is not valid. It must ${databaseName.rule}.`
-      const remedy = `Write ${this.#corrected({ user: null, hosts: 'host', database: null })}`
-      report('ADDRESS_NAME_INVALID', 'error', 'name', message, remedy)
+      // Without a password the rest may be one.
+      const shown = password === null ? { ...reading, user: null, hosts: unknownHosts } : reading
+      report('ADDRESS_NAME_INVALID', 'error', 'name', message, this.#remedy({ ...shown, database: null }))
       return null
     }
-    const remedy = `Write ${this.#show({ ...reading, user: null })}`
+    const remedy = this.#remedy({ ...reading, user: null })
     if (user === null || user === '') {
       report('ADDRESS_USER_MISSING', 'error', 'user', 'The address names no user.', this.#missing('USERNAME', remedy))
       return null
@@ -210,12 +203,29 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     return this.#address.form === 'parts' ? `Set DATABASE_${part}.` : remedy
   }
 
+  /** What the server's clients fill in, and say nothing of. */
+  #fillIn(reading: Reading<O>): Reading<O> {
+    const { filled, missing } = fillIn(reading, this.#dialect.fillIn ?? null)
+    const [first] = missing
+    if (first === undefined) return reading
+    const message = `The address names ${missing.map(({ part }) => `no ${part}`).join(' and ')}; as in libpq, that means ${missing.map(({ value }) => value).join(' and ')}.`
+    const whole = { ...reading, ...filled }
+    const remedy = `Nothing to do if that is meant. ${this.#remedy(whole)}`
+    this.#report('ADDRESS_PART_FILLED_IN', 'info', first.part === 'database' ? 'name' : first.part, message, remedy)
+    return whole
+  }
+
+  /** The corrected address. An address in parts has settings of its own to correct. */
+  #remedy(reading: Reading<O>): string {
+    return `${this.#address.form === 'url' ? 'Write' : 'As DATABASE_URL it would be'} ${this.#show(reading)}`
+  }
+
   #complete(options: O, parts: Pick<ServerTarget, 'hosts' | 'user' | 'password' | 'database'>): T {
     const { driver, tls: words } = this.#dialect
     const { setting, origin } = this.#address
     const [{ host, port }] = parts.hosts
     const tls = settleTls(words, options, this.#report)
-    // A Unix socket is used without TLS: it never leaves the machine.
+    // TLS is not used over a Unix socket, where nobody can listen in.
     const isLocal = parts.hosts.every((one) => one.host.startsWith('/'))
     const encryption = isLocal ? { ...tls, mode: 'disable' as const } : tls
     const common: ServerTarget = {
@@ -245,32 +255,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     return Math.min(connectMs ?? shareMs, shareMs)
   }
 
-  #show({ hosts, user, database }: Reading<O>): string {
-    if (!('defect' in hosts)) {
-      return this.#corrected({
-        user,
-        hosts: hosts.hosts.map((host) => this.#dialect.formatHost(host)).join(','),
-        database,
-      })
-    }
-    const { code, hosts: corrected } = hosts.defect
-    if (user !== null) return this.#corrected({ user, hosts: corrected, database })
-    // Without a user, what follows a wrong host may be the end of a password whose "@" was lost.
-    const isSafe = code === 'ADDRESS_HOST_MISSING'
-    return this.#corrected({ user, hosts: corrected.replace(/,.*$/s, ''), database: isSafe ? database : null })
+  #show(reading: Reading<O>): string {
+    return showReading(reading, this.#dialect, this.#query)
   }
-
-  /** The corrected address, its secret masked. */
-  #corrected({ user, hosts, database }: ShownParts, query = this.#query): string {
-    const name = database === null || database === '' ? 'name' : encodeURIComponent(database.toWellFormed())
-    const login = encodeURIComponent((user ?? 'user').toWellFormed())
-    return `${this.#dialect.scheme}://${login}:***@${hosts}/${name}${query === '' ? '' : `?${query}`}`
-  }
-}
-
-/** A separate host may be an IPv6 address without brackets or the path of a socket: it has no port of its own. */
-function asList(host: string | null): string {
-  const text = host?.trim() ?? ''
-  if (text.startsWith('/')) return encodeURIComponent(text.toWellFormed())
-  return text.split(':').length > 2 && !text.startsWith('[') ? `[${text}]` : text
 }

@@ -1,18 +1,12 @@
 import { showQuery } from '../../../config/mask.ts'
 import type { AddressCode } from './problems.ts'
+import { corrected, type ShownParts } from './reading.ts'
 import { decodePart, type PartParameters, type Pieces } from './split.ts'
-
-/** The parts of an address that may be shown. */
-export interface ShownParts {
-  readonly user: string | null
-  readonly hosts: string
-  readonly database: string | null
-}
 
 /** A typing error that would show a secret as another part. Neither the message nor `shown` holds anything that may be one. */
 export interface AddressSlip {
   readonly code: AddressCode
-  readonly part: 'name' | 'user' | 'port'
+  readonly part: 'name' | 'user' | 'port' | 'host'
   readonly message: string
   /** The corrected form. */
   readonly shown: ShownParts
@@ -24,11 +18,16 @@ const plainHosts = /^(?:[\w.-]+|%2f[\w.%-]*|\[[\da-f:.]+\])(?::\d{1,5})?(?:,(?:[
 
 const unknownHosts = { user: null, hosts: 'host', database: null } as const
 
-/** Finds such a slip, or null; `options` is what the parameters say. Pure, total. */
-export function findSlip(
-  pieces: Pieces,
-  options: { readonly user: string | null; readonly password: unknown },
-): AddressSlip | null {
+/** What the parameters say of the parts. */
+interface SlipOptions {
+  readonly user: string | null
+  readonly password: unknown
+  readonly host: string | null
+  readonly socket: string | null
+}
+
+/** Finds such a slip, or null; `socket` is the parameter that names a socket. Pure, total. */
+export function findSlip(pieces: Pieces, options: SlipOptions, socket: string): AddressSlip | null {
   const { user, password, hosts, database } = pieces
   const shown = plainHosts.test(hosts) ? { user: null, hosts, database } : unknownHosts
   const odd = password === null && options.password === null ? /\s|[;,|/?#]|%3a/i.exec(user ?? '')?.[0] : undefined
@@ -53,14 +52,58 @@ export function findSlip(
     const query = showQuery([...database.split(/[&;]/).slice(1), pieces.query].join('&'))
     return { code: 'ADDRESS_MALFORMED', part: 'name', message, shown: { ...shown, user: name, database: kept }, query }
   }
+  const misplaced = options.host === null && options.socket === null ? misplacedSocket(pieces, socket) : null
+  if (misplaced !== null) return misplaced
   if (user !== null || options.user !== null || !/^[^:,[\]]+:\d*[^\d,:][^,:]*$/.test(hosts)) return null
   const message = 'The text after the colon is not a port, and there is no "@" before the host.'
   return { code: 'ADDRESS_PORT_INVALID', part: 'port', message, shown: unknownHosts, query: null }
 }
 
+/** `@/cloudsql/project:region:instance/app`: the path of a socket where a host is expected. */
+function misplacedSocket({ user, password, hosts, database, query }: Pieces, parameter: string): AddressSlip | null {
+  const [, folder, name] = /^([\w.:/-]+)\/([\w-]+)\/?$/.exec(database ?? '') ?? []
+  if (hosts !== '' || folder === undefined || name === undefined) return null
+  const message = `The path of a Unix socket stands where the host is expected; it belongs in the parameter "${parameter}".`
+  const named = user === null || password === null ? null : decodePart(user).text
+  const more = showQuery(query)
+  const shown = { user: named, hosts: '', database: name }
+  return {
+    code: 'ADDRESS_HOST_INVALID',
+    part: 'host',
+    message,
+    shown,
+    query: `${parameter}=/${folder}${more === '' ? '' : `&${more}`}`,
+  }
+}
+
 /** `&name=` or `;name=` within a database name. */
 function parameterOf(database: string): string | undefined {
   return /[&;][a-z][\w.-]{0,40}=/i.exec(database)?.[0]
+}
+
+/** What distinguishes the addresses of one kind of server. */
+interface Kind {
+  readonly scheme: string
+  readonly knownSchemes: RegExp
+  readonly defaultPort: number
+}
+
+/** An address inside another, or after it. The texts hold nothing that may be a secret. */
+export function findSecondAddress(
+  rest: string,
+  { scheme, knownSchemes, defaultPort }: Kind,
+): { readonly part: 'host' | null; readonly message: string; readonly suggestion: string } | null {
+  const [, userinfo = '', second] = /^([^/?#]*)@([a-z][a-z0-9+.-]*):\/\//i.exec(rest) ?? []
+  if (second !== undefined) {
+    const after = /@[a-z][a-z0-9+.-]*:\/\/([\w.-]+(?::\d{1,5})?)(?:\/([\w-]+))?/i.exec(rest)
+    const user = userinfo.split(/[:@]/, 1)[0] ?? null
+    const shown = corrected(scheme, { user, hosts: after?.[1] ?? 'host', database: after?.[2] ?? null })
+    const named = knownSchemes.test(second) ? `, "${second.toLowerCase()}://"` : ''
+    return { part: 'host', message: `The host begins with a second scheme${named}.`, suggestion: `Write ${shown}` }
+  }
+  if (!/[a-z][a-z0-9+.-]{0,40}:\/\//i.test(rest.replace(/\?.*$/s, ''))) return null
+  const message = 'The value contains two addresses, or one inside the other.'
+  return { part: null, message, suggestion: `Give one address: ${scheme}://user:***@host:${defaultPort}/name` }
 }
 
 /** The parameters of an address for its corrected form, without those that became parts of it. */
