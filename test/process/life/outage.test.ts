@@ -73,7 +73,9 @@ for (const [what, fail] of outages) {
 for (const mode of ['read-write', 'read-only'] as const) {
   test(`in an outage nothing is denied that the primary has (FALLBACK_MODE=${mode})`, async (t) => {
     const token = 'an-admin-token-for-tests'
-    const service = await startService(t, { env: { ...env, FALLBACK_MODE: mode, ADMIN_TOKEN: token } })
+    const service = await startService(t, {
+      env: { ...env, FALLBACK_MODE: mode, FALLBACK_TIMEOUT: '10', ADMIN_TOKEN: token },
+    })
     const folder = join(service.dir, 'data/primary')
     const { id } = await create(service)
     const path = `/api/feedback/${id}`
