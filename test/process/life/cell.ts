@@ -65,7 +65,9 @@ export class LifeCell implements Driven {
     const answers = await Promise.all(asked)
     for (const answer of this.#transaction === null ? answers : [...answers, this.#transaction]) {
       assert.ok(answer.at - startedAt < answerLimitMs, this.#say(answer))
-      assertClean(answer)
+      // What a transaction over the application's own entities gets of the fallback, which has no rows of them.
+      const isRefused = answer === this.#transaction && answer.status === 503 && answer.code === 'INCOMPLETE'
+      if (!isRefused) assertClean(answer)
       if (answer.status === 201) this.#note(answer)
     }
   }
@@ -73,7 +75,7 @@ export class LifeCell implements Driven {
   /** Milliseconds from `since` to the first answer of the fallback. */
   async loss(since: number): Promise<number> {
     const what = `the fallback (${this.#moment})`
-    await until(async () => (await storeOf(this.service)) === fallback, { withinMs: 15_000, everyMs: 5, what })
+    await until(async () => (await storeOf(this.service)) === fallback, { withinMs: 15_000, everyMs: 20, what })
     return performance.now() - since
   }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { build } from 'esbuild'
 import { repository, type Service, startService } from '../../support/process.ts'
-import type { Cleanup } from '../../support/temp.ts'
+import { type Cleanup, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
@@ -32,19 +34,49 @@ export interface Answer {
 }
 
 /**
- * Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. `cache`:
- * a folder for Node's compiled modules, since many are started.
+ * Bundles the service and the plugins as the build bundles ours, into a folder that ends with `t`; the path of its entry. More
+ * than sixty are started, and from modules each start takes twice as long.
  */
-export async function drive(t: Cleanup, server: ServerUnderTest, cache: string): Promise<Driven> {
+export async function bundleService(t: Cleanup): Promise<string> {
+  const built = join(repository, 'dist')
+  await mkdir(built, { recursive: true })
+  const outdir = await makeTempDir(t, 'service', built)
+  const plugin = (name: string) => [`plugins/${name}/${name}`, `plugins/${name}/${name}.ts`]
+  await build({
+    absWorkingDir: repository,
+    entryPoints: {
+      service: 'test/process/life/service.ts',
+      ...Object.fromEntries(['sqlite', 'postgresql', 'mysql'].map(plugin)),
+    },
+    outdir,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+    define: { HOLDFAST_BUNDLED: 'true' },
+    banner: {
+      js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);",
+    },
+    external: ['better-sqlite3', 'dataloader', 'tinyglobby', 'thread-stream', 'pg-native', 'cloudflare:sockets'],
+  })
+  return join(outdir, 'service.js')
+}
+
+/**
+ * Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. `entry`:
+ * of `bundleService`.
+ */
+export async function drive(t: Cleanup, server: ServerUnderTest, entry: string): Promise<Driven> {
   const [front, database] = await Promise.all([server.front(t), server.createDatabase()])
   await server.query('create table mark (id varchar(80) primary key, note varchar(80) not null)', database)
   const service = await startService(t, {
-    args: [join(repository, 'test/process/life/service.ts')],
+    args: [entry],
     env: {
       DRIVERS: `sqlite,${server.driver}`,
       DATABASE_URL: front.url(database),
       ADMIN_TOKEN: admin,
-      NODE_COMPILE_CACHE: cache,
+      NODE_COMPILE_CACHE: join(dirname(entry), 'cache'),
       POOL_SIZE: String(poolSize),
       POOL_MAX_OVERFLOW: '0',
       QUERY_TIMEOUT: `${queryTimeoutMs}ms`,

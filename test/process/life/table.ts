@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { type Cleanup, cleanupOf, makeTempDir } from '../../support/temp.ts'
+import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { LifeCell, moments } from './cell.ts'
-import { ask, assertClean, drive, wholePool } from './driver.ts'
+import { ask, assertClean, bundleService, drive, wholePool } from './driver.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
 /** One way for a server, or the way to it, to fail. */
@@ -67,9 +67,9 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
   describe(`failures of ${name}`, { skip }, () => {
     const cleanup = cleanupOf(after)
     let server: ServerUnderTest
-    let cache: string
+    let entry: string
     before(async () => {
-      cache = await makeTempDir(cleanup, 'cache')
+      entry = await bundleService(cleanup)
       server = await start(cleanup)
     })
 
@@ -77,7 +77,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
       test(`${failure.name} at ${moments.join(', ')}: answers go on, and then the pool is whole`, async (t) => {
         // One failure hits all four moments at once, each in a process of its own.
         const cells = await Promise.all(
-          moments.map(async (moment) => new LifeCell(server, await drive(t, server, cache), moment)),
+          moments.map(async (moment) => new LifeCell(server, await drive(t, server, entry), moment)),
         )
         await Promise.all(cells.map((cell) => cell.begin()))
         const actedAt = performance.now()
@@ -99,7 +99,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     }
 
     test('a pool of two that is used up makes others wait and lets the primary be; afterwards it is whole', async (t) => {
-      const driven = await drive(t, server, cache)
+      const driven = await drive(t, server, entry)
       const { service } = driven
       const names = ['one', 'two']
       for (const each of names) await service.send('POST', `/hold/${each}`, undefined)
@@ -128,7 +128,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     })
 
     test("one caller's statement that takes too long is no outage: the others stay on the primary", async (t) => {
-      const driven = await drive(t, server, cache)
+      const driven = await drive(t, server, entry)
       const { service } = driven
       const sleeping = ask(service, 'POST', '/sql', { sql: server.sleep(4) })
       const stores = new Set<string | null>()
