@@ -47,21 +47,20 @@ export class DatabaseUrlValidator {
 
   /** A usable target, or the problems that prevent one; both when the address was repaired. */
   read(given: string, context: AddressContext): AddressReading {
-    const reading = this.#read(given, context)
+    if (given.length > lengthLimit) {
+      const message = `${settingName(context.setting, context.origin)} is longer than ${lengthLimit} characters.`
+      return unusable([reporterOf(context)('ADDRESS_TOO_LONG', 'error', null, message, 'Set the address alone.')])
+    }
+    const cleaned = cleanAddress(given)
+    const reading = this.#read(given, cleaned, context)
     if (reading.problems.length === 0) return reading
-    const text = this.#settings.database.validationEnabled ? cleanAddress(given).text : given
-    const mask = createMask(passwordsOf(text))
+    const mask = createMask(secretsIn(this.#settings.database.validationEnabled ? cleaned.text : given))
     return { ...reading, problems: reading.problems.map((problem) => maskProblem(problem, mask)) }
   }
 
-  #read(given: string, context: AddressContext): AddressReading {
+  #read(given: string, cleaned: CleanedAddress, context: AddressContext): AddressReading {
     const report = reporterOf(context)
     const name = settingName(context.setting, context.origin)
-    if (given.length > lengthLimit) {
-      const message = `${name} is longer than ${lengthLimit} characters.`
-      return unusable([report('ADDRESS_TOO_LONG', 'error', null, message, 'Set the address alone.')])
-    }
-    const cleaned = cleanAddress(given)
     if (isBlank(cleaned)) return { ...unusable([]), isBlank: true }
     const isValidated = this.#settings.database.validationEnabled
     const text = isValidated ? cleaned.text : given
@@ -174,6 +173,15 @@ function isProblem({ message, suggestion, part }: Problem): boolean {
 function passwordsOfParts({ host, username, password, name }: PartsAddress): readonly string[] {
   const parts = [host, username, name].filter((part) => part !== null)
   return [...parts.flatMap(passwordsOf), ...(password === null ? [] : [password.reveal()])]
+}
+
+/** The passwords in a text that may be several addresses, or one whose scheme is not followed by two slashes. */
+function secretsIn(text: string): readonly string[] {
+  const addresses = text.split(/[\s,;|]+(?=[a-z][a-z0-9+.-]*:\/\/)/i)
+  if (addresses.length > 1 && addresses.every((one) => one.includes('@'))) return addresses.flatMap(passwordsOf)
+  const found = passwordsOf(text.replace(/^([a-z][a-z0-9+.-]*)\s*[:;]{0,3}\s*[/\\]{1,4}/i, '$1://'))
+  // Otherwise what looks like a scheme may be the user.
+  return found.length > 0 ? found : passwordsOf(text)
 }
 
 function unusable(problems: readonly Problem[]): AddressReading {
