@@ -19,7 +19,7 @@ const script = `
 
 test('without the client packages the driver loads, and says with which line of npm they come', async (t) => {
   const cwd = await makeTempDir(t, 'client')
-  for (const folder of ['plugins/mysql', 'src/driver', 'src/config', 'src/errors.ts']) {
+  for (const folder of ['plugins/mysql', 'src/driver', 'src/disk', 'src/config', 'src/errors.ts']) {
     await cp(join(repository, folder), join(cwd, folder), { recursive: true })
   }
   const files = { 'package.json': '{"type":"module"}', 'try.ts': script }

@@ -27,7 +27,14 @@ for (const [what, installed] of [
 ] as const) {
   test(`${what} the driver loads, and says with which line of npm they come`, async (t) => {
     const cwd = await makeTempDir(t, 'client')
-    for (const folder of ['plugins/postgresql', 'plugins/neon', 'src/driver', 'src/config', 'src/errors.ts']) {
+    for (const folder of [
+      'plugins/postgresql',
+      'plugins/neon',
+      'src/driver',
+      'src/disk',
+      'src/config',
+      'src/errors.ts',
+    ]) {
       await cp(join(repository, folder), join(cwd, folder), { recursive: true })
     }
     await mkdir(join(cwd, 'node_modules'))
