@@ -132,17 +132,30 @@ export async function storeOf(service: Service): Promise<string | null> {
 
 /** A query on every slot at once, each on a session of its own; and the server has no session more than the pool. */
 export async function wholePool(server: ServerUnderTest, { service, database }: Driven): Promise<void> {
-  const asked = Array.from({ length: poolSize }, () => ask(service, 'POST', '/sql', { sql: server.sleep(0.2) }))
-  const sessions = (await Promise.all(asked)).map(({ status, text }) => {
+  // Again where a busy machine sent the second one after the first had ended: then one slot served both.
+  const answers = await until(
+    async () => {
+      const asked = Array.from({ length: poolSize }, () => ask(service, 'POST', '/sql', { sql: server.sleep(0.2) }))
+      const given = await Promise.all(asked)
+      const isWhole = new Set(given.map(sessionOf)).size === poolSize
+      return isWhole || given.some(({ status }) => status !== 200) ? given : null
+    },
+    { withinMs: 8_000, everyMs: 50, what: 'a session for every slot' },
+  )
+  for (const { status, text } of answers) {
     assert.equal(status, 200, text)
-    const { shown, rows } = JSON.parse(text) as { shown: string; rows: { session: number }[] } // Of our own route.
-    assert.equal(shown, 'primary')
-    return rows[0]?.session
-  })
-  assert.equal(new Set(sessions).size, poolSize, `the sessions ${sessions.join(', ')}`)
+    assert.equal(JSON.parse(text).shown, 'primary')
+  }
   await until(async () => (await server.countSessions(database)) <= poolSize, {
     withinMs: 8_000,
     everyMs: 50,
     what: 'no session but those of the pool',
   })
+}
+
+/** The server's session that ran the statement of our own route; null where it failed. */
+function sessionOf({ status, text }: Answer): number | null {
+  if (status !== 200) return null
+  const { rows } = JSON.parse(text) as { rows: { session: number }[] } // Of our own route.
+  return rows[0]?.session ?? null
 }
