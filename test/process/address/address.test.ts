@@ -24,6 +24,40 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
     assert.equal(sight.service.log().find(({ event }) => event === 'http.listening')?.host, '0.0.0.0')
   })
 
+  test('the quotes and comments of an env file are not part of a value, and what only a shell expands is not used', async (t) => {
+    const env = { HOST: '"127.0.0.1"', DATA_DIR: "'./data'  # the volume", COLLECTIONS_DIR: '~/collections' }
+    const sight = await serveAndLook(t, { env })
+    assertLocal(sight)
+    assert.equal(sight.service.log().find(({ event }) => event === 'http.listening')?.host, '127.0.0.1')
+    for (const setting of ['http.host', 'data.dir']) {
+      await assertSaid(sight, { code: 'SETTING_REPAIRED', severity: 'warning', setting })
+    }
+    await assertSaid(sight, {
+      code: 'SETTING_INVALID',
+      severity: 'error',
+      setting: 'collections.dir',
+      message: /shell/,
+    })
+  })
+
+  test('variables of other software and names given twice are named by the check', async (t) => {
+    const cwd = await makeHome(t, { 'config/default.json': '{ "log": {}, "log": { "level": "warn" } }' })
+    const env = {
+      PGSSLMODE: 'verify-full',
+      POSTGRES_URL: 'postgres://u:hunter2@h/d',
+      SPACE_ID: 'me/s',
+      HOST: 'localhost',
+    }
+    const check = await checkJson(t, { cwd, env })
+    assert.equal(check.code, 0)
+    for (const setting of ['PGSSLMODE', 'POSTGRES_URL']) {
+      findProblem(check.problems, { code: 'SETTING_NOT_READ', severity: 'info', setting, suggestion: /DATABASE_URL/ })
+    }
+    findProblem(check.problems, { code: 'SETTING_DUPLICATE', severity: 'warning', message: /"log" twice/ })
+    findProblem(check.problems, { code: 'HOST_LOOPBACK', severity: 'warning' })
+    assert.doesNotMatch(check.text, /hunter2/)
+  })
+
   test('a PORT that is taken is one sentence and exit 1', async (t) => {
     const rival = createServer()
     await new Promise<void>((resolve) => rival.listen(0, '127.0.0.1', resolve))
