@@ -8,7 +8,7 @@ export const addressProblems = {
   ADDRESS_SCHEME_MISSING: 'The address does not say which kind of database it is for.',
   ADDRESS_SCHEME_UNKNOWN: 'No loaded driver accepts the scheme of the address.',
   ADDRESS_SCHEME_ALIAS: 'The scheme is another word for one that a driver accepts; the address is used.',
-  ADDRESS_PARTS_INCOMPLETE: 'Parts of an address are set without DATABASE_DRIVER; they are not used.',
+  ADDRESS_PARTS_INCOMPLETE: 'Parts of an address are set without DATABASE_DRIVER, or one cannot be used; none is used.',
   ADDRESS_PARTS_DIFFER: 'DATABASE_URL and the separate parts differ; DATABASE_URL is used.',
   ADDRESS_PART_FILLED_IN: 'The address leaves out a part; the value that libpq would use is used.',
   ADDRESS_PARAMETER_WINS: 'A parameter replaces a part before it, as in libpq.',
