@@ -169,8 +169,12 @@ export function showValue(item: ItemFormat, value: unknown): string {
 
 /** Text without what the parser of an env file left: quotes around it, a comment behind it. */
 export function withoutLeftovers(text: string): string {
-  const [, plain = text] = /^(.*?\S)\s+#(?:\s.*)?$/s.exec(text) ?? []
-  return withoutQuotes(plain.trim()).trim()
+  const given = text.trim()
+  if (given.length > textMaxLength) return given
+  const [, uncommented = given] = /^(.*?\S)\s+#(?:\s.*)?$/s.exec(given) ?? []
+  const plain = withoutQuotes(uncommented).trim()
+  // Quotes may surround quotes; what was read once must read as itself.
+  return plain === given ? plain : withoutLeftovers(plain)
 }
 
 /** Text without one pair of quotes around it. */

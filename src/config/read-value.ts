@@ -43,7 +43,7 @@ function prepare(setting: Setting, given: unknown, isFromEnvironment: boolean): 
     return repairedText(given, withoutQuotes(given))
   }
   const prepared = prepareItem(setting, given)
-  return setting.nullable && prepared.value === '' ? { value: null } : prepared
+  return setting.nullable && !format.isVerbatim && prepared.value === '' ? { value: null } : prepared
 }
 
 function listOf(given: unknown, item: ItemFormat): Reading {
