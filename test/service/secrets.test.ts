@@ -64,10 +64,13 @@ async function shown(cwd: string, env: Env): Promise<string> {
   return [checkText(report, (_, text) => text), JSON.stringify(checkJson(report)), ...texts].join('\n')
 }
 
-/** The runs of four characters, as they are and percent-encoded. */
+/** The runs of four characters, as they are and percent-encoded, but those that may be a piece of a line's time. */
 function runsOf(text: string): readonly string[] {
   const all = [text, encodeURIComponent(text), encodeURI(text)]
-  return all.flatMap((one) => Array.from({ length: Math.max(0, one.length - 3) }, (_, at) => one.slice(at, at + 4)))
+  const runs = all.flatMap((one) =>
+    Array.from({ length: Math.max(0, one.length - 3) }, (_, at) => one.slice(at, at + 4)),
+  )
+  return runs.filter((run) => !/^[\d:.TZ-]+$/.test(run))
 }
 
 const placed = Object.entries(places)
