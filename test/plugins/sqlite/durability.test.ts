@@ -226,7 +226,7 @@ test('a thread that hangs is left, and SQLite carries the WAL by itself again', 
   const code = `const { parentPort } = require('node:worker_threads')
     parentPort.on('message', () => { for (;;); })
     parentPort.postMessage('ready')`
-  const checkpointer = new Checkpointer('/nowhere', tell, { code, runMs: 100 })
+  const checkpointer = new Checkpointer('/nowhere', tell, { code, runMs: 1_500 }) // A busy machine takes its time to start a thread, too.
   checkpointer.synced(false)
   assert.deepEqual(told, [])
   checkpointer.synced(true)
