@@ -14,7 +14,10 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
     const report = JSON.parse(text)
     assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems'])
     const { primary, fallback, settings, problems } = report
+    assert.match(primary.disk, /^(durable|ephemeral|unknown)$/)
     assert.deepEqual(primary, {
+      disk: primary.disk,
+      path: join(cwd, 'data/x.db'),
       driver: 'sqlite',
       host: null,
       port: null,

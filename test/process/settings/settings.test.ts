@@ -222,14 +222,14 @@ const cases: readonly Case[] = [
   },
   {
     given: 'secret files that cannot be read',
-    env: { DATABASE_URL_FILE: 'secrets/nowhere', DATABASE_PASSWORD_FILE: 'config', LOG_LEVEL_FILE: 'empty' },
+    env: { DATABASE_URL_FILE: 'config/nowhere', DATABASE_PASSWORD_FILE: 'config', LOG_LEVEL_FILE: 'empty' },
     files: { empty: '' },
     declared: true,
     wanted: [
       {
         code: 'FILE_UNREADABLE',
         severity: 'error',
-        origin: 'secrets/nowhere (DATABASE_URL_FILE)',
+        origin: 'config/nowhere (DATABASE_URL_FILE)',
         message: /does not exist/,
       },
       { code: 'FILE_UNREADABLE', severity: 'error', origin: 'config (DATABASE_PASSWORD_FILE)', message: /directory/ },
