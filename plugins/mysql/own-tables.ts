@@ -27,6 +27,8 @@ const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   insertIdentity: 'insert into holdfast_identity (id, format) values (?, ?) on duplicate key update id = id',
   isDenied: (error) => deniedCodes.has(faults.classify(error, 'commit').code),
+  // InnoDB locks the gaps between the attempts of several proofs.
+  isDeadlock: (error) => faults.classify(error, 'statement').code === '1213',
 }
 
 /** The own tables of this address. `account` is as the server names it: `user@host`. */

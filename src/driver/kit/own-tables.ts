@@ -35,6 +35,8 @@ export interface OwnTablesDialect<C extends TablesClient> {
   alone?(client: C, create: () => Promise<void>): Promise<void>
   /** True when the user lacks the right. */
   isDenied(error: unknown): boolean
+  /** True when proofs that ran at the same time blocked each other, and this one was rolled back; never where absent. */
+  isDeadlock?(error: unknown): boolean
 }
 
 /** What a proof knows of the own tables before it asks for them. Null: unknown. */
@@ -137,7 +139,7 @@ export class OwnTables<C extends TablesClient> {
    * Commits attempts that take as much room as a large row, and removes them again in the same transaction: on a full disk
    * one small row may still fit where an older one was.
    */
-  async #write(): Promise<void> {
+  async #write(triesLeft = 5): Promise<void> {
     const ids = Array.from({ length: proofRows }, () => `'${randomUUID()}'`)
     try {
       await this.#client.run('begin')
@@ -147,7 +149,8 @@ export class OwnTables<C extends TablesClient> {
     } catch (error) {
       // A proof may be repeated on the same connection.
       await this.#client.run('rollback').catch(() => {})
-      throw error
+      if (triesLeft === 1 || this.#dialect.isDeadlock?.(error) !== true) throw error
+      await this.#write(triesLeft - 1)
     }
   }
 
