@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createContext, Script } from 'node:vm'
 import fc from 'fast-check'
 import { checkCollection } from '../../../src/collection/declaration/check.ts'
 import type { Collection, StringField } from '../../../src/collection/declaration/declaration.ts'
@@ -131,6 +132,26 @@ const letters = fc.constantFrom(
   ...['\u180e', '\0', '.', '-', '/', ':', '[', ']', '^', '0', '٣', '_', 'ü', '😀', '🙏', '\u{10ffff}'],
 )
 
+const limited = createContext({})
+const call = new Script('run()')
+
+/**
+ * What Node's engine says of each text; null if it backtracks for longer than a test waits, which five characters are
+ * enough for: only a script's limit interrupts it.
+ */
+function nativeAnswers(pattern: string, texts: readonly string[]): readonly boolean[] | null {
+  const native = new RegExp(pattern, 'u')
+  const answers: boolean[] = []
+  limited.run = () => answers.push(...texts.map((text) => native.test(text)))
+  try {
+    call.runInContext(limited, { timeout: 250 })
+    return answers
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null
+    throw error
+  }
+}
+
 describe('the linear-time engine', () => {
   it('says of every text what the engine of JavaScript says', () => {
     let compared = 0
@@ -142,17 +163,19 @@ describe('the linear-time engine', () => {
           // A group that repeats sends it to the linear-time engine; by that it means the same.
           const pattern = `^(?:(?:${inner}){1,2}){1}$`
           if (defectOf(pattern) !== null) return
-          const native = new RegExp(pattern, 'u')
+          const joined = texts.map((one) => one.join(''))
+          const answers = nativeAnswers(pattern, joined)
+          if (answers === null) return
           const linear = matcherOf(pattern)
-          for (const text of texts.map((one) => one.join(''))) {
-            compared += native.test(text) ? 1 : 0
-            assert.equal(linear.test(text), native.test(text), `${pattern} ${JSON.stringify(text)}`)
+          for (const [at, text] of joined.entries()) {
+            compared += answers[at] ? 1 : 0
+            assert.equal(linear.test(text), answers[at], `${pattern} ${JSON.stringify(text)}`)
           }
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     )
-    assert.ok(compared > 500, `${compared} texts matched`)
+    assert.ok(compared > 150, `${compared} texts matched`)
   })
 })
 
