@@ -15,7 +15,8 @@ import { type ConvictConfig, coreSettings, createConfig, nest, type SettingMap, 
  * The settings that follow from the layers: the highest layer that gives a value decides; when that value is bad, the
  * safe default is used and a problem says so. Never throws.
  *
- * Without `declarations` (the drivers are not loaded yet) `plugins` is empty, and what files set there is not reported.
+ * Without `declarations` (the drivers are not loaded yet) `plugins` is empty, and neither what files set there nor variables
+ * that belong to no setting are reported: the next resolution, with drivers, reports them.
  */
 export function resolveSettings(layers: Layers, declarations?: Declarations): ResolvedSettings {
   const drivers = Object.keys(declarations ?? {})
@@ -34,8 +35,8 @@ export function resolveSettings(layers: Layers, declarations?: Declarations): Re
     ...own.problems,
     ...problems,
     ...[...picked.values()].flatMap((one) => one.problems),
-    ...unreadNames(layers.environment.names),
-    ...misspeltNames(layers.environment.names, settings),
+    ...(declarations === undefined ? [] : unreadNames(layers.environment.names)),
+    ...(declarations === undefined ? [] : misspeltNames(layers.environment.names, settings)),
   ]
   const isFileHidden = layers.files.some(({ origin }) => origin.from === 'file' && origin.path === hiddenText)
   return new Resolution(config, settings, drivers, picked, byKey, all, isFileHidden ? ['config.file'] : [])
