@@ -1,12 +1,9 @@
 import { readLayers } from './config/layers.ts'
 import { maskAddress } from './config/mask.ts'
-import { exitCodeFor, type Problem } from './config/problem.ts'
+import { exitCodeFor } from './config/problem.ts'
 import { resolveSettings } from './config/resolve.ts'
-import type { Settings } from './config/settings.ts'
 import { boot } from './database/supervisor/boot.ts'
-import { chooseDataDirectory, dataFolders, inspectDataDirectory } from './disk/data-directory.ts'
 import { builtInDriverNames, locatePlugin } from './driver/locate.ts'
-import { type AdminToken, ensureAdminToken } from './http/admin/admin-token.ts'
 import { ListenError } from './http/server/listen.ts'
 import { createLog, type Log } from './observe/logs.ts'
 import type { Observation } from './observe/observation.ts'
@@ -14,9 +11,9 @@ import { secretsIn } from './observe/redaction.ts'
 import { createStandardOutput } from './observe/standard-output.ts'
 import { readCollections } from './service/active-config.ts'
 import { takeSignals } from './service/early-signals.ts'
+import { announce, createProcessService } from './service/process-service.ts'
 import { type Resolution, resolveLayers } from './service/resolve.ts'
-import { Service } from './service/service.ts'
-import { version } from './service/version.ts'
+import type { Service } from './service/service.ts'
 
 /** Set by the bundler; undefined in sources and compiled modules. */
 declare const HOLDFAST_BUNDLED: boolean | undefined
@@ -72,13 +69,7 @@ async function start(): Promise<void> {
 async function run(found: Resolution, log: Log): Promise<void> {
   const { settings } = found.resolved
   if (settings.config.strict && (await refuseErrors(found))) return
-  const folders = dataFolders(settings, cwd)
-  // A generated token is written there now; with a token from the settings nothing is created before it is needed.
-  const find = settings.admin.token === null ? chooseDataDirectory : inspectDataDirectory
-  const data = await find(folders, found.resolved.originOf('data.dir'))
-  const token = await ensureAdminToken(data.path ?? folders[0] ?? cwd, settings.admin.token)
-  log.hide([token.token])
-  const service = createService(found, token, data.problems, log)
+  const { service, token } = await createProcessService(found, log, { env: process.env, cwd })
   const ready = Promise.withResolvers<void>() // A reload before the first settings are in force would be lost.
   const isClosing = obeySignals(service, log, ready.promise)
   if (isClosing()) return
@@ -97,13 +88,6 @@ async function run(found: Resolution, log: Log): Promise<void> {
   await giveUp(why ?? 'The database was not reached.', null, log, exit)
 }
 
-function createService(found: Resolution, token: AdminToken, problems: readonly Problem[], log: Log): Service {
-  const observe = (seen: Observation): void => log.observe(seen)
-  const inForce = (fresh: Settings): void => log.reconfigure(fresh.log, secretsIn(fresh))
-  const reread = () => readLayers({ env: process.env, cwd })
-  return new Service({ observe }, { cwd, found, token, problems, reread, inForce })
-}
-
 /** Strict mode: true when a setting has an error; all errors are printed, and the process exits with 2. */
 async function refuseErrors(found: Resolution): Promise<boolean> {
   const { resolved } = found
@@ -116,17 +100,6 @@ async function refuseErrors(found: Resolution): Promise<boolean> {
   process.stderr.write(`CONFIG_STRICT is set, and these settings have errors:\n${lines.join('\n')}\n`)
   process.exitCode = code
   return true
-}
-
-function announce(service: Service, { config }: Resolution, token: AdminToken, log: Log): void {
-  const tookMs = performance.now()
-  log.observe({ type: 'service.started', version, node: process.versions.node, pid: process.pid, tookMs })
-  log.observe({ type: 'token.found', source: token.source })
-  if (config.absence !== null) log.observe({ type: 'database.undeclared', why: config.absence })
-  for (const problem of service.status().problems) log.observe({ type: 'problem.found', problem })
-  for (const name of service.status().collections) {
-    log.observe({ type: 'collection.loaded', name, path: `/api/${name}` })
-  }
 }
 
 /**

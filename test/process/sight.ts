@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { check, checkJson as jsonOf } from '../../src/cli/check.ts'
 import type { Severity } from '../../src/config/problem.ts'
 import { exitCodeFor } from '../../src/config/problem.ts'
+import { type Hosted, hostService } from '../support/hosted.ts'
 import type { LogLine } from '../support/log.ts'
 import {
   cleanEnvironment,
@@ -43,8 +44,8 @@ export interface Health {
 }
 
 /** What a user sees of a service that is used once. */
-export interface Sight {
-  readonly service: Service
+export interface Sight<S extends Hosted = Hosted> {
+  readonly service: S
   /** The header of the answer to a write. */
   readonly store: string
   readonly durability: string
@@ -103,12 +104,17 @@ export function serve(t: Cleanup, options: ProcessOptions = {}): Promise<Service
 }
 
 /** Starts a service and uses it: a row is written and read again, whatever its settings are. */
-export async function serveAndLook(t: Cleanup, options: ProcessOptions = {}): Promise<Sight> {
+export async function serveAndLook(t: Cleanup, options: ProcessOptions = {}): Promise<Sight<Service>> {
   return await look(await serve(t, options))
 }
 
+/** The same without a process of its own, for a table of settings: one row of each kind is served by a process, too. */
+export async function hostAndLook(t: Cleanup, options: Pick<ProcessOptions, 'env' | 'files' | 'cwd'>): Promise<Sight> {
+  return await look(await hostService(t, { ...options, env: { ADMIN_TOKEN: adminToken, ...options.env } }))
+}
+
 /** Writes a row, reads it again, and looks at everything that a user would look at. */
-export async function look(service: Service): Promise<Sight> {
+export async function look<S extends Hosted>(service: S): Promise<Sight<S>> {
   const comment = `row ${Math.random()}`
   const answer = await service.send('POST', '/api/feedback', { rating: 5, comment })
   const body = await answer.text()
@@ -130,7 +136,7 @@ export async function look(service: Service): Promise<Sight> {
 }
 
 /** `/health`, with the admin token. */
-export async function healthOf(service: Service): Promise<Health> {
+export async function healthOf(service: Hosted): Promise<Health> {
   const answer = await service.fetch('/health', { headers: { 'holdfast-token': adminToken } })
   const { status, output, checks } = await bodyOf(answer)
   const [state] = checks['database:state']
@@ -140,7 +146,7 @@ export async function healthOf(service: Service): Promise<Health> {
 }
 
 /** `/status`. */
-export async function statusOf(service: Service): Promise<Status> {
+export async function statusOf(service: Hosted): Promise<Status> {
   const answer = await service.fetch('/status', { headers: { authorization: `Bearer ${adminToken}` } })
   assert.equal(answer.status, 200)
   return await bodyOf(answer)
@@ -183,7 +189,7 @@ export async function assertSaid(sight: Pick<Sight, 'service' | 'problems'>, wan
 }
 
 /** A line of the problem's own is in the log. */
-export async function assertLogged(service: Service, problem: SeenProblem): Promise<void> {
+export async function assertLogged(service: Hosted, problem: SeenProblem): Promise<void> {
   const level = { error: 'error', warning: 'warn', info: 'info' }[problem.severity]
   const isIts = (line: LogLine): boolean =>
     line.level === level && line.code === problem.code && line.setting === problem.setting

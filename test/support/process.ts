@@ -128,19 +128,24 @@ export async function startService(
 ): Promise<Service> {
   const running = await startProcess(t, options)
   const port = await waitForPort(running, options.withinMs ?? 20_000)
+  return Object.assign(running, clientOf(port))
+}
+
+/** The client's side of a service at a port of this machine. */
+export function clientOf(port: number): Pick<Service, 'port' | 'url' | 'fetch' | 'send'> {
   const url = `http://127.0.0.1:${port}`
   const call = (path: string, init?: RequestInit): Promise<Response> => fetch(new URL(path, url), init)
-  return Object.assign(running, {
+  return {
     port,
     url,
     fetch: call,
-    send: (method: string, path: string, body: unknown, token?: string) =>
+    send: (method, path, body, token) =>
       call(path, {
         method,
         headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
-  })
+  }
 }
 
 /** Runs a process to its end. */
@@ -215,7 +220,8 @@ function isReachable(path: string): boolean {
   return isOpenToAll && (dirname(path) === path || isReachable(dirname(path)))
 }
 
-async function makeWorkingDir(t: Cleanup): Promise<string> {
+/** A temporary folder with a copy of `config/`, as the image has it. */
+export async function makeWorkingDir(t: Cleanup): Promise<string> {
   const dir = await makeTempDir(t, 'process')
   await cp(join(repository, 'config'), join(dir, 'config'), {
     recursive: true,
