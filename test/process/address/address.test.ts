@@ -4,10 +4,21 @@ import { chmod, mkdir, readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { hostService } from '../../support/hosted.ts'
 import { parseLog } from '../../support/log.ts'
 import { ordinaryUid, type ProcessOptions, runProcess, startService } from '../../support/process.ts'
 import { type Cleanup, cleanLater } from '../../support/temp.ts'
-import { assertLocal, assertSaid, bodyOf, checkJson, findProblem, makeHome, serveAndLook } from '../sight.ts'
+import {
+  assertLocal,
+  assertSaid,
+  bodyOf,
+  checkHere,
+  checkJson,
+  findProblem,
+  hostAndLook,
+  makeHome,
+  serveAndLook,
+} from '../sight.ts'
 import { makeDatabase } from '../sqlite/files.ts'
 
 describe('what other software leaves in the environment', { concurrency: 2 }, () => {
@@ -128,14 +139,14 @@ describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
       await mkdir(join(cwd, 'closed'))
       await chmod(join(cwd, 'closed'), 0o555)
       const options = { cwd, env: { DATA_DIR: dir }, ...(ordinary ? { uid: ordinaryUid } : {}) }
-      const sight = await serveAndLook(t, options)
+      const sight = ordinary ? await serveAndLook(t, options) : await hostAndLook(t, options)
       assertLocal(sight)
       const used = join(cwd, 'data/production.db')
       assert.equal(sight.status.database.store?.path, used)
       // The sight has an ADMIN_TOKEN, so that nothing is written at the start: the place is only looked at.
       if (!isKernels) await assertSaid(sight, { ...blamed, message: reason })
       await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning', message: new RegExp(used) })
-      const check = await checkJson(t, options)
+      const check = ordinary ? await checkJson(t, options) : await checkHere(cwd, options.env)
       assert.equal(check.code, 0)
       // Root may write all folders of the kernel by their modes: that nothing can be made there shows when it is tried.
       if (!isKernels) {
@@ -156,7 +167,7 @@ async function assertTokenElsewhere(
   options: ProcessOptions & { cwd: string },
   reason: RegExp,
 ): Promise<void> {
-  const service = await startService(t, options)
+  const service = options.uid === undefined ? await hostService(t, options) : await startService(t, options)
   const token = readFileSync(join(options.cwd, 'data/admin-token'), 'utf8').trim()
   const { problems } = await bodyOf(await service.fetch('/status', { headers: { 'holdfast-token': token } }))
   await assertSaid({ service, problems }, { code: 'DATA_DIR_UNUSABLE', severity: 'warning', message: reason })

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeTempDir } from '../../support/temp.ts'
-import { adminToken, assertFallback, assertSaid, checkHere, findProblem, makeHome, serveAndLook } from '../sight.ts'
+import {
+  adminToken,
+  assertFallback,
+  assertSaid,
+  checkHere,
+  findProblem,
+  hostAndLook,
+  makeHome,
+  serveAndLook,
+} from '../sight.ts'
 
 const user = 'app-user-7'
 const secret = 'hunter2-Pa55word'
@@ -28,12 +37,13 @@ const urls = [
 ]
 
 describe('a DATABASE_URL that needs a driver which is not loaded', { concurrency: 2 }, () => {
-  for (const url of urls) {
+  for (const [at, url] of urls.entries()) {
     const shown = url.replaceAll(secret, '***')
     test(`${shown} is a problem, SQLite serves, and the secret is seen nowhere`, async (t) => {
       const cwd = await makeHome(t)
       const env = { DRIVERS, DATABASE_URL: url, LOG_LEVEL: 'trace', ECHO_SQL: 'true' }
-      const sight = await serveAndLook(t, { cwd, env })
+      // The first by a process, which is what users start.
+      const sight = at === 0 ? await serveAndLook(t, { cwd, env }) : await hostAndLook(t, { cwd, env })
       assertFallback(sight)
       const problem = sight.problems.find(({ setting, severity }) => setting === 'database.url' && severity === 'error')
       assert.ok(problem, JSON.stringify(sight.problems))

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
+import { hostService } from '../../support/hosted.ts'
 import { repository, runProcess, startProcess, startService } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
 import { listeningPorts } from '../kernel.ts'
@@ -40,10 +41,11 @@ const addresses: readonly (readonly [string, string])[] = [
   ['of SQLite with a password', `sqlite://user:${spelled}@db.example/app.db`],
 ]
 
-for (const [what, url] of addresses) {
+for (const [at, [what, url]] of addresses.entries()) {
   test(`an address ${what} shows its password nowhere`, async (t) => {
     const env = { DATABASE_URL: url, ADMIN_TOKEN: token, LOG_LEVEL: 'trace', ECHO_SQL: 'true' }
-    const service = await startService(t, { env })
+    // The first by a process, which is what users start.
+    const service = at === 0 ? await startService(t, { env }) : await hostService(t, { env })
     const answers = await everything(service.url, token)
     await service.end()
     assertNowhere([...answers, service.output()], [password, token, wrongToken])

@@ -16,6 +16,7 @@ import {
   checkHere,
   checkJson,
   findProblem,
+  hostAndLook,
   makeHome,
   type Sight,
   serve,
@@ -32,6 +33,8 @@ interface Case {
   readonly prepare?: (dir: string) => Promise<void>
   /** Runs as an ordinary user, who may not read everything. */
   readonly ordinary?: boolean
+  /** Served by a process, as those of an ordinary user are. */
+  readonly isProcess?: true
   readonly wanted: readonly Wanted[]
   /** The values that are in force. */
   readonly values?: Readonly<Record<string, unknown>>
@@ -43,11 +46,11 @@ interface Case {
 
 /** Serves and checks one case in the same folder, and asserts what every case must hold. */
 async function meet(t: Cleanup, given: Case): Promise<{ readonly sight: Sight; readonly check: Check }> {
-  const { env = {}, files = {}, prepare, ordinary = false } = given
+  const { env = {}, files = {}, prepare, ordinary = false, isProcess = ordinary } = given
   const cwd = await makeHome(t, files)
   const options = { env, cwd, ...(ordinary ? { uid: ordinaryUid } : {}) }
   await prepare?.(cwd)
-  const sight = await serveAndLook(t, options)
+  const sight = isProcess ? await serveAndLook(t, options) : await hostAndLook(t, options)
   const check = ordinary ? await checkJson(t, options) : await checkHere(cwd, env)
   for (const wanted of given.wanted) {
     await assertSaid(sight, wanted)
@@ -71,7 +74,12 @@ function assertOrigin(seen: unknown, { origin }: Wanted): void {
 describe('a DATABASE_URL that says nothing', { concurrency: 2 }, () => {
   for (const url of [undefined, '', '   \t', 'null', 'undefined', 'None', ' none ', '""']) {
     test(`${JSON.stringify(url) ?? 'unset'} makes SQLite the database, with a line of information and no problem`, async (t) => {
-      const { sight, check } = await meet(t, { given: 'nothing', env: { DATABASE_URL: url }, wanted: [] })
+      const { sight, check } = await meet(t, {
+        given: 'nothing',
+        env: { DATABASE_URL: url },
+        wanted: [],
+        ...(url === undefined || url === 'null' ? { isProcess: true } : {}),
+      })
       assertLocal(sight)
       assert.deepEqual(sight.problems, [])
       assert.deepEqual(check.problems, [])
@@ -93,6 +101,7 @@ describe('a DATABASE_URL that says nothing', { concurrency: 2 }, () => {
 const cases: readonly Case[] = [
   {
     given: 'malformed JSON in config/default.json',
+    isProcess: true,
     files: { 'config/default.json': '{\n  "http": { "port": 1,, }\n}' },
     wanted: [
       {
@@ -140,6 +149,7 @@ const cases: readonly Case[] = [
   },
   {
     given: 'wrong types and values out of range in the environment',
+    isProcess: true,
     env: {
       RATE_LIMIT: 'lots',
       MAX_RETRIES_PRIMARY: '6',
@@ -247,6 +257,7 @@ const cases: readonly Case[] = [
   },
   {
     given: 'wrong collection files',
+    isProcess: true,
     files: {
       'config/collections/a-broken.json': '{\n"name": "broken",\n',
       'config/collections/b-type.json': '{"name":"typed","fields":{"a":{"type":"strnig"}}}',
