@@ -3,57 +3,78 @@ import { until, within } from '../../support/until.ts'
 import { type Answer, admin, answerLimitMs, ask, assertClean, storeOf, wholePool } from './driver.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
-/** When a failure comes. */
-export const moments = ['BEGIN', 'inside', 'COMMIT', 'idle'] as const
-export type Moment = (typeof moments)[number]
+/** When a failure comes to a transaction. */
+const moments = ['inside', 'COMMIT', 'BEGIN'] as const
+type Moment = (typeof moments)[number]
 
 const fallback = 'fallback; driver=sqlite'
 
-/** One moment of one failure, in a process of its own. */
+/** A transaction that has come to its moment, where it stays until it is released. */
+interface Held {
+  readonly moment: Moment
+  readonly release: () => Promise<unknown>
+  readonly pending: Promise<Answer>
+}
+
+/** What a failure finds: nothing in hand, or a transaction at each moment beside one idle connection. */
+export const occupations = ['idle', 'busy'] as const
+export type Occupation = (typeof occupations)[number]
+
+/** The connections of a service so occupied. */
+export const poolSizes: Readonly<Record<Occupation, number>> = { idle: 2, busy: moments.length + 1 }
+
+/** One occupation of one failure, in a process of its own. */
 export class LifeCell implements Driven {
   readonly service: Driven['service']
   readonly front: Driven['front']
   readonly database: string
+  readonly poolSize: number
   readonly #server: ServerUnderTest
-  readonly #moment: Moment
-  #release: () => Promise<unknown> = async () => {}
-  #pending: Promise<Answer> | null = null
-  #transaction: Answer | null = null
+  readonly #occupation: Occupation
+  readonly #held: Held[] = []
+  #transactions: readonly (readonly [Moment, Answer])[] = []
   /** Ids of rows of the collection that were acknowledged, by where. */
   readonly #kept: { readonly primary: string[]; readonly fallback: string[] } = { primary: [], fallback: [] }
 
-  constructor(server: ServerUnderTest, driven: Driven, moment: Moment) {
+  constructor(server: ServerUnderTest, driven: Driven, occupation: Occupation) {
     this.service = driven.service
     this.front = driven.front
     this.database = driven.database
+    this.poolSize = driven.poolSize
     this.#server = server
-    this.#moment = moment
+    this.#occupation = occupation
   }
 
-  /** Lets a transaction come to this moment, where it stays until `hit`. */
+  /** Lets a transaction come to each moment. */
   async begin(): Promise<void> {
-    const { service, front } = this
-    if (this.#moment === 'idle') return
-    if (this.#moment === 'inside') {
-      await service.send('POST', '/hold/it', undefined)
-      this.#pending = ask(service, 'POST', '/transaction/it')
-      await until(async () => (await (await service.fetch('/inside/it')).text()) === 'true', {
-        what: 'the transaction',
-      })
-      this.#release = () => service.send('POST', '/go/it', undefined)
-      return
-    }
-    const held = front.proxy.hold(this.#server.words[this.#moment === 'BEGIN' ? 'begin' : 'commit'])
-    // What was lost before its COMMIT is run again where it says so.
-    this.#pending = ask(service, 'POST', `/transaction/it${this.#moment === 'BEGIN' ? '?rerun' : ''}`)
-    await within(held.met, 5_000, `the ${this.#moment} of the transaction`)
-    this.#release = async () => held.release()
+    if (this.#occupation === 'idle') return
+    // BEGIN comes last: it is the one that would be held of another's transaction.
+    for (const moment of moments) this.#held.push(await (moment === 'inside' ? this.#inside() : this.#atWord(moment)))
   }
 
-  /** Lets the transaction go on into the failure, and asks four times more: each is answered in time, and well. */
+  async #inside(): Promise<Held> {
+    const { service } = this
+    await service.send('POST', '/hold/inside', undefined)
+    const pending = ask(service, 'POST', '/transaction/inside')
+    await until(async () => (await (await service.fetch('/inside/inside')).text()) === 'true', {
+      what: 'the transaction',
+    })
+    return { moment: 'inside', pending, release: () => service.send('POST', '/go/inside', undefined) }
+  }
+
+  async #atWord(moment: 'BEGIN' | 'COMMIT'): Promise<Held> {
+    const word = this.#server.words[moment === 'BEGIN' ? 'begin' : 'commit']
+    const { met, release } = this.front.proxy.hold(word)
+    // What was lost before its COMMIT is run again where it says so.
+    const pending = ask(this.service, 'POST', `/transaction/${moment}${moment === 'BEGIN' ? '?rerun' : ''}`)
+    await within(met, 5_000, `the ${moment} of the transaction`)
+    return { moment, pending, release: async () => release() }
+  }
+
+  /** Lets the transactions go on into the failure, and asks four times more: each is answered in time, and well. */
   async hit(): Promise<void> {
     const startedAt = performance.now()
-    const released = this.#release()
+    const released = Promise.all(this.#held.map(({ release }) => release()))
     const asked = [
       ask(this.service, 'GET', '/api/feedback?limit=1'),
       ask(this.service, 'POST', '/api/feedback', { rating: 1 }),
@@ -61,20 +82,28 @@ export class LifeCell implements Driven {
       ask(this.service, 'POST', '/api/feedback', { rating: 2 }),
     ]
     await released
-    this.#transaction = await this.#pending
-    const answers = await Promise.all(asked)
-    for (const answer of this.#transaction === null ? answers : [...answers, this.#transaction]) {
-      assert.ok(answer.at - startedAt < answerLimitMs, this.#say(answer))
-      // What a transaction over the application's own entities gets of the fallback, which has no rows of them.
-      const isRefused = answer === this.#transaction && answer.status === 503 && answer.code === 'INCOMPLETE'
-      if (!isRefused) assertClean(answer)
+    this.#transactions = await Promise.all(
+      this.#held.map(async ({ moment, pending }) => [moment, await pending] as const),
+    )
+    for (const answer of await Promise.all(asked)) {
+      this.#assertInTime(answer, startedAt)
+      assertClean(answer)
       if (answer.status === 201) this.#note(answer)
     }
+    for (const [, answer] of this.#transactions) {
+      this.#assertInTime(answer, startedAt)
+      // What a transaction over the application's own entities gets of the fallback, which has no rows of them.
+      if (answer.status !== 503 || answer.code !== 'INCOMPLETE') assertClean(answer)
+    }
+  }
+
+  #assertInTime(answer: Answer, startedAt: number): void {
+    assert.ok(answer.at - startedAt < answerLimitMs, this.#say(answer))
   }
 
   /** Milliseconds from `since` to the first answer of the fallback. */
   async loss(since: number): Promise<number> {
-    const what = `the fallback (${this.#moment})`
+    const what = `the fallback (${this.#occupation})`
     await until(async () => (await storeOf(this.service)) === fallback, { withinMs: 15_000, everyMs: 20, what })
     return performance.now() - since
   }
@@ -92,7 +121,7 @@ export class LifeCell implements Driven {
   async back(): Promise<number> {
     const since = performance.now()
     const wanted = `primary; driver=${this.#server.driver}`
-    const what = `the primary (${this.#moment})`
+    const what = `the primary (${this.#occupation})`
     await until(async () => (await storeOf(this.service)) === wanted, { withinMs: 15_000, everyMs: 20, what })
     return performance.now() - since
   }
@@ -118,13 +147,14 @@ export class LifeCell implements Driven {
     assert.deepEqual(missing, [], 'acknowledged by the primary, and not there')
     const doubled = this.#kept.fallback.filter((id) => there.has(id))
     assert.deepEqual(doubled, [], 'acknowledged by the fallback, and in the primary')
-    if (this.#transaction === null) return
-    const { status, code, text } = this.#transaction
-    const marks = await this.#server.query('select id from mark', this.database)
-    const isPrimary = status === 200 && text.includes('"primary"')
-    // Whole or not at all; where nobody can know, either.
-    const wanted = isPrimary ? [2] : code === 'COMMIT_UNKNOWN' ? [0, 2] : [0]
-    assert.ok(wanted.includes(marks.length), `${marks.length} marks after ${this.#say(this.#transaction)}`)
+    for (const [moment, transaction] of this.#transactions) {
+      const { status, code, text } = transaction
+      const marks = await this.#server.query(`select id from mark where id like '${moment}-%'`, this.database)
+      const isPrimary = status === 200 && text.includes('"primary"')
+      // Whole or not at all; where nobody can know, either.
+      const wanted = isPrimary ? [2] : code === 'COMMIT_UNKNOWN' ? [0, 2] : [0]
+      assert.ok(wanted.includes(marks.length), `${marks.length} marks of ${moment} after ${this.#say(transaction)}`)
+    }
   }
 
   async #leftIsTold(): Promise<void> {
@@ -141,6 +171,6 @@ export class LifeCell implements Driven {
   }
 
   #say(answer: Answer): string {
-    return `${this.#moment}: ${JSON.stringify(answer)}`
+    return `${this.#occupation}: ${JSON.stringify(answer)}`
   }
 }

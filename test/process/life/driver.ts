@@ -13,7 +13,6 @@ export const queryTimeoutMs = 1_000
 /** How long an answer may take: QUERY_TIMEOUT and 500 ms, and as much again for a machine that does much else. */
 export const answerLimitMs: number = queryTimeoutMs + 500 + 1_500
 
-const poolSize = 2
 /** The admin token of the services under test. */
 export const admin = 'an-admin-token-of-some-length'
 
@@ -34,8 +33,8 @@ export interface Answer {
 }
 
 /**
- * Bundles the service and the plugins as the build bundles ours, into a folder that ends with `t`; the path of its entry. More
- * than sixty are started, and from modules each start takes twice as long.
+ * Bundles the service and the plugins as the build bundles ours, into a folder that ends with `t`; the path of its entry. Almost
+ * forty are started, and from modules each start takes twice as long.
  */
 export async function bundleService(t: Cleanup): Promise<string> {
   const built = join(repository, 'dist')
@@ -64,10 +63,14 @@ export async function bundleService(t: Cleanup): Promise<string> {
 }
 
 /**
- * Starts a service whose primary is a new database, reached through a proxy of its own; its pool of two is open. `entry`:
- * of `bundleService`.
+ * Starts a service whose primary is a new database, reached through a proxy of its own; its pool is open. `entry`: of
+ * `bundleService`.
  */
-export async function drive(t: Cleanup, server: ServerUnderTest, entry: string): Promise<Driven> {
+export async function drive(
+  t: Cleanup,
+  server: ServerUnderTest,
+  { entry, poolSize }: { readonly entry: string; readonly poolSize: number },
+): Promise<Driven> {
   const [front, database] = await Promise.all([server.front(t), server.createDatabase()])
   await server.query('create table mark (id varchar(80) primary key, note varchar(80) not null)', database)
   const service = await startService(t, {
@@ -81,13 +84,13 @@ export async function drive(t: Cleanup, server: ServerUnderTest, entry: string):
       POOL_MAX_OVERFLOW: '0',
       QUERY_TIMEOUT: `${queryTimeoutMs}ms`,
       CONNECTION_TIMEOUT: '10s',
-      // Of the start alone: four processes start at once, on a machine that may do much else.
+      // Of the start alone: two processes start at once, on a machine that may do much else.
       FALLBACK_TIMEOUT: '15s',
       MAX_RETRIES_PRIMARY: '0',
       RATE_LIMIT: '0',
     },
   })
-  const driven = { service, front, database }
+  const driven = { service, front, database, poolSize }
   const answer = await ask(service, 'POST', '/api/feedback', { rating: 5 })
   assert.deepEqual([answer.status, answer.store], [201, `primary; driver=${server.driver}`], service.output())
   await wholePool(server, driven)
@@ -131,7 +134,7 @@ export async function storeOf(service: Service): Promise<string | null> {
 }
 
 /** A query on every slot at once, each on a session of its own; and the server has no session more than the pool. */
-export async function wholePool(server: ServerUnderTest, { service, database }: Driven): Promise<void> {
+export async function wholePool(server: ServerUnderTest, { service, database, poolSize }: Driven): Promise<void> {
   // Again where a busy machine sent the second one after the first had ended: then one slot served both.
   const answers = await until(
     async () => {

@@ -44,4 +44,5 @@ export interface Driven {
   readonly service: Service
   readonly front: Front
   readonly database: string
+  readonly poolSize: number
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { LifeCell, moments } from './cell.ts'
+import { LifeCell, occupations, poolSizes } from './cell.ts'
 import { ask, assertClean, bundleService, drive, wholePool } from './driver.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
@@ -74,10 +74,11 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     })
 
     for (const failure of failures) {
-      test(`${failure.name} at ${moments.join(', ')}: answers go on, and then the pool is whole`, async (t) => {
-        // One failure hits all four moments at once, each in a process of its own.
+      test(`${failure.name} at BEGIN, inside, COMMIT, idle: answers go on, and then the pool is whole`, async (t) => {
         const cells = await Promise.all(
-          moments.map(async (moment) => new LifeCell(server, await drive(t, server, entry), moment)),
+          occupations.map(async (one) => {
+            return new LifeCell(server, await drive(t, server, { entry, poolSize: poolSizes[one] }), one)
+          }),
         )
         await Promise.all(cells.map((cell) => cell.begin()))
         const actedAt = performance.now()
@@ -91,7 +92,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
         await failure.mend(server, cells)
         const returnMs = await Promise.all(cells.map((cell) => cell.back()))
         const inWords = (figures: readonly number[]) =>
-          figures.map((ms, at) => `${moments[at]} ${Math.round(ms)}`).join(', ')
+          figures.map((ms, at) => `${occupations[at]} ${Math.round(ms)}`).join(', ')
         if (failure.isAway) t.diagnostic(`loss to the first answer of the fallback, ms: ${inWords(lossMs)}`)
         t.diagnostic(`there again to the first answer of the primary, ms: ${inWords(returnMs)}`)
         await Promise.all(cells.map((cell) => cell.isWhole()))
@@ -99,7 +100,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     }
 
     test('a pool of two that is used up makes others wait and lets the primary be; afterwards it is whole', async (t) => {
-      const driven = await drive(t, server, entry)
+      const driven = await drive(t, server, { entry, poolSize: 2 })
       const { service } = driven
       const names = ['one', 'two']
       for (const each of names) await service.send('POST', `/hold/${each}`, undefined)
@@ -128,7 +129,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     })
 
     test("one caller's statement that takes too long is no outage: the others stay on the primary", async (t) => {
-      const driven = await drive(t, server, entry)
+      const driven = await drive(t, server, { entry, poolSize: 2 })
       const { service } = driven
       const sleeping = ask(service, 'POST', '/sql', { sql: server.sleep(4) })
       const stores = new Set<string | null>()
