@@ -1,4 +1,7 @@
 /** The command line's process. `holdfast.js` imports it in the right Node. */
+import { readLayers } from '../config/layers.ts'
+import { resolveSettings } from '../config/resolve.ts'
+import { needsModules } from '../driver/locate.ts'
 import { run } from './run.ts'
 import { paintFor } from './terminal.ts'
 
@@ -10,16 +13,22 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 /** By then the output has been read, or never will be. */
 const strayMs = 5_000
 
-const code = await run(process.argv.slice(2), {
-  env: process.env,
-  cwd: process.cwd(),
-  paint: paintFor(process.stdout),
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
-  start: () => import('../main.ts'),
-})
-// Not `process.exit`: what was printed into a pipe must arrive.
-if (code !== null) {
+const from = { env: process.env, cwd: process.cwd() }
+const { drivers } = resolveSettings(await readLayers(from)).settings
+// As the service does, so that both load the same drivers.
+if (await needsModules(drivers, from.cwd)) await import(new URL('./lib/src/cli/main.js', import.meta.url).href)
+else await runCommand()
+
+async function runCommand(): Promise<void> {
+  const code = await run(process.argv.slice(2), {
+    ...from,
+    paint: paintFor(process.stdout),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    start: () => import('../main.ts'),
+  })
+  // Not `process.exit`: what was printed into a pipe must arrive.
+  if (code === null) return
   process.exitCode = code
   // Something that a driver left open would keep the process running.
   setTimeout(() => process.exit(), strayMs).unref()

@@ -2,6 +2,7 @@ import { registerHooks } from 'node:module'
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
+import { coreSchema } from '../config/schema/schema.ts'
 import { builtInDriverNames, locatePlugin, ownExtension } from './locate.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
 
@@ -22,6 +23,9 @@ export interface LoadedDrivers {
   readonly registry: DriverRegistry
   readonly problems: readonly Problem[]
 }
+
+/** The others may import `holdfast/driver` by that name, also those in `plugins/`. */
+const ownDrivers: ReadonlySet<string> = new Set(coreSchema.drivers.default)
 
 const driverLimit = 32
 const nameLengthLimit = 1_024
@@ -65,7 +69,7 @@ async function findDriver(given: string, from: LoadFrom): Promise<(registry: Dri
     const unknown = await unknownPlugin(source, from.cwd)
     return () => unknown
   }
-  if (!(await builtInDriverNames()).includes(given)) offerOwnModules()
+  if (!ownDrivers.has(given)) offerOwnModules()
   let module: unknown
   try {
     module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)

@@ -6,14 +6,19 @@ import { driverNamePattern } from './define-driver.ts'
 /** Set by the bundler, and only there. */
 declare const HOLDFAST_BUNDLED: boolean | undefined
 
-/** Bundled, every chunk is at the root of `dist/`; from sources and compiled, this file is in `src/driver/`. */
-const builtInFolder = new URL(
-  typeof HOLDFAST_BUNDLED === 'undefined' ? '../../plugins/' : './plugins/',
-  import.meta.url,
-)
+const isBundled = typeof HOLDFAST_BUNDLED !== 'undefined'
 
 /** The extension of Holdfast's own modules in this process. */
 export const ownExtension: 'ts' | 'js' = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+
+/** Bundled, every chunk is at the root of `dist/`; from sources and compiled, this file is in `src/driver/`. */
+const builtInFolder = new URL(isBundled ? './plugins/' : '../../plugins/', import.meta.url)
+
+/** `plugins/` at the root of the package, where other drivers may be added: above `dist/` and `dist/lib/`. */
+const addedFolder = new URL(
+  isBundled ? '../../plugins/' : ownExtension === 'js' ? '../../../plugins/' : './',
+  builtInFolder,
+)
 
 const packagePattern = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*$/i
 const extensions = ['ts', 'js', 'mjs'] as const
@@ -23,21 +28,43 @@ const conditions = new Set(['node', 'import', 'module-sync', 'default'])
 /** The names of the built-in drivers; empty when the folder cannot be read. */
 export async function builtInDriverNames(): Promise<readonly string[]> {
   try {
-    const entries = await readdir(fileURLToPath(builtInFolder), { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory() && driverNamePattern.test(entry.name)).map(({ name }) => name)
+    const names = (await readdir(fileURLToPath(builtInFolder))).filter((name) => driverNamePattern.test(name))
+    const found = await Promise.all(names.map((name) => isFile(fileURLToPath(builtInEntry(name)))))
+    return names.filter((_, index) => found[index])
   } catch {
     return []
   }
 }
 
+function builtInEntry(name: string): URL {
+  return new URL(`${name}/${name}.${ownExtension}`, builtInFolder)
+}
+
+/**
+ * True when this is the bundle and one of the drivers is not built in: a plugin imports MikroORM itself, and two copies of
+ * it in one process do not recognise each other's classes. Then the compiled modules in `dist/lib` must run instead. To be
+ * asked before a driver is imported: no plugin is imported twice.
+ */
+export async function needsModules(drivers: readonly string[], cwd: string): Promise<boolean> {
+  if (!isBundled) return false
+  const builtIn = await builtInDriverNames()
+  for (const name of drivers.filter((one) => !builtIn.includes(one))) {
+    // An unknown name is reported with the settings; it must not slow the start.
+    if ((await locatePlugin(name, cwd).catch(() => null)) !== null) return true
+  }
+  return false
+}
+
 /**
  * The module that a plugin's name or path stands for, seen from `cwd`; null when there is none. The name of a built-in
- * driver wins; any other name is a package installed for the application.
+ * driver wins, then one that was added to `plugins/`; any other name is a package installed for the application.
  */
 export async function locatePlugin(given: string, cwd: string): Promise<URL | null> {
   if (driverNamePattern.test(given)) {
-    const builtIn = new URL(`${given}/${given}.${ownExtension}`, builtInFolder)
+    const builtIn = builtInEntry(given)
     if (await isFile(fileURLToPath(builtIn))) return builtIn
+    const added = await addedEntry(fileURLToPath(new URL(given, addedFolder)))
+    if (added !== null) return pathToFileURL(added)
   }
   if (packagePattern.test(given) && !hasExtension(given)) {
     const installed = await installedEntry(given, cwd)
@@ -45,6 +72,12 @@ export async function locatePlugin(given: string, cwd: string): Promise<URL | nu
   }
   const found = await pathEntry(pathOf(given, cwd))
   return found === null ? null : pathToFileURL(found)
+}
+
+/** `plugins/name.mjs`, or a folder `plugins/name`. */
+async function addedEntry(path: string): Promise<string | null> {
+  for (const extension of extensions) if (await isFile(`${path}.${extension}`)) return `${path}.${extension}`
+  return await folderEntry(path)
 }
 
 function pathOf(given: string, cwd: string): string {

@@ -16,7 +16,8 @@ export function databaseLine(seen: DatabaseObservation): LogLine {
       const which = attempt === 1 ? '' : ` (attempt ${attempt})`
       const message = `${attemptWords[what]} failed${which}: ${fault.summary}`
       const fields = { what, attempt, ...faultFields(fault) }
-      return repeatableLine('warn', `${what} ${fault.kind} ${fault.code}`, message, fields)
+      const cause = { error: fault.cause, isExpected: true }
+      return repeatableLine('warn', `${what} ${fault.kind} ${fault.code}`, message, fields, cause)
     }
     case 'store.opened': {
       const { shown, driver, label } = seen
