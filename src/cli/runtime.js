@@ -24,6 +24,7 @@ const bundled = join(root, 'node_modules/node/bin/node')
  * @param {() => unknown} run
  */
 export async function onRightNode(run) {
+  endWithLauncher()
   if (isBundledElsewhere() && (await becomeBundled())) return
   if (isNewEnough(process.versions.node)) {
     await run()
@@ -65,9 +66,28 @@ function isBundledElsewhere() {
   }
 }
 
+/** The process that launched this one on another Node, in the environment of this one alone. */
+const launcherVariable = 'HOLDFAST_LAUNCHER'
+const launcherCheckMs = 500
+
+/** A launcher that is killed passes no signal on, and this process would keep the port: it ends as after SIGTERM. */
+function endWithLauncher() {
+  const launcher = Number(process.env[launcherVariable])
+  delete process.env[launcherVariable]
+  if (!launcher) return
+  const timer = setInterval(() => {
+    // An orphan gets another parent.
+    if (process.ppid === launcher) return
+    clearInterval(timer)
+    process.kill(process.pid, 'SIGTERM')
+  }, launcherCheckMs)
+  timer.unref()
+}
+
 /** Resolves with false when the bundled Node does not start here: `node_modules` of another machine, say. */
 async function becomeBundled() {
-  const ended = await runChild(bundled, [...process.execArgv, ...process.argv.slice(1)])
+  const env = { ...process.env, [launcherVariable]: String(process.pid) }
+  const ended = await runChild(bundled, [...process.execArgv, ...process.argv.slice(1)], env)
   if (ended === null) return false
   endLike(ended)
   return true
@@ -84,11 +104,12 @@ async function becomeBundled() {
  *
  * @param {string} command
  * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<Ended | null>}
  */
-export function runChild(command, args) {
+export function runChild(command, args, env = process.env) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: 'inherit' })
+    const child = spawn(command, args, { stdio: 'inherit', env })
     /** @param {NodeJS.Signals} signal */
     const pass = (signal) => {
       // A terminal sends its Ctrl-C to both of us; passed on, it would arrive twice.

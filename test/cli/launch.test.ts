@@ -55,6 +55,25 @@ test('the bundled Node takes over, with arguments, signals and the exit code pas
   assert.equal(stopped.stdout, '9\n')
 })
 
+test('a launcher that is killed takes the service with it', async (t) => {
+  const dir = await makePackage(t, {
+    'node_modules/node/bin/node': `#!/bin/sh\nexec env TAKEN=yes "${process.execPath}" "$@"\n`,
+    'src/cli/runtime.js': launcher('runtime.js').replace('isBundledElsewhere() &&', '!process.env.TAKEN &&'),
+    'src/cli/entry.js': 'export const importEntry = (name) => import("../../" + name + ".js")',
+    'main.js':
+      'import { writeFileSync } from "node:fs";' +
+      'process.on("SIGTERM", () => { writeFileSync("ended", ""); process.exit(0) });' +
+      'console.log(process.pid, process.env.HOLDFAST_LAUNCHER); setInterval(() => {}, 1e6)',
+  })
+  await runProcess(t, { cwd: dir, command: '/bin/chmod', args: ['+x', 'node_modules/node/bin/node'] })
+  const running = await startProcess(t, { cwd: dir, args: ['src/cli/holdfast.js'] })
+  const [, pid] = await until(() => /^(\d+) undefined\n/.exec(running.stdout()), { withinMs: 20_000 })
+  t.after(() => isAlive(Number(pid)) && process.kill(Number(pid), 'SIGKILL'))
+  running.child.kill('SIGKILL')
+  await until(() => !isAlive(Number(pid)), { withinMs: 10_000, what: 'the service to end' })
+  assert.ok(existsSync(join(dir, 'ended')), 'as after SIGTERM')
+})
+
 test('npm start hands SIGTERM to the service and leaves nothing behind', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
   const dir = await makePackage(t, {
