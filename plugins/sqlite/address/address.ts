@@ -7,6 +7,7 @@ import {
   decodePart,
   parseWith,
   readParameters,
+  reportUnusualName,
   type Settings,
 } from '../../../src/driver/kit/driver-kit.ts'
 import { type FileLocation, maskPath, type SqliteTarget, type SyncMode } from '../target.ts'
@@ -80,6 +81,7 @@ function readParts(name: string | null, report: Report): Reading | null {
     report('ADDRESS_NAME_MISSING', 'error', 'name', 'The address names no file.', remedy)
     return null
   }
+  reportUnusualName(report, basename(text))
   return text === ':memory:' ? { path: '', isMemory: true } : { path: text, isMemory: false }
 }
 
@@ -93,6 +95,7 @@ function readUrl(text: string, options: SqliteOptions, report: Report): Reading 
   readParameters(at < 0 ? '' : rest.slice(at + 1), parameters, options, report)
   if (isMemoryName(body, match?.[1] !== undefined)) return { path: '', isMemory: true }
   const located = body.startsWith('//') ? withoutAuthority(body, isFile, report) : body
+  reportUnusualName(report, basename(located ?? ''))
   return located === null ? null : { path: decode(located, report), isMemory: false }
 }
 

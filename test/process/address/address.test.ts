@@ -22,12 +22,12 @@ import {
 import { makeDatabase } from '../sqlite/files.ts'
 
 describe('what other software leaves in the environment', { concurrency: 2 }, () => {
-  test('a HOST that does not resolve is replaced by all interfaces, with a warning', async (t) => {
+  test('a HOST that does not resolve is replaced by all interfaces, with an error', async (t) => {
     const sight = await serveAndLook(t, { env: { HOST: 'x86_64-conda-linux-gnu' } })
     assertLocal(sight)
     await assertSaid(sight, {
       code: 'HOST_UNRESOLVED',
-      severity: 'warning',
+      severity: 'error',
       setting: 'http.host',
       message: /x86_64-conda-linux-gnu/,
       suggestion: /HOST/,
@@ -123,7 +123,7 @@ describe('what other software leaves in the environment', { concurrency: 2 }, ()
 })
 
 describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
-  const blamed = { code: 'DATA_DIR_UNUSABLE', severity: 'warning', setting: 'data.dir' } as const
+  const blamed = { code: 'DATA_DIR_UNUSABLE', severity: 'error', setting: 'data.dir' } as const
   const places = {
     'a folder of somebody else': { dir: 'closed', ordinary: true, reason: /is not writable/ },
     'a folder below one of somebody else': { dir: 'closed/below', ordinary: true, reason: /is not writable/ },
@@ -133,7 +133,7 @@ describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
     'a folder on a read-only kernel file system': { dir: '/sys/holdfast', ordinary: false, reason: /./ },
   } as const
   for (const [what, { dir, ordinary, reason }] of Object.entries(places)) {
-    test(`because it is ${what} is passed over for the next place, with a warning`, async (t) => {
+    test(`because it is ${what} is passed over for the next place, with an error`, async (t) => {
       const cwd = await makeHome(t, { 'file.txt': 'text' })
       const isKernels = dir.startsWith('/')
       await mkdir(join(cwd, 'closed'))
@@ -145,12 +145,12 @@ describe('a DATA_DIR that cannot be used', { concurrency: 2 }, () => {
       assert.equal(sight.status.database.store?.path, used)
       // The sight has an ADMIN_TOKEN, so that nothing is written at the start: the place is only looked at.
       if (!isKernels) await assertSaid(sight, { ...blamed, message: reason })
-      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning', message: new RegExp(used) })
+      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'error', message: new RegExp(used) })
       const check = ordinary ? await checkJson(t, options) : await checkHere(cwd, options.env)
-      assert.equal(check.code, 0)
       // Root may write all folders of the kernel by their modes: that nothing can be made there shows when it is tried.
       if (!isKernels) {
-        findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', severity: 'warning' })
+        assert.equal(check.code, 2)
+        findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', severity: 'error' })
         findProblem(check.problems, { ...blamed, origin: 'environment DATA_DIR', message: reason })
         assert.equal(check.fallback?.path, used)
       }
@@ -170,5 +170,35 @@ async function assertTokenElsewhere(
   const service = options.uid === undefined ? await hostService(t, options) : await startService(t, options)
   const token = readFileSync(join(options.cwd, 'data/admin-token'), 'utf8').trim()
   const { problems } = await bodyOf(await service.fetch('/status', { headers: { 'holdfast-token': token } }))
-  await assertSaid({ service, problems }, { code: 'DATA_DIR_UNUSABLE', severity: 'warning', message: reason })
+  await assertSaid({ service, problems }, { code: 'DATA_DIR_UNUSABLE', severity: 'error', message: reason })
 }
+
+test('blanks and quotes in the name of a database or a host are reported, whoever reads the address', async (t) => {
+  const cwd = await makeHome(t)
+  const parts = { DATABASE_HOST: 'db', DATABASE_USERNAME: 'u', DATABASE_PASSWORD: 'S3cret' }
+  const unusual: readonly (readonly [RegExp, Readonly<Record<string, string>>])[] = [
+    [/contains a blank;/, { ...parts, DATABASE_DRIVER: 'postgresql', DATABASE_NAME: 'my app' }],
+    [/contains a quote;/, { ...parts, DATABASE_DRIVER: 'mysql', DATABASE_NAME: "o'brien" }],
+    [/contains a blank;/, { DATABASE_URL: 'postgres://u:S3cret@db/my app' }],
+    [/contains a blank and a quote;/, { DATABASE_URL: 'sqlite:///./my "app".db' }],
+  ]
+  for (const [message, env] of unusual) {
+    const { problems, primary, text } = await checkHere(cwd, env)
+    findProblem(problems, { code: 'ADDRESS_NAME_UNUSUAL', severity: 'warning', part: 'name', message })
+    assert.ok(primary !== null && !text.includes('S3cret'))
+  }
+  for (const url of ['postgres://u:S3cret@db/my%20app', 'mysql://u:S3cret@db/o%27brien', 'sqlite:///./my%20app.db']) {
+    const { problems } = await checkHere(cwd, { DATABASE_URL: url })
+    assert.ok(!problems.some(({ code }) => code === 'ADDRESS_NAME_UNUSUAL'), url)
+  }
+  for (const host of ['my db', '"db', "d'b"]) {
+    const { problems, primary } = await checkHere(cwd, {
+      ...parts,
+      DATABASE_DRIVER: 'mysql',
+      DATABASE_NAME: 'app',
+      DATABASE_HOST: host,
+    })
+    findProblem(problems, { code: 'ADDRESS_HOST_INVALID', severity: 'error', part: 'host' })
+    assert.equal(primary, null)
+  }
+})

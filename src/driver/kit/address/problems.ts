@@ -20,6 +20,7 @@ export const addressProblems = {
   ADDRESS_PORT_INVALID: 'The port is not a number from 1 to 65535.',
   ADDRESS_NAME_MISSING: 'The address names no database.',
   ADDRESS_NAME_INVALID: 'The database name is not valid.',
+  ADDRESS_NAME_UNUSUAL: 'The database name contains blanks or quotes; it is used as it stands.',
   ADDRESS_PATH_INVALID: 'The path does not name a file, or is too long.',
   ADDRESS_PATH_OUTSIDE: 'The file is outside the data directory and SQLITE_ALLOW_PATHS.',
   ADDRESS_PARAMETER_UNKNOWN: 'The address has an unknown parameter; it is not used.',

@@ -14,7 +14,7 @@ import {
   unknownHosts,
   withoutSlashes,
 } from './reading.ts'
-import { parseWith, type Report } from './report.ts'
+import { parseWith, type Report, reportUnusualName } from './report.ts'
 import { findSecondAddress, findSlip, shownQuery } from './slips.ts'
 import { decodePart, type Pieces, splitAddress } from './split.ts'
 import { defaultTls, settleTls, wordOf } from './tls.ts'
@@ -73,6 +73,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
   }
 
   #readParts({ host, port, username, password, name }: PartsAddress): Reading<O> {
+    reportUnusualName(this.#report, name ?? '')
     const hosts = readHosts(hostList(host), null, port === null ? null : String(port), this.#hostDefaults())
     return { hosts, user: username, password, database: name, options: this.#options() }
   }
@@ -110,6 +111,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
       report(slip.code, 'error', slip.part, slip.message, `Write ${shown}`)
       return null
     }
+    reportUnusualName(report, pieces.database ?? '')
     const reading = this.#readPieces(pieces, options)
     if (slashes !== '//') {
       const message = `Expected "${this.#dialect.scheme}://", found ${slashes === '' ? 'no slashes' : 'one slash'}.`

@@ -30,3 +30,13 @@ export function parseWith<T extends Target, Own extends string = never>(
   if (first === undefined) throw new Error('unreachable: an address without a target has a problem')
   return { problems: [first, ...more] }
 }
+
+/** Reports blanks and quotes in a name as it is written, which are valid and rarely meant unless they are encoded. */
+export function reportUnusualName(report: Report, name: string): void {
+  const found = [/\s/.test(name) ? 'a blank' : null, /["'`]/.test(name) ? 'a quote' : null].filter(
+    (one) => one !== null,
+  )
+  if (found.length === 0) return
+  const message = `The database name contains ${found.join(' and ')}; it is used as it stands.`
+  report('ADDRESS_NAME_UNUSUAL', 'warning', 'name', message, 'Nothing to do if that is its name; otherwise remove it.')
+}
