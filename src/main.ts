@@ -3,20 +3,17 @@ import { maskAddress } from './config/mask.ts'
 import { exitCodeFor } from './config/problem.ts'
 import { resolveSettings } from './config/resolve.ts'
 import { boot } from './database/supervisor/boot.ts'
-import { builtInDriverNames, locatePlugin } from './driver/locate.ts'
+import { needsModules } from './driver/locate.ts'
 import { ListenError } from './http/server/listen.ts'
 import { createLog, type Log } from './observe/logs.ts'
 import type { Observation } from './observe/observation.ts'
 import { secretsIn } from './observe/redaction.ts'
 import { createStandardOutput } from './observe/standard-output.ts'
-import { readCollections } from './service/active-config.ts'
 import { takeSignals } from './service/early-signals.ts'
+import { inspectResolution } from './service/preflight.ts'
 import { announce, createProcessService } from './service/process-service.ts'
 import { type Resolution, resolveLayers } from './service/resolve.ts'
 import type { Service } from './service/service.ts'
-
-/** Set by the bundler; undefined in sources and compiled modules. */
-declare const HOLDFAST_BUNDLED: boolean | undefined
 
 const defect = 'The service could not start because of a defect in Holdfast.'
 
@@ -27,25 +24,8 @@ process.on('SIGUSR1', () => undefined)
 const cwd = process.cwd()
 const layers = await readLayers({ env: process.env, cwd })
 const core = resolveSettings(layers)
-// Before a driver is imported: no plugin is imported twice.
-const elsewhere = await modulesEntry(core.settings.drivers)
-if (elsewhere !== null) await import(elsewhere)
+if (await needsModules(core.settings.drivers, cwd)) await import(new URL('./lib/src/main.js', import.meta.url).href)
 else await start()
-
-/**
- * The entry to continue from, in the compiled modules, when the bundle is to load a plugin that is not built in: it
- * imports MikroORM itself, and two copies in one process do not recognise each other's classes. Null: here.
- */
-async function modulesEntry(drivers: readonly string[]): Promise<string | null> {
-  if (typeof HOLDFAST_BUNDLED === 'undefined') return null
-  const builtIn = await builtInDriverNames()
-  for (const name of drivers.filter((one) => !builtIn.includes(one))) {
-    // An unknown name is reported with the settings; it must not slow the start.
-    const plugin = await locatePlugin(name, cwd).catch(() => null)
-    if (plugin !== null) return new URL('./lib/src/main.js', import.meta.url).href
-  }
-  return null
-}
 
 async function start(): Promise<void> {
   const report = watchDefects()
@@ -90,9 +70,7 @@ async function run(found: Resolution, log: Log): Promise<void> {
 
 /** Strict mode: true when a setting has an error; all errors are printed, and the process exits with 2. */
 async function refuseErrors(found: Resolution): Promise<boolean> {
-  const { resolved } = found
-  const loaded = await readCollections(resolved.settings.collections.dir, cwd, resolved.isGiven('collections.dir'))
-  const problems = [...found.problems, ...loaded.problems]
+  const { problems } = await inspectResolution(found, cwd)
   const code = exitCodeFor(problems)
   if (code === 0) return false
   const errors = problems.filter((problem) => problem.severity === 'error')

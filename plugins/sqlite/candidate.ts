@@ -129,7 +129,7 @@ class FileCandidate implements Candidate {
       remarks.push(
         this.#problem(
           'SQLITE_OTHER_FILE',
-          'warning',
+          'error',
           message,
           'Make the configured folder writable, then restart the service.',
         ),

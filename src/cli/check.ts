@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { loadCollections } from '../collection/declaration/load.ts'
 import { layersOfOptions } from '../config/layers.ts'
 import { exitCodeFor, formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
-import { type ResolvedTarget, targetFiles } from '../database/address/config.ts'
-import { dataFolders, inspectDataDirectory } from '../disk/data-directory.ts'
+import type { ResolvedTarget } from '../database/address/config.ts'
 import { type Disk, diskOf } from '../disk/disk.ts'
+import { inspectResolution } from '../service/preflight.ts'
 import { declarationsOf, type Resolution, resolveAll } from '../service/resolve.ts'
 import { type ConnectionReport, connectReport } from './connect.ts'
 
@@ -49,8 +48,6 @@ export interface FallbackReport {
   readonly label: string
 }
 
-const inspectWithinMs = 5_000
-
 /**
  * Resolves settings, drivers, addresses and collections, and inspects the files that they name; with `connects` also
  * connects to the primary's server. Changes no database, creates no file, never rejects.
@@ -61,40 +58,33 @@ export async function check(
 ): Promise<CheckReport> {
   const found = await resolveAll(from)
   const { resolved, config } = found
-  const { dir } = resolved.settings.collections
-  const chosen = chosenSettings(found)
-  const { collections, problems } = await loadCollections(dir, from.cwd, chosen.has('collections.dir'))
-  const data = await inspectDataDirectory(dataFolders(resolved.settings, from.cwd), resolved.originOf('data.dir'))
-  const primary = config.primary === null ? null : await inspect(config.primary)
-  const fallback = config.fallback === null ? null : await inspect(config.fallback)
-  const kept = config.fallback === null ? null : await fallbackReport(config.fallback, fallback?.path ?? null, resolved)
-  const declared = config.primary === null ? null : await primaryReport(config.primary, primary?.path ?? null, resolved)
-  const primaryDisk = declared?.file?.disk ?? null
-  const connection = connects ? await connectReport(config, resolved, kept, primaryDisk) : null
+  const { collections, paths, problems } = await inspectResolution(found, from.cwd)
+  const fallback = config.fallback === null ? null : await fallbackReport(config.fallback, paths.fallback, resolved)
+  const primary = config.primary === null ? null : await primaryReport(config.primary, paths.primary, resolved)
+  const disks = { primary: primary?.file?.disk ?? null, fallback }
+  const connection = connects ? await connectReport(found, collections, disks) : null
   return {
     absence: config.absence,
     declared: config.declared,
-    primary: declared,
-    fallback: kept,
+    primary,
+    fallback,
     settings: resolved.lines(),
-    chosen,
+    chosen: chosenSettings(found),
     collections: collections.map(({ name }) => name),
-    problems: [
-      ...found.problems,
-      ...data.problems,
-      ...(primary?.problems ?? []),
-      ...(fallback?.problems ?? []),
-      ...(connection?.problems ?? []),
-      ...problems,
-    ],
+    problems: [...problems, ...(connection?.problems ?? [])],
     ...(connection === null ? {} : { connection }),
   }
 }
 
-/** The exit code: 2 when something is not used or was replaced by a default, else 3 when the primary cannot serve, else 0. */
+/**
+ * The exit code: 2 when something is not used or was replaced by a default, else 3 when the primary, or a collection in it,
+ * cannot serve, else 0.
+ */
 export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
-  const code = exitCodeFor(problems)
-  return code === 0 && connection?.primary?.outcome === 'failed' ? 3 : code
+  const found = connection?.problems ?? []
+  const code = exitCodeFor(problems.filter((problem) => !found.includes(problem)))
+  if (code !== 0) return code
+  return connection?.primary?.outcome === 'failed' || exitCodeFor(found) !== 0 ? 3 : 0
 }
 
 /** The report as JSON. */
@@ -155,24 +145,6 @@ function labelOf({ driver, target }: ResolvedTarget): string {
     return String(driver.describe(target))
   } catch {
     return driver.name
-  }
-}
-
-/** What the driver finds by inspecting files, within a limit: a network disk may hang. */
-async function inspect({
-  driver,
-  target,
-}: ResolvedTarget): Promise<{ problems: readonly Problem[]; path: string | null }> {
-  const unseen = { problems: [], path: targetFiles({ driver, target })[0] ?? null }
-  if (driver.inspect === undefined) return unseen
-  const { promise: late, resolve } = Promise.withResolvers<typeof unseen>()
-  const timer = setTimeout(() => resolve(unseen), inspectWithinMs)
-  try {
-    return await Promise.race([driver.inspect(target), late])
-  } catch {
-    return unseen
-  } finally {
-    clearTimeout(timer)
   }
 }
 

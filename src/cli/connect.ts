@@ -1,14 +1,24 @@
 import { stat } from 'node:fs/promises'
+import type { Collection } from '../collection/declaration/declaration.ts'
+import { entityOf } from '../collection/table/entity.ts'
+import { inspectTables } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
-import type { ResolvedSettings } from '../config/settings.ts'
-import type { DatabaseConfig } from '../database/address/config.ts'
-import { connectionSettingsOf } from '../database/machine/connection-settings.ts'
+import type { Settings } from '../config/settings.ts'
+import type { ResolvedTarget } from '../database/address/config.ts'
+import { type ConnectionSettings, connectionSettingsOf } from '../database/machine/connection-settings.ts'
+import { openingFault } from '../database/machine/faults.ts'
 import { addressAdvice, diskAdvice } from '../database/store/address-advice.ts'
+import { untilAborted } from '../database/store/bounded.ts'
 import { systemClock } from '../database/store/clock.ts'
 import { type ConnectionTest, testConnection } from '../database/store/connection-test.ts'
+import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { Facts, Insight } from '../driver/driver.ts'
 import type { Fault } from '../driver/fault.ts'
+import type { Resolution } from '../service/resolve.ts'
+
+/** How long the connections may take to end. */
+const closeMs = 1_000
 
 /** The result of connecting. Holds no secret. */
 export interface ConnectionReport {
@@ -45,29 +55,66 @@ export interface FallbackState {
   readonly bytes: number | null
 }
 
-/** Connects to the primary, and reports the state of the fallback. Changes nothing; within CONNECTION_TIMEOUT; never rejects. */
+/** The disks of a report: null for a server, or where there is none. */
+interface Disks {
+  readonly primary: Disk | null
+  readonly fallback: { readonly path: string | null; readonly disk: Disk } | null
+}
+
+/**
+ * Connects to the primary, inspects the tables of the collections there, and reports the state of the fallback. Changes
+ * nothing; within CONNECTION_TIMEOUT; never rejects.
+ */
 export async function connectReport(
-  { declared, primary }: DatabaseConfig,
-  { settings }: ResolvedSettings,
-  fallback: { readonly path: string | null; readonly disk: Disk } | null,
-  primaryDisk: Disk | null,
+  { resolved: { settings }, config: { declared, primary } }: Resolution,
+  collections: readonly Collection[],
+  disks: Disks,
 ): Promise<ConnectionReport> {
+  const { fallback } = disks
   const connection = connectionSettingsOf(settings)
+  const signal = AbortSignal.timeout(connection.limits.connectMs)
   const isServer = primary !== null && primary.driver.embedded === undefined
   const trial = isServer ? await testConnection(primary, connection, systemClock) : null
+  const facts = trial?.facts ?? null
+  const tables =
+    primary === null || facts === null
+      ? { problems: [], advice: [] }
+      : await tableReport(primary, collections, { settings, connection, facts }, signal)
   const onDisk = [
-    primaryDisk === null ? null : diskAdvice(primaryDisk.kind, 'primary'),
+    disks.primary === null ? null : diskAdvice(disks.primary.kind, 'primary'),
     fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local'),
   ]
   return {
     primary: primary === null ? null : primaryConnection(trial),
     fallback: fallback === null ? null : { path: fallback.path, bytes: await sizeOf(fallback.path) },
     advice: [
-      ...(primary === null || trial === null || trial.facts === null ? [] : addressAdvice(primary.target, trial.facts)),
+      ...(primary === null || facts === null ? [] : addressAdvice(primary.target, facts)),
       ...lateAdvice(trial, connection.timeoutMs),
+      ...tables.advice,
       ...onDisk.filter((advice) => advice !== null),
     ],
-    problems: trial?.facts?.problems ?? [],
+    problems: [...(facts?.problems ?? []), ...tables.problems],
+  }
+}
+
+/** What the service would find of the tables; an advice where they could not be inspected. */
+async function tableReport(
+  primary: ResolvedTarget,
+  collections: readonly Collection[],
+  { settings, connection, facts }: { settings: Settings; connection: ConnectionSettings; facts: Facts },
+  signal: AbortSignal,
+): Promise<Pick<ConnectionReport, 'problems' | 'advice'>> {
+  if (collections.length === 0) return { problems: [], advice: [] }
+  const factory = new DatabaseEngineFactory({ entities: collections.map(entityOf), settings: () => connection })
+  try {
+    const store = await factory.look(primary, signal)
+    const { schemaApply } = settings.database
+    const found = inspectTables(store, collections, schemaApply, facts.insight?.mayMakeTables ?? null)
+    const { problems } = await untilAborted(found, signal).finally(() => store.close(closeMs))
+    return { problems, advice: [] }
+  } catch (error) {
+    const { summary } = openingFault(primary.driver, error)
+    return { problems: [], advice: [`The tables of the collections could not be inspected: ${summary}`] }
   }
 }
 

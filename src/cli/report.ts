@@ -144,8 +144,14 @@ function problemLines(problem: Problem, paint: Paint): string[] {
   return [
     `  ${paint(severity, severity.padEnd(indent - 2))}${code}  ${paint('faint', place)}`,
     ...wrap(message, indent),
-    ...wrap(`-> ${suggestion}`, indent),
+    ...suggestionLines(suggestion),
   ]
+}
+
+/** SQL stays on a line of its own: a line break within a text would change the text. */
+function suggestionLines(suggestion: string): string[] {
+  const [, advice = suggestion, sql = null] = /^(.*? run:) ((?:create|alter|grant) .*)$/s.exec(suggestion) ?? []
+  return [...wrap(`-> ${advice}`, indent), ...(sql === null ? [] : [`${' '.repeat(indent)}${sql}`])]
 }
 
 function summary(all: readonly Problem[]): string {

@@ -22,7 +22,8 @@ Commands
 Options
   --json      print JSON (check, config)
   --connect   also connect to the primary and report what it answers; changes
-              nothing in it; exits with 3 when it cannot serve (check)
+              nothing in it; exits with 3 when it, or a collection in it, cannot
+              serve (check)
   --schema    print the JSON Schema of the settings files (config)
   --version   print the release
   --help      print this help

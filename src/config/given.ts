@@ -148,7 +148,8 @@ const reportsMax = 20
 
 /**
  * Reports variables whose name is almost that of a setting that is not set. Their values are not read: any program may
- * own them. One that is almost the name of a certificate or key is an error: without it a connection could be weaker.
+ * own them. Still an error: what was given may not be in use. That of a certificate or key names its setting: without it a
+ * connection could be weaker.
  */
 export function misspeltNames(present: readonly string[], settings: SettingMap): Problem[] {
   const named = [...settings].filter(([, { env }]) => env !== '')
@@ -178,11 +179,11 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
 function misspelt(name: string, meant: string, certificate: string | undefined): Problem {
   return {
     code: 'SETTING_MISSPELT',
-    severity: certificate === undefined ? 'info' : 'error',
+    severity: 'error',
     setting: certificate ?? name,
     origin: { from: 'environment', name },
     part: null,
     message: `${name} is not a setting. Did you mean ${meant}, which is not set?`,
-    suggestion: `If so, rename ${name} to ${meant}; otherwise ignore this.`,
+    suggestion: `If so, rename ${name} to ${meant}; if ${name} belongs to other software, set ${meant} as well.`,
   }
 }

@@ -65,7 +65,7 @@ export const settingProblems = {
   SETTING_REPAIRED: 'A value is used after a small repair.',
   SETTING_DUPLICATE: 'One setting has two different values in the same source; the message says which one is used.',
   SETTING_NO_EFFECT: 'This setting is accepted for compatibility and has no effect.',
-  SETTING_MISSPELT: 'An environment variable looks like a misspelt setting.',
+  SETTING_MISSPELT: 'An environment variable looks like a misspelt setting; it is not read.',
   SETTING_NOT_READ: 'An environment variable of other software is set; it is not read.',
   SETTING_ENV_TAKEN: 'A driver declares an environment variable that another setting has; set it in a file instead.',
   SETTING_DECLARATION_INVALID: "A driver's declaration of a setting is invalid; the setting is left out.",

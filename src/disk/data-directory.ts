@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, unlink } from 'node:fs/promises'
+import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Origin, Problem } from '../config/problem.ts'
@@ -26,8 +26,8 @@ export function dataFolders(settings: Settings, cwd: string): readonly string[] 
 }
 
 /**
- * The first folder that can be created and passes a real write, which leaves nothing behind. A skipped folder is a
- * warning. `origin` is that of the first folder, DATA_DIR. Never throws.
+ * The first folder that can be created and passes a real write, which leaves nothing behind. A skipped folder is an
+ * error. `origin` is that of the first folder, DATA_DIR. Never throws.
  */
 export async function chooseDataDirectory(
   folders: readonly string[],
@@ -92,7 +92,7 @@ async function lookAtFolder(path: string): Promise<string | null> {
       throw new FolderError(folder === path ? 'is a file, not a directory' : 'is below a file, not a directory')
     }
     await access(folder, constants.W_OK | constants.X_OK)
-    return null
+    return (await freeBytes(folder)) === 0 ? 'is on a full disk' : null
   } catch (error) {
     return await reasonOf(error, path)
   }
@@ -150,6 +150,14 @@ export async function folderRefusal(folder: string): Promise<string | null> {
   return found.uid !== ownUserId() && ownUserId() !== -1 ? 'belongs to another user' : null
 }
 
+/** The space that this user may fill on a folder's disk; null where the file system does not report it. Never throws. */
+export async function freeBytes(folder: string): Promise<number | null> {
+  const disk = await statfs(folder).catch(() => null)
+  if (disk === null || disk.blocks === 0) return null
+  // Some blocks are kept for root.
+  return (process.getuid?.() === 0 ? disk.bfree : disk.bavail) * disk.bsize
+}
+
 /** Permissions are not enough (read-only mounts, quotas, root): only a write that reached the disk is proof. */
 async function writeForReal(folder: string): Promise<void> {
   const path = join(folder, `.holdfast-probe-${randomUUID()}`)
@@ -192,7 +200,7 @@ function ownUserId(): number {
 function unusable({ folder, reason, origin }: Skipped, used: string): Problem {
   return {
     code: 'DATA_DIR_UNUSABLE',
-    severity: 'warning',
+    severity: 'error',
     setting: 'data.dir',
     origin,
     part: null,

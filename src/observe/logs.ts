@@ -182,6 +182,7 @@ function lineOf(seen: Observation, requests: boolean): LogLine | null {
       return httpLine(seen, requests)
     case 'service.started':
     case 'problem.found':
+    case 'problem.ended':
     case 'database.undeclared':
     case 'rows.left':
     case 'token.found':

@@ -16,6 +16,8 @@ export type ServiceObservation =
     }
   /** A setting, an address or a declaration is wrong; reported once, at startup or after a reload. */
   | { readonly type: 'problem.found'; readonly problem: Problem }
+  /** Its cause is gone. */
+  | { readonly type: 'problem.ended'; readonly problem: Problem }
   /** No primary is declared, so the embedded database serves. Not a problem. `why`: one sentence. */
   | { readonly type: 'database.undeclared'; readonly why: string }
   /** The fallback has at least one row that the primary does not have; nothing carries it there yet. */

@@ -14,6 +14,10 @@ export function serviceLine(seen: ServiceObservation): LogLine {
     }
     case 'problem.found':
       return problemLine(seen.problem)
+    case 'problem.ended': {
+      const { code, setting } = seen.problem
+      return logLine('info', `Resolved: ${code}.`, { code, setting })
+    }
     case 'database.undeclared':
       return logLine('info', `${seen.why.replace(/\.$/, '')}; using the embedded database.`)
     case 'rows.left': {

@@ -24,8 +24,11 @@ export interface ProcessParts {
   /** Already resolved: no file is read twice. */
   readonly found: Resolution
   readonly token: AdminToken
-  /** Problems of the environment: the data directory. */
-  readonly problems: readonly Problem[]
+  /** The problems of the data directory at the start, and how to find those of now. */
+  readonly data: {
+    readonly problems: readonly Problem[]
+    find(resolved: ResolvedSettings): Promise<readonly Problem[]>
+  }
   /** Re-reads files, environment and secrets, for a reload. */
   readonly reread: () => Promise<Layers>
   /** Called before settings are used, also when only a secret was rotated: the log has a level and secrets of its own. */

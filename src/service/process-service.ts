@@ -1,4 +1,5 @@
 import { type LayersFrom, readLayers } from '../config/layers.ts'
+import type { ResolvedSettings } from '../config/settings.ts'
 import { chooseDataDirectory, dataFolders, inspectDataDirectory } from '../disk/data-directory.ts'
 import { type AdminToken, ensureAdminToken } from '../http/admin/admin-token.ts'
 import type { Log } from '../observe/logs.ts'
@@ -17,13 +18,15 @@ export async function createProcessService(
   const folders = dataFolders(settings, cwd)
   // A generated token is written there now; with a token from the settings nothing is created before it is needed.
   const find = settings.admin.token === null ? chooseDataDirectory : inspectDataDirectory
-  const data = await find(folders, found.resolved.originOf('data.dir'))
-  const token = await ensureAdminToken(data.path ?? folders[0] ?? cwd, settings.admin.token)
+  const findData = (now: ResolvedSettings) => find(dataFolders(now.settings, cwd), now.originOf('data.dir'))
+  const data = await findData(found.resolved)
+  const token = await ensureAdminToken(data.path ?? folders[0] ?? cwd, settings.admin.token, folders)
   log.hide([token.token])
   const service = new Service(
     { observe: (seen) => log.observe(seen) },
     {
-      ...{ cwd, found, token, problems: data.problems },
+      ...{ cwd, found, token },
+      data: { problems: data.problems, find: async (now) => (await findData(now)).problems },
       reread: () => readLayers({ env, cwd }),
       inForce: (fresh) => log.reconfigure(fresh.log, secretsIn(fresh)),
     },

@@ -22,6 +22,7 @@ import type { StatusSource } from '../http/status/status-source.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
+import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Reloaded, Status } from './holdfast.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
@@ -43,6 +44,8 @@ export class Service implements Holdfast {
   readonly #metrics: Metrics
   readonly #http: Http
   readonly #token: AdminToken
+  /** Null in a library. */
+  readonly #dataProblems: DataProblems | null
   #hostProblems: readonly Problem[] = []
   #preparing: Promise<void> | null = null
   #isPrepared = false
@@ -65,6 +68,10 @@ export class Service implements Holdfast {
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     })
+    const find = (): Promise<readonly Problem[]> =>
+      process_?.data.find(this.#config.active.found.resolved) ?? Promise.resolve([])
+    this.#dataProblems =
+      process_ && new DataProblems({ clock: systemClock, first: process_.data.problems, find, observe })
     this.#token = process_?.token ?? tokenOf(this.#settings.admin.token)
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
@@ -75,7 +82,7 @@ export class Service implements Holdfast {
       tables: this.#tables,
       left: this.#left,
       token: this.#token,
-      ownProblems: () => [...(process_?.problems ?? []), ...this.#hostProblems],
+      ownProblems: () => [...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
     })
     this.#metrics = createMetrics(this.#view)
@@ -233,6 +240,7 @@ export class Service implements Holdfast {
       const after = this.#collectionNames()
       const added = after.filter((name) => !before.includes(name))
       const removed = before.filter((name) => !after.includes(name))
+      await this.#dataProblems?.check()
       if (reconnects) await this.#supervisor.reconfigure(this.#config.active.connection)
       this.#observe(
         applied
@@ -258,6 +266,7 @@ export class Service implements Holdfast {
     const closed = this.#supervisor.close(leftMs(0))
     await answered
     await closed
+    this.#dataProblems?.close()
     this.#sessions.close()
     this.#work.close()
     this.#metrics.close()

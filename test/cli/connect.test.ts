@@ -9,7 +9,7 @@ import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/s
 import { startBridge } from '../support/servers/neon-bridge.ts'
 import { noPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres, superuser } from '../support/servers/postgres.ts'
-import { type Cleanup, cleanLater, cleanupOf, makeTempDir } from '../support/temp.ts'
+import { type Cleanup, cleanLater, cleanupOf, makeTempDir, writeFiles } from '../support/temp.ts'
 
 async function connect(t: TestContext, url: string, env: Record<string, string> = {}) {
   const cwd = await makeTempDir(t, 'connect')
@@ -110,6 +110,43 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
       [there.connection.primary?.ownTables, there.connection.primary?.mayWriteOwnTables],
       ['absent', false],
     )
+  })
+
+  test('ends with 3 and the whole SQL when the role may not create the table of a collection', async (t) => {
+    const database = await server.createDatabase()
+    await server.query("create role bound login password 'hunter2'")
+    await server.query('revoke create on schema public from public', database)
+    const url = `postgresql://bound:hunter2@127.0.0.1:${server.port}/${database}`
+    const cwd = await makeTempDir(t, 'connect')
+    const field = { type: 'string', maxLength: 20, default: 'a  b' }
+    await writeFiles(cwd, {
+      'config/collections/notes.json': JSON.stringify({
+        name: 'notes',
+        fields: { text: field },
+        indexes: [{ fields: ['text'] }],
+      }),
+    })
+    const check = (args: readonly string[] = [], env = {}) =>
+      runProcess(t, { cwd, args: [cliEntry, 'check', '--connect', ...args], env: { DATABASE_URL: url, ...env } })
+    const missing = await check()
+    assert.equal(missing.code, 3, missing.stdout)
+    const [, sql = ''] =
+      /-> As the owner of the\n? *database, run:\n +(create table "notes".*)\n/.exec(missing.stdout) ?? []
+    assert.match(sql, /grant select, insert, update, delete on "notes" to "bound"$/)
+    await server.query(sql, database)
+    const [there, none] = [await check(), await check(['--json'], { SCHEMA_APPLY: 'none' })]
+    assert.deepEqual([there.code, none.code], [0, 0], there.stdout)
+    await server.query('revoke update on notes from bound', database)
+    const denied = await check(['--json'])
+    assert.equal(denied.code, 3, denied.stdout)
+    const [problem] = JSON.parse(denied.stdout).problems.filter(({ code }: { code: string }) => code === 'TABLE_DENIED')
+    assert.match(problem.suggestion, /run: grant update on "notes" to "bound"$/)
+    await server.query('drop table notes', database)
+    const allowed = server.url(database)
+    assert.equal((await check([], { DATABASE_URL: allowed })).code, 0, 'the service creates it')
+    const forbidden = await check(['--json'], { DATABASE_URL: allowed, SCHEMA_APPLY: 'none' })
+    assert.equal(forbidden.code, 3, forbidden.stdout)
+    assert.deepEqual(await tablesOf(database), [], 'nothing was created')
   })
 
   test('passes a host over that does not answer, and says so', async (t) => {

@@ -45,7 +45,7 @@ test('a place that is a file, below a file, in /proc or a dangling link is passe
   assert.equal(path, good)
   assert.deepEqual(
     problems.map(({ code, severity }) => `${code} ${severity}`),
-    bad.map(() => 'DATA_DIR_UNUSABLE warning'),
+    bad.map(() => 'DATA_DIR_UNUSABLE error'),
   )
   for (const [index, place] of bad.entries()) {
     assert.ok(problems[index]?.message.includes(place) && problems[index].message.includes(good))

@@ -104,6 +104,18 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
       suggestion: 'Use 7860.',
     },
   },
+  'problem.ended': {
+    type: 'problem.ended',
+    problem: {
+      code: 'SETTING_INVALID',
+      severity: 'error',
+      setting: 'http.port',
+      origin: { from: 'file', path: 'config/default.json' },
+      part: null,
+      message: 'PORT is no number.',
+      suggestion: 'Use 7860.',
+    },
+  },
   'database.undeclared': { type: 'database.undeclared', why: 'DATABASE_URL is not set.' },
   'rows.left': {
     type: 'rows.left',

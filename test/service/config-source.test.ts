@@ -61,7 +61,7 @@ async function sourceIn(t: TestContext, env: Record<string, string>, files: File
     cwd,
     found,
     token,
-    problems: [],
+    data: { problems: [], find: async () => [] },
     reread: () => readLayers({ env, cwd }),
     inForce: ({ database }) => inForce.push(database.url?.reveal()),
   }

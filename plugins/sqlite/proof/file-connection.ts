@@ -1,7 +1,6 @@
-import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Connection, Facts, Want } from '../../../src/driver/driver.ts'
-import type { Problem } from '../../../src/driver/kit/driver-kit.ts'
+import { freeBytes, type Problem } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
 import { classify } from '../faults.ts'
 import { type Native, undo } from '../handle.ts'
@@ -74,11 +73,7 @@ export class FileConnection implements Connection {
 const roomBytes = 64 * 1024
 
 async function isFull(path: string): Promise<boolean> {
-  const disk = await statfs(dirname(path)).catch(() => null)
-  if (disk === null || disk.blocks === 0) return false
-  // Some blocks are kept for root.
-  const free = process.getuid?.() === 0 ? disk.bfree : disk.bavail
-  return free * disk.bsize < roomBytes
+  return ((await freeBytes(dirname(path))) ?? roomBytes) < roomBytes
 }
 
 /** A committed write that changes nothing: the header's application id, set to what it is, in a transaction of its own. */

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
-import { folderRefusal, type Problem, type Severity } from '../../../src/driver/kit/driver-kit.ts'
+import { folderRefusal, freeBytes, type Problem, type Severity } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
@@ -22,7 +22,7 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
     if (await isUsable(location, target, say)) {
       used = location.file
       if (index > 0)
-        say('SQLITE_OTHER_FILE', 'warning', `${maskPath(used)} would be used instead.`, 'Fix the configured path.')
+        say('SQLITE_OTHER_FILE', 'error', `${maskPath(used)} would be used instead.`, 'Fix the configured path.')
       break
     }
   }
@@ -30,14 +30,13 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
 }
 
 async function isUsable(location: FileLocation, target: SqliteTarget, say: Say): Promise<boolean> {
-  const severity = target.role === 'primary' ? 'error' : 'warning'
   const { file } = location
   const shown = maskPath(file)
   if (await leadsOut(location)) {
     const message = `A symbolic link leads ${shown} out of its folder, or to a file that does not exist.`
     say(
       'ADDRESS_PATH_OUTSIDE',
-      severity,
+      'error',
       message,
       'Name the target of the link in SQLITE_ALLOW_PATHS and in the address.',
     )
@@ -45,30 +44,33 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
   }
   const refusal = await folderRefusal(location.root)
   if (refusal !== null) {
-    say('SQLITE_UNWRITABLE', severity, `The folder of ${shown} ${refusal}.`, 'Set DATA_DIR to a folder of this user.')
+    say('SQLITE_UNWRITABLE', 'error', `The folder of ${shown} ${refusal}.`, 'Set DATA_DIR to a folder of this user.')
     return false
   }
   const found = await stat(file).catch(() => null)
   if (found !== null && !found.isFile()) {
     const what = found.isDirectory() ? 'a folder' : 'a pipe, a socket or a device'
-    say('SQLITE_NOT_A_FILE', severity, `${shown} is ${what}.`, 'Name a file.')
+    say('SQLITE_NOT_A_FILE', 'error', `${shown} is ${what}.`, 'Name a file.')
     return false
   }
   const folder = await nearestExisting(dirname(file))
   const isFolder = (await stat(folder).catch(() => null))?.isDirectory() ?? false
-  if (!isFolder || !(await isWritable(folder)) || (found !== null && !(await isWritable(file)))) {
-    say(
-      'SQLITE_UNWRITABLE',
-      severity,
-      `This user cannot write ${shown}.`,
-      'Make the folder writable for the user of this process.',
-    )
+  const closed = isFolder && (await isWritable(folder)) ? await unwritableOf(file) : file
+  if (closed !== null) {
+    const remedy = `Make ${closed === file ? 'the folder' : 'that file'} writable for the user of this process.`
+    say('SQLITE_UNWRITABLE', 'error', `This user cannot write ${maskPath(closed)}.`, remedy)
+    return false
+  }
+  if ((found?.size ?? 0) === 0 && (await freeBytes(folder)) === 0) {
+    say('SQLITE_UNWRITABLE', 'error', `The disk of ${shown} is full.`, 'Free space on it, or name another folder.')
     return false
   }
   if (found === null || found.size === 0 || isServed(file) || hasHeader(file)) return true
-  const aside = target.role === 'primary' ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
+  const isPrimary = target.role === 'primary'
+  const aside = isPrimary ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
+  const severity = isPrimary ? 'error' : 'warning'
   say('SQLITE_NOT_A_DATABASE', severity, `${shown} is not an SQLite database. ${aside}`, 'Name another file.')
-  return target.role !== 'primary'
+  return !isPrimary
 }
 
 /** What opening refuses: a link, at the file or at a folder above it, whose goal is not below the place's root. */
@@ -84,11 +86,26 @@ async function realOrNull(path: string): Promise<string | null> {
   return await realpath(path).catch(() => null)
 }
 
+/** The file, or one that SQLite keeps next to it, that is there and not writable; null when there is none. */
+async function unwritableOf(file: string): Promise<string | null> {
+  for (const path of companionsOf(file)) {
+    const isThere = (await lstat(path).catch(() => null)) !== null
+    if (isThere && !(await isWritable(path))) return path
+  }
+  return null
+}
+
 async function isWritable(path: string): Promise<boolean> {
-  return access(path, constants.W_OK).then(
+  const isFolder = (await stat(path).catch(() => null))?.isDirectory() ?? false
+  return access(path, isFolder ? constants.W_OK | constants.X_OK : constants.W_OK).then(
     () => true,
     () => false,
   )
+}
+
+/** A file and those that SQLite keeps next to it. */
+export function companionsOf(path: string): readonly string[] {
+  return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
 }
 
 /** Synchronous, and only where this process has the file not open: closing it would drop SQLite's locks on it. */

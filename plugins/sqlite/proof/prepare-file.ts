@@ -5,7 +5,7 @@ import { claimFolder, faultError, makeDirectory } from '../../../src/driver/kit/
 import { isInside } from '../address/address.ts'
 import { openNative } from '../handle.ts'
 import type { FileLocation, JournalMode } from '../target.ts'
-import { nearestExisting } from './inspect.ts'
+import { companionsOf, nearestExisting } from './inspect.ts'
 
 /**
  * Makes the folder and proves it by a real write.
@@ -127,11 +127,6 @@ const trustedFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0x794c7630, 
 /** True when commits may be synced through a descriptor of our own. */
 export async function isTrusted(folder: string): Promise<boolean> {
   return trustedFileSystems.has((await statfs(folder)).type)
-}
-
-/** SQLite's companions of a file. */
-function companionsOf(path: string): readonly string[] {
-  return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
 }
 
 /** A throw-away file that probes a folder. */

@@ -12,6 +12,9 @@ export interface DeniedOperations {
   readonly refused: string
 }
 
+/** Rolls back what the database did not refuse. */
+const allowed = new Error('The database allows it.')
+
 const servedBy: Readonly<Record<string, readonly Operation[]>> = {
   select: ['list', 'get'],
   insert: ['create'],
@@ -20,8 +23,8 @@ const servedBy: Readonly<Record<string, readonly Operation[]>> = {
 }
 
 /**
- * Runs each kind of statement on a row that does not exist, so that nothing changes. Null if the database refuses none.
- * Rejects with errors that say something about the database itself.
+ * Runs each kind of statement on a row that does not exist, each in a transaction that is rolled back: a trigger may act on
+ * no row. Null if the database refuses none. Rejects with errors that say something about the database itself.
  */
 export async function findDenied(store: Store, collection: Collection): Promise<DeniedOperations | null> {
   const columns = columnsOf(store.orm, collection)
@@ -32,8 +35,12 @@ export async function findDenied(store: Store, collection: Collection): Promise<
   const attempt = async (right: string, query: Query): Promise<void> => {
     const bound = query.bind(values)
     try {
-      await (right === 'select' ? store.statements.read(query.sql, bound) : store.statements.write(query.sql, bound))
+      await store.orm.em.fork().transactional(async () => {
+        await (right === 'select' ? store.statements.read(query.sql, bound) : store.statements.write(query.sql, bound))
+        throw allowed
+      })
     } catch (error) {
+      if (error === allowed) return
       const { kind, summary } = store.driver.classify(error, 'statement')
       // A store that takes no writes at all is not the table's fault.
       if (kind === 'statement') denied.push({ right, refused: summary })

@@ -77,6 +77,28 @@ export async function ensureTables(
   return reportOf(store, settled, applied)
 }
 
+/**
+ * What `ensureTables` would report of a store that was not prepared; changes nothing. `mayCreate`: whether the role may create
+ * tables; null when that is not known. Rejects as `ensureTables`.
+ */
+export async function inspectTables(
+  store: Store,
+  collections: readonly Collection[],
+  apply: SchemaApply,
+  mayCreate: boolean | null,
+): Promise<TableReport> {
+  const settled: TablePlan[] = []
+  for (const plan of collections.length === 0 ? [] : await planTables(store, collections)) {
+    const isNeeded = plan.defect === null && plan.statements.length > 0
+    const refusal = mayCreate === false ? { refused: 'the role may not create tables there' } : null
+    if (!isNeeded) {
+      settled.push({ ...plan, denied: plan.defect === null ? await findDenied(store, plan.collection) : null })
+    } else if (apply === 'none') settled.push(plan)
+    else settled.push(plan.isAbsent && refusal !== null ? { ...plan, ...refusal } : { ...plan, statements: [] })
+  }
+  return reportOf(store, settled, [])
+}
+
 /** Plans again under the lock, since another process may have been first. One transaction per collection: a failure affects no other. */
 async function applyPlan(
   store: Store,

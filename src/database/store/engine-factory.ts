@@ -15,6 +15,7 @@ import { openingFault } from '../machine/faults.ts'
 import { advised } from './advice.ts'
 import { untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'
+import { inspectTarget } from './inspect-target.ts'
 import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
 
@@ -54,12 +55,20 @@ export class DatabaseEngineFactory implements StoreOpener {
 
   async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
     // A fallback may be new and becomes ours; a primary must accept a write of ours before it may serve.
-    const want: Want = { role, proof: role === 'primary' ? 'write' : 'open' }
-    const inspected = inspect(resolved)
+    return await this.#open(resolved, { role, proof: role === 'primary' ? 'write' : 'open' }, signal)
+  }
+
+  /** A store of a server that is opened without changing anything, in order to inspect its tables. Rejects as `open`. */
+  async look(resolved: ResolvedTarget, signal: AbortSignal): Promise<Store> {
+    return await this.#open(resolved, { role: 'primary', proof: 'look' }, signal)
+  }
+
+  async #open(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Store> {
+    const inspected = inspectTarget(resolved)
     return await this.#firstOf(resolved, signal, async (candidate) => {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
-      const problems = joined(await untilAborted(inspected, signal), facts.problems)
-      return await this.#engine(resolved, role, candidate, { ...facts, problems }, signal)
+      const problems = joined((await untilAborted(inspected, signal)).problems, facts.problems)
+      return await this.#engine(resolved, want.role, candidate, { ...facts, problems }, signal)
     })
   }
 
@@ -73,10 +82,10 @@ export class DatabaseEngineFactory implements StoreOpener {
   }
 
   async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts> {
-    const inspected = inspect(resolved)
+    const inspected = inspectTarget(resolved)
     const attempt = async (candidate: Candidate): Promise<Facts> => {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
-      return { ...facts, problems: joined(await untilAborted(inspected, signal), facts.problems) }
+      return { ...facts, problems: joined((await untilAborted(inspected, signal)).problems, facts.problems) }
     }
     return await this.#firstOf(resolved, signal, attempt, label)
   }
@@ -149,15 +158,6 @@ export class DatabaseEngineFactory implements StoreOpener {
   async #diskOf(facts: Facts): Promise<Disk | null> {
     const { durable, isSpace } = this.#options.settings()
     return facts.path === null ? null : await diskOf(facts.path, durable, isSpace)
-  }
-}
-
-/** What looking at the files of an address finds. A driver that fails to look does not prevent connecting. */
-async function inspect({ driver, target }: ResolvedTarget): Promise<readonly Problem[]> {
-  try {
-    return (await driver.inspect?.(target))?.problems ?? []
-  } catch {
-    return []
   }
 }
 

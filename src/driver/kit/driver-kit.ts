@@ -5,7 +5,7 @@ export { nearest } from '../../config/nearest.ts'
 export type { Origin, Problem, Severity } from '../../config/problem.ts'
 export { Secret } from '../../config/secret.ts'
 export type { FaultCondition, Settings } from '../../config/settings.ts'
-export { claimFolder, folderRefusal, makeDirectory } from '../../disk/data-directory.ts'
+export { claimFolder, folderRefusal, freeBytes, makeDirectory } from '../../disk/data-directory.ts'
 export type { Embedded } from '../facet/embedded.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
 export type { Row, Statements, Value, Written } from '../facet/statements.ts'
@@ -24,7 +24,7 @@ export {
 } from './address/parameters.ts'
 export { type AddressCode, addressProblems } from './address/problems.ts'
 export { readAddress, readTarget } from './address/reader.ts'
-export { parseWith, type Report } from './address/report.ts'
+export { parseWith, type Report, reportUnusualName } from './address/report.ts'
 export { decodePart, type PartParameters } from './address/split.ts'
 export {
   chooseTls,

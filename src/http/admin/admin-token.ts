@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Problem } from '../../config/problem.ts'
 import { Secret } from '../../config/secret.ts'
 import { errorCodeOf } from '../../config/text-file.ts'
-import { makeDirectory } from '../../disk/data-directory.ts'
+import { folderRefusal, makeDirectory } from '../../disk/data-directory.ts'
 import type { TokenSource } from '../status/status-source.ts'
 
 /** The admin token and where it comes from. */
@@ -31,18 +31,53 @@ const strongLength = 16
 const unfinishedLimitMs = 500
 
 /**
- * Returns the configured token, else the one in the data directory, else a new one that it saves there, readable by its
- * owner only. Never rejects and never overwrites: an unusable file is left alone and reported as a problem, and a token
- * that no one knows is used. Two processes that start at the same time get the same token.
+ * Returns the configured token, else the one in the first of `folders` that has one, else a new one that it saves in
+ * `dataDir`, readable by its owner only. Never rejects and never overwrites: a file, or a folder, that cannot be read is
+ * left alone and reported as a problem, and a token that no one knows is used; a new one could be a second one, since the
+ * folder that is usable today need not be that of the last start. Two processes that start at the same time get the same
+ * token.
  */
-export async function ensureAdminToken(dataDir: string, configured: Secret | null): Promise<AdminToken> {
+export async function ensureAdminToken(
+  dataDir: string,
+  configured: Secret | null,
+  folders: readonly string[] = [dataDir],
+): Promise<AdminToken> {
   if (configured !== null) return { token: configured, source: { from: 'setting' }, problems: weakness(configured) }
+  const found = await findToken(folders, true)
+  if (found !== null) return found
   const path = join(dataDir, fileName)
   try {
-    return (await readToken(path)) ?? (await createToken(dataDir, path))
+    return await createToken(dataDir, path)
   } catch (error) {
-    return { token: new Secret(draw()), source: { from: 'memory' }, problems: [unusable(path, error)] }
+    return locked(path, error)
   }
+}
+
+/** The problems that `ensureAdminToken` would find, without changing anything. Never rejects. */
+export async function inspectAdminToken(
+  configured: Secret | null,
+  folders: readonly string[],
+): Promise<readonly Problem[]> {
+  if (configured !== null) return weakness(configured)
+  return (await findToken(folders, false))?.problems ?? []
+}
+
+/** Null if none of the folders has a token. */
+async function findToken(folders: readonly string[], mayTighten: boolean): Promise<AdminToken | null> {
+  for (const folder of folders) {
+    const path = join(folder, fileName)
+    try {
+      const found = (await folderRefusal(folder)) === null ? await readToken(path, mayTighten) : null
+      if (found !== null) return found
+    } catch (error) {
+      return locked(path, error)
+    }
+  }
+  return null
+}
+
+function locked(path: string, error: unknown): AdminToken {
+  return { token: new Secret(draw()), source: { from: 'memory' }, problems: [unusable(path, error)] }
 }
 
 function draw(): string {
@@ -50,10 +85,10 @@ function draw(): string {
 }
 
 /** Null if the file does not exist. Throws if it is not a regular, safe file with a token. */
-async function readToken(path: string): Promise<AdminToken | null> {
+async function readToken(path: string, mayTighten = true): Promise<AdminToken | null> {
   const limit = performance.now() + unfinishedLimitMs
   for (;;) {
-    const found = await readFileOnce(path)
+    const found = await readFileOnce(path, mayTighten)
     if (found === null) return null
     const text = found.text.trim()
     if ((text === '' || found.links > 1) && performance.now() < limit) {
@@ -76,7 +111,7 @@ interface FoundFile {
   readonly links: number
 }
 
-async function readFileOnce(path: string): Promise<FoundFile | null> {
+async function readFileOnce(path: string, mayTighten: boolean): Promise<FoundFile | null> {
   const handle = await openSafely(path)
   if (handle === null) return null
   try {
@@ -86,7 +121,7 @@ async function readFileOnce(path: string): Promise<FoundFile | null> {
     assertOurs(stat)
     const wasOpen = (stat.mode & 0o077) !== 0
     // Fails on mounts without file modes; the warning then still holds.
-    if (wasOpen) await handle.chmod(0o600).catch(() => {})
+    if (wasOpen && mayTighten) await handle.chmod(0o600).catch(() => {})
     return { text: await handle.readFile('latin1'), wasOpen, links: stat.nlink }
   } finally {
     await handle.close()
@@ -105,8 +140,9 @@ async function openSafely(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
-    if (errorCodeOf(error) === 'ENOENT') return null
-    throw errorCodeOf(error) === 'ELOOP' ? new Error('it is a symbolic link') : error
+    const code = errorCodeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw code === 'ELOOP' ? new Error('it is a symbolic link') : error
   }
 }
 
@@ -180,7 +216,7 @@ function wasReadable(path: string): Problem {
     setting: 'admin.token',
     origin: null,
     part: null,
-    message: `Other users of this machine could read ${path}. It is now readable by its owner only, where the file system allows that.`,
+    message: `Other users of this machine could read ${path}. At its start Holdfast makes it readable by its owner only, where the file system allows that.`,
     suggestion: 'Remove the file and restart to get a new token, or set ADMIN_TOKEN.',
   }
 }

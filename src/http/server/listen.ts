@@ -98,7 +98,7 @@ function urlOf(host: string, port: number): string {
 function hostProblem(host: string, code: string): Problem {
   return {
     code: 'HOST_UNRESOLVED',
-    severity: 'warning',
+    severity: 'error',
     setting: 'http.host',
     origin: null,
     part: null,

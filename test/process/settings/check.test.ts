@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { checkJson, makeHome, serve, statusOf } from '../sight.ts'
+import { runProcess } from '../../support/process.ts'
+import { checkHere, checkJson, findProblem, makeHome, serve, statusOf } from '../sight.ts'
 
 const problemKeys = ['code', 'severity', 'setting', 'origin', 'part', 'message', 'suggestion']
 
@@ -44,6 +45,29 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
       problems.map(({ severity }: { severity: string }) => severity),
       ['warning'],
     )
+  })
+
+  test('exits 2 whenever a value was not used or replaced, as the service would start', async (t) => {
+    const cwd = await makeHome(t, { file: 'in the way', 'admin/admin-token': 'short' })
+    const rows: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+      ['DATA_DIR_UNUSABLE', { DATA_DIR: 'file' }],
+      ['SETTING_MISSPELT', { DATABSE_URL: 'sqlite:x.db' }],
+      ['SETTING_MISSPELT', { LOG_LEVL: 'debug' }],
+      ['ADDRESS_TLS_INVALID', { DATABASE_URL: 'postgres://u:p@h/x?ssl_verison=3' }],
+      ['ADDRESS_TLS_INVALID', { DATABASE_URL: 'mysql://u:p@h/x?sslfoo=yes' }],
+      ['HOST_UNRESOLVED', { HOST: '203.0.113.7' }],
+      ['SQLITE_OTHER_FILE', { FALLBACK_DATABASE_URL: 'sqlite:///./below/x.db', DATA_DIR: 'file' }],
+    ]
+    for (const [code, env] of rows) {
+      const check = await checkHere(cwd, env)
+      assert.equal(check.code, 2, JSON.stringify(env))
+      findProblem(check.problems, { code, severity: 'error' })
+    }
+    const locked = await checkHere(cwd, { DATA_DIR: 'admin', ADMIN_TOKEN: undefined })
+    findProblem(locked.problems, { code: 'ADMIN_TOKEN_UNUSABLE', severity: 'warning' })
+    const strict = await runProcess(t, { cwd, env: { DATA_DIR: 'file', CONFIG_STRICT: 'true' } })
+    assert.equal(strict.code, 2)
+    assert.match(strict.stderr, /DATA_DIR_UNUSABLE data\.dir: /)
   })
 
   test('has no fallback when it is switched off', async (t) => {

@@ -4,22 +4,11 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { check } from '../../../src/cli/check.ts'
-import { cleanEnvironment, isRoot, ordinaryUid, type Service } from '../../support/process.ts'
+import { cleanEnvironment, ordinaryUid, type Service } from '../../support/process.ts'
 import { type Cleanup, cleanLater, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { canMount } from '../mounts.ts'
 import { bodyOf, healthOf, look, makeHome, serve, statusOf } from '../sight.ts'
-
-const mounts = isRoot && canMount()
-
-/** Root in a container may still not mount. */
-function canMount(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/tmp'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** A working directory whose `data` is a disk of its own of two megabytes. */
 async function homeOnSmallDisk(t: Cleanup): Promise<string> {
@@ -74,7 +63,7 @@ async function assertReads(service: Service, store: string): Promise<void> {
 }
 
 test('a data directory on a mount of another user: the reason names mount and owner', {
-  skip: mounts ? false : 'only root can mount a disk',
+  skip: canMount ? false : 'only root can mount a disk',
 }, async (t) => {
   const cwd = await makeHome(t)
   const bucket = await makeTempDir(t, 'bucket')
@@ -111,7 +100,7 @@ test('a primary that is a file has the durability of its disk', async (t) => {
   assert.equal(report.primary?.file?.disk.kind, 'ephemeral')
 })
 
-describe('a full disk', { concurrency: 2, skip: mounts ? false : 'only root can mount a small disk' }, () => {
+describe('a full disk', { concurrency: 2, skip: canMount ? false : 'only root can mount a small disk' }, () => {
   for (const [env, store] of [
     [{}, 'local; driver=sqlite'],
     [{ DATABASE_URL: 'sqlite:///./x.db' }, 'primary; driver=sqlite'],

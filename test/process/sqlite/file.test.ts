@@ -146,11 +146,11 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     const sight = await serveAndLook(t, { cwd, env: asLocal })
     assertLocal(sight)
     assertInTemporary(sight, cwd, 'x.db')
-    await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning', setting: 'fallback.url' })
+    await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'error', setting: 'fallback.url' })
     const check = await checkJson(t, { cwd, env: asLocal })
-    findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'warning' })
-    findProblem(check.problems, { code: 'SQLITE_OTHER_FILE', severity: 'warning' })
-    assert.equal(check.code, 0)
+    findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'error' })
+    findProblem(check.problems, { code: 'SQLITE_OTHER_FILE', severity: 'error' })
+    assert.equal(check.code, 2)
     assert.equal(check.fallback?.path, sight.status.database.store?.path)
   })
 })
@@ -180,7 +180,7 @@ describe('a local file that is lost while it serves', { concurrency: 2 }, () => 
 describe('a place that this user cannot write', { concurrency: 2 }, () => {
   const uid = ordinaryUid
 
-  test('is passed over by the local store, with a warning', async (t) => {
+  test('is passed over by the local store, with an error', async (t) => {
     const { cwd } = await home(t)
     await chmod(join(cwd, 'data'), 0o555)
     const options = { cwd, env: asLocal, uid }
@@ -189,15 +189,32 @@ describe('a place that this user cannot write', { concurrency: 2 }, () => {
     assertInTemporary(sight, cwd, 'x.db')
     await assertSaid(sight, {
       code: 'SQLITE_OTHER_FILE',
-      severity: 'warning',
+      severity: 'error',
       message: /configured file cannot be used/,
     })
     const check = await checkJson(t, options)
-    findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', severity: 'warning' })
-    assert.equal(check.code, 0)
+    findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', severity: 'error' })
+    assert.equal(check.code, 2)
     assert.equal(check.fallback?.path, sight.status.database.store?.path)
     assert.deepEqual(await readdir(join(cwd, 'data')), [])
   })
+
+  for (const companion of ['-wal', '-journal']) {
+    test(`because the ${companion} next to the file belongs to another user: check names the file that serves`, async (t) => {
+      const { cwd, file } = await home(t)
+      await makeDatabase(file)
+      writeFileSync(file + companion, '')
+      await chmod(file + companion, 0o400)
+      const options = { cwd, env: asLocal, uid }
+      const check = await checkJson(t, options)
+      assert.equal(check.code, 2)
+      findProblem(check.problems, { code: 'SQLITE_UNWRITABLE', message: new RegExp(`${companion}\\.$`) })
+      const sight = await serveAndLook(t, options)
+      assertLocal(sight)
+      assert.equal(check.fallback?.path, sight.status.database.store?.path)
+      assertInTemporary(sight, cwd, 'x.db')
+    })
+  }
 
   test('is no place for a primary: the fallback serves, and the primary as soon as it can be written', async (t) => {
     const { cwd } = await home(t)
@@ -251,9 +268,9 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       const sight = await serveAndLook(t, { cwd, env })
       assertLocal(sight)
       assertInTemporary(sight, cwd, isFile ? 'x.db' : 'sub/x.db')
-      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'warning' })
+      await assertSaid(sight, { code: 'SQLITE_OTHER_FILE', severity: 'error' })
       assert.deepEqual(await readdir(outside), [])
-      findProblem((await checkHere(cwd, env)).problems, { code: 'ADDRESS_PATH_OUTSIDE', severity: 'warning' })
+      findProblem((await checkHere(cwd, env)).problems, { code: 'ADDRESS_PATH_OUTSIDE', severity: 'error' })
     })
   }
 })
