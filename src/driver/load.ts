@@ -1,4 +1,4 @@
-import { registerHooks } from 'node:module'
+import module from 'node:module'
 import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
@@ -70,14 +70,14 @@ async function findDriver(given: string, from: LoadFrom): Promise<(registry: Dri
     return () => unknown
   }
   if (!ownDrivers.has(given)) offerOwnModules()
-  let module: unknown
+  let loaded: unknown
   try {
-    module = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
+    loaded = await importWithin(url, from.importTimeoutMs ?? importTimeoutMs)
   } catch (error) {
     const problem = unloadable(source, error)
     return () => problem
   }
-  const driver = exportedDriver(module)
+  const driver = exportedDriver(loaded)
   if (driver === undefined) {
     const problem = refusal(
       source,
@@ -108,7 +108,7 @@ let isOffered = false
 function offerOwnModules(): void {
   if (isOffered) return
   isOffered = true
-  registerHooks({
+  module.registerHooks({
     resolve(specifier, context, next) {
       const url = ownModules.get(specifier)
       return url === undefined ? next(specifier, context) : { url, shortCircuit: true }

@@ -1,4 +1,7 @@
-/** Imported first by `index.ts`, so that an old Node fails with a sentence about itself. It must import nothing. */
+/**
+ * Imported first by `index.ts`, so that an old Node fails with a sentence about itself. It must import nothing, and no other
+ * module may import by name what an old Node's modules lack: Node links all of them before it runs the first.
+ */
 
 /** The release; a test compares it with package.json, which lies at different depths from the bundle and the modules. */
 export const version: string = '0.1.0'

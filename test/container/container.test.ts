@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { cp, mkdir, symlink } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -83,6 +83,21 @@ test('its command serves as uid 1000 with a read-only application folder, and wr
   const again = await startContainer(t)
   const row = (await (await again.fetch(location)).json()) as { comment: string }
   assert.equal(row.comment, 'from the image')
+})
+
+test('its check loads the driver of a third party, as the service does', async (t) => {
+  const strangers = join(image.root, 'strangers')
+  await cp(join(repository, 'config/examples/drivers/notebook'), join(strangers, 'notebook'), { recursive: true })
+  await symlink(join(image.workdir, 'node_modules'), join(strangers, 'node_modules'))
+  const env = {
+    ...image.env,
+    DRIVERS: join(strangers, 'notebook'),
+    DATABASE_URL: 'notebook:notes.db',
+    DATA_DIR: strangers,
+  }
+  const args = ['src/cli/holdfast.js', 'check', '--json']
+  const { stdout } = await runProcess(t, { cwd: image.workdir, command: nodeIn(image.root), args, env })
+  assert.equal(JSON.parse(stdout).primary?.driver, 'notebook', stdout)
 })
 
 test('its health check passes while it serves and fails when nothing does', async (t) => {

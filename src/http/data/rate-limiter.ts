@@ -1,4 +1,4 @@
-import { hash, randomBytes } from 'node:crypto'
+import crypto, { randomBytes } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { RateLimit } from '../../collection/declaration/declaration.ts'
 
@@ -69,7 +69,7 @@ export class RateLimiter {
 
 /** Salted, so that no one can choose an address that shares the counter of a particular client. */
 function sharedCounter(client: string): number {
-  return hash('sha256', salt + client, 'buffer').readUInt32BE() % sharedCounters
+  return crypto.hash('sha256', salt + client, 'buffer').readUInt32BE() % sharedCounters
 }
 
 function stateOf(result: RateLimiterRes, isAllowed: boolean): RateState {

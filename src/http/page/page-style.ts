@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import crypto from 'node:crypto'
 
 /** The only style of the page. It fetches no font, image or script. */
 export const pageStyle = `
@@ -34,4 +34,4 @@ footer{margin-top:1.6rem;color:var(--soft);font-size:.85rem}
 `
 
 /** The hash of the style, for the content security policy. */
-export const pageStyleHash: string = `sha256-${hash('sha256', pageStyle, 'base64')}`
+export const pageStyleHash: string = `sha256-${crypto.hash('sha256', pageStyle, 'base64')}`

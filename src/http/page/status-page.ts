@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import crypto from 'node:crypto'
 import { sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import { isAdmin } from '../server/auth.ts'
@@ -32,7 +32,7 @@ const token = kept()
 if (token) void show(token)
 `
 
-const scriptHash = `sha256-${hash('sha256', script, 'base64')}`
+const scriptHash = `sha256-${crypto.hash('sha256', script, 'base64')}`
 
 /** Adds `GET /status` for a person without the token: a page with a field for it. Must precede the route for programs. */
 export function addStatusPage(app: App, source: StatusSource): void {

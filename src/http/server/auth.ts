@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import crypto, { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Secret } from '../../config/secret.ts'
 import { HoldfastError } from '../../errors.ts'
@@ -36,5 +36,5 @@ function digestOf(token: Secret): Buffer {
 
 /** Digests have equal lengths, so comparing them does not reveal the token's length. */
 function digest(value: Buffer): Buffer {
-  return hash('sha256', value, 'buffer')
+  return crypto.hash('sha256', value, 'buffer')
 }

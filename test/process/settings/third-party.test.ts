@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { repository, runProcess, startService } from '../../support/process.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
@@ -109,6 +110,29 @@ describe('a driver in the folder plugins', () => {
     assert.doesNotMatch(problem.suggestion, /Did you mean "jot"/)
   })
 })
+
+const oldNode = findOldNode()
+
+test('the library says in one sentence that a Node is too old', {
+  skip: oldNode === null && 'no old Node',
+}, async () => {
+  const args = ['--input-type=module', '-e', "import 'holdfast'"]
+  const { code, stderr } = await runProcess(cleanup, { cwd: app, command: oldNode ?? '', args })
+  assert.equal(code, 1)
+  const [sentence, ...more] = stderr.split('\n').filter((line) => /^\w*Error/.test(line))
+  assert.match(sentence ?? '', /^Error: Holdfast needs Node 22\.17 or newer; this is Node \d+\.\d+\.\d+\.$/)
+  assert.deepEqual(more, [])
+})
+
+/** A Node on the path that is older than the library accepts. */
+function findOldNode(): string | null {
+  const found = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'node'))
+  const old = found.find((path) => {
+    const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' })
+    return /^v(?:1\d|20|21)\./.test(stdout ?? '')
+  })
+  return old ?? null
+}
 
 test('a failure of a driver names its cause in the log', async (t) => {
   const service = await startService(t, {
