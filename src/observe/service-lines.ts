@@ -74,7 +74,7 @@ function tokenLine(source: TokenSource): LogLine {
       return logLine('info', `ADMIN_TOKEN is not set; ${how} ${path}.`, { source: source.from, path })
     }
     case 'memory':
-      return logLine('warn', 'No admin token could be saved; admin endpoints stay locked until ADMIN_TOKEN is set.', {
+      return logLine('warn', 'No admin token could be read or saved; admin endpoints are locked. Set ADMIN_TOKEN.', {
         source: source.from,
       })
   }

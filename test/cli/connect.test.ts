@@ -9,10 +9,17 @@ import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/s
 import { startBridge } from '../support/servers/neon-bridge.ts'
 import { noPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres, superuser } from '../support/servers/postgres.ts'
-import { type Cleanup, cleanLater, cleanupOf, makeTempDir, writeFiles } from '../support/temp.ts'
+import { type Cleanup, cleanLater, cleanupOf, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 
-async function connect(t: TestContext, url: string, env: Record<string, string> = {}) {
+const notes = { name: 'notes', fields: { text: { type: 'string', maxLength: 20, default: 'a  b' } } }
+/** A collection with an index, whose default would suffer from a line break. */
+const withNotes: Files = {
+  'config/collections/notes.json': JSON.stringify({ ...notes, indexes: [{ fields: ['text'] }] }),
+}
+
+async function connect(t: TestContext, url: string, env: Record<string, string> = {}, files: Files = {}) {
   const cwd = await makeTempDir(t, 'connect')
+  await writeFiles(cwd, files)
   const given = { DATABASE_URL: url, CONNECTION_TIMEOUT: '5s', ...env }
   const begun = performance.now()
   const { code, stdout, stderr } = await runProcess(t, {
@@ -118,14 +125,7 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     await server.query('revoke create on schema public from public', database)
     const url = `postgresql://bound:hunter2@127.0.0.1:${server.port}/${database}`
     const cwd = await makeTempDir(t, 'connect')
-    const field = { type: 'string', maxLength: 20, default: 'a  b' }
-    await writeFiles(cwd, {
-      'config/collections/notes.json': JSON.stringify({
-        name: 'notes',
-        fields: { text: field },
-        indexes: [{ fields: ['text'] }],
-      }),
-    })
+    await writeFiles(cwd, withNotes)
     const check = (args: readonly string[] = [], env = {}) =>
       runProcess(t, { cwd, args: [cliEntry, 'check', '--connect', ...args], env: { DATABASE_URL: url, ...env } })
     const missing = await check()
@@ -240,6 +240,12 @@ describe('holdfast check --connect on a real MariaDB', { skip: noMariadb }, () =
     assert.equal(code, 0)
     assert.equal(connection.primary?.mayMakeTables, false)
     assert.ok(codes.includes('OWN_TABLES_MISSING'))
+    const lacking = await connect(t, url, {}, withNotes)
+    assert.equal(lacking.code, 3, lacking.stdout)
+    assert.match(lacking.stdout, /run: create table `notes` .*; grant select, insert, update, delete on `notes`/)
+    const other = await connect(t, server.url(database), {}, withNotes)
+    assert.equal(other.code, 0, other.stdout)
+    assert.deepEqual(await server.query('show tables', database), [])
   })
 
   test('tells a wrong password, and ends with 3', async (t) => {
