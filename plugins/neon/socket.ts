@@ -25,7 +25,10 @@ export class NeonSocket extends neonConfig {
   #isEnding = false
   #isClosed = false
 
-  constructor({ isSecure, place }: Endpoint, tls: Pick<ClientOptions, 'ca' | 'cert' | 'key'>) {
+  constructor(
+    { isSecure, place }: Endpoint,
+    tls: Pick<ClientOptions, 'ca' | 'cert' | 'key' | 'minVersion' | 'maxVersion' | 'ciphers'>,
+  ) {
     super()
     // The types of `ws` are older than its limit for an end.
     const options: ClientOptions & { closeTimeout: number } = {

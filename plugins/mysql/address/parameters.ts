@@ -11,6 +11,7 @@ import {
   switchMode,
   type TlsDialect,
   type TlsMode,
+  tlsLimitReaders,
 } from '../../../src/driver/kit/driver-kit.ts'
 
 type Reader = ParameterReader<AddressOptions>
@@ -57,7 +58,6 @@ const pool = 'POOL_SIZE and POOL_MAX_OVERFLOW set the number of connections.'
 const limit = 'QUERY_TIMEOUT limits each statement.'
 const texts = 'Text is utf8mb4, and the tables that Holdfast creates compare it byte by byte.'
 const prepared = 'Holdfast prepares statements wherever that works.'
-const ciphers = "Node's own TLS versions and ciphers apply."
 const multi = 'One statement is sent at a time: several in one text are how injections work.'
 const exact = 'Numbers are exact: those that do not fit a double are returned as text.'
 
@@ -117,13 +117,6 @@ const unused: Readonly<Record<string, string>> = {
   allowlocalinfile: 'No local file is sent to a server.',
   localinfile: 'No local file is sent to a server.',
   sqlmode: 'Each connection is in strict mode, so that no value is truncated silently.',
-  tlsversion: ciphers,
-  tlsversions: ciphers,
-  enabledtlsprotocols: ciphers,
-  enabledsslprotocolsuites: ciphers,
-  sslcipher: ciphers,
-  tlsciphersuites: ciphers,
-  enabledsslciphersuites: ciphers,
   loadbalance: 'Hosts are tried in the order in which they are listed.',
   failover: 'Hosts are tried in the order in which they are listed.',
 }
@@ -165,8 +158,13 @@ const known: Readonly<Record<string, Reader>> = {
   localsocket: socket,
   sslmode: mode,
   sslaccept: mode,
-  ssl: (value, options, report) =>
-    chooseTls(tlsDialect, jsonMode(value) ?? switchMode(tlsDialect, value, 'require'), value, options, report),
+  ssl: (value, options, report) => {
+    const json = jsonOf(value)
+    const meant = json === null ? switchMode(tlsDialect, value, 'require') : jsonMode(json)
+    chooseTls(tlsDialect, meant, value, options, report)
+    for (const [name, reader] of jsonReaders)
+      if (json?.[name] != null) reader(String(json[name]), options, report, name)
+  },
   usessl: switchTo('require'),
   tls: switchTo('verify-full'),
   requiressl: raiseTo('require'),
@@ -185,6 +183,13 @@ const known: Readonly<Record<string, Reader>> = {
   sslcert: commonReaders.certificate,
   sslclientcert: commonReaders.certificate,
   sslkey: commonReaders.key,
+  tlsversion: tlsLimitReaders.versions,
+  tlsversions: tlsLimitReaders.versions,
+  enabledtlsprotocols: tlsLimitReaders.versions,
+  enabledsslprotocolsuites: tlsLimitReaders.versions,
+  sslcipher: tlsLimitReaders.ciphers,
+  tlsciphersuites: tlsLimitReaders.suites,
+  enabledsslciphersuites: tlsLimitReaders.allCiphers,
   connecttimeout: commonReaders.connectTimeout,
   connectiontimeout: commonReaders.connectTimeout,
 }
@@ -199,14 +204,27 @@ export const parameters: ParameterTable<AddressOptions> = {
   critical: { names: /ssl|tls/, instead: modesOf(tlsDialect) },
 }
 
-/** The mode in an object as Node's clients have it: `ssl={"rejectUnauthorized":true}`. */
-function jsonMode(value: string): TlsMode | undefined {
-  if (!value.trimStart().startsWith('{')) return undefined
+/** An object as Node's clients have it: `ssl={"rejectUnauthorized":true}`. */
+function jsonOf(value: string): Readonly<Record<string, unknown>> | null {
+  if (!value.trimStart().startsWith('{')) return null
   try {
-    const { rejectUnauthorized, verifyIdentity } = JSON.parse(value) as Record<string, unknown> // An object, by its brace.
-    if (rejectUnauthorized === false) return 'require'
-    return verifyIdentity === true ? 'verify-full' : 'verify-ca'
+    return JSON.parse(value) as Record<string, unknown> // An object, by its brace.
   } catch {
-    return undefined
+    return null
   }
 }
+
+function jsonMode({ rejectUnauthorized, verifyIdentity }: Readonly<Record<string, unknown>>): TlsMode {
+  if (rejectUnauthorized === false) return 'require'
+  return verifyIdentity === true ? 'verify-full' : 'verify-ca'
+}
+
+/** The other members of that object, by Node's names. */
+const jsonReaders: readonly (readonly [string, Reader])[] = [
+  ['minVersion', tlsLimitReaders.minVersion],
+  ['maxVersion', tlsLimitReaders.maxVersion],
+  ['ciphers', tlsLimitReaders.allCiphers],
+  ['ca', commonReaders.authority],
+  ['cert', commonReaders.certificate],
+  ['key', commonReaders.key],
+]

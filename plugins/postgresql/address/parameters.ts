@@ -12,6 +12,7 @@ import {
   reportUnused,
   switchMode,
   type TlsDialect,
+  tlsLimitReaders,
 } from '../../../src/driver/kit/driver-kit.ts'
 import { type SessionWish, sessionWishes } from './target.ts'
 
@@ -49,8 +50,6 @@ const unused: Readonly<Record<string, string>> = {
   sslinline: 'PEM text is recognised.',
   sslsni: 'The host name is always sent.',
   sslnegotiation: 'TLS is requested in the way that every server understands.',
-  ssl_min_protocol_version: "Node's minimum TLS version applies.",
-  ssl_max_protocol_version: "Node's maximum TLS version applies.",
   passfile:
     'Password files are not read: put the password in the address, in DATABASE_PASSWORD or in the file named by DATABASE_URL_FILE.',
   service: 'Service files are not read; the address must be complete.',
@@ -87,6 +86,8 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     sslrootcert: commonReaders.authority,
     sslcert: commonReaders.certificate,
     sslkey: commonReaders.key,
+    ssl_min_protocol_version: tlsLimitReaders.minVersion,
+    ssl_max_protocol_version: tlsLimitReaders.maxVersion,
     channel_binding: (value, options, report) => {
       if (value === 'disable' || value === 'prefer' || value === 'require') options.channelBinding = value
       else {

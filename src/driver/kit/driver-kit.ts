@@ -40,6 +40,7 @@ export {
   tlsSettings,
 } from './address/tls.ts'
 export { findTlsProblems, loadTls, readPem, type TlsMaterial, tlsOrder } from './address/tls-files.ts'
+export { type TlsLimits, tlsLimitReaders } from './address/tls-limits.ts'
 export { type ClientPart, loadClient, missingClient } from './client-part.ts'
 export {
   codeOf,

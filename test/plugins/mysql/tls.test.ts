@@ -28,16 +28,20 @@ describe('TLS of a real MariaDB', { skip: noMariadb || noOpenssl }, () => {
     await writeFile(file, made.authority)
   })
 
-  /** Whether the pool's own connections are encrypted, or the code of the fault. */
-  async function outcome(query: string, host: string): Promise<boolean | string> {
+  /** What the server says of the pool's own connections. */
+  async function statusWith(name: string, query: string, host = '127.0.0.1'): Promise<string> {
     const text = `${server.url(await server.createDatabase()).replace('127.0.0.1', host)}?${query}`
     const { target } = driver.parse(urlAddress(bench, text), bench.settings)
     assert.ok(target)
+    await using store = await openStore(bench, { target })
+    const [found] = await store.orm.em.fork().execute(`show session status like '${name}'`)
+    return (found as { Value: string }).Value // As MariaDB names the columns of SHOW.
+  }
+
+  /** Whether the pool's own connections are encrypted, or the code of the fault. */
+  async function outcome(query: string, host: string): Promise<boolean | string> {
     try {
-      const store = await openStore(bench, { target })
-      const [found] = await store.orm.em.fork().execute("show session status like 'Ssl_cipher'")
-      await store[Symbol.asyncDispose]()
-      return (found as { Value: string }).Value !== ''
+      return (await statusWith('Ssl_cipher', query, host)) !== ''
     } catch (error) {
       const fault = driver.classify(error, 'open')
       assert.equal(fault.kind, 'tls', `${query}: ${fault.code}`)
@@ -70,6 +74,18 @@ describe('TLS of a real MariaDB', { skip: noMariadb || noOpenssl }, () => {
       [`sslmode=verify-full&sslrootcert=${right}`, '127.0.0.1', 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ]
     for (const [query, host, wanted] of cases) assert.equal(await outcome(query, host), wanted, query.slice(0, 60))
+  })
+
+  test('the connection has the versions and ciphers that the address asks for', async () => {
+    const cases: readonly (readonly [string, string, RegExp])[] = [
+      ['Ssl_version', 'tls-version=TLSv1.2', /^TLSv1.2$/],
+      ['Ssl_version', 'enabledTLSProtocols=TLSv1.3', /^TLSv1.3$/],
+      ['Ssl_cipher', 'tls-ciphersuites=TLS_CHACHA20_POLY1305_SHA256', /^TLS_CHACHA20_POLY1305_SHA256$/],
+      ['Ssl_cipher', 'tls-version=TLSv1.2&ssl-cipher=ECDHE-ECDSA-AES128-GCM-SHA256', /^ECDHE-ECDSA-AES128-GCM-SHA256$/],
+      ['Ssl_version', 'ssl-cipher=ECDHE-ECDSA-AES128-GCM-SHA256', /^TLSv1.3$/],
+      ['Ssl_version', 'enabledSslCipherSuites=ECDHE-ECDSA-AES128-GCM-SHA256', /^TLSv1.2$/],
+    ]
+    for (const [name, query, wanted] of cases) assert.match(await statusWith(name, query), wanted, query)
   })
 
   test('a certificate of the client is shown, from a file or the text of a variable', async (t) => {

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench, limits, openStore, urlAddress } from '../../../src/conformance/bench.ts'
+import type { Connection } from '../../../src/driver/driver.ts'
 import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
 
 describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
   const cleanup = cleanupOf(after)
@@ -74,6 +76,32 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
       ['sslmode=disable&channel_binding=require', '127.0.0.1', 'CHANNEL_BINDING'],
     ]
     for (const [query, host, wanted] of cases) assert.equal(await outcome(query, host), wanted, query.slice(0, 60))
+  })
+
+  test('the connection has the version that the address asks for, or is none', async (t) => {
+    const versionWith = async (query: string) => {
+      const { target } = driver.parse(urlAddress(bench, `${server.url()}?${query}`), bench.settings)
+      assert.ok(target, query)
+      const [candidate] = await driver.connect(target, limits)
+      const connection = await candidate?.open(AbortSignal.timeout(3_000)).catch((error: unknown) => error)
+      if (connection instanceof Error) return driver.classify(connection, 'open').kind
+      const facts = await (connection as Connection).verify(
+        { role: 'primary', proof: 'look' },
+        AbortSignal.timeout(3_000),
+      ) // It did not fail.
+      await (connection as Connection).close()
+      return facts.insight?.encryption
+    }
+    assert.equal(await versionWith('ssl_min_protocol_version=TLSv1.3'), 'TLSv1.3')
+    assert.equal(await versionWith('ssl_max_protocol_version=TLSv1.2'), 'TLSv1.2')
+    await server.query("alter system set ssl_max_protocol_version = 'TLSv1.2'")
+    await server.query('select pg_reload_conf()')
+    t.after(async () => {
+      await server.query('alter system reset ssl_max_protocol_version')
+      await server.query('select pg_reload_conf()')
+    })
+    assert.equal(await until(() => versionWith('sslmode=require').then((one) => one === 'TLSv1.2' && one)), 'TLSv1.2')
+    assert.equal(await versionWith('sslmode=prefer&ssl_min_protocol_version=TLSv1.3'), 'tls')
   })
 
   test('"allow" and "prefer" take the other way where the server lets this user in by that alone', async () => {

@@ -1,12 +1,13 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { checkServerIdentity, type PeerCertificate, type SecureVersion } from 'node:tls'
 import { isPemText, readPemText } from '../../../config/pem.ts'
 import type { Problem } from '../../../config/problem.ts'
 import { FaultError } from '../../fault.ts'
 import { faultError } from '../read-error.ts'
 import type { ServerTarget } from './dialect.ts'
 import type { Tls, TlsDialect, TlsFile, TlsMode } from './tls.ts'
+import { tlsLimitOptions } from './tls-limits.ts'
 
 /** Larger than any certificate or key. */
 const fileLimitBytes = 1024 * 1024
@@ -22,6 +23,9 @@ export interface TlsMaterial {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
+  readonly minVersion?: SecureVersion
+  readonly maxVersion?: SecureVersion
+  readonly ciphers?: string
 }
 
 /** Whether each attempt is encrypted, in the order to try them: `prefer` begins with TLS, `allow` without. */
@@ -53,6 +57,7 @@ export async function loadTls(dialect: TlsDialect, tls: Tls, host: string): Prom
     ...(ca == null ? {} : { ca }),
     ...(cert == null ? {} : { cert }),
     ...(key == null ? {} : { key }),
+    ...tlsLimitOptions(tls.limits),
   }
 }
 

@@ -3,6 +3,7 @@ import { nearest } from '../../../config/nearest.ts'
 import { pemFault, readPemText } from '../../../config/pem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Report } from './report.ts'
+import { isTlsAsked, noTlsLimits, type TlsLimits, tlsLimitsFault } from './tls-limits.ts'
 
 /** The TLS modes of libpq, from the weakest to the strictest; other clients have other names for them. */
 export const tlsModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
@@ -15,6 +16,7 @@ export interface Tls {
   readonly authority: string | null
   readonly certificate: Secret | null
   readonly key: Secret | null
+  readonly limits: TlsLimits
 }
 
 /** What an address says of TLS while it is read. */
@@ -98,6 +100,7 @@ export function defaultTls({ files }: TlsDialect, own: Readonly<Record<string, u
     authority: textOf(files.authority),
     certificate: secretOf(files.certificate),
     key: secretOf(files.key),
+    limits: noTlsLimits,
   }
 }
 
@@ -188,8 +191,8 @@ function meantMode(dialect: TlsDialect, word: string): TlsMode {
 }
 
 /**
- * What the address means as a whole. Who names an authority wants to know who answers: it counts even where no mode, or
- * a weaker one, is given.
+ * What the address means as a whole. Who names an authority wants to know who answers, and who limits versions or ciphers
+ * wants TLS: both count even where no mode, or a weaker one, is given.
  */
 export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, report: Report): Tls {
   const { parameter, files } = dialect
@@ -204,10 +207,17 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, r
     const message = `The value of ${file.parameter} ${fault}. The address is rejected rather than used without it.`
     report('ADDRESS_TLS_INVALID', 'error', file.parameter, message, `Give a path or PEM text in ${file.parameter}.`)
   }
-  if (tls.authority !== null && isTlsGiven && tls.mode === 'disable') {
+  const limitsFault = tlsLimitsFault(tls.limits)
+  if (limitsFault !== null) {
+    const message = `${limitsFault}. The address is rejected rather than used without these limits.`
+    report('ADDRESS_TLS_INVALID', 'error', 'query', message, 'Correct or remove the versions and ciphers of TLS.')
+  }
+  const asked = tls.authority !== null ? 'A certificate authority' : isTlsAsked(tls.limits) ? 'A limit of TLS' : null
+  if (asked !== null && isTlsGiven && tls.mode === 'disable') {
     const off = `${parameter}=${wordOf(dialect, 'disable')}`
-    const message = `A certificate authority is given with ${off}, which uses no TLS. The address is not used.`
-    const remedy = `Remove ${off}, or the authority in ${files.authority.parameter} or ${files.authority.env}.`
+    const message = `${asked} is given with ${off}, which uses no TLS. The address is not used.`
+    const authority = `the authority in ${files.authority.parameter} or ${files.authority.env}`
+    const remedy = `Remove ${off}, or ${tls.authority !== null ? authority : 'the versions and ciphers'}.`
     report('ADDRESS_TLS_CONFLICT', 'error', parameter, message, remedy)
   }
   if ((tls.certificate === null) !== (tls.key === null)) {
@@ -216,11 +226,12 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, r
     const remedy = `Give ${missing.parameter} as well, or neither.`
     report('TLS_KEY_PAIR_INCOMPLETE', 'warning', one.parameter, message, remedy)
   }
-  const mode = tls.authority === null ? null : dialect.implied(tls, isTlsGiven)
+  const isOptional = tls.mode === 'prefer' || tls.mode === 'allow'
+  const mode = tls.authority !== null ? dialect.implied(tls, isTlsGiven) : asked && isOptional ? 'require' : null
   if (mode === null) return tls
   const word = wordOf(dialect, mode)
   const how = isTlsGiven ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
-  const message = `A certificate authority is given ${how}; ${parameter}=${word} is used.`
+  const message = `${asked} is given ${how}; ${parameter}=${word} is used.`
   report('ADDRESS_TLS_IMPLIED', isTlsGiven ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
   return { ...tls, mode }
 }
