@@ -14,9 +14,14 @@ const maxContentTypeLength = 200
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
   checkContentType(req)
   checkTransferEncoding(req)
-  const parsed = parsedBefore(req)
-  if (parsed !== undefined) return parsed.body
-  const bytes = await readBytes(req, limitBytes)
+  const given = readBefore(req) ?? (await readBytes(req, limitBytes))
+  if (typeof given === 'string') return parseJson(given)
+  if (!Buffer.isBuffer(given)) return given
+  return parseBytes(given, limitBytes)
+}
+
+function parseBytes(bytes: Buffer, limitBytes: number): unknown {
+  if (bytes.length > limitBytes) throw tooLarge(limitBytes)
   if (bytes.length === 0) throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
   if (!isUtf8(bytes)) throw new HoldfastError('ENCODING_INVALID', { detail: 'The body is not valid UTF-8.' })
   return parseJson(bytes.toString('utf8'))
@@ -90,23 +95,31 @@ function checkTransferEncoding(req: IncomingMessage): void {
   throw new HoldfastError('REQUEST_INVALID', { detail: 'The only Transfer-Encoding accepted is "chunked".' })
 }
 
-/** The body that `express.json()` has already read in an Express application; undefined when it is still to be read. */
-function parsedBefore(req: IncomingMessage): { readonly body: unknown } | undefined {
+/**
+ * What the server around Holdfast has already read: the value of `express.json()`, the text or the bytes of a parser that
+ * parses nothing; undefined when the body is still to be read.
+ */
+function readBefore(req: IncomingMessage): unknown {
   if (!req.readableEnded) return undefined
-  if ('body' in req && req.body !== undefined) return { body: req.body }
-  throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
+  if ('body' in req && req.body !== undefined) return req.body
+  const isEmpty = req.headers['transfer-encoding'] === undefined && Number(req.headers['content-length'] ?? 0) === 0
+  if (isEmpty) throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
+  throw new TypeError('The body was read before the request reached Holdfast. Pass what was read in "body" of the request.')
+}
+
+function tooLarge(limitBytes: number): HoldfastError {
+  return new HoldfastError('BODY_TOO_LARGE', { detail: `The limit is ${limitBytes} bytes.` })
 }
 
 function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  const tooLarge = () => new HoldfastError('BODY_TOO_LARGE', { detail: `The limit is ${limitBytes} bytes.` })
   const declared = Number(req.headers['content-length'] ?? 0)
-  if (declared > limitBytes) return Promise.reject(tooLarge())
+  if (declared > limitBytes) return Promise.reject(tooLarge(limitBytes))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let total = 0
     const onData = (chunk: Buffer) => {
       total += chunk.length
-      if (total > limitBytes) settle(() => reject(tooLarge()))
+      if (total > limitBytes) settle(() => reject(tooLarge(limitBytes)))
       else chunks.push(chunk)
     }
     const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))

@@ -9,6 +9,7 @@ import type { Outcome } from '../../database/work/session.ts'
 import { HoldfastError } from '../../errors.ts'
 import { checkUnsent, endWith } from '../server/backpressure.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
+import { mountPrefixOf } from '../server/mount.ts'
 import { readJson } from './body.ts'
 import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
 import { storeHeader } from './store-header.ts'
@@ -62,7 +63,7 @@ export class DataExchange {
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
-    headers.push('Location', `/api/${rows.collection.name}/${row.id}`)
+    headers.push('Location', `${mountPrefixOf(this.req)}/api/${rows.collection.name}/${row.id}`)
     this.#send(201, row.text, headers)
   }
 

@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCatalogue, HoldfastError } from '../../errors.ts'
 import { sendJson } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
+import { mountPrefixOf } from '../server/mount.ts'
 
 /** Adds `/errors/:code`, the `type` of every error response: what the code means and what to do. */
 export function addErrorPages(app: App): void {
@@ -8,7 +9,7 @@ export function addErrorPages(app: App): void {
     const code = req.params.code ?? ''
     if (!isErrorCode(code)) throw new HoldfastError('ROUTE_NOT_FOUND', { detail: 'No error has this code.' })
     const { status, title, hint } = errorCatalogue[code]
-    sendJson(res, 200, JSON.stringify({ type: `/errors/${code}`, code, status, title, hint }), {
+    sendJson(res, 200, JSON.stringify({ type: `${mountPrefixOf(req)}/errors/${code}`, code, status, title, hint }), {
       'Cache-Control': 'public, max-age=3600',
     })
   })

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
+import { mountPrefixOf } from '../server/mount.ts'
 import { healthOf } from '../status/readiness.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import { links, renderPage } from './page-body.ts'
@@ -13,7 +14,7 @@ export function addFrontPage(app: App, source: StatusSource): void {
     const { spaceId, spaceHost } = source.platform()
     const base = baseUrlOf(req, spaceHost)
     if (!prefersHtml(req.headers.accept)) return sendJson(res, 200, JSON.stringify(summaryOf(base, source)), headers)
-    sendText(res, 200, 'text/html; charset=utf-8', renderPage(base, source), {
+    sendText(res, 200, 'text/html; charset=utf-8', renderPage({ base, mount: mountPrefixOf(req) }, source), {
       ...headers,
       'Content-Security-Policy': contentPolicy(spaceId !== null),
       'Referrer-Policy': 'no-referrer',
@@ -64,9 +65,13 @@ function weightOf(accept: string, type: string): number {
 
 /**
  * Where the client reaches this service, for lines to copy: the host of the Space, else a valid Host header, else this
- * machine. It is only shown and never followed, so a client that forges it deceives only itself.
+ * machine, and the prefix under which the service is mounted. It is only shown and never followed, so a client that forges it deceives only itself.
  */
 export function baseUrlOf(req: IncomingMessage, spaceHost: string | null): string {
+  return originOf(req, spaceHost) + mountPrefixOf(req)
+}
+
+function originOf(req: IncomingMessage, spaceHost: string | null): string {
   if (spaceHost !== null && isHost(spaceHost)) return `https://${spaceHost}`
   const host = req.headers.host
   if (host === undefined || !isHost(host)) return `http://localhost:${req.socket.localPort ?? 7860}`

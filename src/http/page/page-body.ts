@@ -15,8 +15,14 @@ export const links = {
   metrics: '/metrics',
 } as const
 
-/** The front page as one self-contained HTML document. `base`: where the client reaches the service. */
-export function renderPage(base: string, source: StatusSource): string {
+/** Where the service is, for lines to copy (`base`) and for links (`mount`). */
+interface PagePlace {
+  readonly base: string
+  readonly mount: string
+}
+
+/** The front page as one self-contained HTML document. */
+export function renderPage(at: PagePlace, source: StatusSource): string {
   const database = source.database()
   const pill = pillOf(source)
   return html`<!doctype html>
@@ -35,8 +41,8 @@ export function renderPage(base: string, source: StatusSource): string {
 <p class="lead" id="state">${stateSentence(database)}</p>
 ${warningParagraphs(source)}
 <p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
-${collectionsSection(base, source.collections())}
-${operatorSection(source)}
+${collectionsSection(at, source.collections())}
+${operatorSection(at, source)}
 <footer>Holdfast ${source.version} · in this state since <time datetime="${database.since}">${readableTime(database.since)}</time></footer>
 </main>
 </body>
@@ -81,18 +87,18 @@ function pillOf(source: StatusSource): { readonly colour: HealthStatus; readonly
 const icon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%230b8fa5' stroke-width='2.2' stroke-linecap='round'%3E%3Ccircle cx='12' cy='5' r='2.5'/%3E%3Cpath d='M12 7.5V21M7 11h10M4 14c0 4.5 4 7 8 7s8-2.5 8-7'/%3E%3C/svg%3E"
 
-function collectionsSection(base: string, collections: readonly CollectionLine[]): Markup {
+function collectionsSection(at: PagePlace, collections: readonly CollectionLine[]): Markup {
   if (collections.length === 0) {
-    return html`<section><h2>Collections</h2><p>No collections yet. A collection is one JSON file in the collections folder. The startup log and <a href="${links.status}">Status</a> name that folder.</p></section>`
+    return html`<section><h2>Collections</h2><p>No collections yet. A collection is one JSON file in the collections folder. The startup log and <a href="${at.mount}${links.status}">Status</a> name that folder.</p></section>`
   }
-  return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(base, one))}</section>`
+  return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(at, one))}</section>`
 }
 
-function collectionArticle(base: string, collection: CollectionLine): Markup {
+function collectionArticle({ base, mount }: PagePlace, collection: CollectionLine): Markup {
   const { path, access, description } = collection
   const hint = lineHint(collection)
   return html`<article>
-<div class="row"><h3><a href="${path}">${path}</a></h3><span class="soft small">${accessLine(access)}</span></div>
+<div class="row"><h3><a href="${mount}${path}">${mount}${path}</a></h3><span class="soft small">${accessLine(access)}</span></div>
 ${description === null ? null : html`<p>${description}</p>`}
 ${hint === null ? null : html`<p class="soft small">${hint}</p>`}
 <p class="label">Create a row with curl</p>
@@ -120,10 +126,10 @@ function accessLine(access: CollectionLine['access']): string {
   return `${open.join(', ')}: everyone · ${closed.join(', ')}: admin token`
 }
 
-function operatorSection(source: StatusSource): Markup {
+function operatorSection({ mount }: PagePlace, source: StatusSource): Markup {
   return html`<section>
 <h2>For operators</h2>
-<nav><a href="${links.health}">Health</a><a href="${links.ready}">Readiness</a><a href="${links.metrics}">Metrics</a><span><a href="${links.status}">Status</a> <span class="soft small">(admin token)</span></span></nav>
+<nav><a href="${mount}${links.health}">Health</a><a href="${mount}${links.ready}">Readiness</a><a href="${mount}${links.metrics}">Metrics</a><span><a href="${mount}${links.status}">Status</a> <span class="soft small">(admin token)</span></span></nav>
 <p class="label">Admin token</p>
 ${tokenParagraph(source.adminToken().source, source.platform().spaceId !== null)}
 </section>`

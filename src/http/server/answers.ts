@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HoldfastError } from '../../errors.ts'
 import { endWith } from './backpressure.ts'
 import { type HeaderList, writeHead } from './fast-response.ts'
+import { mountPrefixOf } from './mount.ts'
 
 /** Headers of one response, in addition to the common ones. */
 export type AnswerHeaders = Readonly<Record<string, string | number>>
@@ -45,7 +46,7 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
     return
   }
   const failure = error instanceof HoldfastError ? error : new HoldfastError('INTERNAL_ERROR')
-  const text = problemText(failure, requestIdOf(res))
+  const text = problemText(failure, requestIdOf(res), mountPrefixOf(req))
   res.setHeader('Cache-Control', 'no-store')
   if (failure.retryAfterS !== undefined) res.setHeader('Retry-After', Math.max(0, Math.ceil(failure.retryAfterS)))
   if (failure.code === 'TOKEN_MISSING') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
@@ -61,10 +62,10 @@ export function sentErrorOf(res: ServerResponse): unknown {
 }
 
 /** The body of an error response, also for those written without a `ServerResponse`. */
-export function problemText(error: HoldfastError, requestId: string | undefined): string {
+export function problemText(error: HoldfastError, requestId: string | undefined, mount = ''): string {
   return JSON.stringify({
     // Relative: the service explains each code at this path.
-    type: `/errors/${error.code}`,
+    type: `${mount}/errors/${error.code}`,
     title: error.title,
     status: error.status,
     code: error.code,

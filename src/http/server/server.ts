@@ -12,6 +12,7 @@ import { ConnectionLimit } from './connection-limit.ts'
 import { type Exchange, requestIdFor } from './exchange.ts'
 import { FastResponse } from './fast-response.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
+import { noteMount } from './mount.ts'
 import type { ObserveHttp } from './observation.ts'
 import { PipelineQueue } from './pipeline-queue.ts'
 import { checkRequest } from './request-check.ts'
@@ -67,6 +68,7 @@ export function createHttp(parts: HttpParts): Http {
     for (const exchange of [...inFlight]) if (exchange.req.socket === socket) exchange.end()
   }
   const handler: RequestListener = (req, res) => {
+    noteMount(req)
     const queue = PipelineQueue.of(req.socket, start, endAll)
     connections.markBusy(req.socket)
     queue.add(begin(parts, { inFlight, queue, connections }, req, res))

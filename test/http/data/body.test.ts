@@ -133,15 +133,22 @@ test('a client that disconnects midway is noticed as aborted, and nothing is thr
   assert.ok(!observations.some((seen) => seen.type === 'request.failed'))
 })
 
-test('a body that another framework has already parsed is used', async (t) => {
-  const { base } = await serve(t, (app) => {
-    app.post('/read', async (req, res) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of req) chunks.push(chunk)
-      req.body = JSON.parse(Buffer.concat(chunks).toString())
-      sendJson(res, 200, JSON.stringify(await readJson(req, 1_000)))
+test('a body that another framework has already read is used, parsed or not, and one that it dropped is its defect', async (t) => {
+  const { base, observations } = await serve(t, (app) => {
+    app.post('/read/:as', async (req, res) => {
+      const bytes = Buffer.concat(await req.toArray())
+      const body = { bytes, text: bytes.toString(), value: () => JSON.parse(bytes.toString()), nothing: undefined }
+      const given = Reflect.get(body, req.params.as ?? '')
+      req.body = typeof given === 'function' ? given() : given
+      sendJson(res, 200, JSON.stringify(await readJson(req, 100)))
     })
   })
-  const answer = await fetch(`${base}/read`, { method: 'POST', headers: json, body: '{"a":1}' })
-  assert.deepEqual(await answer.json(), { a: 1 })
+  const send = (as: string, body: string) => fetch(`${base}/read/${as}`, { method: 'POST', headers: json, body })
+  for (const as of ['value', 'text', 'bytes']) assert.deepEqual(await (await send(as, '{"a":1}')).json(), { a: 1 }, as)
+  assert.equal((await send('bytes', JSON.stringify('x'.repeat(100)))).status, 413)
+  assert.equal((await send('text', '{"a":')).status, 400)
+  assert.equal((await send('nothing', '')).status, 400)
+  assert.equal((await send('nothing', '{"a":1}')).status, 500)
+  const failed = observations.find((seen) => seen.type === 'request.failed')
+  assert.match(String(failed?.error), /was read before the request reached Holdfast/)
 })
