@@ -1,7 +1,7 @@
 import type { Origin, Problem } from './problem.ts'
 import { coreSchema } from './schema/schema.ts'
 import type { Secret } from './secret.ts'
-import type { ValuesOf } from './setting.ts'
+import type { Setting, ValuesOf } from './setting.ts'
 
 /** Every setting, resolved: each has a usable value, whatever was given. */
 export interface Settings extends ValuesOf<typeof coreSchema> {
@@ -21,8 +21,14 @@ export type FaultCondition = FallbackStrategy['conditions'][number]
 /** The kinds of fault that may activate the fallback. */
 export const faultConditions: readonly FaultCondition[] = coreSchema.fallback.conditions.of.format
 
-/** What code may give: any part of the settings (a secret also as plain text), and the flat names (`database_url`). */
-export type SettingsInput = PartsOf<Settings> & { readonly [flatName: string]: unknown }
+/**
+ * What code may give: any part of the settings (a secret also as plain text), and the flat names (`database_url`,
+ * `DATABASE_URL`). A misspelt name is an error of the compiler.
+ */
+export type SettingsInput = PartsOf<Settings> & { readonly [K in FlatName | Lowercase<FlatName>]?: unknown }
+
+type FlatName = Exclude<EnvOf<typeof coreSchema>, ''>
+type EnvOf<S> = { [K in keyof S]: S[K] extends Setting ? S[K]['env'] : EnvOf<S[K]> }[keyof S]
 
 type PartsOf<T> = { readonly [K in keyof T]?: InputOf<T[K]> | undefined }
 type InputOf<V> = unknown extends V

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createHoldfast, type HoldfastOptions, Secret, type SettingsInput } from '../../src/index.ts'
+
+const problemsOf = (settings: HoldfastOptions['settings']) =>
+  createHoldfast(settings === undefined ? {} : { settings })
+    .status()
+    .problems.map(({ code, setting }) => `${code} ${setting}`)
+
+test('every form of a setting is accepted by the type and at run time', () => {
+  const forms: readonly SettingsInput[] = [
+    { database: { url: 'sqlite:///./a.db' }, http: { port: 0 } },
+    { database: { password: new Secret('pw') }, plugins: { sqlite: { sync: 'normal' } } },
+    { database_url: 'sqlite:///./a.db', PORT: '8080', fallback_mode: 'read-only' },
+  ]
+  for (const form of forms) assert.deepEqual(problemsOf(form), [])
+})
+
+test('a misspelt name is an error of the compiler, and a problem at run time', () => {
+  // @ts-expect-error The section is misspelt.
+  const section: HoldfastOptions = { settings: { databse: { url: 'sqlite:///./a.db' } } }
+  // @ts-expect-error The key is misspelt.
+  const key: HoldfastOptions = { settings: { database: { ulr: 'sqlite:///./a.db' } } }
+  // @ts-expect-error The flat name is misspelt.
+  const flat: HoldfastOptions = { settings: { databse_url: 'sqlite:///./a.db' } }
+  // @ts-expect-error The type is wrong.
+  const type: HoldfastOptions = { settings: { http: { port: true } } }
+  for (const { settings } of [section, key, flat]) assert.match(problemsOf(settings).join(), /^SETTING_UNKNOWN /)
+  assert.match(problemsOf(type.settings).join(), /^SETTING_INVALID http\.port/)
+})
