@@ -59,7 +59,11 @@ export interface Reloaded {
 
 /** The data service as a library. */
 export interface Holdfast extends AsyncDisposable {
-  /** For Polka, Express, Fastify and `node:http`. Answers every request. */
+  /**
+   * For Polka, Express, Fastify and `node:http`. Answers every request. A body that was read before is taken from
+   * `req.body`. The prefix of a mount, which Express and Polka cut off `req.url` (other code sets `req.baseUrl`), is kept in
+   * `Location` and links.
+   */
   readonly handler: RequestListener
   /**
    * Listens; resolves with the actual address. Opens no database.
@@ -75,6 +79,13 @@ export interface Holdfast extends AsyncDisposable {
    * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING, INCOMPLETE (see `entities`).
    */
   session(req: IncomingMessage, res?: ServerResponse): Promise<Session>
+  /**
+   * The error to answer with when a handler outside `routes` threw `error` after it had a session: a fault of the database
+   * becomes a `HoldfastError`; any other error is returned as it is. Never rejects.
+   */
+  translateError(req: IncomingMessage, error: unknown): Promise<unknown>
+  /** Answers with the translated error where it is a `HoldfastError`; false, and nothing is sent, for any other. Never rejects. */
+  answerError(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<boolean>
   /** One transaction on the active store; resolves when its outcome is known. Rejects with `HoldfastError`, or with what `work` threw. */
   transactional<T>(work: (session: Session) => Promise<T>, options?: TransactionOptions): Promise<Outcome<T>>
   /** From memory. Holds no secret. */

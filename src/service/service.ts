@@ -13,8 +13,10 @@ import { Gate } from '../database/supervisor/gate.ts'
 import { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Outcome, Session } from '../database/work/session.ts'
 import { type TransactionOptions, WorkRunner } from '../database/work/work.ts'
+import { HoldfastError } from '../errors.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import { DatabaseSessionFactory } from '../http/data/session-factory.ts'
+import { sendError } from '../http/server/answers.ts'
 import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import { createHttp, type Http } from '../http/server/server.ts'
@@ -91,7 +93,7 @@ export class Service implements Holdfast {
       trustedProxies: () => this.#config.active.trustedProxies,
       observe,
       routes: (app) => this.#addRoutes(app),
-      translateError: (req, error) => this.#sessions.refusal(req, error),
+      translateError: (req, error) => this.translateError(req, error),
     })
   }
 
@@ -116,6 +118,16 @@ export class Service implements Holdfast {
   async session(req: IncomingMessage, res?: ServerResponse): Promise<Session> {
     if (!this.#isPrepared) await this.#prepare()
     return await this.#sessions.session(req, res)
+  }
+
+  async translateError(req: IncomingMessage, error: unknown): Promise<unknown> {
+    return await this.#sessions.refusal(req, error).catch(() => error)
+  }
+
+  async answerError(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<boolean> {
+    const known = await this.translateError(req, error)
+    if (known instanceof HoldfastError) sendError(req, res, known)
+    return known instanceof HoldfastError
   }
 
   async transactional<T>(work: (session: Session) => Promise<T>, options?: TransactionOptions): Promise<Outcome<T>> {

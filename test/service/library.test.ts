@@ -22,8 +22,13 @@ import { until, within } from '../support/until.ts'
 /** Express as its users have it. It brings no types, and two of its methods are all that is used. */
 interface ExpressApp extends RequestListener {
   use(handler: RequestListener): void
+  use(handler: ErrorHandler): void
   get(path: string, handler: RequestListener): void
 }
+type ErrorHandler = (
+  error: unknown,
+  ...rest: [...Parameters<RequestListener>, (error?: unknown) => void]
+) => Promise<void>
 const express: () => ExpressApp = createRequire(import.meta.url)('express')
 
 const Note = defineEntity({
@@ -229,6 +234,39 @@ test('a session is released after an error, after an abort and after the client 
     holdfast.transactional(async ({ em }) => em.insert(Note, { id: 1, text: 'the writer is free' })),
     3_000,
   )
+})
+
+test('an error of a handler outside "routes" is answered as those inside, where it is one of the database', async (t) => {
+  const holdfast = await makeWithNotes(t)
+  const own = new Error('of the application')
+  const app = express()
+  app.get('/twice', async (req, res) => {
+    const { em } = await holdfast.session(req, res)
+    await em.insert(Note, { id: 1, text: 'a' })
+    await em.insert(Note, { id: 1, text: 'b' })
+  })
+  app.get('/own', async (req, res) => {
+    await holdfast.session(req, res)
+    throw own
+  })
+  app.get('/without', () => {
+    throw own
+  })
+  const others: unknown[] = []
+  const onError: ErrorHandler = async (error, req, res, _next) => {
+    if (await holdfast.answerError(req, res, error)) return
+    others.push(error)
+    res.writeHead(418).end()
+  }
+  app.use(onError)
+  const url = await serve(t, app)
+  const twice = await fetch(`${url}/twice`)
+  const text = await twice.text()
+  assert.deepEqual([twice.status, JSON.parse(text).code], [409, 'CONFLICT'])
+  assert.equal(twice.headers.get('content-type'), 'application/problem+json')
+  assert.doesNotMatch(text, /UNIQUE|insert/)
+  for (const path of ['/own', '/without']) assert.equal((await fetch(url + path)).status, 418)
+  assert.deepEqual(others, [own, own])
 })
 
 test('a transaction commits, or leaves nothing; its outcome names store and durability', async (t) => {
