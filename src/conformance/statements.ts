@@ -135,6 +135,15 @@ export function conformStatements(bench: () => Bench): void {
     assert.equal(found.text, text)
   })
 
+  test('refuses several commands in a text with values, and runs none of them', async (store) => {
+    await insert(store, 'a')
+    const kysely = store.orm.em.getKysely<NoteTables>()
+    const query = kysely.updateTable('conformance_note').set({ count: 7 }).where('id', '=', 'a').compile()
+    const error = await rejection(write(store, { ...query, sql: `${query.sql}; delete from conformance_note` }))
+    assert.equal(bench().driver.classify(error, 'statement').kind, 'statement')
+    assert.equal((await store.orm.em.fork().findOneOrFail(Note, 'a')).count, 0)
+  })
+
   test('answers a wrong statement with "statement" and goes on', async (store) => {
     const { read, write: run } = store.statements()
     // One after the other: a rejection that is not awaited yet would end the process.

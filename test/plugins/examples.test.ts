@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
@@ -8,12 +8,13 @@ import { loadDrivers } from '../../src/driver/load.ts'
 import { repository } from '../support/process.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
+import { linkAsGuided } from './guide.ts'
 
-// A folder outside of the repository, with nothing in it but the examples and their packages.
+// A folder outside of the repository, with nothing in it but the examples, the links of the page, and the clients.
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-examples-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 cpSync(join(repository, 'config/examples/drivers'), folder, { recursive: true })
-symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
+linkAsGuided(folder, ['better-sqlite3', 'pg', 'pg-cursor'])
 
 // By path, as the service does: their imports of Holdfast are answered with this process's own modules.
 const { registry, problems } = await loadDrivers(['./notebook', './ledger'], { cwd: folder })
