@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readPage } from './support/pages.ts'
+import { readSources } from './support/sources.ts'
+
+/**
+ * What the first page promises, sentence by sentence, and the tests that hold it, by their titles (or the part of a title
+ * that stands in the source). A sentence that is added or changed needs its tests here.
+ */
+const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
+  [
+    'Holdfast is a data service, and the TypeScript library under it: you describe your rows in one JSON file, and Holdfast serves them over HTTP from SQLite, PostgreSQL, MariaDB or Neon.',
+    'the collection of the first page is served as it stands, and checked without a word',
+    'what a write answers is what a read gives, to the byte, and what other databases answer',
+    'rows land in PostgreSQL, and all five operations answer from it',
+  ],
+  [
+    'It starts without its database, reports what is wrong with it, answers from an embedded SQLite database in the meantime and returns without a restart; rows written in the meantime stay in that SQLite database (nothing carries them to the primary yet), and reads there see only the rows that it holds.',
+    'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
+    'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
+    'rows that a fallback took are counted and said, at the return and after a restart',
+  ],
+  [
+    'You need Node 20 or newer to install; the project brings the Node 24 that it runs on.',
+    'the clients of databases are optional, and npm installs every package under an older Node without a warning',
+    'the bundled Node takes over, with arguments, signals and the exit code passed through',
+  ],
+  [
+    'The installation downloads from the npm registry only and compiles nothing.',
+    'the lock file names no registry',
+    'installing compiles nothing: the lock file says what the SQLite package says of itself',
+  ],
+  [
+    'On Node 20, npm prints `EBADENGINE` warnings about Holdfast itself; ignore them.',
+    'the bundled Node takes over, with arguments, signals and the exit code passed through',
+  ],
+  [
+    'A collection is one file in `config/collections`.',
+    'the collection of the first page is served as it stands, and checked without a word',
+  ],
+  [
+    'Save this one as `config/collections/bugs.json` and restart: Holdfast creates the table and serves the routes.',
+    'the collection of the first page is served as it stands, and checked without a word',
+  ],
+  [
+    'Whatever `access` does not list needs the admin token: `Authorization: Bearer …` or `Holdfast-Token: …`.',
+    'the collection of the first page is served as it stands, and checked without a word',
+    'the token is taken from Authorization and from Holdfast-Token',
+  ],
+  [
+    'Set `ADMIN_TOKEN`; without it, Holdfast generates a token at the first start and writes it to `admin-token` in the data folder.',
+    'a drawn admin token is in its file and nowhere else',
+    'a configured token is used, and nothing is written',
+  ],
+  [
+    'All rules of a collection, and reloading without a restart: config/collections.',
+    'takes what has changed, keeps what runs when the files are wrong, and says what needs a restart',
+  ],
+  ['Every write reports how durable its row is:', 'a primary that is a file has the durability of its disk'],
+  [
+    'Holdfast detects the kind of disk; `DATA_DURABLE=true` or `false` overrides it.',
+    'DATA_DURABLE decides, whatever the disk looks like',
+    "inside a Space the container's own disk is ephemeral",
+  ],
+  [
+    'FUSE and network mounts (buckets, NFS, CIFS, 9p) count as ephemeral: they may report a write as stored before it is.',
+    'the reason for a mount that may lose what it confirmed names source and file system',
+  ],
+  [
+    '`FALLBACK_MODE=read-only` refuses writes during an outage (503 `STORE_READ_ONLY`); with `ENABLE_FALLBACK=false`, requests get 503 until the primary is back.',
+    'a fallback that is read-only serves reads and refuses writes',
+    'without a fallback an unusable primary is an error that health and data requests show, and the process lives',
+  ],
+  [
+    'A request with `Prefer: durability=primary` gets 503 instead of a row in the fallback.',
+    'a durability that cannot be had is refused before anything is written',
+  ],
+  [
+    'The address can also come in parts (`DATABASE_DRIVER`, `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_NAME`), and each setting from a file (`DATABASE_PASSWORD_FILE`).',
+    'opens what it is to open, and one that was rotated counts at the next start',
+    'the compose file with PostgreSQL names one database on both sides, and its secrets',
+  ],
+  [
+    "Holdfast repairs what people paste (quotes, `psql '…'`, `jdbc:`, SQLAlchemy schemes) and reports the corrected form with the password masked.",
+    'every suggestion of an address, pasted back, is accepted and means the same',
+    'is used, and what is to be changed is said',
+    'no four characters in a row of a secret are shown, wherever it was put',
+  ],
+  [
+    'It does not use an address that it cannot read; SQLite serves instead.',
+    'the part, the reason and the corrected form are said',
+  ],
+  [
+    'When a statement fails, or gets no answer for half of `QUERY_TIMEOUT`, Holdfast checks the database on a fresh connection.',
+    'a fault of the primary is believed only when a fresh connection fails, too',
+    'does not lose a primary that answers, and causes one probe after half of QUERY_TIMEOUT',
+  ],
+  [
+    'If the check fails too, the fallback serves: at once after a crash, after `QUERY_TIMEOUT` for a silent server.',
+    'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
+    'when PostgreSQL is stopped callers are freed within QUERY_TIMEOUT, and it serves again when it goes on',
+  ],
+  [
+    '`/health` reports `warn`; `/status` and the log report the state, since when and why; `/metrics` and the page at `/` the state and since when.',
+    'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
+    'shows state, since when, why, store, attempts, standby, and the transitions of the last hour',
+    'report each change of state with its reason, each failed attempt, and each store that opens or closes',
+  ],
+  [
+    'The header `Holdfast-Store` names the database that answered.',
+    'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
+  ],
+  [
+    'A row that the fallback does not have gets 503 `INCOMPLETE`, not 404, and its lists contain `"partial": true`.',
+    'in an outage nothing is denied that the primary has',
+  ],
+  [
+    '`/health/live` never depends on a database.',
+    'without a fallback an unusable primary is an error that health and data requests show, and the process lives',
+  ],
+  [
+    'A probe runs every second (after a wrong password less often, up to every 30 s) and must commit a write, twice.',
+    'probes come at most 1 s apart, and 30 s after a wrong password',
+    'returns to the primary after two committed writes, 200 ms apart',
+  ],
+  [
+    'Then the primary serves again, without a restart.',
+    'when MariaDB is killed the fallback answers, and when it is back it serves without a restart',
+  ],
+  [
+    'Holdfast looks for the row in the same database and confirms it if it is there.',
+    'a commit whose answer is lost on one connection is looked for on another, and acknowledged',
+  ],
+  [
+    'If it cannot tell, it answers 503 `COMMIT_UNKNOWN` and writes nothing elsewhere.',
+    'a commit whose answer is lost with the database is told as unknown, and is written nowhere else',
+  ],
+  [
+    'Node 22.17 or newer; `npm pack` in a clone makes the package.',
+    'the library refuses an old Node in one sentence, before anything else of it runs',
+    'what the package exports has a source, and so has its command',
+  ],
+]
+
+/** The sentences of the page's prose: no headings, tables, code, lists of links or bold words at the front. */
+function sentences(): readonly string[] {
+  const prose = readPage('README.md')
+    .text.replace(/^---[\s\S]*?\n---\n/, '')
+    .replace(/^```[\s\S]*?^```\n/gm, '')
+    .replace(/^## (?:Deploying|Read on)\n[\s\S]*/m, '')
+    .replace(/^[|#].*\n/gm, '')
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+  return prose
+    .split(/\n\s*\n|\n(?=- )/)
+    .map((block) =>
+      block
+        .replace(/^- (?:\*\*.*?\*\* )?/, '')
+        .replaceAll(/\s+/g, ' ')
+        .trim(),
+    )
+    .flatMap((block) => block.split(/(?<=\.) (?=[A-Z`])/))
+    .filter((sentence) => sentence !== '')
+}
+
+test('each sentence of the first page has the tests that hold it, and no others are listed', () => {
+  const pointers = ['Settings, entities, transactions, Express: src.']
+  assert.deepEqual(
+    sentences().filter((sentence) => !pointers.includes(sentence)),
+    promises.map(([sentence]) => sentence),
+  )
+  assert.ok(promises.every(([, ...tests]) => tests.length > 0))
+})
+
+test('the tests that hold the promises are there', () => {
+  const sources = readSources('test')
+    .filter(({ path }) => path !== 'test/readme-promises.test.ts')
+    .map(({ text }) => text)
+  const named = new Set(promises.flatMap(([, ...tests]) => tests))
+  assert.deepEqual(
+    [...named].filter((title) => !sources.some((text) => text.includes(title))),
+    [],
+  )
+})
