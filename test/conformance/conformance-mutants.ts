@@ -71,6 +71,15 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
       },
     }
   }),
+  'several commands in one text': runners((runner) => ({
+    ...runner,
+    async write(sql, values) {
+      const [first = '', ...more] = sql.split(';')
+      const written = await runner.write(first, values)
+      for (const text of more) await runner.write(text, [])
+      return written
+    },
+  })),
   'reads outside of the transaction': runners((runner) => ({
     ...runner,
     read: async (sql, values) => (await runner.read(sql, values)).filter(({ id }) => id !== 'entity'),

@@ -16,6 +16,7 @@ const caught = {
   'close that does nothing': 'closes an ORM twice, and without one that was connected',
   'echo with values': 'reports the text of statements to ECHO_SQL, never a value',
   'writes that are not atomic': 'keeps one failing write from the others of the same moment',
+  'several commands in one text': 'refuses several commands in a text with values, and runs none of them',
   'reads outside of the transaction': 'joins an open EntityManager transaction, and is undone by its rollback',
   'a read-only that is none':
     'refuses every way to change something while it is read-only, and accepts changes again afterwards',

@@ -343,6 +343,22 @@ test("an application's own entities have no rows on a fallback: sessions and tra
   }
 })
 
+test('an entity that MikroORM does not accept is named as the reason why no database serves', async (t) => {
+  const own = { id: p.integer().primary(), text: p.string() }
+  const wrong = [
+    [/missing @PrimaryKey/, defineEntity({ name: 'Keyless', tableName: 'keyless', properties: { text: p.string() } })],
+    [/notes/, defineEntity({ name: 'Other', tableName: 'notes', properties: own })],
+    [/notes/, defineEntity({ name: 'notes', tableName: 'mine', properties: own })],
+  ] as const
+  for (const [why, entity] of wrong) {
+    const holdfast = await make(t, { entities: [entity], collections: [notes] })
+    assert.equal((await holdfast.open()).name, 'CONNECTION_ERROR')
+    const reason = holdfast.status().database.why
+    assert.equal(reason?.code, 'ENTITY_INVALID')
+    assert.match(reason?.summary ?? '', why)
+  }
+})
+
 test('two in one process have files and rows of their own', async (t) => {
   const [one, other] = [await make(t, { collections: [notes] }), await make(t, { collections: [notes] })]
   const urls = [await serve(t, one.handler), await serve(t, other.handler)]

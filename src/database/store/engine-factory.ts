@@ -169,7 +169,27 @@ function joined(looking: readonly Problem[], connecting: readonly Problem[]): re
 
 function createOrm(engine: Engine, entities: readonly EntitySchema[]): MikroORM {
   storesMade += 1
-  return new SqlMikroORM({ ...ormOptionsOf(engine, entities), contextName: `holdfast-${storesMade}` })
+  try {
+    checkNames(entities)
+    return new SqlMikroORM({ ...ormOptionsOf(engine, entities), contextName: `holdfast-${storesMade}` })
+  } catch (cause) {
+    throw entitiesError(cause)
+  }
+}
+
+/** MikroORM takes the last of those that share a name, and the table of a collection would be gone. */
+function checkNames(entities: readonly EntitySchema[]): void {
+  const names = entities.map((entity) => entity.meta?.className)
+  const twice = names.find((name, at) => name !== undefined && names.indexOf(name) < at)
+  if (twice !== undefined) throw new TypeError(`Two entities have the name "${twice}".`)
+}
+
+/** Nothing is connected yet: what fails is an entity, which the driver knows nothing of. The message names no value. */
+function entitiesError(cause: unknown): FaultError {
+  const [why = ''] = cause instanceof Error ? cause.message.split('\n', 1) : []
+  const summary = `MikroORM does not accept the entities: ${why.slice(0, 300)}`
+  const hint = 'Fix the option "entities". Each needs a primary key, and a name and a table that no collection has.'
+  return new FaultError({ kind: 'configuration', code: 'ENTITY_INVALID', summary, hint, ambiguous: false, cause })
 }
 
 function ormOptionsOf({ ormOptions }: Engine, entities: readonly EntitySchema[]): SqlOptions {

@@ -48,6 +48,7 @@ describe('certificates in settings', { skip: noPostgres || noOpenssl, concurrenc
       { POSTGRESQL_SSL_ROOTCERT: authority },
       { POSTGRESQL_SSL_KEY: 'a\u0001b' },
       { DATABASE_URL: `${address}?sslcrl=/x.pem` },
+      { DATABASE_URL: `${address}?ssl_min_protocol_version=newest` },
     ]
     const cwd = await makeTempDir(t, 'pem')
     for (const env of wrong) {
