@@ -56,7 +56,11 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'All rules of a collection, and reloading without a restart: config/collections.',
     'takes what has changed, keeps what runs when the files are wrong, and says what needs a restart',
   ],
-  ['Every write reports how durable its row is:', 'a primary that is a file has the durability of its disk'],
+  [
+    'Every write reports how durable its row is:',
+    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
+    'a primary that is a file has the durability of its disk',
+  ],
   [
     'Holdfast detects the kind of disk; `DATA_DURABLE=true` or `false` overrides it.',
     'DATA_DURABLE decides, whatever the disk looks like',
@@ -68,12 +72,12 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   [
     '`FALLBACK_MODE=read-only` refuses writes during an outage (503 `STORE_READ_ONLY`); with `ENABLE_FALLBACK=false`, requests get 503 until the primary is back.',
-    'a fallback that is read-only serves reads and refuses writes',
-    'without a fallback an unusable primary is an error that health and data requests show, and the process lives',
+    'FALLBACK_MODE=read-only refuses writes in an outage, and ENABLE_FALLBACK=false everything, until it ends',
   ],
   [
     'A request with `Prefer: durability=primary` gets 503 instead of a row in the fallback.',
     'a durability that cannot be had is refused before anything is written',
+    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
   ],
   [
     'The address can also come in parts (`DATABASE_DRIVER`, `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_NAME`), and each setting from a file (`DATABASE_PASSWORD_FILE`).',
@@ -102,21 +106,20 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   [
     '`/health` reports `warn`; `/status` and the log report the state, since when and why; `/metrics` and the page at `/` the state and since when.',
-    'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
-    'shows state, since when, why, store, attempts, standby, and the transitions of the last hour',
-    'report each change of state with its reason, each failed attempt, and each store that opens or closes',
+    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
   ],
   [
     'The header `Holdfast-Store` names the database that answered.',
-    'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
+    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
   ],
   [
     'A row that the fallback does not have gets 503 `INCOMPLETE`, not 404, and its lists contain `"partial": true`.',
     'in an outage nothing is denied that the primary has',
+    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
   ],
   [
     '`/health/live` never depends on a database.',
-    'without a fallback an unusable primary is an error that health and data requests show, and the process lives',
+    'FALLBACK_MODE=read-only refuses writes in an outage, and ENABLE_FALLBACK=false everything, until it ends',
   ],
   [
     'A probe runs every second (after a wrong password less often, up to every 30 s) and must commit a write, twice.',

@@ -49,7 +49,6 @@ const unused: Readonly<Record<string, string>> = {
   sslhostnameverifier: 'sslmode decides which certificates are trusted.',
   sslinline: 'PEM text is recognised.',
   sslsni: 'The host name is always sent.',
-  sslnegotiation: 'TLS is requested in the way that every server understands.',
   passfile:
     'Password files are not read: put the password in the address, in DATABASE_PASSWORD or in the file named by DATABASE_URL_FILE.',
   service: 'Service files are not read; the address must be complete.',
@@ -86,6 +85,11 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     sslrootcert: commonReaders.authority,
     sslcert: commonReaders.certificate,
     sslkey: commonReaders.key,
+    // libpq offers "direct" over TLS 1.2 or newer alone.
+    sslnegotiation: (value, options, report, written) => {
+      if (value === 'direct') tlsLimitReaders.minVersion('TLSv1.2', options, report, written)
+      reportUnused(report, 'info', written, 'TLS is requested in the way that every server understands.')
+    },
     ssl_min_protocol_version: tlsLimitReaders.minVersion,
     ssl_max_protocol_version: tlsLimitReaders.maxVersion,
     channel_binding: (value, options, report) => {
@@ -115,7 +119,8 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
       options.isPooled = !isOff(value)
     },
   }
-  const critical = { names: /ssl|tls|channel_binding/, instead: modesOf(tls) }
+  // `require_auth` and `requirepeer` say which servers may be spoken to.
+  const critical = { names: /ssl|tls|channel_binding|^require/, instead: modesOf(tls) }
   return { known, unused, normalize: (name) => name.toLowerCase(), critical }
 }
 
