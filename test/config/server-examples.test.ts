@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import type { Holdfast } from '../../src/index.ts'
 import { repository } from '../support/process.ts'
 import { cleanLater, makeTempDir, writeFiles } from '../support/temp.ts'
+import { until } from '../support/until.ts'
 
 const folder = join(repository, 'config/examples/servers')
 const library = pathToFileURL(join(repository, 'src/index.ts')).href
@@ -56,13 +57,15 @@ test('there is one example for each server that the page names', () => {
 
 for (const name of names) {
   test(`the example ${name} serves collections below its prefix, and answers errors of its own handlers`, async (t) => {
-    const { url } = await start(t, name)
+    const { url, holdfast } = await start(t, name)
     const created = await fetch(`${url}/data/api/feedback`, post('{"rating":4,"model":"ä"}'))
     assert.equal(created.status, 201, await created.clone().text())
     const location = created.headers.get('location') ?? ''
     assert.match(location, /^\/data\/api\/feedback\/[\w-]{36}$/)
     assert.deepEqual(await (await fetch(url + location)).json(), await created.json())
-    assert.equal(await (await fetch(`${url}/mean`)).text(), '[{"mean":4}]')
+    const mean = await fetch(`${url}/mean`)
+    assert.deepEqual([await mean.text(), mean.headers.get('holdfast-store')], ['[{"mean":4}]', 'local; driver=sqlite'])
+    await until(() => holdfast.status().database.activeSessions === 0, { what: 'the session to be released' })
 
     const twice = await fetch(`${url}/data/api/feedback`, post('{"rating":4,"model":"ä"}'))
     const problem = (await twice.json()) as Record<string, string> // A problem of ours.

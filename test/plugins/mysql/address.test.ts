@@ -73,6 +73,10 @@ const usable: readonly (readonly [string, object])[] = [
   ['mysql://u:p@h/d?ssl-mode=DISABLED&useSSL=true', { mode: 'required', codes: ['ADDRESS_TLS_CONFLICT'] }],
   ['mysql://u:p@h/d?ssl-ca=/ca.pem&ssl-mode=VERIFY_CA', { mode: 'verify_ca', authority: '/ca.pem', codes: [] }],
   ['mysql://u:p@h/d?sslrootcert=/ca.pem', { mode: 'verify_ca', authority: '/ca.pem', codes: ['ADDRESS_TLS_IMPLIED'] }],
+  [
+    `mysql://u:p@h/d?ssl=${encodeURIComponent('{"ca":"/ca.pem"}')}`,
+    { mode: 'verify_ca', authority: '/ca.pem', codes: [] },
+  ],
   ['mysql://u:p@h/d?ssl-ca=system', { mode: 'verify_identity', codes: ['ADDRESS_TLS_IMPLIED'] }],
   ['mysql://u:p@h/d?sslmod=REQUIRED', { mode: 'required', codes: ['ADDRESS_REPAIRED'] }],
   ['mysql://u:p@h/d?ssl-cert=/c.pem', { codes: ['TLS_KEY_PAIR_INCOMPLETE'] }],

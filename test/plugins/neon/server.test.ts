@@ -392,6 +392,20 @@ describe('faults of WebSockets before a real PostgreSQL', { skip: noPostgres }, 
       assert.match(await open(at('localhost', `?sslrootcert=${text}`), null), /^\d+/)
     })
 
+    test('the WebSocket has the version of TLS that the address asks for', async () => {
+      for (const [limit, version] of [
+        ['ssl_max_protocol_version=TLSv1.2', 'TLSv1.2'],
+        ['ssl_min_protocol_version=TLSv1.3', 'TLSv1.3'],
+      ] as const) {
+        const target = targetOf(at('localhost', `?sslrootcert=${authority}&${limit}`), null)
+        const [candidate] = await driver.connect(target, short)
+        const connection = await candidate?.open(AbortSignal.timeout(3_000))
+        const facts = await connection?.verify({ role: 'primary', proof: 'look' }, AbortSignal.timeout(3_000))
+        connection?.evict()
+        assert.equal(facts?.insight?.encryption, version)
+      }
+    })
+
     test('a certificate of nobody, or of another host, is refused however little TLS the address asks for', async () => {
       const stranger = await makeCertificate(cleanup)
       const wrong = encodeURIComponent(stranger.authority)

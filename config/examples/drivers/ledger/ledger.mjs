@@ -18,6 +18,7 @@ import {
   loadTls,
   missingClient,
   modeOf,
+  modesOf,
   nodeFaults,
   OwnTables,
   pooledConnection,
@@ -25,6 +26,7 @@ import {
   ServerCandidate,
   ServerEngine,
   timeoutError,
+  tlsLimitReaders,
   tlsOrder,
   tlsSettings,
 } from 'holdfast/driver-kit'
@@ -48,10 +50,14 @@ const addresses = {
     known: {
       sslmode: (value, options, report) => chooseTls(tls, modeOf(tls, value), value, options, report),
       sslrootcert: commonReaders.authority,
+      ssl_min_protocol_version: tlsLimitReaders.minVersion,
+      ssl_max_protocol_version: tlsLimitReaders.maxVersion,
       connect_timeout: commonReaders.connectTimeout,
     },
     unused: { application_name: 'The name is always "ledger".' },
     normalize: (name) => name.toLowerCase(),
+    // One about TLS that is misspelt or unknown is an error: without it the connection could be weaker.
+    critical: { names: /ssl|tls/, instead: modesOf(tls) },
   },
   tls,
   databaseName: { isValid: (name) => /^[a-z_][a-z0-9_]*$/.test(name), rule: 'consist of a to z, digits and "_"' },
