@@ -133,15 +133,11 @@ test('no secret is printed at any level, in any spelling, whatever carries it', 
   ]
   for (const format of ['json', 'pretty'] as const) {
     const { log, texts } = await writtenLog({ level: 'trace', format }, secrets)
-    const carriers = [
-      password,
-      url,
-      encodeURIComponent(password),
-      'topsecrettoken',
-      'tok:abcdefgh',
-      'p:w12345',
-      Buffer.from('topsecrettoken').toString('base64'),
-    ]
+    const carriers = [password, url, 'topsecrettoken', 'tok:abcdefgh', 'p:w12345'].flatMap((text) => [
+      text,
+      encodeURIComponent(text),
+      Buffer.from(text).toString('base64'),
+    ])
     for (const text of carriers) {
       log.observe({ type: 'service.failed', message: `it said ${text}`, error: new Error(text, { cause: text }) })
       log.observe({ type: 'service.defect', where: text, error: { text } })

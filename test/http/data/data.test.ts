@@ -121,7 +121,14 @@ describe('the data API', () => {
     assert.equal(late.headers.get('holdfast-store'), 'local; driver=sqlite')
     const refused = await call('DELETE', path, { headers: { ...admin, 'if-match': etag } })
     assert.equal(refused.status, 412)
-    const removed = await call('DELETE', path, { headers: admin })
+    const latest = changed.headers.get('etag') ?? ''
+    for (const weak of [`W/${latest}`, `${etag}, W/${latest}`]) {
+      const headers = { ...admin, 'if-match': weak }
+      for (const answer of [await call('PATCH', path, { body: { rating: 3 }, headers }), await call('DELETE', path, { headers })])
+        assert.deepEqual([answer.status, answer.json.code], [412, 'PRECONDITION_FAILED'], weak)
+    }
+    assert.equal((await call('GET', path)).headers.get('etag'), latest)
+    const removed = await call('DELETE', path, { headers: { ...admin, 'if-match': `W/${latest}, ${latest}` } })
     assert.deepEqual([removed.status, removed.text], [204, ''])
     assert.match(removed.headers.get('holdfast-durability') ?? '', /^local/)
     const gone = await call('GET', path)
