@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Candidate, Connection, Engine, Limits } from '../../src/driver/driver.ts'
-import type { Problem, Severity } from '../../src/driver/kit/driver-kit.ts'
+import { type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
 import { OpenFile } from './open-file.ts'
@@ -9,7 +9,7 @@ import { type Checked, openChecked } from './proof/checked.ts'
 import { FileConnection } from './proof/file-connection.ts'
 import { memoryFile, removeLeftovers } from './proof/memory.ts'
 import { isServed } from './proof/open-files.ts'
-import { isTrusted, prepareFile, setAside, syncFolder } from './proof/prepare-file.ts'
+import { isTrusted, prepareFile, setAside } from './proof/prepare-file.ts'
 import { type FileLocation, type JournalMode, maskPath, type SqliteTarget } from './target.ts'
 
 /** The files of a target, in the order to try them. Opens nothing. */

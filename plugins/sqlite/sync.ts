@@ -1,7 +1,6 @@
 import { close, fdatasync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
-import { syncFolder } from './proof/prepare-file.ts'
+import { type FaultError, faultError, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 
 type Done = (error: FaultError | null) => void
 

@@ -99,15 +99,28 @@ async function lookAtFolder(path: string): Promise<string | null> {
 }
 
 /**
- * Creates a directory and its parents; true when it did not exist. Not `recursive: true`: where the system answers ENOENT
+ * Creates a directory and its parents, whose names survive a power cut; true when it did not exist. Not `recursive: true`: where the system answers ENOENT
  * although the parent exists (/proc), Node then tries forever.
  */
 export async function makeDirectory(path: string, mode: number): Promise<boolean> {
   const missing: string[] = []
   for (let folder = path; !(await isThere(folder)); folder = dirname(folder)) missing.unshift(folder)
-  for (const folder of missing) await mkdir(folder, { mode }).catch(ignoreExisting)
+  for (const folder of missing) {
+    await mkdir(folder, { mode }).catch(ignoreExisting)
+    await syncFolder(dirname(folder))
+  }
   if (!(await stat(path)).isDirectory()) throw new FolderError('is a file, not a directory')
   return missing.length > 0
+}
+
+/** Makes the names in a folder survive a power cut. Best effort: some file systems cannot. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // Not every file system syncs folders; the file's own syncs still hold.
+  }
 }
 
 /** Another process may create the same folder at the same time. */

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
-import { lstat, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { lstat, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { claimFolder, faultError, makeDirectory } from '../../../src/driver/kit/driver-kit.ts'
+import { claimFolder, faultError, makeDirectory, syncFolder } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { openNative } from '../handle.ts'
 import type { FileLocation, JournalMode } from '../target.ts'
@@ -132,14 +132,4 @@ export async function isTrusted(folder: string): Promise<boolean> {
 /** A throw-away file that probes a folder. */
 function probePath(folder: string): string {
   return join(folder, `.holdfast-probe-${process.pid}-${Math.random().toString(36).slice(2)}.db`)
-}
-
-/** Makes the names in a folder survive a power cut. Best effort: some file systems cannot. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r')
-    await handle.sync().finally(() => handle.close())
-  } catch {
-    // Not every file system syncs folders; the file's own syncs still hold.
-  }
 }

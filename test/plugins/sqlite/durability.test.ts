@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { copyFile, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
@@ -93,29 +93,48 @@ test('two processes write one file: both wait for each other, and all that was a
   )
 })
 
-/** Runs writers and keeps, of the WAL, what was there when the last sync began that was answered: what a power cut leaves. */
+/** Runs writers and keeps what a power cut leaves: of the WAL what it had when the last answered sync began, of files and folders those whose names were synced. */
 async function cutPower(t: TestContext, isHonest: boolean): Promise<{ answered: number[]; kept: Set<unknown> }> {
-  const folder = await tempFolder(t)
+  const home = await tempFolder(t)
+  const folder = join(home, 'deep', 'data')
   const file = join(folder, 'x.db')
   const target = targetOf('sqlite:x.db', { folders: [folder], sync: 'async' })
-  const made = await open(t, target)
-  await made.close()
-  const after = await subfolder(folder, 'after')
-  await copyFile(file, join(after, 'x.db'))
-  const real = fs.fdatasync
-  let synced = Buffer.alloc(0)
+  const real = { fdatasync: fs.fdatasync, open: fs.promises.open }
   t.after(() => {
-    fs.fdatasync = real
+    fs.fdatasync = real.fdatasync
+    fs.promises.open = real.open
     syncBuiltinESMExports()
   })
+  let synced = Buffer.alloc(0)
+  const named = new Map<string, readonly number[]>()
+  const inodeOf = (path: string): number => fs.statSync(path).ino
+  const isNamed = (path: string): boolean =>
+    path === home || (named.get(dirname(path))?.includes(inodeOf(path)) === true && isNamed(dirname(path)))
+  fs.promises.open = async (path, ...rest) => {
+    const handle = await real.open(path, ...rest)
+    const sync = handle.sync.bind(handle)
+    handle.sync = async () => {
+      const seen = (await handle.stat()).isDirectory()
+        ? fs.readdirSync(String(path)).map((name) => inodeOf(join(String(path), name)))
+        : []
+      await sync()
+      named.set(String(path), seen)
+    }
+    return handle
+  }
+  syncBuiltinESMExports()
+  const made = await open(t, target)
+  await made.close()
+  const after = await subfolder(home, 'after')
+  if (isNamed(file)) await copyFile(file, join(after, 'x.db'))
   fs.fdatasync = Object.assign((descriptor: number, done: (error: NodeJS.ErrnoException | null) => void) => {
     const bytes = fs.readFileSync(`${file}-wal`)
     const answer = (error: NodeJS.ErrnoException | null): void => {
       if (error === null && isHonest) synced = bytes
       done(error)
     }
-    real(descriptor, answer)
-  }, real)
+    real.fdatasync(descriptor, answer)
+  }, real.fdatasync)
   syncBuiltinESMExports()
   const { run, orm } = await open(t, target)
   const answered: number[] = []
@@ -129,9 +148,9 @@ async function cutPower(t: TestContext, isHonest: boolean): Promise<{ answered: 
     }
   })
   await Promise.race([Promise.all(work), ...work])
-  const cut = { wal: synced, answered: [...answered] }
+  const cut = { wal: synced, isNamed: isNamed(`${file}-wal`), answered: [...answered] }
   await Promise.all(work)
-  await writeFile(join(after, 'x.db-wal'), cut.wal)
+  if (cut.isNamed) await writeFile(join(after, 'x.db-wal'), cut.wal)
   const left = new Database(join(after, 'x.db'))
   const kept = new Set(left.prepare('select id from thing').pluck().all())
   left.close()
