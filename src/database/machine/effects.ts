@@ -5,7 +5,7 @@ import { type State, servingStore } from './state.ts'
  * new state by `id`, starts what is new and aborts what is gone, so no operation outlives the state that wanted it.
  */
 export type Effect<S> =
-  | { readonly run: 'open-primary'; readonly id: number; readonly until: number }
+  | { readonly run: 'open-primary'; readonly id: number }
   | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
   /** A timer; its end is the event `timer.due`. */
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
@@ -31,7 +31,7 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
     case 'CONNECTING_PRIMARY': {
       const { step, deadline } = state
       effects.push({ run: 'wait', id: state.deadlineId, until: deadline })
-      if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id, until: deadline })
+      if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id })
       if (step.at === 'waiting') effects.push({ run: 'wait', id: step.id, until: step.until })
       break
     }

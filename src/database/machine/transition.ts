@@ -1,6 +1,6 @@
 import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { deadlineFault, harmlessKinds, retryableKinds } from './faults.ts'
+import { deadlineFault, harmlessKinds, retryableKinds, timeoutFault } from './faults.ts'
 import { failuresAfter, nextStay } from './flap-damping.ts'
 import { leadsToFallback, type Policy } from './policy.ts'
 import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
@@ -101,11 +101,15 @@ function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault
   }
 }
 
-/** At the deadline an open primary serves; one that has not answered is a black hole, whatever it answered before. */
+/**
+ * At the deadline an open primary serves; one that has not answered is a black hole, whatever it answered before. The fault
+ * names the limit that has passed: CONNECTION_TIMEOUT where no other store could serve.
+ */
 function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
   if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
-  const known = state.lastFault
-  return leavePrimary(state, event, known !== null && leadsToFallback(known, policy) ? known : deadlineFault, policy)
+  const [known, limitMs] = [state.lastFault, state.deadline - state.since]
+  if (known !== null && leadsToFallback(known, policy)) return leavePrimary(state, event, known, policy)
+  return leavePrimary(state, event, limitMs > policy.timeoutMs ? timeoutFault(limitMs) : deadlineFault, policy)
 }
 
 /** The primary was tried and cannot serve: to the fallback if it may serve, else to an error. */

@@ -38,9 +38,10 @@ export class Operations {
     this.#parts = parts
   }
 
-  async openPrimary({ id, until }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
+  /** FALLBACK_TIMEOUT aborts it from outside: two timers for one moment would report either limit. */
+  async openPrimary({ id }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
-      Math.min(this.#parts.connectMs(), until - this.#parts.clock.now()),
+      this.#parts.connectMs(),
       signal,
       async (limited) => {
         const store = await this.#openPrepared('primary', limited)

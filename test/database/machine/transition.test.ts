@@ -246,10 +246,13 @@ describe('the way to the primary', () => {
     assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT')
   })
 
-  test('a slow primary gets its full CONNECTION_TIMEOUT when no other store can serve', () => {
+  test('a slow primary gets its full CONNECTION_TIMEOUT when no other store can serve, and the fault names it', () => {
     const state = walk([requested], alone)
     assert.ok(state.name === 'CONNECTING_PRIMARY')
     assert.equal(state.deadline - state.since, 30_000)
+    const left = walk([deadline], alone, state)
+    assert.ok(left.name === 'CONNECTION_ERROR')
+    assert.equal(left.fault.code, 'CONNECTION_TIMEOUT')
     const beside = walk([requested])
     assert.ok(beside.name === 'CONNECTING_PRIMARY')
     assert.equal(beside.deadline - beside.since, 5_000)
