@@ -24,7 +24,7 @@ interface Property {
   nullable(): Property
   fieldName(name: string): Property
   primary(): Property
-  onCreate(draw: () => unknown): Property
+  onCreate(draw: (row: RowEntity) => unknown): Property
   onUpdate(draw: () => unknown): Property
   version(): Property
   hidden(): Property
@@ -56,7 +56,9 @@ function defineRow(collection: Collection): EntitySchema<RowEntity> {
   }
   const now = () => new Date()
   properties.createdAt = column('createdAt', p.datetime(instantDigits)).onCreate(now)
-  properties.updatedAt = column('updatedAt', p.datetime(instantDigits)).onCreate(now).onUpdate(now)
+  // A second look at the clock may be a millisecond later, and the row would seem to have been changed.
+  const asCreated = ({ createdAt = now() }: RowEntity) => createdAt
+  properties.updatedAt = column('updatedAt', p.datetime(instantDigits)).onCreate(asCreated).onUpdate(now)
   properties.version = column('version', p.integer()).version()
   // Nullable: a row inserted by hand is a row like any other, but has no ETag.
   properties.holdfast_attempt = column('holdfast_attempt', p.uuid())

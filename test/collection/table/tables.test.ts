@@ -165,6 +165,24 @@ describe('the tables of the collections', () => {
     assert.equal(createdAt, updatedAt)
   })
 
+  it('have one time for a row that business code creates, however often the clock is read', async (t) => {
+    const house = openHouse(t, await makeTempDir(t), [feedback])
+    await house.store()
+    const RealDate = Date
+    let readings = 0
+    globalThis.Date = class extends RealDate {
+      constructor(...given: [] | [number]) {
+        super(given.length === 0 ? RealDate.now() + ++readings : given[0])
+      }
+    } as DateConstructor // Reads as the real one does.
+    t.after(() => {
+      globalThis.Date = RealDate
+    })
+    const { value } = await house.work.transactional(async ({ em }) => em.create(entityOf(feedback), { rating: 1 }))
+    assert.ok(readings > 0)
+    assert.equal(Number(value.updatedAt), Number(value.createdAt))
+  })
+
   it('give a row another ETag when business code changes it', async (t) => {
     const house = openHouse(t, await makeTempDir(t), [feedback])
     const { value } = await house.rows('feedback').create({ rating: 1 })
