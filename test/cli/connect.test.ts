@@ -275,12 +275,18 @@ describe('holdfast check --connect where nothing answers as it should', { concur
   })
 
   test('is bounded by CONNECTION_TIMEOUT when a server accepts and says nothing', async (t) => {
-    const port = await listen(t, createServer())
+    // Measured at the server: what a busy machine needs to start the process is no part of it.
+    const lastedMs: number[] = []
+    const server = createServer((socket) => {
+      const accepted = performance.now()
+      socket.resume().on('close', () => lastedMs.push(performance.now() - accepted))
+    })
+    const port = await listen(t, server)
     const env = { CONNECTION_TIMEOUT: '1s' }
-    const { code, connection, tookMs } = await connect(t, `postgresql://me:hunter2@127.0.0.1:${port}/app`, env)
+    const { code, connection } = await connect(t, `postgresql://me:hunter2@127.0.0.1:${port}/app`, env)
     assert.equal(code, 3)
     assert.equal(connection.primary?.fault?.kind, 'unreachable')
-    assert.ok(tookMs < 8_000, `${tookMs} ms`)
+    assert.ok(lastedMs.length > 0 && lastedMs.every((ms) => ms < 8_000), `${lastedMs} ms`)
   })
 
   test('tells a web server on the port from a database', async (t) => {
