@@ -254,6 +254,7 @@ export class Service implements Holdfast {
       const removed = before.filter((name) => !after.includes(name))
       await this.#dataProblems?.check()
       if (reconnects) await this.#supervisor.reconfigure(this.#config.active.connection)
+      else await this.#compareTables()
       this.#observe(
         applied
           ? { type: 'settings.reloaded', changed, needsRestart, added, removed }
@@ -264,6 +265,12 @@ export class Service implements Holdfast {
       this.#observe({ type: 'service.defect', where: 'reload', error })
       return { applied: false, changed: [], needsRestart: [], problems: this.#config.active.problems }
     }
+  }
+
+  /** A table that changed without failing any statement is found here, and where a database is opened. */
+  async #compareTables(): Promise<void> {
+    const { current, watch } = this.#supervisor
+    if (current !== null) await watch.prepareAgain(current.store)
   }
 
   /**

@@ -416,3 +416,28 @@ test('new settings are taken while it runs, and wrong ones leave it as it is', a
   const list = (await (await fetch(`${url}/api/notes`)).json()) as { items: unknown[] } // A list of ours.
   assert.equal(list.items.length, 3)
 })
+
+test('a reload finds a column of another type, which failed no statement', async (t) => {
+  const holdfast = await make(t, { collections: [notes] })
+  const url = await serve(t, holdfast.handler)
+  const run = (sql: string): Promise<unknown> =>
+    holdfast.transactional(({ em }) => em.getConnection().execute(sql, [], 'run', em.getTransactionContext()))
+  const statusOf = async (): Promise<number> => (await fetch(`${url}/api/notes`)).status
+  assert.equal(await statusOf(), 200)
+  for (const [type, status] of [
+    ['integer', 503],
+    ['text', 200],
+  ] as const) {
+    for (const sql of [
+      'alter table notes rename column text to before',
+      `alter table notes add column text ${type}`,
+      'alter table notes drop column before',
+    ])
+      await run(sql)
+    const reloaded = await holdfast.reload(
+      await loadSettings({ env: { DATA_DIR: holdfast.dir, RATE_LIMIT: '0' }, cwd: holdfast.dir }),
+    )
+    assert.deepEqual([reloaded.applied, reloaded.changed], [true, []])
+    assert.equal(await statusOf(), status, `${type}: ${JSON.stringify(holdfast.status().problems)}`)
+  }
+})
