@@ -177,7 +177,7 @@ function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, po
     return recovery === state.recovery ? state : { ...state, lastId: state.lastId + 1, recovery }
   }
   const next = recoveryAfter(state.recovery, event, state.lastId + 1, policy)
-  if (next === 'primary') return primaryReturns(state, event, policy)
+  if (next === 'primary') return primaryReturns(state, event)
   return next === state.recovery ? state : { ...state, lastId: state.lastId + 2, recovery: next }
 }
 
@@ -199,7 +199,7 @@ function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Faul
   }
 }
 
-function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: Policy): State<S> {
+function primaryReturns<S>(state: FallbackConnected<S>, event: Moment): State<S> {
   if (state.recovery.step !== 'switching') return state
   return {
     name: 'PRIMARY_CONNECTED',
@@ -207,7 +207,7 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment, policy: P
     damping: { returnedAt: event.at, lastMs: state.damping.lastMs },
     store: state.recovery.primary,
     failures: 0,
-    standby: policy.fallback ? { status: 'open', store: state.store, owes: false } : { status: 'off' },
+    standby: { status: 'open', store: state.store, owes: false },
   }
 }
 
