@@ -3,7 +3,7 @@ import type { DatabaseConfig } from '../../src/database/address/config.ts'
 import type { Target } from '../../src/driver/address.ts'
 import { contractGeneration, defineDriver } from '../../src/driver/define-driver.ts'
 import type { Candidate, Connection, Driver, Engine, Facts, Want } from '../../src/driver/driver.ts'
-import { type Fault, FaultError, type FaultKind } from '../../src/driver/fault.ts'
+import { type Fault, FaultError, type FaultKind, type Phase } from '../../src/driver/fault.ts'
 
 /** What an opening does: at once, with a fault, or not before the test says so. */
 export type Script = 'works' | 'hangs' | FaultKind
@@ -59,7 +59,7 @@ export class ScriptedDatabase {
       schemes: [name],
       parse: () => ({ target: this.target, problems: [] }),
       describe: () => name,
-      classify: (error) => classify(error),
+      classify,
       connect: async () => [this.#candidate()],
       ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
     })
@@ -139,10 +139,11 @@ function factsOf(): Facts {
   return { version: 'test', path: null, ephemeral: false, pooled: false, problems: [] }
 }
 
-/** A `FaultError` keeps its fault; SQLite's constraint errors are one; everything else is the caller's own. */
-function classify(error: unknown): Fault {
+/** A `FaultError` keeps its fault; a cut connection and SQLite's constraint errors are one; everything else is the caller's own. */
+function classify(error: unknown, phase: Phase): Fault {
   if (error instanceof FaultError) return error.fault
   const text = String(error)
+  if (text.includes('cut')) return faultLike('lost', { cause: error, ambiguous: phase === 'commit' })
   if (text.includes('UNIQUE')) return faultLike('constraint', { cause: error })
   return faultLike('statement', { cause: error })
 }

@@ -6,6 +6,7 @@ import { defineEntity, p } from '@mikro-orm/core'
 import type { Store } from '../../../src/database/store/store.ts'
 import type { StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { failedStore } from '../../../src/database/work/failure.ts'
+import type { Session } from '../../../src/database/work/session.ts'
 import { FaultError, type FaultKind } from '../../../src/driver/fault.ts'
 import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
@@ -129,6 +130,8 @@ describe('one unit of work', () => {
         code,
       )
       assert.equal(error.cause, thrown)
+      const isNews = rig.seen.some(({ type }) => type === 'work.failed')
+      assert.equal(isNews, kind !== 'constraint', "a row that breaks a rule is its author's mistake")
       assert.equal(error.retryAfterS, code === 'STORE_LOST' ? 0 : error.retryAfterS)
       await end(rig)
     })
@@ -158,6 +161,22 @@ describe('one unit of work', () => {
 })
 
 describe('running again', () => {
+  test('nothing is run again for a caller who has given up', async () => {
+    const rig = setUp()
+    const controller = new AbortController()
+    const thrown = new FaultError(faultLike('lost'))
+    let tries = 0
+    const gone = async (): Promise<never> => {
+      tries += 1
+      controller.abort()
+      throw thrown
+    }
+    const { signal } = controller
+    await assert.rejects(rig.work.run(gone, { kind: 'read', rerun: 'always', signal }), (error) => error === thrown)
+    assert.equal(tries, 1)
+    await end(rig)
+  })
+
   test('work that was lost before COMMIT runs again on the fallback, with the same attempt', async () => {
     const rig = setUp()
     await rig.supervisor.serving()
@@ -317,6 +336,53 @@ describe('transactions', () => {
   })
 })
 
+describe('a connection that is cut', () => {
+  const cut = (): Promise<never> => Promise.reject(new Error('cut'))
+
+  test('leaves a read undone, and a write that is its own COMMIT unknown', async () => {
+    const rig = setUp()
+    await refusal(rig.work.run(cut, { kind: 'read', rerun: 'never' }), 'STORE_LOST')
+    await refusal(rig.work.run(cut, write), 'COMMIT_UNKNOWN')
+    await end(rig)
+  })
+
+  for (const [when, code] of [
+    ['begin', 'STORE_LOST'],
+    ['statement', 'STORE_LOST'],
+    ['flush', 'STORE_LOST'],
+    ['commit', 'COMMIT_UNKNOWN'],
+  ] as const) {
+    test(`at the ${when} of a transaction is ${code}`, async (t) => {
+      const rig = setUp()
+      const connection = (await rig.supervisor.serving()).store.orm.em.getConnection()
+      if (when === 'begin' || when === 'commit') t.mock.method(connection, when, cut)
+      const work = async ({ em }: Session): Promise<void> => {
+        em.create(Note, { id: 'one', text: 'x' })
+        if (when === 'statement') await cut()
+        if (when === 'flush') t.mock.method(connection, 'execute', cut)
+      }
+      await refusal(rig.work.transactional(work), code)
+      t.mock.restoreAll()
+      await end(rig)
+    })
+  }
+
+  test('at BEGIN of a further try is no unknown COMMIT', async (t) => {
+    const rig = setUp()
+    const connection = (await rig.supervisor.serving()).store.orm.em.getConnection()
+    t.mock.method(connection, 'commit', async () => {
+      t.mock.method(connection, 'begin', cut)
+      throw new FaultError(faultLike('lost')) // It was never sent.
+    })
+    await refusal(
+      rig.work.transactional(async () => 1, { rerun: 'before-commit' }),
+      'STORE_LOST',
+    )
+    t.mock.restoreAll()
+    await end(rig)
+  })
+})
+
 describe('what is refused before anything is written', () => {
   test('a write on a read-only fallback, while reads go on', async () => {
     const rig = setUp({ settings: { fallbackMode: 'read-only' } })
@@ -404,6 +470,20 @@ describe('what is refused before anything is written', () => {
 })
 
 describe('slow work', () => {
+  test('on a file of this process is not checked: no probe knows more of it', async () => {
+    const rig = setUp({ declared: false })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const running = rig.work.run(() => promise, write)
+    await rig.clock.advance(10_000)
+    resolve()
+    await running
+    assert.deepEqual(
+      rig.seen.filter(({ type }) => type === 'store.checked'),
+      [],
+    )
+    await end(rig)
+  })
+
   test('does not lose a primary that answers, and causes one probe after half of QUERY_TIMEOUT', async () => {
     const rig = setUp()
     await rig.supervisor.serving()
