@@ -161,6 +161,34 @@ describe('one unit of work', () => {
 })
 
 describe('running again', () => {
+  test('work that could not reach its store is tried again, a broken rule or a conflict never, not even on another store', async () => {
+    const rig = setUp()
+    const { store } = await rig.supervisor.serving()
+    let tries = 0
+    const once = async (kind: FaultKind): Promise<void> => {
+      tries += 1
+      if (tries > 1) return
+      if (kind !== 'unreachable') await rig.supervisor.report(store, faultLike('lost'))
+      throw new FaultError(faultLike(kind))
+    }
+    const always = { kind: 'write', rerun: 'always' } as const
+    await rig.work.run(() => once('unreachable'), always)
+    assert.equal(tries, 2)
+    rig.primary.script = ['unreachable']
+    for (const [kind, code] of [
+      ['constraint', 'CONFLICT'],
+      ['transient', 'STORE_BUSY'],
+    ] as const) {
+      tries = 0
+      await refusal(
+        rig.work.run(() => once(kind), always),
+        code,
+      )
+      assert.equal(tries, 1)
+    }
+    await end(rig)
+  })
+
   test('nothing is run again for a caller who has given up', async () => {
     const rig = setUp()
     const controller = new AbortController()
@@ -406,6 +434,10 @@ describe('what is refused before anything is written', () => {
         rig.work.run(async () => assert.fail(), { ...write, demand }),
         'DURABILITY_UNMET',
       )
+      await refusal(
+        rig.work.transactional(async () => assert.fail(), { durability: demand }),
+        'DURABILITY_UNMET',
+      )
     }
     await end(rig)
     const local = setUp({ declared: false })
@@ -455,10 +487,11 @@ describe('what is refused before anything is written', () => {
   test('work that waits for a store too long, or whose caller gives up', async () => {
     const rig = setUp({ steps: { ...steps, prepare: () => new Promise(() => {}) }, declared: false })
     const controller = new AbortController()
-    const gone = rig.work.run(async () => 1, { ...write, signal: controller.signal })
+    const { signal } = controller
+    const gone = [rig.work.run(async () => 1, { ...write, signal }), rig.work.transactional(async () => 1, { signal })]
     await settle()
     controller.abort(new Error('gone'))
-    await assert.rejects(gone, /gone/)
+    for (const waiting of gone) await assert.rejects(waiting, /gone/)
     const late = refusal(
       rig.work.run(async () => 1, write),
       'STORE_UNAVAILABLE',
@@ -467,6 +500,23 @@ describe('what is refused before anything is written', () => {
     await late
     await end(rig)
   })
+})
+
+test('writes wait while a switch holds them, and reads do not', async () => {
+  const rig = setUp()
+  await rig.supervisor.serving()
+  rig.gate.hold()
+  const done: string[] = []
+  const work = (kind: 'read' | 'write'): Promise<unknown> =>
+    rig.work.run(async () => done.push(kind), { ...write, kind })
+  const writing = work('write')
+  await work('read')
+  await settle()
+  assert.deepEqual(done, ['read'])
+  rig.gate.release()
+  await writing
+  assert.deepEqual(done, ['read', 'write'])
+  await end(rig)
 })
 
 describe('slow work', () => {
