@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { WalSync } from '../../../plugins/sqlite/sync.ts'
+import type { FaultError } from '../../../src/driver/fault.ts'
+import { until } from '../../support/until.ts'
+import { tempFolder } from './bench.ts'
+
+type Ended = (error: NodeJS.ErrnoException | null) => void
+
+interface Disk {
+  readonly file: string
+  readonly sync: WalSync
+  /** Waits for the next sync to be asked for; its result is the test's. */
+  next(): Promise<Ended>
+  /** The number of syncs that were asked for. */
+  readonly asked: () => number
+  /** Records which commits were answered, and how. */
+  commit(name: string): void
+  readonly answers: Record<string, FaultError | null>
+}
+
+/** A WAL whose syncs end when, and as, the test says. */
+async function openDisk(t: TestContext): Promise<Disk> {
+  const file = join(await tempFolder(t), 'x.db')
+  for (const path of [file, `${file}-wal`]) fs.writeFileSync(path, '')
+  const real = fs.fdatasync
+  const pending: Ended[] = []
+  let [asked, taken] = [0, 0]
+  fs.fdatasync = Object.assign((_descriptor: number, ended: Ended) => {
+    asked = pending.push(ended)
+  }, real)
+  syncBuiltinESMExports()
+  const sync = new WalSync(file, () => {})
+  t.after(() => {
+    fs.fdatasync = real
+    syncBuiltinESMExports()
+    sync.close()
+  })
+  const answers: Record<string, FaultError | null> = {}
+  const commit = (name: string): void =>
+    sync.after((error) => {
+      answers[name] = error
+    })
+  const next = async (): Promise<Ended> => {
+    const ended = await until(() => pending[taken], { what: 'a sync' })
+    taken += 1
+    return ended
+  }
+  return { file, sync, next, asked: () => asked, commit, answers }
+}
+
+/** The descriptors of this process on a file. */
+function descriptorsOf(path: string): number {
+  return fs.readdirSync('/proc/self/fd').filter((name) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${name}`) === path
+    } catch {
+      return false
+    }
+  }).length
+}
+
+test('one sync runs at a time, and answers only what was committed before it began', async (t) => {
+  const { next, asked, commit, answers } = await openDisk(t)
+  commit('a')
+  const first = await next()
+  commit('b')
+  commit('c')
+  assert.deepEqual([asked(), answers], [1, {}])
+  first(null)
+  assert.deepEqual([asked(), answers], [2, { a: null }])
+  ;(await next())(null)
+  assert.deepEqual([asked(), answers], [2, { a: null, b: null, c: null }])
+})
+
+test('after a failed sync nothing is answered as durable, whatever the next one would report', async (t) => {
+  const { next, asked, commit, answers, sync } = await openDisk(t)
+  commit('a')
+  const first = await next()
+  commit('b')
+  first(Object.assign(new Error('EIO'), { code: 'EIO' }))
+  commit('c')
+  assert.equal(asked(), 1)
+  assert.deepEqual(Object.keys(answers), ['a', 'b', 'c'])
+  for (const error of [...Object.values(answers), sync.failure]) {
+    assert.deepEqual([error?.fault.code, error?.fault.kind], ['SQLITE_SYNC_FAILED', 'unwritable'])
+    assert.equal(error?.fault.ambiguous, true, 'it was committed, and may be on the disk')
+  }
+})
+
+test('a WAL that cannot be opened is a failed sync', async (t) => {
+  const { file, commit, answers } = await openDisk(t)
+  fs.rmSync(`${file}-wal`)
+  commit('a')
+  assert.equal(answers.a?.fault.code, 'SQLITE_SYNC_FAILED')
+})
+
+test('closing frees the descriptor, and while a sync runs as soon as that has ended', {
+  skip: fs.existsSync('/proc/self/fd') ? false : 'the system does not show descriptors',
+}, async (t) => {
+  for (const isRunning of [false, true]) {
+    const { file, sync, next, commit } = await openDisk(t)
+    commit('a')
+    const ended = await next()
+    assert.equal(descriptorsOf(`${file}-wal`), 1)
+    if (!isRunning) ended(null)
+    sync.close()
+    sync.close()
+    if (isRunning) {
+      assert.equal(descriptorsOf(`${file}-wal`), 1, 'closed under a sync, it might be that of another file by then')
+      ended(null)
+    }
+    await until(() => descriptorsOf(`${file}-wal`) === 0, { what: 'the descriptor to be closed' })
+  }
+})
