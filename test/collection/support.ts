@@ -66,7 +66,7 @@ export function openHouse(
   collections: readonly Collection[],
   options: { readonly apply?: SchemaApply; readonly now?: () => number } = {},
 ): House {
-  const resolved = settingsFromOptions({ data: { dir }, fallback: { url: 'sqlite:///./rows.db' } })
+  const resolved = settingsFromOptions({ data: { dir, durable: true }, fallback: { url: 'sqlite:///./rows.db' } })
   const registry = new DriverRegistry()
   registry.register(driver)
   const settings = connectionSettingsOf(resolved.settings)

@@ -166,7 +166,19 @@ describe('the data API', () => {
       assert.equal((await call(method, at, { headers: { 'holdfast-token': 'no' } })).json.code, 'TOKEN_INVALID')
     }
     assert.equal((await call('GET', path)).json.rating, 1)
-    assert.equal((await call('GET', '/api/everything', { headers: admin })).status, 200)
+    const list = await call('GET', '/api/everything', { headers: admin })
+    assert.deepEqual([list.status, list.headers.get('cache-control')], [200, 'private, no-cache'])
+    assert.equal((await call('GET', path)).headers.get('cache-control'), 'no-cache')
+  })
+
+  it('says that it did what "Prefer" asked for', async (t) => {
+    const { call } = await openApi(t)
+    const applied = async (prefer: Record<string, string>) => {
+      const { status, headers } = await call('POST', '/api/feedback', { body: { rating: 1 }, headers: prefer })
+      return [status, headers.get('holdfast-durability'), headers.get('preference-applied')]
+    }
+    assert.deepEqual(await applied({ prefer: 'durability=journal' }), [201, 'local', 'durability=journal'])
+    assert.deepEqual(await applied({}), [201, 'local', null])
   })
 
   it('lists the methods that an address accepts', async (t) => {

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { test } from 'node:test'
+import { HoldfastError } from '../../../src/errors.ts'
+import { sendError } from '../../../src/http/server/answers.ts'
+import { parseAnswer, rawConnect, serve } from '../support.ts'
+
+test('an error keeps the id that the application gave, and not the ETag of the row that it is no answer about', async (t) => {
+  const { base } = await serve(t, (app) => {
+    app.get('/row', (_req, res) => {
+      res.setHeader('ETag', '"a"').setHeader('X-Request-Id', 'mine')
+      throw new HoldfastError('OVERLOADED', { retryAfterS: 0.2 })
+    })
+  })
+  const answer = await fetch(`${base}/row`)
+  const { requestId, code } = (await answer.json()) as { requestId: string; code: string } // A problem.
+  assert.deepEqual([code, requestId, answer.headers.get('x-request-id')], ['OVERLOADED', 'mine', 'mine'])
+  assert.equal(answer.headers.get('etag'), null)
+  assert.equal(answer.headers.get('retry-after'), '1', 'never earlier than was said')
+})
+
+test('an error for HEAD has no body, also when the body of the request is not read', async (t) => {
+  const { port } = await serve(t, () => {})
+  const raw = rawConnect(t, port, 'HEAD /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n')
+  raw.socket.on('data', () => raw.socket.end())
+  const { status, headers, body } = parseAnswer(await raw.closed)
+  assert.deepEqual([status, headers.connection, body], [404, 'close', ''])
+})
+
+test('what is left of a refused body is read up to 8 MiB, and for two seconds', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const refuse = (): { req: IncomingMessage; res: ServerResponse } => {
+    const req = new IncomingMessage(new Socket())
+    const res = new ServerResponse(req)
+    sendError(req, res, new HoldfastError('BODY_TOO_LARGE'))
+    assert.equal(res.writableEnded, false)
+    return { req, res }
+  }
+  const large = refuse()
+  large.req.emit('data', Buffer.alloc(8 * 1024 * 1024))
+  assert.equal(large.res.writableEnded, false)
+  large.req.emit('data', Buffer.alloc(1))
+  assert.equal(large.res.writableEnded, true)
+  const slow = refuse()
+  t.mock.timers.tick(1_999)
+  assert.equal(slow.res.writableEnded, false)
+  t.mock.timers.tick(1)
+  assert.equal(slow.res.writableEnded, true)
+})
