@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { maskAddress, passwordsOf } from '../../src/config/mask.ts'
+import { createMask, holdsCredentials, maskAddress, passwordsOf, show, showQuery } from '../../src/config/mask.ts'
 
 const rows: readonly [string, string][] = [
   ['postgres://u:p@h:5432/db', 'postgres://u:***@h:5432/db'],
@@ -16,6 +16,8 @@ const rows: readonly [string, string][] = [
   ['postgres://u:p@h/db&password=s', 'postgres://u:***@h/db&password=***'],
   ['postgres://u s@h/db', 'postgres://u:***@h/db'],
   ['postgres://u;s@h1,h2/db', 'postgres://u:***@h1,h2/db'],
+  ['postgres://u,s@h/db', 'postgres://u:***@h/db'],
+  ['postgres://h:1/db?password=a@b&x=y', 'postgres://h:***&x=y'],
   ['postgres://u:secret', 'postgres://u:***'],
   ['postgres://u:se/cret', 'postgres://u:***'],
   ['postgres://h/db?user=u&password=p&sslmode=require', 'postgres://h/db?user=u&password=***&sslmode=require'],
@@ -69,6 +71,57 @@ test('what is hidden in an address is found as its password, so that it can be h
   assert.ok(passwordsOf('postgres://u:p%40ss@h/db').includes('p@ss'))
   assert.ok(passwordsOf('postgres:/u:pass@h/db').includes('pass'))
   assert.ok(passwordsOf('postgres://h/db?x=y&sslpassword=pass#z').includes('pass'))
+  assert.ok(passwordsOf("host=h password='it\\'s' port=1").includes("it's"))
+  const found = passwordsOf('postgres://u:one@http://h postgres://u:two@i/b')
+  assert.ok(found.includes('one'))
+  assert.deepEqual(
+    found,
+    found.toSorted((a, b) => b.length - a.length),
+    'the longest first',
+  )
   for (const address of ['postgres://u@h:5432/db', 'sqlite::memory:', 'sqlite:///./me@home.db', ''])
     assert.deepEqual(passwordsOf(address), [])
+})
+
+test('of parameters only known ones are shown, and none of unknown name behind a password', () => {
+  for (const [given, shown] of [
+    ['sslmode=require&x=y', 'sslmode=require&x=***'],
+    ['x=y&password=abc&rest=z&sslmode=require', 'x=***&password=***&***&sslmode=require'],
+    ['sslmode=a word&port=5432', 'sslmode=***&port=5432'],
+    ['no name', '***'],
+  ] as const)
+    assert.equal(showQuery(given), shown)
+})
+
+test('a value that may hold credentials is not quoted', () => {
+  const address = 'postgres://u:p@h/db'
+  for (const value of [address, ['x', address], '-----BEGIN PRIVATE KEY-----', { any: 'thing' }, [{}]]) {
+    assert.equal(holdsCredentials(value), true, JSON.stringify(value))
+    assert.equal(show(value), 'the value')
+  }
+  for (const [value, shown] of [
+    ['x', '"x"'],
+    [['a', 1], '["a",1]'],
+    [1n, 'a bigint'],
+    ['x'.repeat(80), `"${'x'.repeat(59)}...`],
+  ] as const)
+    assert.equal(show(value), shown)
+})
+
+test('every run of a secret is hidden, in any case and encoding, and nothing else', () => {
+  for (const [secret, given, shown] of [
+    ['hunter2Zq', 'a hunter2Zq b', 'a *** b'],
+    ['hunter2Zq', 'HUNTER2ZQ unte', '*** ***'],
+    ['hunter2Zq', 'hunt%65r2 and hun', '*** and hun'],
+    ['x9z', 'a x9z b', 'a *** b'],
+    ['x9', 'a x9 b', 'a x9 b'],
+    ['p%40ssword', 'p@ssword', '***'],
+    ['p%41ss', encodeURIComponent('p%41ss'), '***'],
+    ['größe', 'gr%C3%B6%C3%9Fe gr%c3%b6%c3%9fe größe', '*** *** ***'],
+    ['q7\u20acx', 'q7%E2%82%ACx', '***'],
+    ['abc\u{1f600}', 'abc%F0%9F%98%80 abc%F0%9F%98%81z', '*** ***z'],
+    ['a====b', 'x ==== y', 'x ==== y'],
+    ['mydatabase1', 'the database', 'the database'],
+  ] as const)
+    assert.equal(createMask([secret])(given), shown, `${secret} in ${given}`)
 })

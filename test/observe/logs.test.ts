@@ -166,6 +166,10 @@ test('a secret that is no address is hidden whole, whatever it looks like', () =
   )
 })
 
+test('of two secrets one of which is the beginning of the other, nothing is left', () => {
+  assert.equal(mask('abcdef abcd', forbiddenTexts([new Secret('abcd'), new Secret('abcdef')])), '*** ***')
+})
+
 test('an address without a password is no secret, and stays readable', async () => {
   const { log, texts } = await writtenLog({}, [new SecretAddress('sqlite:///./production.db')])
   log.observe({ ...everyObservation['store.opened'], label: 'sqlite:///./production.db' })
@@ -188,7 +192,9 @@ test('a secret that is drawn later is hidden from then on', async () => {
   const { log, texts } = await writtenLog()
   log.hide([new Secret('drawn-at-the-start')])
   log.observe({ type: 'service.failed', message: 'drawn-at-the-start', error: null })
-  assert.doesNotMatch(texts.join(''), /drawn-at-the-start/)
+  log.reconfigure({ level: 'info', format: 'json', requests: true }, [new Secret('after-a-reload')])
+  log.observe({ type: 'service.failed', message: 'drawn-at-the-start after-a-reload', error: null })
+  assert.doesNotMatch(texts.join(''), /drawn-at-the-start|after-a-reload/)
 })
 
 test('a terminal gets pretty lines, everything else JSON, unless a format is set', async () => {
