@@ -107,9 +107,10 @@ function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault
  */
 function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
   if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
-  const [known, limitMs] = [state.lastFault, state.deadline - state.since]
+  const known = state.lastFault
   if (known !== null && leadsToFallback(known, policy)) return leavePrimary(state, event, known, policy)
-  return leavePrimary(state, event, limitMs > policy.timeoutMs ? timeoutFault(limitMs) : deadlineFault, policy)
+  const isLonger = state.deadline > state.since + policy.timeoutMs
+  return leavePrimary(state, event, isLonger ? timeoutFault(policy.connectMs) : deadlineFault, policy)
 }
 
 /** The primary was tried and cannot serve: to the fallback if it may serve, else to an error. */

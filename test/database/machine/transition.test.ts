@@ -304,6 +304,12 @@ describe('the way to the primary', () => {
     const left = walk([deadline], alone, state)
     assert.ok(left.name === 'CONNECTION_ERROR')
     assert.equal(left.fault.code, 'CONNECTION_TIMEOUT')
+    // A monotonic clock has fractions, whose sums are not exact.
+    for (let at = 1_000; at < 4_000; at += 1.234567) {
+      const state = walk([requested, deadline], policy, initialState(at))
+      assert.ok(state.name === 'CONNECTING_FALLBACK')
+      assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT', `${at}`)
+    }
     const beside = walk([requested])
     assert.ok(beside.name === 'CONNECTING_PRIMARY')
     assert.equal(beside.deadline - beside.since, 5_000)
