@@ -3,6 +3,7 @@ import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from '
 import { show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import { formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
+import { FlatNames } from './schema/flat-names.ts'
 import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
 
@@ -75,15 +76,6 @@ function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile[
     suggestion:
       fault === null ? 'Correct the path, or make it a readable JSON file.' : 'Fix the JSON at that position.',
   }
-}
-
-/** Common names for settings of ours that differ from them by too many letters to be found as misspelt. */
-const otherNames: Readonly<Record<string, string>> = {
-  DATABASE_USER: 'DATABASE_USERNAME',
-  DATABASE_PASS: 'DATABASE_PASSWORD',
-  DATABASE_DB: 'DATABASE_NAME',
-  DATABASE_FALLBACK_URL: 'FALLBACK_DATABASE_URL',
-  FALLBACK_ENABLED: 'ENABLE_FALLBACK',
 }
 
 /** Variables of libpq and of other software that are not read, with what to use. */
@@ -159,6 +151,7 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
   const known = new Set(ours)
   const set = new Set(present)
   const candidates = ours.filter((name) => name.length >= nameMinLength && !set.has(name))
+  const flatNames = new FlatNames(settings)
   const reports: Problem[] = []
   for (const name of present) {
     if (
@@ -170,7 +163,8 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
     )
       continue
     // Two letters may differ, where a settings file of ours allows three: this namespace is shared.
-    const meant = Object.hasOwn(otherNames, name) ? otherNames[name] : nearest(name, candidates, 2)
+    const other = flatNames.meaningInEnvironment(name)
+    const meant = other === undefined ? nearest(name, candidates, 2) : settings.get(other)?.env
     if (meant && !set.has(meant)) reports.push(misspelt(name, meant, certificates.get(meant.replace(/_FILE$/, ''))))
   }
   return reports

@@ -1,10 +1,13 @@
 import { type JsonSchema, jsonOf } from './formats.ts'
+import { FlatNames } from './schema/flat-names.ts'
 import type { Setting } from './setting.ts'
 import { coreSettings, nest } from './settings-schema.ts'
 
+const flatNames = new FlatNames(coreSettings)
+
 /** The JSON Schema of a settings file, for completion and checks in editors: `config/schema.json`. */
 export function jsonSchemaOfSettings(): JsonSchema {
-  const flatNames = [...coreSettings].filter(([key, { env }]) => key !== env.toLowerCase())
+  const named = [...coreSettings].filter(([key, { env }]) => key !== env.toLowerCase())
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Holdfast settings',
@@ -19,9 +22,29 @@ export function jsonSchemaOfSettings(): JsonSchema {
         description: 'Settings that drivers declare, by driver: {"sqlite": {...}}.',
         additionalProperties: { type: 'object' },
       },
-      ...Object.fromEntries(flatNames.map(([key, { env }]) => [env.toLowerCase(), { $ref: pointer(key) }])),
+      ...Object.fromEntries(named.map(([key, { env }]) => [env.toLowerCase(), flat(key)])),
     },
+    patternProperties: otherNamesIn(''),
   }
+}
+
+/** Next to settings of the database, `host` and `port` are its own. */
+function flat(key: string): JsonSchema {
+  const [, part] = /^http\.(host|port)$/.exec(key) ?? []
+  const own = { $ref: pointer(key) }
+  return part === undefined ? own : { anyOf: [own, { $ref: pointer(`database.${part}`) }] }
+}
+
+/** Names that are accepted and that no editor should propose. */
+function otherNamesIn(section: string): JsonSchema {
+  const words = [...flatNames.all].flatMap((word) => [word, word.replace(`${section}_`, '')])
+  const others = words.filter((word) => {
+    const key = flatNames.meaning(word, section)
+    const own =
+      section === '' ? [key, coreSettings.get(key ?? '')?.env.toLowerCase()] : [key?.slice(section.length + 1)]
+    return key !== undefined && !own.includes(word)
+  })
+  return others.length === 0 ? {} : { [`^(?:${[...new Set(others)].sort().join('|')})$`]: {} }
 }
 
 /** The contents of `config/default.json`: every setting with its default. */
@@ -41,7 +64,9 @@ function propertiesOf(settings: readonly (readonly [string, Setting])[]): Record
 
 function section(name: string, settings: readonly (readonly [string, Setting])[]): JsonSchema {
   const inner = settings.map(([key, setting]) => [key.slice(name.length + 1), setting] as const)
-  return { type: 'object', additionalProperties: false, properties: propertiesOf(inner) }
+  const patternProperties = otherNamesIn(name)
+  const others = Object.keys(patternProperties).length === 0 ? {} : { patternProperties }
+  return { type: 'object', additionalProperties: false, properties: propertiesOf(inner), ...others }
 }
 
 function leaf(setting: Setting): JsonSchema {

@@ -61,6 +61,8 @@ export function formatOrigin(origin: Origin): string {
 export const settingProblems = {
   SETTING_INVALID: 'A value has the wrong type or is out of range; the default is used.',
   SETTING_UNKNOWN: 'There is no setting with this name; the value is ignored.',
+  SETTING_AMBIGUOUS:
+    'host or port at the top of a settings file is next to database settings; the message says how it is read.',
   SETTING_MISPLACED: 'This setting can only be set in the environment; the value in the file is ignored.',
   SETTING_REPAIRED: 'A value is used after a small repair.',
   SETTING_DUPLICATE: 'One setting has two different values in the same source; the message says which one is used.',

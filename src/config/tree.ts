@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { GivenValue } from './layers.ts'
 import { holdsCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
-import { formatOrigin, type Origin, type Problem } from './problem.ts'
+import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
+import { FlatNames, snakeCase, statusNames } from './schema/flat-names.ts'
 import { Secret } from './secret.ts'
 import type { SettingMap } from './settings-schema.ts'
 
@@ -26,7 +28,7 @@ class TreeWalk {
   readonly #settings: SettingMap
   readonly #drivers: readonly string[] | null
   readonly #sections: ReadonlySet<string>
-  readonly #flatNames: ReadonlyMap<string, string>
+  readonly #flatNames: FlatNames
   readonly #nested: GivenValue[] = []
   readonly #flat: GivenValue[] = []
   readonly #problems: Problem[] = []
@@ -38,19 +40,17 @@ class TreeWalk {
     this.#drivers = drivers
     const own = (drivers ?? []).map((name) => `plugins.${name}`)
     this.#sections = new Set(['plugins', ...own, ...[...settings.keys()].flatMap(prefixes)])
-    this.#flatNames = new Map(
-      [...settings].flatMap(([key, { env }]) => [env.toLowerCase(), env].map((name) => [name, key])),
-    )
+    this.#flatNames = new FlatNames(settings)
   }
 
   section(node: object, prefix: string): void {
     for (const [name, value] of Object.entries(node)) {
       const key = prefix + name
-      const flatKey = prefix === '' && name !== '' ? this.#flatNames.get(name) : undefined
       if (value === undefined || key === '$schema') continue
+      const meant = this.#flatNames.meaning(name, prefix.slice(0, -1))
       if (this.#settings.has(key)) this.#give(this.#nested, key, key, value)
       else if (this.#sections.has(key)) this.#subsection(key, value)
-      else if (flatKey !== undefined) this.#give(this.#flat, flatKey, name, value)
+      else if (meant !== undefined) this.#give(this.#flat, meant, key, value)
       else this.#unknown(key, prefix)
     }
   }
@@ -58,7 +58,30 @@ class TreeWalk {
   /** Nested values come last and win over flat ones; `pickValue` reports where they differ. */
   result(): { given: GivenValue[]; problems: Problem[] } {
     if (this.#unknownCount > unknownMax) this.#manyUnknown()
-    return { given: [...this.#flat, ...this.#nested], problems: this.#problems }
+    const flat = this.#flat.map((one) => (hasTwoMeanings(one) ? this.#settled(one) : one))
+    return { given: [...flat, ...this.#nested], problems: this.#problems }
+  }
+
+  /** `host` and `port` at the top are the database's where flat names declare one, else the HTTP server's. */
+  #settled(one: GivenValue): GivenValue {
+    const isOfDatabase = ({ key, value }: GivenValue): boolean => {
+      if (typeof value !== 'function' || value() === null || !/^(?:database|fallback)\./.test(key)) return false
+      return !isDeepStrictEqual(value(), this.#settings.get(key)?.default)
+    }
+    const isAtTop = ({ name }: GivenValue): boolean => !name.includes('.')
+    const declaring = this.#flat.find((other) => isAtTop(other) && isOfDatabase(other) && declaringKeys.has(other.key))
+    const beside = declaring ?? [...this.#flat, ...this.#nested].find(isOfDatabase)
+    if (beside === undefined) return one
+    const [used, other] = declaring === undefined ? ['http', 'database'] : ['database', 'http']
+    const owner = used === 'http' ? 'HTTP server' : 'database'
+    this.#report(
+      'SETTING_AMBIGUOUS',
+      `${used}.${one.name}`,
+      `${one.name}, next to ${printable(beside.name)}, is read as the ${one.name} of the ${owner}.`,
+      `Write ${used}.${one.name}, or ${other}.${one.name} if that is meant.`,
+      'info',
+    )
+    return { ...one, key: `${used}.${one.name}` }
   }
 
   notAnObject(key: string): void {
@@ -102,27 +125,24 @@ class TreeWalk {
     this.#unknownCount++
     if (this.#unknownCount > unknownMax) return
     const shown = printable(key)
-    const near = nearest(key, this.#candidates(prefix)) ?? this.#beginningAs(key)
-    this.#report(
-      'SETTING_UNKNOWN',
-      shown,
-      `${shown} is not a setting. It is ignored.`,
-      near === null ? 'Remove it. config/README.md lists every setting.' : `Did you mean ${near}?`,
-    )
+    this.#report('SETTING_UNKNOWN', shown, `${shown} is not a setting. It is ignored.`, this.#insteadOf(key, prefix))
   }
 
-  /** The setting that is meant when the unit is missing and the rest misspelt: `bodyLimt` for `bodyLimitBytes`. */
-  #beginningAs(key: string): string | null {
-    const begin = (known: string): string => known.replace(/(?:Bytes|Ms|S)$/, '')
-    const units = new Map([...this.#settings.keys()].map((known) => [begin(known), known]))
-    const near = nearest(key, units.keys())
-    return near === null ? null : (units.get(near) ?? null)
-  }
-
-  *#candidates(prefix: string): Iterable<string> {
-    yield* this.#settings.keys()
-    yield* this.#sections
-    if (prefix === '') yield* this.#flatNames.keys()
+  #insteadOf(key: string, prefix: string): string {
+    const name = key.slice(prefix.length)
+    const reported = statusNames.find((one) => snakeCase(one) === snakeCase(name))
+    if (reported !== undefined) return `Remove it. /status reports it: database.${reported}.`
+    if (prefix === 'fallback.' && this.#flatNames.meaning(name, 'database') !== undefined)
+      return 'Put the whole address of the fallback into fallback.url.'
+    // Only what stands in the same section: a name of another is near by accident.
+    const keys = [...this.#settings.keys(), ...this.#sections].filter((known) => known.startsWith(prefix))
+    const names = new Map(keys.map((known) => [known.slice(prefix.length), known]))
+    const others = prefix === '' ? this.#flatNames.all : []
+    const near = nearest(name, [...names.keys(), ...others])
+    // The unit is missing, and the rest misspelt: `bodyLimt` for `bodyLimitBytes`.
+    const units = new Map([...names].map(([known, whole]) => [known.replace(/(?:Bytes|Ms|S)$/, ''), whole]))
+    const found = near === null ? units.get(nearest(name, units.keys()) ?? '') : (names.get(near) ?? near)
+    return found === undefined ? 'Remove it. config/README.md lists every setting.' : `Did you mean ${found}?`
   }
 
   #manyUnknown(): void {
@@ -131,9 +151,19 @@ class TreeWalk {
     this.#report('SETTING_UNKNOWN', source, message, 'Check that this is the right file.')
   }
 
-  #report(code: Problem['code'], setting: string, message: string, suggestion: string): void {
-    this.#problems.push({ code, severity: 'error', setting, origin: this.#origin, part: null, message, suggestion })
+  #report(code: string, setting: string, message: string, suggestion: string, severity: Severity = 'error'): void {
+    this.#problems.push({ code, severity, setting, origin: this.#origin, part: null, message, suggestion })
   }
+}
+
+/** The names of these say where a database is. */
+const declaringKeys: ReadonlySet<string> = new Set(
+  ['url', 'driver', 'username', 'password', 'name'].map((part) => `database.${part}`),
+)
+
+/** In capitals they are the variables HOST and PORT, which are the server's everywhere. */
+function hasTwoMeanings({ name }: GivenValue): boolean {
+  return name === 'host' || name === 'port'
 }
 
 function isObject(value: unknown): value is object {

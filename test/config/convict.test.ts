@@ -75,7 +75,7 @@ test('convict coerces, validates and masks: without it no setting has its value'
     if (value === 13) throw new TypeError('is unlucky')
   }
   convict.addFormat({ name: 'holdfast:integer', validate, coerce: (text: string) => text.length })
-  const { settings, problems } = settingsFromOptions({ port: '12345', pool_size: 13 })
+  const { settings, problems } = settingsFromOptions(JSON.parse('{"http":{"port":"12345"},"pool_size":13}'))
   assert.equal(settings.http.port, 5)
   assert.equal(settings.database.poolSize, 5)
   assert.deepEqual(

@@ -90,7 +90,8 @@ export class PrimaryReader {
   #namedDriver(): { readonly driver: Driver | null; readonly problems: readonly Problem[] } {
     const { driver: name } = this.#parts
     if (name === null) return { driver: null, problems: [] }
-    const driver = this.#registry.byName(name) ?? this.#registry.byScheme(name)
+    // SQLAlchemy's names have the client behind the database: `postgresql+asyncpg`.
+    const driver = this.#registry.byName(name) ?? this.#registry.byScheme(name.split('+', 1).join())
     if (driver !== null) return { driver, problems: [] }
     const near = nearest(name, [...this.#loaded(), ...this.#registry.all.flatMap(({ schemes }) => schemes)])
     const shown = maskAddress(name).slice(0, 60)
