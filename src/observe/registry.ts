@@ -14,6 +14,7 @@ export interface MetricsSource {
     /** Milliseconds in this state. */
     readonly forMs: number
     readonly activeSessions: number
+    readonly connectionAttemptsCount: number
     readonly declared: boolean
     readonly store: { readonly shown: Shown; readonly driver: string } | null
   }
@@ -35,7 +36,7 @@ const stateNames: readonly StateName[] = [
 export function createRenderer(source: MetricsSource, counts: Counts): RenderMetrics {
   const registry = new Registry()
   addStateMetrics(registry, source, counts)
-  addCounters(registry, counts)
+  addCounters(registry, source, counts)
   addDurations(registry, counts)
   addProcessMetrics(registry, source, counts)
   return async () => ({ contentType: registry.contentType, text: await registry.metrics() })
@@ -91,7 +92,14 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
   })
 }
 
-function addCounters(registry: Registry, counts: Counts): void {
+function addCounters(registry: Registry, source: MetricsSource, counts: Counts): void {
+  counter(
+    registry,
+    'holdfast_connection_attempts_total',
+    'Attempts to connect to a database: openings and probes.',
+    [],
+    (add) => add({}, source.database().connectionAttemptsCount),
+  )
   tallied(
     registry,
     'holdfast_transitions_total',

@@ -17,6 +17,7 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       state: 'PRIMARY_CONNECTED',
       forMs: 2_000,
       activeSessions: 4,
+      connectionAttemptsCount: 9,
       declared: true,
       store: { shown: 'primary', driver: 'sqlite' },
     }),
@@ -48,6 +49,7 @@ test('state, time in state, sessions, store and durability are there', async (t)
   const labels = 'from="CONNECTING_PRIMARY",to="CONNECTING_FALLBACK",reason="primary.failed",fault="unreachable"'
   assert.equal(sampleOf(text, `holdfast_transitions_total{${labels}}`), 1)
   assert.equal(sampleOf(text, 'holdfast_active_sessions'), 4)
+  assert.equal(sampleOf(text, 'holdfast_connection_attempts_total'), 9)
   assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
   assert.equal(sampleOf(text, 'holdfast_fallback_rows'), 12)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)

@@ -36,6 +36,12 @@ export interface DatabaseSessionContext {
   readonly attempts: number
   /** The last opening, probe or carry that ended. */
   readonly lastAttempt: { readonly at: string; readonly fault: FaultStatus | null } | null
+  /** All attempts since the start: openings and probes. */
+  readonly connectionAttemptsCount: number
+  /** When the last attempt began, ISO 8601; null before the first. */
+  readonly lastConnectionAttempt: string | null
+  /** True while the fallback of a declared primary serves. */
+  readonly isFallbackActive: boolean
   readonly activeSessions: number
   /** The fallback next to the primary; null where the state has none. */
   readonly standby: {
@@ -60,7 +66,7 @@ export interface DatabaseSessionContext {
 
 /** The state of the connection now. */
 export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionContext {
-  const { state, clock, current, lastAttempt } = supervisor
+  const { state, clock, current, attempts, lastAttempt } = supervisor
   const forMs = Math.max(0, clock.now() - state.since)
   const standby = 'standby' in state ? state.standby : null
   return {
@@ -75,6 +81,9 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
       lastAttempt === null
         ? null
         : { at: new Date(lastAttempt.wallMs).toISOString(), fault: faultStatus(lastAttempt.fault) },
+    connectionAttemptsCount: attempts.count,
+    lastConnectionAttempt: attempts.lastWallMs === null ? null : new Date(attempts.lastWallMs).toISOString(),
+    isFallbackActive: current?.shown === 'fallback',
     activeSessions: supervisor.gate.active,
     standby:
       standby === null

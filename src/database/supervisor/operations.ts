@@ -26,16 +26,29 @@ export interface OperationParts {
   applyWriteBlock(store: Store): void
 }
 
+/** The attempts to connect so far. */
+export interface ConnectionAttempts {
+  readonly count: number
+  /** When the last one began; null before the first. */
+  readonly lastWallMs: number | null
+}
+
 type Run<K extends Effect<Store>['run']> = Extract<Effect<Store>, { run: K }>
 
 /** The effects other than timers. Each resolves with the event for the machine; none rejects. */
 export class Operations {
   readonly #parts: OperationParts
+  #attempts: ConnectionAttempts = { count: 0, lastWallMs: null }
   /** The last switch; what follows starts only after it has settled. */
   #switched: Promise<unknown> = Promise.resolve()
 
   constructor(parts: OperationParts) {
     this.#parts = parts
+  }
+
+  /** Every opening and probe that began. */
+  get attempts(): ConnectionAttempts {
+    return this.#attempts
   }
 
   /** FALLBACK_TIMEOUT aborts it from outside: two timers for one moment would report either limit. */
@@ -70,6 +83,7 @@ export class Operations {
       signal,
       async (limited) => {
         const primary = await this.#target('primary', limited)
+        this.#begin()
         const prove = async (once: AbortSignal): Promise<void> => {
           await this.#parts.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
         }
@@ -138,6 +152,10 @@ export class Operations {
     }
   }
 
+  #begin(): void {
+    this.#attempts = { count: this.#attempts.count + 1, lastWallMs: this.#parts.clock.wallMs() }
+  }
+
   async #target(role: Role, signal: AbortSignal): Promise<ResolvedTarget> {
     const config = await untilAborted(this.#parts.resolve(), signal)
     const resolved = config[role]
@@ -147,6 +165,7 @@ export class Operations {
 
   async #openPrepared(role: Role, signal: AbortSignal): Promise<Store> {
     const resolved = await this.#target(role, signal)
+    this.#begin()
     const opening = this.#parts.opener.open(resolved, role, signal)
     const store = await untilAborted(opening, signal, abandon)
     const prepared = this.#parts.steps.prepare(store)

@@ -23,14 +23,14 @@ import { type Clock, systemClock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Serving, Store } from '../store/store.ts'
 import { EffectRunner } from './effect-runner.ts'
-import type { Gate } from './gate.ts'
+import { Gate } from './gate.ts'
 import { TransitionHistory } from './history.ts'
 import { LivenessCheck } from './liveness-check.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
-import { Operations } from './operations.ts'
+import { type ConnectionAttempts, Operations } from './operations.ts'
 import { PrimaryWatch } from './primary-watch.ts'
 import { SecretRotation } from './secret-rotation.ts'
-import type { StoreSteps } from './steps.ts'
+import { emptySteps, type StoreSteps } from './steps.ts'
 import { StoreCloser } from './store-closer.ts'
 import { observationsOf } from './transition-observations.ts'
 import { Waiters } from './waiters.ts'
@@ -38,14 +38,16 @@ import { Waiters } from './waiters.ts'
 /** The parts of the supervisor; `service` composes them. */
 export interface SupervisorParts {
   readonly opener: StoreOpener
-  readonly gate: Gate
-  readonly steps: StoreSteps
   readonly settings: ConnectionSettings
   /** Asked again before each connection attempt, so that a rotated secret counts. */
   readonly config: DatabaseConfigSource
-  readonly observe: Observe<DatabaseObservation>
-  /** How many units of work may wait or run. Read for each: a changed setting counts at once. */
-  maxActiveSessions(): number
+  /** One of its own when absent. */
+  readonly gate?: Gate
+  /** None when absent. */
+  readonly steps?: StoreSteps
+  readonly observe?: Observe<DatabaseObservation>
+  /** How many units of work may wait or run; no limit when absent. Read for each: a changed setting counts at once. */
+  maxActiveSessions?(): number
   /** The system's monotonic clock when absent. */
   readonly clock?: Clock
   /** In [0, 1), for jitter; `Math.random` when absent. */
@@ -60,6 +62,7 @@ export class Supervisor {
   readonly watch: PrimaryWatch
   readonly #parts: SupervisorParts
   readonly #random: () => number
+  readonly #operations: Operations
   readonly #effects: EffectRunner
   readonly #closer: StoreCloser
   readonly #liveness: LivenessCheck
@@ -78,7 +81,7 @@ export class Supervisor {
   #generation = 0
 
   constructor(parts: SupervisorParts) {
-    const { gate, steps, clock = systemClock } = parts
+    const { gate = new Gate(), steps = emptySteps, clock = systemClock } = parts
     this.#parts = parts
     this.clock = clock
     this.gate = gate
@@ -110,8 +113,8 @@ export class Supervisor {
     })
     const { opener } = this.watch
     const applyWriteBlock = (store: Store): void => this.watch.apply(store)
-    const operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock })
-    this.#effects = new EffectRunner(clock, operations, gate, dispatch)
+    this.#operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock })
+    this.#effects = new EffectRunner(clock, this.#operations, gate, dispatch)
     this.#closer = new StoreCloser(clock, gate, observe)
     // Half of QUERY_TIMEOUT: the result of the check is there when a slow statement times out.
     const limitMs = (): number => Math.min(connectMs(), this.#settings.limits.queryMs / 2)
@@ -144,7 +147,11 @@ export class Supervisor {
 
   /** How many units of work may wait or run. */
   get maxActiveSessions(): number {
-    return this.#parts.maxActiveSessions()
+    return this.#parts.maxActiveSessions?.() ?? Number.POSITIVE_INFINITY
+  }
+
+  get attempts(): ConnectionAttempts {
+    return this.#operations.attempts
   }
 
   /** The last opening, probe or carry that ended; null before the first. */
@@ -285,7 +292,7 @@ export class Supervisor {
   /** An observer that throws must not stop the machine in the middle of a step. */
   #observe(observation: DatabaseObservation): void {
     try {
-      this.#parts.observe(observation)
+      this.#parts.observe?.(observation)
     } catch {
       // Nothing is left to report it to.
     }

@@ -41,7 +41,12 @@ function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
       closing: source.isClosing(),
     },
     health: { status, ready },
-    database: { ...database, durability: source.durability(), left: source.left() },
+    database: {
+      ...database,
+      durability: source.durability(),
+      left: source.left(),
+      validationErrors: source.problems().flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])),
+    },
     adminToken: source.adminToken().source,
     problems: source.problems(),
     transitions,
