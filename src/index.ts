@@ -12,17 +12,32 @@ export type {
   Settings,
   SettingsInput,
 } from './config/settings.ts'
-export type { DatabaseConfig, ResolvedTarget } from './database/address/config.ts'
-export { DatabaseUrlResolver } from './database/address/resolver.ts'
-export { DatabaseUrlValidator } from './database/address/validator.ts'
+export {
+  type DatabaseConfig,
+  type DatabaseConfigSource,
+  fixedConfig,
+  type ResolvedTarget,
+} from './database/address/config.ts'
+export { DatabaseUrlResolver, DatabaseUrlResolver as DatabaseURLResolver } from './database/address/resolver.ts'
+export {
+  type AddressContext,
+  type AddressReading,
+  DatabaseUrlValidator,
+  DatabaseUrlValidator as DatabaseURLValidator,
+} from './database/address/validator.ts'
+export { type ConnectionSettings, connectionSettingsOf } from './database/machine/connection-settings.ts'
 export type { State } from './database/machine/state.ts'
-export { DatabaseEngineFactory } from './database/store/engine-factory.ts'
+export { DatabaseEngineFactory, type EngineFactoryOptions } from './database/store/engine-factory.ts'
 export type { Demand, Durability, Store } from './database/store/store.ts'
 export type { DatabaseSessionContext } from './database/supervisor/connection-status.ts'
+export { Supervisor, type SupervisorParts } from './database/supervisor/supervisor.ts'
 export type { Outcome, Session } from './database/work/session.ts'
-export type { TransactionOptions } from './database/work/work.ts'
+export { type TransactionOptions, WorkRunner } from './database/work/work.ts'
+export { dataFolders } from './disk/data-directory.ts'
 export { defineDriver } from './driver/define-driver.ts'
 export type { Driver } from './driver/driver.ts'
+export { type LoadedDrivers, type LoadFrom, loadDrivers } from './driver/load.ts'
+export { DriverRegistry } from './driver/registry.ts'
 export { type ErrorCode, errorCatalogue, HoldfastError } from './errors.ts'
 export { DatabaseSessionFactory } from './http/data/session-factory.ts'
 export { type ListenAddress, ListenError } from './http/server/listen.ts'

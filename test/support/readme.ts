@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { driverSettings } from '../../src/config/driver-settings.ts'
 import { showValue } from '../../src/config/formats.ts'
 import { meaningOf } from '../../src/config/json-schema.ts'
+import { FlatNames, snakeCase, statusNames } from '../../src/config/schema/flat-names.ts'
 import { coreSchema } from '../../src/config/schema/schema.ts'
 import type { Setting } from '../../src/config/setting.ts'
 import { coreSettings } from '../../src/config/settings-schema.ts'
@@ -14,7 +15,7 @@ import { readSources } from './sources.ts'
 /** The parts of the READMEs that are made from the code: by file, by the name of their markers. */
 export async function readmeBlocks(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
   return {
-    'src/README.md': { errors: errorsTable() },
+    'src/README.md': { names: namesTable(), errors: errorsTable() },
     'config/README.md': { settings: await settingsTable(), problems: await problemsTable() },
   }
 }
@@ -47,6 +48,22 @@ function showDefault(setting: Setting): string {
   if (value === null || (Array.isArray(value) && value.length === 0)) return 'none'
   const values = Array.isArray(value) ? value : [typeof value === 'string' ? value : showValue(setting, value)]
   return values.map((one) => `\`${one}\``).join(', ')
+}
+
+/** What the data model has for each part of ours that has another name there. */
+function namesTable(): string {
+  const names = new FlatNames(coreSettings)
+  const byKey = Map.groupBy(names.all, (word) => names.meaning(word, '') ?? '')
+  const settings = [...coreSettings].filter(([key]) => /^(?:database|fallback)\./.test(key))
+  const rows = [
+    ['`DatabaseURLValidator`, `DatabaseURLResolver`', '`DatabaseUrlValidator`, `DatabaseUrlResolver`'],
+    ...settings.map(([key, { env }]) => [
+      (byKey.get(key) ?? []).map((word) => `\`${word}\``).join(', '),
+      `setting \`${key}\`, environment \`${env}\``,
+    ]),
+    ...statusNames.map((name) => [`\`${snakeCase(name)}\``, `\`database.${name}\` of \`/status\``]),
+  ]
+  return table(['In the data model', 'Here'], rows)
 }
 
 function errorsTable(): string {

@@ -34,6 +34,11 @@ export interface DatabaseConfigSource {
   secretsFingerprint(): Promise<string>
 }
 
+/** A configuration that never changes, for a supervisor of your own. */
+export function fixedConfig(current: DatabaseConfig): DatabaseConfigSource {
+  return { current, fresh: async () => current, secretsFingerprint: async () => '' }
+}
+
 /** The files that a target may use, in the order to try them; none when its driver fails to say. */
 export function targetFiles(resolved: ResolvedTarget | null): readonly string[] {
   try {

@@ -56,7 +56,7 @@ export class WorkRunner {
   readonly #hasOwnEntities: boolean
 
   /** `hasOwnEntities`: the application has entities of its own, which a fallback has no rows of. */
-  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation>, hasOwnEntities = false) {
+  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation> = () => {}, hasOwnEntities = false) {
     this.#hasOwnEntities = hasOwnEntities
     this.#supervisor = supervisor
     this.#observe = observe

@@ -20,7 +20,7 @@ export class DatabaseSessionFactory {
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
 
-  constructor(supervisor: Supervisor, work: WorkRunner, observe: Observe<DatabaseObservation>) {
+  constructor(supervisor: Supervisor, work: WorkRunner, observe: Observe<DatabaseObservation> = () => {}) {
     this.#supervisor = supervisor
     this.#work = work
     this.#observe = observe
