@@ -86,12 +86,10 @@ class TreeWalk {
 
   notAnObject(key: string): void {
     const what = key === '' ? formatOrigin(this.#origin) : key
-    this.#report(
-      'SETTING_INVALID',
-      what,
-      `${what} is not a JSON object. All of it is ignored.`,
-      'Write it as {"name": value, ...}.',
-    )
+    const message = `${what} is not a JSON object. All of it is ignored.`
+    const own = key === '' ? undefined : [...this.#settings.keys()].find((one) => one.startsWith(`${key}.`))
+    const example = own?.slice(key.length + 1) ?? 'name'
+    this.#report('SETTING_INVALID', what, message, `Write it as {"${example}": value, ...}.`)
   }
 
   #subsection(key: string, value: unknown): void {
@@ -134,6 +132,8 @@ class TreeWalk {
     if (reported !== undefined) return `Remove it. /status reports it: database.${reported}.`
     if (prefix === 'fallback.' && this.#flatNames.meaning(name, 'database') !== undefined)
       return 'Put the whole address of the fallback into fallback.url.'
+    const below = prefix === '' ? this.#flatNames.meaning(name, 'database') : undefined
+    if (below !== undefined) return `Did you mean ${below}?`
     // Only what stands in the same section: a name of another is near by accident.
     const keys = [...this.#settings.keys(), ...this.#sections].filter((known) => known.startsWith(prefix))
     const names = new Map(keys.map((known) => [known.slice(prefix.length), known]))

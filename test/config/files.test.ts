@@ -41,6 +41,9 @@ test('config/default.json changes no value, so a deployer may delete it', async 
 
 test('the schema for editors knows flat names and refuses unknown ones', () => {
   assert.ok(validate({ database_url: 'postgres://h/db', fallback_timeout: '3s', http: { bodyLimitBytes: '64KiB' } }))
+  assert.ok(validate({ primary_url: 'postgres://h/db', host: 'db', port: 5432 }))
+  assert.ok(validate({ database: { pool_size: 3, fallback_url: 'x' }, fallback: { enable_fallback: true } }))
+  assert.ok(!validate({ fallback: { host: 'db' } }))
   assert.ok(!validate({ databse_url: 'x' }))
   assert.ok(!validate({ http: { port: 99999 } }))
   assert.ok(!validate({ fallback: { timeoutS: 'soon' } }))

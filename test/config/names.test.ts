@@ -152,6 +152,17 @@ test('what the data model reports is no setting, and the hint says where it is',
   }
 })
 
+test('what only a section has is answered with its key, also at the top', () => {
+  for (const [name, key] of Object.entries({ url: 'database.url', pass: 'database.password', boot: 'database.boot' })) {
+    const { problems } = fromFile({ [name]: 'x' })
+    assert.deepEqual(
+      problems.map(({ suggestion }) => suggestion),
+      [`Did you mean ${key}?`],
+    )
+  }
+  assert.equal(fromFile({ database: 'app' }).problems[0]?.suggestion, 'Write it as {"url": value, ...}.')
+})
+
 test('a hint never names what does not exist', () => {
   const keys = [...coreSettings.keys()]
   const letters = fc.constantFrom('', 's', '_', 'x', 'Url', 'e')

@@ -90,8 +90,10 @@ export class PrimaryReader {
   #namedDriver(): { readonly driver: Driver | null; readonly problems: readonly Problem[] } {
     const { driver: name } = this.#parts
     if (name === null) return { driver: null, problems: [] }
-    // SQLAlchemy's names have the client behind the database: `postgresql+asyncpg`.
-    const driver = this.#registry.byName(name) ?? this.#registry.byScheme(name.split('+', 1).join())
+    // Other data models name the client alone: `asyncpg` of `postgresql+asyncpg`.
+    const client = `+${name.toLowerCase()}`
+    const ofClient = this.#registry.all.find(({ schemes }) => schemes.some((scheme) => scheme.endsWith(client)))
+    const driver = this.#registry.byName(name) ?? this.#registry.byScheme(name) ?? ofClient ?? null
     if (driver !== null) return { driver, problems: [] }
     const near = nearest(name, [...this.#loaded(), ...this.#registry.all.flatMap(({ schemes }) => schemes)])
     const shown = maskAddress(name).slice(0, 60)

@@ -318,9 +318,10 @@ describe('the resolution of parts', () => {
     assert.equal(port.problems[0]?.suggestion, 'Set DATABASE_HOST=db and DATABASE_PORT=6543.')
   })
 
-  it('declares a primary, the driver named by its name or by one of its schemes', async () => {
-    for (const DATABASE_DRIVER of ['postgresql', 'postgres', 'PostgreSQL']) {
-      const config = await resolveWith({ ...parts, DATABASE_DRIVER }, [files, postgres])
+  it('declares a primary, the driver named by its name, by one of its schemes or by the client in one', async () => {
+    const own = server('postgresql', ['postgres', 'postgresql', 'postgresql+asyncpg'])
+    for (const DATABASE_DRIVER of ['postgresql', 'postgres', 'PostgreSQL', 'postgresql+asyncpg', 'AsyncPG']) {
+      const config = await resolveWith({ ...parts, DATABASE_DRIVER }, [files, own])
       assert.deepEqual(config.problems, [])
       const { host, port, user, database } = config.primary?.target ?? {}
       assert.deepEqual([host, port, user, database], ['db', 6543, 'me', 'app'])
