@@ -1,7 +1,7 @@
 import type { Setting } from '../setting.ts'
 
 /** Names in the data model, and common ones for the same, that are not a setting's own: the key that each means. */
-export const otherNames: Readonly<Record<string, string>> = {
+export const otherNames = {
   primary_url: 'database.url',
   primary_database_url: 'database.url',
   database_primary_url: 'database.url',
@@ -17,7 +17,9 @@ export const otherNames: Readonly<Record<string, string>> = {
   fallback_url: 'fallback.url',
   database_fallback_url: 'fallback.url',
   fallback_enabled: 'fallback.enabled',
-}
+} as const
+
+const others: ReadonlyMap<string, string> = new Map(Object.entries(otherNames))
 
 /** What the data model has as data and `/status` reports under `database`: nothing that can be set. */
 export const statusNames = [
@@ -42,7 +44,7 @@ export class FlatNames {
 
   constructor(settings: Iterable<readonly [string, Setting]>) {
     const own = [...settings].flatMap(([key, { env }]) => (env === '' ? [] : [[env.toLowerCase(), key] as const]))
-    this.#keys = new Map([...Object.entries(otherNames), ...own])
+    this.#keys = new Map([...others, ...own])
   }
 
   /** Every flat name in lower case. */
@@ -66,7 +68,7 @@ export class FlatNames {
   /** The key that a variable of the environment probably means, which is not read: any program may own it. */
   meaningInEnvironment(name: string): string | undefined {
     const word = snakeCase(name)
-    if (Object.hasOwn(otherNames, word)) return sharedNames.has(word) ? undefined : otherNames[word]
+    if (others.has(word)) return sharedNames.has(word) ? undefined : others.get(word)
     const [, prefix, rest = ''] = /^(database|db|fallback)_(.+)$/.exec(word) ?? []
     return prefix === undefined ? undefined : this.meaning(rest, prefix === 'fallback' ? prefix : 'database')
   }

@@ -46,11 +46,6 @@ export class Operations {
     this.#parts = parts
   }
 
-  /** Every opening and probe that began. */
-  get attempts(): ConnectionAttempts {
-    return this.#attempts
-  }
-
   /** FALLBACK_TIMEOUT aborts it from outside: two timers for one moment would report either limit. */
   async openPrimary({ id }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
@@ -122,6 +117,11 @@ export class Operations {
     } catch (error) {
       return { type: 'switch.failed', id, fault: faultOfOpening(error, to) }
     }
+  }
+
+  /** Every opening and probe that began. */
+  get attempts(): ConnectionAttempts {
+    return this.#attempts
   }
 
   async #openForCarrying(signal: AbortSignal): Promise<Store> {
