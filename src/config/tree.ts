@@ -73,15 +73,16 @@ class TreeWalk {
     const beside = declaring ?? [...this.#flat, ...this.#nested].find(isOfDatabase)
     if (beside === undefined) return one
     const [used, other] = declaring === undefined ? ['http', 'database'] : ['database', 'http']
+    const part = one.name.toLowerCase()
     const owner = used === 'http' ? 'HTTP server' : 'database'
     this.#report(
       'SETTING_AMBIGUOUS',
-      `${used}.${one.name}`,
-      `${one.name}, next to ${printable(beside.name)}, is read as the ${one.name} of the ${owner}.`,
-      `Write ${used}.${one.name}, or ${other}.${one.name} if that is meant.`,
+      `${used}.${part}`,
+      `${one.name}, next to ${printable(beside.name)}, is read as the ${part} of the ${owner}.`,
+      `Write ${used}.${part}, or ${other}.${part} if that is meant.`,
       'info',
     )
-    return { ...one, key: `${used}.${one.name}` }
+    return { ...one, key: `${used}.${part}` }
   }
 
   notAnObject(key: string): void {
@@ -163,7 +164,7 @@ const declaringKeys: ReadonlySet<string> = new Set(
 
 /** In capitals they are the variables HOST and PORT, which are the server's everywhere. */
 function hasTwoMeanings({ name }: GivenValue): boolean {
-  return name === 'host' || name === 'port'
+  return /^(?:[Hh]ost|[Pp]ort)$/.test(name)
 }
 
 function isObject(value: unknown): value is object {

@@ -121,6 +121,7 @@ test('host and port at the top are the database’s next to what declares one, a
         ['database.port', 'database.host'],
       ],
     ),
+    [{ Host: 'db', Username: 'u' }, { 'database.host': 'db', 'database.username': 'u' }, ['database.host']],
     [{ port: 1, pool_size: 3 }, { 'http.port': 1, 'database.poolSize': 3 }, ['http.port']],
     [{ port: 1, database: { url: 'x' } }, { 'http.port': 1, 'database.url': 'x' }, ['http.port']],
     [{ port: 1, database: { primary_url: 'x' } }, { 'http.port': 1, 'database.url': 'x' }, ['http.port']],
