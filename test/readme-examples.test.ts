@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 // Plain JavaScript: the launcher that an old Node reads first.
 import { isBuilt } from '../src/cli/entry.js'
-import { blocksOf, commandsOf, type Page, readPage, readPages, sectionOf } from './support/pages.ts'
+import { blocksOf, commandsOf, type Page, readPage, readPages } from './support/pages.ts'
 import { type Exit, repository, runProcess, type Service, startService } from './support/process.ts'
 import { type Cleanup, makeTempDir } from './support/temp.ts'
 
@@ -126,34 +126,11 @@ test('the library examples of the page on the sources work', async (t) => {
   assert.match(noted.stdout, /^1 local(-ephemeral)?\n$/, noted.stderr)
 })
 
-test('the examples of the data model work', async (t) => {
-  const examples = blocksOf({ ...source, text: sectionOf(source, 'The data model') }, 'js')
-  const [validator = '', resolver = '', engines = '', sessions = ''] = examples
-  assert.equal(examples.length, 4)
-  const env = { DATABASE_URL: 'postgresql://app:S3kret77@db.internal/app' }
-  const spelling = `console.log((await import('${library}')).DatabaseURLValidator === DatabaseUrlValidator)`
-  const listening = "const listened = await new Promise((done) => server.on('listening', () => done(server.address())))"
-  const asked = 'console.log(await (await fetch(at)).text())'
-  const ending = ['server.close()', 'server.closeAllConnections()', 'await supervisor.close(1_000)', 'sessions.close()']
-  const runs = [
-    [validator, [spelling], {}, /^ADDRESS_PORT_INVALID .*\ntrue\n$/],
-    [resolver.replaceAll('DatabaseUrl', 'DatabaseURL'), [], env, /^db\.internal sqlite 0\n$/],
-    [engines, [], {}, /^sqlite \[ \{ one: 1 \} \]\n$/],
-    [sessions, [listening, address, asked, ...ending], {}, /^\[\{"one":1\}\]\n$/],
-  ] as const
-  for (const [code, lines, environment, printed] of runs) {
-    const { code: exit, stdout, stderr } = await runExample(t, code, lines, environment)
-    assert.match(stdout, printed, `${code}\n${stderr}`)
-    assert.equal(exit, 0)
-  }
-})
-
 /** Runs an example as a program of its own, on a free port, with further lines at its end. */
 async function runExample(
   t: Cleanup,
   code: string,
   lines: readonly string[],
-  env: Readonly<Record<string, string>> = {},
 ): Promise<Exit & { stdout: string; stderr: string; dir: string }> {
   const program = code
     .replace("'holdfast'", `'${library}'`)
@@ -162,7 +139,7 @@ async function runExample(
   symlinkSync(join(repository, 'node_modules'), join(cwd, 'node_modules'))
   const feedback = readFileSync(join(repository, 'config/collections/feedback.json'), 'utf8')
   const files = { 'app.mjs': [program, ...lines].join('\n'), 'config/collections/feedback.json': feedback }
-  return { ...(await runProcess(t, { args: ['app.mjs'], cwd, files, env })), dir: cwd }
+  return { ...(await runProcess(t, { args: ['app.mjs'], cwd, files })), dir: cwd }
 }
 
 async function runCurl(t: Cleanup, command: string): Promise<string> {
