@@ -112,6 +112,9 @@ const notRead: Readonly<Record<string, string>> = {
   DB_PASS: 'DATABASE_PASSWORD',
   DB_NAME: 'DATABASE_NAME',
   DB_DATABASE: 'DATABASE_NAME',
+  DB_DRIVER: 'DATABASE_DRIVER',
+  DB_POOL_SIZE: 'POOL_SIZE',
+  DB_ECHO: 'ECHO_SQL',
   MYSQL_PWD: 'DATABASE_PASSWORD',
 }
 
@@ -164,7 +167,7 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
       continue
     // Two letters may differ, where a settings file of ours allows three: this namespace is shared.
     const other = flatNames.meaningInEnvironment(name)
-    const meant = other === undefined ? nearest(name, candidates, 2) : settings.get(other)?.env
+    const meant = other === undefined ? nearest(name, candidates, 2) : settings.get(other ?? '')?.env
     if (meant && !set.has(meant)) reports.push(misspelt(name, meant, certificates.get(meant.replace(/_FILE$/, ''))))
   }
   return reports

@@ -178,6 +178,8 @@ test('each example is held by a test', async () => {
     'docker-compose.yml',
     'docker-compose.postgresql.yml',
     'kubernetes.yaml',
+    // By test/config/model-examples.test.ts.
+    'model',
     'railway.env',
     'railway.json',
     'spaces',

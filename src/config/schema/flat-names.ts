@@ -65,14 +65,14 @@ export class FlatNames {
     return alone?.startsWith('fallback.') || (isOpen && alone?.startsWith('database.')) ? alone : undefined
   }
 
-  /** The key that a variable of the environment probably means, which is not read: any program may own it. */
-  meaningInEnvironment(name: string): string | undefined {
+  /**
+   * The key that a variable of the environment probably means, which is not read: any program may own it. Null for a word
+   * that other programs use for themselves.
+   */
+  meaningInEnvironment(name: string): string | null | undefined {
     const word = snakeCase(name)
-    if (others.has(word)) return sharedNames.has(word) ? undefined : others.get(word)
-    const [, prefix, rest = ''] = /^(database|db|fallback)_(.+)$/.exec(word) ?? []
-    return prefix === undefined ? undefined : this.meaning(rest, prefix === 'fallback' ? prefix : 'database')
+    if (others.has(word)) return word.includes('_') ? others.get(word) : null
+    const [, section = '', rest = ''] = /^(database|fallback)_(.+)$/.exec(word) ?? []
+    return section === '' ? undefined : this.meaning(rest, section)
   }
 }
-
-/** Other programs set these for purposes of their own. */
-const sharedNames: ReadonlySet<string> = new Set(['username', 'user', 'password', 'echo'])
