@@ -1,4 +1,5 @@
 import type { Origin, Problem } from './problem.ts'
+import type { otherNames } from './schema/flat-names.ts'
 import { coreSchema } from './schema/schema.ts'
 import type { Secret } from './secret.ts'
 import type { Setting, ValuesOf } from './setting.ts'
@@ -23,9 +24,11 @@ export const faultConditions: readonly FaultCondition[] = coreSchema.fallback.co
 
 /**
  * What code may give: any part of the settings (a secret also as plain text), and the flat names (`database_url`,
- * `DATABASE_URL`). A misspelt name is an error of the compiler.
+ * `DATABASE_URL`, `primary_url`). A misspelt name is an error of the compiler.
  */
-export type SettingsInput = PartsOf<Settings> & { readonly [K in FlatName | Lowercase<FlatName>]?: unknown }
+export type SettingsInput = PartsOf<Settings> & {
+  readonly [K in FlatName | Lowercase<FlatName> | keyof typeof otherNames]?: unknown
+}
 
 type FlatName = Exclude<EnvOf<typeof coreSchema>, ''>
 type EnvOf<S> = { [K in keyof S]: S[K] extends Setting ? S[K]['env'] : EnvOf<S[K]> }[keyof S]

@@ -11,6 +11,7 @@ test('every form of a setting is accepted by the type and at run time', () => {
   const forms: readonly SettingsInput[] = [
     { database: { url: 'sqlite:///./a.db' }, http: { port: 0 } },
     { database: { password: new Secret('pw') }, plugins: { sqlite: { sync: 'normal' } } },
+    { primary_url: 'sqlite:///./a.db', driver: 'sqlite', fallback_url: 'sqlite:///./b.db' },
     { database_url: 'sqlite:///./a.db', PORT: '8080', fallback_mode: 'read-only' },
   ]
   for (const form of forms) assert.deepEqual(problemsOf(form), [])
