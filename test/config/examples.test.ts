@@ -182,6 +182,8 @@ test('each example is held by a test', async () => {
     'model',
     'railway.env',
     'railway.json',
+    // By test/config/server-examples.test.ts.
+    'servers',
     'spaces',
     'alerts.yml',
     // By test/plugins/examples.test.ts.
