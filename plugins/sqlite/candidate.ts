@@ -7,6 +7,7 @@ import { classify } from './faults.ts'
 import { OpenFile } from './open-file.ts'
 import { type Checked, openChecked } from './proof/checked.ts'
 import { FileConnection } from './proof/file-connection.ts'
+import { foreignFile } from './proof/inspect.ts'
 import { memoryFile, removeLeftovers } from './proof/memory.ts'
 import { isServed } from './proof/open-files.ts'
 import { isTrusted, prepareFile, setAside } from './proof/prepare-file.ts'
@@ -142,8 +143,7 @@ class FileCandidate implements Candidate {
       )
     }
     if (checked.isForeign) {
-      const message = 'The file carries the mark of another application; it is used unchanged.'
-      remarks.push(this.#problem('SQLITE_FOREIGN_FILE', 'warning', message, 'Use a separate file for this service.'))
+      remarks.push(this.#problem('SQLITE_FOREIGN_FILE', 'warning', ...foreignFile))
     }
     return remarks
   }

@@ -1,6 +1,7 @@
 import { whileBusy } from '../busy.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
 import { applicationId, type JournalMode } from '../target.ts'
+import { isForeignMark } from './inspect.ts'
 import { assertWhole } from './integrity.ts'
 import { isServed } from './open-files.ts'
 
@@ -49,7 +50,7 @@ function settle(native: Native, wish: JournalMode, isNew: boolean): Checked {
   applySettings(native, { synchronous: 'full' })
   if (isNew) native.pragma(`application_id = ${applicationId}`)
   const id = native.pragma('application_id', { simple: true })
-  return { native, journalMode, isForeign: id !== 0 && id !== applicationId }
+  return { native, journalMode, isForeign: isForeignMark(id) }
 }
 
 /** A WAL needs some space next to the file, even to be read. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
 import { folderRefusal, freeBytes, type Problem, type Severity } from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
-import { type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
+import { applicationId, type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
@@ -65,7 +65,12 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
     say('SQLITE_UNWRITABLE', 'error', `The disk of ${shown} is full.`, 'Free space on it, or name another folder.')
     return false
   }
-  if (found === null || found.size === 0 || isServed(file) || hasHeader(file)) return true
+  if (found === null || found.size === 0 || isServed(file)) return true
+  const header = readHeader(file)
+  if (isDatabase(header)) {
+    if (isForeignMark(header.readInt32BE(markOffset))) say('SQLITE_FOREIGN_FILE', 'warning', ...foreignFile)
+    return true
+  }
   const isPrimary = target.role === 'primary'
   const aside = isPrimary ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
   const severity = isPrimary ? 'error' : 'warning'
@@ -108,21 +113,39 @@ export function companionsOf(path: string): readonly string[] {
   return ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
 }
 
+/** What is said of a file with the mark of another application. */
+export const foreignFile = [
+  'The file carries the mark of another application; it is used unchanged.',
+  'Use a separate file for this service.',
+] as const
+
+/** True for an `application_id` that another application set. */
+export function isForeignMark(id: unknown): boolean {
+  return id !== 0 && id !== applicationId
+}
+
+const headerBytes = 100
+/** Where the header has the `application_id`. */
+const markOffset = 68
+
+function isDatabase(header: Buffer): boolean {
+  return header.toString('latin1').startsWith('SQLite format 3\0')
+}
+
 /** Synchronous, and only where this process has the file not open: closing it would drop SQLite's locks on it. */
-function hasHeader(file: string): boolean {
-  const wanted = 'SQLite format 3\0'
+function readHeader(file: string): Buffer {
+  const bytes = Buffer.alloc(headerBytes)
   try {
     const descriptor = openSync(file, 'r')
     try {
-      const bytes = Buffer.alloc(wanted.length)
       readSync(descriptor, bytes, 0, bytes.length, 0)
-      return bytes.toString('latin1') === wanted
     } finally {
       closeSync(descriptor)
     }
   } catch {
-    return false
+    // What cannot be read is no database.
   }
+  return bytes
 }
 
 /** The folder itself, or the nearest one above it that is there. */

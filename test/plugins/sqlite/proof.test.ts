@@ -181,11 +181,15 @@ test('the database of somebody else is used as it is, and its mark is kept', asy
   const other = new Database(join(folder, 'x.db'))
   other.exec('create table theirs (id integer); insert into theirs values (7); pragma application_id = 4242')
   other.close()
-  const { facts } = await prove(targetOf('sqlite:x.db', { folders: [folder], role: 'fallback' }), 'write')
-  assert.deepEqual(
-    facts.problems.map(({ code }) => code),
-    ['SQLITE_FOREIGN_FILE'],
-  )
+  const target = targetOf('sqlite:x.db', { folders: [folder], role: 'fallback' })
+  const looked = await driver.inspect?.(target)
+  const { facts } = await prove(target, 'write')
+  for (const problems of [looked?.problems, facts.problems]) {
+    assert.deepEqual(
+      problems?.map(({ code }) => code),
+      ['SQLITE_FOREIGN_FILE'],
+    )
+  }
   const again = new Database(join(folder, 'x.db'))
   assert.equal(again.pragma('application_id', { simple: true }), 4242)
   assert.deepEqual(again.prepare('select * from theirs').all(), [{ id: 7 }])

@@ -45,19 +45,21 @@ const fromWhere: readonly (readonly [string, () => string])[] = [
   ['the sources', () => join(repository, 'src/cli/main.ts')],
 ]
 
-for (const [what, entry] of fromWhere) {
-  test(`a driver of a third party is found by every command from ${what}`, async () => {
-    const env = { DRIVERS: './drivers/notebook', DATABASE_URL: 'notebook:notes.db' }
-    const check = await run(entry(), ['check', '--json', '--connect'], env)
-    const report = JSON.parse(check.stdout)
-    assert.deepEqual([check.code, report.primary.driver, check.stderr], [0, 'notebook', ''], check.stdout)
-    assert.equal(report.connection.primary.outcome, 'not-tried')
-    if (what === 'the build') return
-    const config = await run(entry(), ['config', '--json'], env)
-    const [drivers] = JSON.parse(config.stdout).filter(({ name }: { name: string }) => name === 'drivers')
-    assert.deepEqual(drivers.value, ['./drivers/notebook'])
-  })
-}
+describe('a driver of a third party', { concurrency: 2 }, () => {
+  for (const [what, entry] of fromWhere) {
+    test(`is found by every command from ${what}`, async () => {
+      const env = { DRIVERS: './drivers/notebook', DATABASE_URL: 'notebook:notes.db' }
+      const check = await run(entry(), ['check', '--json', '--connect'], env)
+      const report = JSON.parse(check.stdout)
+      assert.deepEqual([check.code, report.primary.driver, check.stderr], [0, 'notebook', ''], check.stdout)
+      assert.equal(report.connection.primary.outcome, 'not-tried')
+      if (what === 'the build') return
+      const config = await run(entry(), ['config', '--json'], env)
+      const [drivers] = JSON.parse(config.stdout).filter(({ name }: { name: string }) => name === 'drivers')
+      assert.deepEqual(drivers.value, ['./drivers/notebook'])
+    })
+  }
+})
 
 describe('a server of a third-party driver', { skip: noPostgres }, () => {
   let server: Postgres
