@@ -1,3 +1,4 @@
+import { UnusableDeclaration } from '../database/machine/faults.ts'
 import { writeBlockSentence } from '../database/machine/write-block.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { Fault } from '../driver/fault.ts'
@@ -16,7 +17,9 @@ export function databaseLine(seen: DatabaseObservation): LogLine {
       const which = attempt === 1 ? '' : ` (attempt ${attempt})`
       const message = `${attemptWords[what]} failed${which}: ${fault.summary}`
       const fields = { what, attempt, ...faultFields(fault) }
-      const cause = { error: fault.cause, isExpected: true }
+      // The summary of an address that cannot be used says it all.
+      const error = fault.cause instanceof UnusableDeclaration ? null : fault.cause
+      const cause = { error, isExpected: true }
       return repeatableLine('warn', `${what} ${fault.kind} ${fault.code}`, message, fields, cause)
     }
     case 'store.opened': {

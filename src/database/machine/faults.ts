@@ -54,7 +54,9 @@ function classified(driver: Driver, error: unknown, phase: Phase): Fault {
  */
 export function openingFault(driver: Driver, error: unknown): Fault {
   const fault = faultOf(driver, error, 'open')
-  return { ...fault, ambiguous: false, kind: openingKind(fault) }
+  // A driver may have left the cause out, without which its author learns nothing.
+  const cause = fault.cause ?? (carriedFault(error) === null ? error : null)
+  return { ...fault, cause, ambiguous: false, kind: openingKind(fault) }
 }
 
 /** How the kind of a fault reads while a database is being opened. */

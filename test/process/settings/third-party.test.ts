@@ -154,7 +154,7 @@ export const driver = {
   contract: 1, name: 'broken', schemes: ['broken'],
   parse: () => ({ target: { driver: 'broken', id: 'broken', ...shown }, problems: [] }),
   describe: () => 'broken',
-  classify: (cause) => ({ kind: 'unreachable', code: 'NO', summary: 'It does not open.', hint: 'See the log.', ambiguous: false, cause }),
+  classify: () => ({ kind: 'unreachable', code: 'NO', summary: 'It does not open.', hint: 'See the log.', ambiguous: false }),
   connect: async () => { throw new Error('the disk said no to broken://u:secret@x') },
 }
 `
