@@ -103,6 +103,7 @@ function decoded(text: string): string {
  */
 const shownParameters: readonly (readonly [RegExp, RegExp])[] = [
   [/^(?:ssl[-_]?mode|ssl|tls|channel_binding|target_session_attrs|pgbouncer|mode|cache)$/i, /^[\w-]{1,20}$/],
+  [/^(?:ssl_m(?:in|ax)_protocol_version|tls[-_]?versions?|enabledTLSProtocols)$/i, /^(?:TLSv1(?:\.\d)?,?){1,4}$/],
   [/^(?:connect_?timeout|timeout|port)$/i, /^\d{1,7}$/],
   [/^(?:sslrootcert|ssl-?ca)$/i, /^(?:system|(?:\.{0,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:pem|crt|cer))$/],
   [/^(?:application_name|charset|collation|timezone|schema)$/i, /^[\w./+-]{1,40}$/],

@@ -85,11 +85,7 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     sslrootcert: commonReaders.authority,
     sslcert: commonReaders.certificate,
     sslkey: commonReaders.key,
-    // libpq offers "direct" over TLS 1.2 or newer alone.
-    sslnegotiation: (value, options, report, written) => {
-      if (value === 'direct') tlsLimitReaders.minVersion('TLSv1.2', options, report, written)
-      reportUnused(report, 'info', written, 'TLS is requested in the way that every server understands.')
-    },
+    sslnegotiation: readNegotiation,
     ssl_min_protocol_version: tlsLimitReaders.minVersion,
     ssl_max_protocol_version: tlsLimitReaders.maxVersion,
     channel_binding: (value, options, report) => {
@@ -101,6 +97,8 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
         report('ADDRESS_TLS_INVALID', 'error', 'channel_binding', message, remedy)
       }
     },
+    require_auth: reportDemand,
+    requirepeer: reportDemand,
     application_name: (value, options) => {
       // What PostgreSQL keeps: 63 printable ASCII characters.
       options.applicationName = value.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
@@ -119,9 +117,21 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
       options.isPooled = !isOff(value)
     },
   }
-  // `require_auth` and `requirepeer` say which servers may be spoken to.
-  const critical = { names: /ssl|tls|channel_binding|^require/, instead: modesOf(tls) }
+  const critical = { names: /ssl|tls|channel_binding/, instead: modesOf(tls) }
   return { known, unused, normalize: (name) => name.toLowerCase(), critical }
+}
+
+/** libpq offers "direct" over TLS 1.2 or newer alone. */
+function readNegotiation(value: string, options: PostgresqlOptions, report: Report, written: string): void {
+  if (value === 'direct') tlsLimitReaders.minVersion('TLSv1.2', options, report, written)
+  reportUnused(report, 'info', written, 'TLS is requested in the way that every server understands.')
+}
+
+/** What the server must be or ask for, by libpq's words. */
+function reportDemand(_value: string, _options: PostgresqlOptions, report: Report, written: string): void {
+  const message = `Holdfast cannot check what ${written} demands of the server. The address is rejected rather than used without it.`
+  const remedy = `Remove ${written}. With sslmode=verify-full the server proves who it is.`
+  report('ADDRESS_TLS_INVALID', 'error', written, message, remedy)
 }
 
 /** Prisma's, Java's and Npgsql's word for a schema: PostgreSQL itself has it among its options. */

@@ -249,6 +249,7 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ],
   ['postgres://u:p@h/d?sslrootcert=-----BEGIN%20CERT', 'ADDRESS_TLS_INVALID', 'sslrootcert', /PEM text/],
   ['postgres://u:p@h:x/d?sslmode=verify-full', 'ADDRESS_PORT_INVALID', 'port', /h:5432\/d\?sslmode=verify-full$/],
+  ['postgres:/u:p@h/d?ssl_min_protocol_version=TLSv1.3', 'ADDRESS_MALFORMED', 'scheme', /_version=TLSv1\.3$/],
   ['postgres:/u:p@h/d?sslmode=verify-full', 'ADDRESS_MALFORMED', 'scheme', /\/d\?sslmode=verify-full$/],
   ['postgres://u:p/q@h/d?sslmode=verify-full', 'ADDRESS_REPAIRED', 'password', /\/d\?sslmode=verify-full$/],
   ['postgres://u:p@h/d?passwd=S3cr3t', 'ADDRESS_PARAMETER_UNKNOWN', 'query', /mean "password"/],

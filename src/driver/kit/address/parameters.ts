@@ -31,7 +31,7 @@ export interface ParameterTable<O> {
   normalize(name: string): string
   /** The name of a known parameter as people write it. */
   show?(name: string): string
-  /** Parameters about TLS and whom to trust: one that is unknown is never ignored, and `instead` says which to use. */
+  /** Parameters about TLS: one that is unknown is never ignored, and `instead` says which to use. */
   readonly critical?: { readonly names: RegExp; readonly instead: string }
 }
 
@@ -111,7 +111,7 @@ function reportUnknown<O>(report: Report, table: ParameterTable<O>, name: string
   const near = nearest(name, Object.keys(table.known))
   const hint = near === null ? '' : `Did you mean "${table.show?.(near) ?? near}"? `
   if (table.critical?.names.test(name)) {
-    const message = `${subject(written)}, which is about the safety of the connection, is unknown.`
+    const message = `${subject(written)}, which is about TLS, is unknown.`
     report('ADDRESS_TLS_INVALID', 'error', 'query', message, `${hint}${table.critical.instead}`)
     return
   }
