@@ -26,6 +26,7 @@ import type { Observation } from '../observe/observation.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
 import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Reloaded, Status } from './holdfast.ts'
+import { findUnknownOptions } from './library-options.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
 import { createSteps } from './store-steps.ts'
@@ -78,13 +79,14 @@ export class Service implements Holdfast {
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
+    const unknown = findUnknownOptions(options)
     this.#view = createStatusView({
       active: () => this.#config.active,
       supervisor: this.#supervisor,
       tables: this.#tables,
       left: this.#left,
       token: this.#token,
-      ownProblems: () => [...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
+      ownProblems: () => [...unknown, ...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
     })
     this.#metrics = createMetrics(this.#view)

@@ -7,6 +7,24 @@ const problemsOf = (settings: HoldfastOptions['settings']) =>
     .status()
     .problems.map(({ code, setting }) => `${code} ${setting}`)
 
+test('an option that does not exist is a problem, with the one that is meant', () => {
+  const found = (odd: object) =>
+    createHoldfast(odd)
+      .status()
+      .problems.map(({ setting, message, suggestion }) => [setting, message, suggestion])
+  const ignored = 'is not an option of createHoldfast. It is ignored.'
+  assert.deepEqual(found({ setting: { http: { port: 0 } } }), [
+    ['settings', `"setting" ${ignored}`, 'Did you mean "settings"?'],
+  ])
+  assert.deepEqual(found({ database_url: 'sqlite:///./a.db' }), [
+    ['settings', `"database_url" ${ignored}`, 'If it is a setting, pass it in "settings".'],
+  ])
+  assert.deepEqual(
+    found({ settings: {}, drivers: ['sqlite'], entities: [], collections: [], routes() {}, observe() {} }),
+    [],
+  )
+})
+
 test('every form of a setting is accepted by the type and at run time', () => {
   const forms: readonly SettingsInput[] = [
     { database: { url: 'sqlite:///./a.db' }, http: { port: 0 } },

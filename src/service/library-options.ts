@@ -1,0 +1,30 @@
+import { show } from '../config/mask.ts'
+import { nearest } from '../config/nearest.ts'
+import type { Problem } from '../config/problem.ts'
+import type { HoldfastOptions } from './holdfast.ts'
+
+const optionNames: Readonly<Record<keyof HoldfastOptions, true>> = {
+  settings: true,
+  drivers: true,
+  entities: true,
+  collections: true,
+  routes: true,
+  observe: true,
+}
+
+/** Reports what plain JavaScript passes and is not an option: a misspelt name, or a setting outside `settings`. */
+export function findUnknownOptions(options: HoldfastOptions): readonly Problem[] {
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(optionNames, name))
+  return unknown.map((name) => {
+    const near = nearest(name, Object.keys(optionNames))
+    return {
+      code: 'SETTING_UNKNOWN',
+      severity: 'error',
+      setting: near ?? 'settings',
+      origin: { from: 'options' },
+      part: null,
+      message: `${show(name)} is not an option of createHoldfast. It is ignored.`,
+      suggestion: near === null ? 'If it is a setting, pass it in "settings".' : `Did you mean "${near}"?`,
+    }
+  })
+}
