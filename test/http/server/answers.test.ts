@@ -28,21 +28,34 @@ test('an error for HEAD has no body, also when the body of the request is not re
   assert.deepEqual([status, headers.connection, body], [404, 'close', ''])
 })
 
+test('a request that was read to its end is answered at once, whatever its size', () => {
+  const req = new IncomingMessage(new Socket())
+  req.headers['content-length'] = '9000000'
+  req.complete = true
+  const res = new ServerResponse(req)
+  sendError(req, res, new HoldfastError('BODY_TOO_LARGE'))
+  assert.deepEqual([res.writableEnded, res.getHeader('connection')], [true, undefined])
+})
+
 test('what is left of a refused body is read up to 8 MiB, and for two seconds', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const refuse = (): { req: IncomingMessage; res: ServerResponse } => {
+  const refuse = (
+    code: 'BODY_TOO_LARGE' | 'ROUTE_NOT_FOUND',
+    bytes = '',
+  ): { req: IncomingMessage; res: ServerResponse } => {
     const req = new IncomingMessage(new Socket())
+    req.headers['content-length'] = bytes
     const res = new ServerResponse(req)
-    sendError(req, res, new HoldfastError('BODY_TOO_LARGE'))
+    sendError(req, res, new HoldfastError(code))
     assert.equal(res.writableEnded, false)
     return { req, res }
   }
-  const large = refuse()
+  const large = refuse('BODY_TOO_LARGE')
   large.req.emit('data', Buffer.alloc(8 * 1024 * 1024))
   assert.equal(large.res.writableEnded, false)
   large.req.emit('data', Buffer.alloc(1))
   assert.equal(large.res.writableEnded, true)
-  const slow = refuse()
+  const slow = refuse('ROUTE_NOT_FOUND', '8388609')
   t.mock.timers.tick(1_999)
   assert.equal(slow.res.writableEnded, false)
   t.mock.timers.tick(1)
