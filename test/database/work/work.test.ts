@@ -163,16 +163,15 @@ describe('one unit of work', () => {
 describe('running again', () => {
   test('work that could not reach its store is tried again, a broken rule or a conflict never, not even on another store', async () => {
     const rig = setUp()
-    const { store } = await rig.supervisor.serving()
     let tries = 0
-    const once = async (kind: FaultKind): Promise<void> => {
+    const once = async ({ store }: Session, kind: FaultKind): Promise<void> => {
       tries += 1
       if (tries > 1) return
-      if (kind !== 'unreachable') await rig.supervisor.report(store, faultLike('lost'))
+      if (kind !== 'unreachable') assert.equal(await rig.supervisor.report(store, faultLike('lost')), 'lost')
       throw new FaultError(faultLike(kind))
     }
     const always = { kind: 'write', rerun: 'always' } as const
-    await rig.work.run(() => once('unreachable'), always)
+    await rig.work.run((session) => once(session, 'unreachable'), always)
     assert.equal(tries, 2)
     rig.primary.script = ['unreachable']
     for (const [kind, code] of [
@@ -181,7 +180,7 @@ describe('running again', () => {
     ] as const) {
       tries = 0
       await refusal(
-        rig.work.run(() => once(kind), always),
+        rig.work.run((session) => once(session, kind), always),
         code,
       )
       assert.equal(tries, 1)

@@ -6,7 +6,9 @@ import { type TestContext, test } from 'node:test'
 import { WalSync } from '../../../plugins/sqlite/sync.ts'
 import type { FaultError } from '../../../src/driver/fault.ts'
 import { until } from '../../support/until.ts'
-import { tempFolder } from './bench.ts'
+import { faultOf, open, Thing, targetOf, tempFolder } from './bench.ts'
+
+const real = fs.fdatasync
 
 type Ended = (error: NodeJS.ErrnoException | null) => void
 
@@ -26,7 +28,6 @@ interface Disk {
 async function openDisk(t: TestContext): Promise<Disk> {
   const file = join(await tempFolder(t), 'x.db')
   for (const path of [file, `${file}-wal`]) fs.writeFileSync(path, '')
-  const real = fs.fdatasync
   const pending: Ended[] = []
   let [asked, taken] = [0, 0]
   fs.fdatasync = Object.assign((_descriptor: number, ended: Ended) => {
@@ -116,3 +117,22 @@ test('closing frees the descriptor, and while a sync runs as soon as that has en
     await until(() => descriptorsOf(`${file}-wal`) === 0, { what: 'the descriptor to be closed' })
   }
 })
+
+for (const sync of ['async', 'full'] as const) {
+  test(`a file that was removed or replaced under its connection takes no further write (${sync})`, async (t) => {
+    const folder = await tempFolder(t)
+    const file = join(folder, 'x.db')
+    const { run, orm } = await open(t, targetOf('sqlite:x.db', { folders: [folder], sync }))
+    let id = 0
+    const write = (): Promise<unknown> => run.write('insert into thing (id, name) values (?, null)', [++id])
+    await write()
+    fs.renameSync(file, join(folder, 'away.db'))
+    const code = async (work: Promise<unknown>): Promise<string> => (await faultOf(work)).code
+    // What was seen a tenth of a second ago counts.
+    await until(async () => (await code(write())) === 'SQLITE_FILE_GONE', { what: 'a refused write' })
+    fs.copyFileSync(join(folder, 'away.db'), file)
+    assert.equal(await code(write()), 'SQLITE_FILE_GONE')
+    const inTransaction = orm.em.fork().transactional((em) => em.insert(Thing, { id: ++id, name: 'x' }))
+    assert.equal(await code(inTransaction), 'SQLITE_FILE_GONE')
+  })
+}
