@@ -194,10 +194,16 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
     const service = await start(t, server.url(database, proxy.port))
-    await create(service, 5)
-    void proxy.once(/insert into "feedback"|holdfast_[0-9a-f]{32}/i, 'swallow')
-    const answer = await create(service, 1, 'unknown')
-    assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [503, 'COMMIT_UNKNOWN'])
+    const { id } = (await (await create(service, 5)).json()) as Row
+    for (const write of [
+      () => create(service, 1, 'unknown'),
+      () => service.send('DELETE', `/api/feedback/${id}`, undefined, admin),
+    ]) {
+      void proxy.once(/(?:insert into|delete from) "feedback"|holdfast_[0-9a-f]{32}/i, 'swallow')
+      const answer = await write()
+      assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [503, 'COMMIT_UNKNOWN'])
+    }
+    assert.equal((await service.fetch(`/api/feedback/${id}`)).status, 200)
     assert.equal(await storeOf(service), primary, 'one connection that fell silent is no outage')
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })
