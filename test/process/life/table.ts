@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { LifeCell, occupations, poolSizes } from './cell.ts'
@@ -135,7 +136,10 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
       const stores = new Set<string | null>()
       let isOver = false
       const others = (async () => {
-        while (!isOver) stores.add((await ask(service, 'GET', '/api/feedback')).store)
+        while (!isOver) {
+          stores.add((await ask(service, 'GET', '/api/feedback')).store)
+          await setTimeout(5)
+        }
       })()
       const answer = await sleeping
       assert.deepEqual([answer.status, answer.code], [503, 'QUERY_TIMEOUT'])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { type Hosted, hostService } from '../../support/hosted.ts'
 import { type Service, startService } from '../../support/process.ts'
 import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
 import { type NeonBridge, startBridge } from '../../support/servers/neon-bridge.ts'
@@ -29,35 +30,41 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     server = await startPostgres(cleanup)
   })
 
+  const options = (url: string, env: Readonly<Record<string, string>>) => ({
+    env: {
+      DRIVERS: 'sqlite,neon',
+      DATABASE_URL: url,
+      ADMIN_TOKEN: admin,
+      RATE_LIMIT: '0',
+      LOG_REQUESTS: 'false',
+      ...env,
+    },
+  })
+
   const start = (t: TestContext, url: string, env: Readonly<Record<string, string>> = {}): Promise<Service> =>
-    startService(t, {
-      env: {
-        DRIVERS: 'sqlite,neon',
-        DATABASE_URL: url,
-        ADMIN_TOKEN: admin,
-        RATE_LIMIT: '0',
-        LOG_REQUESTS: 'false',
-        ...env,
-      },
-    })
+    startService(t, options(url, env))
+
+  /** Without a process of its own: what fails here is the server, or the way to it. */
+  const host = (t: TestContext, url: string, env: Readonly<Record<string, string>> = {}): Promise<Hosted> =>
+    hostService(t, options(url, env))
 
   const urlOf = (database: string): string => server.url(database).replace('postgres:', 'neon+https:')
   const through = (bridge: NeonBridge) => ({ NEON_WS_PROXY: `ws://127.0.0.1:${bridge.port}/v1` })
 
-  const create = (service: Service, rating: number) =>
+  const create = (service: Hosted, rating: number) =>
     service.send('POST', '/api/feedback', { rating, comment: 'from the test', meta: { deep: [1, null, 'two'] } }, admin)
 
   /** Which store answers now; null while none does. */
-  async function storeOf(service: Service): Promise<string | null> {
+  async function storeOf(service: Hosted): Promise<string | null> {
     const answer = await service.fetch('/api/feedback?limit=1')
     await answer.text()
     return answer.status === 200 ? answer.headers.get('holdfast-store') : null
   }
 
-  const reach = (service: Service, store: string, withinMs = 10_000) =>
+  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
     until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
 
-  const statusOf = async (service: Service): Promise<string> =>
+  const statusOf = async (service: Hosted): Promise<string> =>
     (await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })).text()
 
   /** Ends the idle connections of a database, as Neon does when it goes to sleep. */
@@ -70,8 +77,8 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     await until(() => open() === 0, { what: 'the connections to be closed' })
   }
 
-  async function endWhole(service: Service, bridge: NeonBridge): Promise<void> {
-    assert.deepEqual(await service.end(), { code: 0, signal: null })
+  async function endWhole(service: Hosted, bridge: NeonBridge): Promise<void> {
+    await service.end()
     await until(() => bridge.open === 0, { what: 'all WebSockets to be closed' })
     assert.doesNotMatch(service.output(), /pa ss\/w@rd|pa%20ss|uncaught|unhandled/i)
   }
@@ -125,7 +132,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   test('when PostgreSQL is killed behind the bridge the fallback answers, and then the primary again', async (t) => {
     const bridge = await startBridge(t, server)
-    const service = await start(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+    const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
     await create(service, 5)
     await server.kill()
     const killed = performance.now()
@@ -140,7 +147,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   test('when PostgreSQL is stopped behind the bridge callers are freed within QUERY_TIMEOUT', async (t) => {
     const bridge = await startBridge(t, server)
-    const service = await start(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+    const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
     await create(service, 5)
     server.pause()
     try {
@@ -164,7 +171,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`a commit whose answer is lost ${how}`, async (t) => {
       const bridge = await startBridge(t, server)
       const database = await server.createDatabase()
-      const service = await start(t, urlOf(database), { ...patience, ...through(bridge) })
+      const service = await host(t, urlOf(database), { ...patience, ...through(bridge) })
       await create(service, 5)
       const met = bridge.once(/insert into "feedback"/i, 'mute')
       const creating = create(service, 1)
@@ -190,7 +197,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`the bridge does "${behaviour}": answers go on, and afterwards a pool of two is whole`, async (t) => {
       const bridge = await startBridge(t, server)
       const pool = { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' }
-      const service = await start(t, urlOf(await server.createDatabase()), { ...patience, ...pool, ...through(bridge) })
+      const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...pool, ...through(bridge) })
       await create(service, 5)
       bridge.behave(behaviour)
       const answers = await Promise.all([
@@ -214,7 +221,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`an upgrade that is refused with ${upgrade} is told, the fallback serves, and it heals`, async (t) => {
       const bridge = await startBridge(t, server)
       bridge.upgrade(upgrade)
-      const service = await start(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+      const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
       await reach(service, fallback)
       const status = await statusOf(service)
       assert.ok(status.includes(code), status)
@@ -249,7 +256,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     const bridge = await startBridge(t, server)
     const database = await server.createDatabase()
     bridge.upgrade({ wakesMs: 3_000 })
-    const service = await start(t, urlOf(database), through(bridge))
+    const service = await host(t, urlOf(database), through(bridge))
     for (const rating of [5, 4]) {
       const began = performance.now()
       const [created, listed] = await Promise.all([create(service, rating), service.fetch('/api/feedback')])
@@ -267,7 +274,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
   test('the same by TCP: connections that end while they are idle are no outage, however slow the next one is', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
-    const service = await start(t, server.url(database, proxy.port), { DRIVERS: 'sqlite,postgresql' })
+    const service = await host(t, server.url(database, proxy.port), { DRIVERS: 'sqlite,postgresql' })
     assert.equal((await create(service, 5)).headers.get('holdfast-store'), 'primary; driver=postgresql')
     await endIdle(database, () => proxy.open)
     // Each way, so that the handshake alone takes more than two seconds.
@@ -277,7 +284,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     t.diagnostic(`a slow connection after idle ones were ended: ${Math.round(performance.now() - began)} ms`)
     assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, 'primary; driver=postgresql'])
     proxy.delay(0)
-    assert.deepEqual(await service.end(), { code: 0, signal: null })
+    await service.end()
     assert.doesNotMatch(service.output(), /FALLBACK_CONNECTED/)
   })
 })
