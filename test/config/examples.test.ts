@@ -186,8 +186,6 @@ test('each example is held by a test', async () => {
     'servers',
     'spaces',
     'alerts.yml',
-    // By test/config/server-examples.test.ts.
-    'servers',
     // By test/plugins/examples.test.ts.
     'drivers',
   ]
