@@ -95,7 +95,7 @@ function leavesBodyUnread(req: IncomingMessage, error: HoldfastError): boolean {
 function sendAndLinger(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
   res.setHeader('Connection', 'close')
   res.writeHead(status, { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(text) })
-  if (req.method !== 'HEAD') res.write(text)
+  res.write(text)
   let left = lingerBytes
   const end = () => {
     clearTimeout(timer)

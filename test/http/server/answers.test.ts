@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { HoldfastError } from '../../../src/errors.ts'
 import { sendError } from '../../../src/http/server/answers.ts'
-import { parseAnswer, rawConnect, serve } from '../support.ts'
+import { serve } from '../support.ts'
 
 test('an error keeps the id that the application gave, and not the ETag of the row that it is no answer about', async (t) => {
   const { base } = await serve(t, (app) => {
@@ -18,14 +18,6 @@ test('an error keeps the id that the application gave, and not the ETag of the r
   assert.deepEqual([code, requestId, answer.headers.get('x-request-id')], ['OVERLOADED', 'mine', 'mine'])
   assert.equal(answer.headers.get('etag'), null)
   assert.equal(answer.headers.get('retry-after'), '1', 'never earlier than was said')
-})
-
-test('an error for HEAD has no body, also when the body of the request is not read', async (t) => {
-  const { port } = await serve(t, () => {})
-  const raw = rawConnect(t, port, 'HEAD /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n')
-  raw.socket.on('data', () => raw.socket.end())
-  const { status, headers, body } = parseAnswer(await raw.closed)
-  assert.deepEqual([status, headers.connection, body], [404, 'close', ''])
 })
 
 test('a request that was read to its end is answered at once, whatever its size', () => {
