@@ -166,6 +166,10 @@ test('a secret that is no address is hidden whole, whatever it looks like', () =
   )
 })
 
+test('what stands where an address belongs and has no scheme is hidden whole', () => {
+  assert.equal(mask('hunter2Zq sqlite:x.db', forbiddenTexts([new SecretAddress('hunter2Zq')])), '*** sqlite:x.db')
+})
+
 test('of two secrets one of which is the beginning of the other, nothing is left', () => {
   assert.equal(mask('abcdef abcd', forbiddenTexts([new Secret('abcd'), new Secret('abcdef')])), '*** ***')
 })
