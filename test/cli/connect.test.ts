@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import type { ConnectionReport } from '../../src/cli/connect.ts'
+import { runCommand } from '../support/hosted.ts'
 import { cliEntry, runProcess } from '../support/process.ts'
 import { makeCertificate, noOpenssl } from '../support/servers/certificates.ts'
 import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../support/servers/mariadb.ts'
@@ -22,11 +23,7 @@ async function connect(t: TestContext, url: string, env: Record<string, string> 
   await writeFiles(cwd, files)
   const given = { DATABASE_URL: url, CONNECTION_TIMEOUT: '5s', ...env }
   const begun = performance.now()
-  const { code, stdout, stderr } = await runProcess(t, {
-    cwd,
-    args: [cliEntry, 'check', '--connect', '--json'],
-    env: given,
-  })
+  const { code, stdout, stderr } = await runCommand(['check', '--connect', '--json'], { cwd, env: given })
   const tookMs = performance.now() - begun
   assert.equal(stderr, '')
   for (const secret of [superuser.password, encodeURIComponent(mariadbUser.password), 'hunter2']) {
@@ -127,7 +124,7 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     const cwd = await makeTempDir(t, 'connect')
     await writeFiles(cwd, withNotes)
     const check = (args: readonly string[] = [], env = {}) =>
-      runProcess(t, { cwd, args: [cliEntry, 'check', '--connect', ...args], env: { DATABASE_URL: url, ...env } })
+      runCommand(['check', '--connect', ...args], { cwd, env: { DATABASE_URL: url, ...env } })
     const missing = await check()
     assert.equal(missing.code, 3, missing.stdout)
     const [, sql = ''] =

@@ -83,7 +83,7 @@ test('whatever is given, the settings are whole and valid, and nothing is thrown
       assert.equal(resolved.lines().length, keys.length)
       assert.equal(Reflect.get({}, 'polluted'), undefined)
     }),
-    { numRuns: 600 },
+    { numRuns: 200 },
   )
 })
 
@@ -100,7 +100,7 @@ test('a secret that was given is nowhere in what can be printed', () => {
         assert.ok(!`${JSON.stringify(one)}${inspect(one, { depth: 9, showHidden: true })}`.includes('s3cr3t'))
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
 })
 
@@ -115,7 +115,7 @@ test('settings that were resolved are taken as options and resolve to themselves
         [],
       )
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
 })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { check, checkJson as jsonOf } from '../../src/cli/check.ts'
 import type { Severity } from '../../src/config/problem.ts'
 import { exitCodeFor } from '../../src/config/problem.ts'
-import { type Hosted, hostService } from '../support/hosted.ts'
+import { type Hosted, type HostOptions, hostService } from '../support/hosted.ts'
 import type { LogLine } from '../support/log.ts'
 import {
   cleanEnvironment,
@@ -108,9 +108,14 @@ export async function serveAndLook(t: Cleanup, options: ProcessOptions = {}): Pr
   return await look(await serve(t, options))
 }
 
-/** The same without a process of its own, for a table of settings: one row of each kind is served by a process, too. */
-export async function hostAndLook(t: Cleanup, options: Pick<ProcessOptions, 'env' | 'files' | 'cwd'>): Promise<Sight> {
-  return await look(await hostService(t, { ...options, env: { ADMIN_TOKEN: adminToken, ...options.env } }))
+/** The same without a process of its own, for tables: one row of each kind is served by a process, too. */
+export async function hostAndLook(t: Cleanup, options: HostOptions): Promise<Sight> {
+  return await look(await host(t, options))
+}
+
+/** A service of this process with the admin token of tests. */
+export function host(t: Cleanup, options: HostOptions): Promise<Hosted> {
+  return hostService(t, { ...options, env: { ADMIN_TOKEN: adminToken, ...options.env } })
 }
 
 /** Writes a row, reads it again, and looks at everything that a user would look at. */

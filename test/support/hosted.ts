@@ -1,3 +1,4 @@
+import { run } from '../../src/cli/run.ts'
 import { readLayers } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { boot } from '../../src/database/supervisor/boot.ts'
@@ -15,14 +16,14 @@ export interface Hosted extends Pick<Service, 'dir' | 'port' | 'url' | 'fetch' |
   end(): Promise<unknown>
 }
 
+/** What a service without a process of its own can be given. */
+export type HostOptions = Pick<ProcessOptions, 'env' | 'files' | 'cwd'>
+
 /**
  * What `src/main.ts` does with an environment and a working directory, in this process: a tenth of the processor time of a
  * process, for tests that look at answers and log alone. It ends with the test.
  */
-export async function hostService(
-  t: Cleanup,
-  options: Pick<ProcessOptions, 'env' | 'files' | 'cwd'> = {},
-): Promise<Hosted> {
+export async function hostService(t: Cleanup, options: HostOptions = {}): Promise<Hosted> {
   const dir = options.cwd ?? (await makeWorkingDir(t))
   await writeFiles(dir, { ...options.files })
   const from = { env: cleanEnvironment(dir, options.env), cwd: dir }
@@ -44,4 +45,25 @@ export async function hostService(
   announce(service, found, token, log)
   await boot(settings.database.boot, service.supervisor, service.supervisor.config)
   return { ...clientOf(port), dir, end, output: printed, log: () => parseLog(printed()) }
+}
+
+/** A command line, without a process of its own. */
+export async function runCommand(
+  args: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env?: ProcessOptions['env'] },
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const printed = { stdout: '', stderr: '' }
+  const code = await run(args, {
+    env: cleanEnvironment(cwd, env),
+    cwd,
+    paint: (_tone, text) => text,
+    out: (text) => {
+      printed.stdout += text
+    },
+    err: (text) => {
+      printed.stderr += text
+    },
+    start: () => Promise.reject(new Error('A command of a test starts no service.')),
+  })
+  return { code, ...printed }
 }

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
-import { ordinaryUid, type Service } from '../../support/process.ts'
+import type { Hosted } from '../../support/hosted.ts'
+import { ordinaryUid } from '../../support/process.ts'
 import { type Cleanup, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import {
@@ -16,6 +17,8 @@ import {
   checkJson,
   findProblem,
   healthOf,
+  host,
+  hostAndLook,
   look,
   makeHome,
   type Sight,
@@ -36,7 +39,7 @@ async function home(t: Cleanup): Promise<{ readonly cwd: string; readonly file: 
 }
 
 /** The fallback serves, why is said, and the file is as it was. */
-async function assertStandIn(service: Service, kind: string, code: string | RegExp): Promise<void> {
+async function assertStandIn(service: Hosted, kind: string, code: string | RegExp): Promise<void> {
   const sight = await look(service)
   assertFallback(sight)
   const { why } = sight.status.database
@@ -53,7 +56,7 @@ function assertInTemporary(sight: Sight, cwd: string, name: string): void {
   assert.match(relative(cwd, path), new RegExp(`^tmp/holdfast-\\d+/${name}$`))
 }
 
-async function returns(service: Service): Promise<void> {
+async function returns(service: Hosted): Promise<void> {
   await until(async () => (await healthOf(service)).store === 'primary', {
     withinMs: 20_000,
     everyMs: 100,
@@ -98,7 +101,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
         findProblem(check.problems, { code: 'SQLITE_NOT_A_DATABASE', severity: 'error', message: /not touched/ })
         assert.equal(check.code, 2)
       }
-      const service = await serve(t, { cwd, env: asPrimary })
+      const service = await host(t, { cwd, env: asPrimary })
       await assertStandIn(service, 'corrupt', code)
       assert.deepEqual(await asidesOf(file), [])
       assert.ok(readFileSync(file).equals(bytes))
@@ -116,7 +119,7 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
     test(`that is empty is used as a new one by ${as}`, async (t) => {
       const { cwd, file } = await home(t)
       writeFileSync(file, '')
-      const sight = await serveAndLook(t, { cwd, env })
+      const sight = await hostAndLook(t, { cwd, env })
       assertServing(sight)
       assert.equal(sight.status.database.store?.path, file)
       assert.deepEqual([...sight.problems, ...(await asidesOf(file))], [])
@@ -127,13 +130,13 @@ describe('a file of SQLite', { concurrency: 2 }, () => {
   test("of somebody else's tables is used beside them", async (t) => {
     const { cwd, file } = await home(t)
     await makeDatabase(file)
-    assertPrimary(await serveAndLook(t, { cwd, env: asPrimary }))
+    assertPrimary(await hostAndLook(t, { cwd, env: asPrimary }))
   })
 
   test('that is a directory is no primary: the fallback serves', async (t) => {
     const { cwd, file } = await home(t)
     await mkdir(file)
-    const service = await serve(t, { cwd, env: asPrimary })
+    const service = await host(t, { cwd, env: asPrimary })
     await assertStandIn(service, 'unwritable', 'SQLITE_NOT_A_FILE')
     const check = await checkHere(cwd, asPrimary)
     findProblem(check.problems, { code: 'SQLITE_NOT_A_FILE', severity: 'error', setting: 'database.url' })
@@ -253,7 +256,7 @@ describe('a symbolic link that climbs out', { concurrency: 2 }, () => {
       if (isFile) await makeDatabase(join(outside, 'y.db'))
       const names = await readdir(outside)
       const env = { DATABASE_URL: isFile ? asPrimary.DATABASE_URL : 'sqlite:///./sub/x.db' }
-      const service = await serve(t, { cwd, env })
+      const service = await host(t, { cwd, env })
       await assertStandIn(service, 'configuration', 'ADDRESS_PATH_OUTSIDE')
       assert.deepEqual(await readdir(outside), names)
       const check = await checkHere(cwd, env)
