@@ -41,7 +41,8 @@ async function build() {
   const esbuild = await import('esbuild')
   const fresh = join(root, `.dist-${process.pid}`)
   try {
-    await Promise.all([bundle(esbuild, fresh), compileLibrary(join(fresh, 'lib'))])
+    const validator = await compileValidator(esbuild, fresh)
+    await Promise.all([bundle(esbuild, fresh, validator), compileLibrary(join(fresh, 'lib'))])
     const now = new Date().toISOString()
     writeFileSync(join(fresh, basename(stamp)), `${JSON.stringify({ built: now, node: process.versions.node })}\n`)
     replace(fresh, join(root, 'dist'))
@@ -65,10 +66,34 @@ function absentPackages() {
 }
 
 /**
+ * The validator of declarations as a module's text.
+ *
  * @param {typeof import('esbuild')} esbuild
  * @param {string} outdir
+ * @returns {Promise<string>}
  */
-async function bundle(esbuild, outdir) {
+async function compileValidator(esbuild, outdir) {
+  const outfile = join(outdir, 'compiled-validator.js')
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['src/cli/compiled-validator.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    banner: { js: requireBanner },
+  })
+  const { compiledValidator } = await import(outfile)
+  rmSync(outfile)
+  return compiledValidator()
+}
+
+/**
+ * @param {typeof import('esbuild')} esbuild
+ * @param {string} outdir
+ * @param {string} validator
+ */
+async function bundle(esbuild, outdir, validator) {
   await esbuild.build({
     absWorkingDir: root,
     entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts', ...pluginEntries() },
@@ -83,7 +108,7 @@ async function bundle(esbuild, outdir) {
     define: { HOLDFAST_BUNDLED: 'true' },
     banner: { js: requireBanner },
     external,
-    plugins: [requiredHttp()],
+    plugins: [requiredHttp(), replacing(/declaration-validator\.ts$/, validator)],
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
@@ -107,6 +132,20 @@ function requiredHttp() {
       )
       build.onLoad({ filter: /./, namespace }, ({ path }) => ({ contents: `module.exports = require("${path}")` }))
     },
+  }
+}
+
+/**
+ * A module whose text is another one in the bundle.
+ *
+ * @param {RegExp} filter
+ * @param {string} contents
+ * @returns {import('esbuild').Plugin}
+ */
+function replacing(filter, contents) {
+  return {
+    name: 'replacing',
+    setup: (build) => build.onLoad({ filter }, () => ({ contents, resolveDir: root })),
   }
 }
 

@@ -4,13 +4,22 @@ import { matcherOf } from './pattern.ts'
 
 /**
  * Creates Ajv with the options of this service. `allErrors` reports all errors, for what is checked once: its code is not
- * optimized. Our schemas are not checked against the meta-schema.
+ * optimized. Our schemas are not checked against the meta-schema. `isText`: the code can be printed, for schemas whose
+ * patterns are our own.
  */
-export function createAjv(options: { readonly allErrors: boolean; readonly verbose?: boolean }): Ajv {
+export function createAjv(options: {
+  readonly allErrors: boolean
+  readonly verbose?: boolean
+  readonly isText?: boolean
+}): Ajv {
+  const regExp = Object.assign(matcherOf, { code: 'matcherOf' })
   const ajv = new Ajv({
     allErrors: options.allErrors,
     verbose: options.verbose ?? false,
-    code: { optimize: !options.allErrors, regExp: Object.assign(matcherOf, { code: 'matcherOf' }) },
+    code: {
+      optimize: !options.allErrors,
+      ...(options.isText ? { source: true, esm: true } : { regExp }),
+    },
     meta: false,
     validateSchema: false,
     // A property of the prototype is not a field of the row.

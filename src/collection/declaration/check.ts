@@ -1,12 +1,12 @@
-import type { ErrorObject, ValidateFunction } from 'ajv'
+import type { ErrorObject } from 'ajv'
 import { nearest } from '../../config/nearest.ts'
 import { createAjv, escapePointer, pointerOf } from './ajv.ts'
 import { bounds, type Collection, type Field, isInstant } from './declaration.ts'
+import { declarationValidator } from './declaration-validator.ts'
 import { findUnstorable } from './json-limits.ts'
 import { collectionNameDefect, fieldNameDefect } from './names.ts'
 import { maxPatternCost, readPattern } from './pattern.ts'
 import { accepts, fieldSchema } from './row-schema.ts'
-import { collectionSchema } from './schema.ts'
 
 /** One error in a declaration. */
 export interface Defect {
@@ -29,11 +29,9 @@ const seeSchema = 'See config/collection.schema.json for what a collection may c
 /** Keywords whose errors repeat another one. */
 const redundant = ['if', 'propertyNames']
 
-let validate: ValidateFunction<Collection> | null = null
-
 /** Checks a declaration from a file or from code. Never throws and does not change the value. */
 export function checkCollection(value: unknown): Checked {
-  validate ??= createAjv({ allErrors: true, verbose: true }).compile<Collection>(collectionSchema)
+  const validate = declarationValidator()
   if (!validate(value)) {
     const defects = (validate.errors ?? [])
       .filter(({ keyword }) => !redundant.includes(keyword))
