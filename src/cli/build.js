@@ -76,7 +76,7 @@ async function compileValidator(esbuild, outdir) {
   const outfile = join(outdir, 'compiled-validator.js')
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: ['src/cli/compiled-validator.ts'],
+    entryPoints: ['src/collection/declaration/compiled-validator.ts'],
     outfile,
     bundle: true,
     platform: 'node',

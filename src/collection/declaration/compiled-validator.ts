@@ -1,6 +1,6 @@
 import standaloneCode from 'ajv/dist/standalone/index.js'
-import { createAjv } from '../collection/declaration/ajv.ts'
-import { collectionSchema } from '../collection/declaration/schema.ts'
+import { createAjv } from './ajv.ts'
+import { collectionSchema } from './schema.ts'
 
 /** The text of a module that stands in for `declaration-validator.ts` in the build. */
 export function compiledValidator(): string {
