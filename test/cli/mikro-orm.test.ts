@@ -10,7 +10,12 @@ const client = join(repository, 'node_modules/@mikro-orm/cli/cli.js')
 /** MikroORM's command line, in the repository, whose package.json names the configuration. It ends by itself. */
 async function mikroOrm(t: TestContext, args: readonly string[], env: Record<string, string>) {
   const DATA_DIR = await makeTempDir(t, 'orm')
-  return await runProcess(t, { cwd: repository, args: [client, ...args], env: { DATA_DIR, ...env } })
+  const NODE_COMPILE_CACHE = join(repository, 'dist/cache')
+  return await runProcess(t, {
+    cwd: repository,
+    args: [client, ...args],
+    env: { DATA_DIR, NODE_COMPILE_CACHE, ...env },
+  })
 }
 
 describe("MikroORM's command line", { skip: noPostgres }, () => {

@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { hostService } from '../../support/hosted.ts'
-import { repository, runProcess, startProcess, startService } from '../../support/process.ts'
+import { cliEntry, runProcess, startProcess, startService } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
 import { listeningPorts } from '../kernel.ts'
 
-const cli = join(repository, 'src/cli/main.ts')
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const token = 'admin:Token+with/specials=0123456789'
 const wrongToken = 'somebody-elses-token-of-length'
@@ -104,7 +103,7 @@ test('what was put in the place of a path or a name is shown nowhere', async (t)
   }
   const service = await startService(t, { env })
   const answers = await everything(service.url, token)
-  const checked = await runProcess(t, { env, cwd: service.dir, args: [cli, 'check'] })
+  const checked = await runProcess(t, { env, cwd: service.dir, args: [cliEntry, 'check'] })
   await service.end()
   assertNowhere([...answers, service.output(), checked.stdout], [password, token, wrongToken])
   assert.equal(checked.code, 2)

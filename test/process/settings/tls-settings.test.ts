@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { chown, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { isRoot, repository, runProcess, startService } from '../../support/process.ts'
+import { runCommand } from '../../support/hosted.ts'
+import { cliEntry, isRoot, runProcess, startService } from '../../support/process.ts'
 import { makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
-import { cleanupOf, makeTempDir } from '../../support/temp.ts'
+import { cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 
-const cli = join(repository, 'src/cli/main.ts')
+const check = ['check', '--connect', '--json']
 
 describe('certificates in settings', { skip: noPostgres || noOpenssl, concurrency: 2 }, () => {
   const cleanup = cleanupOf(after)
@@ -33,8 +34,13 @@ describe('certificates in settings', { skip: noPostgres || noOpenssl, concurrenc
     const cwd = await makeTempDir(t, 'pem')
     for (const [how, env] of ways) {
       const files = { ca: authority, 'own.json': own }
-      const args = [cli, 'check', '--connect', '--json']
-      const { code, stdout } = await runProcess(t, { cwd, files, args, env: { DATABASE_URL: address, ...env } })
+      const given = { DATABASE_URL: address, ...env }
+      await writeFiles(cwd, files)
+      // The first by a process, which is what users start.
+      const { code, stdout } =
+        how === 'as it is'
+          ? await runProcess(t, { cwd, args: [cliEntry, ...check], env: given })
+          : await runCommand(check, { cwd, env: given })
       const { connection, primary } = JSON.parse(stdout)
       assert.deepEqual([code, primary?.tls, connection.primary?.outcome], [0, 'require', 'reached'], how)
       assert.match(connection.primary.encryption, /^TLS/, how)
@@ -52,8 +58,7 @@ describe('certificates in settings', { skip: noPostgres || noOpenssl, concurrenc
     ]
     const cwd = await makeTempDir(t, 'pem')
     for (const env of wrong) {
-      const args = [cli, 'check', '--connect', '--json']
-      const { code, stdout } = await runProcess(t, { cwd, args, env: { DATABASE_URL: address, ...env } })
+      const { code, stdout } = await runCommand(check, { cwd, env: { DATABASE_URL: address, ...env } })
       const { connection, primary } = JSON.parse(stdout)
       assert.deepEqual([code, primary, connection.primary], [2, null, null], Object.keys(env).join())
       assert.match(stdout, /ADDRESS_TLS_INVALID/)
