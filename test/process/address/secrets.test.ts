@@ -51,11 +51,25 @@ for (const [at, [what, url]] of addresses.entries()) {
   })
 }
 
+const secretFiles = {
+  files: { 'secrets/token': `${token}\n`, 'secrets/url': `postgresql://user:${spelled}@db.example/app\n` },
+  env: { ADMIN_TOKEN_FILE: 'secrets/token', DATABASE_URL_FILE: 'secrets/url', ECHO_SQL: 'true' },
+}
+
 for (const level of levels) {
   test(`at the level ${level} nothing that was printed or answered holds a secret`, async (t) => {
-    const files = { 'secrets/token': `${token}\n`, 'secrets/url': `postgresql://user:${spelled}@db.example/app\n` }
-    const secretFiles = { ADMIN_TOKEN_FILE: 'secrets/token', DATABASE_URL_FILE: 'secrets/url' }
-    const service = await startProcess(t, { files, env: { ...secretFiles, LOG_LEVEL: level, ECHO_SQL: 'true' } })
+    const { files, env } = secretFiles
+    const service = await hostService(t, { files, env: { ...env, LOG_LEVEL: level } })
+    const answers = await everything(service.url, token)
+    await service.end()
+    assertNowhere([...answers, service.output()], [password, token, wrongToken])
+  })
+}
+
+for (const level of ['trace', 'silent']) {
+  test(`at the level ${level} a process prints no secret on either stream`, async (t) => {
+    const { files, env } = secretFiles
+    const service = await startProcess(t, { files, env: { ...env, LOG_LEVEL: level } })
     // Asked of the kernel: above `info` nothing says which port was taken.
     const port = await until(() => listeningPorts(service.pid)[0], { withinMs: 20_000, what: 'the service to listen' })
     const answers = await everything(`http://127.0.0.1:${port}`, token)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { type Service, startService } from '../../support/process.ts'
+import { type Hosted, hostService } from '../../support/hosted.ts'
 import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/servers/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf } from '../../support/temp.ts'
@@ -26,37 +26,41 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     pooler = await startPgbouncer(cleanup, server, { settings: ['server_login_retry = 1'] })
   })
 
-  const start = (t: TestContext, url: string, env: Record<string, string> = {}): Promise<Service> =>
-    startService(t, {
-      env: {
-        DRIVERS: 'sqlite,postgresql',
-        DATABASE_URL: url,
-        ADMIN_TOKEN: admin,
-        RATE_LIMIT: '0',
-        QUERY_TIMEOUT: '1s',
-        CONNECTION_TIMEOUT: '2s',
-        FALLBACK_TIMEOUT: '2s',
-        MAX_RETRIES_PRIMARY: '0',
-        POOL_SIZE: '2',
-        POOL_MAX_OVERFLOW: '0',
-        LOG_REQUESTS: 'false',
-        ...env,
-      },
-    })
+  const options = (url: string) => ({
+    env: {
+      DRIVERS: 'sqlite,postgresql',
+      DATABASE_URL: url,
+      ADMIN_TOKEN: admin,
+      RATE_LIMIT: '0',
+      QUERY_TIMEOUT: '1s',
+      CONNECTION_TIMEOUT: '2s',
+      FALLBACK_TIMEOUT: '2s',
+      MAX_RETRIES_PRIMARY: '0',
+      POOL_SIZE: '2',
+      POOL_MAX_OVERFLOW: '0',
+      LOG_REQUESTS: 'false',
+    },
+  })
 
-  const create = (service: Service, rating: number) =>
+  /** Without a process of its own: what fails here is the pooler or the server. */
+  const start = (t: TestContext, url: string): Promise<Hosted> => hostService(t, options(url))
+
+  const create = (service: Hosted, rating: number) =>
     service.send('POST', '/api/feedback', { rating, comment: 'pooled', meta: { deep: [1, null] } }, admin)
 
-  async function storeOf(service: Service): Promise<string | null> {
+  async function storeOf(service: Hosted): Promise<string | null> {
     const answer = await service.fetch('/api/feedback?limit=1')
     await answer.text()
     return answer.status === 200 ? answer.headers.get('holdfast-store') : null
   }
 
-  const reach = (service: Service, store: string, withinMs = 10_000) =>
+  const statusOf = async (service: Hosted): Promise<string> =>
+    (await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })).text()
+
+  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
     until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
 
-  async function assertWhole(service: Service): Promise<void> {
+  async function assertWhole(service: Hosted): Promise<void> {
     const answers = await Promise.all(Array.from({ length: 8 }, () => create(service, 2)))
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201])
     assert.deepEqual([...new Set(answers.map(({ headers }) => headers.get('holdfast-store')))], [primary])
@@ -83,7 +87,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
       assert.equal(list.items.length, 41)
       assert.equal((await service.send('DELETE', `/api/feedback/${row.id}`, undefined, admin)).status, 204)
       assert.deepEqual(await server.query('select count(*)::int as n from feedback', database), [{ n: 40 }])
-      assert.deepEqual(await service.end(), { code: 0, signal: null })
+      await service.end()
     })
   }
 
@@ -100,7 +104,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     }
     await reach(service, primary)
     await assertWhole(service)
-    assert.deepEqual(await service.end(), { code: 0, signal: null })
+    await service.end()
   })
 
   test('when the pooler hangs callers are freed within QUERY_TIMEOUT, and it serves again when it goes on', async (t) => {
@@ -117,7 +121,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     }
     await reach(service, primary)
     await assertWhole(service)
-    assert.deepEqual(await service.end(), { code: 0, signal: null })
+    await service.end()
   })
 
   test('when PostgreSQL dies behind the pooler the fallback answers, and the primary soon after it is back', async (t) => {
@@ -127,8 +131,8 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     await server.kill()
     try {
       await reach(service, fallback)
-      const status = await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })
-      assert.match(await status.text(), /08P01/)
+      // PgBouncer may be silent for longer than the check that finds the loss; it answers one of the next tries.
+      await until(async () => /08P01/.test(await statusOf(service)), { what: "the pooler's own word" })
     } finally {
       await server.start()
     }
@@ -136,6 +140,6 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     await reach(service, primary)
     t.diagnostic(`the server answers to the first answer of the primary: ${Math.round(performance.now() - back)} ms`)
     await assertWhole(service)
-    assert.deepEqual(await service.end(), { code: 0, signal: null })
+    await service.end()
   })
 })
