@@ -95,11 +95,12 @@ export function checkJson(report: CheckReport): object {
     primary: report.primary && { ...primary, ...(file && { path: file.path, disk: file.disk.kind }) },
     fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
     settings: report.settings.map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
-    problems: report.problems.map(({ code, severity, setting, origin, part, message, suggestion }) => ({
+    problems: report.problems.map(({ code, severity, setting, origin, driver, part, message, suggestion }) => ({
       code,
       severity,
       setting,
       origin: origin === null ? null : formatOrigin(origin),
+      ...(driver === undefined ? {} : { driver }),
       part,
       message,
       suggestion,

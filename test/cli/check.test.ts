@@ -70,6 +70,12 @@ describe('holdfast check', () => {
     assert.doesNotMatch(stdout, /S3cr3t/)
   })
 
+  it('names the driver that read a wrong address', async (t) => {
+    const { json } = await checkJson(t, { DATABASE_URL: 'postgres://me:S3cr3t@db:99999/app' })
+    const [problem] = json.problems as readonly { code: string; driver?: string }[] // As `Problem` has it.
+    assert.deepEqual([problem?.code, problem?.driver], ['ADDRESS_PORT_INVALID', 'postgresql'])
+  })
+
   it('shows a declared SQLite primary beside its fallback', async (t) => {
     const { code, json } = await checkJson(t, { DATABASE_URL: 'sqlite:///./mine.db' })
     assert.equal(code, 0)
