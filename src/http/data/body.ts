@@ -14,7 +14,9 @@ const maxContentTypeLength = 200
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
   checkContentType(req)
   checkTransferEncoding(req)
-  const given = readBefore(req) ?? (await readBytes(req, limitBytes))
+  const before = readBefore(req)
+  // A body of `null` has been read as well.
+  const given = before === undefined ? await readBytes(req, limitBytes) : before
   if (typeof given === 'string') return parseJson(given)
   if (!Buffer.isBuffer(given)) return given
   return parseBytes(given, limitBytes)

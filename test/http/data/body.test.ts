@@ -145,6 +145,7 @@ test('a body that another framework has already read is used, parsed or not, and
   })
   const send = (as: string, body: string) => fetch(`${base}/read/${as}`, { method: 'POST', headers: json, body })
   for (const as of ['value', 'text', 'bytes']) assert.deepEqual(await (await send(as, '{"a":1}')).json(), { a: 1 }, as)
+  assert.equal(await (await send('value', 'null')).text(), 'null')
   assert.equal((await send('bytes', JSON.stringify('x'.repeat(100)))).status, 413)
   assert.equal((await send('text', '{"a":')).status, 400)
   assert.equal((await send('nothing', '')).status, 400)
