@@ -146,8 +146,10 @@ function mysqlCommand(text: string): string | null {
     if (password !== undefined) keywords.set('password', password)
     return password !== undefined || word === '-p' || word === '--password' ? [] : [word]
   })
-  const [name] = readOptions(words, mysqlOptions, keywords)
-  if (name !== undefined && !keywords.has('dbname')) keywords.set('dbname', name)
+  const [name, second] = readOptions(words, mysqlOptions, keywords)
+  // The command accepts one name: with two, one of them is a password that follows its option after a blank, or a part of one.
+  if (second !== undefined || (name !== undefined && keywords.has('dbname'))) return null
+  if (name !== undefined) keywords.set('dbname', name)
   const isPlaced = ['host', 'user'].some((key) => keywords.has(key))
   const shown = ['host', 'port', 'dbname', 'user'].map((key) => keywords.get(key) ?? '')
   if (!isPlaced || shown.some((value) => /[@?#]|:\/\//.test(value))) return null
