@@ -146,6 +146,9 @@ export function show(value: unknown): string {
   return shown.length > shownMaxLength ? `${shown.slice(0, shownMaxLength)}...` : shown
 }
 
+/** A member of an object in JSON, or in YAML on one line, as secret stores give it. */
+const secretMember = /[{,]\s{0,9}["']?[\w.-]{0,40}?(?:pass|pwd|secret|token|key|credential)[\w.-]{0,40}["']?\s{0,9}:/i
+
 /**
  * Whether a value, or an entry of a list, may be an address with credentials, or a key, in the wrong setting. An object may:
  * it has members of any name. Total.
@@ -153,7 +156,7 @@ export function show(value: unknown): string {
 export function holdsCredentials(value: unknown): boolean {
   return (Array.isArray(value) ? value : [value]).some((one: unknown) => {
     if (typeof one !== 'string') return typeof one === 'object' && one !== null
-    return /:\/\/[^/?#]*@|-----BEGIN/.test(one) || passwordsOf(one).length > 0
+    return /:\/\/[^/?#]*@|-----BEGIN/.test(one) || secretMember.test(one) || passwordsOf(one).length > 0
   })
 }
 

@@ -95,7 +95,8 @@ test('of parameters only known ones are shown, and none of unknown name behind a
 
 test('a value that may hold credentials is not quoted', () => {
   const address = 'postgres://u:p@h/db'
-  for (const value of [address, ['x', address], '-----BEGIN PRIVATE KEY-----', { any: 'thing' }, [{}]]) {
+  const members = ['{"username":"u","password":"p"}', "{'a': 1, 'DB_PASSWORD' : 'p'}", '{user: u, apiKey: k}']
+  for (const value of [address, ['x', address], '-----BEGIN PRIVATE KEY-----', { any: 'thing' }, [{}], ...members]) {
     assert.equal(holdsCredentials(value), true, JSON.stringify(value))
     assert.equal(show(value), 'the value')
   }

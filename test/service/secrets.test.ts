@@ -8,6 +8,8 @@ import { makeTempDir } from '../support/temp.ts'
 
 type Env = Readonly<Record<string, string>>
 
+const secretJson = (password: string): string => JSON.stringify({ username: 'u', password, engine: 'mysql', host: 'h' })
+
 /** Where a secret was put, in every form that people were seen to put it: `s` as it is, `e` percent-encoded. */
 const places: Readonly<Record<string, (s: string, e: string) => Env>> = {
   password: (_, e) => ({ DATABASE_URL: `postgresql://u:${e}@h:x/app` }),
@@ -35,6 +37,18 @@ const places: Readonly<Record<string, (s: string, e: string) => Env>> = {
     DATABASE_URL: `host=h dbname=a user=u password='${s.replace(/['\\]/g, '\\$&')}' port=x`,
   }),
   'not validated': (_, e) => ({ DATABASE_URL: `postgres:${e}@h:x/a`, DATABASE_VALIDATION_ENABLED: 'false' }),
+  'ADO.NET': (s) => ({ DATABASE_URL: `Host=h;Username=u;Password="${s}";Database=app;Port=x` }),
+  PDO: (s) => ({ DATABASE_URL: `pgsql:host=h;dbname=app;user=u;password=${s}` }),
+  Go: (s) => ({ DATABASE_URL: `u:${s}@tcp(h:3306)/app` }),
+  'a secret in JSON': (s) => ({ DATABASE_URL: secretJson(s) }),
+  'a secret in JSON, in other settings': (s) => ({
+    LOG_LEVEL: secretJson(s),
+    HOST: secretJson(s),
+    DATA_DIR: secretJson(s),
+  }),
+  'a secret in JSON as a part': (s) => ({ DATABASE_DRIVER: 'mysql', DATABASE_HOST: 'h', DATABASE_NAME: secretJson(s) }),
+  'a command': (_, e) => ({ DATABASE_URL: `mysql -h h -u u -p ${e} app` }),
+  'a command, attached': (s) => ({ DATABASE_URL: `mysql -h h -u u -p${s} app` }),
   'the password of parts': (s) => ({ DATABASE_DRIVER: 'mysql', DATABASE_HOST: `h ${s}`, DATABASE_PASSWORD: s }),
   'an address as a part': (_, e) => ({ DATABASE_DRIVER: 'mysql', DATABASE_HOST: 'h', DATABASE_NAME: `u:${e}@h` }),
   'a file of a secret': (s) => ({ DATABASE_URL_FILE: s, ADMIN_TOKEN_FILE: s, POSTGRESQL_SSL_KEY_FILE: s }),
