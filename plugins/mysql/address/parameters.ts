@@ -201,7 +201,10 @@ export const parameters: ParameterTable<AddressOptions> = {
   // ssl-mode, ssl_mode and sslMode are one.
   normalize: (name) => name.toLowerCase().replace(/[-_]/g, ''),
   show: (name) => name.replace(/^ssl(?=.)/, 'ssl-'),
-  critical: { names: /ssl|tls/, instead: modesOf(tlsDialect) },
+  critical: {
+    names: /ssl|tls|cert|cipher|^encrypt|verify|rejectunauthorized|protocolversion/,
+    instead: modesOf(tlsDialect),
+  },
 }
 
 /** An object as Node's clients have it: `ssl={"rejectUnauthorized":true}`. */

@@ -81,6 +81,11 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
       const message = 'The address asks for encryption with Kerberos, which Holdfast does not use.'
       report('ADDRESS_TLS_INVALID', 'error', 'gssencmode', message, `Write sslmode=require instead. ${modesOf(tls)}`)
     },
+    trustservercertificate: (value, options, report, written) => {
+      // Npgsql's word; switched on it says no more than "require", which checks no certificate.
+      if (!isOff(value)) return reportUnused(report, 'info', written, 'sslmode decides which certificates are trusted.')
+      chooseTls(tls, 'verify-full', value, options, report)
+    },
     ssl: (value, options, report) => chooseTls(tls, switchMode(tls, value, 'require'), value, options, report),
     sslrootcert: commonReaders.authority,
     sslcert: commonReaders.certificate,
@@ -88,15 +93,7 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
     sslnegotiation: readNegotiation,
     ssl_min_protocol_version: tlsLimitReaders.minVersion,
     ssl_max_protocol_version: tlsLimitReaders.maxVersion,
-    channel_binding: (value, options, report) => {
-      if (value === 'disable' || value === 'prefer' || value === 'require') options.channelBinding = value
-      else {
-        const message =
-          'The value of channel_binding is not valid. The address is rejected rather than used without it.'
-        const remedy = 'channel_binding accepts disable, prefer and require.'
-        report('ADDRESS_TLS_INVALID', 'error', 'channel_binding', message, remedy)
-      }
-    },
+    channel_binding: readBinding,
     require_auth: reportDemand,
     requirepeer: reportDemand,
     application_name: (value, options) => {
@@ -117,8 +114,21 @@ export function createParameters(tls: TlsDialect): ParameterTable<PostgresqlOpti
       options.isPooled = !isOff(value)
     },
   }
-  const critical = { names: /ssl|tls|channel_binding/, instead: modesOf(tls) }
+  const critical = {
+    names: /channel_binding|ssl|tls|cert|cipher|^encrypt|verify|reject_?unauthorized|protocol_?version/,
+    instead: modesOf(tls),
+  }
   return { known, unused, normalize: (name) => name.toLowerCase(), critical }
+}
+
+function readBinding(value: string, options: PostgresqlOptions, report: Report): void {
+  if (value === 'disable' || value === 'prefer' || value === 'require') {
+    options.channelBinding = value
+    return
+  }
+  const message = 'The value of channel_binding is not valid. The address is rejected rather than used without it.'
+  const remedy = 'channel_binding accepts disable, prefer and require.'
+  report('ADDRESS_TLS_INVALID', 'error', 'channel_binding', message, remedy)
 }
 
 /** libpq offers "direct" over TLS 1.2 or newer alone. */

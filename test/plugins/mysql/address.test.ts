@@ -123,6 +123,9 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['mysql:u:p@h/d', 'ADDRESS_MALFORMED', 'scheme', /mysql:\/\/u:\*\*\*@h\/d/],
   ['mysql://u:p@h/d?ssl-mode=always', 'ADDRESS_TLS_INVALID', 'ssl-mode', /VERIFY_IDENTITY/],
   ['mysql://u:p@h/d?sslStuff=yes', 'ADDRESS_TLS_INVALID', 'query', /VERIFY_IDENTITY/],
+  ...['rejectUnauthorized', 'Encrypt', 'serverCertificate', 'verifyPeer', 'protocol-version', 'ciphers'].map(
+    (name) => [`mysql://u:p@h/d?${name}=x`, 'ADDRESS_TLS_INVALID', 'query', /VERIFY_IDENTITY/] as const,
+  ),
   ['mysql://u:p@h/d?ssl={broken', 'ADDRESS_TLS_INVALID', 'ssl-mode', /VERIFY_IDENTITY/],
   ['mysql://u:a/b@c/d?e@f/g', 'ADDRESS_PASSWORD_AMBIGUOUS', 'password', /%2F/],
   ['mysql://u:p@h:1/d&password=S3cr3t', 'ADDRESS_MALFORMED', 'name', /mysql:\/\/u:\*\*\*@h:1\/d\?password=\*\*\*$/],

@@ -38,6 +38,14 @@ const usable: readonly (readonly [string, object])[] = [
   ['postgresql://h:5433/d?user=u&password=p%26', { shown: 'h:5433', user: 'u', password: 'p&', codes: [] }],
   ['postgres://u:p@h/d?sslmode=verify-full&sslrootcert=system', { mode: 'verify-full', codes: [] }],
   ['postgres://u:p@h/d?ssl=true', { mode: 'require', codes: [] }],
+  [
+    'postgres://u:p@h/d?sslmode=require&trustServerCertificate=true',
+    { mode: 'require', codes: ['ADDRESS_PARAMETER_UNUSED'] },
+  ],
+  [
+    'postgres://u:p@h/d?sslmode=require&TrustServerCertificate=false',
+    { mode: 'verify-full', codes: ['ADDRESS_TLS_CONFLICT'] },
+  ],
   ['postgres://u:p@h/d?ssl=true&sslmode=verify-ca', { mode: 'verify-ca', codes: ['ADDRESS_TLS_CONFLICT'] }],
   ['postgres://u:p@h/d?target_session_attrs=read-write', { session: 'read-write', codes: [] }],
   ['postgres://u:p@h/d', { session: 'read-write', connectMs: null }],
@@ -239,6 +247,9 @@ const refused: readonly (readonly [string, string, string | null, RegExp])[] = [
   ['postgres://u:p@h/d?tls=require', 'ADDRESS_TLS_INVALID', 'query', /sslmode accepts/],
   ['postgres://u:p@h/d?requiressl=1', 'ADDRESS_TLS_INVALID', 'query', /sslmode accepts/],
   ['postgres://u:p@h/d?sslcrl=/crl.pem', 'ADDRESS_TLS_INVALID', 'query', /sslmode accepts/],
+  ...['rejectUnauthorized', 'Encrypt', 'RootCertificate', 'verify', 'min_protocol_version', 'ciphers'].map(
+    (name) => [`postgres://u:p@h/d?${name}=x`, 'ADDRESS_TLS_INVALID', 'query', /sslmode accepts/] as const,
+  ),
   ['postgres://u:p@h/d?gssencmode=require', 'ADDRESS_TLS_INVALID', 'gssencmode', /sslmode=require/],
   ['postgres://u:p@h/d?channel_binding=requird', 'ADDRESS_TLS_INVALID', 'channel_binding', /accepts disable/],
   [
