@@ -1,6 +1,6 @@
 import { faultOf } from '../../database/machine/faults.ts'
 import type { Demand, Store } from '../../database/store/store.ts'
-import { failedStore, withFailedStore } from '../../database/work/failure.ts'
+import { afterWrite, failedStore, withFailedStore } from '../../database/work/failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
 import { drawId } from '../../database/work/work-session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
@@ -71,7 +71,7 @@ export class Rows {
         const row = table.encode(values)
         await this.#insert(session, table, row, id, attempt, ++tries > 1)
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
-        const stored = this.#mayRewrite(session) ? await this.#written(session, id, attempt) : null
+        const stored = this.#mayRewrite(session) ? await afterWrite(session, this.#written(session, id, attempt)) : null
         if (stored?.is === 'row') return stored
         return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
       },
@@ -219,12 +219,12 @@ export class Rows {
       const bound = insert.bind(row as Parameters<typeof insert.bind>[0]) // Encoded values.
       const { changed } = await session.statements.write(insert.sql, bound)
       // A trigger that writes the row elsewhere, such as into a partition, leaves nothing to count.
-      isCreated = changed > 0 || (await table.read(session, id))[0]?.holdfast_attempt === attempt
+      isCreated = changed > 0 || (await afterWrite(session, table.read(session, id)))[0]?.holdfast_attempt === attempt
       if (!isCreated) throw new HoldfastError('WRITE_DISCARDED')
     } catch (error) {
       // The earlier try was still running and conflicted with this one: it is the same row.
-      const isThere = isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt
-      if (!isThere) throw error
+      const [found] = isAgain ? await table.read(session, id).catch(() => []) : []
+      if (found?.holdfast_attempt !== attempt) throw error
     } finally {
       reservation?.settle(isCreated)
     }

@@ -1,7 +1,8 @@
-import type { Fault } from '../../driver/fault.ts'
+import { type Fault, FaultError } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
+import { faultOf } from '../machine/faults.ts'
 import type { Serving } from '../store/store.ts'
-import type { WorkOptions } from './session.ts'
+import type { Session, WorkOptions } from './session.ts'
 
 /** Seconds after which a caller may try again where nothing better is known. */
 const retryAfterS = 1
@@ -97,4 +98,13 @@ export function incompleteError(detail?: string): HoldfastError {
 /** Whether the outcome of the COMMIT is unknown. */
 export function isCommitUnknown(error: unknown): boolean {
   return error instanceof HoldfastError && error.code === 'COMMIT_UNKNOWN'
+}
+
+/** A read behind a write that the database has confirmed: where it fails, the write may be there, and belongs nowhere else. */
+export async function afterWrite<T>({ store }: Session, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    throw new FaultError({ ...faultOf(store.driver, error, 'statement'), ambiguous: true, cause: error })
+  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it, type TestContext, test } from 'node:test'
 import { Rows } from '../../../src/collection/row/rows.ts'
 import { entityOf } from '../../../src/collection/table/entity.ts'
 import { ensureTables, TableReports } from '../../../src/collection/table/tables.ts'
@@ -80,4 +80,35 @@ describe('a write whose COMMIT is not answered', () => {
       await assert.rejects(change, unknown)
     }
   })
+})
+
+test('a write that the primary has confirmed is not written to the fallback when reading it back fails', async (t) => {
+  const tables = new TableReports()
+  const prepare = async (store: Store): Promise<void> => {
+    const report = await ensureTables(store, [feedback], 'additive', AbortSignal.timeout(5_000))
+    tables.set(store, { ...report, rewriting: new Set([feedback.name]) })
+  }
+  const { work, supervisor, primary } = rigOf({ steps: { ...emptySteps, prepare }, entities: [entityOf(feedback)] })
+  t.after(() => supervisor.close(1_000))
+  const isPrimary = ({ shown }: Session): boolean => shown === 'primary'
+  const lostWhileReading = (session: Session): Session['statements'] => ({
+    write: (sql, values) => session.statements.write(sql, values),
+    read: async (sql, values) => {
+      if (!isPrimary(session)) return session.statements.read(sql, values)
+      primary.script = ['unreachable', 'unreachable', 'unreachable']
+      assert.equal(await supervisor.report(session.store, faultLike('lost')), 'lost')
+      throw new FaultError(faultLike('lost'))
+    },
+  })
+  const run: RunWork = (unit, options, find) =>
+    work.run(
+      (session) => unit(Object.create(session, { statements: { value: lostWhileReading(session) } })),
+      options,
+      find,
+    )
+  const rows = new Rows(feedback, { run, tables, now: () => 0 })
+  await assert.rejects(rows.create({ rating: 1 }), unknown)
+  const { value, store } = await rows.list(10, null)
+  assert.equal(store, 'fallback')
+  assert.deepEqual(JSON.parse(value).items, [])
 })
