@@ -1,5 +1,6 @@
 /** The command line's process. `holdfast.js` imports it in the right Node. */
 import { readLayers } from '../config/layers.ts'
+import { maskAddress } from '../config/mask.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import { needsModules } from '../driver/locate.ts'
 import { run } from './run.ts'
@@ -20,16 +21,26 @@ if (await needsModules(drivers, from.cwd)) await import(new URL('./lib/src/cli/m
 else await runCommand()
 
 async function runCommand(): Promise<void> {
+  // As for the service, what a driver leaves running does not end the command when it fails.
+  process.on('unhandledRejection', reportStray).on('uncaughtException', reportStray)
   const code = await run(process.argv.slice(2), {
     ...from,
     paint: paintFor(process.stdout),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
-    start: () => import('../main.ts'),
+    start: () => {
+      process.off('unhandledRejection', reportStray).off('uncaughtException', reportStray)
+      return import('../main.ts')
+    },
   })
   // Not `process.exit`: what was printed into a pipe must arrive.
   if (code === null) return
   process.exitCode = code
   // Something that a driver left open would keep the process running.
   setTimeout(() => process.exit(), strayMs).unref()
+}
+
+function reportStray(error: unknown): void {
+  const why = error instanceof Error ? maskAddress(error.message) : `a ${typeof error} was thrown`
+  process.stderr.write(`holdfast: an error outside of the command: ${why}\n`)
 }

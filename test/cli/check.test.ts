@@ -76,6 +76,14 @@ describe('holdfast check', () => {
     assert.deepEqual([problem?.code, problem?.driver], ['ADDRESS_PORT_INVALID', 'postgresql'])
   })
 
+  it('reports a driver that fails outside of its import, as the service does, and shows no secret of it', async (t) => {
+    const files = { 'stray.mjs': "export default Promise.reject(new Error('postgres://u:S3cr3t@h/d'))" }
+    const { code, stdout, stderr } = await holdfast(t, ['check', '--json'], { DRIVERS: 'sqlite,./stray.mjs' }, files)
+    assert.equal(code, 2)
+    assert.ok((JSON.parse(stdout) as Json).problems.some((problem) => problem.code === 'DRIVER_INVALID'))
+    assert.equal(stderr, 'holdfast: an error outside of the command: postgres://u:***@h/d\n')
+  })
+
   it('shows a declared SQLite primary beside its fallback', async (t) => {
     const { code, json } = await checkJson(t, { DATABASE_URL: 'sqlite:///./mine.db' })
     assert.equal(code, 0)
