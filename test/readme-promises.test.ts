@@ -48,7 +48,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'the token is taken from Authorization and from Holdfast-Token',
   ],
   [
-    'Set `ADMIN_TOKEN`; without it, Holdfast generates a token at the first start and writes it to `admin-token` in the data folder.',
+    'Set `ADMIN_TOKEN`; without it, Holdfast generates a token at the first start and writes it to `admin-token` in the data directory.',
     'a drawn admin token is in its file and nowhere else',
     'a configured token is used, and nothing is written',
   ],

@@ -33,7 +33,7 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   }
 }
 
-/** What the server names, in its text alone, beside the rule that a row broke: a key last, since values stand before it. */
+/** What the server names, in its text alone, next to the rule that a row broke: a key last, since values stand before it. */
 function namesOf(rule: TableRule, message: string): Partial<Fault> {
   const first = /[`']([^`']+)[`']/.exec(message)?.[1]
   switch (rule) {

@@ -27,7 +27,7 @@ interface Seen {
 }
 
 /**
- * Proves that this server can serve: it is no replica set to read-only, accepts writes, and committed a write of ours.
+ * Proves that this server can serve: it is not a read-only replica, accepts writes, and committed a write of ours.
  * Where our own tables may not be created, not being set to read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: MysqlTarget, want: Want): Promise<Facts> {
@@ -84,10 +84,15 @@ function assertNewEnough(version: string): void {
   const [own, part] = [Number(match[1]), Number(match[2])]
   if (own > major || (own === major && part >= minor)) return
   const summary = `${name} ${own}.${part} is older than ${major}.${minor}, the oldest version that this driver supports.`
-  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; this version gets no more updates.')
+  throw faultError(
+    'configuration',
+    'SERVER_TOO_OLD',
+    summary,
+    'Upgrade the server; this version no longer receives updates.',
+  )
 }
 
-/** An administrator may write on a replica; being allowed to is no reason to. */
+/** An administrator may write on a replica; Holdfast does not. */
 function assertWritable(values: Seen['values']): void {
   const isOn = (name: Variable): boolean => !/^(?:off|0|)$/i.test(values[name] ?? '')
   if (isOn('read_only') || isOn('super_read_only') || isOn('innodb_read_only')) {

@@ -33,7 +33,7 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   return { ...meaning, ...rule, code, ambiguous: phase === 'commit' && isEnd, cause }
 }
 
-/** What the server names beside the rule that a row broke; the columns of a key stand in its detail: `Key (a, "B")=(1, 2)`. */
+/** What the server names next to the rule that a row broke; the columns of a key are in its detail: `Key (a, "B")=(1, 2)`. */
 function namesOf(link: { constraint?: unknown; column?: unknown; detail?: unknown }): Partial<Fault> {
   const { constraint, column, detail } = link
   const key = typeof detail === 'string' ? /^[^(]*\(([^=]*)\)=/.exec(detail)?.[1] : undefined

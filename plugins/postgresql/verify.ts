@@ -33,7 +33,7 @@ const rightsQuestion = `select
     and has_table_privilege(to_regclass('holdfast_attempt')::oid, 'delete') as writes`
 
 /**
- * Proves that this server can serve. Unless the address asks otherwise it is no standby, accepts writes, and committed a
+ * Proves that this server can serve. Unless the address asks otherwise it is not a standby, accepts writes, and committed a
  * write of ours; where our own tables may not be created, being no standby and not read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
@@ -85,7 +85,12 @@ function assertNewEnough(version: string | null): void {
   const major = Number.parseInt(version ?? '', 10)
   if (Number.isNaN(major) || major >= oldestMajor) return
   const summary = `PostgreSQL ${major} is older than ${oldestMajor}, the oldest version that this driver supports.`
-  throw faultError('configuration', 'SERVER_TOO_OLD', summary, 'Upgrade the server; this version gets no more updates.')
+  throw faultError(
+    'configuration',
+    'SERVER_TOO_OLD',
+    summary,
+    'Upgrade the server; this version no longer receives updates.',
+  )
 }
 
 /** @throws FaultError where libpq would pass this server over. */

@@ -186,7 +186,7 @@ export class GroupCommit {
     try {
       begin.statement.run()
     } catch (error) {
-      failed(items, this.#handle.told(error))
+      failed(items, this.#handle.errorFrom(error))
       return isBusy(error) ? 'busy' : 'done'
     }
     for (const item of items) {
@@ -222,7 +222,7 @@ export class GroupCommit {
       this.#control.commit.statement.run()
       item.written = written
     } catch (error) {
-      item.error = this.#handle.told(error)
+      item.error = this.#handle.errorFrom(error)
       this.#handle.undo()
       return !isBusy(error)
     }

@@ -58,7 +58,7 @@ export class Handle {
   }
 
   /** The error to throw for an error of this handle: a refusal that we asked for says nothing against the file. */
-  told(error: unknown): unknown {
+  errorFrom(error: unknown): unknown {
     if (this.#failure !== null && !this.native.open) return this.#failure
     return this.#isReadOnly && isReadOnlyRefusal(error) ? readOnlyError(error) : error
   }
@@ -108,7 +108,7 @@ export class Handle {
       prepared.statement.run(nativeValues(values))
       return noRows
     } catch (error) {
-      throw this.told(error)
+      throw this.errorFrom(error)
     }
   }
 
@@ -122,7 +122,7 @@ export class Handle {
       }
       return { rows: noRows, changed: prepared.statement.run(nativeValues(values)).changes }
     } catch (error) {
-      throw this.told(error)
+      throw this.errorFrom(error)
     }
   }
 
@@ -154,7 +154,7 @@ function nativeValue(value: unknown): unknown {
 }
 
 /** Pragmas that only report; with an argument in parentheses, the others are settings. */
-const tellingPragmas = new Set([
+const reportingPragmas = new Set([
   'table_info',
   'table_xinfo',
   'table_list',
@@ -218,7 +218,7 @@ function pragmaKind(text: string): Kind {
   const match = /^pragma\s+(?:[\w"]+\.)?(\w+)\s*(\(|=)?/i.exec(text)
   const name = match?.[1]?.toLowerCase() ?? ''
   if (match?.[2] === '=' || workingPragmas.has(name)) return 'setting'
-  return match?.[2] === '(' && !tellingPragmas.has(name) ? 'setting' : 'read'
+  return match?.[2] === '(' && !reportingPragmas.has(name) ? 'setting' : 'read'
 }
 
 /** How a handle is set; each value is read back, because SQLite ignores what it does not know. */

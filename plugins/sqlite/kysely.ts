@@ -200,6 +200,6 @@ function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): Q
     const { changes, lastInsertRowid } = prepared.statement.run(values)
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   } catch (error) {
-    throw handle.told(error)
+    throw handle.errorFrom(error)
   }
 }

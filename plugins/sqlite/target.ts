@@ -10,7 +10,7 @@ export type JournalMode = 'wal' | 'delete'
 /** One file that may be used, and the folder that it must not leave. */
 export interface FileLocation {
   readonly file: string
-  /** Absolute; symbolic links that lead out of it are refused when the file is opened. */
+  /** Absolute; symbolic links that point outside are refused when the file is opened. */
   readonly root: string
 }
 

@@ -11,7 +11,7 @@ export function checkText(report: CheckReport, paint: Paint): string {
   return [
     ...databases(report, paint),
     '',
-    ...(report.connection === undefined ? [] : [...connectionText(report.connection, paint), '']),
+    ...(report.connection === undefined ? [] : [...connectionText(report.connection, report.declared, paint), '']),
     ...settings(report, paint),
     '',
     ...problems(report.problems, paint),
@@ -45,11 +45,12 @@ function named(name: string, text: string, margin = indent): string[] {
   return [`  ${name.padEnd(margin - 2)}${first.trimStart()}`, ...rest]
 }
 
-function connectionText({ primary, fallback, advice }: ConnectionReport, paint: Paint): string[] {
+function connectionText({ primary, fallback, advice }: ConnectionReport, declared: boolean, paint: Paint): string[] {
+  const untried = declared ? 'not tried: its address cannot be used' : 'none'
   return [
     paint('heading', 'Connection'),
-    ...(primary === null ? named('primary', 'not tried: no usable primary is declared') : primaryLines(primary, paint)),
-    ...(fallback === null ? [] : named('fallback', fallbackText(fallback))),
+    ...(primary === null ? named('primary', untried) : primaryLines(primary, paint)),
+    ...(fallback === null ? [] : named(declared ? 'fallback' : 'local', fallbackText(fallback))),
     '',
     paint('heading', 'Advice'),
     ...(advice.length === 0 ? ['  none'] : advice.flatMap((text) => named('-', text, 4))),

@@ -21,7 +21,7 @@ export function findJsonFault(text: string): JsonFault | null {
   return { ...positionIn(text, scanner.at), hint }
 }
 
-/** A name that stands twice in one object. */
+/** A name that occurs twice in one object. */
 export interface JsonDuplicate {
   /** Line and column of the second, from 1. */
   readonly line: number

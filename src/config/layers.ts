@@ -43,7 +43,7 @@ export interface SecretFile {
 }
 
 /** A value that was given for a setting, not yet checked. */
-export interface GivenValue {
+export interface RawValue {
   readonly key: string
   /** As it was written: `PORT`, `http.port`, `http_port`. */
   readonly name: string

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { acceptedBy, showValue } from './formats.ts'
-import type { GivenValue } from './layers.ts'
+import type { RawValue } from './layers.ts'
 import { show } from './mask.ts'
 import { formatOrigin, hiddenText, type Origin, type Problem, type Severity } from './problem.ts'
 import { type Reading, readValue } from './read-value.ts'
@@ -14,7 +14,7 @@ export interface PickedValue {
 }
 
 /** Decides one setting from what was given for it, lowest layer first. */
-export function pickValue(key: string, setting: Setting, all: readonly GivenValue[]): PickedValue {
+export function pickValue(key: string, setting: Setting, all: readonly RawValue[]): PickedValue {
   const given = all.filter((one) => !isFromKubernetes(setting, one))
   const problems = all.filter((one) => !given.includes(one)).map((one) => foreignPort(key, one))
   const top = given.at(-1)
@@ -36,11 +36,11 @@ export function pickValue(key: string, setting: Setting, all: readonly GivenValu
 }
 
 /** True for a settings file that lists a setting with its default, as `config/default.json` does: it says nothing by it. */
-export function repeatsDefault(setting: Setting, { origin, value }: GivenValue): boolean {
+export function repeatsDefault(setting: Setting, { origin, value }: RawValue): boolean {
   return origin.from === 'file' && typeof value === 'function' && isDeepStrictEqual(value(), setting.default)
 }
 
-function read(setting: Setting, given: GivenValue): Reading {
+function read(setting: Setting, given: RawValue): Reading {
   if (typeof given.value !== 'function') return given.value
   // Most of what a file lists; convict has checked it as the default.
   return repeatsDefault(setting, given)
@@ -49,19 +49,19 @@ function read(setting: Setting, given: GivenValue): Reading {
 }
 
 /** A Service named `database` makes Kubernetes set DATABASE_PORT=tcp://10.0.0.11:5432 in every container. */
-function isFromKubernetes({ env }: Setting, { origin, value }: GivenValue): boolean {
+function isFromKubernetes({ env }: Setting, { origin, value }: RawValue): boolean {
   if (!/(?:^|_)PORT$/.test(env) || origin.from !== 'environment' || typeof value !== 'function') return false
   return /^tcp:\/\/[^/\s]+:\d+$/.test(String(value()).trim())
 }
 
-function foreignPort(key: string, one: GivenValue): Problem {
+function foreignPort(key: string, one: RawValue): Problem {
   return problem('KUBERNETES_PORT_IGNORED', 'info', key, one, {
     message: `${one.name} holds an address that Kubernetes sets for a Service. It is ignored.`,
     suggestion: `To set the port, give ${one.name} a number. "enableServiceLinks: false" in the pod stops Kubernetes from setting the variable.`,
   })
 }
 
-function invalid(key: string, setting: Setting, one: GivenValue, reason: string, above: Origin | null): Problem {
+function invalid(key: string, setting: Setting, one: RawValue, reason: string, above: Origin | null): Problem {
   const instead = above === null ? defaultUsed(setting) : `Using the value from ${formatOrigin(above)}.`
   if (typeof one.value !== 'function') {
     const file = one.origin.from === 'secret-file' ? one.origin.path : hiddenText
@@ -84,7 +84,7 @@ function defaultUsed(setting: Setting): string {
   return fallback === null ? 'The setting stays unset.' : `Using the default: ${showValue(setting, fallback)}.`
 }
 
-function repaired(key: string, setting: Setting, one: GivenValue, repair: string): Problem {
+function repaired(key: string, setting: Setting, one: RawValue, repair: string): Problem {
   return problem('SETTING_REPAIRED', 'warning', key, one, {
     message: `${one.name} ${repair}.`,
     suggestion: `Set ${one.name} to ${acceptedBy(setting)}, without ${repair.includes('comment') ? 'the comment' : 'quotes'}.`,
@@ -92,7 +92,7 @@ function repaired(key: string, setting: Setting, one: GivenValue, repair: string
 }
 
 /** Two values for one setting in one place, which is never meant: both of its names in one file, or NAME next to NAME_FILE. */
-function duplicates(key: string, setting: Setting, given: readonly GivenValue[]): Problem[] {
+function duplicates(key: string, setting: Setting, given: readonly RawValue[]): Problem[] {
   return given.slice(1).flatMap((one, index) => {
     const below = given[index]
     if (below === undefined || !isSameSource(below.origin, one.origin) || isSameValue(setting, below, one)) return []
@@ -109,13 +109,13 @@ function isSameSource(below: Origin, above: Origin): boolean {
   return below.from === 'options' && above.from === 'options'
 }
 
-function isSameValue(setting: Setting, below: GivenValue, above: GivenValue): boolean {
+function isSameValue(setting: Setting, below: RawValue, above: RawValue): boolean {
   const readings = [read(setting, below), read(setting, above)]
   // Values that cannot be read have been reported already.
   return readings.some((reading) => 'reason' in reading) || isDeepStrictEqual(readings[0], readings[1])
 }
 
-function inert(key: string, one: GivenValue): Problem {
+function inert(key: string, one: RawValue): Problem {
   return problem('SETTING_NO_EFFECT', 'info', key, one, {
     message: `${one.name} is accepted for compatibility and has no effect.`,
     suggestion: `Remove ${one.name}.`,
@@ -126,7 +126,7 @@ function problem(
   code: string,
   severity: Severity,
   setting: string,
-  { origin }: GivenValue,
+  { origin }: RawValue,
   words: { readonly message: string; readonly suggestion: string },
 ): Problem {
   return { code, severity, setting, origin, part: null, ...words }

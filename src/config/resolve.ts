@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Declarations, driverSettings } from './driver-settings.ts'
-import { gather, misspeltNames, unreadNames } from './given.ts'
-import { type GivenValue, type Layers, layersOfOptions } from './layers.ts'
+import { gather, misspeltNames, unreadNames } from './gather.ts'
+import { type Layers, layersOfOptions, type RawValue } from './layers.ts'
 import { holdsCredentials } from './mask.ts'
 import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
 import { hiddenText, type Origin, type Problem } from './problem.ts'
@@ -53,7 +53,7 @@ class Resolution implements ResolvedSettings {
   readonly #config: ConvictConfig
   readonly #schema: SettingMap
   readonly #picked: ReadonlyMap<string, PickedValue>
-  readonly #given: ReadonlyMap<string, readonly GivenValue[]>
+  readonly #given: ReadonlyMap<string, readonly RawValue[]>
   /** Settings whose values are not shown: a path that does not look like one. */
   readonly #hidden: ReadonlySet<string>
 
@@ -62,7 +62,7 @@ class Resolution implements ResolvedSettings {
     schema: SettingMap,
     drivers: readonly string[],
     picked: ReadonlyMap<string, PickedValue>,
-    given: ReadonlyMap<string, readonly GivenValue[]>,
+    given: ReadonlyMap<string, readonly RawValue[]>,
     problems: readonly Problem[],
     hidden: readonly string[],
   ) {
@@ -79,7 +79,7 @@ class Resolution implements ResolvedSettings {
     return this.#picked.get(key)?.origin ?? { from: 'default' }
   }
 
-  isGiven(key: string): boolean {
+  isSet(key: string): boolean {
     const top = this.#given.get(key)?.at(-1)
     const setting = this.#schema.get(key)
     if (top === undefined || setting === undefined) return false

@@ -60,7 +60,7 @@ export interface ResolvedSettings {
    * True when the key was given, even with an unusable value: an unreadable `DATABASE_URL_FILE` declares a primary. A
    * settings file that only repeats the default, as `config/default.json` does, does not count.
    */
-  isGiven(key: string): boolean
+  isSet(key: string): boolean
   /** Every setting, masked, in the schema's order. */
   lines(): readonly SettingLine[]
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { GivenValue } from './layers.ts'
+import type { RawValue } from './layers.ts'
 import { holdsCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
@@ -16,7 +16,7 @@ export function walkTree(
   origin: Origin,
   settings: SettingMap,
   drivers: readonly string[] | null,
-): { given: GivenValue[]; problems: Problem[] } {
+): { given: RawValue[]; problems: Problem[] } {
   const walk = new TreeWalk(origin, settings, drivers)
   if (isObject(content)) walk.section(content, '')
   else walk.notAnObject('')
@@ -29,8 +29,8 @@ class TreeWalk {
   readonly #drivers: readonly string[] | null
   readonly #sections: ReadonlySet<string>
   readonly #flatNames: FlatNames
-  readonly #nested: GivenValue[] = []
-  readonly #flat: GivenValue[] = []
+  readonly #nested: RawValue[] = []
+  readonly #flat: RawValue[] = []
   readonly #problems: Problem[] = []
   #unknownCount = 0
 
@@ -56,29 +56,29 @@ class TreeWalk {
   }
 
   /** Nested values come last and win over flat ones; `pickValue` reports where they differ. */
-  result(): { given: GivenValue[]; problems: Problem[] } {
+  result(): { given: RawValue[]; problems: Problem[] } {
     if (this.#unknownCount > unknownMax) this.#manyUnknown()
     const flat = this.#flat.map((one) => (hasTwoMeanings(one) ? this.#settled(one) : one))
     return { given: [...flat, ...this.#nested], problems: this.#problems }
   }
 
   /** `host` and `port` at the top are the database's where flat names declare one, else the HTTP server's. */
-  #settled(one: GivenValue): GivenValue {
-    const isOfDatabase = ({ key, value }: GivenValue): boolean => {
+  #settled(one: RawValue): RawValue {
+    const isOfDatabase = ({ key, value }: RawValue): boolean => {
       if (typeof value !== 'function' || value() === null || !/^(?:database|fallback)\./.test(key)) return false
       return !isDeepStrictEqual(value(), this.#settings.get(key)?.default)
     }
-    const isAtTop = ({ name }: GivenValue): boolean => !name.includes('.')
+    const isAtTop = ({ name }: RawValue): boolean => !name.includes('.')
     const declaring = this.#flat.find((other) => isAtTop(other) && isOfDatabase(other) && declaringKeys.has(other.key))
-    const beside = declaring ?? [...this.#flat, ...this.#nested].find(isOfDatabase)
-    if (beside === undefined) return one
+    const neighbour = declaring ?? [...this.#flat, ...this.#nested].find(isOfDatabase)
+    if (neighbour === undefined) return one
     const [used, other] = declaring === undefined ? ['http', 'database'] : ['database', 'http']
     const part = one.name.toLowerCase()
     const owner = used === 'http' ? 'HTTP server' : 'database'
     this.#report(
       'SETTING_AMBIGUOUS',
       `${used}.${part}`,
-      `${one.name}, next to ${printable(beside.name)}, is read as the ${part} of the ${owner}.`,
+      `${one.name}, next to ${printable(neighbour.name)}, is read as the ${part} of the ${owner}.`,
       `Write ${used}.${part}, or ${other}.${part} if that is meant.`,
       'info',
     )
@@ -100,7 +100,7 @@ class TreeWalk {
     else this.notAnObject(key)
   }
 
-  #give(into: GivenValue[], key: string, name: string, value: unknown): void {
+  #give(into: RawValue[], key: string, name: string, value: unknown): void {
     const setting = this.#settings.get(key)
     // Elsewhere a secret would be shown, so that it stays one and is rejected.
     const plain = value instanceof Secret && setting?.sensitive ? value.reveal() : value
@@ -163,7 +163,7 @@ const declaringKeys: ReadonlySet<string> = new Set(
 )
 
 /** In capitals they are the variables HOST and PORT, which are the server's everywhere. */
-function hasTwoMeanings({ name }: GivenValue): boolean {
+function hasTwoMeanings({ name }: RawValue): boolean {
   return /^(?:[Hh]ost|[Pp]ort)$/.test(name)
 }
 

@@ -102,9 +102,9 @@ export function conformStatements(bench: () => Bench): void {
       throw new Error('on purpose')
     })
     await inside.promise
-    const beside = insert(store, 'kept')
+    const concurrent = insert(store, 'kept')
     await assert.rejects(open, /on purpose/)
-    await within(beside, limits.queryMs + slackMs)
+    await within(concurrent, limits.queryMs + slackMs)
     assert.deepEqual(await ids(store), ['kept'])
   })
 

@@ -64,7 +64,9 @@ export function jsonLayout(line: LogLine): Layout {
   if (isMissing(error) && message.length <= maxMessageLength) return line
   const all = { ...fields, ...(isMissing(error) ? {} : { err: errorFields(error) }) }
   if (message.length <= maxMessageLength) return { message, fields: all }
-  return { message: `${message.slice(0, maxMessageLength - 1)}…`, fields: { ...all, detail: message } }
+  // A word is never cut: its beginning may mean something else.
+  const start = message.slice(0, maxMessageLength - 1).replace(/\s+\S*$/, '')
+  return { message: `${start}…`, fields: { ...all, detail: message } }
 }
 
 /** The layout of a terminal: fields without what the message says, and no stack of an expected fault. */

@@ -49,8 +49,8 @@ export async function createLog(parts: LogParts): Promise<Log> {
 type Prettify = (text: string) => string
 
 /**
- * Runs in this process instead of pino's worker, so that no line is lost at the end and lines are masked after they were
- * formatted. Null if the printer cannot be loaded: JSON then serves as well.
+ * Runs in this process instead of pino's worker, so that no line is lost at exit and lines are masked after
+ * formatting. Null if the printer cannot be loaded; the log is then JSON.
  */
 async function loadPretty(colorize: boolean): Promise<Prettify | null> {
   try {

@@ -135,7 +135,7 @@ export class ConfigSource implements DatabaseConfigSource {
     const { resolved } = found
     const isLibrary = this.#process === null
     const given = isLibrary ? this.#options.collections : resolved.settings.collections.dir
-    const loaded = await readCollections(given, this.#cwd, isLibrary || resolved.isGiven('collections.dir'))
+    const loaded = await readCollections(given, this.#cwd, isLibrary || resolved.isSet('collections.dir'))
     return createActiveConfig(found, loaded, this.#parts)
   }
 }

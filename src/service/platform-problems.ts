@@ -9,7 +9,7 @@ export const platformProblems = {
   HOST_LOOPBACK: 'HOST accepts connections of this container alone, which a Space cannot reach.',
 } as const
 
-/** What the platform is known for, told before anything is opened. Pure. */
+/** What the platform is known for, reported before anything is opened. Pure. */
 export function findPlatformProblems(resolved: ResolvedSettings, { primary }: DatabaseConfig): readonly Problem[] {
   const { settings } = resolved
   const isSpace = settings.platform.spaceId !== null
@@ -20,7 +20,7 @@ export function findPlatformProblems(resolved: ResolvedSettings, { primary }: Da
     problems.push({ code, severity, setting, origin: resolved.originOf(setting), part, message, suggestion })
   }
   if (primary !== null) {
-    const setting = resolved.isGiven('database.url') ? 'database.url' : 'database.driver'
+    const setting = resolved.isSet('database.url') ? 'database.url' : 'database.driver'
     for (const { part, advice } of foreseenAdvice(primary.target, { isSpace })) {
       add('ADDRESS_PLATFORM_LIMIT', setting, part, [advice, 'If the database cannot be reached, change the address.'])
     }

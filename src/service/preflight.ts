@@ -26,7 +26,7 @@ export async function inspectResolution(found: Resolution, cwd: string): Promise
   const inspect = async (target: ResolvedTarget | null) =>
     target === null ? { problems: [], path: null } : await inspectTarget(target)
   const [loaded, data, token, primary, fallback, host] = await Promise.all([
-    readCollections(collections.dir, cwd, resolved.isGiven('collections.dir')),
+    readCollections(collections.dir, cwd, resolved.isSet('collections.dir')),
     inspectDataDirectory(folders, resolved.originOf('data.dir')),
     inspectAdminToken(admin.token, folders),
     inspect(config.primary),

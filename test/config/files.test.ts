@@ -36,7 +36,7 @@ for (const NODE_ENV of ['development', 'production']) {
 test('config/default.json changes no value, so a deployer may delete it', async () => {
   const resolved = resolveSettings(await readLayers({ env: {}, cwd: root }), {})
   assert.deepEqual(resolved.settings, settingsFromOptions({}, {}).settings)
-  for (const { name } of resolved.lines()) assert.ok(!resolved.isGiven(name), `${name} counts as given`)
+  for (const { name } of resolved.lines()) assert.ok(!resolved.isSet(name), `${name} counts as given`)
 })
 
 test('the schema for editors knows flat names and refuses unknown ones', () => {

@@ -61,7 +61,7 @@ function contentOf(content: string | number | object): string {
 function summary(resolved: ResolvedSettings): object {
   return {
     exit: exitCodeFor(resolved.problems),
-    isPrimaryDeclared: resolved.isGiven('database.url'),
+    isPrimaryDeclared: resolved.isSet('database.url'),
     problems: resolved.problems.map((one) => ({ ...one, origin: one.origin && formatOrigin(one.origin) })),
     settings: Object.fromEntries(
       resolved.lines().map((line) => [line.name, `${JSON.stringify(line.value)} from ${formatOrigin(line.origin)}`]),

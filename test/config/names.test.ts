@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { misspeltNames, unreadNames } from '../../src/config/given.ts'
+import { misspeltNames, unreadNames } from '../../src/config/gather.ts'
 import { layersOfOptions } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
 import { otherNames, statusNames } from '../../src/config/schema/flat-names.ts'

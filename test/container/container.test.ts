@@ -68,7 +68,7 @@ test('the production packages stay within their size', (t) => {
   assert.ok(packagesMb > 0 && packagesMb <= packagesMaxMb, `${packagesMb} MB`)
 })
 
-test('its command serves as uid 1000 with a read-only application folder, and writes to the data folder only', async (t) => {
+test('its command serves as uid 1000 with a read-only application folder, and writes to the data directory only', async (t) => {
   if (!isRoot) t.diagnostic('not root: rehearsed as the present user instead of uid 1000')
   const untouched = await snapshot(image.workdir)
   const service = await startContainer(t)

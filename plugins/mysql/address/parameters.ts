@@ -41,9 +41,9 @@ export const tlsDialect: TlsDialect = {
   },
   // "useSSL" and "requireSSL", say.
   addsUp: true,
-  implied({ mode, authority }, isTlsGiven) {
+  implied({ mode, authority }, isTlsSet) {
     // Any other mode was chosen deliberately; the authority may come from a setting that serves several addresses.
-    if (mode.startsWith('verify') || (isTlsGiven && mode !== 'prefer')) return null
+    if (mode.startsWith('verify') || (isTlsSet && mode !== 'prefer')) return null
     return authority === 'system' ? 'verify-full' : 'verify-ca'
   },
   files: {

@@ -142,8 +142,8 @@ export class SafeClient extends pg.Client implements PooledClient {
       return this
     })
     if (done !== undefined) {
-      const told = done as (error: Error | null, client?: SafeClient) => void // pg gives one or the other.
-      connected.then(() => told(null, this), told)
+      const callback = done as (error: Error | null, client?: SafeClient) => void // pg gives one or the other.
+      connected.then(() => callback(null, this), callback)
     }
     return connected
   }

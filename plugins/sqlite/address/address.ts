@@ -123,7 +123,7 @@ function withoutAuthority(body: string, isFile: boolean, report: Report): string
 function decode(path: string, report: Report): string {
   const { text, isExact } = decodePart(path)
   if (!isExact) {
-    const message = 'A "%" in the path begins no valid escape; the path is used as it stands.'
+    const message = 'A "%" in the path begins no valid escape; the path is used unchanged.'
     report('ADDRESS_REPAIRED', 'warning', 'path', message, 'Write "%25" for a percent sign.')
   }
   return text

@@ -31,7 +31,7 @@ export class FileConnection implements Connection {
   }
 
   /** @throws what `classify` reads; on a full disk the proof `open` passes, because reads can be
-   * answered; another writer that is busy is no failure. */
+   * answered; a busy writer is not a failure. */
   async verify(want: Want, signal: AbortSignal): Promise<Facts> {
     const { native, path, isEphemeral, problems } = this.#parts
     signal.throwIfAborted()

@@ -143,7 +143,7 @@ function readHeader(file: string): Buffer {
       closeSync(descriptor)
     }
   } catch {
-    // What cannot be read is no database.
+    // What cannot be read is not a database.
   }
   return bytes
 }

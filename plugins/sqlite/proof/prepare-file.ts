@@ -11,7 +11,7 @@ import { companionsOf, nearestExisting } from './inspect.ts'
  * Makes the folder and proves it by a real write.
  *
  * @returns the journal mode that works there: the wished one, or `delete`.
- * @throws what `classify` reads: `unwritable`, `disk-full`, or `configuration` when a symbolic link leads out.
+ * @throws what `classify` reads: `unwritable`, `disk-full`, or `configuration` when a symbolic link points outside.
  */
 export async function prepareFile(location: FileLocation, wish: JournalMode): Promise<JournalMode> {
   const folder = dirname(location.file)
@@ -48,7 +48,7 @@ async function assertWithin(real: string, root: string): Promise<void> {
   throw faultError(
     'configuration',
     'ADDRESS_PATH_OUTSIDE',
-    'A symbolic link leads the file out of its folder.',
+    'A symbolic link in the path points outside its folder.',
     'Point the link inside, or name its target in SQLITE_ALLOW_PATHS and in the address.',
   )
 }

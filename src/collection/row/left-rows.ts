@@ -10,7 +10,7 @@ export interface LeftRows {
   readonly total: number
   /** True if a collection has more rows than were counted: `total` is a minimum. */
   readonly isMore: boolean
-  /** Per collection; only those that have any. */
+  /** The number of rows per collection; collections without any are left out. */
   readonly collections: Readonly<Record<string, number>>
 }
 

@@ -59,7 +59,7 @@ export async function planTables(
   }
 }
 
-/** A programming error inside the library, as opposed to an error of the database. */
+/** A programming error inside the library, as opposed to a database error. */
 function isIntrospectionFailure(error: unknown): boolean {
   return error instanceof TypeError
 }

@@ -52,7 +52,7 @@ export type SchemaApply = 'additive' | 'none'
 
 /**
  * Adds the missing tables, columns and indexes of the collections; alters and drops nothing. Safe while other processes do
- * the same. Rejects only with errors of the database; a table that does not match is a problem and makes its collection
+ * the same. Rejects only with database errors; a table that does not match is a problem and makes its collection
  * unusable.
  */
 export async function ensureTables(
@@ -79,7 +79,7 @@ export async function ensureTables(
 
 /**
  * What `ensureTables` would report of a store that was not prepared; changes nothing. `mayCreate`: whether the role may create
- * tables; null when that is not known. Rejects as `ensureTables`.
+ * tables; null when that is not known. Rejects like `ensureTables`.
  */
 export async function inspectTables(
   store: Store,

@@ -42,7 +42,7 @@ function at(index: number, found: string, text: string): Placeholder {
 export function placeholderHint(placeholder: string): string {
   return placeholder.startsWith('$(')
     ? 'Kubernetes leaves $(NAME) as it is when NAME is defined later in the list, or not at all: define it before.'
-    : 'Replace it by the real value. Holdfast does not expand variables.'
+    : 'Replace it with the real value. Holdfast does not expand variables.'
 }
 
 /** A language's word for nothing, which a template has put in the place of a value. */

@@ -145,7 +145,7 @@ export class PrimaryReader {
   #isLost(key: string): boolean {
     const { problems } = this.#resolved
     const isRefused = problems.some(({ setting, severity }) => setting === key && severity === 'error')
-    return isRefused && this.#resolved.isGiven(key)
+    return isRefused && this.#resolved.isSet(key)
   }
 
   /** A part that was given and cannot be used must not be filled in as if it had been left out. */

@@ -234,7 +234,7 @@ function missing(text: string, name: string, registry: DriverRegistry): AddressD
     const suggestion = 'Write scheme://user:***@host:port/name with the scheme of the database.'
     return { code, part: 'scheme', message, suggestion }
   }
-  const message = `${name} has no scheme, so the kind of database is unknown.`
+  const message = `${name} does not begin with "scheme://", so the kind of database is unknown.`
   return { code, part: 'scheme', message, suggestion: withScheme(text, registry) }
 }
 

@@ -64,7 +64,7 @@ export function openingKind({ kind }: Fault): FaultKind {
   return kind === 'statement' || kind === 'constraint' ? 'configuration' : kind
 }
 
-/** The cause of a fault that lies in the configuration, not in a database: a retry helps only after that has changed. */
+/** The cause of a configuration fault: no database was tried, and a retry helps only after the configuration has changed. */
 export class UnusableDeclaration extends Error {
   override readonly name = 'UnusableDeclaration'
 }

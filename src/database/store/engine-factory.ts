@@ -28,7 +28,7 @@ export interface StoreOpener {
   open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
   /**
    * What one candidate that gave the wanted proof, on a fresh connection that is closed again, says; the one of this
-   * label where there is one. Rejects as `open`.
+   * label where there is one. Rejects like `open`.
    */
   prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts>
 }
@@ -58,7 +58,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     return await this.#open(resolved, { role, proof: role === 'primary' ? 'write' : 'open' }, signal)
   }
 
-  /** A store of a server that is opened without changing anything, in order to inspect its tables. Rejects as `open`. */
+  /** A store of a server that is opened without changing anything, in order to inspect its tables. Rejects like `open`. */
   async look(resolved: ResolvedTarget, signal: AbortSignal): Promise<Store> {
     return await this.#open(resolved, { role: 'primary', proof: 'look' }, signal)
   }
@@ -72,7 +72,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
-  /** The options for `new MikroORM` of the first candidate that can serve, for tools that make an ORM of their own. Rejects as `open`. */
+  /** The options for `new MikroORM` of the first candidate that can serve, for tools that make an ORM of their own. Rejects like `open`. */
   async options(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<SqlOptions> {
     const want: Want = { role, proof: 'open' }
     return await this.#firstOf(resolved, signal, async (candidate) => {

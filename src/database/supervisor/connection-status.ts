@@ -103,7 +103,7 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
 export function hasFallback(supervisor: Supervisor): boolean {
   const { state, config, settings } = supervisor
   if (state.name !== 'PRIMARY_CONNECTED') return true
-  // Where it is disabled, or is the same database, nothing is missing.
+  // Without a fallback by choice, or because it would be the primary itself, nothing is missing.
   if (!settings.fallbackEnabled || config.fallback === null) return true
   return state.standby.status !== 'failed'
 }

@@ -63,7 +63,7 @@ export class LivenessCheck {
     } catch (error) {
       const cause = limited.signal.aborted ? limited.signal.reason : error
       const fault = openingFault(store.driver, cause)
-      // A busy writer, or our own mistake, is no loss.
+      // A busy writer, or our own mistake, is not a loss.
       if (harmlessKinds.has(fault.kind)) return kept
       // Nor is a full server, as long as the store's own connections still answer.
       const isKept = fault.kind === 'capacity' && (await this.#answers(store, fault, limited.signal))

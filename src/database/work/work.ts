@@ -74,7 +74,7 @@ export class WorkRunner {
     return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement, findCommitted)
   }
 
-  /** Runs one transaction on the active store; resolves when the outcome is known. Rejects as `RunWork`. */
+  /** Runs one transaction on the active store; resolves when the outcome is known. Rejects like `RunWork`. */
   transactional<T>(work: Unit<T>, options: TransactionOptions = {}): Promise<Outcome<T>> {
     const { rerun = 'never', durability, signal } = options
     const progress: Progress = { phase: 'begin' }
@@ -97,7 +97,7 @@ export class WorkRunner {
     return this.#first(transaction, { kind: 'write', rerun, isBusiness: true, ...demand, ...limit }, progress)
   }
 
-  /** Waits until a store serves that a session of the application may use. Rejects as `run`. */
+  /** Waits until a store serves that a session of the application may use. Rejects like `run`. */
   async admit(signal: AbortSignal): Promise<Serving> {
     const options = { kind: 'read', isBusiness: true, signal } as const
     return this.#current(options) ?? (await this.#awaited(options))

@@ -25,7 +25,7 @@ export class StatementTurns {
     return this.#isTaken
   }
 
-  /** When the statement that was sent is late, by `performance.now()`. */
+  /** The deadline of the statement that was sent, on the clock of `performance.now()`. */
   get dueMs(): number {
     return this.#dueMs
   }

@@ -9,16 +9,16 @@ const digests = new WeakMap<Secret, Buffer>()
 export function isAdmin(req: IncomingMessage, token: Secret): boolean {
   const expected = digestOf(token)
   // Checks both headers: a private Space uses Authorization for its own token.
-  return givenTokens(req).some((given) => timingSafeEqual(digest(Buffer.from(given, 'latin1')), expected))
+  return tokensIn(req).some((given) => timingSafeEqual(digest(Buffer.from(given, 'latin1')), expected))
 }
 
 /** Returns for the admin. Throws TOKEN_MISSING without a token, TOKEN_INVALID if no token matches. */
 export function requireAdmin(req: IncomingMessage, token: Secret): void {
   if (isAdmin(req, token)) return
-  throw new HoldfastError(givenTokens(req).length === 0 ? 'TOKEN_MISSING' : 'TOKEN_INVALID')
+  throw new HoldfastError(tokensIn(req).length === 0 ? 'TOKEN_MISSING' : 'TOKEN_INVALID')
 }
 
-function givenTokens(req: IncomingMessage): readonly string[] {
+function tokensIn(req: IncomingMessage): readonly string[] {
   const bearer = /^Bearer +(.+)$/i.exec(req.headers.authorization ?? '')?.[1]
   const own = req.headers['holdfast-token']
   return [bearer, typeof own === 'string' ? own : undefined]

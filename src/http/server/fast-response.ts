@@ -3,8 +3,8 @@ import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders
 /** Header names and values in turn: the only form that Node writes without building an object first. */
 export type HeaderList = (string | number)[]
 
-type GivenHeaders = OutgoingHttpHeaders | OutgoingHttpHeader[]
-type WriteHead = (status: number, reason?: string | GivenHeaders, headers?: GivenHeaders) => unknown
+type HeadersArgument = OutgoingHttpHeaders | OutgoingHttpHeader[]
+type WriteHead = (status: number, reason?: string | HeadersArgument, headers?: HeadersArgument) => unknown
 
 /**
  * A response created by this server. Node writes headers that are set one by one several times slower than one list, so

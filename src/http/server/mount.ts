@@ -22,7 +22,7 @@ export function noteMount(req: MountedRequest): void {
   if (safePrefix.test(prefix)) req[mountKey] = prefix
 }
 
-/** The prefix of every path that a client is told: empty, or `/data`. */
+/** The prefix of every path in an answer: empty, or `/data`. */
 export function mountPrefixOf(req: MountedRequest): string {
   return req[mountKey] ?? ''
 }

@@ -84,7 +84,7 @@ class Handle {
   }
 }
 
-/** A kysely driver with a native handle for each that asks, so nobody waits for a connection. */
+/** A kysely driver with a native handle for each caller, so that none waits for a connection. */
 class HandleDriver {
   #handles = new Set()
   #isClosed = false
@@ -190,7 +190,7 @@ async function connect(target, limits) {
   const drivers = new Map()
   class ManyConnection extends SqliteConnection {
     createKyselyDialect() {
-      // MikroORM opens anew by itself when an ORM is used after its close: then the same, closed driver answers.
+      // MikroORM reconnects by itself when an ORM is used after its close: then the same, closed driver answers.
       const driver = drivers.get(this) ?? new HandleDriver(openNative, limits)
       drivers.set(this, driver)
       return {

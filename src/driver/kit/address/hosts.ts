@@ -77,14 +77,14 @@ const missing: { readonly defect: HostDefect } = {
 
 function readHost(
   text: string,
-  portGiven: string | undefined,
+  portText: string | undefined,
   defaultPort: number,
 ): Host | { readonly defect: HostDefect } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text)
   if (bracketed !== null) {
     const inside = bracketed[1] ?? ''
     if (!isIPv6(inside)) return invalid('host', 'The text in brackets is not a valid IPv6 address.', '[::1]')
-    return withPort(inside, portGiven ?? bracketed[2], defaultPort)
+    return withPort(inside, portText ?? bracketed[2], defaultPort)
   }
   const colons = text.split(':').length - 1
   if (colons > 1) return severalColons(text, defaultPort)
@@ -97,7 +97,7 @@ function readHost(
   }
   if (name.length > 253 || name.includes('\0'))
     return invalid('host', 'The host is longer than 253 characters or contains a NUL character.', 'host')
-  return withPort(name, portGiven ?? (colon < 0 ? undefined : text.slice(colon + 1)), defaultPort)
+  return withPort(name, portText ?? (colon < 0 ? undefined : text.slice(colon + 1)), defaultPort)
 }
 
 function severalColons(text: string, defaultPort: number): { readonly defect: HostDefect } {

@@ -153,7 +153,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const { driver, tls } = this.#dialect
     const unset = { user: null, password: null, host: null, address: null, socket: null, port: null, database: null }
     const own = this.#settings.plugins?.[driver] ?? {}
-    return this.#dialect.options({ ...unset, connectMs: null, tls: defaultTls(tls, own), isTlsGiven: false })
+    return this.#dialect.options({ ...unset, connectMs: null, tls: defaultTls(tls, own), isTlsSet: false })
   }
 
   #reportRepairs(pieces: Pieces, reading: Reading<O>): void {
@@ -227,7 +227,7 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
     const { setting, origin } = this.#address
     const [{ host, port }] = parts.hosts
     const tls = settleTls(words, options, this.#report)
-    // TLS is not used over a Unix socket, where nobody can listen in.
+    // TLS is not used over a Unix socket, which no one can tap.
     const isLocal = parts.hosts.every((one) => one.host.startsWith('/'))
     const encryption = isLocal ? { ...tls, mode: 'disable' as const } : tls
     const common: ServerTarget = {

@@ -39,10 +39,10 @@ export function fillIn(
 }
 
 /** The parts that a text has; null where it has none. */
-type GivenParts = Pick<PartsReading, 'user' | 'password' | 'database'> & { readonly hosts: HostsReading | null }
+type AuthorityParts = Pick<PartsReading, 'user' | 'password' | 'database'> & { readonly hosts: HostsReading | null }
 
 /** The parts that parameters replace by others. */
-export function replacedParts(own: GivenParts, given: GivenParts): readonly string[] {
+export function replacedParts(own: AuthorityParts, given: AuthorityParts): readonly string[] {
   const isOther = (one: unknown, other: unknown): boolean =>
     Boolean(one) && other !== null && !isDeepStrictEqual(one, other)
   const placesOf = (hosts: HostsReading | null) => (hosts !== null && 'hosts' in hosts ? hosts.hosts : null)
@@ -83,7 +83,7 @@ function unencoded(part: 'user' | 'password', found: readonly string[]): readonl
   if (characters.length === 0) return []
   const named = characters.map((one) => `"${one}"`).join(', ')
   const codes = characters.map((one) => `"${encodeURIComponent(one)}" for "${one}"`).join(', ')
-  const message = `The ${part} contains ${named} unencoded; it is used as it stands.`
+  const message = `The ${part} contains ${named} unencoded; it is used unchanged.`
   return [{ part, message, remedy: `Write ${codes}` }]
 }
 

@@ -37,6 +37,6 @@ export function reportUnusualName(report: Report, name: string): void {
     (one) => one !== null,
   )
   if (found.length === 0) return
-  const message = `The database name contains ${found.join(' and ')}; it is used as it stands.`
+  const message = `The database name contains ${found.join(' and ')}; it is used unchanged.`
   report('ADDRESS_NAME_UNUSUAL', 'warning', 'name', message, 'Nothing to do if that is its name; otherwise remove it.')
 }

@@ -23,7 +23,7 @@ export interface Tls {
 export interface TlsChoice {
   tls: Tls
   /** True when the address names a mode. */
-  isTlsGiven: boolean
+  isTlsSet: boolean
 }
 
 /** Where a file for TLS may be named. */
@@ -46,7 +46,7 @@ export interface TlsDialect {
   /** True: several switches that are on add up, and only "off" next to "on" is a contradiction. */
   readonly addsUp: boolean
   /** The mode that a named authority asks for; null: the address is used as it is. */
-  implied(tls: Tls, isTlsGiven: boolean): TlsMode | null
+  implied(tls: Tls, isTlsSet: boolean): TlsMode | null
   readonly files: { readonly authority: TlsFile; readonly certificate: TlsFile; readonly key: TlsFile }
 }
 
@@ -71,9 +71,9 @@ export function libpqTls(env: string): TlsDialect {
       acceptinvalidcerts: 'require',
     },
     addsUp: false,
-    implied({ mode, authority }, isTlsGiven) {
+    implied({ mode, authority }, isTlsSet) {
       const isSystem = authority === 'system'
-      if (isTlsGiven && (mode === 'verify-full' || (!isSystem && mode !== 'allow' && mode !== 'prefer'))) return null
+      if (isTlsSet && (mode === 'verify-full' || (!isSystem && mode !== 'allow' && mode !== 'prefer'))) return null
       return isSystem ? 'verify-full' : 'require'
     },
     files: {
@@ -153,9 +153,9 @@ export function chooseTls(
     report('ADDRESS_TLS_INVALID', 'error', parameter, message, remedy)
     return
   }
-  const { tls, isTlsGiven } = choice
-  choice.isTlsGiven = true
-  if (!isTlsGiven || tls.mode === mode) {
+  const { tls, isTlsSet } = choice
+  choice.isTlsSet = true
+  if (!isTlsSet || tls.mode === mode) {
     choice.tls = { ...tls, mode }
     return
   }
@@ -194,7 +194,7 @@ function meantMode(dialect: TlsDialect, word: string): TlsMode {
  * What the address means as a whole. Who names an authority wants to know who answers, and who limits versions or ciphers
  * wants TLS: both count even where no mode, or a weaker one, is given.
  */
-export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, report: Report): Tls {
+export function settleTls(dialect: TlsDialect, { tls, isTlsSet }: TlsChoice, report: Report): Tls {
   const { parameter, files } = dialect
   const given = [
     [files.authority, tls.authority],
@@ -213,7 +213,7 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, r
     report('ADDRESS_TLS_INVALID', 'error', 'query', message, 'Correct or remove the versions and ciphers of TLS.')
   }
   const asked = tls.authority !== null ? 'A certificate authority' : isTlsAsked(tls.limits) ? 'A limit of TLS' : null
-  if (asked !== null && isTlsGiven && tls.mode === 'disable') {
+  if (asked !== null && isTlsSet && tls.mode === 'disable') {
     const off = `${parameter}=${wordOf(dialect, 'disable')}`
     const message = `${asked} is given with ${off}, which uses no TLS. The address is not used.`
     const authority = `the authority in ${files.authority.parameter} or ${files.authority.env}`
@@ -227,12 +227,12 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsGiven }: TlsChoice, r
     report('TLS_KEY_PAIR_INCOMPLETE', 'warning', one.parameter, message, remedy)
   }
   const isOptional = tls.mode === 'prefer' || tls.mode === 'allow'
-  const mode = tls.authority !== null ? dialect.implied(tls, isTlsGiven) : asked && isOptional ? 'require' : null
+  const mode = tls.authority !== null ? dialect.implied(tls, isTlsSet) : asked && isOptional ? 'require' : null
   if (mode === null) return tls
   const word = wordOf(dialect, mode)
-  const how = isTlsGiven ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
+  const how = isTlsSet ? `with ${parameter}=${wordOf(dialect, tls.mode)}` : `without ${parameter}`
   const message = `${asked} is given ${how}; ${parameter}=${word} is used.`
-  report('ADDRESS_TLS_IMPLIED', isTlsGiven ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
+  report('ADDRESS_TLS_IMPLIED', isTlsSet ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
   return { ...tls, mode }
 }
 

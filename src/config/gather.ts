@@ -1,5 +1,5 @@
 import type { JsonDuplicate } from './json-fault.ts'
-import type { Environment, GivenValue, Layers, SecretFile, SettingsFile } from './layers.ts'
+import type { Environment, Layers, RawValue, SecretFile, SettingsFile } from './layers.ts'
 import { show } from './mask.ts'
 import { nearest } from './nearest.ts'
 import { formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
@@ -15,9 +15,9 @@ export function gather(
   layers: Layers,
   settings: SettingMap,
   drivers: readonly string[] | null,
-): { given: GivenValue[]; problems: Problem[] } {
+): { given: RawValue[]; problems: Problem[] } {
   const problems: Problem[] = []
-  const given: GivenValue[] = []
+  const given: RawValue[] = []
   for (const { origin, content, duplicates = [] } of layers.files) {
     problems.push(...duplicates.map((duplicate) => duplicateName(origin, duplicate)))
     if (typeof content === 'function') {
@@ -29,22 +29,22 @@ export function gather(
     }
   }
   for (const [key, { env, sensitive }] of settings) {
-    const inEnvironment = givenByEnvironment(key, env, sensitive === true, layers.environment)
+    const inEnvironment = valueInEnvironment(key, env, sensitive === true, layers.environment)
     if (inEnvironment !== null) given.push(inEnvironment)
     const file = layers.secretFiles.find((one) => one.env === env)
-    if (file !== undefined) given.push(givenBySecretFile(key, file))
+    if (file !== undefined) given.push(valueInSecretFile(key, file))
   }
   return { given, problems }
 }
 
 /** A blank variable is unset like an empty one; of a secret every character counts. */
-function givenByEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): GivenValue | null {
+function valueInEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): RawValue | null {
   const value = environment.value(name)
   if (value === undefined || (!isSecret && value.trim() === '')) return null
   return { key, name, origin: { from: 'environment', name }, value: () => value }
 }
 
-function givenBySecretFile(key: string, { env, shown, content }: SecretFile): GivenValue {
+function valueInSecretFile(key: string, { env, shown, content }: SecretFile): RawValue {
   const name = `${env}_FILE`
   return { key, name, origin: { from: 'secret-file', name, path: shown }, value: content }
 }
@@ -118,7 +118,7 @@ const notRead: Readonly<Record<string, string>> = {
   MYSQL_PWD: 'DATABASE_PASSWORD',
 }
 
-/** Reports variables of other software that somebody may expect to be read. Their values are not. */
+/** Reports variables of other software that a deployer may expect Holdfast to read; it does not read them. */
 export function unreadNames(present: readonly string[]): Problem[] {
   return present.flatMap((name) => {
     const instead = Object.hasOwn(notRead, name) ? notRead[name] : undefined
