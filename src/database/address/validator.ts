@@ -2,7 +2,7 @@ import { createMask, type Mask, maskAddress, passwordsOf, showAddress } from '..
 import { maskProblem, type Problem } from '../../config/problem.ts'
 import { Secret } from '../../config/secret.ts'
 import type { Settings } from '../../config/settings.ts'
-import type { Address, AddressRole, Parsed, PartsAddress, Target } from '../../driver/address.ts'
+import type { Address, AddressRole, Parsed, PartsAddress, Target, UrlAddress } from '../../driver/address.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
 import { type CleanedAddress, cleanAddress, isBlank } from './clean.ts'
@@ -66,15 +66,20 @@ export class DatabaseUrlValidator {
     const text = isValidated ? cleaned.text : given
     const scheme = schemeOf(text)
     const driver = this.#driverFor(scheme, context)
-    const before = isValidated ? this.#repairs(cleaned, scheme, report, name) : []
+    const isRepaired = isValidated && cleaned.repairs.length > 0
+    const repairs = (shown: string | null): readonly Problem[] =>
+      isRepaired ? this.#repairs(cleaned, shown, report, name) : []
     const defect = isValidated ? this.#defect(text, name, driver, report) : asIsDefect(name, driver, report)
     if (defect !== null || driver === null || scheme === null)
-      return unusable(defect === null ? before : [...before, defect])
+      return unusable(defect === null ? repairs(null) : [...repairs(null), defect])
     const { role, setting, origin, folders } = context
     const address = { form: 'url', role, setting, origin, folders, scheme, text: new Secret(text) } as const
     const reading = this.parse(driver, address)
     const after = isValidated && reading.resolved !== null ? notes(text, name, driver, report) : []
-    return { ...reading, problems: [...before, ...reading.problems, ...after] }
+    return {
+      ...reading,
+      problems: [...repairs(isRepaired ? this.#shown(address, reading) : null), ...reading.problems, ...after],
+    }
   }
 
   /** The same address in other folders: it is neither cleaned nor diagnosed again, and its problems stay. */
@@ -101,14 +106,19 @@ export class DatabaseUrlValidator {
     return { resolved, isBlank: false, problems, address }
   }
 
-  #repairs({ text, repairs }: CleanedAddress, scheme: string | null, report: ReportAddress, name: string): Problem[] {
-    if (repairs.length === 0) return []
-    // Without a scheme it may be a password that was pasted alone.
-    const isShowable =
-      scheme !== null && (text.startsWith('://', scheme.length) || this.#registry.byScheme(scheme) !== null)
-    const shown = isShowable ? showAddress(text) : 'the address alone: scheme://user:***@host:port/name'
+  /** The address with its secrets masked; null unless it means the same as before, which masking and errors prevent. */
+  #shown(address: UrlAddress, { resolved }: AddressReading): string | null {
+    if (resolved === null) return null
+    const whole = address.text.reveal()
+    const text = createMask(secretsIn(whole))(showAddress(whole))
+    const target = parseWith(resolved.driver, { ...address, text: new Secret(text) }, this.#settings)?.target
+    return target?.id === resolved.target.id && target.user === resolved.target.user ? text : null
+  }
+
+  #repairs({ repairs }: CleanedAddress, shown: string | null, report: ReportAddress, name: string): Problem[] {
+    const form = shown ?? 'the address alone: scheme://user:***@host:port/name'
     return repairs.map(({ part, what, severity }) =>
-      report('ADDRESS_REPAIRED', severity, part, `${name} ${what}.`, `Write ${shown}`),
+      report('ADDRESS_REPAIRED', severity, part, `${name} ${what}.`, `Write ${form}`),
     )
   }
 

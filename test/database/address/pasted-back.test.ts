@@ -68,7 +68,12 @@ function meaningOf({ resolved }: AddressReading): unknown {
 }
 
 test('every suggestion of an address, pasted back, is accepted and means the same', async () => {
-  const texts = await addressesOfTheSuite()
+  const plain = await addressesOfTheSuite()
+  // What needs a repair may have an error as well.
+  const texts = new Set([
+    ...plain,
+    ...[...plain].filter((text) => /^[a-z][\w+.-]*:\/\/[^'"\s]*$/.test(text)).map((text) => `psql '${text}'`),
+  ])
   assert.ok(texts.size > 300, `${texts.size}`)
   const wrong: string[] = []
   let pasted = 0
