@@ -67,6 +67,7 @@ for (const name of names) {
     assert.deepEqual([await mean.text(), mean.headers.get('holdfast-store')], ['[{"mean":4}]', 'local; driver=sqlite'])
     await until(() => holdfast.status().database.activeSessions === 0, { what: 'the session to be released' })
 
+    assert.equal((await fetch(`${url}/unknown`)).status, 404)
     const twice = await fetch(`${url}/data/api/feedback`, post('{"rating":4,"model":"ä"}'))
     const problem = (await twice.json()) as Record<string, string> // A problem of ours.
     assert.deepEqual([twice.status, problem.code], [409, 'CONFLICT'])

@@ -5,4 +5,6 @@ const resolved = await loadSettings()
 const { registry } = await loadDrivers(resolved.settings.drivers, { cwd: process.cwd() })
 const folders = dataFolders(resolved.settings, process.cwd())
 const { primary, fallback, problems } = new DatabaseUrlResolver(registry).resolve(resolved, folders)
-process.stdout.write(`${primary?.target.host}, else ${fallback?.driver.name}; ${problems.length} problems\n`)
+process.stdout.write(
+  `${primary?.target.host ?? 'no primary'}, else ${fallback?.driver.name}; ${problems.length} problems\n`,
+)

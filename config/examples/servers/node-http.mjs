@@ -10,6 +10,7 @@ const server = createServer(async (req, res) => {
     req.url = req.url.slice('/data'.length)
     return holdfast.handler(req, res)
   }
+  if (req.url !== '/mean') return res.writeHead(404).end()
   try {
     const { em } = await holdfast.session(req, res)
     res.end(JSON.stringify(await em.execute('select avg(rating) as mean from feedback')))

@@ -6,7 +6,7 @@ const holdfast = createHoldfast({ collections: './config/collections' })
 
 const app = polka({
   onError: async (error, req, res) => {
-    if (!(await holdfast.answerError(req, res, error))) res.writeHead(500).end()
+    if (!(await holdfast.answerError(req, res, error))) res.writeHead(error.status ?? 500).end() // 404 is an error, too.
   },
 })
 app.get('/mean', async (req, res) => {
