@@ -73,7 +73,8 @@ export const byNumber: ReadonlyMap<number, FaultMeaning> = new Map<number, Fault
   ...each(commonFaults.corrupt, 126, 127, 144, 145, 1033, 1034, 1194, 1195, 1712, 1877),
   ...each(commonFaults.unique, 1022, 1062, 1169, 1557, 1586, 1761, 1762),
   ...each(commonFaults.required, 1048, 1138, 1263, 1364),
-  ...each(commonFaults.check, 3819, 4025),
+  // 1644: what a trigger signals.
+  ...each(commonFaults.check, 1644, 3819, 4025),
   ...each(commonFaults.reference, 1216, 1217, 1451, 1452),
   ...each(commonFaults.value, 1264, 1265, 1292, 1366, 1406, 1690, 3140),
   ...each(packet, 1153, 1162, 1301, 2020),

@@ -54,6 +54,8 @@ export const byState: Readonly<Record<string, FaultMeaning>> = {
   '23P01': commonFaults.unique,
   '23502': commonFaults.required,
   '23514': commonFaults.check,
+  // What a trigger raises.
+  P0001: commonFaults.check,
   '23503': commonFaults.reference,
   '22001': commonFaults.value,
   '22003': commonFaults.value,

@@ -676,7 +676,7 @@ describe('what errors mean', () => {
       'disk-full': [1021, 1114],
       corrupt: [1034, 1194, 1195],
       tls: [3159],
-      constraint: [1048, 1062, 1264, 1292, 1364, 1366, 1406, 1451, 1452, 3819, 4025],
+      constraint: [1048, 1062, 1264, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3819, 4025],
       statement: [1054, 1064, 1142, 1143, 1146, 1148, 1153, 1290, 1305],
     }
     for (const [kind, numbers] of Object.entries(kinds)) {

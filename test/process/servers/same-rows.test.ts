@@ -260,6 +260,7 @@ function conformRows(kind: string, isSkipped: string | false, open: (t: Cleanup)
       assert.deepEqual(await post({ few: 2 }), [422, 'ROW_INVALID', '/must'])
       assert.deepEqual(await post({ must: 'x', few: 10 }), [422, 'ROW_INVALID', ''])
       assert.deepEqual(await post({ must: 'x', friend: 'bob' }), [409, 'CONFLICT'])
+      assert.deepEqual(await post({ must: 'no' }), [422, 'ROW_INVALID', ''])
       const twice = await call(service, 'POST', '/api/ruled', { must: 'x', few: 1, tag: 'a' })
       assert.equal(twice.status, 409)
       // MariaDB names a key of another by its name alone.
@@ -335,10 +336,15 @@ const sqliteTriggers = ['insert', 'update of note'].map(
 const postgresTrigger = [
   `create function loud() returns trigger language plpgsql as 'begin new.note = upper(new.note); return new; end'`,
   'create trigger loud before insert or update on coarse for each row execute function loud()',
+  `create function strict() returns trigger language plpgsql as 'begin if new.must = ''no'' then raise exception ''Sekret''; end if; return new; end'`,
+  'create trigger strict before insert on ruled for each row execute function strict()',
 ]
-const mariadbTriggers = ['insert', 'update'].map(
-  (event) => `create trigger loud_${event} before ${event} on coarse for each row set new.note = upper(new.note)`,
-)
+const mariadbTriggers = [
+  ...['insert', 'update'].map(
+    (event) => `create trigger loud_${event} before ${event} on coarse for each row set new.note = upper(new.note)`,
+  ),
+  `create trigger strict before insert on ruled for each row begin if new.must = 'no' then signal sqlstate '45000' set message_text = 'Sekret'; end if; end`,
+]
 
 conformRows('SQLite', false, async (t) => {
   const { default: Database } = await import('better-sqlite3')
@@ -351,7 +357,10 @@ conformRows('SQLite', false, async (t) => {
     quote: '"',
     coarse: 'datetime',
     collation: '',
-    trigger: sqliteTriggers,
+    trigger: [
+      ...sqliteTriggers,
+      "create trigger strict before insert on ruled when new.must = 'no' begin select raise(abort, 'Sekret'); end",
+    ],
   }))
     db.exec(sql)
   db.close()
