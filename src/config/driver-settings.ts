@@ -1,4 +1,4 @@
-import type { Problem } from './problem.ts'
+import { createProblem, type Problem } from './problem.ts'
 import { readValue } from './read-value.ts'
 import type { ItemFormat, Setting } from './setting.ts'
 
@@ -100,18 +100,14 @@ function formatFor(key: string, { format, sensitive }: SettingDeclaration): Item
   }
 }
 
-function declarationProblem(code: string, setting: string, message: string, suggestion: string): Problem {
-  return { code, severity: 'error', setting, origin: null, part: null, message, suggestion }
-}
-
 function invalidDeclaration(setting: string, what: string): Problem {
   const message = `The driver declares ${setting}, but ${what}. The setting is left out.`
-  const remedy = 'Correct the declaration in the driver; plugins/README.md describes the form.'
-  return declarationProblem('SETTING_DECLARATION_INVALID', setting, message, remedy)
+  const suggestion = 'Correct the declaration in the driver; plugins/README.md describes the form.'
+  return createProblem('SETTING_DECLARATION_INVALID', 'error', setting, { message, suggestion })
 }
 
 function takenVariable(setting: string, env: string): Problem {
   const message = `The driver declares the environment variable ${env} for ${setting}, but another setting has it.`
-  const remedy = `Set ${setting} in a settings file, or declare another environment variable in the driver.`
-  return declarationProblem('SETTING_ENV_TAKEN', setting, message, remedy)
+  const suggestion = `Set ${setting} in a settings file, or declare another environment variable in the driver.`
+  return createProblem('SETTING_ENV_TAKEN', 'error', setting, { message, suggestion })
 }

@@ -2,7 +2,7 @@ import type { JsonDuplicate } from './json-fault.ts'
 import type { Environment, Layers, RawValue, SecretFile, SettingsFile } from './layers.ts'
 import { show } from './mask.ts'
 import { nearest } from './nearest.ts'
-import { formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
+import { createProblem, formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
 import { FlatNames } from './schema/flat-names.ts'
 import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
@@ -51,15 +51,12 @@ function valueInSecretFile(key: string, { env, shown, content }: SecretFile): Ra
 
 function duplicateName(origin: Origin, { name, line, column }: JsonDuplicate): Problem {
   const path = formatOrigin(origin)
-  return {
-    code: 'SETTING_DUPLICATE',
-    severity: 'warning',
-    setting: path,
+  return createProblem('SETTING_DUPLICATE', 'warning', path, {
     origin,
     part: `${line}:${column}`,
     message: `The settings file ${path} has ${show(name)} twice in one object (line ${line}, column ${column}). The last one is used.`,
     suggestion: 'Remove one of the two.',
-  }
+  })
 }
 
 function unreadableFile(origin: Origin, { reason, fault }: Exclude<SettingsFile['content'], () => unknown>): Problem {
@@ -125,15 +122,11 @@ export function unreadNames(present: readonly string[]): Problem[] {
     // A whole address says it all; libpq's own variables would still complete it.
     const isSettled = instead !== undefined && present.includes('DATABASE_URL') && !name.startsWith('PG')
     if (instead === undefined || isSettled || present.includes(instead)) return []
-    return {
-      code: 'SETTING_NOT_READ',
-      severity: 'info' as const,
-      setting: name,
-      origin: { from: 'environment' as const, name },
-      part: null,
+    return createProblem('SETTING_NOT_READ', 'info', name, {
+      origin: { from: 'environment', name },
       message: `${name} is set, but Holdfast does not read it.`,
       suggestion: `Use ${instead}.`,
-    }
+    })
   })
 }
 
@@ -174,13 +167,9 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
 }
 
 function misspelt(name: string, meant: string, certificate: string | undefined): Problem {
-  return {
-    code: 'SETTING_MISSPELT',
-    severity: 'error',
-    setting: certificate ?? name,
+  return createProblem('SETTING_MISSPELT', 'error', certificate ?? name, {
     origin: { from: 'environment', name },
-    part: null,
     message: `${name} is not a setting. Did you mean ${meant}, which is not set?`,
     suggestion: `If so, rename ${name} to ${meant}; if ${name} belongs to other software, set ${meant} as well.`,
-  }
+  })
 }

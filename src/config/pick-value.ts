@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { acceptedBy, showValue } from './formats.ts'
 import type { RawValue } from './layers.ts'
 import { show } from './mask.ts'
-import { formatOrigin, hiddenText, type Origin, type Problem, type Severity } from './problem.ts'
+import { createProblem, formatOrigin, hiddenText, type Origin, type Problem } from './problem.ts'
 import { type Reading, readValue } from './read-value.ts'
 import type { Setting } from './setting.ts'
 
@@ -55,7 +55,8 @@ function isFromKubernetes({ env }: Setting, { origin, value }: RawValue): boolea
 }
 
 function foreignPort(key: string, one: RawValue): Problem {
-  return problem('KUBERNETES_PORT_IGNORED', 'info', key, one, {
+  return createProblem('KUBERNETES_PORT_IGNORED', 'info', key, {
+    origin: one.origin,
     message: `${one.name} holds an address that Kubernetes sets for a Service. It is ignored.`,
     suggestion: `To set the port, give ${one.name} a number. "enableServiceLinks: false" in the pod stops Kubernetes from setting the variable.`,
   })
@@ -66,14 +67,16 @@ function invalid(key: string, setting: Setting, one: RawValue, reason: string, a
   if (typeof one.value !== 'function') {
     const file = one.origin.from === 'secret-file' ? one.origin.path : hiddenText
     const isHidden = file === hiddenText
-    return problem('FILE_UNREADABLE', 'error', key, one, {
+    return createProblem('FILE_UNREADABLE', 'error', key, {
+      origin: one.origin,
       message: `${one.name}: the file ${isHidden ? 'that it names' : file} ${reason}. ${instead}`,
       suggestion: isHidden
         ? `Set ${one.name} to the path of a file; a value that is not a path belongs in ${setting.env}.`
         : `Make it a readable file that holds ${acceptedBy(setting)}, or remove ${one.name}.`,
     })
   }
-  return problem('SETTING_INVALID', 'error', key, one, {
+  return createProblem('SETTING_INVALID', 'error', key, {
+    origin: one.origin,
     message: `${one.name}: ${setting.sensitive ? 'the value' : show(one.value())} ${reason}. ${instead}`,
     suggestion: `Set ${one.name} to ${acceptedBy(setting)}, or remove it.`,
   })
@@ -85,7 +88,8 @@ function defaultUsed(setting: Setting): string {
 }
 
 function repaired(key: string, setting: Setting, one: RawValue, repair: string): Problem {
-  return problem('SETTING_REPAIRED', 'warning', key, one, {
+  return createProblem('SETTING_REPAIRED', 'warning', key, {
+    origin: one.origin,
     message: `${one.name} ${repair}.`,
     suggestion: `Set ${one.name} to ${acceptedBy(setting)}, without ${repair.includes('comment') ? 'the comment' : 'quotes'}.`,
   })
@@ -96,7 +100,8 @@ function duplicates(key: string, setting: Setting, given: readonly RawValue[]): 
   return given.slice(1).flatMap((one, index) => {
     const below = given[index]
     if (below === undefined || !isSameSource(below.origin, one.origin) || isSameValue(setting, below, one)) return []
-    return problem('SETTING_DUPLICATE', 'warning', key, one, {
+    return createProblem('SETTING_DUPLICATE', 'warning', key, {
+      origin: one.origin,
       message: `${below.name} and ${one.name} set the same setting to different values. Using ${one.name}.`,
       suggestion: `Remove one of ${below.name} and ${one.name}.`,
     })
@@ -116,18 +121,9 @@ function isSameValue(setting: Setting, below: RawValue, above: RawValue): boolea
 }
 
 function inert(key: string, one: RawValue): Problem {
-  return problem('SETTING_NO_EFFECT', 'info', key, one, {
+  return createProblem('SETTING_NO_EFFECT', 'info', key, {
+    origin: one.origin,
     message: `${one.name} is accepted for compatibility and has no effect.`,
     suggestion: `Remove ${one.name}.`,
   })
-}
-
-function problem(
-  code: string,
-  severity: Severity,
-  setting: string,
-  { origin }: RawValue,
-  words: { readonly message: string; readonly suggestion: string },
-): Problem {
-  return { code, severity, setting, origin, part: null, ...words }
 }

@@ -35,6 +35,16 @@ export interface Problem {
   readonly suggestion: string
 }
 
+/** A problem with a setting; with its whole value, and without an origin, unless `words` say otherwise. */
+export function createProblem(
+  code: string,
+  severity: Severity,
+  setting: string,
+  words: Pick<Problem, 'message' | 'suggestion'> & Partial<Pick<Problem, 'origin' | 'part'>>,
+): Problem {
+  return { code, severity, setting, origin: null, part: null, ...words }
+}
+
 /** The problem without the secrets that the mask knows: a message, or a driver that made it, may have quoted one. */
 export function maskProblem(problem: Problem, mask: Mask): Problem {
   const { part, message, suggestion } = problem

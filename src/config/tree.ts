@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { RawValue } from './layers.ts'
 import { holdsCredentials, show } from './mask.ts'
 import { nearest } from './nearest.ts'
-import { formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
+import { createProblem, formatOrigin, type Origin, type Problem, type Severity } from './problem.ts'
 import { FlatNames, snakeCase, statusNames } from './schema/flat-names.ts'
 import { Secret } from './secret.ts'
 import type { SettingMap } from './settings-schema.ts'
@@ -153,7 +153,7 @@ class TreeWalk {
   }
 
   #report(code: string, setting: string, message: string, suggestion: string, severity: Severity = 'error'): void {
-    this.#problems.push({ code, severity, setting, origin: this.#origin, part: null, message, suggestion })
+    this.#problems.push(createProblem(code, severity, setting, { origin: this.#origin, message, suggestion }))
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { access, chmod, constants, lstat, mkdir, open, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import type { Origin, Problem } from '../config/problem.ts'
+import { createProblem, type Origin, type Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import { errorCodeOf } from '../config/text-file.ts'
 import { describeFolder } from './disk.ts'
@@ -211,25 +211,17 @@ function ownUserId(): number {
 }
 
 function unusable({ folder, reason, origin }: Skipped, used: string): Problem {
-  return {
-    code: 'DATA_DIR_UNUSABLE',
-    severity: 'error',
-    setting: 'data.dir',
+  return createProblem('DATA_DIR_UNUSABLE', 'error', 'data.dir', {
     origin,
-    part: null,
     message: `The data directory ${folder} ${reason}. Using ${used}.`,
     suggestion: 'Make that directory writable, or set DATA_DIR to one that is.',
-  }
+  })
 }
 
 function noneUsable(skipped: readonly Skipped[], origin: Origin | null): Problem {
-  return {
-    code: 'DATA_DIR_UNAVAILABLE',
-    severity: 'error',
-    setting: 'data.dir',
+  return createProblem('DATA_DIR_UNAVAILABLE', 'error', 'data.dir', {
     origin,
-    part: null,
     message: `No data directory can be used: ${skipped.map(({ folder, reason }) => `${folder} ${reason}`).join('; ')}.`,
     suggestion: 'Set DATA_DIR to a directory that this user can write.',
-  }
+  })
 }

@@ -1,4 +1,4 @@
-import type { Origin, Problem } from '../config/problem.ts'
+import { createProblem, type Origin, type Problem } from '../config/problem.ts'
 import type { DriverProblemCode } from './codes.ts'
 import { contractGeneration, driverDefects } from './define-driver.ts'
 import type { Driver } from './driver.ts'
@@ -82,15 +82,8 @@ export function invalidDriver(source: DriverSource, defects: readonly string[]):
 
 /** A problem with one plugin; `why` continues the sentence "The plugin "x" ...". */
 export function refusal(source: DriverSource, code: DriverProblemCode, why: string, suggestion: string): Problem {
-  return {
-    code,
-    severity: 'error',
-    setting: 'drivers',
-    origin: source.origin,
-    part: source.given,
-    message: `The plugin "${source.given}" ${why}.`,
-    suggestion,
-  }
+  const message = `The plugin "${source.given}" ${why}.`
+  return createProblem(code, 'error', 'drivers', { origin: source.origin, part: source.given, message, suggestion })
 }
 
 function contractProblem(source: DriverSource, generation: number): Problem {

@@ -1,6 +1,6 @@
 import { show } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
-import type { Problem } from '../config/problem.ts'
+import { createProblem, type Problem } from '../config/problem.ts'
 import type { HoldfastOptions } from './holdfast.ts'
 
 const optionNames: Readonly<Record<keyof HoldfastOptions, true>> = {
@@ -17,14 +17,10 @@ export function findUnknownOptions(options: HoldfastOptions): readonly Problem[]
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(optionNames, name))
   return unknown.map((name) => {
     const near = nearest(name, Object.keys(optionNames))
-    return {
-      code: 'SETTING_UNKNOWN',
-      severity: 'error',
-      setting: near ?? 'settings',
+    return createProblem('SETTING_UNKNOWN', 'error', near ?? 'settings', {
       origin: { from: 'options' },
-      part: null,
       message: `${show(name)} is not an option of createHoldfast. It is ignored.`,
       suggestion: near === null ? 'If it is a setting, pass it in "settings".' : `Did you mean "${near}"?`,
-    }
+    })
   })
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Problem } from '../config/problem.ts'
+import { createProblem, type Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 import { coreSettings } from '../config/settings-schema.ts'
@@ -25,15 +25,11 @@ export function needsRestart(key: string): boolean {
 
 /** Reports that what `/status` shows for this setting is not in force yet. */
 export function restartProblem(key: string, resolved: ResolvedSettings): Problem {
-  return {
-    code: 'SETTING_NEEDS_RESTART',
-    severity: 'info',
-    setting: key,
+  return createProblem('SETTING_NEEDS_RESTART', 'info', key, {
     origin: resolved.originOf(key),
-    part: null,
     message: `The new value of "${key}" takes effect only after a restart.`,
     suggestion: 'Restart the service.',
-  }
+  })
 }
 
 /** True for a setting that stores are opened with. */

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SettingDeclarations } from '../config/driver-settings.ts'
 import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from '../config/layers.ts'
 import { maskAddress } from '../config/mask.ts'
-import type { Problem } from '../config/problem.ts'
+import { createProblem, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings } from '../config/settings.ts'
 import { type DatabaseConfig, targetFiles } from '../database/address/config.ts'
@@ -168,29 +168,21 @@ async function registerAll(
 }
 
 function addedProblem(core: ResolvedSettings): Problem {
-  return {
-    code: 'DRIVER_ADDED',
-    severity: 'info',
-    setting: 'drivers',
+  return createProblem('DRIVER_ADDED', 'info', 'drivers', {
     origin: core.originOf('drivers'),
-    part: null,
     message: `None of the loaded drivers can be the local store, so "${builtInStore}" is loaded as well.`,
     suggestion: `Add "${builtInStore}" to DRIVERS.`,
-  }
+  })
 }
 
 /** Which driver failed is unknown here, and it may have thrown anything. */
 function withoutDrivers(error: unknown, core: ResolvedSettings): Problem {
   const why = error instanceof Error ? ` (${maskAddress(error.message.split('\n', 1)[0] ?? '').slice(0, 200)})` : ''
-  return {
-    code: 'DRIVER_LOAD_FAILED',
-    severity: 'error',
-    setting: 'drivers',
+  return createProblem('DRIVER_LOAD_FAILED', 'error', 'drivers', {
     origin: core.originOf('drivers'),
-    part: null,
     message: `A driver failed while the settings were resolved${why}. Only built-in drivers are loaded.`,
     suggestion: 'Remove the drivers from DRIVERS one by one to find it, and report it to its author.',
-  }
+  })
 }
 
 /** Where deployments from before DATA_DIR kept their rows: in the working directory. */
@@ -202,13 +194,8 @@ async function legacyFileProblem(cwd: string, config: DatabaseConfig): Promise<P
   if ([config.primary, config.fallback].flatMap(targetFiles).includes(path)) return null
   const found = await stat(path).catch(() => null)
   if (!found?.isFile() || found.size === 0) return null
-  return {
-    code: 'LEGACY_DATABASE_FOUND',
-    severity: 'info',
-    setting: 'fallback.url',
-    origin: null,
-    part: null,
+  return createProblem('LEGACY_DATABASE_FOUND', 'info', 'fallback.url', {
     message: `Found ${path}, a database from an earlier deployment outside DATA_DIR. It was not touched.`,
     suggestion: `To use it: SQLITE_ALLOW_PATHS=${cwd} FALLBACK_DATABASE_URL=sqlite:///${path}`,
-  }
+  })
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { findJsonDuplicates, findJsonFault } from '../../config/json-fault.ts'
-import type { Origin, Problem } from '../../config/problem.ts'
+import { createProblem, type Origin, type Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
 import { bounds, type Collection, recordSource } from './declaration.ts'
@@ -147,39 +147,26 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
 
 /** Normal for the library; for a service started in the wrong folder, the line that explains everything. */
 function noneProblem(folder: string, isMissing: boolean): Problem {
-  return {
-    code: 'COLLECTIONS_NOT_FOUND',
-    severity: 'info',
-    setting: 'collections.dir',
-    origin: null,
-    part: null,
+  return createProblem('COLLECTIONS_NOT_FOUND', 'info', 'collections.dir', {
     message: `No collection is served: the folder ${folder} ${isMissing ? 'does not exist' : 'has no ".json" files'}.`,
     suggestion: 'Put a collection there, start the service in the right folder, or set COLLECTIONS_DIR.',
-  }
+  })
 }
 
 function unreadable(folder: string, error: unknown): Problem {
-  return {
-    code: 'COLLECTIONS_UNREADABLE',
-    severity: 'error',
-    setting: 'collections.dir',
-    origin: null,
-    part: null,
+  return createProblem('COLLECTIONS_UNREADABLE', 'error', 'collections.dir', {
     message: `Cannot read the collections folder ${folder} (${errorCodeOf(error) ?? 'unknown'}). No collection is served from it.`,
     suggestion: 'Create the folder, or set COLLECTIONS_DIR to the right one.',
-  }
+  })
 }
 
 function problemOf(source: string, origin: Origin, defect: Defect): Problem {
-  return {
-    code: 'COLLECTION_INVALID',
-    severity: 'error',
-    setting: `${source}#${defect.pointer}`,
+  return createProblem('COLLECTION_INVALID', 'error', `${source}#${defect.pointer}`, {
     origin,
     part: defect.pointer === '' ? null : defect.pointer,
     message: defect.message,
     suggestion: defect.suggestion,
-  }
+  })
 }
 
 /** Relative if it is below the working directory, so the text is the same on every machine. */

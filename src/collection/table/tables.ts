@@ -1,4 +1,4 @@
-import type { Problem } from '../../config/problem.ts'
+import { createProblem, type Problem } from '../../config/problem.ts'
 import type { Store } from '../../database/store/store.ts'
 import { recheckMs } from '../../database/supervisor/recheck.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
@@ -163,15 +163,11 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
 
 function unfitProblem(store: Store, collection: Collection, column: string | null, message: string): Problem {
   const isField = column !== null && Object.hasOwn(collection.fields, column)
-  return {
-    code: 'TABLE_UNFIT',
-    severity: 'error',
-    setting: pointerInto(collection, isField ? `/fields/${column}` : ''),
-    origin: null,
+  return createProblem('TABLE_UNFIT', 'error', pointerInto(collection, isField ? `/fields/${column}` : ''), {
     part: column,
     message: `Table "${collection.name}" in ${store.label} does not match its collection. ${message}`,
     suggestion: 'Change the declaration to match the table, rename the collection, or migrate the table.',
-  }
+  })
 }
 
 function orderProblem({ label, orm, driver }: Store, { collection, otherOrder = [] }: TablePlan): Problem {
@@ -182,15 +178,10 @@ function orderProblem({ label, orm, driver }: Store, { collection, otherOrder = 
     (name) => `alter column ${quote(name)} type ${types.get(name)} collate ${quote(driver.textCollation ?? '')}`,
   )
   const [columns, verb] = [otherOrder.map((name) => `"${name}"`).join(', '), otherOrder.length > 1 ? 'sort' : 'sorts']
-  return {
-    code: 'TABLE_ORDER_DIFFERENT',
-    severity: 'warning',
-    setting: pointerInto(collection),
-    origin: null,
-    part: null,
+  return createProblem('TABLE_ORDER_DIFFERENT', 'warning', pointerInto(collection), {
     message: `Table "${collection.name}" in ${label}: ${columns} ${verb} text by the rules of a language; other databases, and tables that Holdfast creates, by bytes.`,
     suggestion: `To have the same order everywhere, run: alter table ${quote(collection.name)} ${changes.join(', ')}`,
-  }
+  })
 }
 
 /** `refused`: the reason of the database; undefined if nothing was tried. */
@@ -202,28 +193,18 @@ function missingProblem(store: Store, { collection, statements, refused, isAbsen
       ? 'SCHEMA_APPLY=none allows no changes'
       : `the database does not allow Holdfast to ${isAbsent ? 'create' : 'change'} it: ${refused}`
   const grants = grantsFor(store, collection)
-  return {
-    code: 'TABLE_MISSING',
-    severity: 'error',
-    setting: pointerInto(collection),
-    origin: null,
-    part: null,
+  return createProblem('TABLE_MISSING', 'error', pointerInto(collection), {
     message: `Table "${collection.name}" in ${store.label} ${lack}, and ${sentence(why)}`,
     suggestion: `As the owner of the database, run: ${[...statements, ...grants].join('; ')}`,
-  }
+  })
 }
 
 function deniedProblem(store: Store, collection: Collection, { rights, refused }: DeniedOperations): Problem {
   const grants = grantsFor(store, collection, rights)
-  return {
-    code: 'TABLE_DENIED',
-    severity: 'error',
-    setting: pointerInto(collection),
-    origin: null,
-    part: null,
+  return createProblem('TABLE_DENIED', 'error', pointerInto(collection), {
     message: `The database refuses to ${rights.join(', ')} rows of table "${collection.name}" in ${store.label}: ${sentence(refused)}`,
     suggestion: grants.length === 0 ? 'Check the table.' : `As the owner of the database, run: ${grants.join('; ')}`,
-  }
+  })
 }
 
 /** The rights that the role of this service needs on a table that another role creates; none without roles. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Problem } from '../../config/problem.ts'
+import { createProblem, type Problem } from '../../config/problem.ts'
 import { Secret } from '../../config/secret.ts'
 import { errorCodeOf } from '../../config/text-file.ts'
 import { folderRefusal, makeDirectory } from '../../disk/data-directory.ts'
@@ -182,41 +182,26 @@ async function exclusively(create: () => Promise<void>): Promise<boolean> {
 
 function unusable(path: string, error: unknown): Problem {
   const why = error instanceof Error ? (errorCodeOf(error) ?? error.message) : 'unknown'
-  return {
-    code: 'ADMIN_TOKEN_UNUSABLE',
-    severity: 'warning',
-    setting: 'admin.token',
-    origin: null,
-    part: null,
+  return createProblem('ADMIN_TOKEN_UNUSABLE', 'warning', 'admin.token', {
     message: `ADMIN_TOKEN is not set, and the token file ${path} cannot be used: ${why}. Admin endpoints stay locked until a token is available.`,
     suggestion: 'Set ADMIN_TOKEN. Or remove that file and make its directory writable.',
-  }
+  })
 }
 
 /** A short token is still used: rejecting it would lock out its owner. */
 function weakness(token: Secret): readonly Problem[] {
   if (token.reveal().length >= strongLength) return []
   return [
-    {
-      code: 'ADMIN_TOKEN_WEAK',
-      severity: 'warning',
-      setting: 'admin.token',
-      origin: null,
-      part: null,
+    createProblem('ADMIN_TOKEN_WEAK', 'warning', 'admin.token', {
       message: `ADMIN_TOKEN: shorter than ${strongLength} characters, so it could be guessed.`,
       suggestion: 'Set ADMIN_TOKEN to a long random value, for example the output of "openssl rand -hex 24".',
-    },
+    }),
   ]
 }
 
 function wasReadable(path: string): Problem {
-  return {
-    code: 'ADMIN_TOKEN_READABLE',
-    severity: 'warning',
-    setting: 'admin.token',
-    origin: null,
-    part: null,
+  return createProblem('ADMIN_TOKEN_READABLE', 'warning', 'admin.token', {
     message: `Other users of this machine could read ${path}. At its start Holdfast makes it readable by its owner only, where the file system allows that.`,
     suggestion: 'Remove the file and restart to get a new token, or set ADMIN_TOKEN.',
-  }
+  })
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import type { Server } from 'node:http'
-import type { Problem } from '../../config/problem.ts'
+import { createProblem, type Problem } from '../../config/problem.ts'
 import { errorCodeOf } from '../../config/text-file.ts'
 
 /** The address that the server is bound to. */
@@ -96,15 +96,10 @@ function urlOf(host: string, port: number): string {
 }
 
 function hostProblem(host: string, code: string): Problem {
-  return {
-    code: 'HOST_UNRESOLVED',
-    severity: 'error',
-    setting: 'http.host',
-    origin: null,
-    part: null,
+  return createProblem('HOST_UNRESOLVED', 'error', 'http.host', {
     message: `HOST: "${host}" is not an address of this machine (${code}). The service listens on all interfaces.`,
     suggestion: 'Unset HOST, or set it to 0.0.0.0 or to an address of this machine.',
-  }
+  })
 }
 
 function asListenError(error: unknown, port: number, host: string): ListenError {
