@@ -15,46 +15,8 @@ export interface ErrorEntry {
   readonly hint: string
 }
 
-/** The code of an error response. Subject first, then what is wrong. */
-export type ErrorCode =
-  | 'JSON_INVALID'
-  | 'ENCODING_INVALID'
-  | 'CURSOR_INVALID'
-  | 'QUERY_INVALID'
-  | 'REQUEST_INVALID'
-  | 'TOKEN_MISSING'
-  | 'TOKEN_INVALID'
-  | 'ROUTE_NOT_FOUND'
-  | 'COLLECTION_NOT_FOUND'
-  | 'ROW_NOT_FOUND'
-  | 'METHOD_NOT_ALLOWED'
-  | 'REQUEST_TIMEOUT'
-  | 'CONFLICT'
-  | 'WRITE_DISCARDED'
-  | 'PRECONDITION_FAILED'
-  | 'BODY_TOO_LARGE'
-  | 'URL_TOO_LONG'
-  | 'CONTENT_TYPE_UNSUPPORTED'
-  | 'ROW_INVALID'
-  | 'RATE_LIMITED'
-  | 'HEADERS_TOO_LARGE'
-  | 'INTERNAL_ERROR'
-  | 'STORE_UNAVAILABLE'
-  | 'INCOMPLETE'
-  | 'COLLECTION_UNAVAILABLE'
-  | 'STORE_LOST'
-  | 'STORE_BUSY'
-  | 'QUERY_TIMEOUT'
-  | 'COMMIT_UNKNOWN'
-  | 'DURABILITY_UNMET'
-  | 'STORE_READ_ONLY'
-  | 'OVERLOADED'
-  | 'CLOSING'
-  | 'COLLECTION_FULL'
-  | 'DISK_FULL'
-
 /** Every code with its status, sentence and hint. Documentation and tests are made from it. */
-export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
+export const errorCatalogue = {
   JSON_INVALID: {
     status: 400,
     title: 'The body is not valid JSON.',
@@ -230,7 +192,10 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     title: 'The disk of the database is full. Nothing was written.',
     hint: 'Free space under DATA_DIR. Writes resume without a restart.',
   },
-}
+} as const
+
+/** The code of an error response. Subject first, then what is wrong. */
+export type ErrorCode = keyof typeof errorCatalogue
 
 /** An invalid field of a request body. */
 export interface FieldError {
@@ -266,7 +231,7 @@ export class HoldfastError extends Error {
   readonly errors: readonly FieldError[] | undefined
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
-    const entry = errorCatalogue[code]
+    const entry: ErrorEntry = errorCatalogue[code]
     super(`${code}: ${details.detail ?? entry.title}`, details.cause === undefined ? {} : { cause: details.cause })
     this.code = code
     this.status = entry.status
