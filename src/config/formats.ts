@@ -21,10 +21,8 @@ export interface ValueFormat {
   faultOf(value: unknown, parameters: FormatParameters): string | null
   /** A value for people; without it as JSON. */
   show?(value: number): string
-  /** True: every character counts, blanks too. */
+  /** True: every character counts, blanks too. Else quotes around it, and a comment behind it, are left over from an env file. */
   readonly isVerbatim?: boolean
-  /** True: quotes around it, and a comment behind it, are left over from an env file. */
-  readonly isQuotable?: boolean
 }
 
 /** A JSON Schema, as far as ours need one. */
@@ -63,7 +61,6 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     json: () => ({ type: 'string', minLength: 1 }),
     coerce: (text) => text.trim(),
     faultOf: (value) => textFault(value, textMaxLength, controlCharacter, 'contains control characters'),
-    isQuotable: true,
   },
   // A path or a name; an address in its place would be shown, and made as a folder.
   'holdfast:path': {
@@ -75,14 +72,12 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
       (holdsCredentials(value) ? 'holds an address' : null) ??
       // Taken as it stands it would be a folder of that name.
       (isForShell(String(value)) ? 'contains "~" or a variable, which only a shell expands' : null),
-    isQuotable: true,
   },
   'holdfast:pem': {
     accepts: () => 'the path of a PEM file, or PEM text from its line "-----BEGIN" to its line "-----END"',
     json: () => ({ type: 'string' }),
     coerce: readPemText,
     faultOf: pemFault,
-    isQuotable: true,
   },
   'holdfast:token': {
     accepts: () => '1 to 512 visible ASCII characters without blanks',
@@ -92,7 +87,6 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
       textFault(value, 512, /[^\x21-\x7e]/, 'contains characters that an HTTP header cannot carry') ??
       // Anybody could guess it.
       (findVariable(String(value)) === null ? null : 'is a variable that nothing has replaced'),
-    isQuotable: true,
   },
   // It becomes part of a path: no dots, no separators. `config/schema.json` holds no settings.
   'holdfast:file-name': pattern(
@@ -105,14 +99,12 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     json: () => ({ type: 'boolean' }),
     coerce: readBoolean,
     faultOf: (value) => (typeof value === 'boolean' ? null : 'is neither true nor false'),
-    isQuotable: true,
   },
   'holdfast:integer': {
     accepts: ({ min, max }) => `a whole number from ${min} to ${max}`,
     json: ({ min, max }) => ({ type: 'integer', minimum: min, maximum: max }),
     coerce: (text) => readQuantity(text.trim(), {}),
     faultOf: (value, bounds) => numberFault(value, bounds, 'is not a whole number'),
-    isQuotable: true,
   },
   'holdfast:seconds': {
     accepts: (bounds) => quantityText('a time', bounds, formatSeconds, 'seconds', durationUnits),
@@ -120,7 +112,6 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     coerce: (text) => readQuantity(text.trim(), durationsInSeconds, false),
     faultOf: (value, bounds) => numberFault(value, bounds, 'is not a time', formatSeconds, false),
     show: formatSeconds,
-    isQuotable: true,
   },
   'holdfast:milliseconds': {
     accepts: (bounds) => quantityText('a time', bounds, formatMilliseconds, 'milliseconds', durationUnits),
@@ -128,7 +119,6 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     coerce: (text) => readQuantity(text.trim(), durationsInMilliseconds),
     faultOf: (value, bounds) => numberFault(value, bounds, 'is not a time', formatMilliseconds),
     show: formatMilliseconds,
-    isQuotable: true,
   },
   'holdfast:bytes': {
     accepts: (bounds) => quantityText('a size', bounds, formatBytes, 'bytes', 'KiB, MiB, GiB, kB, MB, GB'),
@@ -136,7 +126,6 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
     coerce: (text) => readQuantity(text.trim(), sizesInBytes),
     faultOf: (value, bounds) => numberFault(value, bounds, 'is not a size', formatBytes),
     show: formatBytes,
-    isQuotable: true,
   },
   'holdfast:list': {
     accepts: ({ of: item }) =>
@@ -192,7 +181,6 @@ function wordsFormat(words: readonly string[]): ValueFormat {
       if (typeof value !== 'string') return 'is not text'
       return words.includes(value) ? null : `is not one of ${list}`
     },
-    isQuotable: true,
   }
 }
 
@@ -205,7 +193,6 @@ function pattern(expression: RegExp, accepted: string): ValueFormat {
       if (typeof value !== 'string') return 'is not text'
       return expression.test(value) ? null : `is not ${accepted}`
     },
-    isQuotable: true,
   }
 }
 

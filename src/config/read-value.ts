@@ -66,7 +66,7 @@ function entriesOf(given: unknown, item: ItemFormat): unknown {
 function prepareItem(item: ItemFormat, given: unknown): { value: unknown; repair?: string } {
   if (typeof given === 'number') return { value: item.format === 'holdfast:boolean' ? `${given}` : given + 0 }
   const format = formatOf(item)
-  if (typeof given !== 'string' || !format.isQuotable) return { value: given }
+  if (typeof given !== 'string' || format.isVerbatim) return { value: given }
   const { value, ...more } = repairedText(given.trim(), withoutLeftovers(given))
   // It compares words letter by letter and coerces none.
   return { value: typeof item.format === 'string' ? value : format.coerce?.(value), ...more }
