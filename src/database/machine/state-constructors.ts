@@ -8,7 +8,6 @@ import {
   type ConnectingPrimary,
   type ConnectionError,
   healthRow,
-  type Opened,
   type PrimaryConnected,
   type Standby,
   type State,
@@ -61,12 +60,16 @@ function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>
   return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
 }
 
-/** To a fallback that serves because the primary cannot. */
+/** To a fallback that serves because the primary cannot, or, `owes`, whose journal must be carried before the primary may answer. */
 export function toFallback<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Moment,
   policy: Policy,
-  why: { readonly cause: Fault | null; readonly stayMs?: number },
+  {
+    cause,
+    owes = false,
+    stayMs = 0,
+  }: { readonly cause: Fault | null; readonly owes?: boolean; readonly stayMs?: number },
 ): ConnectingFallback<S> {
   const { standby } = state
   const isUsable = standby.status === 'open' || standby.status === 'opening'
@@ -75,30 +78,11 @@ export function toFallback<S>(
     ...common(state, event, 1),
     declared: true,
     before: healthRow(state),
-    cause: why.cause,
-    owes: false,
+    cause,
+    owes,
     failures: state.failures,
-    stayMs: why.stayMs ?? 0,
+    stayMs,
     standby: isUsable ? standby : opening(state.lastId + 1, event, policy),
-  }
-}
-
-/** To a fallback whose journal must be carried before the primary, which is fine, may answer. */
-export function toFallbackThatOwes<S>(
-  state: ConnectingPrimary<S> | PrimaryConnected<S>,
-  event: Moment,
-  standby: Opened<S>,
-): ConnectingFallback<S> {
-  return {
-    name: 'CONNECTING_FALLBACK',
-    ...common(state, event, 1),
-    declared: true,
-    before: healthRow(state),
-    cause: null,
-    owes: true,
-    failures: state.failures,
-    stayMs: 0,
-    standby,
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type PrimaryConnected,
   type State,
 } from './state.ts'
-import { begin, common, toError, toFallback, toFallbackThatOwes } from './state-constructors.ts'
+import { begin, common, toError, toFallback } from './state-constructors.ts'
 
 /**
  * The state machine: pure and total; its only clock is `event.at`. Returns the *same object* when the event means nothing
@@ -48,11 +48,11 @@ function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
 
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
   const standby = standbyAfter(state, event, policy)
-  if (standby !== null) return settled({ ...state, ...standby }, event)
+  if (standby !== null) return settled({ ...state, ...standby }, event, policy)
   switch (event.type) {
     case 'primary.opened':
       if (!isOpening(state, event.id)) return state
-      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event)
+      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event, policy)
     case 'primary.failed':
       return isOpening(state, event.id) ? afterFailedAttempt(state, event, event.fault, policy) : state
     case 'store.lost':
@@ -73,9 +73,10 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
 }
 
 /** An open primary serves as soon as the fallback's journal is known to be empty, or cannot be known. */
-function settled<S>(state: ConnectingPrimary<S>, event: Moment): State<S> {
+function settled<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
   if (state.step.at !== 'opened' || state.standby.status === 'opening') return state
-  if (state.standby.status === 'open' && state.standby.owes) return toFallbackThatOwes(state, event, state.standby)
+  if (state.standby.status === 'open' && state.standby.owes)
+    return toFallback(state, event, policy, { cause: null, owes: true })
   return primaryServes(state, event, state.step.store)
 }
 
@@ -159,7 +160,9 @@ function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, poli
   const change = standbyAfter(state, event, policy)
   if (change !== null) {
     const next = { ...state, ...change }
-    return next.standby.status === 'open' && next.standby.owes ? toFallbackThatOwes(next, event, next.standby) : next
+    return next.standby.status === 'open' && next.standby.owes
+      ? toFallback(next, event, policy, { cause: null, owes: true })
+      : next
   }
   if (event.type !== 'store.lost' || event.store !== state.store) return state
   const failures = failuresAfter(state, event)
