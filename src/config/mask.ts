@@ -88,7 +88,8 @@ function keywordValue(text: string): string {
   return (quoted ?? bare ?? '').replace(/\\([\s\S])/g, '$1')
 }
 
-function decoded(text: string): string {
+/** A text without percent-encoding; a text that was not encoded stays as it is. Total. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -148,7 +148,8 @@ async function fileSystemOf(path: string): Promise<string> {
   return (found === null ? undefined : fileSystemNames[found.type]) ?? 'unknown'
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Whether anything is at a path, as far as this user can see. Never rejects. */
+export async function isThere(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

@@ -1,4 +1,4 @@
-import { holdsCredentials, maskAddress, passwordsOf } from '../config/mask.ts'
+import { decoded, holdsCredentials, maskAddress, passwordsOf } from '../config/mask.ts'
 import { Secret, SecretAddress } from '../config/secret.ts'
 import { findPlaceholder } from '../database/address/placeholder.ts'
 
@@ -37,14 +37,6 @@ function forbiddenValues(secret: Secret): readonly string[] {
   // `sqlite:///./production.db` holds no secret. A value without a scheme may be anything, pasted into the wrong setting.
   if (passwords.length === 0 && /^[a-z][a-z0-9+.-]*:/i.test(value)) return []
   return [value, decoded(value), ...passwords]
-}
-
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
 }
 
 /** The last line of defense: replaces each forbidden text in a line before it is printed. */

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises'
-import type { DatabaseConfig } from '../address/config.ts'
+import { isThere } from '../../disk/disk.ts'
+import { type DatabaseConfig, targetFiles } from '../address/config.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** Whether the process goes on after the boot policy. */
@@ -45,17 +45,6 @@ async function required(supervisor: Supervisor, config: DatabaseConfig): Promise
 
 /** Whether a file that the fallback would use exists. Opens and makes nothing. */
 async function hasFiles({ fallback }: DatabaseConfig): Promise<boolean> {
-  if (fallback === null) return false
-  const { driver, target } = fallback
-  const found = await Promise.all((driver.embedded?.files(target) ?? []).map(exists))
+  const found = await Promise.all(targetFiles(fallback).map(isThere))
   return found.includes(true)
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path)
-    return true
-  } catch {
-    return false
-  }
 }

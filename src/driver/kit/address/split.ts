@@ -10,8 +10,6 @@ export interface Pieces {
   readonly database: string | null
   /** Without the question mark. */
   readonly query: string
-  /** True when the password holds an unencoded character that would end it. */
-  readonly isRepaired: boolean
 }
 
 /** How an address was read; `ambiguous` when more than one reading makes sense, with the character that makes it so. */
@@ -48,9 +46,9 @@ function hasParameter(query: string, names: readonly string[]): boolean {
 /** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. Pure, total. */
 export function splitAddress(rest: string, parameters: PartParameters): Split {
   const ats = positions(rest, '@')
-  if (ats.length === 0) return { pieces: withUser(null, null, rest, false) }
+  if (ats.length === 0) return { pieces: withUser(null, null, rest) }
   const strict = strictAt(rest)
-  if (strict === null && isWithUserBehind(rest, parameters)) return { pieces: withUser(null, null, rest, false) }
+  if (strict === null && isWithUserBehind(rest, parameters)) return { pieces: withUser(null, null, rest) }
   const plausible = ats.filter((at) => isPlausible(rest.slice(at + 1), parameters))
   if (strict !== null && plausible.includes(strict)) return { pieces: atPosition(rest, strict) }
   const [first, ...more] = plausible
@@ -88,10 +86,10 @@ function atPosition(rest: string, at: number): Pieces {
   const colon = userinfo.indexOf(':')
   const user = colon < 0 ? userinfo : userinfo.slice(0, colon)
   const password = colon < 0 ? null : userinfo.slice(colon + 1)
-  return withUser(user, password, rest.slice(at + 1), /[@/?#]/.test(userinfo))
+  return withUser(user, password, rest.slice(at + 1))
 }
 
-function withUser(user: string | null, password: string | null, tail: string, isRepaired: boolean): Pieces {
+function withUser(user: string | null, password: string | null, tail: string): Pieces {
   const question = tail.indexOf('?')
   const body = question < 0 ? tail : tail.slice(0, question)
   const slash = body.indexOf('/')
@@ -101,7 +99,6 @@ function withUser(user: string | null, password: string | null, tail: string, is
     hosts: slash < 0 ? body : body.slice(0, slash),
     database: slash < 0 ? null : body.slice(slash + 1),
     query: question < 0 ? '' : tail.slice(question + 1),
-    isRepaired,
   }
 }
 

@@ -2,11 +2,11 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { checkServerIdentity, type PeerCertificate, type SecureVersion } from 'node:tls'
 import { isPemText, readPemText } from '../../../config/pem.ts'
-import type { Problem } from '../../../config/problem.ts'
+import { createProblem, type Problem } from '../../../config/problem.ts'
 import { FaultError } from '../../fault.ts'
 import { faultError } from '../read-error.ts'
 import type { ServerTarget } from './dialect.ts'
-import type { Tls, TlsDialect, TlsFile, TlsMode } from './tls.ts'
+import { filesOf, type Tls, type TlsDialect, type TlsMode } from './tls.ts'
 import { tlsLimitOptions } from './tls-limits.ts'
 
 /** Larger than any certificate or key. */
@@ -75,27 +75,11 @@ export async function findTlsProblems(
       if (!(error instanceof FaultError)) throw error
       const { summary: message } = error.fault
       const suggestion = `Name a readable PEM file in ${part}, or give the text itself in ${env}.`
-      problems.push({
-        code: 'TLS_FILE_UNREADABLE',
-        severity: 'error',
-        driver,
-        setting,
-        origin,
-        part,
-        message,
-        suggestion,
-      })
+      const words = { origin, part, message, suggestion }
+      problems.push({ ...createProblem('TLS_FILE_UNREADABLE', 'error', setting, words), driver })
     }
   }
   return problems
-}
-
-function filesOf({ files }: TlsDialect, tls: Tls): readonly (readonly [TlsFile, string | null])[] {
-  return [
-    [files.authority, tls.authority === 'system' ? null : tls.authority],
-    [files.certificate, tls.certificate?.reveal() ?? null],
-    [files.key, tls.key?.reveal() ?? null],
-  ]
 }
 
 /**

@@ -104,6 +104,15 @@ export function defaultTls({ files }: TlsDialect, own: Readonly<Record<string, u
   }
 }
 
+/** What may name a file, with the path or the PEM text; null where nothing is given, or only a word. */
+export function filesOf({ files }: TlsDialect, tls: Tls): readonly (readonly [TlsFile, string | null])[] {
+  return [
+    [files.authority, tls.authority === 'system' ? null : tls.authority],
+    [files.certificate, tls.certificate?.reveal() ?? null],
+    [files.key, tls.key?.reveal() ?? null],
+  ]
+}
+
 /** The declarations of the settings from which `defaultTls` reads. */
 export function tlsSettings({ files }: TlsDialect): SettingDeclarations {
   const declare = ({ parameter, setting, env }: TlsFile, what: string): [string, SettingDeclaration] => {
@@ -196,12 +205,7 @@ function meantMode(dialect: TlsDialect, word: string): TlsMode {
  */
 export function settleTls(dialect: TlsDialect, { tls, isTlsSet }: TlsChoice, report: Report): Tls {
   const { parameter, files } = dialect
-  const given = [
-    [files.authority, tls.authority],
-    [files.certificate, tls.certificate?.reveal() ?? null],
-    [files.key, tls.key?.reveal() ?? null],
-  ] as const
-  for (const [file, text] of given) {
+  for (const [file, text] of filesOf(dialect, tls)) {
     const fault = text === null ? null : pemFault(readPemText(text))
     if (fault === null) continue
     const message = `The value of ${file.parameter} ${fault}. The address is rejected rather than used without it.`
