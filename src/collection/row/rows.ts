@@ -47,6 +47,7 @@ export class Rows {
   readonly #keys: ReadonlyMap<string, readonly string[]>
   readonly #stores = new WeakMap<Store, RowTable>()
   #checkedAt = Number.NEGATIVE_INFINITY
+  #rechecked: Promise<void> | null = null
 
   constructor(collection: Collection, deps: RowsDeps) {
     this.collection = collection
@@ -182,8 +183,10 @@ export class Rows {
     if (now() - this.#checkedAt >= recheckPauseMs) {
       this.#checkedAt = now()
       tables.suspect(store, this.collection.name)
-      await recheck?.(store)
+      this.#rechecked = recheck?.(store) ?? null
     }
+    // Those that failed at the same time get the same answer.
+    await this.#rechecked
     try {
       tables.check(store, this.collection.name, operation)
       return error

@@ -42,7 +42,10 @@ it('a statement that fails on its table has the table checked, once a second at 
 
   await store.statements.write('drop table feedback', [])
   nowMs = 2_000
-  const explained = await rows.explained(await thrownBy(rows.list(1, null)), 'list')
-  assert.ok(explained instanceof HoldfastError && explained.code === 'COLLECTION_UNAVAILABLE')
-  assert.equal(failedStore(explained)?.store, store)
+  const failed = await Promise.all([1, 2, 3].map(() => thrownBy(rows.list(1, null))))
+  for (const explained of await Promise.all(failed.map((error) => rows.explained(error, 'list')))) {
+    assert.ok(explained instanceof HoldfastError && explained.code === 'COLLECTION_UNAVAILABLE')
+    assert.equal(failedStore(explained)?.store, store)
+  }
+  assert.equal(checks, 3, 'requests that failed at the same time share one check')
 })
