@@ -19,6 +19,7 @@ export class DataProblems {
   readonly #recheck: Recheck
   #known: readonly Problem[]
   #isClosed = false
+  #checks = 0
 
   constructor(parts: DataProblemsParts) {
     this.#parts = parts
@@ -33,8 +34,10 @@ export class DataProblems {
 
   /** Tries the folders now. Never rejects. */
   async check(): Promise<void> {
+    const check = ++this.#checks
     const found = await this.#parts.find()
-    if (this.#isClosed) return
+    // After a later check, which knows newer settings, this one is late.
+    if (this.#isClosed || check !== this.#checks) return
     const [before, after] = [this.#known, found].map((all) => new Set(all.map(({ message }) => message)))
     for (const problem of found) {
       if (!before?.has(problem.message)) this.#parts.observe({ type: 'problem.found', problem })

@@ -46,3 +46,23 @@ test('the folders are tried again while there is a problem, and no longer', asyn
   )
   problems.close()
 })
+
+test('a check that ends after a later one began is dropped', async () => {
+  const [slow, quick] = [Promise.withResolvers<readonly Problem[]>(), Promise.resolve([problem('b')])]
+  const answers = [slow.promise, quick]
+  const problems = new DataProblems({
+    clock: new FakeClock(),
+    first: [problem('a')],
+    find: () => answers.shift() ?? quick,
+    observe: () => {},
+  })
+  const late = problems.check()
+  await problems.check()
+  slow.resolve([])
+  await late
+  assert.deepEqual(
+    problems.known.map(({ message }) => message),
+    ['b'],
+  )
+  problems.close()
+})
