@@ -9,19 +9,7 @@ export interface JsonFault {
 /** Deeper nesting is a mistake in a settings file, and would exhaust the stack. */
 const depthMax = 100
 
-/**
- * Finds where `text` stops being JSON; null when it is JSON.
- *
- * Only some of V8's messages give the position, and others quote the text.
- */
-export function findJsonFault(text: string): JsonFault | null {
-  const scanner = new Scanner(text)
-  const hint = scanner.document()
-  if (hint === null) return null
-  return { ...positionIn(text, scanner.at), hint }
-}
-
-/** A name that occurs twice in one object. */
+/** A name that occurs twice in one object: parsers drop the first in silence. */
 export interface JsonDuplicate {
   /** Line and column of the second, from 1. */
   readonly line: number
@@ -29,11 +17,18 @@ export interface JsonDuplicate {
   readonly name: string
 }
 
-/** The names that stand twice in one object of a JSON text: parsers drop the first in silence. */
-export function findJsonDuplicates(text: string): readonly JsonDuplicate[] {
+/** A JSON text as parsed, or where it stops being JSON. */
+export type JsonReading =
+  | { readonly value: unknown; readonly duplicates: readonly JsonDuplicate[] }
+  | { readonly fault: JsonFault }
+
+/** Parses a JSON text. Total: only some of V8's messages give the position of a mistake, and others quote the text. */
+export function readJsonText(text: string): JsonReading {
   const scanner = new Scanner(text)
-  scanner.document()
-  return scanner.duplicates.map(({ at, name }) => ({ ...positionIn(text, at), name }))
+  const hint = scanner.document()
+  if (hint !== null) return { fault: { ...positionIn(text, scanner.at), hint } }
+  const duplicates = scanner.duplicates.map(({ at, name }) => ({ ...positionIn(text, at), name }))
+  return { value: JSON.parse(text), duplicates }
 }
 
 function positionIn(text: string, at: number): { readonly line: number; readonly column: number } {

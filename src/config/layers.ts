@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Declarations } from './driver-settings.ts'
-import { findJsonDuplicates, findJsonFault, type JsonDuplicate, type JsonFault } from './json-fault.ts'
+import { type JsonDuplicate, type JsonFault, readJsonText } from './json-fault.ts'
 import { holdsCredentials } from './mask.ts'
 import { hiddenText, type Origin } from './problem.ts'
 import { readValue } from './read-value.ts'
@@ -124,10 +124,9 @@ async function readSettingsFile(cwd: string, path: string, isOptional: boolean):
   if ('reason' in file) {
     return file.isMissing && isOptional ? null : { origin, content: { reason: file.reason, fault: null } }
   }
-  const fault = findJsonFault(file.text)
-  if (fault !== null) return { origin, content: { reason: 'is not valid JSON', fault } }
-  const content: unknown = JSON.parse(file.text)
-  return { origin, content: () => content, duplicates: findJsonDuplicates(file.text) }
+  const read = readJsonText(file.text)
+  if ('fault' in read) return { origin, content: { reason: 'is not valid JSON', fault: read.fault } }
+  return { origin, content: () => read.value, duplicates: read.duplicates }
 }
 
 async function readSecret(cwd: string, env: string, path: string): Promise<SecretFile> {

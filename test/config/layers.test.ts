@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { findJsonFault } from '../../src/config/json-fault.ts'
+import { readJsonText } from '../../src/config/json-fault.ts'
 import { readLayers, refreshSecrets } from '../../src/config/layers.ts'
 import { nearest } from '../../src/config/nearest.ts'
 import { exitCodeFor } from '../../src/config/problem.ts'
@@ -110,9 +110,14 @@ const faults: readonly [string, string][] = [
   ['{"a": "C:\\data"}', '1:10 invalid escape; write a backslash twice'],
   ['{} {}', '1:4 unexpected text after the end'],
 ]
+function faultIn(text: string) {
+  const read = readJsonText(text)
+  return 'fault' in read ? read.fault : null
+}
+
 for (const [text, expected] of faults) {
   test(`the fault in ${JSON.stringify(text)} is found`, () => {
-    const fault = findJsonFault(text)
+    const fault = faultIn(text)
     assert.equal(`${fault?.line}:${fault?.column} ${fault?.hint}`, expected)
   })
 }
@@ -124,9 +129,9 @@ test('what JSON.parse takes has no fault, also a large text, and absurd nesting 
     '"x"',
     JSON.stringify({ a: 'é"\\'.repeat(250_000) }),
   ]) {
-    assert.equal(findJsonFault(text), null)
+    assert.equal(faultIn(text), null)
   }
-  assert.match(findJsonFault('['.repeat(1_000_000))?.hint ?? '', /deep/)
+  assert.match(faultIn('['.repeat(1_000_000))?.hint ?? '', /deep/)
 })
 
 test('the nearest name is found within a few letters and not beyond', () => {

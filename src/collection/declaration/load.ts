@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
-import { findJsonDuplicates, findJsonFault } from '../../config/json-fault.ts'
+import { readJsonText } from '../../config/json-fault.ts'
 import { createProblem, type Origin, type Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
@@ -128,21 +128,17 @@ async function readDeclaration(path: string): Promise<{ readonly value: unknown 
     const suggestion = `A collection file is UTF-8 text of at most ${bounds.fileBytes} bytes that the service can read.`
     return defective(`The file ${file.reason}.`, suggestion)
   }
-  try {
-    const value: unknown = JSON.parse(file.text)
-    const [twice] = findJsonDuplicates(file.text)
-    if (twice === undefined) return { value }
-    const name = JSON.stringify(twice.name.slice(0, 60))
-    const message = `The file has ${name} twice in one object (line ${twice.line}, column ${twice.column}).`
-    return defective(message, 'Remove one of the two.')
-  } catch {
-    const place = findJsonFault(file.text)
-    const where = place === null ? 'it is damaged' : `line ${place.line}, column ${place.column}: ${place.hint}`
-    return defective(
-      `The file is not valid JSON: ${where}.`,
-      'Fix the JSON. Comments and trailing commas are not allowed.',
-    )
+  const read = readJsonText(file.text)
+  if ('fault' in read) {
+    const { line, column, hint } = read.fault
+    const message = `The file is not valid JSON: line ${line}, column ${column}: ${hint}.`
+    return defective(message, 'Fix the JSON. Comments and trailing commas are not allowed.')
   }
+  const [twice] = read.duplicates
+  if (twice === undefined) return { value: read.value }
+  const name = JSON.stringify(twice.name.slice(0, 60))
+  const message = `The file has ${name} twice in one object (line ${twice.line}, column ${twice.column}).`
+  return defective(message, 'Remove one of the two.')
 }
 
 /** Normal for the library; for a service started in the wrong folder, the line that explains everything. */
