@@ -135,8 +135,8 @@ async function containerSign(root: Mount | null): Promise<string | null> {
   return root?.fileSystem === 'overlay' ? 'the container' : null
 }
 
-/** The real path of `path`, or of the nearest parent that exists. */
-async function nearestExisting(path: string): Promise<string> {
+/** The real path of `path`, or of the nearest parent that exists. Never rejects. */
+export async function nearestExisting(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     const found = await realpath(at).catch(() => null)
     if (found !== null || at === dirname(at)) return found ?? at

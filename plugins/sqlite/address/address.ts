@@ -161,7 +161,7 @@ function locationsOf(
 function pathDefect(path: string): { readonly code: AddressCode; readonly message: string } | null {
   if (path === '') return { code: 'ADDRESS_NAME_MISSING', message: 'The address names no file.' }
   const invalid = (message: string) => ({ code: 'ADDRESS_PATH_INVALID' as const, message })
-  if (hasControl(path)) return invalid('The path contains a control character.')
+  if (/\p{Cc}/u.test(path)) return invalid('The path contains a control character.')
   if (/(^|[\\/])\.{0,2}$/.test(path)) return invalid('The path names a folder, not a file.')
   if (/^~(?:\/|$)|(?:^|\/)\$[A-Za-z_]\w*(?=\/|$)/.test(path)) {
     return invalid('The path contains "~" or a variable, which only a shell expands.')
@@ -169,14 +169,6 @@ function pathDefect(path: string): { readonly code: AddressCode; readonly messag
   const isTooLong =
     Buffer.byteLength(path) > pathLimitBytes || path.split('/').some((name) => Buffer.byteLength(name) > nameLimitBytes)
   return isTooLong ? invalid('The path is longer than file systems allow.') : null
-}
-
-function hasControl(text: string): boolean {
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (code < 32 || code === 127) return true
-  }
-  return false
 }
 
 function relativeLocations(path: string, address: Address, report: Report): readonly FileLocation[] | null {

@@ -4,6 +4,7 @@ import { applicationId, type JournalMode } from '../target.ts'
 import { isForeignMark } from './inspect.ts'
 import { assertWhole } from './integrity.ts'
 import { isServed } from './open-files.ts'
+import { hasCode } from './prepare-file.ts'
 
 /** A file that was opened and looked through. */
 export interface Checked {
@@ -26,7 +27,8 @@ export async function openChecked(file: string, wish: JournalMode, signal: Abort
   try {
     return await openWhole(file, wish, signal)
   } catch (error) {
-    if (!isFullForWal(error) || isServed(file)) throw error
+    // A WAL needs some space next to the file, even to be read.
+    if (!hasCode(error, 'SQLITE_IOERR_SHMSIZE') || isServed(file)) throw error
     leaveWal(file)
     return await openWhole(file, 'delete', signal)
   }
@@ -53,11 +55,6 @@ function settle(native: Native, wish: JournalMode, isNew: boolean): Checked {
   return { native, journalMode, isForeign: isForeignMark(id) }
 }
 
-/** A WAL needs some space next to the file, even to be read. */
-function isFullForWal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHMSIZE'
-}
-
 /**
  * Makes a file on a full disk readable: in exclusive mode the WAL needs no shared memory, and with its journal in memory
  * the change of mode needs no space. Only the first sector of the file is rewritten.
@@ -77,7 +74,7 @@ function setJournalMode(native: Native, wish: JournalMode): JournalMode {
     return modeOf(native.pragma(`journal_mode = ${wish}`, { simple: true }))
   } catch (error) {
     // On a full disk the mode cannot be changed, but the rows can be read as they are.
-    if (!(error instanceof Error) || !('code' in error) || error.code !== 'SQLITE_FULL') throw error
+    if (!hasCode(error, 'SQLITE_FULL')) throw error
     return modeOf(native.pragma('journal_mode', { simple: true }))
   }
 }

@@ -2,7 +2,13 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
-import { folderRefusal, freeBytes, type Problem, type Severity } from '../../../src/driver/kit/driver-kit.ts'
+import {
+  folderRefusal,
+  freeBytes,
+  nearestExisting,
+  type Problem,
+  type Severity,
+} from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { applicationId, type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
 import { isServed } from './open-files.ts'
@@ -83,7 +89,7 @@ async function leadsOut({ file, root }: FileLocation): Promise<boolean> {
   const real = await realOrNull(root)
   if (real === null) return false
   const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() ?? false
-  const ends = [await realOrNull(await nearestExisting(dirname(file))), isLink ? await realOrNull(file) : real]
+  const ends = [await nearestExisting(dirname(file)), isLink ? await realOrNull(file) : real]
   return ends.some((end) => end === null || (end !== real && !isInside(end, real)))
 }
 
@@ -146,14 +152,4 @@ function readHeader(file: string): Buffer {
     // What cannot be read is not a database.
   }
   return bytes
-}
-
-/** The folder itself, or the nearest one above it that is there. */
-export async function nearestExisting(folder: string): Promise<string> {
-  let path = folder
-  while (path !== dirname(path)) {
-    if ((await stat(path).catch(() => null)) !== null) return path
-    path = dirname(path)
-  }
-  return path
 }

@@ -1,11 +1,17 @@
 import type { Stats } from 'node:fs'
 import { lstat, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { claimFolder, faultError, makeDirectory, syncFolder } from '../../../src/driver/kit/driver-kit.ts'
+import {
+  claimFolder,
+  faultError,
+  makeDirectory,
+  nearestExisting,
+  syncFolder,
+} from '../../../src/driver/kit/driver-kit.ts'
 import { isInside } from '../address/address.ts'
 import { openNative } from '../handle.ts'
 import type { FileLocation, JournalMode } from '../target.ts'
-import { companionsOf, nearestExisting } from './inspect.ts'
+import { companionsOf } from './inspect.ts'
 
 /**
  * Makes the folder and proves it by a real write.
@@ -17,7 +23,7 @@ export async function prepareFile(location: FileLocation, wish: JournalMode): Pr
   const folder = dirname(location.file)
   await claimFolder(location.root)
   const root = await realpath(location.root)
-  await assertWithin(await realpath(await nearestExisting(folder)), root)
+  await assertWithin(await nearestExisting(folder), root)
   await makeDirectory(folder, 0o755)
   await assertFile(location.file, root)
   return await probe(folder, wish, await sizeOf(location.file))
