@@ -12,9 +12,9 @@ import { untilAborted } from '../database/store/bounded.ts'
 import { systemClock } from '../database/store/clock.ts'
 import { type ConnectionTest, testConnection } from '../database/store/connection-test.ts'
 import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
+import { type FaultStatus, faultStatus } from '../database/supervisor/connection-status.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { Facts, Insight } from '../driver/driver.ts'
-import type { Fault } from '../driver/fault.ts'
 import type { Resolution } from '../service/resolve.ts'
 
 /** How long the connections may take to end. */
@@ -31,16 +31,13 @@ export interface ConnectionReport {
   readonly problems: readonly Problem[]
 }
 
-/** A fault in the report, without its cause. */
-export type ReportedFault = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
-
 /** The primary as it answered; null what is not known. */
 export interface PrimaryConnection extends Omit<Insight, 'roundTripMs'> {
   /** `not-tried`: a file of this machine, which is checked and not opened. */
   readonly outcome: 'reached' | 'failed' | 'not-tried'
-  readonly fault: ReportedFault | null
+  readonly fault: FaultStatus | null
   /** Each host in order; the last one answered when the outcome is `reached`. */
-  readonly tried: readonly { readonly label: string; readonly fault: ReportedFault | null }[]
+  readonly tried: readonly { readonly label: string; readonly fault: FaultStatus | null }[]
   readonly version: string | null
   readonly connectMs: number | null
   readonly roundTripMs: number | null
@@ -123,8 +120,8 @@ function primaryConnection(trial: ConnectionTest | null): PrimaryConnection {
   const insight = facts?.insight ?? null
   return {
     outcome: trial === null ? 'not-tried' : facts === null ? 'failed' : 'reached',
-    fault: reportedFault(trial?.fault ?? null),
-    tried: trial?.attempts.map(({ label, fault }) => ({ label, fault: reportedFault(fault) })) ?? [],
+    fault: faultStatus(trial?.fault ?? null),
+    tried: trial?.attempts.map(({ label, fault }) => ({ label, fault: faultStatus(fault) })) ?? [],
     version: facts?.version ?? null,
     connectMs: rounded(trial?.connectMs ?? null),
     roundTripMs: rounded(insight?.roundTripMs ?? null),
@@ -146,12 +143,6 @@ function lateAdvice(trial: ConnectionTest | null, timeoutMs: number): readonly s
   return [
     `The primary took ${took} to answer, longer than FALLBACK_TIMEOUT (${limit}), so the fallback serves first. Raise FALLBACK_TIMEOUT if that is usual.`,
   ]
-}
-
-function reportedFault(fault: Fault | null): ReportedFault | null {
-  if (fault === null) return null
-  const { kind, code, summary, hint } = fault
-  return { kind, code, summary, hint }
 }
 
 function rounded(ms: number | null): number | null {

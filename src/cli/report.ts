@@ -1,6 +1,7 @@
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
+import type { FaultStatus } from '../database/supervisor/connection-status.ts'
 import type { CheckReport, FallbackReport } from './check.ts'
-import type { ConnectionReport, FallbackState, PrimaryConnection, ReportedFault } from './connect.ts'
+import type { ConnectionReport, FallbackState, PrimaryConnection } from './connect.ts'
 import { type Paint, table, wrap } from './terminal.ts'
 
 const order: readonly Severity[] = ['error', 'warning', 'info']
@@ -113,7 +114,7 @@ function fallbackText({ path, bytes }: FallbackState): string {
   return bytes === null ? 'the file does not exist yet; created when needed' : `the file exists (${bytes} bytes)`
 }
 
-function faultText(fault: ReportedFault | null): string {
+function faultText(fault: FaultStatus | null): string {
   return fault === null ? '' : `${fault.kind} ${fault.code}: ${fault.summary}`
 }
 

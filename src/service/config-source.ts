@@ -4,9 +4,10 @@ import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 import type { DatabaseConfig, DatabaseConfigSource } from '../database/address/config.ts'
 import { DriverRegistry } from '../driver/registry.ts'
+import type { Reloaded } from '../http/admin/admin-routes.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import { type ActiveConfig, type ActiveConfigParts, createActiveConfig, readCollections } from './active-config.ts'
-import type { HoldfastOptions, Reloaded } from './holdfast.ts'
+import type { HoldfastOptions } from './holdfast.ts'
 import { changedKeys, concernsConnection, freshErrors, needsRestart, restartProblem } from './reload.ts'
 import {
   layersOf,

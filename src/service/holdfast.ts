@@ -10,6 +10,7 @@ import type { DatabaseSessionContext } from '../database/supervisor/connection-s
 import type { Outcome, Session } from '../database/work/session.ts'
 import type { TransactionOptions } from '../database/work/work.ts'
 import type { Driver } from '../driver/driver.ts'
+import type { Reloaded } from '../http/admin/admin-routes.ts'
 import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import type { Observation } from '../observe/observation.ts'
@@ -44,17 +45,6 @@ export interface Status {
   readonly settings: readonly SettingLine[]
   /** The names of the collections. */
   readonly collections: readonly string[]
-}
-
-/** The result of a reload. Settings are named by key. */
-export interface Reloaded {
-  /** False: the new configuration has errors, and the running one stays. */
-  readonly applied: boolean
-  /** In force now. */
-  readonly changed: readonly string[]
-  /** In force only after a restart. */
-  readonly needsRestart: readonly string[]
-  readonly problems: readonly Problem[]
 }
 
 /** The data service as a library. */

@@ -1,5 +1,5 @@
 import type { Secret } from '../config/secret.ts'
-import { addAdminRoutes, type ReloadReport } from '../http/admin/admin-routes.ts'
+import { addAdminRoutes, type Reloaded } from '../http/admin/admin-routes.ts'
 import { dataRoutes } from '../http/data/data-routes.ts'
 import { addErrorPages } from '../http/page/error-pages.ts'
 import { addFrontPage } from '../http/page/front-page.ts'
@@ -16,7 +16,7 @@ export interface RouteParts {
   readonly token: Secret
   readonly view: StatusSource
   readonly render: RenderMetrics
-  readonly reload: () => Promise<ReloadReport>
+  readonly reload: () => Promise<Reloaded>
 }
 
 /** Adds every route of the service itself. */

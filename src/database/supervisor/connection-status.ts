@@ -8,7 +8,7 @@ import type { Transition } from './history.ts'
 import type { Supervisor } from './supervisor.ts'
 import { attemptOf } from './transition-observations.ts'
 
-/** A fault as `/status` shows it. */
+/** A fault as `/status` and `holdfast check` show it. */
 export type FaultStatus = Pick<Fault, 'kind' | 'code' | 'summary' | 'hint'>
 
 /** A store as `/status` shows it. */
@@ -129,7 +129,8 @@ function advisedWhy(supervisor: Supervisor): FaultStatus | null {
   return why === null ? null : advised(why, config.primary?.target ?? null, settings)
 }
 
-function faultStatus(fault: FaultStatus | null): FaultStatus | null {
+/** The fault without its cause. */
+export function faultStatus(fault: FaultStatus | null): FaultStatus | null {
   if (fault === null) return null
   const { kind, code, summary, hint } = fault
   return { kind, code, summary, hint }

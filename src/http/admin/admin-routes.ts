@@ -5,22 +5,22 @@ import type { App } from '../server/app.ts'
 import { requireAdmin } from '../server/auth.ts'
 
 /** The result of a reload. Names settings by key, without values. */
-export interface ReloadReport {
-  /** Settings that changed and are in use now. */
-  readonly changed: readonly string[]
-  /** Settings that changed but take effect only after a restart. */
-  readonly needsRestart: readonly string[]
-  /** False if the files could not be used and the running configuration was kept. */
+export interface Reloaded {
+  /** False: the new configuration has errors, and the running one stays. */
   readonly applied: boolean
+  /** In force now. */
+  readonly changed: readonly string[]
+  /** In force only after a restart. */
+  readonly needsRestart: readonly string[]
   readonly problems: readonly Problem[]
 }
 
 /** Adds `POST /admin/reload`, behind the admin token. A call while another runs gets the same report. */
 export function addAdminRoutes(
   app: App,
-  parts: { readonly token: () => Secret; readonly reload: () => Promise<ReloadReport> },
+  parts: { readonly token: () => Secret; readonly reload: () => Promise<Reloaded> },
 ): void {
-  let running: Promise<ReloadReport> | null = null
+  let running: Promise<Reloaded> | null = null
   app.post('/admin/reload', async (req, res) => {
     requireAdmin(req, parts.token())
     running ??= parts.reload().finally(() => {

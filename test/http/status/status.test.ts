@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addAdminRoutes, type ReloadReport } from '../../../src/http/admin/admin-routes.ts'
+import { addAdminRoutes, type Reloaded } from '../../../src/http/admin/admin-routes.ts'
 import { addMetricsRoute, addStatusRoute } from '../../../src/http/status/status-routes.ts'
 import { adminToken, createSource, refusedFault } from '../source.ts'
 import { serve } from '../support.ts'
@@ -43,7 +43,7 @@ test('the metrics are open, in the format that they say', async (t) => {
 test('a reload is for the admin, runs once for all who ask, and says what changed', async (t) => {
   let calls = 0
   const gate = Promise.withResolvers<void>()
-  const report: ReloadReport = { applied: true, changed: ['log.level'], needsRestart: ['http.port'], problems: [] }
+  const report: Reloaded = { applied: true, changed: ['log.level'], needsRestart: ['http.port'], problems: [] }
   const reload = async () => {
     calls++
     await gate.promise
