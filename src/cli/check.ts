@@ -5,6 +5,7 @@ import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
 import type { ResolvedTarget } from '../database/address/config.ts'
 import { type Disk, diskOf } from '../disk/disk.ts'
+import type { Target } from '../driver/address.ts'
 import { inspectResolution } from '../service/preflight.ts'
 import { declarationsOf, type Resolution, resolveAll } from '../service/resolve.ts'
 import { type ConnectionReport, connectReport } from './connect.ts'
@@ -27,13 +28,7 @@ export interface CheckReport {
 }
 
 /** A declared primary, without secrets. */
-export interface PrimaryReport {
-  readonly driver: string
-  readonly host: string | null
-  readonly port: number | null
-  readonly database: string | null
-  readonly user: string | null
-  readonly tls: string | null
+export interface PrimaryReport extends Omit<Target, 'id'> {
   readonly label: string
   /** The file of an embedded primary and its disk; null for a server. */
   readonly file: { readonly path: string; readonly disk: Disk } | null
@@ -95,23 +90,13 @@ export function checkJson(report: CheckReport): object {
     primary: report.primary && { ...primary, ...(file && { path: file.path, disk: file.disk.kind }) },
     fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
     settings: report.settings.map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
-    problems: report.problems.map(({ code, severity, setting, origin, driver, part, message, suggestion }) => ({
-      code,
-      severity,
-      setting,
-      origin: origin === null ? null : formatOrigin(origin),
-      ...(driver === undefined ? {} : { driver }),
-      part,
-      message,
-      suggestion,
+    problems: report.problems.map((problem) => ({
+      ...problem,
+      origin: problem.origin && formatOrigin(problem.origin),
     })),
-    ...(connection === undefined ? {} : { connection: connectionJson(connection) }),
+    // Its problems are among the others.
+    ...(connection === undefined ? {} : { connection: { ...connection, problems: undefined } }),
   }
-}
-
-/** Without its problems, which are among the others. */
-function connectionJson({ primary, fallback, advice }: ConnectionReport): object {
-  return { primary, fallback, advice }
 }
 
 async function primaryReport(
