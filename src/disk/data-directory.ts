@@ -20,6 +20,8 @@ export interface DataDirectory {
   readonly problems: readonly Problem[]
 }
 
+type FindDataDirectory = (folders: readonly string[], origin?: Origin | null) => Promise<DataDirectory>
+
 /** Absolute folders for data, in the order to try them: DATA_DIR, `./data`, one in the temporary directory. Pure. */
 export function dataFolders(settings: Settings, cwd: string): readonly string[] {
   return [...new Set([resolve(cwd, settings.data.dir), resolve(cwd, 'data'), temporaryFolder()])]
@@ -29,20 +31,11 @@ export function dataFolders(settings: Settings, cwd: string): readonly string[] 
  * The first folder that can be created and passes a real write, which leaves nothing behind. A skipped folder is an
  * error. `origin` is that of the first folder, DATA_DIR. Never throws.
  */
-export async function chooseDataDirectory(
-  folders: readonly string[],
-  origin: Origin | null = null,
-): Promise<DataDirectory> {
-  return await firstOf(folders, origin, tryFolder)
-}
+export const chooseDataDirectory: FindDataDirectory = (folders, origin = null) => firstOf(folders, origin, tryFolder)
 
 /** As `chooseDataDirectory`, but creates nothing: what only a write can find is not found. Never throws. */
-export async function inspectDataDirectory(
-  folders: readonly string[],
-  origin: Origin | null = null,
-): Promise<DataDirectory> {
-  return await firstOf(folders, origin, lookAtFolder)
-}
+export const inspectDataDirectory: FindDataDirectory = (folders, origin = null) =>
+  firstOf(folders, origin, lookAtFolder)
 
 /** `reasonAgainst` gives null for a folder that can be used. */
 async function firstOf(
