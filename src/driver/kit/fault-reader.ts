@@ -111,8 +111,8 @@ export function commonError(
 }
 
 /** No connection could be opened in time; nothing was sent. */
-export function silentError(cause: unknown = null): FaultError {
-  return commonError('silent', 'CONNECTION_TIMEOUT', { cause })
+export function silentError(): FaultError {
+  return commonError('silent', 'CONNECTION_TIMEOUT')
 }
 
 /** An answer stalled for too long. */
