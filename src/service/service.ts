@@ -9,7 +9,6 @@ import type { State } from '../database/machine/state.ts'
 import { systemClock } from '../database/store/clock.ts'
 import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import type { Store } from '../database/store/store.ts'
-import { Gate } from '../database/supervisor/gate.ts'
 import { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Outcome, Session } from '../database/work/session.ts'
 import { type TransactionOptions, WorkRunner } from '../database/work/work.ts'
@@ -204,13 +203,11 @@ export class Service implements Holdfast {
     })
     return new Supervisor({
       opener,
-      gate: new Gate(),
       steps: createSteps({ active: () => config.active, tables: this.#tables, left: this.#left, observe }),
       settings: config.active.connection,
       maxActiveSessions: () => config.settings.http.maxActiveSessions,
       config,
       observe,
-      clock: systemClock,
     })
   }
 

@@ -62,7 +62,7 @@ function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly st
 function problemsOf({ active, supervisor, tables, token, ownProblems }: ViewParts): readonly Problem[] {
   const ofStores = heldStores(supervisor.state).flatMap((store) => [
     // Newer than those of the opening: a right may have been granted or revoked since.
-    ...((store.role === 'primary' ? supervisor.primaryFacts : null) ?? store.facts).problems,
+    ...((store.role === 'primary' ? supervisor.watch.facts : null) ?? store.facts).problems,
     ...(tables.of(store)?.problems ?? []),
   ])
   return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores]

@@ -11,7 +11,6 @@ import { DatabaseUrlResolver } from '../../src/database/address/resolver.ts'
 import { connectionSettingsOf } from '../../src/database/machine/connection-settings.ts'
 import { DatabaseEngineFactory } from '../../src/database/store/engine-factory.ts'
 import type { Store } from '../../src/database/store/store.ts'
-import { Gate } from '../../src/database/supervisor/gate.ts'
 import { emptySteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
@@ -78,7 +77,6 @@ export function openHouse(
   })
   const supervisor = new Supervisor({
     opener,
-    gate: new Gate(),
     settings,
     maxActiveSessions: () => 1_000,
     observe: () => {},

@@ -3,7 +3,7 @@ import { faultConditions } from '../../src/config/settings.ts'
 import type { DatabaseConfig } from '../../src/database/address/config.ts'
 import type { ConnectionSettings } from '../../src/database/machine/connection-settings.ts'
 import { DatabaseEngineFactory } from '../../src/database/store/engine-factory.ts'
-import { Gate } from '../../src/database/supervisor/gate.ts'
+import type { Gate } from '../../src/database/supervisor/gate.ts'
 import type { DatabaseObservation } from '../../src/database/supervisor/observation.ts'
 import { emptySteps, type StoreSteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
@@ -58,7 +58,6 @@ export function rigOf(options: RigOptions = {}): Rig {
   const primary = new ScriptedDatabase('primary-db')
   const fallback = new ScriptedDatabase('fallback-db', { isEmbedded: true })
   const settings = { ...defaults, ...options.settings }
-  const gate = new Gate()
   const seen: DatabaseObservation[] = []
   const opener = new DatabaseEngineFactory({
     entities: options.entities ?? [],
@@ -68,7 +67,6 @@ export function rigOf(options: RigOptions = {}): Rig {
   const rig = { config, resolved: 0, secretsFingerprint: '', onFresh: () => {} }
   const supervisor = new Supervisor({
     opener,
-    gate,
     steps: options.steps ?? emptySteps,
     settings,
     config: {
@@ -88,7 +86,7 @@ export function rigOf(options: RigOptions = {}): Rig {
     random: () => 0.5,
   })
   const work = new WorkRunner(supervisor, (observation) => seen.push(observation))
-  return Object.assign(rig, { clock, primary, fallback, gate, supervisor, work, seen })
+  return Object.assign(rig, { clock, primary, fallback, gate: supervisor.gate, supervisor, work, seen })
 }
 
 /** The names of the states that the connection went through, first to last. */

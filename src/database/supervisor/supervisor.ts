@@ -1,4 +1,3 @@
-import type { Facts } from '../../driver/driver.ts'
 import type { Fault } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { DatabaseConfig, DatabaseConfigSource } from '../address/config.ts'
@@ -41,8 +40,6 @@ export interface SupervisorParts {
   readonly settings: ConnectionSettings
   /** Asked again before each connection attempt, so that a rotated secret counts. */
   readonly config: DatabaseConfigSource
-  /** One of its own when absent. */
-  readonly gate?: Gate
   /** None when absent. */
   readonly steps?: StoreSteps
   readonly observe?: Observe<DatabaseObservation>
@@ -58,7 +55,7 @@ export interface SupervisorParts {
 export class Supervisor {
   readonly history: TransitionHistory = new TransitionHistory()
   readonly clock: Clock
-  readonly gate: Gate
+  readonly gate: Gate = new Gate()
   readonly watch: PrimaryWatch
   readonly #parts: SupervisorParts
   readonly #random: () => number
@@ -81,10 +78,10 @@ export class Supervisor {
   #generation = 0
 
   constructor(parts: SupervisorParts) {
-    const { gate = new Gate(), steps = emptySteps, clock = systemClock } = parts
+    const { steps = emptySteps, clock = systemClock } = parts
+    const { gate } = this
     this.#parts = parts
     this.clock = clock
-    this.gate = gate
     this.#random = parts.random ?? Math.random
     this.#settings = parts.settings
     this.#policy = policyOf(parts.settings, parts.config.current)
@@ -138,11 +135,6 @@ export class Supervisor {
   /** Why the fallback accepts no writes; null when it does, and where no primary is declared. */
   get writeBlock(): WriteBlock | null {
     return this.watch.block
-  }
-
-  /** The latest facts about the declared primary; null when it was never reached. */
-  get primaryFacts(): Facts | null {
-    return this.watch.facts
   }
 
   /** How many units of work may wait or run. */

@@ -12,7 +12,6 @@ import { fixedConfig } from '../../../src/database/address/config.ts'
 import { DatabaseUrlResolver } from '../../../src/database/address/resolver.ts'
 import { connectionSettingsOf } from '../../../src/database/machine/connection-settings.ts'
 import { DatabaseEngineFactory } from '../../../src/database/store/engine-factory.ts'
-import { Gate } from '../../../src/database/supervisor/gate.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../../src/database/work/work.ts'
@@ -37,10 +36,8 @@ function roomOf(
   const registry = new DriverRegistry()
   assert.equal(registry.register(driver), null)
   const settings = connectionSettingsOf(resolved.settings)
-  const gate = new Gate()
   const supervisor = new Supervisor({
     opener: new DatabaseEngineFactory({ entities: [Note], settings: () => settings }),
-    gate,
     steps: {
       ...emptySteps,
       prepare: async (store) => {
@@ -57,7 +54,7 @@ function roomOf(
     await supervisor.close(5_000)
     work.close()
   })
-  return { supervisor, work, gate }
+  return { supervisor, work, gate: supervisor.gate }
 }
 
 test('a local store is opened at first use, keeps what was committed, and is there again', async (t) => {
