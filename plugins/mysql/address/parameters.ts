@@ -3,6 +3,7 @@ import {
   chooseTls,
   commonReaders,
   isOff,
+  lettersOf,
   modeOf,
   modesOf,
   type ParameterReader,
@@ -198,8 +199,7 @@ const known: Readonly<Record<string, Reader>> = {
 export const parameters: ParameterTable<AddressOptions> = {
   known,
   unused,
-  // ssl-mode, ssl_mode and sslMode are one.
-  normalize: (name) => name.toLowerCase().replace(/[-_]/g, ''),
+  normalize: lettersOf,
   show: (name) => name.replace(/^ssl(?=.)/, 'ssl-'),
   critical: {
     names: /ssl|tls|cert|cipher|^encrypt|verify|rejectunauthorized|protocolversion/,

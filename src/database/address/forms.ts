@@ -1,3 +1,4 @@
+import { lettersOf } from '../../driver/kit/address/split.ts'
 import { type CommandOptions, keywordsAddress, readOptions, splitWords } from './libpq.ts'
 
 /** Another way to write an address: the address, or null where the text is not written in it. Pure and total. */
@@ -156,8 +157,4 @@ function mysqlCommand(text: string): string | null {
   // Without a host the command connects to this machine.
   if (!keywords.has('host')) keywords.set('host', 'localhost')
   return keywordsAddress(keywords, 'mysql')
-}
-
-function lettersOf(name: string): string {
-  return name.toLowerCase().replace(/[\s_-]/g, '')
 }

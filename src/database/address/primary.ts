@@ -1,5 +1,5 @@
 import { findVariable } from '../../config/formats.ts'
-import { holdsCredentials, maskAddress } from '../../config/mask.ts'
+import { decoded, holdsCredentials, maskAddress } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Problem, Severity } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
@@ -79,7 +79,7 @@ export class PrimaryReader {
     const errors = this.#resolved.problems.filter(({ severity }) => severity === 'error')
     const lost = errors.map((problem) => nearest(problem.setting, keys)).find((key) => key !== null)
     if (lost === undefined) return reading
-    const env = declared[lost?.split('.').at(-1) ?? '']?.env
+    const env = declared[lost.split('.').at(-1) ?? '']?.env
     const message = `${env} is given and cannot be used. The address is rejected rather than used without it.`
     const report = reporterOf({ setting, origin: this.#resolved.originOf(setting) })
     const problem = report('ADDRESS_TLS_INVALID', 'error', null, message, `Correct ${env}, or remove it.`)
@@ -269,12 +269,7 @@ function filled(text: string | null): string | null {
 
 function passwordIn(address: string): string | null {
   const password = URL.canParse(address) ? new URL(address).password : ''
-  if (password === '') return null
-  try {
-    return decodeURIComponent(password)
-  } catch {
-    return password
-  }
+  return password === '' ? null : decoded(password)
 }
 
 function absenceOf(url: string, resolved: ResolvedSettings): string {

@@ -26,7 +26,7 @@ export {
 export { type AddressCode, addressProblems } from './address/problems.ts'
 export { readAddress, readTarget } from './address/reader.ts'
 export { parseWith, type Report, reportUnusualName } from './address/report.ts'
-export { decodePart, type PartParameters } from './address/split.ts'
+export { decodePart, lettersOf, type PartParameters } from './address/split.ts'
 export {
   chooseTls,
   isOff,

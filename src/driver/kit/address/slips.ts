@@ -1,7 +1,7 @@
 import { showQuery } from '../../../config/mask.ts'
 import type { AddressCode } from './problems.ts'
 import { corrected, type ShownParts } from './reading.ts'
-import { decodePart, type PartParameters, type Pieces } from './split.ts'
+import { decodePart, lettersOf, type PartParameters, type Pieces } from './split.ts'
 
 /** A typing error that would show a secret as another part. Neither the message nor `shown` holds anything that may be one. */
 export interface AddressSlip {
@@ -111,7 +111,7 @@ export function shownQuery(query: string, { host, database }: PartParameters): s
   // Behind a password may be the rest of it.
   if (/(?:^|&)[^=&]*pass/i.test(query)) return ''
   const parts = new Set(['user', 'username', 'hostaddr', 'port', ...host, ...database])
-  const name = (pair: string): string => (pair.split('=', 1)[0] ?? '').toLowerCase().replace(/[-_]/g, '')
+  const name = (pair: string): string => lettersOf(pair.split('=', 1)[0] ?? '')
   const more = query.split('&').filter((pair) => !parts.has(name(pair)))
   return showQuery(more.join('&'))
 }

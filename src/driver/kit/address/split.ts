@@ -35,12 +35,16 @@ function isPlausible(tail: string, parameters: PartParameters): boolean {
   return isNamed && isPlaced && hosts.split(',').every((host) => oneHost.test(host))
 }
 
-/** By its letters alone: `unix_socket`, `unix-socket` and `unixSocket` are one. */
 function hasParameter(query: string, names: readonly string[]): boolean {
   return query.split('&').some((pair) => {
     const equals = pair.indexOf('=')
-    return equals > 0 && names.includes(pair.slice(0, equals).toLowerCase().replace(/[-_]/g, ''))
+    return equals > 0 && names.includes(lettersOf(pair.slice(0, equals)))
   })
+}
+
+/** A name by its letters alone, as they are compared: `ssl-mode`, `ssl_mode` and `sslMode` are one. */
+export function lettersOf(name: string): string {
+  return name.toLowerCase().replace(/[-_\s]/g, '')
 }
 
 /** Splits what follows `scheme://`. Where the strict reading fails, each `@` is tried as the end of the password. Pure, total. */

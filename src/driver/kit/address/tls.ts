@@ -3,6 +3,7 @@ import { nearest } from '../../../config/nearest.ts'
 import { pemFault, readPemText } from '../../../config/pem.ts'
 import { Secret } from '../../../config/secret.ts'
 import type { Report } from './report.ts'
+import { lettersOf } from './split.ts'
 import { isTlsAsked, noTlsLimits, type TlsLimits, tlsLimitsFault } from './tls-limits.ts'
 
 /** The TLS modes of libpq, from the weakest to the strictest; other clients have other names for them. */
@@ -238,8 +239,4 @@ export function settleTls(dialect: TlsDialect, { tls, isTlsSet }: TlsChoice, rep
   const message = `${asked} is given ${how}; ${parameter}=${word} is used.`
   report('ADDRESS_TLS_IMPLIED', isTlsSet ? 'warning' : 'info', parameter, message, `Write ${parameter}=${word}.`)
   return { ...tls, mode }
-}
-
-function lettersOf(word: string): string {
-  return word.toLowerCase().replace(/[-_\s]/g, '')
 }
