@@ -24,22 +24,16 @@ export class Tally<L extends Readonly<Record<string, string>>> {
   /** Adds `amount` to the series of these labels. */
   add(labels: L, amount: number = 1): void {
     const key = Object.values(labels).join('\n')
-    const known = this.#series.get(key)
-    if (known !== undefined) known.value += amount
-    else if (this.#series.size < maxSeries) this.#series.set(key, { labels, value: amount })
-    else if (labels !== this.#other) this.#addOther(amount)
+    const isOwn = this.#series.has(key) || this.#series.size < maxSeries
+    const [place, named] = isOwn ? [key, labels] : ['other', this.#other]
+    const counted = this.#series.get(place) ?? { labels: named, value: 0 }
+    counted.value += amount
+    this.#series.set(place, counted)
   }
 
   /** All series, in the order of their first count. */
   series(): Iterable<Series<L>> {
     return this.#series.values()
-  }
-
-  #addOther(amount: number): void {
-    const key = 'other'
-    const known = this.#series.get(key)
-    if (known !== undefined) known.value += amount
-    else this.#series.set(key, { labels: this.#other, value: amount })
   }
 }
 

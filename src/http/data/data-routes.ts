@@ -25,7 +25,11 @@ export interface DataRoutesDeps {
   readonly now: () => number
 }
 
-const allowed = { collection: 'GET, HEAD, POST, OPTIONS', row: 'GET, HEAD, PATCH, DELETE, OPTIONS' } as const
+/** What each method does on a collection and on a row. */
+const methods: Readonly<Record<'collection' | 'row', ReadonlyMap<string, Operation>>> = {
+  collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create' })),
+  row: new Map(Object.entries({ GET: 'get', HEAD: 'get', PATCH: 'update', DELETE: 'delete' })),
+}
 
 /** Adds `/api/:collection` and `/api/:collection/:id` to the application. */
 export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
@@ -34,22 +38,23 @@ export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
   app.all('/api/:collection/:id', route(deps, limits, 'row'))
 }
 
-function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeof allowed): Middleware {
+function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeof methods): Middleware {
+  const allowed = [...methods[resource].keys(), 'OPTIONS'].join(', ')
   return (req, res) => {
     const exchange = new DataExchange(req, res)
     try {
       const rows = deps.collections().get(req.params.collection ?? '')
       if (rows === undefined) throw new HoldfastError('COLLECTION_NOT_FOUND')
       if (req.method === 'OPTIONS') {
-        res.writeHead(204, { Allow: allowed[resource] }).end()
+        res.writeHead(204, { Allow: allowed }).end()
         return
       }
-      const operation = operationOf(req.method, resource)
-      if (operation === null) {
-        res.setHeader('Allow', allowed[resource])
+      const operation = methods[resource].get(req.method)
+      if (operation === undefined) {
+        res.setHeader('Allow', allowed)
         throw new HoldfastError('METHOD_NOT_ALLOWED')
       }
-      admit(deps, rows.collection, operation, req)
+      if (accessTo(rows.collection, operation) === 'admin') requireAdmin(req, deps.token())
       answer(deps, limits, exchange, rows, operation).catch(async (thrown: unknown) => {
         const error = await rows.explained(thrown, operation)
         const store = exchange.storeOf(error)
@@ -60,27 +65,6 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeo
       sendError(req, res, error)
     }
   }
-}
-
-function operationOf(method: string, resource: keyof typeof allowed): Operation | null {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-      return resource === 'row' ? 'get' : 'list'
-    case 'POST':
-      return resource === 'row' ? null : 'create'
-    case 'PATCH':
-      return resource === 'row' ? 'update' : null
-    case 'DELETE':
-      return resource === 'row' ? 'delete' : null
-    default:
-      return null
-  }
-}
-
-/** Throws TOKEN_MISSING or TOKEN_INVALID where the operation is the admin's. */
-function admit(deps: DataRoutesDeps, collection: Collection, operation: Operation, req: Request): void {
-  if (accessTo(collection, operation) === 'admin') requireAdmin(req, deps.token())
 }
 
 /** Not async: each request would pay for a promise that only waits for another. */

@@ -28,9 +28,7 @@ export function createClientErrorHandler(
       return
     }
     observe({ type: 'connection.malformed', code: reason, status: failure.status })
-    const pending = [...inFlight].filter(({ req }) => req.socket === socket)
-    if (pending.length === 0) return answerRaw(socket, failure)
-    answerPending(pending, socket, failure)
+    answer(inFlight, socket, failure)
   }
 }
 
@@ -43,14 +41,14 @@ export function createConnectHandler(
     const failure = new HoldfastError('METHOD_NOT_ALLOWED')
     socket.on('error', () => socket.destroy())
     observe({ type: 'connection.malformed', code: 'CONNECT', status: failure.status })
-    const pending = [...inFlight].filter(({ req }) => req.socket === socket)
-    if (pending.length === 0) answerRaw(socket, failure)
-    else answerPending(pending, socket, failure)
+    answer(inFlight, socket, failure)
   }
 }
 
 /** Earlier requests on the connection get their responses first; the request with the broken body gets the error. */
-function answerPending(pending: readonly Exchange[], socket: Duplex, failure: HoldfastError): void {
+function answer(inFlight: Iterable<Exchange>, socket: Duplex, failure: HoldfastError): void {
+  const pending = [...inFlight].filter(({ req }) => req.socket === socket)
+  if (pending.length === 0) answerRaw(socket, failure)
   let left = pending.length
   for (const { req, res } of pending) {
     res.once('close', () => {
