@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Declarations, driverSettings } from './driver-settings.ts'
 import { gather, misspeltNames, unreadNames } from './gather.ts'
-import { type Layers, layersOfOptions, type RawValue } from './layers.ts'
+import type { Layers, RawValue } from './layers.ts'
 import { holdsCredentials } from './mask.ts'
 import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
 import { hiddenText, type Origin, type Problem } from './problem.ts'
 import { coreSchema } from './schema/schema.ts'
 import { Secret, SecretAddress } from './secret.ts'
 import type { SchemaTree, Setting } from './setting.ts'
-import type { ResolvedSettings, SettingLine, Settings, SettingsInput } from './settings.ts'
+import type { ResolvedSettings, SettingLine, Settings } from './settings.ts'
 import { type ConvictConfig, coreSettings, createConfig, nest, type SettingMap, settingsIn } from './settings-schema.ts'
 
 /**
@@ -40,11 +40,6 @@ export function resolveSettings(layers: Layers, declarations?: Declarations): Re
   ]
   const isFileHidden = layers.files.some(({ origin }) => origin.from === 'file' && origin.path === hiddenText)
   return new Resolution(config, settings, drivers, picked, byKey, all, isFileHidden ? ['config.file'] : [])
-}
-
-/** Settings given in code, with the same checks as those of files. Reads no file and no environment. Never throws. */
-export function settingsFromOptions(options: SettingsInput, declarations?: Declarations): ResolvedSettings {
-  return resolveSettings(layersOfOptions(options), declarations)
 }
 
 class Resolution implements ResolvedSettings {

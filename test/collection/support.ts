@@ -4,7 +4,6 @@ import type { Collection } from '../../src/collection/declaration/declaration.ts
 import { Rows } from '../../src/collection/row/rows.ts'
 import { entityOf } from '../../src/collection/table/entity.ts'
 import { ensureTables, type SchemaApply, type TableReport, TableReports } from '../../src/collection/table/tables.ts'
-import { settingsFromOptions } from '../../src/config/resolve.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { fixedConfig } from '../../src/database/address/config.ts'
 import { DatabaseUrlResolver } from '../../src/database/address/resolver.ts'
@@ -15,6 +14,7 @@ import { emptySteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
 /** The house's own feedback, small enough to read at a glance. */

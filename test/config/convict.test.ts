@@ -4,10 +4,11 @@ import convict from 'convict'
 import type { Declarations } from '../../src/config/driver-settings.ts'
 import { layersOfOptions } from '../../src/config/layers.ts'
 import { readValue } from '../../src/config/read-value.ts'
-import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
 import { coreSchema } from '../../src/config/schema/schema.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { coreSettings, createConfig, settingsIn } from '../../src/config/settings-schema.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 
 /** The members that convict knows, and ours. */
 const members = new Set([

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import { defaultSettingsFile, jsonSchemaOfSettings } from '../../src/config/json-schema.ts'
 import { readLayers } from '../../src/config/layers.ts'
-import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { assertGolden } from './golden-file.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -8,8 +8,9 @@ import { readJsonText } from '../../src/config/json-fault.ts'
 import { readLayers, refreshSecrets } from '../../src/config/layers.ts'
 import { nearest } from '../../src/config/nearest.ts'
 import { exitCodeFor } from '../../src/config/problem.ts'
-import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { makeTempDir, writeFiles } from '../support/temp.ts'
 
 test('a rotated secret is read anew, and one that is being replaced keeps its last value', async (t) => {

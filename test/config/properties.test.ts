@@ -5,10 +5,11 @@ import fc from 'fast-check'
 import { formatOf } from '../../src/config/formats.ts'
 import { readJsonText } from '../../src/config/json-fault.ts'
 import { type Layers, layersOfOptions } from '../../src/config/layers.ts'
-import { resolveSettings, settingsFromOptions } from '../../src/config/resolve.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
 import { coreSettings } from '../../src/config/settings-schema.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 
 const schema = coreSettings
 const keys = [...schema.keys()]

@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, rmdir, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { settingsFromOptions } from '../../src/config/resolve.ts'
 import { chooseDataDirectory, dataFolders, temporaryFolder } from '../../src/disk/data-directory.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { giveTo, makeTempDir } from '../support/temp.ts'
 
 const { settings } = settingsFromOptions({ data: { dir: 'rows' } })

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { settingsFromOptions } from '../../src/config/resolve.ts'
 import { Secret, SecretAddress } from '../../src/config/secret.ts'
 import { forbiddenTexts, mask, secretsIn } from '../../src/observe/redaction.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { everyObservation, refused, writtenLog } from './support.ts'
 
 const run = promisify(execFile)

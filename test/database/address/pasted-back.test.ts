@@ -7,12 +7,12 @@ import mysql from '../../../plugins/mysql/mysql.ts'
 import neon from '../../../plugins/neon/neon.ts'
 import postgresql from '../../../plugins/postgresql/postgresql.ts'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
-import { settingsFromOptions } from '../../../src/config/resolve.ts'
 import { Secret } from '../../../src/config/secret.ts'
 import { type AddressReading, DatabaseUrlValidator } from '../../../src/database/address/validator.ts'
 import type { Target } from '../../../src/driver/address.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
+import { settingsFromOptions } from '../../support/settings.ts'
 
 const registry = new DriverRegistry()
 for (const driver of [sqlite, postgresql, mysql, neon] as readonly Driver[]) registry.register(driver)

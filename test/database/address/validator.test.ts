@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
-import { settingsFromOptions } from '../../../src/config/resolve.ts'
 import { DatabaseUrlValidator } from '../../../src/database/address/validator.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
+import { settingsFromOptions } from '../../support/settings.ts'
 
 const registry = new DriverRegistry()
 registry.register(sqlite)
