@@ -110,7 +110,7 @@ test('src imports no plugin, and neither imports a test', () => {
   assert.deepEqual(wrong, [])
 })
 
-test('a plugin sees its own folder, the contract and the catalogue of errors', () => {
+test('a plugin sees its own folder and the contract', () => {
   const wrong = plugins.flatMap((file) =>
     file.imports
       .filter((one) => one.path && !isOpenToPlugin(file.path, one.path))
@@ -278,8 +278,7 @@ function isOpenToPlugin(from: string, to: string): boolean {
     to === 'src/driver/define-driver.ts' ||
     to === 'src/driver/address.ts' ||
     to.startsWith('src/driver/facet/') ||
-    to.startsWith('src/driver/kit/') ||
-    to === 'src/errors.ts'
+    to.startsWith('src/driver/kit/')
   )
 }
 
