@@ -188,12 +188,23 @@ function isInParameters(text: string, at: number): boolean {
 }
 
 function misspelt(text: string, scheme: string, meant: string, name: string, lead?: string): AddressDefect {
+  const rest = text.slice(scheme.length)
+  const shown = mayHoldUser(scheme, meant, rest) ? `${meant}://user:***@host:port/name` : showAddress(meant + rest)
   return {
     code: 'ADDRESS_SCHEME_UNKNOWN',
     part: 'scheme',
     message: `${name} begins with "${scheme}", which no loaded driver accepts.`,
-    suggestion: `${lead ?? `Did you mean "${meant}"? Write`} ${showAddress(meant + text.slice(scheme.length))}`,
+    suggestion: `${lead ?? `Did you mean "${meant}"? Write`} ${shown}`,
   }
+}
+
+/**
+ * Whether the scheme may be one that lost its "://" before the user: `postgresqlme://word@host`, of a password that begins
+ * with "//". Then everything before the "@" is the password.
+ */
+function mayHoldUser(scheme: string, meant: string, rest: string): boolean {
+  const more = scheme.toLowerCase().startsWith(meant) ? scheme.length - meant.length : 0
+  return more > 1 || (more === 1 && /^:\/\/[^:@]*@/.test(rest))
 }
 
 function notLoaded(driver: string, scheme: string, registry: DriverRegistry): AddressDefect {

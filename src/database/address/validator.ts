@@ -54,7 +54,10 @@ export class DatabaseUrlValidator {
     const cleaned = cleanAddress(given)
     const reading = this.#read(given, cleaned, context)
     if (reading.problems.length === 0) return reading
-    const mask = createMask(secretsIn(this.#settings.database.validationEnabled ? cleaned.text : given))
+    const text = this.#settings.database.validationEnabled ? cleaned.text : given
+    // What was left out may be the rest of a password: `psql 'scheme://user:'@word @host'`.
+    const isCut = given.split('@').length > text.split('@').length
+    const mask = createMask([...secretsIn(text), ...(isCut ? secretsIn(given) : [])])
     return { ...reading, problems: reading.problems.map((problem) => maskProblem(problem, mask)) }
   }
 

@@ -532,7 +532,7 @@ describe('the resolution of anything at all', () => {
 
 describe('secrets in an address', () => {
   it('are in no problem, however the address is malformed and whatever the driver says', async () => {
-    const wrap = fc.constantFrom<(text: string) => string>(
+    const wraps: readonly ((text: string) => string)[] = [
       (text) => text,
       (text) => `"${text}"`,
       (text) => `psql '${text}'`,
@@ -543,7 +543,8 @@ describe('secrets in an address', () => {
       (text) => text.replace('://', ''),
       (text) => text.replace('://', ':'),
       (text) => text.replace(/@[^@]*$/, '@http://leaky/db'),
-    )
+    ]
+    const wrap = fc.constantFrom(...wraps)
     const scheme = fc.constantFrom(
       'postgresql',
       'postgres',
@@ -565,7 +566,14 @@ describe('secrets in an address', () => {
         assert.doesNotMatch(JSON.stringify(config.problems), /S3cr3t/)
         assert.equal(config.fallback?.driver.name, 'files')
       }),
-      { numRuns: 400 },
+      {
+        numRuns: 400,
+        // Each was shown once: by a quote that ends a command, and by a scheme that has lost its "://".
+        examples: [
+          [wraps[2] ?? String, 'postgresql', "'@", ' ', false],
+          [wraps[7] ?? String, 'postgresql', '//', '', false],
+        ],
+      },
     )
   })
 })
