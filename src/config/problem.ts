@@ -45,10 +45,21 @@ export function createProblem(
   return { code, severity, setting, origin: null, part: null, ...words }
 }
 
-/** The problem without the secrets that the mask knows: a message, or a driver that made it, may have quoted one. */
-export function maskProblem(problem: Problem, mask: Mask): Problem {
-  const { part, message, suggestion } = problem
-  return { ...problem, part: part === null ? null : mask(part), message: mask(message), suggestion: mask(suggestion) }
+/**
+ * The problem without the secrets that the mask knows: a message, or a driver that made it, may have quoted one. What a
+ * driver added to it is left out.
+ */
+export function maskProblem(
+  { code, severity, setting, origin, driver, part, message, suggestion }: Problem,
+  mask: Mask,
+): Problem {
+  return {
+    ...{ code, severity, setting, origin },
+    ...(driver === undefined ? {} : { driver }),
+    part: part === null ? null : mask(part),
+    message: mask(message),
+    suggestion: mask(suggestion),
+  }
 }
 
 /** An origin as text: `default`, `config/default.json`, `environment PORT`, `/run/secrets/x (ADMIN_TOKEN_FILE)`. */
