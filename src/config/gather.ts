@@ -8,8 +8,8 @@ import type { SettingMap } from './settings-schema.ts'
 import { walkTree } from './tree.ts'
 
 /**
- * What was given for each setting, lowest layer first, and what belongs to none. `drivers`: those whose settings the
- * schema has; null before they are loaded.
+ * The values given for each setting, lowest layer first, and the problems with names that belong to no setting. `drivers`:
+ * those whose settings the schema contains; null before they are loaded.
  */
 export function gather(
   layers: Layers,
@@ -37,7 +37,7 @@ export function gather(
   return { given, problems }
 }
 
-/** A blank variable is unset like an empty one; of a secret every character counts. */
+/** A blank variable counts as unset, like an empty one; in a secret every character counts. */
 function valueInEnvironment(key: string, name: string, isSecret: boolean, environment: Environment): RawValue | null {
   const value = environment.value(name)
   if (value === undefined || (!isSecret && value.trim() === '')) return null
@@ -119,7 +119,7 @@ const notRead: Readonly<Record<string, string>> = {
 export function unreadNames(present: readonly string[]): Problem[] {
   return present.flatMap((name) => {
     const instead = Object.hasOwn(notRead, name) ? notRead[name] : undefined
-    // A whole address says it all; libpq's own variables would still complete it.
+    // A whole address leaves nothing open, except what libpq's own variables would add.
     const isSettled = instead !== undefined && present.includes('DATABASE_URL') && !name.startsWith('PG')
     if (instead === undefined || isSettled || present.includes(instead)) return []
     return createProblem('SETTING_NOT_READ', 'info', name, {
@@ -130,14 +130,14 @@ export function unreadNames(present: readonly string[]): Problem[] {
   })
 }
 
-/** Shorter names have neighbours that mean something else. */
+/** Shorter names are close to names that mean something else. */
 const nameMinLength = 6
 const reportsMax = 20
 
 /**
- * Reports variables whose name is almost that of a setting that is not set. Their values are not read: any program may
- * own them. Still an error: what was given may not be in use. That of a certificate or key names its setting: without it a
- * connection could be weaker.
+ * Reports variables whose names nearly match a setting that is not set. Holdfast does not read their values: another program
+ * may own them. Each is an error, because the intended value is not in use. For a certificate or key the problem names its
+ * setting: without it a connection could be weaker.
  */
 export function misspeltNames(present: readonly string[], settings: SettingMap): Problem[] {
   const named = [...settings].filter(([, { env }]) => env !== '')

@@ -31,12 +31,12 @@ export function resolveSettings(layers: Layers, declarations?: Declarations): Re
   const byKey = Map.groupBy(given, (one) => one.key)
   const picked = new Map([...settings].map(([key, setting]) => [key, pickValue(key, setting, byKey.get(key) ?? [])]))
   config.load(nest([...picked].map(([key, { value }]) => [key, value])))
+  const { names } = layers.environment
   const all = [
     ...own.problems,
     ...problems,
     ...[...picked.values()].flatMap((one) => one.problems),
-    ...(declarations === undefined ? [] : unreadNames(layers.environment.names)),
-    ...(declarations === undefined ? [] : misspeltNames(layers.environment.names, settings)),
+    ...(declarations === undefined ? [] : [...unreadNames(names), ...misspeltNames(names, settings)]),
   ]
   const isFileHidden = layers.files.some(({ origin }) => origin.from === 'file' && origin.path === hiddenText)
   return new Resolution(config, settings, drivers, picked, byKey, all, isFileHidden ? ['config.file'] : [])

@@ -23,7 +23,7 @@ export type FaultCondition = FallbackStrategy['conditions'][number]
 export const faultConditions: readonly FaultCondition[] = coreSchema.fallback.conditions.of.format
 
 /**
- * What code may give: any part of the settings (a secret also as plain text), and the flat names (`database_url`,
+ * The settings that code may pass: any part of the settings (a secret also as plain text), and the flat names (`database_url`,
  * `DATABASE_URL`, `primary_url`). A misspelt name is an error of the compiler.
  */
 export type SettingsInput = PartsOf<Settings> & {

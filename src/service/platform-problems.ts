@@ -1,4 +1,4 @@
-import type { Problem } from '../config/problem.ts'
+import { createProblem, type Problem } from '../config/problem.ts'
 import type { ResolvedSettings } from '../config/settings.ts'
 import type { DatabaseConfig } from '../database/address/config.ts'
 import { foreseenAdvice } from '../database/store/advice.ts'
@@ -17,7 +17,9 @@ export function findPlatformProblems(resolved: ResolvedSettings, { primary }: Da
   const add = (code: keyof typeof platformProblems, setting: string, part: string | null, texts: readonly string[]) => {
     const [message = '', suggestion = ''] = texts
     const severity = code === 'HOST_LOOPBACK' ? 'warning' : 'info'
-    problems.push({ code, severity, setting, origin: resolved.originOf(setting), part, message, suggestion })
+    problems.push(
+      createProblem(code, severity, setting, { origin: resolved.originOf(setting), part, message, suggestion }),
+    )
   }
   if (primary !== null) {
     const setting = resolved.isSet('database.url') ? 'database.url' : 'database.driver'

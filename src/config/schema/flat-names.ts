@@ -66,8 +66,8 @@ export class FlatNames {
   }
 
   /**
-   * The key that a variable of the environment probably means, which is not read: any program may own it. Null for a word
-   * that other programs use for themselves.
+   * The key that an environment variable probably means. Holdfast does not read the variable: another program may own it.
+   * Null for a word that other programs use for themselves.
    */
   meaningInEnvironment(name: string): string | null | undefined {
     const word = snakeCase(name)

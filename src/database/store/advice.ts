@@ -141,7 +141,7 @@ const foreseeable: readonly (readonly [AdviceRule, 'host' | 'port' | 'user', Cas
   [supabasePooler, 'user', { kind: 'auth', code: 'XX000', cause: null }, false],
 ]
 
-/** What is known of an address on this platform before anybody has connected. Names the host. Pure. */
+/** What is known about an address on this platform before a connection is attempted. Names the host. Pure. */
 export function foreseenAdvice(
   target: Target,
   platform: Platform,

@@ -177,14 +177,14 @@ function createOrm(engine: Engine, entities: readonly EntitySchema[]): MikroORM 
   }
 }
 
-/** MikroORM takes the last of those that share a name, and the table of a collection would be gone. */
+/** Of entities that share a name MikroORM uses the last, so a collection would lose its table. */
 function checkNames(entities: readonly EntitySchema[]): void {
   const names = entities.map((entity) => entity.meta?.className)
   const twice = names.find((name, at) => name !== undefined && names.indexOf(name) < at)
   if (twice !== undefined) throw new TypeError(`Two entities have the name "${twice}".`)
 }
 
-/** Nothing is connected yet: what fails is an entity, which the driver knows nothing of. The message names no value. */
+/** Nothing is connected yet: what fails is an entity, which the driver does not know. The message contains no value. */
 function entitiesError(cause: unknown): FaultError {
   const [why = ''] = cause instanceof Error ? cause.message.split('\n', 1) : []
   const summary = `MikroORM does not accept the entities: ${why.slice(0, 300)}`

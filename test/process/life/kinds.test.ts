@@ -9,8 +9,8 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanLater, cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, hurriedEnv, reach } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
 
@@ -33,31 +33,12 @@ describe('kinds of failure, at the start and later, and their mending', { skip: 
     hostService(t, {
       env: {
         DRIVERS: 'sqlite,postgresql',
-        ADMIN_TOKEN: admin,
-        RATE_LIMIT: '0',
-        QUERY_TIMEOUT: '1s',
-        CONNECTION_TIMEOUT: '2s',
-        FALLBACK_TIMEOUT: '2s',
-        MAX_RETRIES_PRIMARY: '0',
+        ...hurriedEnv,
         POOL_SIZE: '2',
         POOL_MAX_OVERFLOW: '0',
-        LOG_REQUESTS: 'false',
         ...env,
       },
     })
-
-  async function storeOf(service: Hosted): Promise<string | null> {
-    const answer = await service.fetch('/api/feedback?limit=1')
-    await answer.text()
-    return answer.status === 200 ? answer.headers.get('holdfast-store') : null
-  }
-
-  /** Milliseconds until this store answers. */
-  async function reach(service: Hosted, store: string, withinMs = 10_000): Promise<number> {
-    const since = performance.now()
-    await until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: store })
-    return performance.now() - since
-  }
 
   /** The kind is told: a code to everybody, sentence and hint to the admin. */
   async function assertTold(service: Hosted, kind: string, code: RegExp): Promise<void> {

@@ -4,8 +4,8 @@ import { type Hosted, hostService } from '../../support/hosted.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, hurriedEnv } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
 
@@ -49,13 +49,7 @@ describe('a primary in which our tables may not be created', { skip: noPostgres 
       env: {
         DRIVERS: 'sqlite,postgresql',
         DATABASE_URL: url,
-        ADMIN_TOKEN: admin,
-        RATE_LIMIT: '0',
-        QUERY_TIMEOUT: '1s',
-        CONNECTION_TIMEOUT: '2s',
-        FALLBACK_TIMEOUT: '2s',
-        MAX_RETRIES_PRIMARY: '0',
-        LOG_REQUESTS: 'false',
+        ...hurriedEnv,
         ...env,
       },
     })

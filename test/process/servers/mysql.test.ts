@@ -9,8 +9,8 @@ import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../../suppor
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, hurriedEnv, reach, statusText } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=mysql'
 const fallback = 'fallback; driver=sqlite'
 
@@ -76,13 +76,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     env: {
       DRIVERS: 'sqlite,mysql',
       DATABASE_URL: url,
-      ADMIN_TOKEN: admin,
-      RATE_LIMIT: '0',
-      QUERY_TIMEOUT: '1s',
-      CONNECTION_TIMEOUT: '2s',
-      FALLBACK_TIMEOUT: '2s',
-      MAX_RETRIES_PRIMARY: '0',
-      LOG_REQUESTS: 'false',
+      ...hurriedEnv,
       HTTP_BODY_LIMIT: '1MiB',
       // Not the zone of the server either.
       TZ: 'America/New_York',
@@ -99,19 +93,6 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
 
   const create = (service: Hosted, rating: number, comment = 'from the test') =>
     service.send('POST', '/api/feedback', { rating, comment, meta: { deep: [1, null, 'two'] } }, admin)
-
-  /** Which store answers now; null while none does. */
-  async function storeOf(service: Hosted): Promise<string | null> {
-    const answer = await service.fetch('/api/feedback?limit=1')
-    await answer.text()
-    return answer.status === 200 ? answer.headers.get('holdfast-store') : null
-  }
-
-  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
-    until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
-
-  const statusOf = async (service: Hosted) =>
-    await (await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })).text()
 
   test('a field of each kind comes back as it was sent, and lies in MariaDB', async (t) => {
     const database = await server.createDatabase()
@@ -298,7 +279,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
         [201, primary],
         `${text}: ${service.output()}`,
       )
-      const status = await statusOf(service)
+      const status = await statusText(service)
       if (code !== '') assert.ok(status.includes(code), `${text}: ${status}`)
       await service.end()
       for (const shown of [status, service.output()]) assert.ok(!shown.includes(secret) && !shown.includes(password))
@@ -317,7 +298,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
       const service = await host(t, text)
       const created = await create(service, 5)
       assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, fallback], text)
-      const status = await statusOf(service)
+      const status = await statusText(service)
       assert.ok(status.includes(code) && status.includes(shown), `${text}: ${status}`)
       assert.ok(!(status + service.output()).includes(secret))
       await service.end()
@@ -335,7 +316,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     for (const { port } of [web.address(), banner.address()] as AddressInfo[]) {
       const service = await host(t, `mysql://u:p@127.0.0.1:${port}/d`)
       await reach(service, fallback, 5_000)
-      assert.match(await statusOf(service), /"kind": "unreachable"/)
+      assert.match(await statusText(service), /"kind": "unreachable"/)
       await service.end()
     }
   })
@@ -441,7 +422,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     await writeFiles(dir, { url: right.replace(/:[^:@/]*@/, ':wr0ng-passw0rd@') })
     const service = await start(t, '', { DATABASE_URL_FILE: `${dir}/url` })
     await reach(service, fallback)
-    const status = await statusOf(service)
+    const status = await statusText(service)
     assert.match(status, /1045/)
     assert.ok(!status.includes('wr0ng-passw0rd') && !service.output().includes('wr0ng-passw0rd'))
     await writeFiles(dir, { url: right })
@@ -456,7 +437,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     test(`${what} is told, and the fallback serves`, async (t) => {
       const service = await host(t, change(server.url(await server.createDatabase())))
       await reach(service, fallback)
-      const status = await statusOf(service)
+      const status = await statusText(service)
       assert.ok(status.includes(code), status)
       await service.end()
     })
@@ -477,7 +458,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     const service = await host(t, server.url(database).replace(/\/\/[^@]*@/, `//${user}:plain@`))
     const created = await create(service, 3)
     assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, primary])
-    const status = await statusOf(service)
+    const status = await statusText(service)
     assert.match(status, /OWN_TABLES_MISSING/)
     assert.match(status, /create table if not exists .*holdfast_identity/)
     await service.end()

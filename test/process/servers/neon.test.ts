@@ -10,8 +10,8 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, reach, statusText } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=neon'
 const fallback = 'fallback; driver=sqlite'
 
@@ -53,19 +53,6 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   const create = (service: Hosted, rating: number) =>
     service.send('POST', '/api/feedback', { rating, comment: 'from the test', meta: { deep: [1, null, 'two'] } }, admin)
-
-  /** Which store answers now; null while none does. */
-  async function storeOf(service: Hosted): Promise<string | null> {
-    const answer = await service.fetch('/api/feedback?limit=1')
-    await answer.text()
-    return answer.status === 200 ? answer.headers.get('holdfast-store') : null
-  }
-
-  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
-    until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
-
-  const statusOf = async (service: Hosted): Promise<string> =>
-    (await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })).text()
 
   /** Ends the idle connections of a database, as Neon does when it goes to sleep. */
   async function endIdle(database: string, open: () => number): Promise<void> {
@@ -223,7 +210,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
       bridge.upgrade(upgrade)
       const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
       await reach(service, fallback)
-      const status = await statusOf(service)
+      const status = await statusText(service)
       assert.ok(status.includes(code), status)
       assert.match(status, said)
       bridge.upgrade('pass')
@@ -244,7 +231,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     const env = { ...patience, DRIVERS: 'sqlite,postgresql,neon', DATABASE_DRIVER: 'neon' }
     const stranger = await start(t, `${url}?sslmode=require`, env)
     await reach(stranger, fallback)
-    assert.match(await statusOf(stranger), /UNABLE_TO|SELF_SIGNED/)
+    assert.match(await statusText(stranger), /UNABLE_TO|SELF_SIGNED/)
     await stranger.end()
     const service = await start(t, `${url}?sslmode=require`, { ...env, NEON_SSL_ROOT_CERT: authority })
     assert.equal((await create(service, 5)).headers.get('holdfast-store'), primary)

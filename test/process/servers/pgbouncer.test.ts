@@ -5,8 +5,8 @@ import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/serve
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, hurriedEnv, reach, statusText } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
 
@@ -30,15 +30,9 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     env: {
       DRIVERS: 'sqlite,postgresql',
       DATABASE_URL: url,
-      ADMIN_TOKEN: admin,
-      RATE_LIMIT: '0',
-      QUERY_TIMEOUT: '1s',
-      CONNECTION_TIMEOUT: '2s',
-      FALLBACK_TIMEOUT: '2s',
-      MAX_RETRIES_PRIMARY: '0',
+      ...hurriedEnv,
       POOL_SIZE: '2',
       POOL_MAX_OVERFLOW: '0',
-      LOG_REQUESTS: 'false',
     },
   })
 
@@ -47,18 +41,6 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
 
   const create = (service: Hosted, rating: number) =>
     service.send('POST', '/api/feedback', { rating, comment: 'pooled', meta: { deep: [1, null] } }, admin)
-
-  async function storeOf(service: Hosted): Promise<string | null> {
-    const answer = await service.fetch('/api/feedback?limit=1')
-    await answer.text()
-    return answer.status === 200 ? answer.headers.get('holdfast-store') : null
-  }
-
-  const statusOf = async (service: Hosted): Promise<string> =>
-    (await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })).text()
-
-  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
-    until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
 
   async function assertWhole(service: Hosted): Promise<void> {
     const answers = await Promise.all(Array.from({ length: 8 }, () => create(service, 2)))
@@ -132,7 +114,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
     try {
       await reach(service, fallback)
       // PgBouncer may be silent for longer than the check that finds the loss; it answers one of the next tries.
-      await until(async () => /08P01/.test(await statusOf(service)), { what: "the pooler's own word" })
+      await until(async () => /08P01/.test(await statusText(service)), { what: "the pooler's own word" })
     } finally {
       await server.start()
     }

@@ -6,8 +6,8 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { admin, hurriedEnv, reach, storeOf } from '../serving.ts'
 
-const admin = 'an-admin-token-of-some-length'
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
 
@@ -30,13 +30,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     env: {
       DRIVERS: 'sqlite,postgresql',
       DATABASE_URL: url,
-      ADMIN_TOKEN: admin,
-      RATE_LIMIT: '0',
-      QUERY_TIMEOUT: '1s',
-      CONNECTION_TIMEOUT: '2s',
-      FALLBACK_TIMEOUT: '2s',
-      MAX_RETRIES_PRIMARY: '0',
-      LOG_REQUESTS: 'false',
+      ...hurriedEnv,
       ...env,
     },
   })
@@ -50,16 +44,6 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
 
   const create = (service: Hosted, rating: number, comment = 'from the test') =>
     service.send('POST', '/api/feedback', { rating, comment, meta: { deep: [1, null, 'two'] } }, admin)
-
-  /** Which store answers now; null while none does. */
-  async function storeOf(service: Hosted): Promise<string | null> {
-    const answer = await service.fetch('/api/feedback?limit=1')
-    await answer.text()
-    return answer.status === 200 ? answer.headers.get('holdfast-store') : null
-  }
-
-  const reach = (service: Hosted, store: string, withinMs = 10_000) =>
-    until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
 
   test('rows land in PostgreSQL, and all five operations answer from it', async (t) => {
     const database = await server.createDatabase()

@@ -120,7 +120,7 @@ function narrow(
   choice.tls = { ...choice.tls, limits: { ...limits, min, max } }
 }
 
-/** Which of two lists is the stricter is unknown. */
+/** Two different lists are an error: neither is known to be stricter. */
 function limitCiphers(
   kind: 'ciphers' | 'suites',
   value: string,

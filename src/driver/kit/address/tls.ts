@@ -201,8 +201,8 @@ function meantMode(dialect: TlsDialect, word: string): TlsMode {
 }
 
 /**
- * What the address means as a whole. Who names an authority wants to know who answers, and who limits versions or ciphers
- * wants TLS: both count even where no mode, or a weaker one, is given.
+ * What the address means as a whole. An authority asks for a checked certificate, and limits of versions or ciphers ask for TLS,
+ * even where the address gives no mode or a weaker one.
  */
 export function settleTls(dialect: TlsDialect, { tls, isTlsSet }: TlsChoice, report: Report): Tls {
   const { parameter, files } = dialect
