@@ -157,8 +157,14 @@ const secretMember = /[{,]\s{0,9}["']?[\w.-]{0,40}?(?:pass|pwd|secret|token|key|
 export function holdsCredentials(value: unknown): boolean {
   return (Array.isArray(value) ? value : [value]).some((one: unknown) => {
     if (typeof one !== 'string') return typeof one === 'object' && one !== null
-    return /:\/\/[^/?#]*@|-----BEGIN/.test(one) || secretMember.test(one) || passwordsOf(one).length > 0
+    // An "@" before a number, or before nothing, is what a password left of an address that was cut.
+    return /:\/\/[^/?#]*@|-----BEGIN|@\d*$/.test(one) || secretMember.test(one) || passwordsOf(one).length > 0
   })
+}
+
+/** The same for the value of a setting: a user with a colon may be "user:password". Total. */
+export function settingHoldsCredentials(key: string, value: unknown): boolean {
+  return holdsCredentials(value) || (key === 'database.username' && typeof value === 'string' && value.includes(':'))
 }
 
 /** Shorter runs of a secret are in every text; a secret that is itself as short as three characters is sought whole. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Declarations, driverSettings } from './driver-settings.ts'
 import { gather, misspeltNames, unreadNames } from './gather.ts'
 import type { Layers, RawValue } from './layers.ts'
-import { holdsCredentials } from './mask.ts'
+import { settingHoldsCredentials } from './mask.ts'
 import { type PickedValue, pickValue, repeatsDefault } from './pick-value.ts'
 import { hiddenText, type Origin, type Problem } from './problem.ts'
 import { coreSchema } from './schema/schema.ts'
@@ -90,7 +90,8 @@ class Resolution implements ResolvedSettings {
     return [...this.#schema].map(([name, setting]) => {
       const shown = this.#isShown(name, setting) ? this.#config.get(name) : memberAt(masked, name)
       const isSecret = typeof shown === 'string' && !setting.sensitive && secrets.some((one) => shown.includes(one))
-      const isHidden = shown === convictMask || isSecret || holdsCredentials(shown) || this.#hidden.has(name)
+      const isHidden =
+        shown === convictMask || isSecret || settingHoldsCredentials(name, shown) || this.#hidden.has(name)
       return { name, value: isHidden ? hiddenText : shown, origin: this.originOf(name) }
     })
   }

@@ -10,8 +10,12 @@ type Env = Readonly<Record<string, string>>
 
 const secretJson = (password: string): string => JSON.stringify({ username: 'u', password, engine: 'mysql', host: 'h' })
 
+const parts = { DATABASE_DRIVER: 'postgresql', DATABASE_HOST: 'db' }
+
 /** Where a secret was put, in every form that people were seen to put it: `s` as it is, `e` percent-encoded. */
 const places: Readonly<Record<string, (s: string, e: string) => Env>> = {
+  'a password behind the user': (s) => ({ ...parts, DATABASE_USERNAME: `user:${s}` }),
+  'a password before the port': (s) => ({ ...parts, DATABASE_PORT: `${s}@5432` }),
   password: (_, e) => ({ DATABASE_URL: `postgresql://u:${e}@h:x/app` }),
   'a password that is not encoded': (s) => ({ DATABASE_URL: `postgresql://u:${s}@h:5432/app?sslmode=requird` }),
   'behind a scheme that is the user': (_, e) => ({ DATABASE_URL: `postgres:${e}@192.168.0.1:5432/helpdesk` }),

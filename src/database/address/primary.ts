@@ -1,5 +1,5 @@
 import { findVariable } from '../../config/formats.ts'
-import { decoded, holdsCredentials, maskAddress } from '../../config/mask.ts'
+import { decoded, maskAddress, settingHoldsCredentials } from '../../config/mask.ts'
 import { nearest } from '../../config/nearest.ts'
 import type { Problem, Severity } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
@@ -104,7 +104,9 @@ export class PrimaryReader {
   }
 
   #readParts(driver: Driver | null): Pick<AddressReading, 'resolved' | 'problems'> {
-    const odd = partKeys.filter((key) => key !== 'password' && holdsCredentials(this.#parts[key]))
+    const odd = partKeys.filter(
+      (key) => key !== 'password' && settingHoldsCredentials(`database.${key}`, this.#parts[key]),
+    )
     if (odd.length > 0) return { resolved: null, problems: odd.map((key) => this.#addressInPart(key)) }
     const defects = [...this.#lost(), ...this.#defects()]
     if (defects.length > 0) return { resolved: null, problems: defects }
