@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { createMask, holdsCredentials, maskAddress, passwordsOf, show, showQuery } from '../../src/config/mask.ts'
+import fc from '../support/property.ts'
 
 const rows: readonly [string, string][] = [
   ['postgres://u:p@h:5432/db', 'postgres://u:***@h:5432/db'],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { misspeltNames, unreadNames } from '../../src/config/gather.ts'
 import { layersOfOptions } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
@@ -8,6 +7,7 @@ import { otherNames, statusNames } from '../../src/config/schema/flat-names.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
 import { coreSettings } from '../../src/config/settings-schema.ts'
+import fc from '../support/property.ts'
 
 /** A usable value of each setting, other than its default. */
 const values: Readonly<Record<string, unknown>> = {

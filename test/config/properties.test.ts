@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import fc from 'fast-check'
 import { formatOf } from '../../src/config/formats.ts'
 import { readJsonText } from '../../src/config/json-fault.ts'
 import { type Layers, layersOfOptions } from '../../src/config/layers.ts'
@@ -9,6 +8,7 @@ import { resolveSettings } from '../../src/config/resolve.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { ResolvedSettings } from '../../src/config/settings.ts'
 import { coreSettings } from '../../src/config/settings-schema.ts'
+import fc from '../support/property.ts'
 import { settingsFromOptions } from '../support/settings.ts'
 
 const schema = coreSettings

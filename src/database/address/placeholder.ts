@@ -34,8 +34,12 @@ export function findPlaceholder(text: string): Placeholder | null {
 function at(index: number, found: string, text: string): Placeholder {
   const hint = placeholderHint(found)
   if (found === text) return { part: 'address', text, hint }
-  const isSecret = index > passwordStart(text) && index < text.lastIndexOf('@')
-  return isSecret ? { part: 'password', text: null, hint } : { part: 'address part', text: found, hint }
+  const start = passwordStart(text)
+  const end = text.lastIndexOf('@')
+  if (index > start && index < end) return { part: 'password', text: null, hint }
+  // A percent-encoded password may look like a variable of Windows: `%C3%A9_8%20`.
+  const isShown = end > start && index > end && !text.slice(end, index).includes('?')
+  return { part: 'address part', text: isShown ? found : null, hint }
 }
 
 /** What to do about a placeholder. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createContext, Script } from 'node:vm'
-import fc from 'fast-check'
 import { checkCollection } from '../../../src/collection/declaration/check.ts'
 import type { Collection, StringField } from '../../../src/collection/declaration/declaration.ts'
 import { matcherOf, maxPatternCost, readPattern } from '../../../src/collection/declaration/pattern.ts'
 import { Validator } from '../../../src/collection/declaration/validator.ts'
+import fc from '../../support/property.ts'
 
 /** Why a pattern is not accepted; null if it is. */
 function defectOf(pattern: string): string | null {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { formatInstant, parseInstant, reformatInstant } from '../../../src/collection/declaration/instant.ts'
 import { Validator } from '../../../src/collection/declaration/validator.ts'
 import { HoldfastError } from '../../../src/errors.ts'
+import fc from '../../support/property.ts'
 import { everything, feedback } from '../support.ts'
 
 const validator = new Validator(feedback)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { decodeCursor, encodeCursor } from '../../../src/collection/row/page.ts'
 import type { Rows } from '../../../src/collection/row/rows.ts'
 import { Rows as RowsOf } from '../../../src/collection/row/rows.ts'
 import type { RunWork, Session } from '../../../src/database/work/session.ts'
 import { HoldfastError } from '../../../src/errors.ts'
+import fc from '../../support/property.ts'
 import { makeTempDir } from '../../support/temp.ts'
 import { everything, feedback, openHouse } from '../support.ts'
 

@@ -65,3 +65,15 @@ test('finds the variables of templates and the words for nothing in any part', (
     assert.equal(findPlaceholder(text), null, text)
   }
 })
+
+test('shows a placeholder only where it cannot be an encoded password', () => {
+  const shown = ['postgresql://u:p@%DB_HOST%/d', '%DB_URL%']
+  const hidden = [
+    'mysql -h h -p q7%A9_8%',
+    'mysql://u:%A9_8%@h/d',
+    'mysql://h/d?password=%A9_8%',
+    'mysql://u@h/d?p=%A9_8%',
+  ]
+  for (const text of shown) assert.match(findPlaceholder(text)?.text ?? '', /^%DB_\w+%$/, text)
+  for (const text of hidden) assert.equal(findPlaceholder(text)?.text, null, text)
+})

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { constantFrom, assert as hold, property, record, string } from 'fast-check'
 import { driver as postgresql } from '../../../plugins/postgresql/postgresql.ts'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
 import { passwordsOf, showAddress } from '../../../src/config/mask.ts'
@@ -8,6 +7,7 @@ import { addressInCommand, keywordsAddress, readKeywords } from '../../../src/da
 import { findPlaceholder, hasExamplePassword } from '../../../src/database/address/placeholder.ts'
 import { findShapeDefect } from '../../../src/database/address/scheme.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
+import fc from '../../support/property.ts'
 
 describe('a connection string of keywords', () => {
   const read = (text: string): Record<string, string> | null => {
@@ -72,9 +72,9 @@ describe('a connection string of keywords', () => {
 
   test('gives back any password, and the password is known to whoever masks', () => {
     const quoted = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`
-    hold(
-      property(
-        record({ password: string({ minLength: 1, unit: 'grapheme' }), user: constantFrom('me', 'a b', 'ü') }),
+    fc.assert(
+      fc.property(
+        fc.record({ password: fc.string({ minLength: 1, unit: 'grapheme' }), user: fc.constantFrom('me', 'a b', 'ü') }),
         (given) => {
           const text = `host=db user=${quoted(given.user)} password=${quoted(given.password)} dbname=app`
           assert.deepEqual(read(text), { host: 'db', user: given.user, password: given.password, dbname: 'app' })

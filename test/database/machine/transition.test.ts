@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
 import { faultConditions } from '../../../src/config/settings.ts'
 import { effectsOf } from '../../../src/database/machine/effects.ts'
 import type { Event, EventType, Happening } from '../../../src/database/machine/event.ts'
@@ -16,6 +15,7 @@ import {
 } from '../../../src/database/machine/state.ts'
 import { transition } from '../../../src/database/machine/transition.ts'
 import type { FaultKind } from '../../../src/driver/fault.ts'
+import fc from '../../support/property.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
 
 const policy: Policy = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { LinkedList, type ListNode } from '../../../src/database/work/linked-list.ts'
+import fc from '../../support/property.ts'
 
 test('a list holds what a set would hold, in insertion order, whatever is added and removed', () => {
   fc.assert(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import fc from 'fast-check'
 import { type Service, startService } from '../../support/process.ts'
+import fc from '../../support/property.ts'
 import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
