@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { isNativeError } from 'node:util/types'
 import { createContext, Script } from 'node:vm'
 import { checkCollection } from '../../../src/collection/declaration/check.ts'
 import type { Collection, StringField } from '../../../src/collection/declaration/declaration.ts'
@@ -147,7 +148,8 @@ function nativeAnswers(pattern: string, texts: readonly string[]): readonly bool
     call.runInContext(limited, { timeout: 250 })
     return answers
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null
+    // Not `instanceof`: the error may be one of the other context.
+    if (isNativeError(error) && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null
     throw error
   }
 }

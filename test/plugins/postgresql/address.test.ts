@@ -321,6 +321,8 @@ test('any text is read without a throw, and no password is ever shown', () => {
   const secret = 'Zq9-s3cr3t-Zq9'
   fc.assert(
     fc.property(noise, noise, noise, (before, inside, after) => {
+      // Behind a host and a slash it is the name of a database.
+      fc.pre(!/@.*\//s.test(before))
       const text = `postgres://u:${before}${secret}${inside}@${after}`
       const parsed = parse(text)
       assert.ok(!JSON.stringify(parsed.problems).includes(secret), text)
