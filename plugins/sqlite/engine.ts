@@ -48,6 +48,7 @@ export class FileEngine implements Engine {
     return {
       read: (sql, values) => file.read(sql, values),
       write: (sql, values) => file.write(sql, values),
+      generation: (turn) => file.generation(turn),
     }
   }
 

@@ -4,6 +4,7 @@ import { faultError, TransactionScope } from '../../src/driver/kit/driver-kit.ts
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { isBusy } from './faults.ts'
+import { Generation } from './generation.ts'
 import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
 import { enterService } from './proof/open-files.ts'
@@ -35,11 +36,12 @@ export class OpenFile {
   readonly path: string
   readonly hot: Handle
   readonly own: Handle
-  readonly writer: Writer = new Writer()
+  readonly writer: Writer
   /** How native statements find the EntityManager transaction that they join. */
   readonly transactions: TransactionScope<OwnTransaction> = new TransactionScope()
   readonly sync: Sync
   readonly limits: Limits
+  readonly #generation: Generation
   readonly #group: GroupCommit
   readonly #checkpointer: Checkpointer
   readonly #streams: Set<Handle> = new Set()
@@ -52,6 +54,8 @@ export class OpenFile {
     this.limits = options.limits
     this.hot = hot
     this.own = own
+    this.#generation = new Generation(hot)
+    this.writer = new Writer(() => this.#generation.advance())
     this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
     this.sync = options.isAsync
       ? new WalSync(options.path, (isSlow) => this.#checkpointer.synced(isSlow))
@@ -94,6 +98,11 @@ export class OpenFile {
       if (transaction !== null || !isBusy(error)) return Promise.reject(error)
       return whileBusy(() => this.hot.rows(sql, this.hot.prepare(sql), values), this.limits.queryMs)
     }
+  }
+
+  /** The number of the state that reads see, which grows with each change; null inside a transaction. */
+  generation(turn: number): number | null {
+    return this.transactions.current === null ? this.#generation.at(turn) : null
   }
 
   /** One statement, atomic and durable; inside a transaction a part of it. */

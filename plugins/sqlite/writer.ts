@@ -22,6 +22,12 @@ export class Writer {
   #holder: { readonly label: string; readonly since: number } | null = null
   readonly #waiters: Set<Waiter> = new Set()
   #isClosed = false
+  readonly #released: () => void
+
+  /** `released` is called each time that a holder has finished, and before the next begins. */
+  constructor(released: () => void = () => {}) {
+    this.#released = released
+  }
 
   /** The writer at once, or null when it is held or waited for. */
   tryTake(label: string): Permit | null {
@@ -116,6 +122,7 @@ export class Writer {
       release: () => {
         if (this.#holder !== holder) return
         this.#holder = null
+        this.#released()
         this.#next()
       },
     }

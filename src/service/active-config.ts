@@ -24,6 +24,9 @@ export interface ActiveConfig {
   readonly problems: readonly Problem[]
 }
 
+/** The most memory in which the collections together keep what was read of them. */
+const maxKeptBytes = 8 * 1024 * 1024
+
 /** What every `ActiveConfig` is created with. */
 export interface ActiveConfigParts {
   readonly rows: RowsDeps
@@ -48,13 +51,14 @@ export function createActiveConfig(
   parts: ActiveConfigParts,
 ): ActiveConfig {
   const { collections } = loaded
+  const rows = { ...parts.rows, keptBytes: Math.floor(maxKeptBytes / Math.max(1, collections.length)) }
   const { settings } = found.resolved
   return {
     found,
     connection: connectionSettingsOf(settings, parts.echo),
     trustedProxies: settings.http.trustedProxies ?? (settings.platform.spaceId === null ? 0 : 1),
     collections,
-    rows: new Map(collections.map((collection) => [collection.name, new Rows(collection, parts.rows)])),
+    rows: new Map(collections.map((collection) => [collection.name, new Rows(collection, rows)])),
     entities: [...collections.map(entityOf), ...parts.entities],
     ownProblems: loaded.problems,
     problems: [...found.problems, ...loaded.problems],

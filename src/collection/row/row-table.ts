@@ -1,11 +1,24 @@
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
+import { currentTurn } from '../../database/work/turn.ts'
 import type { Row, Value } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { type Column, columnsOf } from '../table/column.ts'
 import { Queries, type ValuesByName } from '../table/queries.ts'
+import { etagOf } from './etag.ts'
+import { pageText } from './page.ts'
 import { Quota } from './quota.ts'
+import { ReadCache } from './read-cache.ts'
+
+/** A row as it is answered. */
+export interface AnsweredRow {
+  readonly is: 'row'
+  readonly id: string
+  readonly etag: string | null
+  /** JSON. */
+  readonly text: string
+}
 
 /** Formats a row as the JSON of a response. `isOwn`: the row was encoded here, not read from a database. */
 export type Serializer = (row: Row, isOwn?: boolean) => string
@@ -15,10 +28,17 @@ export class RowTable {
   readonly queries: Queries
   readonly serialize: Serializer
   readonly quota: Quota | null
+  readonly #store: Store
+  readonly #kept: ReadCache<AnsweredRow>
+  readonly #keptPages: ReadCache<string>
   readonly #byName: ReadonlyMap<string, Column>
   readonly #encodeId: (id: string) => Value
 
-  constructor(store: Store, collection: Collection, now: () => number) {
+  /** `keptBytes`: the most memory for what was read and may be asked for again. */
+  constructor(store: Store, collection: Collection, now: () => number, keptBytes: number = 0) {
+    this.#store = store
+    this.#kept = new ReadCache(keptBytes / 2)
+    this.#keptPages = new ReadCache(keptBytes / 2)
     const columns = columnsOf(store.orm, collection)
     this.queries = new Queries(store.orm, collection.name, columns)
     // The last column is the attempt, which no body contains.
@@ -44,6 +64,41 @@ export class RowTable {
   /** Reads the row of this id; the result has one row or none. */
   read(session: Session, id: string): Promise<readonly Row[]> {
     return session.statements.read(this.queries.get.sql, [this.encodeId(id)])
+  }
+
+  /** The row of this id as it is answered; null if there is none. */
+  async row(session: Session, id: string): Promise<AnsweredRow | null> {
+    const generation = this.#generation()
+    const kept = generation === null ? undefined : this.#kept.get(generation, id)
+    if (kept !== undefined) return kept
+    const [found] = await this.read(session, id)
+    if (found === undefined) return null
+    const row = this.answered(found)
+    if (generation !== null) this.#kept.set(generation, id, row, row.text.length)
+    return row
+  }
+
+  /** A page as it is answered: the newest `limit` rows; with `after`, those older than that id. */
+  async page(session: Session, limit: number, after: string | null): Promise<string> {
+    const isPartial = session.shown === 'fallback'
+    const generation = this.#generation()
+    const key = `${limit} ${after ?? ''} ${isPartial}`
+    const kept = generation === null ? undefined : this.#keptPages.get(generation, key)
+    if (kept !== undefined) return kept
+    // One extra row shows whether there is a next page.
+    const rows = await this.list(session, limit + 1, after)
+    const text = pageText(this.serialize, rows, limit, isPartial)
+    if (generation !== null) this.#keptPages.set(generation, key, text, text.length)
+    return text
+  }
+
+  /** A row that was read, as it is answered. */
+  answered(row: Row): AnsweredRow {
+    return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: this.serialize(row) }
+  }
+
+  #generation(): number | null {
+    return this.#store.statements.generation?.(currentTurn()) ?? null
   }
 
   /** Reads the newest `limit` rows; with `after`, those older than that id. */

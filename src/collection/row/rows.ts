@@ -11,12 +11,12 @@ import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { TableReports } from '../table/tables.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import type { RowsLeft } from './left-rows.ts'
-import { decodeCursor, pageText } from './page.ts'
-import { RowTable } from './row-table.ts'
+import { decodeCursor } from './page.ts'
+import { type AnsweredRow, RowTable } from './row-table.ts'
 
 /** The result of a request for one row. */
 export type RowResult =
-  | { readonly is: 'row'; readonly id: string; readonly etag: string | null; readonly text: string }
+  | AnsweredRow
   | { readonly is: 'removed' }
   | { readonly is: 'missing' }
   /** The row exists, but `If-Match` does not name it. */
@@ -32,6 +32,8 @@ export interface RowsDeps {
   readonly left?: Pick<RowsLeft, 'changed'>
   /** A monotonic clock in milliseconds. */
   readonly now: () => number
+  /** The most memory in which one collection keeps what was read of it, for as long as it stays the same; absent: none. */
+  readonly keptBytes?: number
 }
 
 /**
@@ -59,7 +61,7 @@ export class Rows {
   }
 
   /** Creates a row. Draws id, attempt and times before the first try, so that each try writes the same row. */
-  async create(body: unknown, demand?: Demand): Promise<Outcome<RowResult & { is: 'row' }>> {
+  async create(body: unknown, demand?: Demand): Promise<Outcome<AnsweredRow>> {
     const given = this.#validator.create(body)
     const [id, attempt, now] = [drawId(), drawId(), new Date()]
     const values = new Map<string, FieldValue>([['id', id]])
@@ -88,18 +90,14 @@ export class Rows {
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
-      const table = this.#table(session, 'list')
-      // One extra row shows whether there is a next page.
-      const rows = await table.list(session, limit + 1, after)
-      return pageText(table.serialize, rows, limit, session.shown === 'fallback')
+      return await this.#table(session, 'list').page(session, limit, after)
     }, readOptions)
   }
 
   /** Reads a row. */
   get(id: string): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      const table = this.#table(session, 'get')
-      return resultOf(table, (await table.read(session, id))[0])
+      return (await this.#table(session, 'get').row(session, id)) ?? missing
     }, readOptions)
   }
 
@@ -248,7 +246,7 @@ export class Rows {
     this.#deps.tables.check(store, this.collection.name, operation)
     const known = this.#stores.get(store)
     if (known !== undefined) return known
-    const made = new RowTable(store, this.collection, this.#deps.now)
+    const made = new RowTable(store, this.collection, this.#deps.now, this.#deps.keptBytes)
     this.#stores.set(store, made)
     return made
   }
@@ -275,9 +273,10 @@ function strongest(one: Demand | undefined, other: Demand | undefined): Demand |
   return one === 'primary' || other === 'primary' ? 'primary' : (one ?? other)
 }
 
+const missing: RowResult = { is: 'missing' }
+
 function resultOf(table: RowTable, row: Row | undefined): RowResult {
-  if (row === undefined) return { is: 'missing' }
-  return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: table.serialize(row) }
+  return row === undefined ? missing : table.answered(row)
 }
 
 /**

@@ -94,7 +94,7 @@ export class ReadOnlySession extends WorkSession {
   }
 
   override get statements(): Statements {
-    return { read: super.statements.read, write: () => Promise.reject(writeBlockedError(this.#block)) }
+    return { ...super.statements, write: () => Promise.reject(writeBlockedError(this.#block)) }
   }
 
   protected override fork(): SqlEntityManager {

@@ -22,4 +22,10 @@ export interface Statements {
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
   /** Runs one atomic statement. Resolves when the change is as durable as the store promises. */
   write(sql: string, values: readonly Value[]): Promise<Written>
+  /**
+   * A number that grows when anything in the database may have changed, by this process or another one, so that what was
+   * read may be kept. What others committed is asked for at most once in each `turn` (of the event loop), so that it is
+   * no older than that turn. Null: unknown at the moment, as inside a transaction. Absent: the database cannot tell.
+   */
+  readonly generation?: (turn: number) => number | null
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { maskAddress } from '../../config/mask.ts'
 import type { Settings } from '../../config/settings.ts'
 import { LinkedList } from '../../database/work/linked-list.ts'
+import { noteArrival } from '../../database/work/turn.ts'
 import { HoldfastError } from '../../errors.ts'
 import { requestIdOf, sendError, sentErrorOf } from './answers.ts'
 import { type App, createApp, dispatch, routeOf, type TranslateError } from './app.ts'
@@ -70,6 +71,8 @@ export function createHttp(parts: HttpParts): Http {
   const handler: RequestListener = (req, res) => {
     noteMount(req)
     const queue = PipelineQueue.of(req.socket, start, endAll)
+    // Mounted, a request comes at some time after it has arrived.
+    noteArrival(server === null || !queue.isEmpty)
     connections.markBusy(req.socket)
     queue.add(begin(parts, { inFlight, queue, connections }, req, res))
   }
