@@ -49,6 +49,31 @@ export function conformStatements(bench: () => Bench): void {
     })
   })
 
+  test('numbers what was committed by anybody, where it can', async (store) => {
+    const { generation } = store.statements()
+    if (generation === undefined) return
+    let turn = 0
+    const grown = async (change: () => Promise<unknown>, isGrown: boolean): Promise<void> => {
+      const before = generation(++turn)
+      await change()
+      const after = generation(++turn)
+      assert.ok(before !== null && after !== null)
+      assert.equal(after > before, isGrown)
+    }
+    await grown(() => ids(store), false)
+    await grown(() => insert(store, 'native'), true)
+    await grown(() => store.orm.em.fork().insert(Note, note('entity')), true)
+    await grown(() => store.orm.em.fork().transactional((em) => em.insert(Note, note('transaction'))), true)
+    await using(await openStore(bench(), { target: store.target, made: true }), async (other) => {
+      await grown(() => insert(other, 'other'), true)
+      await grown(() => ids(other), false)
+    })
+    await store.orm.em.fork().transactional(async (em) => {
+      await em.insert(Note, note('open'))
+      assert.equal(generation(++turn), null, 'a transaction sees its own changes')
+    })
+  })
+
   test('joins an open EntityManager transaction, and is undone by its rollback', async (store) => {
     const undone = store.orm.em.fork().transactional(async (em) => {
       await em.insert(Note, note('entity'))

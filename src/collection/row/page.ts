@@ -1,6 +1,6 @@
 import type { Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { Serializer } from './row-table.ts'
+import type { Serializer } from './serializer.ts'
 
 /** The number of rows of a list: by default, and at most. */
 export const pageRows: { readonly default: number; readonly max: number } = { default: 20, max: 100 }

@@ -72,7 +72,7 @@ export function createHttp(parts: HttpParts): Http {
     noteMount(req)
     const queue = PipelineQueue.of(req.socket, start, endAll)
     // Mounted, a request comes at some time after it has arrived.
-    noteArrival(server === null || !queue.isEmpty)
+    noteArrival(!(res instanceof FastResponse) || !queue.isEmpty)
     connections.markBusy(req.socket)
     queue.add(begin(parts, { inFlight, queue, connections }, req, res))
   }
