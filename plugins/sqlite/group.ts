@@ -25,7 +25,7 @@ const label = 'a group of writes'
 
 /**
  * The writes of one turn of the event loop as one transaction on the hot handle: one sync for all, and one
- * that fails does not fail another.
+ * that fails does not fail another. A write on a quiet loop is carried out at once.
  */
 export class GroupCommit {
   readonly #handle: Handle
@@ -36,6 +36,8 @@ export class GroupCommit {
   #pending: Item[] = []
   #isAwaited = false
   #isInLine = false
+  /** Writes come one by one: none of the last turn met another. */
+  #isQuiet = true
   #timer: NodeJS.Timeout | null = null
 
   constructor(handle: Handle, writer: Writer, sync: Sync, limitMs: number) {
@@ -66,7 +68,14 @@ export class GroupCommit {
       this.#isAwaited = true
       // The check phase comes after the poll phase, so requests that arrived together are written together.
       setImmediate(this.#turn)
+      if (this.#isQuiet) this.#writeNow()
     })
+  }
+
+  /** While writes come one by one, there is nothing to wait for. */
+  #writeNow(): void {
+    const permit = this.#writer.tryTake(label)
+    if (permit !== null) this.#carryOut(this.#pending.splice(0), permit)
   }
 
   #refusal(): Error | null {
@@ -82,6 +91,12 @@ export class GroupCommit {
   }
 
   readonly #turn = (): void => {
+    const size = this.#pending.length
+    this.#isQuiet = size === 0 || (size === 1 && !this.#isQuiet)
+    if (size === 0) {
+      this.#isAwaited = false
+      return
+    }
     const permit = this.#writer.tryTake(label)
     if (permit !== null) {
       this.#run(permit)
@@ -116,10 +131,14 @@ export class GroupCommit {
     const items = this.#pending.length <= groupMax ? this.#pending : this.#pending.slice(0, groupMax)
     this.#pending = items === this.#pending ? [] : this.#pending.slice(groupMax)
     this.#isAwaited = this.#pending.length > 0
+    this.#carryOut(items, permit)
+    if (this.#isAwaited) setImmediate(this.#turn)
+  }
+
+  #carryOut(items: readonly Item[], permit: Permit): void {
     const left = items.length === 0 ? items : this.#attemptAll(items)
     if (left.length === 0) this.#finish(items, permit)
     else void this.#again(items, left, permit)
-    if (this.#isAwaited) setImmediate(this.#turn)
   }
 
   #leaveLine(): void {

@@ -72,11 +72,14 @@ export class Rows {
       async (session) => {
         const table = this.#table(session, 'create')
         const row = table.encode(values)
-        await this.#insert(session, table, row, id, attempt, ++tries > 1)
+        const inserting = this.#insert(session, table, row, id, attempt, ++tries > 1)
+        // While the database writes.
+        const text = table.serialize(row, true)
+        await inserting
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
         const stored = this.#mayRewrite(session) ? await afterWrite(session, this.#written(session, id, attempt)) : null
         if (stored?.is === 'row') return stored
-        return { is: 'row', id, etag: etagOf(attempt), text: table.serialize(row, true) }
+        return { is: 'row', id, etag: etagOf(attempt), text }
       },
       this.#writeOptions(attempt, demand),
       async (session) => {

@@ -237,8 +237,10 @@ test('closing answers every write that still waits', async (t) => {
 
 test('what refuses changes cannot be lifted by a statement or a dump, and what waits is told so', async (t) => {
   const { engine, orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [await tempFolder(t)] }))
+  const permit = engine.file.writer.tryTake('the test')
   const waiting = run.write(insert, [1, 'a'])
   engine.setReadOnly(orm, true)
+  permit?.release()
   assert.equal((await faultOf(waiting)).kind, 'read-only')
   for (const sql of ['pragma query_only = off', 'pragma query_only(0)', '/* x */ explain pragma main.query_only = 0']) {
     assert.equal((await faultOf(orm.em.fork().execute(sql))).kind, 'read-only', sql)
