@@ -194,13 +194,16 @@ export class GroupCommit {
     if (!this.#handle.native.open) return failed(items, this.#handle.failure ?? closedError())
     const only = items[0]
     if (items.length === 1 && only !== undefined) return this.#alone(only) ? [] : items
-    const outcome = this.#together(items)
+    // Savepoints take as long as the writes that they part, and are needed only where one fails.
+    let outcome = this.#together(items, false)
+    if (outcome === 'apart') outcome = this.#together(items, true)
     if (outcome === 'done') return []
     if (outcome === 'busy') return items
     return items.filter((item) => !this.#alone(item))
   }
 
-  #together(items: readonly Item[]): 'done' | 'busy' | 'apart' {
+  /** `isParted`: each write is undone by itself when it fails; otherwise all are, and the result is `apart`. */
+  #together(items: readonly Item[], isParted: boolean): 'done' | 'busy' | 'apart' {
     const { begin, commit, mark, keep } = this.#control
     try {
       begin.statement.run()
@@ -210,12 +213,16 @@ export class GroupCommit {
     }
     for (const item of items) {
       try {
-        mark.statement.run()
+        if (isParted) mark.statement.run()
         item.written = this.#execute(item)
-        keep.statement.run()
+        if (isParted) keep.statement.run()
       } catch (error) {
         item.error = error
         item.written = null
+        if (!isParted) {
+          this.#handle.undo()
+          return 'apart'
+        }
         // ON CONFLICT ROLLBACK, a full disk: SQLite rolled back the whole transaction, not only this write.
         if (!this.#undoOne()) return 'apart'
       }

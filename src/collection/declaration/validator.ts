@@ -110,7 +110,16 @@ function canonicalJson(value: unknown): unknown {
   if (value === 0) return 0
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(canonicalJson)
-  const names = Object.keys(value).map((name) => ({ name, bytes: Buffer.from(name) }))
-  names.sort((one, other) => one.bytes.length - other.bytes.length || one.bytes.compare(other.bytes))
-  return Object.fromEntries(names.map(({ name }) => [name, canonicalJson(Reflect.get(value, name))]))
+  const sorted: Record<string, unknown> = {}
+  for (const name of Object.keys(value).sort(compareBytes)) sorted[name] = canonicalJson(Reflect.get(value, name))
+  return sorted
+}
+
+function compareBytes(one: string, other: string): number {
+  const bytes = Buffer.byteLength(one)
+  const difference = bytes - Buffer.byteLength(other)
+  if (difference !== 0) return difference
+  // ASCII text has the order of its bytes.
+  if (bytes === one.length && bytes === other.length) return one < other ? -1 : 1
+  return Buffer.from(one).compare(Buffer.from(other))
 }

@@ -60,10 +60,11 @@ export class Rows {
     this.#keys = new Map((collection.indexes ?? []).map(({ fields }, at) => [names[at] ?? '', fields]))
   }
 
-  /** Creates a row. Draws id, attempt and times before the first try, so that each try writes the same row. */
+  /** Creates a row. Draws its id, which is its first attempt, and its times before the first try, so that each try writes the same row. */
   async create(body: unknown, demand?: Demand): Promise<Outcome<AnsweredRow>> {
     const given = this.#validator.create(body)
-    const [id, attempt, now] = [drawId(), drawId(), new Date()]
+    const [id, now] = [drawId(), new Date()]
+    const attempt = id
     const values = new Map<string, FieldValue>([['id', id]])
     for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
     values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)

@@ -146,10 +146,11 @@ function ignore(): void {}
 /** True when brackets are open more than `limit` deep; brackets inside strings do not count. */
 function isDeeperThan(text: string, limit: number): boolean {
   if (text.length <= limit) return false
+  const hasEscapes = text.includes('\\')
   let depth = 0
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at)
-    if (char === 0x22) at = endOfString(text, at)
+    if (char === 0x22) at = endOfString(text, at, hasEscapes)
     else if (char === 0x7b || char === 0x5b) {
       if (++depth > limit) return true
     } else if (char === 0x7d || char === 0x5d) depth--
@@ -157,7 +158,11 @@ function isDeeperThan(text: string, limit: number): boolean {
   return false
 }
 
-function endOfString(text: string, start: number): number {
+function endOfString(text: string, start: number, hasEscapes: boolean): number {
+  if (!hasEscapes) {
+    const end = text.indexOf('"', start + 1)
+    return end < 0 ? text.length : end
+  }
   for (let at = start + 1; at < text.length; at++) {
     const char = text.charCodeAt(at)
     if (char === 0x5c) at++
