@@ -1,16 +1,15 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
-import { stripTypeScriptTypes } from 'node:module'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { build } from 'esbuild'
 import { type Running, repository, startOptions, startProcess, waitForPort } from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir } from '../support/temp.ts'
-import type { LoadOptions, LoadResult } from './load.ts'
+import { until } from '../support/until.ts'
 
-/** The contestants of the comparison by hand. */
-export const names = ['by hand', 'holdfast'] as const
+/** The contestants of `npm run bench`, the yardstick first. */
+export const names = ['by hand', 'fastify + drizzle', 'holdfast', 'holdfast, log on'] as const
 
 /** One of them. */
 export type Name = (typeof names)[number]
@@ -21,14 +20,6 @@ export interface Contestant {
   readonly running: Running
   readonly port: number
 }
-
-/** A comment as long as FACTS' rows: about 400 bytes with the rest. */
-export const body: string = JSON.stringify({
-  rating: 4,
-  comment: 'A row of an ordinary length. '.repeat(9),
-  model: 'bench-1',
-  meta: { source: 'bench', tags: ['a', 'b'] },
-})
 
 /** Where one of them is started. */
 export interface Place {
@@ -42,16 +33,43 @@ export interface Place {
 export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0, url }: Place = {}): Promise<Running> {
   const port = String(wanted)
   const cwd = dir === undefined ? {} : { cwd: dir }
-  if (name === 'by hand') {
-    const args = url === undefined ? [byHand('by-hand'), 'by-hand.db', port] : [byHand('by-hand-postgresql'), url, port]
+  const script = servers[name]
+  if (script !== undefined) {
+    const args =
+      url === undefined
+        ? [await bundle(script), `${script}.db`, port]
+        : [await bundle(`${script}-postgresql`), url, port]
     return startProcess(t, { ...cwd, args })
   }
+  const isLogging = name === 'holdfast, log on'
+  const start = join(repository, 'src/cli/start.js')
   return startProcess(t, {
     ...cwd,
-    args: [join(repository, 'src/cli/start.js')],
+    ...(isLogging ? { command: 'sh', args: ['-c', drained, process.execPath, start] } : { args: [start] }),
     files: unlimited(repository),
-    env: { ...environment(url), PORT: port },
+    env: { ...environment(url), PORT: port, LOG_REQUESTS: String(isLogging) },
   })
+}
+
+/**
+ * A shell's command that runs another in its place, whose log goes through a pipe to a reader that throws it away. Read by
+ * this process, the lines would cost the machine more than the service that writes them.
+ */
+const drained = 'rm -f log && mkfifo log && { cat log > /dev/null & } && exec "$0" "$@" > log'
+
+const servers: Readonly<Partial<Record<Name, 'by-hand' | 'fastify-drizzle'>>> = {
+  'by hand': 'by-hand',
+  'fastify + drizzle': 'fastify-drizzle',
+}
+
+/** Starts one and waits until it listens. */
+export async function enter(t: Cleanup, name: Name, url?: string): Promise<Contestant> {
+  const port = await freePort()
+  const running = await start(t, name, { port, ...(url === undefined ? {} : { url }) })
+  await until(() => isOpen(port), { withinMs: 20_000, what: `${name} to listen` }).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${running.output()}`)
+  })
+  return { name, running, port }
 }
 
 /**
@@ -67,11 +85,11 @@ export async function enterBuild(t: Cleanup, folder: string, url?: string): Prom
   return { name: folder, running, port: await waitForPort(running, 20_000) }
 }
 
-/** The collection without its rate limit. */
+/** The collection without its rate limit, and open to everybody like that of the other servers. */
 function unlimited(folder: string): Files {
   const path = 'config/collections/feedback.json'
-  const { rateLimit: _, ...rest } = JSON.parse(readFileSync(join(folder, path), 'utf8'))
-  return { [path]: JSON.stringify(rest) }
+  const { rateLimit: _, access, ...rest } = JSON.parse(readFileSync(join(folder, path), 'utf8'))
+  return { [path]: JSON.stringify({ ...rest, access: { ...access, update: 'public', delete: 'public' } }) }
 }
 
 function environment(url: string | undefined): Readonly<Record<string, string>> {
@@ -81,58 +99,30 @@ function environment(url: string | undefined): Readonly<Record<string, string>> 
   }
 }
 
-/** The yardstick as plain JavaScript: to strip its types at each start would be counted against it. */
-function byHand(name: 'by-hand' | 'by-hand-postgresql'): string {
-  const script = join(repository, `dist/bench/${name}.js`)
-  mkdirSync(join(repository, 'dist/bench'), { recursive: true })
-  writeFileSync(script, stripTypeScriptTypes(readFileSync(join(repository, `test/bench/${name}.ts`), 'utf8')))
-  return script
+const bundles = new Map<string, Promise<string>>()
+
+/** A server as plain JavaScript: to strip its types at each start would be counted against it. */
+function bundle(name: string): Promise<string> {
+  const outfile = join(repository, `dist/bench/${name}.js`)
+  const made =
+    bundles.get(name) ??
+    build({
+      ...{ entryPoints: [join(repository, `test/bench/servers/${name}.ts`)], outfile, logLevel: 'error' },
+      ...{ bundle: true, packages: 'external', platform: 'node', format: 'esm', target: 'node22' },
+    }).then(() => outfile)
+  bundles.set(name, made)
+  return made
 }
 
-/** Starts one on any port and waits until it listens. */
-export async function enter(t: Cleanup, name: Name, place: Place = {}): Promise<Contestant> {
-  const running = await start(t, name, place)
-  return { name, running, port: await waitForPort(running, 20_000) }
-}
-
-let generator: ChildProcess | null = null
-
-/** Runs the load in a process of its own, the same one each time: its first thousand requests would be slow otherwise. */
-export async function load(options: LoadOptions): Promise<LoadResult> {
-  generator ??= fork(join(repository, 'test/bench/load.ts'))
-  const child = generator
-  const answer = new Promise<LoadResult>((resolve, reject) => {
-    child.once('message', (result) => resolve(result as LoadResult)) // load.ts sends nothing else.
-    child.once('exit', (code) => reject(new Error(`The load generator ended with ${code}.`)))
-  })
-  child.send(options)
-  return await answer.finally(() => child.removeAllListeners())
-}
-
-/** Ends what `load` keeps. */
-export function endLoad(): void {
-  generator?.disconnect()
-  generator = null
-}
-
-/** Megabytes of memory that a process holds. */
-export function residentMb(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  return Number(line?.[1] ?? Number.NaN) / 1024
-}
-
-/** Milliseconds of processor time that the threads of a process have used, to the microsecond. */
-export function cpuMs(pid: number): number {
-  const tasks = `/proc/${pid}/task`
-  // Not `/proc/<pid>/stat`, which counts in steps of 10 ms: a hundredth of a short measurement.
-  return readdirSync(tasks).reduce((sum, task) => sum + Number.parseInt(readSchedule(join(tasks, task)), 10) / 1e6, 0)
-}
-
-function readSchedule(task: string): string {
+async function isOpen(port: number): Promise<true | null> {
+  const socket = connect(port, '127.0.0.1')
   try {
-    return readFileSync(join(task, 'schedstat'), 'latin1')
+    await once(socket, 'connect')
+    return true
   } catch {
-    return '0' // The thread has just ended.
+    return null
+  } finally {
+    socket.destroy()
   }
 }
 

@@ -2,7 +2,7 @@
  * The load generator: a process of its own that keeps some connections busy with one request each (no pipelining) and counts.
  * For each `LoadOptions` that its parent sends it answers with a `LoadResult`.
  */
-import { connect, type Socket } from 'node:net'
+import { Connection } from './connection.ts'
 
 /** What is asked of one run. */
 export interface LoadOptions {
@@ -11,10 +11,12 @@ export interface LoadOptions {
   readonly seconds: number
   /** Ends after this many answers, when that comes first. */
   readonly count?: number
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Requested in turn. */
   readonly paths: readonly string[]
   readonly body?: string
+  /** True: the result has where the rows are that were created. */
+  readonly isLocating?: boolean
 }
 
 /** What came of it. */
@@ -23,20 +25,24 @@ export interface LoadResult {
   readonly perSecond: number
   /** Answers whose status is not 2xx, and connections that broke. */
   readonly failures: number
-  readonly p50Ms: number
-  readonly p99Ms: number
+  /** From each request to its answer, in the order of the answers. */
+  readonly latenciesMs: Float64Array
   /** Processor time that the load itself took. */
   readonly cpuMs: number
+  readonly locations: readonly string[]
 }
 
 /** How long the last answers are waited for: no request of one run may cost the service time in the next. */
 const drainMs = 10_000
 
-/** Connections that wait for the next run, by port: to open them anew in each slice would cost more than some requests. */
-const idle = new Map<number, { readonly socket: Socket; readonly sinceMs: number }[]>()
+/** Connections that wait for the next run, by port: to open them again in each slice would cost more than some requests. */
+const idle = new Map<number, Connection[]>()
 
 /** How long they are used again: servers close idle connections after 5 s. */
 const idleMaxMs = 2_000
+
+/** A run is given up when this many connections broke. */
+const failuresMax = 100
 
 process.on('message', (options: LoadOptions) => {
   void new Run(options).result.then((result) => process.send?.(result)) // Nothing in it rejects.
@@ -48,9 +54,11 @@ class Run {
   readonly #options: LoadOptions
   readonly #requests: readonly Buffer[]
   readonly #latenciesMs: number[] = []
-  readonly #sockets: Socket[] = []
-  readonly #startedMs = performance.now()
-  readonly #startedCpu = process.cpuUsage()
+  readonly #locations: string[] = []
+  readonly #connections: Connection[] = []
+  readonly #startedMs: number
+  readonly #startedCpu: NodeJS.CpuUsage
+  readonly #timer: NodeJS.Timeout
   #end: (result: LoadResult) => void = () => undefined
   #sent = 0
   #waiting = 0
@@ -64,51 +72,53 @@ class Run {
     this.result = new Promise((resolve) => {
       this.#end = resolve
     })
+    // What came before is no part of the load.
+    this.#startedMs = performance.now()
+    this.#startedCpu = process.cpuUsage()
     for (let at = 0; at < options.connections; at += 1) this.#open()
-    setTimeout(() => this.#stop(), options.seconds * 1000)
+    this.#timer = setTimeout(() => this.#stop(), options.seconds * 1000)
   }
 
   #open(): void {
-    const { port } = this.#options
-    const kept = takeIdle(port)
-    const socket = kept ?? connect({ port, host: '127.0.0.1', noDelay: true }).setEncoding('latin1')
-    let pending = ''
-    let askedMs: number | null = null
+    const { port, isLocating = false } = this.#options
+    let askedMs = Number.NaN
     const ask = () => {
       const next = this.#requests[this.#sent % this.#requests.length]
       if (this.#isOver || next === undefined || this.#sent === this.#options.count) return
       this.#sent += 1
       this.#waiting += 1
       askedMs = performance.now()
-      socket.write(next)
+      connection.send(next)
     }
     const settle = () => {
       this.#waiting -= 1
-      askedMs = null
+      askedMs = Number.NaN
       if (this.#latenciesMs.length === this.#options.count) this.#isOver = true
       if (this.#isOver && this.#waiting === 0) this.#finish()
     }
-    if (kept) ask()
-    else socket.on('connect', ask)
-    // Latin-1: one character for each byte, so that lengths are those of the header.
-    socket.on('data', (part: string) => {
-      pending += part
-      const end = endOfAnswer(pending)
-      if (end === null || askedMs === null) return
-      this.#latenciesMs.push(performance.now() - askedMs)
-      if (pending.charCodeAt(9) !== 50) this.#failures += 1 // "HTTP/1.1 2.."
-      pending = pending.slice(end)
-      settle()
-      ask()
-    })
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      if (this.#hasEnded) return
-      this.#failures += 1
-      if (askedMs !== null) settle()
-      if (!this.#isOver && this.#failures < 100) this.#open()
-    })
-    this.#sockets.push(socket)
+    const user = {
+      opened: ask,
+      answered: (status: number, bytes: Buffer) => {
+        if (Number.isNaN(askedMs)) return
+        this.#latenciesMs.push(performance.now() - askedMs)
+        if (status < 200 || status > 299) this.#failures += 1
+        if (isLocating) this.#locations.push(locationIn(bytes))
+        settle()
+        ask()
+      },
+      closed: () => {
+        if (this.#hasEnded) return
+        this.#failures += 1
+        if (!Number.isNaN(askedMs)) settle()
+        if (!this.#isOver && this.#failures < failuresMax) this.#open()
+      },
+    }
+    const kept = takeIdle(port)
+    const connection = kept ?? new Connection(port, user)
+    this.#connections.push(connection)
+    if (kept === null) return
+    kept.giveTo(user)
+    ask()
   }
 
   #stop(): void {
@@ -122,40 +132,33 @@ class Run {
     this.#hasEnded = true
     const seconds = (performance.now() - this.#startedMs) / 1000
     const { user, system } = process.cpuUsage(this.#startedCpu)
-    for (const socket of this.#sockets) keepIdle(socket, this.#options.port)
-    const sorted = this.#latenciesMs.sort((a, b) => a - b)
-    const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+    clearTimeout(this.#timer)
+    keepIdle(this.#connections, this.#options.port, this.#waiting === 0)
     this.#end({
-      requests: sorted.length,
-      perSecond: sorted.length / seconds,
+      requests: this.#latenciesMs.length,
+      perSecond: this.#latenciesMs.length / seconds,
       failures: this.#failures + this.#waiting,
-      p50Ms: at(0.5),
-      p99Ms: at(0.99),
+      latenciesMs: Float64Array.from(this.#latenciesMs),
       cpuMs: (user + system) / 1000,
+      locations: this.#locations,
     })
   }
 }
 
-function takeIdle(port: number): Socket | null {
-  const { socket, sinceMs } = idle.get(port)?.pop() ?? {}
-  if (socket === undefined || sinceMs === undefined) return null
-  if (!socket.destroyed && performance.now() - sinceMs < idleMaxMs) return forget(socket)
-  socket.destroy()
+function takeIdle(port: number): Connection | null {
+  const kept = idle.get(port)?.pop()
+  if (kept === undefined || kept.isUsable(idleMaxMs)) return kept ?? null
+  kept.destroy()
   return takeIdle(port)
 }
 
-function keepIdle(socket: Socket, port: number): void {
-  forget(socket).on('error', () => undefined)
-  if (socket.destroyed) return
-  const others = idle.get(port) ?? []
-  idle.set(port, others)
-  others.push({ socket, sinceMs: performance.now() })
-}
-
-/** Removes what a run listens to; the socket's own listeners stay. */
-function forget(socket: Socket): Socket {
-  for (const event of ['connect', 'data', 'error', 'close']) socket.removeAllListeners(event)
-  return socket
+function keepIdle(connections: readonly Connection[], port: number, isQuiet: boolean): void {
+  // One that still waits for an answer would give it to the next run.
+  if (!isQuiet) for (const one of connections) one.destroy()
+  else {
+    for (const one of connections) one.giveTo(null)
+    idle.set(port, [...(idle.get(port) ?? []), ...connections])
+  }
 }
 
 function write({ method, body }: LoadOptions, path: string): string {
@@ -164,14 +167,6 @@ function write({ method, body }: LoadOptions, path: string): string {
   return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
-function endOfAnswer(text: string): number | null {
-  const head = text.indexOf('\r\n\r\n')
-  if (head < 0) return null
-  const length = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, head))
-  if (length) {
-    const end = head + 4 + Number(length[1])
-    return text.length >= end ? end : null
-  }
-  const chunksEnd = text.indexOf('0\r\n\r\n', head + 4)
-  return chunksEnd < 0 ? null : chunksEnd + 5
+function locationIn(bytes: Buffer): string {
+  return /\r\nlocation: *(\S+)/i.exec(bytes.toString('latin1', 0, 4096))?.[1] ?? ''
 }

@@ -10,12 +10,14 @@ export type On = 'sqlite' | 'postgresql'
 export interface BenchOptions {
   /** The length of one measurement. */
   readonly seconds: number
+  /** How long each case runs before it is measured: V8 compiles what the case needs. */
+  readonly warmUpSeconds: number
   readonly repeat: number
   /** Names of cases; empty: all. */
   readonly only: readonly string[]
   readonly rows: number
   readonly on: On
-  /** The folder whose build is the other contestant; null: the server written by hand. */
+  /** The folder whose build is the other contestant; null: the other servers. */
   readonly against: string | null
   /** The result as one JSON object instead of text. */
   readonly json: boolean
@@ -38,7 +40,7 @@ export function readOptions(args: readonly string[], caseNames: readonly string[
   const { values } = parseArgs({
     args: [...args],
     options: {
-      seconds: { type: 'string' },
+      seconds: { type: 'string', default: '2' },
       repeat: { type: 'string' },
       rows: { type: 'string', default: '10000' },
       only: { type: 'string', default: '' },
@@ -53,9 +55,9 @@ export function readOptions(args: readonly string[], caseNames: readonly string[
   const unknown = only.find((name) => !caseNames.includes(name))
   if (unknown !== undefined) throw new Error(`--only: "${unknown}" is not a case. Use some of ${caseNames.join(', ')}.`)
   const against = values.against === undefined ? null : readFolder(values.against)
-  if (json && against === null) throw new Error('--json needs --against: the comparison by hand prints text only.')
   return {
-    seconds: readNumber('seconds', values.seconds ?? (against === null ? '5' : '2')),
+    seconds: readNumber('seconds', values.seconds),
+    warmUpSeconds: 0.5,
     repeat: readCount('repeat', values.repeat ?? (against === null ? '5' : '10')),
     rows: readCount('rows', values.rows),
     ...{ on, json, only, against },

@@ -14,6 +14,16 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: (low + high) / 2, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
 }
 
+/** How far some numbers lie apart, as a share of their median. */
+export function widthOf({ median, least, most }: Spread): number {
+  return (most - least) / median
+}
+
+/** The value below which a share of some sorted numbers lies. */
+export function quantileOf(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+}
+
 /** `1.23 (1.10 to 1.31)`. */
 export function showSpread(spread: Spread, digits = 2): string {
   const show = (value: number) =>
@@ -35,7 +45,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** The pairwise ratios of two series of the same length. */
-export function ratiosOf(some: readonly number[] = [], others: readonly number[] = []): readonly number[] {
+export function ratiosOf(some: readonly number[], others: readonly number[]): readonly number[] {
   return some.map((value, at) => value / (others[at] ?? Number.NaN))
 }
 

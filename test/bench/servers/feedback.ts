@@ -1,0 +1,44 @@
+/** What the fields of a row are set to; absent: not given. */
+export interface Fields {
+  readonly rating?: number
+  readonly comment?: string | null
+  readonly model?: string | null
+  readonly meta?: object | null
+}
+
+/** A row as a client sees it; `Time` is what its times are before they are JSON. */
+export interface FeedbackRow<Time = string> extends Required<Fields> {
+  readonly id: string
+  readonly createdAt: Time
+  readonly updatedAt: Time
+  readonly version: number
+}
+
+/** A value at once or later: better-sqlite3 answers at once, `pg` later. */
+export type Soon<T> = T | Promise<T>
+
+/** The rows of the one collection, in some database. Each operation is a transaction of its own. */
+export interface FeedbackStore<Time = string> {
+  /** Newest first; `after` is the id of the last row of the page before. */
+  list(limit: number, after: string | undefined): Soon<readonly FeedbackRow<Time>[]>
+  get(id: string): Soon<FeedbackRow<Time> | undefined>
+  /** A new row, whose times are both `now`. */
+  insert(row: FeedbackRow<Time>, now: Date): Soon<unknown>
+  /** Sets the fields that are given and counts the version up; the row as it is then. */
+  change(id: string, fields: Fields, now: Date): Soon<FeedbackRow<Time> | undefined>
+  /** False when there is no such row. */
+  remove(id: string): Soon<boolean>
+}
+
+/** The longest body that is read. */
+export const bodyLimitBytes: number = 64 * 1024
+
+/** The version in the ETag is what a change makes new. */
+export function etagOf({ id, version }: Pick<FeedbackRow, 'id' | 'version'>): string {
+  return `"${id}.${version}"`
+}
+
+/** What Holdfast prints too, so that each contestant is waited for in the same way. */
+export function printListening(port: number): void {
+  process.stdout.write(`${JSON.stringify({ level: 'info', event: 'http.listening', port })}\n`)
+}
