@@ -34,7 +34,7 @@ export async function repeat(
   options: BenchOptions,
   enters: readonly Enter[],
 ): Promise<readonly (readonly Measured[])[]> {
-  const settings = ['fsync = on', 'shared_buffers = 128MB']
+  const settings = ['fsync = on', 'shared_buffers = 128MB', 'max_connections = 100']
   const server = options.on === 'postgresql' ? await startPostgres(t, { settings }) : null
   const repetitions: (readonly Measured[])[] = []
   for (let at = 0; at < options.repeat; at += 1) {
