@@ -59,8 +59,8 @@ export const idleLimit = { atMost: 85 } as const
 const loadedLimit = { atMost: 150 } as const
 
 /** Measures the server written by hand, Fastify with Drizzle, and Holdfast without and with its request log. */
-export async function contest(t: Cleanup, options: BenchOptions): Promise<Contest> {
-  const enters = names.map((name) => (scope: Cleanup, url?: string) => enter(scope, name, url))
+export async function contest(t: Cleanup, options: BenchOptions, enterOne: typeof enter = enter): Promise<Contest> {
+  const enters = names.map((name) => (scope: Cleanup, url?: string) => enterOne(scope, name, url))
   const repetitions = await repeat(t, options, enters)
   const { on, seconds, rows } = options
   const memory = names.map((name, at) => ({

@@ -56,9 +56,9 @@ class Run {
   readonly #latenciesMs: number[] = []
   readonly #locations: string[] = []
   readonly #connections: Connection[] = []
-  readonly #startedMs: number
-  readonly #startedCpu: NodeJS.CpuUsage
-  readonly #timer: NodeJS.Timeout
+  #startedMs = Number.NaN
+  #startedCpu = process.cpuUsage()
+  #timer: NodeJS.Timeout | null = null
   #end: (result: LoadResult) => void = () => undefined
   #sent = 0
   #waiting = 0
@@ -72,11 +72,15 @@ class Run {
     this.result = new Promise((resolve) => {
       this.#end = resolve
     })
-    // What came before is no part of the load.
+    for (let at = 0; at < options.connections; at += 1) this.#open()
+  }
+
+  /** With the first request: what came before is no part of the load. */
+  #start(): void {
+    if (this.#timer !== null) return
     this.#startedMs = performance.now()
     this.#startedCpu = process.cpuUsage()
-    for (let at = 0; at < options.connections; at += 1) this.#open()
-    this.#timer = setTimeout(() => this.#stop(), options.seconds * 1000)
+    this.#timer = setTimeout(() => this.#stop(), this.#options.seconds * 1000)
   }
 
   #open(): void {
@@ -85,6 +89,7 @@ class Run {
     const ask = () => {
       const next = this.#requests[this.#sent % this.#requests.length]
       if (this.#isOver || next === undefined || this.#sent === this.#options.count) return
+      this.#start()
       this.#sent += 1
       this.#waiting += 1
       askedMs = performance.now()
@@ -110,7 +115,8 @@ class Run {
         if (this.#hasEnded) return
         this.#failures += 1
         if (!Number.isNaN(askedMs)) settle()
-        if (!this.#isOver && this.#failures < failuresMax) this.#open()
+        if (this.#failures >= failuresMax) this.#stop()
+        else if (!this.#isOver) this.#open()
       },
     }
     const kept = takeIdle(port)
@@ -132,7 +138,7 @@ class Run {
     this.#hasEnded = true
     const seconds = (performance.now() - this.#startedMs) / 1000
     const { user, system } = process.cpuUsage(this.#startedCpu)
-    clearTimeout(this.#timer)
+    clearTimeout(this.#timer ?? undefined)
     keepIdle(this.#connections, this.#options.port, this.#waiting === 0)
     this.#end({
       requests: this.#latenciesMs.length,

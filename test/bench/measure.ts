@@ -34,7 +34,7 @@ export async function seed(one: Contestant, rows: number): Promise<Seeded> {
   const paths = await createRows(one, rows)
   const step = Math.max(1, Math.floor(paths.length / rowPathsMax))
   const rowPaths = paths.filter((_, at) => at % step === 0).slice(0, rowPathsMax)
-  return { ...one, rowPaths, fresh: { paths: [], perSecond: 4_000 } }
+  return { ...one, rowPaths, fresh: { paths: [], perSecond: 1_000 } }
 }
 
 /**

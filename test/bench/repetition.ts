@@ -41,7 +41,7 @@ export async function repeat(
     const turned = <T>(list: readonly T[]) => (at % 2 === 0 ? list : list.toReversed())
     const measured = await withCleanup((scope) => repeatOnce(scope, options, turned(enters), server))
     repetitions.push(turned(measured))
-    process.stderr.write(`repetition ${at + 1} of ${options.repeat}\n`)
+    if (options.repeat > 1) process.stderr.write(`repetition ${at + 1} of ${options.repeat}\n`)
   }
   return repetitions
 }

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyReply } from 'fastify'
+import Fastify, { type FastifyError, type FastifyReply } from 'fastify'
 import { v7 } from 'uuid'
 import {
   bodyLimitBytes,
@@ -56,6 +56,11 @@ export async function serveFastify(store: FeedbackStore<Date>, port: number): Pr
     // By default a body's types are converted and its unknown fields dropped.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   })
+  app.setErrorHandler<FastifyError>(({ validation, statusCode = 500 }, _req, reply) =>
+    validation
+      ? reply.code(422).send({ title: 'The row is wrong.' })
+      : reply.code(statusCode).send({ title: 'It failed.' }),
+  )
   app.get('/health', () => ({ status: 'pass' }))
   const listOptions = { schema: { querystring: querySchema, response: { 200: pageSchema } } }
   app.get<{ Querystring: { limit: string; cursor?: string } }>('/api/feedback', listOptions, async ({ query }) => {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { after, test } from 'node:test'
+import { endOfAnswer, statusOf } from './answer.ts'
+import { endLoad, load } from './generator.ts'
+
+after(endLoad)
+
+/** Answers by what they are, each complete. */
+const answers: Readonly<Record<string, string>> = {
+  'a length': 'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 5\r\nDate: x\r\n\r\nab\r\nc',
+  'a length in other letters': 'HTTP/1.1 200 OK\r\ncONTENT-lENGTH:5\r\n\r\n\r\n\r\na',
+  'a length of nothing': 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  chunks:
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\n1a;x=1\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n',
+  'chunks with trailers': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nA: b\r\nC: d\r\n\r\n',
+  'no content': 'HTTP/1.1 204 No Content\r\nETag: "1"\r\n\r\n',
+  'nothing new': 'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n',
+}
+
+for (const [what, text] of Object.entries(answers)) {
+  test(`the end of an answer with ${what} is found, and not before all of it is there`, () => {
+    const bytes = Buffer.from(`${text}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc`, 'latin1')
+    assert.equal(endOfAnswer(bytes, bytes.length), text.length)
+    for (let length = 0; length < text.length; length += 1) assert.equal(endOfAnswer(bytes, length), -1, `${length}`)
+    assert.equal(endOfAnswer(bytes, text.length), text.length)
+    assert.equal(statusOf(bytes), Number(text.slice(9, 12)))
+  })
+}
+
+test('an answer that only the end of the connection would end has no end', () => {
+  const bytes = Buffer.from('HTTP/1.1 200 OK\r\nX-Content-Length: 3\r\n\r\nabc', 'latin1')
+  assert.equal(endOfAnswer(bytes, bytes.length), -1)
+})
+
+test('the load counts each answer once, however its bytes arrive, and what is not 2xx as a failure', async (t) => {
+  const all = Object.values(answers)
+  const server = createServer((socket) => {
+    let at = 0
+    socket.on('error', () => undefined)
+    socket.on('data', () => {
+      const bytes = Buffer.from(all[at++ % all.length] ?? '', 'latin1')
+      const half = Math.floor(bytes.length / 2)
+      socket.write(bytes.subarray(0, half), () => setTimeout(() => socket.write(bytes.subarray(half)), 5))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const count = 2 * all.length
+  const result = await load({ port, connections: 1, seconds: 10, count, method: 'GET', paths: ['/a', '/b'] })
+  assert.deepEqual([result.requests, result.failures, result.latenciesMs.length], [count, 2, count])
+})
+
+test('the load requests each path once when it may send no more requests than there are paths', async (t) => {
+  const seen: string[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      seen.push(...(bytes.toString('latin1').match(/(?<=^DELETE )\S+/gm) ?? []))
+      socket.write('HTTP/1.1 204 No Content\r\n\r\n')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const paths = Array.from({ length: 100 }, (_, at) => `/${at}`)
+  const run = { port, connections: 8, seconds: 10, count: 100, method: 'DELETE' } as const
+  assert.equal((await load({ ...run, paths })).failures, 0)
+  assert.deepEqual(seen.toSorted(), paths.toSorted())
+})
+
+test('a server that goes away in the middle is a failure, and the load ends', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const result = await load({ port, connections: 2, seconds: 0.2, method: 'GET', paths: ['/'] })
+  assert.equal(result.requests, 0)
+  assert.ok(result.failures > 1, `${result.failures}`)
+})
