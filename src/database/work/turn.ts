@@ -1,31 +1,14 @@
 let turn = 0
-let isOpen = false
-let arrived = 0
-
-/** The event loop asks the system for more within one turn when it has handled this many connections. */
-const perPoll = 1_000
 
 /**
- * Notes that a request has arrived. Requests share a turn when all their bytes were here before the first of them was
- * begun: so what is asked of the outside once in a turn is no older than any of them. `isAlone`: that is not known of this
- * one, as of a request behind another on the same connection.
+ * Begins a turn: all the requests that are carried out in it have arrived. What is asked of the outside once in a turn is
+ * therefore no older than any of them.
  */
-export function noteArrival(isAlone: boolean): void {
-  arrived += 1
-  if (isOpen && !isAlone && arrived < perPoll) return
+export function beginTurn(): void {
   turn += 1
-  arrived = 0
-  if (isOpen) return
-  isOpen = true
-  // The check phase ends the poll phase, in which requests arrive.
-  setImmediate(endTurn)
 }
 
-function endTurn(): void {
-  isOpen = false
-}
-
-/** The turn in which the newest request arrived. */
+/** The number of the turn that began last. */
 export function currentTurn(): number {
   return turn
 }

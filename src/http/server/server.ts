@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import { maskAddress } from '../../config/mask.ts'
 import type { Settings } from '../../config/settings.ts'
 import { LinkedList } from '../../database/work/linked-list.ts'
-import { noteArrival } from '../../database/work/turn.ts'
 import { HoldfastError } from '../../errors.ts'
 import { requestIdOf, sendError, sentErrorOf } from './answers.ts'
 import { type App, createApp, dispatch, routeOf, type TranslateError } from './app.ts'
 import { defaultReadLimits, endStalled, type ReadLimits, settle, watch } from './backpressure.ts'
+import { createBatches } from './batches.ts'
 import { createClientErrorHandler, createConnectHandler } from './client-error.ts'
 import { ConnectionLimit } from './connection-limit.ts'
 import { type Exchange, requestIdFor } from './exchange.ts'
@@ -54,7 +54,7 @@ export function createHttp(parts: HttpParts): Http {
   const connections = createConnectionLimit(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
-  const start = ({ req, res }: Exchange) => {
+  const carryOut = ({ req, res }: Exchange) => {
     // Its body broke while it was queued, and the error was sent.
     if (res.writableEnded) return
     if (closed !== null && !res.headersSent) res.setHeader('Connection', 'close')
@@ -65,14 +65,13 @@ export function createHttp(parts: HttpParts): Http {
     }
     dispatch(app, req, res)
   }
+  const start = createBatches(carryOut)
   const endAll = (socket: Socket) => {
     for (const exchange of [...inFlight]) if (exchange.req.socket === socket) exchange.end()
   }
   const handler: RequestListener = (req, res) => {
     noteMount(req)
     const queue = PipelineQueue.of(req.socket, start, endAll)
-    // Mounted, a request comes at some time after it has arrived.
-    noteArrival(!(res instanceof FastResponse) || !queue.isEmpty)
     connections.markBusy(req.socket)
     queue.add(begin(parts, { inFlight, queue, connections }, req, res))
   }
