@@ -11,7 +11,7 @@ export function showContest({ on, seconds, repeat, rows, node, cases, memory, me
   const busy = warnOfLoad(cases)
   return [
     `On ${on}, Node ${node}: ${repeat} repetitions in turn, each with new processes and ${rows} rows, ${seconds} s for each`,
-    'case; median (least to most). Ratio above 1: more requests per second than by hand.',
+    'case; median (least to most). Processor time is that of one request; ratios are of the same repetition.',
     ...cases.flatMap((one) => ['', showCase(one)]),
     ...['', table([['memory, MB', 'after the first answer', 'after load'], ...memoryRows])],
     showVerdicts(memoryVerdicts),
@@ -27,10 +27,10 @@ export function warnOfLoad(cases: readonly Pick<CaseStanding, 'name' | 'loadShar
 
 function showCase({ name, connections, contestants, verdicts, loadShare }: CaseStanding): string {
   const title = `${name}, ${connections} connection${connections === 1 ? '' : 's'}`
-  const head = [title, 'requests/s', 'p50, ms', 'p99, ms', 'processor, µs', 'ratio to by hand']
+  const head = [title, 'requests/s', 'to by hand', 'p50, ms', 'p99, ms', 'processor, µs', 'to by hand']
   const lines = contestants.map((one) => [
-    ...[one.name, showSpread(one.perSecond, 0), showSpread(one.p50Ms), showSpread(one.p99Ms)],
-    ...[showSpread(one.cpuUs, 0), showSpread(one.ratio)],
+    ...[one.name, showSpread(one.perSecond, 0), showSpread(one.ratio), showSpread(one.p50Ms), showSpread(one.p99Ms)],
+    ...[showSpread(one.cpuUs, 0), showSpread(one.cpuRatio)],
   ])
   const share = `load generator: ${loadShare.toFixed(2)} of the processor time of the least busy contestant`
   return [table([head, ...lines]), ...(verdicts.length === 0 ? [] : [showVerdicts(verdicts)]), share].join('\n')

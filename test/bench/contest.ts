@@ -15,6 +15,8 @@ export interface Standing {
   readonly p99Ms: Spread
   /** Processor time per request, in microseconds. */
   readonly cpuUs: Spread
+  /** That divided by the one of the server written by hand; above 1: more. */
+  readonly cpuRatio: Spread
   /** Requests per second divided by those of the server written by hand; above 1: faster. */
   readonly ratio: Spread
   /** That of each repetition. */
@@ -102,6 +104,7 @@ export function standingsOf(
     p50Ms: spreadOf(valuesOf(who, 'p50Ms')),
     p99Ms: spreadOf(valuesOf(who, 'p99Ms')),
     cpuUs: spreadOf(valuesOf(who, 'cpuUs')),
+    cpuRatio: spreadOf(ratiosTo(who, byHand, 'cpuUs')),
     ratio: spreadOf(ratiosTo(who, byHand, 'perSecond')),
     ratios: ratiosTo(who, byHand, 'perSecond'),
   }))
