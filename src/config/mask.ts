@@ -170,6 +170,8 @@ export function settingHoldsCredentials(key: string, value: unknown): boolean {
 /** Shorter runs of a secret are in every text; a secret that is itself as short as three characters is sought whole. */
 const runLength = 4
 const secretMinLength = 3
+/** Runs that one regular expression looks for; a larger one takes long to compile. */
+const searchedMax = 1_000
 
 /** Words of our own sentences and suggestions: harmless where a secret contains them, and needed by the reader. */
 const ownWords: ReadonlySet<string> = new Set(
@@ -197,7 +199,15 @@ export function createMask(secrets: Iterable<string>): Mask {
       for (let at = 0; at + length <= text.length; at++) runs.add(text.slice(at, at + length))
     }
   }
-  return runs.size === 0 ? (text) => text : (text) => hideRuns(text, runs)
+  if (runs.size === 0) return (text) => text
+  if (runs.size > searchedMax) return (text) => hideRuns(text, runs)
+  // Most texts hold no run; where nothing is percent-encoded, a search shows it in a twentieth of the time.
+  const search = new RegExp([...runs].map(escapeForSearch).join('|'), 'i')
+  return (text) => (text.includes('%') || search.test(text) ? hideRuns(text, runs) : text)
+}
+
+function escapeForSearch(text: string): string {
+  return text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&')
 }
 
 function hideRuns(given: string, runs: ReadonlySet<string>): string {

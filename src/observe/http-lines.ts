@@ -1,18 +1,14 @@
 import type { HttpObservation } from '../http/server/observation.ts'
-import { type LineLevel, type LogLine, logLine, repeatableLine } from './log-line.ts'
+import { type LogLine, logLine, repeatableLine } from './log-line.ts'
+import type { AnsweredRequest } from './request-line.ts'
 
-/** Characters of a path in a message; the field has all of it. */
-const maxPathLength = 60
-
-/** The log line of an observation of the HTTP modules; null for a request if `requests` is false. */
-export function httpLine(seen: HttpObservation, requests: boolean): LogLine | null {
+/** The log line of an observation of the HTTP modules, except that of an answered request. */
+export function httpLine(seen: Exclude<HttpObservation, AnsweredRequest>): LogLine {
   switch (seen.type) {
     case 'http.listening': {
       const { url, host, port } = seen
       return logLine('info', `Listening on ${url}.`, { url, host, port })
     }
-    case 'request.answered':
-      return requests ? requestLine(seen) : null
     case 'request.failed': {
       const { requestId, method, route, code, error } = seen
       const message = `${method} ${route} failed: ${code}.`
@@ -36,19 +32,4 @@ export function httpLine(seen: HttpObservation, requests: boolean): LogLine | nu
       return logLine(destroyed === 0 ? 'info' : 'warn', message, { tookMs: Math.round(tookMs), destroyed })
     }
   }
-}
-
-function requestLine(seen: Extract<HttpObservation, { type: 'request.answered' }>): LogLine {
-  const { requestId, method, path, route, status, aborted } = seen
-  const durationMs = Math.round(seen.durationMs * 100) / 100
-  const end = aborted ? ', client disconnected' : ''
-  const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
-  const shown = path.length > maxPathLength ? `${path.slice(0, maxPathLength - 1)}…` : path
-  return logLine(requestLevel(route, status), `${method} ${shown} ${status} in ${durationMs} ms${end}`, fields)
-}
-
-/** Probes and scrapes come every few seconds; only their failures matter. */
-function requestLevel(route: string, status: number): LineLevel {
-  if (status >= 500) return 'warn'
-  return route.startsWith('/health') || route === '/metrics' ? 'debug' : 'info'
 }

@@ -49,7 +49,7 @@ export function defectLine({ where, error }: { readonly where: string; readonly 
 }
 
 /** Characters that a message may have. */
-const maxMessageLength = 120
+export const maxMessageLength = 120
 
 /** The message and fields that are printed. */
 interface Layout {

@@ -1,4 +1,4 @@
-import { type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Logger, pino } from 'pino'
 import { createMask, type Mask } from '../config/mask.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
@@ -8,11 +8,13 @@ import { jsonLayout, type LineLevel, type LogLine, terminalLayout } from './log-
 import type { Observation } from './observation.ts'
 import { forbiddenTexts, mask } from './redaction.ts'
 import { Repeats } from './repeats.ts'
+import { type AnsweredRequest, requestJson, requestLevel, requestLine } from './request-line.ts'
 import { serviceLine } from './service-lines.ts'
 
 /** Where lines go: standard output, or an array in a test. */
 export interface LogOutput {
-  write(text: string): unknown
+  /** Prints a line behind all earlier ones: now, or, if it can wait, by the end of this turn of the event loop. */
+  write(text: string, canWait: boolean): unknown
   readonly isTTY?: boolean
   /** Resolves when everything written has been flushed. */
   flush?(): Promise<void>
@@ -28,7 +30,10 @@ export interface LogParts {
   readonly now?: () => number
 }
 
-/** Prints observations as lines. Never throws; a line reaches the output before `observe` returns. */
+/**
+ * Prints observations as lines. Never throws; a line reaches the output before `observe` returns. Standard output keeps the
+ * lines of requests, and no others, until the end of the turn: see `createStandardOutput` for what may be lost.
+ */
 export interface Log {
   observe(seen: Observation): void
   /** Applies another level, choice of request lines and set of secrets at once; the format stays. */
@@ -79,6 +84,8 @@ class PinoLog implements Log {
   #maskRuns: Mask
   #requests: boolean
   #lastHint: unknown = null
+  /** Of the line that pino is writing. */
+  #canWait = false
 
   constructor(parts: LogParts, prettify: Prettify | null) {
     this.#output = parts.output
@@ -86,14 +93,12 @@ class PinoLog implements Log {
     this.#forbidden = forbiddenTexts(parts.secrets)
     this.#maskRuns = createMask(this.#forbidden)
     this.#requests = parts.settings.requests
-    const write = (text: string) => {
-      parts.output.write(mask(prettify === null ? text : prettify(text), this.#forbidden))
-    }
+    const write = (text: string) => this.#write(prettify === null ? text : prettify(text), this.#canWait)
     this.#logger = pino(
       {
         level: parts.settings.level,
         base: null,
-        timestamp: stdTimeFunctions.isoTime,
+        timestamp: () => `,"time":"${isoTime()}"`,
         // The error is already plain fields; pino's serializer would join the messages of its causes.
         serializers: { err: (fields: unknown) => fields },
         formatters: { level: (label) => ({ level: label }) },
@@ -105,10 +110,8 @@ class PinoLog implements Log {
 
   observe(seen: Observation): void {
     try {
-      const line = lineOf(seen, this.#requests)
-      if (line === null || !this.#logger.isLevelEnabled(line.level)) return
-      if (line.repeat !== null && !this.#admits(line.repeat, line, seen.type)) return
-      this.#print(line, seen.type)
+      if (seen.type === 'request.answered') this.#observeRequest(seen)
+      else this.#observe(seen)
     } catch {
       // A log that cannot be written must not stop the service.
     }
@@ -132,6 +135,20 @@ class PinoLog implements Log {
     await this.#output.flush?.()
   }
 
+  #observe(seen: Exclude<Observation, AnsweredRequest>): void {
+    const line = lineOf(seen)
+    if (!this.#logger.isLevelEnabled(line.level)) return
+    if (line.repeat === null || this.#admits(line.repeat, line, seen.type)) this.#print(line, seen.type)
+  }
+
+  #observeRequest(seen: AnsweredRequest): void {
+    const level = requestLevel(seen)
+    if (!this.#requests || !this.#logger.isLevelEnabled(level)) return
+    const text = this.#layout === jsonLayout ? requestJson(seen, level, isoTime()) : null
+    if (text === null) this.#print(requestLine(seen), seen.type)
+    else this.#write(text, true)
+  }
+
   #admits(key: string, { level, message }: LogLine, event: string): boolean {
     return this.#repeats.admits(`${event} ${key}`, { level, message, event })
   }
@@ -146,7 +163,12 @@ class PinoLog implements Log {
     const { message, fields } = this.#layout(line)
     // Where a text was cut, only the beginning of a secret may be left.
     const shown = message.includes('…') ? this.#maskRuns(message) : message
+    this.#canWait = event === 'request.answered'
     this.#logger[line.level]({ event, ...this.#withoutRepeats(fields) }, shown)
+  }
+
+  #write(text: string, canWait: boolean): void {
+    this.#output.write(mask(text, this.#forbidden), canWait)
   }
 
   /** On a terminal the lines of one failure follow each other: their fault and its hint are printed once. */
@@ -159,8 +181,19 @@ class PinoLog implements Log {
   }
 }
 
-/** The line of an observation; null for one that is not logged. Exhaustive: `serviceLine` has the rest, so a new observation does not compile without a line. */
-function lineOf(seen: Observation, requests: boolean): LogLine | null {
+let timeMs = Number.NaN
+let time = ''
+
+/** The time now. Formatted once per millisecond: that takes as long as all else in the line of a request. */
+function isoTime(): string {
+  const now = Date.now()
+  if (now !== timeMs) time = new Date(now).toISOString()
+  timeMs = now
+  return time
+}
+
+/** The line of an observation. Exhaustive: `serviceLine` has the rest, so a new observation does not compile without a line. */
+function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
   switch (seen.type) {
     case 'connection.changed':
     case 'connection.attempt.failed':
@@ -174,12 +207,11 @@ function lineOf(seen: Observation, requests: boolean): LogLine | null {
     case 'database.defect':
       return databaseLine(seen)
     case 'http.listening':
-    case 'request.answered':
     case 'request.failed':
     case 'connection.malformed':
     case 'connection.dropped':
     case 'http.closed':
-      return httpLine(seen, requests)
+      return httpLine(seen)
     default:
       return serviceLine(seen)
   }

@@ -126,3 +126,23 @@ test('every run of a secret is hidden, in any case and encoding, and nothing els
   ] as const)
     assert.equal(createMask([secret])(given), shown, `${secret} in ${given}`)
 })
+
+test('a text is masked the same way whether its runs are sought at once or one by one', () => {
+  const unit = fc.constantFrom(...'abcABC01.*+?()[]{}|^$\\/-ßÄäſK\ud800\n')
+  const secret = fc.string({ unit, minLength: 3, maxLength: 8 })
+  const text = fc.tuple(fc.string({ unit, maxLength: 20 }), secret, fc.string({ unit, maxLength: 20 }), fc.boolean())
+  let hidden = 0
+  fc.assert(
+    fc.property(secret, text, (sought, [before, other, after, isHeld]) => {
+      const given = `${before}${isHeld ? sought : other}${after}`
+      const mask = createMask([sought])
+      if (mask(given) !== given) hidden += 1
+      // A percent sign makes it look at each run.
+      assert.equal(`${mask(given)} %`, mask(`${given} %`))
+    }),
+    { numRuns: 3_000 },
+  )
+  assert.ok(hidden > 500)
+  const long = Array.from({ length: 2_000 }, (_, at) => `<${at}`).join('')
+  assert.equal(createMask([long])('a <17<18 b'), 'a *** b')
+})
