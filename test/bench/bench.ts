@@ -11,7 +11,7 @@ import { compareBuilds, showComparison } from './build-comparison.ts'
 import { cases } from './cases.ts'
 import { contest } from './contest.ts'
 import { showContest } from './contest-text.ts'
-import { endLoad } from './generator.ts'
+import { endLoad } from './load/generator.ts'
 import { type BenchOptions, readOptions, withCleanup } from './options.ts'
 
 const options = read()

@@ -1,4 +1,4 @@
-import type { LoadOptions } from './load.ts'
+import type { LoadOptions } from './load/load.ts'
 import type { On } from './options.ts'
 
 /** Requests per second that are wanted, as a ratio to the server written by hand. */
@@ -9,7 +9,7 @@ export interface Goal {
 }
 
 /** One kind of request that is measured. */
-export interface Case extends Pick<LoadOptions, 'connections' | 'method' | 'body'> {
+export interface Case extends Pick<LoadOptions, 'connections' | 'method' | 'body' | 'everyTenth'> {
   readonly name: string
   /** Null: measured and printed, without a verdict. */
   readonly goals: Readonly<Record<On, Goal>> | null
@@ -57,6 +57,11 @@ export const cases: readonly Case[] = [
     name: 'change64',
     goals: { sqlite: { ratio: 3 }, postgresql: { ratio: 0.95 } },
     ...{ connections: 64, method: 'PATCH', at: 'rows', body: change },
+  },
+  {
+    name: 'mixed',
+    goals: null,
+    ...{ connections: 64, method: 'GET', at: 'rows', everyTenth: { method: 'PATCH', body: change } },
   },
   { name: 'delete', goals: null, connections: 64, method: 'DELETE', at: 'rows of its own' },
   { name: 'health', goals: null, connections: 1, method: 'GET', at: { path: '/health' } },

@@ -7,7 +7,7 @@ import { cases, collectionPath, newRow } from './cases.ts'
 import { type Contest, contest } from './contest.ts'
 import { showContest } from './contest-text.ts'
 import { type Contestant, enter, names } from './contestant.ts'
-import { endLoad, load } from './generator.ts'
+import { endLoad, load } from './load/generator.ts'
 import type { On } from './options.ts'
 
 after(endLoad)

@@ -1,6 +1,6 @@
 import { type Case, collectionPath, newRow } from './cases.ts'
 import type { Contestant } from './contestant.ts'
-import { load } from './generator.ts'
+import { load } from './load/generator.ts'
 import { cpuMs } from './process-meter.ts'
 import { quantileOf } from './statistics.ts'
 

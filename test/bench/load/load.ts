@@ -15,6 +15,8 @@ export interface LoadOptions {
   /** Requested in turn. */
   readonly paths: readonly string[]
   readonly body?: string
+  /** Every tenth request is this one instead, with the path that it would have had. */
+  readonly everyTenth?: Pick<LoadOptions, 'method' | 'body'>
   /** True: the result has where the rows are that were created. */
   readonly isLocating?: boolean
 }
@@ -68,7 +70,8 @@ class Run {
 
   constructor(options: LoadOptions) {
     this.#options = options
-    this.#requests = options.paths.map((path) => Buffer.from(write(options, path)))
+    const { paths, everyTenth = options } = options
+    this.#requests = paths.map((path, at) => Buffer.from(write(at % 10 === 9 ? everyTenth : options, path)))
     this.result = new Promise((resolve) => {
       this.#end = resolve
     })
@@ -167,7 +170,7 @@ function keepIdle(connections: readonly Connection[], port: number, isQuiet: boo
   }
 }
 
-function write({ method, body }: LoadOptions, path: string): string {
+function write({ method, body }: Pick<LoadOptions, 'method' | 'body'>, path: string): string {
   const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
   if (body === undefined) return `${head}\r\n`
   return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
-import { after, test } from 'node:test'
+import { createServer, type Socket } from 'node:net'
+import { after, type TestContext, test } from 'node:test'
 import { endOfAnswer, statusOf } from './answer.ts'
 import { endLoad, load } from './generator.ts'
+import type { LoadOptions } from './load.ts'
 
 after(endLoad)
 
@@ -33,54 +34,64 @@ test('an answer that only the end of the connection would end has no end', () =>
   assert.equal(endOfAnswer(bytes, bytes.length), -1)
 })
 
+/** A server of raw bytes; its port. */
+async function listen(t: TestContext, serve: (socket: Socket) => void): Promise<number> {
+  const server = createServer((socket) => serve(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return address.port
+}
+
 test('the load counts each answer once, however its bytes arrive, and what is not 2xx as a failure', async (t) => {
   const all = Object.values(answers)
-  const server = createServer((socket) => {
+  const port = await listen(t, (socket) => {
     let at = 0
-    socket.on('error', () => undefined)
     socket.on('data', () => {
       const bytes = Buffer.from(all[at++ % all.length] ?? '', 'latin1')
       const half = Math.floor(bytes.length / 2)
       socket.write(bytes.subarray(0, half), () => setTimeout(() => socket.write(bytes.subarray(half)), 5))
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
   const count = 2 * all.length
   const result = await load({ port, connections: 1, seconds: 10, count, method: 'GET', paths: ['/a', '/b'] })
   assert.deepEqual([result.requests, result.failures, result.latenciesMs.length], [count, 2, count])
 })
 
-test('the load requests each path once when it may send no more requests than there are paths', async (t) => {
+/** The first lines of the requests of one load, which a server answers with 204. */
+async function requestsOf(
+  t: TestContext,
+  run: Omit<LoadOptions, 'port' | 'connections' | 'seconds'>,
+): Promise<string[]> {
   const seen: string[] = []
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
+  const port = await listen(t, (socket) => {
     socket.on('data', (bytes) => {
-      seen.push(...(bytes.toString('latin1').match(/(?<=^DELETE )\S+/gm) ?? []))
+      seen.push(...(bytes.toString('latin1').match(/^.*(?= HTTP\/1\.1)/gm) ?? []))
       socket.write('HTTP/1.1 204 No Content\r\n\r\n')
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  const paths = Array.from({ length: 100 }, (_, at) => `/${at}`)
-  const run = { port, connections: 8, seconds: 10, count: 100, method: 'DELETE' } as const
-  assert.equal((await load({ ...run, paths })).failures, 0)
-  assert.deepEqual(seen.toSorted(), paths.toSorted())
+  assert.equal((await load({ ...run, port, connections: 8, seconds: 10 })).failures, 0)
+  return seen
+}
+
+const paths = Array.from({ length: 100 }, (_, at) => `/${at}`)
+
+test('the load requests each path once when it may send no more requests than there are paths', async (t) => {
+  const seen = await requestsOf(t, { count: 100, method: 'DELETE', paths })
+  assert.deepEqual(seen.toSorted(), paths.map((path) => `DELETE ${path}`).toSorted())
+})
+
+test('every tenth request of the load is another one where the case says so', async (t) => {
+  const seen = await requestsOf(t, { count: 200, method: 'GET', paths, everyTenth: { method: 'PATCH', body: '{}' } })
+  const patched = seen.filter((line) => line.startsWith('PATCH'))
+  assert.deepEqual([seen.length, patched.length, new Set(patched).size], [200, 20, 10])
 })
 
 test('a server that goes away in the middle is a failure, and the load ends', async (t) => {
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
+  const port = await listen(t, (socket) => {
     socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab'))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
   const result = await load({ port, connections: 2, seconds: 0.2, method: 'GET', paths: ['/'] })
   assert.equal(result.requests, 0)
   assert.ok(result.failures > 1, `${result.failures}`)
