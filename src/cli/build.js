@@ -7,6 +7,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { basename, join } from 'node:path'
 import { isBuilt, stamp } from './entry.js'
 import { root } from './runtime.js'
@@ -23,8 +24,7 @@ const external = [
 ]
 
 /** Packages that are CommonJS call `require`, which a module does not have. */
-const requireBanner =
-  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);"
+const requireBanner = "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);"
 
 if (!process.argv.includes('--stale') || !isBuilt()) await build()
 if (process.argv.includes('--optional')) removeHeaders()
@@ -82,6 +82,7 @@ async function compileValidator(esbuild, outdir) {
     platform: 'node',
     format: 'esm',
     banner: { js: requireBanner },
+    plugins: [requiredLater()],
   })
   const { compiledValidator } = await import(outfile)
   rmSync(outfile)
@@ -96,7 +97,7 @@ async function compileValidator(esbuild, outdir) {
 async function bundle(esbuild, outdir, validator) {
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts', ...pluginEntries() },
+    entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts' },
     outdir,
     bundle: true,
     splitting: true,
@@ -108,7 +109,12 @@ async function bundle(esbuild, outdir, validator) {
     define: { HOLDFAST_BUNDLED: 'true' },
     banner: { js: requireBanner },
     external,
-    plugins: [requiredHttp(), replacing(/declaration-validator\.ts$/, validator)],
+    plugins: [
+      builtins(),
+      replacing(/declaration-validator\.ts$/, validator),
+      replacing(/bundled-drivers\.ts$/, driverImports()),
+      requiredLater(),
+    ],
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
@@ -117,20 +123,45 @@ async function bundle(esbuild, outdir, validator) {
 }
 
 /**
- * `node:http` by `require`: an `import` reads all of its exports, and one of them loads Node's own client, which costs an
- * eighth of a start.
+ * Node's own modules without `import`, which reads all exports of each: one of `node:http` loads Node's own client, one of
+ * `node:fs` its streams. Only what the bundle uses is read.
  *
  * @returns {import('esbuild').Plugin}
  */
-function requiredHttp() {
-  const namespace = 'required'
+function builtins() {
+  const namespace = 'builtin'
   return {
-    name: 'required-http',
+    name: 'builtins',
     setup(build) {
-      build.onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) =>
-        kind === 'import-statement' ? { path: 'node:http', namespace } : undefined,
+      build.onResolve({ filter: /./ }, ({ path, kind }) =>
+        kind === 'import-statement' && isBuiltin(path)
+          ? { path: path.replace(/^node:/, ''), namespace, sideEffects: false }
+          : undefined,
       )
-      build.onLoad({ filter: /./, namespace }, ({ path }) => ({ contents: `module.exports = require("${path}")` }))
+      build.onLoad({ filter: /./, namespace }, async ({ path }) => {
+        const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default')
+        // Marked as pure, an export that nothing imports is left out.
+        const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => all.${name})()`)
+        const all = `const all = /* @__PURE__ */ process.getBuiltinModule('node:${path}')`
+        return { contents: [all, 'export default all', ...exported].join('\n') }
+      })
+    },
+  }
+}
+
+/**
+ * What our sources `require` when they need it is part of the bundle, and evaluated then.
+ *
+ * @returns {import('esbuild').Plugin}
+ */
+function requiredLater() {
+  return {
+    name: 'required-later',
+    setup(build) {
+      build.onLoad({ filter: /\/src\/collection\/declaration\/ajv\.ts$/ }, ({ path }) => ({
+        contents: readFileSync(path, 'utf8').replace('createRequire(import.meta.url)(', 'require('),
+        loader: 'ts',
+      }))
     },
   }
 }
@@ -149,15 +180,17 @@ function replacing(filter, contents) {
   }
 }
 
-/** Each plugin is an entry of its own, imported when its name is configured. */
-function pluginEntries() {
-  /** @type {Record<string, string>} */
-  const entries = {}
-  for (const entry of readdirSync(join(root, 'plugins'), { withFileTypes: true })) {
-    const path = `plugins/${entry.name}/${entry.name}`
-    if (entry.isDirectory() && existsSync(join(root, `${path}.ts`))) entries[path] = `${path}.ts`
-  }
-  return entries
+/** A module that imports each of the built-in drivers. What they load when they connect stays apart. */
+function driverImports() {
+  const names = readdirSync(join(root, 'plugins')).filter((name) => existsSync(join(root, pluginEntry(name))))
+  const imports = names.map((name, at) => `import { driver as driver${at} } from './${pluginEntry(name)}'`)
+  const entries = names.map((name, at) => `['${name}', driver${at}]`)
+  return [...imports, `export const bundledDrivers = new Map([${entries.join(', ')}])`].join('\n')
+}
+
+/** @param {string} name */
+function pluginEntry(name) {
+  return `plugins/${name}/${name}.ts`
 }
 
 /**

@@ -3,6 +3,7 @@ import { maskAddress } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Origin, Problem } from '../config/problem.ts'
 import { coreSchema } from '../config/schema/schema.ts'
+import { bundledDrivers } from './bundled-drivers.ts'
 import { builtInDriverNames, locatePlugin, ownExtension } from './locate.ts'
 import { DriverRegistry, type DriverSource, invalidDriver, refusal } from './registry.ts'
 
@@ -64,6 +65,8 @@ export async function loadDrivers(names: readonly string[], from: LoadFrom): Pro
 /** Imports one plugin; the returned function registers it, or returns its problem. Never rejects. */
 async function findDriver(given: string, from: LoadFrom): Promise<(registry: DriverRegistry) => Problem | null> {
   const source: DriverSource = { given: given.slice(0, 200), origin: from.origin ?? null }
+  const bundled = bundledDrivers.get(given)
+  if (bundled !== undefined) return (registry) => registry.register(bundled, source)
   const url = given.length > nameLengthLimit ? null : await locatePlugin(given, from.cwd).catch(() => null)
   if (url === null) {
     const unknown = await unknownPlugin(source, from.cwd)

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { bundledDrivers } from './bundled-drivers.ts'
 import { driverNamePattern } from './define-driver.ts'
 
 /** Set by the bundler, and only there. */
@@ -27,6 +28,7 @@ const conditions = new Set(['node', 'import', 'module-sync', 'default'])
 
 /** The names of the built-in drivers; empty when the folder cannot be read. */
 export async function builtInDriverNames(): Promise<readonly string[]> {
+  if (bundledDrivers.size > 0) return [...bundledDrivers.keys()]
   try {
     const names = (await readdir(fileURLToPath(builtInFolder))).filter((name) => driverNamePattern.test(name))
     const found = await Promise.all(names.map((name) => isFile(fileURLToPath(builtInEntry(name)))))

@@ -1,4 +1,5 @@
-import { Ajv, type ErrorObject } from 'ajv'
+import { createRequire } from 'node:module'
+import type { Ajv, ErrorObject } from 'ajv'
 import { parseInstant } from './instant.ts'
 import { matcherOf } from './pattern.ts'
 
@@ -12,6 +13,7 @@ export function createAjv(options: {
   readonly verbose?: boolean
   readonly isText?: boolean
 }): Ajv {
+  const { Ajv } = loadAjv()
   const regExp = Object.assign(matcherOf, { code: 'matcherOf' })
   const ajv = new Ajv({
     allErrors: options.allErrors,
@@ -36,6 +38,11 @@ export function createAjv(options: {
     validate: (maxBytes: number, value: unknown) => Buffer.byteLength(JSON.stringify(value)) <= maxBytes,
   })
   return ajv
+}
+
+/** Loaded by the first body, or by a declaration with a default: a service that is read from starts without it. */
+function loadAjv(): typeof import('ajv') {
+  return createRequire(import.meta.url)('ajv') as typeof import('ajv')
 }
 
 /** The JSON pointer of an error; for a missing or unknown member, the pointer of that member. */
