@@ -5,6 +5,7 @@ import {
   type DatabaseTable,
   SchemaComparator,
   type SchemaHelper,
+  type TableDifference,
 } from '@mikro-orm/sql'
 import type { Store } from '../../database/store/store.ts'
 import type { MikroORM } from '../../driver/orm.ts'
@@ -105,6 +106,7 @@ function planTable(
   }
   const defect = defectOf(found, wanted, platform)
   if (defect !== null) return { collection, statements: [], defect }
+  const difference = new SchemaComparator(platform).diffTable(found, wanted)
   const isOther = (name: string): boolean => {
     const column = found.getColumn(name)
     return column !== undefined && !byteWise.test(column.collation ?? found.collation ?? '')
@@ -112,17 +114,15 @@ function planTable(
   const otherOrder = textCollation === undefined ? [] : texts.filter(({ name }) => isOther(name))
   return {
     collection,
-    statements: withoutEnd(additions(found, wanted, platform)),
+    statements: difference === false ? [] : withoutEnd(additions(difference, found, wanted, platform)),
     defect: null,
     otherOrder: otherOrder.map(({ name }) => name),
-    mayRewrite: found.getTriggers().length > 0 || hasOtherTypes(found, wanted, platform),
+    mayRewrite: found.getTriggers().length > 0 || (difference !== false && hasOtherTypes(difference)),
   }
 }
 
-function hasOtherTypes(found: DatabaseTable, wanted: DatabaseTable, platform: AbstractSqlPlatform): boolean {
-  const difference = new SchemaComparator(platform).diffTable(found, wanted)
-  if (difference === false) return false
-  return Object.values(difference.changedColumns).some(({ changedProperties }) => changedProperties.has('type'))
+function hasOtherTypes({ changedColumns }: TableDifference): boolean {
+  return Object.values(changedColumns).some(({ changedProperties }) => changedProperties.has('type'))
 }
 
 /** Collations that order text by its bytes. */
@@ -161,9 +161,12 @@ function defectOf(found: DatabaseTable, wanted: DatabaseTable, platform: Abstrac
 }
 
 /** The additions among all differences. */
-function additions(found: DatabaseTable, wanted: DatabaseTable, platform: AbstractSqlPlatform): readonly string[] {
-  const difference = new SchemaComparator(platform).diffTable(found, wanted)
-  if (difference === false) return []
+function additions(
+  difference: TableDifference,
+  found: DatabaseTable,
+  wanted: DatabaseTable,
+  platform: AbstractSqlPlatform,
+): readonly string[] {
   const columns = wanted
     .getColumns()
     .filter((column) => !found.hasColumn(column.name))
