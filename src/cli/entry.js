@@ -90,13 +90,17 @@ function holdSignals() {
  * The newest change below a path, 0 when it is absent; a folder's own time changes when a file in it is removed.
  *
  * @param {string} path
+ * @param {boolean} [isFile]
  * @returns {number}
  */
-function newestMs(path) {
+function newestMs(path, isFile) {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat) return 0
-  if (!stat.isDirectory()) return stat.mtimeMs
-  // A page of documentation is not built.
-  const names = readdirSync(path).filter((name) => !name.endsWith('.md'))
-  return names.reduce((newest, name) => Math.max(newest, newestMs(join(path, name))), stat.mtimeMs)
+  if (isFile || !stat.isDirectory()) return stat.mtimeMs
+  let newest = stat.mtimeMs
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    // A page of documentation is not built.
+    if (!entry.name.endsWith('.md')) newest = Math.max(newest, newestMs(`${path}/${entry.name}`, entry.isFile()))
+  }
+  return newest
 }

@@ -3,4 +3,5 @@
 # collected late, and the same work then holds twice the memory. Of two equal options Node takes the last: yours.
 NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=512${NODE_OPTIONS:+ $NODE_OPTIONS}"
 export NODE_OPTIONS
-exec node "$(dirname "$0")/start.js" "$@"
+# New objects get 4 MB from the first on: a start that begins with less moves what it made again and again.
+exec node --min-semi-space-size=4 "$(dirname "$0")/start.js" "$@"

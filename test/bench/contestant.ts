@@ -4,7 +4,14 @@ import { cp, mkdir } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { type Running, repository, startOptions, startProcess, waitForPort } from '../support/process.ts'
+import {
+  type Running,
+  repository,
+  startArguments,
+  startOptions,
+  startProcess,
+  waitForPort,
+} from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
@@ -42,10 +49,10 @@ export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0
     return startProcess(t, { ...cwd, args })
   }
   const isLogging = name === 'holdfast, log on'
-  const start = join(repository, 'src/cli/start.js')
+  const args = [...startArguments, join(repository, 'src/cli/start.js')]
   return startProcess(t, {
     ...cwd,
-    ...(isLogging ? { command: 'sh', args: ['-c', drained, process.execPath, start] } : { args: [start] }),
+    ...(isLogging ? { command: 'sh', args: ['-c', drained, process.execPath, ...args] } : { args }),
     files: unlimited(repository),
     env: { ...environment(url), PORT: port, LOG_REQUESTS: String(isLogging) },
   })

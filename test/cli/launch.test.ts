@@ -4,7 +4,15 @@ import { rm, utimes } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { isRoot, ordinaryUid, repository, runProcess, startOptions, startProcess } from '../support/process.ts'
+import {
+  isRoot,
+  ordinaryUid,
+  repository,
+  runProcess,
+  startArguments,
+  startOptions,
+  startProcess,
+} from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
@@ -155,14 +163,19 @@ test('npm start without what a build takes runs the build that is there, or the 
 })
 
 test('npm start and the image bound the heap; NODE_OPTIONS comes after and wins', async (t) => {
-  const main = 'console.log(process.env.NODE_OPTIONS); console.log(process.execArgv.length)'
+  const main = 'console.log(process.env.NODE_OPTIONS); console.log(process.execArgv.join(" "))'
   const dir = await makePackage(t, { 'dist/main.js': main, 'dist/built.json': '{}' })
   const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
   const start = async (env: Record<string, string>) =>
     (await runProcess(t, { cwd: dir, command: '/bin/sh', args: ['src/cli/start.sh'], env: { PATH, ...env } })).stdout
-  assert.equal(await start({}), `${startOptions}\n0\n`)
+  const own = startArguments.join(' ')
+  assert.match(own, /^--min-semi-space-size=\d+$/)
+  assert.equal(await start({}), `${startOptions}\n${own}\n`)
   assert.match(startOptions, /--max-old-space-size=512/)
-  assert.equal(await start({ NODE_OPTIONS: '--max-old-space-size=99' }), `${startOptions} --max-old-space-size=99\n0\n`)
+  assert.equal(
+    await start({ NODE_OPTIONS: '--max-old-space-size=99' }),
+    `${startOptions} --max-old-space-size=99\n${own}\n`,
+  )
   const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
   assert.match(scripts.start, /src\/cli\/start\.sh/)
   assert.match(readFileSync(join(repository, 'Dockerfile'), 'utf8'), /^CMD \["sh", "src\/cli\/start\.sh"\]$/m)

@@ -25,8 +25,14 @@ export const mainEntry: string = join(repository, isFresh ? 'dist/main.js' : 'sr
 export const cliEntry: string = join(repository, isFresh ? 'dist/cli.js' : 'src/cli/main.ts')
 
 /** The options that `npm start` gives to Node: they decide how much memory is held. */
-export const startOptions: string =
-  /NODE_OPTIONS="(.*?)\$/.exec(readFileSync(join(repository, 'src/cli/start.sh'), 'utf8'))?.[1] ?? ''
+export const startOptions: string = /NODE_OPTIONS="(.*?)\$/.exec(startScript())?.[1] ?? ''
+
+/** The arguments that it gives to Node, since NODE_OPTIONS does not accept them. */
+export const startArguments: readonly string[] = /^exec node (--.*?) "/m.exec(startScript())?.[1]?.split(' ') ?? []
+
+function startScript(): string {
+  return readFileSync(join(repository, 'src/cli/start.sh'), 'utf8')
+}
 
 /** The cache of the build's own launcher; where it cannot be written, Node goes on without. */
 const compileCache = { NODE_COMPILE_CACHE: join(repository, 'dist/cache') }
