@@ -4,7 +4,6 @@ import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements, type FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { faults, numberOf } from '../faults.ts'
-import type { Answer } from './answer.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 
@@ -32,14 +31,14 @@ export class SafePool extends ConnectionPool<SafeClient> {
       unopened: faults.unopened,
     })
     this.config = config
-    this.statements = createStatements<RunOptions, Answer, SafeClient>(this, {
+    this.statements = createStatements<RunOptions, SafeClient>(this, {
       options: (_sql, phase) => ({ isPrepared: true, phase }),
+      run: (client, sql, values, options) => client.run(sql, values, options),
       retry: (error, { client, options }) => {
         const number = numberOf(error)
         if (number === null || !unprepared.has(number) || !client.isReady) throw error
         return { ...options, isPrepared: false }
       },
-      changed: ({ changed }) => changed,
     })
   }
 

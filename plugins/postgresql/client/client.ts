@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import pg, { type PoolConfig, type QueryResult } from 'pg'
+import pg, { type CustomTypesConfig, type PoolConfig, type QueryResult } from 'pg'
+import type { Value, Written } from '../../../src/driver/facet/statements.ts'
 import {
   type Evictable,
   faultError,
@@ -15,6 +16,9 @@ import {
 import { faults } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
+import { type ClientInternals, internals } from './internals.ts'
+import { NativeStatement, type PreparedStatements } from './native-statement.ts'
+import { isCommit, phaseOf } from './phase.ts'
 
 /** The options of a client, besides those of pg. */
 export interface SafeClientConfig extends PoolConfig {
@@ -28,12 +32,14 @@ export interface SafeClientConfig extends PoolConfig {
   readonly requiresBinding: boolean
 }
 
-/** How a statement is run. */
-export interface RunOptions {
-  /** Prepared once per connection under this name. */
-  readonly name?: string | undefined
-  /** In which phase a loss of the connection happens; by its first word when absent. */
-  readonly phase?: Phase | undefined
+/** How a native statement is run. */
+export interface NativeOptions {
+  /** Prepared once per connection under this name; undefined: not prepared. */
+  readonly name: string | undefined
+  /** In which phase a loss of the connection happens. */
+  readonly phase: Phase
+  /** In the transaction of an EntityManager, where it waits for the statements before it. */
+  readonly isJoined: boolean
 }
 
 /** A callback of pg's. */
@@ -42,35 +48,6 @@ type Done = (error: never, client: never) => void
 /** How long a goodbye may take. */
 const farewellMs = 500
 
-interface ParameterStatus {
-  readonly parameterName: string
-  readonly parameterValue: string
-}
-
-/** Members of pg's client that its types leave out, as version 8.23 has them. */
-interface Internals {
-  readonly connection: {
-    readonly stream: Socket
-    emit(event: 'error', error: Error): void
-    on(event: 'parameterStatus', listener: (said: ParameterStatus) => void): void
-    once(event: 'readyForQuery', listener: () => void): void
-    removeListener(event: 'readyForQuery', listener: () => void): void
-  }
-  readonly connectionParameters: { readonly user: string; readonly database: string; readonly application_name: string }
-  readonly readyForQuery?: boolean
-  readonly _connecting: boolean
-  readonly _queryable: boolean
-  readonly _ending: boolean
-  readonly processID: number | null
-  readonly secretKey: number | null
-  getTransactionStatus(): 'I' | 'T' | 'E' | null
-  readonly saslSession?: { readonly mechanism: string } | null
-  _handleAuthSASL(message: { readonly mechanisms: readonly string[] }): void
-  _handleAuthSASLFinal(message: object): void
-  _handleAuthCleartextPassword(message: object): void
-  _handleAuthMD5Password(message: object): void
-}
-
 /**
  * One connection. A statement past its limit frees the caller and resets the connection; a failed COMMIT is an error; and
  * no event of an idle connection ends the process.
@@ -78,6 +55,8 @@ interface Internals {
 export class SafeClient extends pg.Client implements PooledClient {
   readonly #config: SafeClientConfig
   readonly #turns: StatementTurns
+  readonly #prepared: PreparedStatements = new Map()
+  readonly #types: CustomTypesConfig
   #version: string | null = null
   #isBound = false
 
@@ -85,6 +64,7 @@ export class SafeClient extends pg.Client implements PooledClient {
     super(config)
     this.#config = config
     this.#turns = new StatementTurns(config.queryMs)
+    this.#types = config.types ?? pg.types
     config.clients.add(this)
     guardMessages(internals(this).connection)
     this.once('end', () => config.clients.delete(this))
@@ -174,41 +154,62 @@ export class SafeClient extends pg.Client implements PooledClient {
   }
 
   /**
-   * Runs a statement after those that were given before it. Values are bound.
+   * Runs a statement after those that were given before it. Values are bound. `phase`: in which a loss of the connection
+   * happens; by its first word when absent.
    *
    * @throws pg's error where the server refuses it; a FaultError that knows its phase where the connection is lost.
    */
-  run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<QueryResult> {
-    if (this.#turns.take()) return this.#send(text, values, options)
-    return this.#turns.wait().then(() => this.#send(text, values, options))
+  run(text: string, values: readonly unknown[] = [], options: { readonly phase?: Phase } = {}): Promise<QueryResult> {
+    const send = (): Promise<QueryResult> => {
+      const phase = options.phase ?? phaseOf(text, this.status === 'I')
+      const mustCommit = phase === 'commit' && isCommit(text)
+      return this.#answer<QueryResult>(phase, true, (done) => {
+        const query = { text, values: values as unknown[] } // pg does not change them.
+        this.query(query, (error: unknown, result) => {
+          const isRolledBack = !error && mustCommit && result.command !== 'COMMIT'
+          done(isRolledBack ? rolledBackError() : error, result)
+        })
+      })
+    }
+    return this.#turns.take() ? send() : this.#turns.wait().then(send)
+  }
+
+  /**
+   * Runs a native statement; one outside of a transaction is sent at once, where others may wait for their answers.
+   *
+   * @throws as `run`.
+   */
+  runNative(text: string, values: readonly Value[], { name, phase, isJoined }: NativeOptions): Promise<Written> {
+    const send = (): Promise<Written> =>
+      this.#answer<Written>(phase, isJoined, (done) => {
+        this.query(new NativeStatement({ text, values, name, prepared: this.#prepared, types: this.#types, done }))
+      })
+    return !isJoined || this.#turns.take() ? send() : this.#turns.wait().then(send)
   }
 
   /** One promise and one closure for each statement: by callback, since pg's own promise is three of them. */
-  #send(text: string, values: readonly unknown[], options: RunOptions): Promise<QueryResult> {
-    const { name, phase = phaseOf(text, this.status === 'I') } = options
+  #answer<T>(phase: Phase, hasTurn: boolean, send: (done: (error: unknown, answer?: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      const done = (error: unknown, result?: QueryResult): void => {
+      const done = (error: unknown, answer?: T): void => {
         if (!this.#turns.end(done)) return
         if (error) {
-          void this.#fail(error, phase).then(reject)
+          void this.#fail(error, phase, hasTurn).then(reject)
           return
         }
-        this.#turns.pass()
-        if (phase === 'commit' && isCommit(text) && result?.command !== 'COMMIT') reject(rolledBackError())
-        else resolve(result as QueryResult) // There is one where there is no error.
+        if (hasTurn) this.#turns.pass()
+        resolve(answer as T) // There is one where there is no error.
       }
       this.#turns.begin(done)
-      const query = { text, values: values as unknown[] } // pg does not change them.
-      this.query(name === undefined ? query : { ...query, name }, done)
+      send(done)
     })
   }
 
   /** Ends the turn once the connection can run the next statement, or never will. Resolves with the caller's error. */
-  async #fail(error: unknown, phase: Phase): Promise<unknown> {
+  async #fail(error: unknown, phase: Phase, hasTurn: boolean): Promise<unknown> {
     if (error instanceof LateError) this.evict()
     else if (isEnd(error)) resetSocket(internals(this).connection.stream)
     else await this.#settle(this.#turns.dueMs - performance.now())
-    this.#turns.pass()
+    if (hasTurn) this.#turns.pass()
     return error instanceof LateError ? timeoutError(phase) : faults.withPhase(error, phase)
   }
 
@@ -277,31 +278,12 @@ function unboundError(): Error {
   )
 }
 
-/** Whether a text commits. */
-function isCommit(text: string): boolean {
-  return /^\s*(?:commit|end)\b/i.test(text)
-}
-
-/** The phase of a text by its first word; `isAlone`: outside of a transaction. */
-function phaseOf(text: string, isAlone: boolean): Phase {
-  if (isCommit(text)) return 'commit'
-  if (/^\s*(?:begin|start)\b/i.test(text)) return 'begin'
-  if (/^\s*(?:rollback|abort)\b/i.test(text)) return 'rollback'
-  // Outside of a transaction a statement is its own COMMIT; "with" and "call" may write.
-  const isRead = /^[\s(]*(?:select|show|explain|values|table|set|reset|fetch)\b/i.test(text)
-  return isAlone && !isRead ? 'commit' : 'statement'
-}
-
 /** Whether the server has ended the connection with this error. */
 function isEnd(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
 }
 
-const stock = pg.Client.prototype as unknown as Internals // Not in its types.
+const stock = pg.Client.prototype as unknown as ClientInternals // Not in its types.
 
 /** The mechanism that binds the password to the channel. */
 const boundMechanism = 'SCRAM-SHA-256-PLUS'
-
-function internals(client: SafeClient): Internals {
-  return client as unknown as Internals // See `Internals`.
-}

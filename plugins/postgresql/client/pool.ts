@@ -4,7 +4,7 @@ import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements } from '../../../src/driver/kit/driver-kit.ts'
 import { faults, isRefusal, staleError } from '../faults.ts'
-import { type RunOptions, SafeClient, type SafeClientConfig } from './client.ts'
+import { type NativeOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
 const namesMax = 256
@@ -37,16 +37,16 @@ export class SafePool extends ConnectionPool<SafeClient> {
     })
     this.#config = config
     this.#isPooled = isPooled
-    this.statements = createStatements<RunOptions, pg.QueryResult, SafeClient>(this, {
-      options: (sql, phase) => ({ name: this.#nameOf(sql), phase }),
+    this.statements = createStatements<NativeOptions, SafeClient>(this, {
+      options: (sql, phase, isJoined) => ({ name: this.#nameOf(sql), phase, isJoined }),
+      run: (client, sql, values, options) => client.runNative(sql, values, options),
       retry: (error, { client, sql, options, isJoined }) => {
         if (!this.#mayRepeat(error, sql, options.name)) throw error
         // The refusal has ended the transaction: it can be begun again, and then the name is another one or none.
         if (isJoined) throw staleError(error)
-        if (!client.isReady) throw error
+        if (!client.isOpen) throw error
         return { ...options, name: this.#nameOf(sql) }
       },
-      changed: ({ rowCount }) => rowCount ?? 0,
     })
   }
 

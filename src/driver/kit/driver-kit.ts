@@ -84,7 +84,6 @@ export { LateError, StatementTurns } from './statement-turns.ts'
 export {
   createStatements,
   type FailedStatement,
-  type StatementClient,
   type StatementDialect,
 } from './statements.ts'
 export { TransactionScope } from './transaction-scope.ts'

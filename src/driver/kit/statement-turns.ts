@@ -7,13 +7,20 @@ export class LateError extends Error {
   }
 }
 
-/** The turns on one connection: a statement at a time, and a limit for the one that was sent. */
+/** Frees the caller of a statement that was sent. */
+type Done = (error: LateError) => void
+
+/**
+ * The turns on one connection: a statement at a time. Statements that need no turn, because their answers come in the order
+ * of sending, share the connection: the limit is that of the one whose answer is next.
+ */
 export class StatementTurns {
   readonly #limitMs: number
   readonly #timer = new DeadlineTimer((nowMs) => this.#expire(nowMs))
   readonly #waiting: (() => void)[] = []
   #isTaken = false
-  #done: ((error: LateError) => void) | null = null
+  /** In the order of sending. */
+  readonly #sent: Done[] = []
   #dueMs = 0
 
   constructor(limitMs: number) {
@@ -25,7 +32,7 @@ export class StatementTurns {
     return this.#isTaken
   }
 
-  /** The deadline of the statement that was sent, on the clock of `performance.now()`. */
+  /** The deadline of the statement that is answered next, on the clock of `performance.now()`. */
   get dueMs(): number {
     return this.#dueMs
   }
@@ -58,23 +65,28 @@ export class StatementTurns {
   }
 
   /** Starts the limit of a statement: `done` is called with a LateError unless `end(done)` comes first. */
-  begin(done: (error: LateError) => void): void {
+  begin(done: Done): void {
+    if (this.#sent.push(done) === 1) this.#limit()
+  }
+
+  /** False where the statement has ended before. The limit of the next one begins. */
+  end(done: Done): boolean {
+    const at = this.#sent.indexOf(done)
+    if (at < 0) return false
+    this.#sent.splice(at, 1)
+    if (at === 0 && this.#sent.length > 0) this.#limit()
+    return true
+  }
+
+  #limit(): void {
     const nowMs = performance.now()
-    this.#done = done
     this.#dueMs = nowMs + this.#limitMs
     this.#timer.watch(this.#dueMs, nowMs)
   }
 
-  /** False where the statement has ended before. */
-  end(done: (error: LateError) => void): boolean {
-    if (this.#done !== done) return false
-    this.#done = null
-    return true
-  }
-
   #expire(nowMs: number): number | null {
-    const done = this.#done
-    if (done === null) return null
+    const [done] = this.#sent
+    if (done === undefined) return null
     if (this.#dueMs > nowMs) return this.#dueMs
     done(new LateError())
     return null
