@@ -16,7 +16,7 @@ import {
 import { faults } from '../faults.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
-import { type ClientInternals, internals } from './internals.ts'
+import { type ClientInternals, type Corkable, internals } from './internals.ts'
 import { NativeStatement, type PreparedStatements } from './native-statement.ts'
 import { isCommit, phaseOf } from './phase.ts'
 
@@ -134,6 +134,12 @@ export class SafeClient extends pg.Client implements PooledClient {
     const ended = super.end().finally(() => clearTimeout(timer))
     if (done !== undefined) void ended.then(() => (done as () => void)())
     return ended
+  }
+
+  gather(): void {
+    const stream: Corkable = internals(this).connection.stream
+    stream.cork?.()
+    process.nextTick(() => stream.uncork?.())
   }
 
   onEnd(listener: () => void): void {

@@ -31,7 +31,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
     const connectMs = Math.min(config.connectionTimeoutMillis ?? limits.connectMs, limits.queryMs)
     super({
       limits,
-      create: () => new SafeClient({ ...config, connectionTimeoutMillis: connectMs }),
+      create: () => new SafeClient({ ...config, connectionTimeoutMillis: connectMs, pipeline: true }),
       open: config.clients,
       unopened: faults.unopened,
     })
@@ -40,6 +40,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
     this.statements = createStatements<NativeOptions, SafeClient>(this, {
       options: (sql, phase, isJoined) => ({ name: this.#nameOf(sql), phase, isJoined }),
       run: (client, sql, values, options) => client.runNative(sql, values, options),
+      mayShare: ({ name }) => name !== undefined,
       retry: (error, { client, sql, options, isJoined }) => {
         if (!this.#mayRepeat(error, sql, options.name)) throw error
         // The refusal has ended the transaction: it can be begun again, and then the name is another one or none.

@@ -2,6 +2,7 @@ import type { Limits } from '../driver.ts'
 import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { commonError } from './fault-reader.ts'
+import { type Share, Sharing } from './sharing.ts'
 import { TransactionScope } from './transaction-scope.ts'
 
 /** What is open and can be closed by reset. */
@@ -20,6 +21,8 @@ export interface PooledClient extends Evictable {
   connect(): Promise<unknown>
   /** Runs a statement after those that were given before it. */
   run(text: string): Promise<unknown>
+  /** Sends in one piece what it is given until the end of the present turn. Only for clients that callers may share. */
+  gather?(): void
   /** Closes it with a goodbye, by reset when that takes too long. Never rejects. Safe to call twice. */
   end(): Promise<void>
   /** Calls once when the connection is over, at once when it is already. */
@@ -38,13 +41,21 @@ export interface PoolParts<C extends PooledClient> {
 }
 
 interface Waiter<C> {
+  readonly share: Share
   readonly resolve: (client: C) => void
   readonly reject: (error: FaultError) => void
+  readonly sinceMs: number
   readonly dueMs: number
 }
 
 /** Connections above the kept ones are closed when unused for this long. */
 const idleMs = 10_000
+
+/** A caller that may share a connection waits for so long before there is one more for those that share. */
+const patienceMs = 10
+
+/** More connections do not help a process that is busy for this share of the time. */
+const busyShare = 0.9
 
 /** How long a closed socket may take to report it. */
 const lateMs = 500
@@ -58,6 +69,8 @@ export class ConnectionPool<C extends PooledClient> {
   /** All that count against the limit: open, being opened, or saying goodbye. */
   readonly #members = new Set<C>()
   readonly #leaving = new Set<C>()
+  readonly #sharing: Sharing<C>
+  #load = performance.eventLoopUtilization()
   #opening = 0
   /** The one used last is taken first, so that the others become old and are closed. */
   readonly #idle: C[] = []
@@ -66,12 +79,14 @@ export class ConnectionPool<C extends PooledClient> {
   /** Oldest first, and so by `dueMs`. */
   readonly #waiters: Waiter<C>[] = []
   readonly #waitTimer = new DeadlineTimer((nowMs) => this.#refuseLate(nowMs))
+  readonly #shareTimer = new DeadlineTimer((nowMs) => this.#adapt(nowMs))
   readonly #idleTimer = new DeadlineTimer((nowMs) => this.#closeIdle(nowMs))
   #closed: Promise<void> | null = null
 
   constructor(parts: PoolParts<C>) {
     this.limits = parts.limits
     this.#parts = parts
+    this.#sharing = new Sharing(parts.limits.poolSize, parts.limits.poolSize + parts.limits.poolMaxOverflow)
   }
 
   /** Connections that are open or being opened. */
@@ -79,32 +94,41 @@ export class ConnectionPool<C extends PooledClient> {
     return this.#members.size
   }
 
-  /** An idle connection, which is the caller's until `release`. Null: none is, and `acquire` waits for one. */
-  take(): C | null {
+  /**
+   * An idle connection, which is the caller's until `release`. Null: there is none, and `acquire` waits for one. `share`:
+   * whether the caller may share it, and for what.
+   */
+  take(share: Share = null): C | null {
+    if (share !== null && this.#sharing.left <= 0) return null
     for (let client = this.#idle.pop(); client !== undefined; client = this.#idle.pop()) {
       this.#idleSince.pop()
-      if (client.isIdle) return client
+      if (client.isIdle) {
+        if (share !== null) this.#sharing.lend(client, 1)
+        return client
+      }
       this.#dismiss(client)
     }
     return null
   }
 
-  /** A connection that is the caller's until `release`. @throws FaultError within the limit; nothing was sent. */
-  acquire(): Promise<C> {
-    const free = this.take()
+  /** A connection as of `take`. @throws FaultError within the limit; nothing was sent. */
+  acquire(share: Share = null): Promise<C> {
+    const free = this.take(share)
     if (free !== null) return Promise.resolve(free)
     if (this.#closed !== null) return Promise.reject(poolClosedError())
     return new Promise((resolve, reject) => {
       const nowMs = performance.now()
       const dueMs = nowMs + Math.min(this.limits.connectMs, this.limits.queryMs)
-      this.#waiters.push({ resolve, reject, dueMs })
+      this.#waiters.push({ share, resolve, reject, sinceMs: nowMs, dueMs })
       this.#waitTimer.watch(dueMs, nowMs)
-      this.#grow()
+      if (share !== null) this.#shareTimer.watch(nowMs + patienceMs, nowMs)
+      if (share === null || this.#sharing.left > this.#opening) this.#grow()
     })
   }
 
-  /** Gives a connection back, once. One that is not idle is closed by reset. */
+  /** Gives a connection back, once. One that is not idle when the last caller gives it back is closed by reset. */
   release(client: C): void {
+    if (!this.#sharing.giveBack(client)) return
     if (!client.isIdle) this.#dismiss(client)
     else if (this.#closed !== null) void client.end()
     else this.#handOver(client)
@@ -131,6 +155,7 @@ export class ConnectionPool<C extends PooledClient> {
 
   async #close(withinMs: number): Promise<void> {
     this.#waitTimer.stop()
+    this.#shareTimer.stop()
     this.#idleTimer.stop()
     for (const waiter of this.#waiters.splice(0)) waiter.reject(poolClosedError())
     this.#idleSince.length = 0
@@ -180,15 +205,27 @@ export class ConnectionPool<C extends PooledClient> {
   }
 
   #handOver(client: C): void {
-    const waiter = this.#waiters.shift()
+    const at = this.#sharing.left > 0 ? 0 : this.#waiters.findIndex(({ share }) => share === null)
+    const waiter = at < 0 ? undefined : this.#waiters.splice(at, 1)[0]
     if (waiter !== undefined) {
       waiter.resolve(client)
+      if (waiter.share !== null) this.#share(client, waiter.share)
       return
     }
     const nowMs = performance.now()
     this.#idle.push(client)
     this.#idleSince.push(nowMs)
     if (this.#surplus > 0) this.#idleTimer.watch(nowMs + idleMs, nowMs)
+  }
+
+  /** Lends a connection to the caller that just got it, and to those behind that wait for the same. */
+  #share(client: C, kind: 'read' | 'write'): void {
+    const most = this.#sharing.shareOf(this.#waiters.length + 1, kind)
+    if (most > 1) client.gather?.()
+    let count = 1
+    // A read waits for no lock of a row, and is not to wait behind a write that does.
+    for (; count < most && this.#waiters[0]?.share === kind; count += 1) this.#waiters.shift()?.resolve(client)
+    this.#sharing.lend(client, count)
   }
 
   #dismiss(client: C): void {
@@ -216,6 +253,23 @@ export class ConnectionPool<C extends PooledClient> {
       next.reject(this.#opening > 0 ? this.#parts.unopened(null) : commonError('pool', 'POOL_EXHAUSTED'))
     }
     return null
+  }
+
+  /** Lends more connections while callers have to wait for the database, and fewer while they do not. */
+  #adapt(nowMs: number): number | null {
+    const oldest = this.#waiters.find(({ share }) => share !== null)
+    if (oldest === undefined) return null
+    const load = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(load, this.#load)
+    this.#load = load
+    const isLate = nowMs - oldest.sinceMs >= patienceMs && this.#opening === 0
+    this.#sharing.adapt(isLate && utilization < busyShare)
+    if (isLate && this.#sharing.left > 0) {
+      const free = this.take()
+      if (free === null) this.#grow()
+      else this.#handOver(free)
+    }
+    return nowMs + patienceMs
   }
 
   #closeIdle(nowMs: number): number | null {

@@ -16,6 +16,8 @@ export interface StatementDialect<C, O> {
   /** How a statement is run first. */
   options(sql: string, phase: Phase, isJoined: boolean): O
   run(client: C, sql: string, values: readonly Value[], options: O): Promise<Written>
+  /** Whether other statements may run on the same connection before and after this one; absent: no. */
+  mayShare?(options: O): boolean
   /** How it is run once more, where nothing of it was executed. @throws the caller's error where it is not. */
   retry(error: unknown, failed: FailedStatement<C, O>): O
 }
@@ -37,7 +39,8 @@ export function createStatements<O, C extends PooledClient>(
     pool.limits.echo?.(sql)
     // Outside of a transaction a write is its own COMMIT.
     const options = dialect.options(sql, isWrite && !isJoined ? 'commit' : 'statement', isJoined)
-    const client = joined ?? pool.take() ?? (await pool.acquire())
+    const share = dialect.mayShare?.(options) === true ? (isWrite ? 'write' : 'read') : null
+    const client = joined ?? pool.take(share) ?? (await pool.acquire(share))
     try {
       return shape(await dialect.run(client, sql, values, options))
     } catch (error) {

@@ -20,6 +20,7 @@ class FakeClient implements PooledClient {
   readonly #listeners: (() => void)[] = []
   ended = 0
   evicted = 0
+  gathered = 0
 
   constructor(open: Set<Evictable>, connecting: () => Promise<void>) {
     this.#open = open
@@ -37,6 +38,10 @@ class FakeClient implements PooledClient {
   }
 
   async run(): Promise<void> {}
+
+  gather(): void {
+    this.gathered += 1
+  }
 
   async end(): Promise<void> {
     this.ended += 1
@@ -308,5 +313,99 @@ describe('the end of a pool', () => {
     opening.resolve()
     await ending
     assert.deepEqual([clients[0]?.ended, clients[0]?.isOver], [1, true])
+  })
+})
+
+describe('sharing a connection', () => {
+  /** A pool whose statements are known to be fast. */
+  async function fast(limits: { poolSize: number; poolMaxOverflow: number }): Promise<Scene> {
+    const made = scene(limits)
+    made.pool.release(await made.pool.acquire('read'))
+    for (let at = 0; at < 40; at += 1) {
+      const client = made.pool.take('read')
+      assert.ok(client !== null)
+      made.pool.release(client)
+    }
+    return made
+  }
+
+  test('those that wait for the same get it together, and it is given on by the last of them', async () => {
+    const { pool, clients } = await fast({ poolSize: 1, poolMaxOverflow: 0 })
+    const held = pool.take('read')
+    assert.ok(held !== null)
+    const order: string[] = []
+    const waiting = (['read', 'read', 'read', null, 'read'] as const).map((share, at) =>
+      pool.acquire(share).then((client) => {
+        order.push(`${share} ${at}`)
+        return client
+      }),
+    )
+    pool.release(held)
+    await Promise.all(waiting.slice(0, 3))
+    assert.deepEqual(order, ['read 0', 'read 1', 'read 2'])
+    assert.equal(held.gathered, 1)
+    pool.release(held)
+    pool.release(held)
+    await new Promise(setImmediate)
+    assert.equal(order.length, 3, 'one has it still')
+    pool.release(held)
+    await waiting[3]
+    assert.deepEqual(order.slice(3), ['null 3'], 'alone')
+    pool.release(held)
+    await waiting[4]
+    pool.release(held)
+    assert.equal(clients.length, 1)
+    await pool.close(0)
+  })
+
+  test('reads do not wait behind a write', async () => {
+    const { pool } = await fast({ poolSize: 1, poolMaxOverflow: 3 })
+    const held = pool.take('read')
+    assert.ok(held !== null)
+    const order: string[] = []
+    const waiting = (['write', 'write', 'read', 'read'] as const).map((share) =>
+      pool.acquire(share).then((client) => {
+        order.push(share)
+        return client
+      }),
+    )
+    pool.release(held)
+    await Promise.all(waiting.slice(0, 2))
+    assert.deepEqual(order, ['write', 'write'])
+    await pool.close(0)
+    await assert.rejects(Promise.all(waiting))
+  })
+
+  test('a connection that breaks is left by all of them, and the next one gets another', async () => {
+    const { pool, clients } = await fast({ poolSize: 1, poolMaxOverflow: 0 })
+    const held = pool.take('read')
+    assert.ok(held !== null)
+    const waiting = [pool.acquire('read'), pool.acquire('read')]
+    pool.release(held)
+    await Promise.all(waiting)
+    held.lose()
+    pool.release(held)
+    pool.release(held)
+    const next = await pool.acquire('read')
+    assert.ok(next !== held && clients.length === 2)
+    pool.release(next)
+    assert.equal(pool.size, 1)
+    await pool.close(0)
+  })
+
+  test('connections above the kept ones are opened while the database keeps callers waiting, not before', async () => {
+    const { pool } = await fast({ poolSize: 1, poolMaxOverflow: 1 })
+    const held = pool.take('read')
+    assert.ok(held !== null)
+    const begun = performance.now()
+    const other = pool.acquire('read')
+    assert.equal(pool.size, 1)
+    const second = await other
+    assert.ok(second !== held && performance.now() - begun >= 9)
+    assert.equal(pool.size, 2)
+    // One that wants a connection for itself does not wait for that.
+    pool.release(second)
+    assert.ok((await pool.acquire()) === second)
+    await pool.close(0)
   })
 })
