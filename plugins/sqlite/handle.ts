@@ -226,17 +226,37 @@ export interface HandleSettings {
   readonly synchronous: 'normal' | 'full'
 }
 
+let isLoaded = false
+
 /**
  * Opens a native connection with no busy timeout: SQLite's blocks the event loop.
  *
  * @throws what the client throws; `classify` reads it.
  */
 export function openNative(file: string, options: { readonly?: boolean; mustExist?: boolean } = {}): Native {
-  return new Database(file, {
-    timeout: 0,
-    readonly: options.readonly ?? false,
-    fileMustExist: options.mustExist ?? false,
-  })
+  const open = (): Native =>
+    new Database(file, {
+      timeout: 0,
+      readonly: options.readonly ?? false,
+      fileMustExist: options.mustExist ?? false,
+    })
+  if (isLoaded) return open()
+  isLoaded = true
+  return withoutNetwork(open)
+}
+
+/**
+ * The client finds its library by a report of the process; for that Node asks the name server for the host of each open
+ * socket, and waits for the answers.
+ */
+function withoutNetwork<R>(load: () => R): R {
+  const before: unknown = Reflect.get(process.report, 'excludeNetwork')
+  Reflect.set(process.report, 'excludeNetwork', true)
+  try {
+    return load()
+  } finally {
+    Reflect.set(process.report, 'excludeNetwork', before)
+  }
 }
 
 /** Sets what every connection of ours has, and reads it back. */
