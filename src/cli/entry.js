@@ -1,8 +1,7 @@
 /** Chooses the code that runs: the build or the sources. Plain JavaScript, which an old Node reads first. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { endLike, needsStripFlag, root, runChild } from './runtime.js'
+import { endLike, fs, needsStripFlag, root, runChild } from './runtime.js'
 
 /** What the build is made of. */
 const inputs = ['src', 'plugins', 'package.json']
@@ -12,8 +11,8 @@ export const stamp = join(root, 'dist/built.json')
 
 /** True when there is a build and nothing that it was made of is newer. */
 export function isBuilt() {
-  if (!existsSync(stamp)) return false
-  const builtMs = statSync(stamp).mtimeMs
+  if (!fs.existsSync(stamp)) return false
+  const builtMs = fs.statSync(stamp).mtimeMs
   return inputs.every((input) => newestMs(join(root, input)) <= builtMs)
 }
 
@@ -40,11 +39,11 @@ export async function importStart(name) {
     if (ended !== null && (ended.code !== 0 || ended.signal !== null)) return endLike(ended)
   }
   if (name === 'main') holdSignals()
-  return existsSync(stamp) ? importBuild(name) : importSource(name)
+  return fs.existsSync(stamp) ? importBuild(name) : importSource(name)
 }
 
 function hasSources() {
-  return existsSync(join(root, 'src/main.ts'))
+  return fs.existsSync(join(root, 'src/main.ts'))
 }
 
 /**
@@ -94,11 +93,11 @@ function holdSignals() {
  * @returns {number}
  */
 function newestMs(path, isFile) {
-  const stat = statSync(path, { throwIfNoEntry: false })
+  const stat = fs.statSync(path, { throwIfNoEntry: false })
   if (!stat) return 0
   if (isFile || !stat.isDirectory()) return stat.mtimeMs
   let newest = stat.mtimeMs
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
+  for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
     // A page of documentation is not built.
     if (!entry.name.endsWith('.md')) newest = Math.max(newest, newestMs(`${path}/${entry.name}`, entry.isFile()))
   }

@@ -4,9 +4,16 @@
  * Plain JavaScript, because this is what an old Node reads first: nothing in here is newer than Node 14.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+/**
+ * Not by `import`: that reads every export of it, and one loads Node's streams.
+ *
+ * @type {typeof import('node:fs')}
+ */
+export const fs = createRequire(import.meta.url)('fs')
 
 /** The package's root: two folders up. */
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -59,8 +66,8 @@ export function needsStripFlag(version) {
 
 function isBundledElsewhere() {
   try {
-    accessSync(bundled, constants.X_OK)
-    return realpathSync(bundled) !== realpathSync(process.execPath)
+    fs.accessSync(bundled, fs.constants.X_OK)
+    return fs.realpathSync(bundled) !== fs.realpathSync(process.execPath)
   } catch {
     return false
   }
