@@ -168,6 +168,26 @@ describe('faults through a PgBouncer in transaction mode', { skip: noPostgres ||
     })
   })
 
+  test('statements that were sent together are each answered once, and each write is carried out once', async () => {
+    const settings = { ...bench.settings, plugins: { postgresql: { pooled: 'no' } } }
+    const target = targetOf({ ...bench, settings }, pooler.url(await server.createDatabase()))
+    const limits = { ...short, poolMaxOverflow: 8, queryMs: 5_000 }
+    await using(await openStore(bench, { target, limits }), async (store) => {
+      const { read, write } = store.statements()
+      for (let at = 0; at < 40; at += 1) await read('select $1::int as one', [at])
+      const ids = Array.from({ length: 60 }, (_, at) => `n-${at}`)
+      const [rows] = await Promise.all([
+        Promise.all(ids.map((_, at) => read('select $1::int as one', [at]))),
+        Promise.all(ids.map((id) => write('insert into conformance_note values ($1, $1, 0)', [id]))),
+      ])
+      assert.deepEqual(
+        rows.flat().map(({ one }) => one),
+        ids.map((_, at) => at),
+      )
+      assert.deepEqual(await read('select count(*)::int as n from conformance_note', []), [{ n: ids.length }])
+    })
+  })
+
   test('inside a transaction a name that is gone is transient: the transaction can be run again', async () => {
     const settings = { ...bench.settings, plugins: { postgresql: { pooled: 'no' } } }
     const target = targetOf({ ...bench, settings }, pooler.url(await server.createDatabase()))
