@@ -119,10 +119,13 @@ async function verify(connection, target, want) {
 class LedgerPool extends ConnectionPool {
   statements = createStatements(this, {
     options: () => ({}),
+    async run(client, sql, values) {
+      const { rows, rowCount } = await client.run(sql, values)
+      return { rows, changed: rowCount ?? 0 }
+    },
     retry(error) {
       throw error
     },
-    changed: ({ rowCount }) => rowCount ?? 0,
   })
 }
 
