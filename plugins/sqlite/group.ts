@@ -170,7 +170,7 @@ export class GroupCommit {
     }
     if (!isWritten) return
     if (this.#sync.after === null) settle(items, null)
-    else this.#sync.after((error) => settle(items, error))
+    else this.#sync.after((error) => settle(items, error), this.#isQuiet && items.length === 1)
   }
 
   /** Never throws: every caller is answered and the writer is released, even after a defect here. */

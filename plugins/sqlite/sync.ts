@@ -1,4 +1,4 @@
-import { close, fdatasync, openSync, statSync } from 'node:fs'
+import { close, fdatasync, fdatasyncSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type FaultError, faultError, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 
@@ -8,11 +8,20 @@ type Done = (error: FaultError | null) => void
 export interface Sync {
   /** Why no further write may be answered; null while all is well. */
   readonly failure: FaultError | null
-  /** Calls `done` once everything committed before this call is on the disk; null: at once, there is nothing to wait for. */
-  readonly after: ((done: Done) => void) | null
+  /**
+   * Calls `done` once everything committed before this call is on the disk; null: at once, there is nothing to wait for.
+   * `isAlone`: no other write is near, so the sync may be done here where that is fast.
+   */
+  readonly after: ((done: Done, isAlone?: boolean) => void) | null
   /** Frees the descriptor. Safe to call twice. */
   close(): void
 }
+
+/**
+ * While syncs take less than this, that of a lone write is done here: to hand it to a thread would take half as long again.
+ * A disk that hangs stops the event loop once; the syncs after it are asynchronous until the mean is low again.
+ */
+const fastMs = 1
 
 /** From here on the syncs of a checkpoint are worth a thread; below, a thread costs more than it saves. */
 const slowMs = 3
@@ -35,7 +44,8 @@ export class FullSync implements Sync {
 
 /**
  * `synchronous=NORMAL` and an asynchronous `fdatasync` of the `-wal` file: the same promise as FULL with the event loop
- * free. One sync runs at a time; the next covers all that committed meanwhile.
+ * free. One sync runs at a time; the next covers all that committed meanwhile. On a fast disk that of a lone write is
+ * not asynchronous.
  */
 export class WalSync implements Sync {
   readonly #path: string
@@ -48,7 +58,7 @@ export class WalSync implements Sync {
   readonly #presence: Presence
   readonly #synced: (isSlow: boolean) => void
   /** What a sync took of late, a moving mean. */
-  #meanMs = 0
+  #meanMs = fastMs
 
   /** `synced` is called after each sync; `isSlow` while they take long of late. */
   constructor(file: string, synced: (isSlow: boolean) => void) {
@@ -61,9 +71,13 @@ export class WalSync implements Sync {
     return this.#failure ?? this.#presence.failure
   }
 
-  readonly after = (done: Done): void => {
+  readonly after = (done: Done, isAlone: boolean = false): void => {
     if (this.#failure !== null) {
       done(this.#failure)
+      return
+    }
+    if (isAlone && this.#meanMs < fastMs && !this.#isRunning && this.#descriptor !== null) {
+      this.#syncHere(this.#descriptor, done)
       return
     }
     this.#waiting.push(done)
@@ -94,11 +108,27 @@ export class WalSync implements Sync {
     else sync()
   }
 
+  #syncHere(descriptor: number, done: Done): void {
+    const startedAt = performance.now()
+    let failure: unknown = null
+    try {
+      fdatasyncSync(descriptor)
+    } catch (error) {
+      failure = error
+    }
+    this.#measure(startedAt)
+    this.#end([done], failure)
+  }
+
+  #measure(startedAt: number): void {
+    this.#meanMs += (performance.now() - startedAt - this.#meanMs) * 0.05
+    this.#synced(this.#meanMs > slowMs)
+  }
+
   #ender(batch: readonly Done[], startedAt: number): (error: NodeJS.ErrnoException | null) => void {
     return (error) => {
       this.#isRunning = false
-      this.#meanMs += (performance.now() - startedAt - this.#meanMs) * 0.05
-      this.#synced(this.#meanMs > slowMs)
+      this.#measure(startedAt)
       this.#end(batch, error)
       if (this.#isClosed && !this.#isRunning) this.#closeDescriptor()
     }

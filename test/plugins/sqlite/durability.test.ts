@@ -99,9 +99,10 @@ async function cutPower(t: TestContext, isHonest: boolean): Promise<{ answered: 
   const folder = join(home, 'deep', 'data')
   const file = join(folder, 'x.db')
   const target = targetOf('sqlite:x.db', { folders: [folder], sync: 'async' })
-  const real = { fdatasync: fs.fdatasync, open: fs.promises.open }
+  const real = { fdatasync: fs.fdatasync, fdatasyncSync: fs.fdatasyncSync, open: fs.promises.open }
   t.after(() => {
     fs.fdatasync = real.fdatasync
+    fs.fdatasyncSync = real.fdatasyncSync
     fs.promises.open = real.open
     syncBuiltinESMExports()
   })
@@ -135,6 +136,11 @@ async function cutPower(t: TestContext, isHonest: boolean): Promise<{ answered: 
     }
     real.fdatasync(descriptor, answer)
   }, real.fdatasync)
+  fs.fdatasyncSync = (descriptor) => {
+    const bytes = fs.readFileSync(`${file}-wal`)
+    real.fdatasyncSync(descriptor)
+    if (isHonest) synced = bytes
+  }
   syncBuiltinESMExports()
   const { run, orm } = await open(t, target)
   const answered: number[] = []

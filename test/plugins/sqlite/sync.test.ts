@@ -143,3 +143,49 @@ for (const sync of ['async', 'full'] as const) {
     })
   }
 }
+
+test('a lone write is synced here while the disk is fast, and by a thread again once it is slow', async (t) => {
+  const { next, asked, sync } = await openDisk(t)
+  const realHere = fs.fdatasyncSync
+  let [here, takesMs, fails] = [0, 0, false]
+  fs.fdatasyncSync = () => {
+    here += 1
+    for (const until = performance.now() + takesMs; performance.now() < until; );
+    if (fails) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+  }
+  syncBuiltinESMExports()
+  t.after(() => {
+    fs.fdatasyncSync = realHere
+    syncBuiltinESMExports()
+  })
+  const answers: (FaultError | null)[] = []
+  const commit = (isAlone: boolean): void => sync.after((error) => answers.push(error), isAlone)
+  /** Commits until one is synced here. */
+  const becomeFast = async (): Promise<number> => {
+    for (let byThread = 0; byThread < 500; byThread += 1) {
+      const before = here
+      commit(true)
+      if (here > before) return byThread
+      ;(await next())(null)
+    }
+    throw new Error('No write was synced here.')
+  }
+  assert.ok((await becomeFast()) >= 1, 'the first sync of a disk that is not known')
+  commit(false)
+  commit(true)
+  assert.equal(here, 1, 'a write that is not alone, and one while a sync runs')
+  ;(await next())(null)
+  ;(await next())(null)
+  takesMs = 60
+  await becomeFast()
+  takesMs = 0
+  const before = asked()
+  assert.ok((await becomeFast()) >= 5, 'after a slow one')
+  assert.ok(asked() >= before + 5)
+  fails = true
+  const answered = answers.length
+  commit(true)
+  commit(true)
+  const codes = answers.slice(answered).map((error) => error?.fault.code)
+  assert.deepEqual(codes, ['SQLITE_SYNC_FAILED', 'SQLITE_SYNC_FAILED'])
+})

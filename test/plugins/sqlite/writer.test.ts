@@ -204,19 +204,23 @@ test('a dump runs whole and is there for the native statements', async (t) => {
 test('a failed sync refuses that write and all later ones, and reads go on', async (t) => {
   const folder = await tempFolder(t)
   const { orm, run } = await open(t, targetOf('sqlite:x.db', { folders: [folder], sync: 'async' }))
-  const real = fs.fdatasync
-  t.after(() => {
-    fs.fdatasync = real
+  const { fdatasync, fdatasyncSync } = fs
+  const restore = (): void => {
+    Object.assign(fs, { fdatasync, fdatasyncSync })
     syncBuiltinESMExports()
-  })
+  }
+  t.after(restore)
+  const failure = Object.assign(new Error('disk'), { code: 'EIO' })
   fs.fdatasync = Object.assign((_: number, done: (error: NodeJS.ErrnoException | null) => void) => {
-    setImmediate(done, Object.assign(new Error('disk'), { code: 'EIO' }))
-  }, real)
+    setImmediate(done, failure)
+  }, fdatasync)
+  fs.fdatasyncSync = () => {
+    throw failure
+  }
   syncBuiltinESMExports()
   const fault = await faultOf(run.write(insert, [1, 'a']))
   assert.deepEqual([fault.code, fault.kind, fault.ambiguous], ['SQLITE_SYNC_FAILED', 'unwritable', true])
-  fs.fdatasync = real
-  syncBuiltinESMExports()
+  restore()
   assert.equal((await faultOf(run.write(insert, [2, 'b']))).code, 'SQLITE_SYNC_FAILED')
   assert.equal((await faultOf(orm.em.fork().insert(Thing, { id: 3, name: 'c' }))).code, 'SQLITE_SYNC_FAILED')
   assert.equal((await faultOf(orm.em.fork().transactional(async () => {}))).code, 'SQLITE_SYNC_FAILED')
