@@ -8,7 +8,7 @@ import {
   type Running,
   repository,
   startArguments,
-  startOptions,
+  startEnvironment,
   startProcess,
   waitForPort,
 } from '../support/process.ts'
@@ -101,7 +101,7 @@ function unlimited(folder: string): Files {
 
 function environment(url: string | undefined): Readonly<Record<string, string>> {
   return {
-    ...{ NODE_ENV: 'production', NODE_OPTIONS: startOptions, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
+    ...{ NODE_ENV: 'production', ...startEnvironment, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
     ...(url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }),
   }
 }

@@ -10,7 +10,7 @@ import {
   repository,
   runProcess,
   startArguments,
-  startOptions,
+  startEnvironment,
   startProcess,
 } from '../support/process.ts'
 import { type Cleanup, type Files, makeTempDir, writeFiles } from '../support/temp.ts'
@@ -162,19 +162,20 @@ test('npm start without what a build takes runs the build that is there, or the 
   assert.match(build.stderr, /^Not built: .*\. Holdfast runs from the build that is there\.\n$/)
 })
 
-test('npm start and the image bound the heap; NODE_OPTIONS comes after and wins', async (t) => {
-  const main = 'console.log(process.env.NODE_OPTIONS); console.log(process.execArgv.join(" "))'
+test('npm start and the image bound the memory; what the environment says wins', async (t) => {
+  const main =
+    'console.log(process.env.NODE_OPTIONS); console.log(process.execArgv.join(" "), process.env.MALLOC_ARENA_MAX)'
   const dir = await makePackage(t, { 'dist/main.js': main, 'dist/built.json': '{}' })
   const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
   const start = async (env: Record<string, string>) =>
     (await runProcess(t, { cwd: dir, command: '/bin/sh', args: ['src/cli/start.sh'], env: { PATH, ...env } })).stdout
   const own = startArguments.join(' ')
   assert.match(own, /^--min-semi-space-size=\d+$/)
-  assert.equal(await start({}), `${startOptions}\n${own}\n`)
-  assert.match(startOptions, /--max-old-space-size=512/)
+  assert.equal(await start({}), `${startEnvironment.NODE_OPTIONS}\n${own} ${startEnvironment.MALLOC_ARENA_MAX}\n`)
+  assert.match(startEnvironment.NODE_OPTIONS, /--max-old-space-size=512/)
   assert.equal(
-    await start({ NODE_OPTIONS: '--max-old-space-size=99' }),
-    `${startOptions} --max-old-space-size=99\n${own}\n`,
+    await start({ NODE_OPTIONS: '--max-old-space-size=99', MALLOC_ARENA_MAX: '3' }),
+    `${startEnvironment.NODE_OPTIONS} --max-old-space-size=99\n${own} 3\n`,
   )
   const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
   assert.match(scripts.start, /src\/cli\/start\.sh/)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { repository, type Service, startOptions, startService } from '../support/process.ts'
+import { repository, type Service, startEnvironment, startService } from '../support/process.ts'
 import { startPostgres } from '../support/servers/postgres.ts'
 import { startProxy } from '../support/servers/tcp-proxy.ts'
 import type { Cleanup } from '../support/temp.ts'
@@ -48,7 +48,7 @@ export async function startApplication(t: Cleanup, scene: Scene, options: SoakOp
 function environment({ proxy, database }: Scene, options: SoakOptions): Readonly<Record<string, string>> {
   return {
     NODE_ENV: 'production',
-    NODE_OPTIONS: startOptions,
+    ...startEnvironment,
     DRIVERS: 'sqlite,postgresql',
     DATABASE_URL: `postgres://${role}:${password}@127.0.0.1:${proxy.port}/${database}`,
     ADMIN_TOKEN: adminToken,

@@ -24,8 +24,11 @@ export const mainEntry: string = join(repository, isFresh ? 'dist/main.js' : 'sr
 /** The command line that users run, likewise. */
 export const cliEntry: string = join(repository, isFresh ? 'dist/cli.js' : 'src/cli/main.ts')
 
-/** The options that `npm start` gives to Node: they decide how much memory is held. */
-export const startOptions: string = /NODE_OPTIONS="(.*?)\$/.exec(startScript())?.[1] ?? ''
+/** The environment that `npm start` gives to Node: it decides how much memory is held. */
+export const startEnvironment: Readonly<Record<'NODE_OPTIONS' | 'MALLOC_ARENA_MAX', string>> = {
+  NODE_OPTIONS: /NODE_OPTIONS="(.*?)\$/.exec(startScript())?.[1] ?? '',
+  MALLOC_ARENA_MAX: /MALLOC_ARENA_MAX:-(\d+)/.exec(startScript())?.[1] ?? '',
+}
 
 /** The arguments that it gives to Node, since NODE_OPTIONS does not accept them. */
 export const startArguments: readonly string[] = /^exec node (--.*?) "/m.exec(startScript())?.[1]?.split(' ') ?? []
