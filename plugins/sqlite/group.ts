@@ -36,6 +36,7 @@ export class GroupCommit {
   #pending: Item[] = []
   #isAwaited = false
   #isInLine = false
+  #isClosed = false
   /** Writes come one by one: none of the last turn met another. */
   #isQuiet = true
   #timer: NodeJS.Timeout | null = null
@@ -86,6 +87,7 @@ export class GroupCommit {
 
   /** Refuses what still waits. */
   close(): void {
+    this.#isClosed = true
     this.#leaveLine()
     for (const item of this.#pending.splice(0)) item.reject(closedError())
   }
@@ -191,7 +193,8 @@ export class GroupCommit {
       item.error = null
       item.written = null
     }
-    if (!this.#handle.native.open) return failed(items, this.#handle.failure ?? closedError())
+    const gone = this.#handle.failure ?? (this.#isClosed ? closedError() : null)
+    if (gone !== null) return failed(items, gone)
     const only = items[0]
     if (items.length === 1 && only !== undefined) return this.#alone(only) ? [] : items
     // Savepoints take as long as the writes that they part, and are needed only where one fails.
