@@ -6,7 +6,7 @@ interface ParameterStatus {
   readonly parameterValue: string
 }
 
-/** What a stream may have to send several pieces as one; Neon's has not, and does so anyway. */
+/** How a stream sends several pieces in one write; Neon's lacks both methods, and does so by itself. */
 export interface Corkable {
   cork?(): void
   uncork?(): void
@@ -38,5 +38,5 @@ export interface ClientInternals {
 
 /** The same client, with these members. */
 export function internals(client: pg.Client): ClientInternals {
-  return client as unknown as ClientInternals // As said there.
+  return client as unknown as ClientInternals // See `ClientInternals`.
 }

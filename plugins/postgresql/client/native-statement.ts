@@ -31,8 +31,8 @@ export interface NativeParts {
 const none: Columns = []
 
 /**
- * A statement as pg's client submits it. It costs half of pg's own: the columns are asked for only when it is prepared,
- * and a row is read once.
+ * A statement as pg's client submits it. It costs half of pg's own query: it asks for the columns only when it is prepared,
+ * and reads a row once. Not for COPY, which ends the connection: the server would take the next statement for its data.
  */
 export class NativeStatement implements Submittable {
   readonly #parts: NativeParts
@@ -54,7 +54,7 @@ export class NativeStatement implements Submittable {
     try {
       this.#values = this.#parts.values.map(encoded)
     } catch (error) {
-      return error as Error // Of a date that is none.
+      return error as Error // The RangeError of an invalid date.
     }
     const known = name === undefined ? undefined : prepared.get(name)
     const stream: Corkable = connection.stream
@@ -65,7 +65,7 @@ export class NativeStatement implements Submittable {
       this.#bind(connection, name)
     } else {
       this.#isPreparing = name !== undefined
-      // It is there where preparing it worked and the rest did not, or where another statement is about to have it.
+      // The name is in use where only its execution failed, or where a statement before this one prepares the same.
       if (name !== undefined) connection.close({ type: 'S', name }, true)
       this.#prepare(connection, name ?? '')
     }
@@ -98,6 +98,9 @@ export class NativeStatement implements Submittable {
     // "INSERT 0 1", "UPDATE 3".
     this.#changed = Number(text.slice(text.lastIndexOf(' ') + 1)) || 0
   }
+
+  /** The answer to an empty text. */
+  handleEmptyQuery(): void {}
 
   handleReadyForQuery(): void {
     this.#endPreparing(this.#columns)
