@@ -158,10 +158,11 @@ function requiredLater() {
   return {
     name: 'required-later',
     setup(build) {
-      build.onLoad({ filter: /\/src\/collection\/declaration\/ajv\.ts$/ }, ({ path }) => ({
-        contents: readFileSync(path, 'utf8').replace('createRequire(import.meta.url)(', 'require('),
-        loader: 'ts',
-      }))
+      build.onLoad({ filter: /\/src\/collection\/declaration\/ajv\.ts$/ }, ({ path }) => {
+        const [before, after] = readFileSync(path, 'utf8').split('createRequire(import.meta.url)(')
+        if (after === undefined) throw new Error(`${path} requires nothing.`)
+        return { contents: `${before}require(${after}`, loader: 'ts' }
+      })
     },
   }
 }

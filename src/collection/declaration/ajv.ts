@@ -42,7 +42,7 @@ export function createAjv(options: {
 
 /** Loaded by the first body, or by a declaration with a default: a service that is read from starts without it. */
 function loadAjv(): typeof import('ajv') {
-  return createRequire(import.meta.url)('ajv') as typeof import('ajv')
+  return createRequire(import.meta.url)('ajv') as typeof import('ajv') // `require` is untyped.
 }
 
 /** The JSON pointer of an error; for a missing or unknown member, the pointer of that member. */
