@@ -37,7 +37,7 @@ export class GroupCommit {
   #isAwaited = false
   #isInLine = false
   #isClosed = false
-  /** Writes come one by one: none of the last turn met another. */
+  /** Whether at most one write came in the last turn of the event loop. */
   #isQuiet = true
   #timer: NodeJS.Timeout | null = null
 
@@ -94,6 +94,7 @@ export class GroupCommit {
 
   readonly #turn = (): void => {
     const size = this.#pending.length
+    // The first write of a quiet turn is not among them: it was carried out at once.
     this.#isQuiet = size === 0 || (size === 1 && !this.#isQuiet)
     if (size === 0) {
       this.#isAwaited = false

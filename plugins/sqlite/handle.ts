@@ -246,8 +246,8 @@ export function openNative(file: string, options: { readonly?: boolean; mustExis
 }
 
 /**
- * The client finds its library by a report of the process; for that Node asks the name server for the host of each open
- * socket, and waits for the answers.
+ * Loads the client, which finds its library by a report of the process: unless excluded, Node asks the name server for the
+ * host of each open socket and waits for the answers.
  */
 function withoutNetwork<R>(load: () => R): R {
   const before: unknown = Reflect.get(process.report, 'excludeNetwork')

@@ -10,7 +10,7 @@ export interface Sync {
   readonly failure: FaultError | null
   /**
    * Calls `done` once everything committed before this call is on the disk; null: at once, there is nothing to wait for.
-   * `isAlone`: no other write is near, so the sync may be done here where that is fast.
+   * `isAlone`: no other write is waiting, so the sync may block the event loop where the disk is fast.
    */
   readonly after: ((done: Done, isAlone?: boolean) => void) | null
   /** Frees the descriptor. Safe to call twice. */
@@ -18,8 +18,8 @@ export interface Sync {
 }
 
 /**
- * While syncs take less than this, that of a lone write is done here: to hand it to a thread would take half as long again.
- * A disk that hangs stops the event loop once; the syncs after it are asynchronous until the mean is low again.
+ * While syncs take less than this, that of a lone write blocks the event loop: a thread would take half as long again. A disk
+ * that hangs blocks it once; the syncs after that are asynchronous until the mean is low again.
  */
 const fastMs = 1
 
@@ -44,8 +44,8 @@ export class FullSync implements Sync {
 
 /**
  * `synchronous=NORMAL` and an asynchronous `fdatasync` of the `-wal` file: the same promise as FULL with the event loop
- * free. One sync runs at a time; the next covers all that committed meanwhile. On a fast disk that of a lone write is
- * not asynchronous.
+ * free. One sync runs at a time; the next covers all that committed meanwhile. On a fast disk the sync of a lone write is
+ * synchronous.
  */
 export class WalSync implements Sync {
   readonly #path: string
@@ -77,7 +77,7 @@ export class WalSync implements Sync {
       return
     }
     if (isAlone && this.#meanMs < fastMs && !this.#isRunning && this.#descriptor !== null) {
-      this.#syncHere(this.#descriptor, done)
+      this.#syncBlocking(this.#descriptor, done)
       return
     }
     this.#waiting.push(done)
@@ -108,7 +108,7 @@ export class WalSync implements Sync {
     else sync()
   }
 
-  #syncHere(descriptor: number, done: Done): void {
+  #syncBlocking(descriptor: number, done: Done): void {
     const startedAt = performance.now()
     let failure: unknown = null
     try {

@@ -49,7 +49,7 @@ export function conformStatements(bench: () => Bench): void {
     })
   })
 
-  test('numbers what was committed by anybody, where it can', async (store) => {
+  test('counts up its generation with each commit, of this process or another, where it has one', async (store) => {
     const { generation } = store.statements()
     if (generation === undefined) return
     let turn = 0

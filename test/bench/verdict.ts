@@ -1,7 +1,7 @@
 import { type Spread, spreadOf, widthOf } from './statistics.ts'
 
 /** Above this width of the yardstick's own rates, relative to their median, nothing is said about the others. */
-export const widthMax = 0.3
+const widthMax = 0.3
 
 /** A wanted value and what came of it. */
 export interface Verdict {

@@ -5,8 +5,8 @@ const overheadBytes = 200
 const maxTextLength = 64 * 1024
 
 /**
- * What was read from a database, by a key, for as long as nothing in that database changes. Full, it is emptied: what is
- * asked for often is soon here again.
+ * A cache of what was read from one generation of a database, bounded in bytes. It is emptied when it is full: what is asked
+ * for often is soon in it again.
  */
 export class ReadCache<T> {
   readonly #maxBytes: number
@@ -18,7 +18,7 @@ export class ReadCache<T> {
     this.#maxBytes = maxBytes
   }
 
-  /** What was kept in this generation of the database; undefined: nothing. */
+  /** What was kept of this generation of the database; undefined: nothing. */
   get(generation: number, key: string): T | undefined {
     return generation === this.#generation ? this.#entries.get(key) : undefined
   }

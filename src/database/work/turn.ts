@@ -1,3 +1,4 @@
+/** One for the process, which has one event loop. */
 let turn = 0
 
 /**

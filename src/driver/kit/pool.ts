@@ -21,7 +21,7 @@ export interface PooledClient extends Evictable {
   connect(): Promise<unknown>
   /** Runs a statement after those that were given before it. */
   run(text: string): Promise<unknown>
-  /** Sends in one piece what it is given until the end of the present turn. Only for clients that callers may share. */
+  /** Sends the statements of this turn of the event loop in one write. Only for clients that callers may share. */
   gather?(): void
   /** Closes it with a goodbye, by reset when that takes too long. Never rejects. Safe to call twice. */
   end(): Promise<void>
@@ -51,10 +51,10 @@ interface Waiter<C> {
 /** Connections above the kept ones are closed when unused for this long. */
 const idleMs = 10_000
 
-/** A caller that may share a connection waits for so long before there is one more for those that share. */
+/** How long a caller that may share a connection waits before one more connection is shared. */
 const patienceMs = 10
 
-/** More connections do not help a process that is busy for this share of the time. */
+/** Above this share of the time the event loop itself is the bottleneck, which more connections would not relieve. */
 const busyShare = 0.9
 
 /** How long a closed socket may take to report it. */
@@ -70,6 +70,7 @@ export class ConnectionPool<C extends PooledClient> {
   readonly #members = new Set<C>()
   readonly #leaving = new Set<C>()
   readonly #sharing: Sharing<C>
+  /** Of the event loop, when it was last measured. */
   #load = performance.eventLoopUtilization()
   #opening = 0
   /** The one used last is taken first, so that the others become old and are closed. */
@@ -95,8 +96,7 @@ export class ConnectionPool<C extends PooledClient> {
   }
 
   /**
-   * An idle connection, which is the caller's until `release`. Null: there is none, and `acquire` waits for one. `share`:
-   * whether the caller may share it, and for what.
+   * An idle connection, which is the caller's until `release`. Null: there is none, and `acquire` waits for one.
    */
   take(share: Share = null): C | null {
     if (share !== null && this.#sharing.left <= 0) return null

@@ -1,18 +1,16 @@
-/**
- * What a caller runs on a connection that others may have at the same time: one statement, at once. Null: more than that,
- * alone.
- */
+/** What a caller needs a connection for: one read or one write, next to those of other callers; null: anything, alone. */
 export type Share = 'read' | 'write' | null
 
-/** As many statements share a connection as it has lately answered within this time. */
+/** As many statements are pipelined as a connection has lately answered within this time. */
 const shareMs = 10
 
-/** A connection answers at most so many in turn. */
+/** The most statements that are pipelined. */
 const shareMax = 16
 
-/** How much the newest measurement counts. */
+/** How much the newest measurement counts in the moving mean. */
 const weight = 0.2
 
+/** Callers that have one connection. */
 interface Loan {
   readonly count: number
   readonly sinceMs: number
@@ -20,19 +18,20 @@ interface Loan {
 }
 
 /**
- * Which connections several callers have at once, each for one statement. A statement waits for those before it on its
- * connection, so that how many may share one depends on how long they take. Few connections that are shared need much less
- * of both processors than many: there are more of them only where callers have to wait.
+ * Decides how many connections are shared, and how many statements are pipelined on each. A statement waits for those before
+ * it, so their number depends on how long they take. Few shared connections cost client and server much less processor time
+ * than many, so there are more of them only while callers wait for the database.
  */
 export class Sharing<C> {
   readonly #loans = new Map<C, Loan>()
   readonly #least: number
   readonly #most: number
+  /** Connections that may be shared at a time. */
   #width: number
-  /** How long a statement takes on a shared connection. */
+  /** How long a statement takes on a shared connection, a moving mean; infinite until the first one was measured. */
   #paceMs = Number.POSITIVE_INFINITY
 
-  /** `least`: so many connections may be lent at any time. `most`: so many where callers have to wait. */
+  /** `least`: connections that may be shared at any time. `most`: the same while callers wait for the database. */
   constructor(least: number, most: number) {
     this.#least = Math.max(1, least)
     this.#most = Math.max(this.#least, most)
@@ -49,19 +48,20 @@ export class Sharing<C> {
     this.#width = isLate ? Math.min(this.#most, this.#width + 1) : Math.max(this.#least, this.#width - 1)
   }
 
-  /** How many of those that wait may share one connection now. */
+  /** How many of `waiting` callers get the next connection together, at least one. */
   shareOf(waiting: number, kind: 'read' | 'write'): number {
-    const bearable = Math.max(1, Math.ceil(shareMs / this.#paceMs))
-    const share = Math.min(shareMax, bearable, Math.ceil(waiting / this.#width))
-    // With the connection, the answers to all of them are lost: to no more COMMITs than on connections of their own.
+    const inTime = Math.max(1, Math.ceil(shareMs / this.#paceMs))
+    const share = Math.min(shareMax, inTime, Math.ceil(waiting / this.#width))
+    // A connection that breaks leaves all its writes without an answer: in all no more than with a connection for each.
     return kind === 'read' ? share : Math.min(share, Math.floor(this.#most / this.#width))
   }
 
+  /** `client` now has `count` callers, each of whom gives it back. */
   lend(client: C, count: number): void {
     this.#loans.set(client, { count, sinceMs: performance.now(), left: count })
   }
 
-  /** True where the caller was the last, or the only one, that had the connection. */
+  /** True when no other caller has the connection any more. */
   giveBack(client: C): boolean {
     const loan = this.#loans.get(client)
     if (loan === undefined) return true

@@ -43,7 +43,7 @@ async function amidReads(service: Service, path: string, work: () => Promise<voi
   }
 }
 
-test('a read shows every change that was answered before it, whoever made it', async (t) => {
+test('a read shows every change that was answered before it, of this process or another', async (t) => {
   const service = await startService(t, { env })
   const made = await itemOf(await service.send('POST', '/api/feedback', { rating: 1, comment: 'first' }))
   const path = `/api/feedback/${made.id}`
