@@ -104,7 +104,7 @@ interface Answer {
 async function answersOf({ port }: Contestant): Promise<readonly Answer[]> {
   const answers: Answer[] = []
   const ids = new Map<string, string>()
-  const ask = async (method: string, path: string, body?: string): Promise<unknown> => {
+  const ask = async (method: string, path: string, body?: string) => {
     const init = body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body }
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, ...init })
     const text = await answer.text()
@@ -115,8 +115,10 @@ async function answersOf({ port }: Contestant): Promise<readonly Answer[]> {
     if (answer.ok && status !== 204 && path !== collectionPath) assert.match(headers.get('etag') ?? '', /^"[^"]+"$/)
     return { value, location: headers.get('location') }
   }
-  const { value, location } = (await ask('POST', collectionPath, newRow)) as { value: { id: string }; location: string }
-  assert.equal(location, `${collectionPath}/${value.id}`)
+  const created = await ask('POST', collectionPath, newRow)
+  const { id } = created.value as { id: string } // A row, or the next line fails.
+  const location = `${collectionPath}/${id}`
+  assert.equal(created.location, location)
   await ask('GET', location)
   await ask('PATCH', location, JSON.stringify({ rating: 2, comment: null }))
   await ask('GET', location)

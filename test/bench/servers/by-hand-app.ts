@@ -9,10 +9,10 @@ import {
   type Fields,
   printListening,
   type Soon,
+  uuid,
 } from './feedback.ts'
 
 const fields = new Set(['rating', 'comment', 'model', 'meta'])
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Serves the collection as somebody would by hand: Polka, one `writeHead` per answer, validation in plain code. */
 export function serveByHand(store: FeedbackStore, port: number): void {

@@ -5,7 +5,7 @@
  */
 import pg from 'pg'
 import { serveByHand } from './by-hand-app.ts'
-import type { FeedbackRow } from './feedback.ts'
+import { createTable, type FeedbackRow } from './feedback.ts'
 
 type Stored = FeedbackRow<Date>
 
@@ -13,11 +13,7 @@ const [connectionString = '', port = '0'] = process.argv.slice(2)
 // What Holdfast has by its defaults: five connections that are kept, and ten above.
 const pool = new pg.Pool({ connectionString, max: 15 })
 pool.on('error', () => {})
-await pool.query(
-  'create table if not exists feedback (id uuid primary key, rating integer not null, comment text, ' +
-    'model varchar(200), meta jsonb, "createdAt" timestamptz(3) not null, "updatedAt" timestamptz(3) not null, ' +
-    'version integer not null)',
-)
+await pool.query(createTable.postgresql)
 const columns = 'id, rating, comment, model, meta, "createdAt", "updatedAt", version'
 const insert = { name: 'insert', text: `insert into feedback (${columns}) values ($1, $2, $3, $4, $5, $6, $7, $8)` }
 const one = { name: 'one', text: `select ${columns} from feedback where id = $1` }

@@ -5,7 +5,7 @@
  */
 import Database from 'better-sqlite3'
 import { serveByHand } from './by-hand-app.ts'
-import type { FeedbackRow } from './feedback.ts'
+import { createTable, type FeedbackRow } from './feedback.ts'
 
 interface Stored {
   readonly id: string
@@ -22,10 +22,7 @@ const [file = 'by-hand.db', port = '0'] = process.argv.slice(2)
 const database = new Database(file)
 database.pragma('journal_mode = WAL')
 database.pragma('synchronous = FULL')
-database.exec(
-  'create table if not exists feedback (id text primary key, rating integer not null, comment text, model text, ' +
-    'meta text, createdAt integer not null, updatedAt integer not null, version integer not null) strict',
-)
+database.exec(createTable.sqlite)
 const insert = database.prepare('insert into feedback values (?, ?, ?, ?, ?, ?, ?, ?)')
 const one = database.prepare<[string], Stored>('select * from feedback where id = ?')
 const first = database.prepare<[number], Stored>('select * from feedback order by id desc limit ?')

@@ -7,6 +7,7 @@ import {
   type FeedbackStore,
   type Fields,
   printListening,
+  uuid,
 } from './feedback.ts'
 
 const fields = {
@@ -46,8 +47,6 @@ const querySchema = {
 interface ById {
   Params: { id: string }
 }
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Serves the collection as a good engineer would with Fastify: schemas for what comes in and for what goes out. */
 export async function serveFastify(store: FeedbackStore<Date>, port: number): Promise<void> {

@@ -7,16 +7,12 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { customType, integer, pgTable, text, timestamp, uuid, varchar } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { serveFastify } from './fastify-app.ts'
-import type { Fields } from './feedback.ts'
+import { cachedByFields, createTable, type Fields } from './feedback.ts'
 
 const [connectionString = '', port = '0'] = process.argv.slice(2)
 const pool = new pg.Pool({ connectionString, max: 15 })
 pool.on('error', () => {})
-await pool.query(
-  'create table if not exists feedback (id uuid primary key, rating integer not null, comment text, ' +
-    'model varchar(200), meta jsonb, "createdAt" timestamptz(3) not null, "updatedAt" timestamptz(3) not null, ' +
-    'version integer not null)',
-)
+await pool.query(createTable.postgresql)
 
 /** Drizzle's own JSON column makes the JSON value `null` of a placeholder's null. */
 const json = customType<{ data: object | null; driverData: unknown }>({
@@ -76,17 +72,7 @@ function prepareChange(names: readonly (keyof Fields)[]) {
     .prepare(`change ${names.join()}`)
 }
 
-/** One for each set of fields that came: at most fifteen. */
-const changes = new Map<string, ReturnType<typeof prepareChange>>()
-
-function changeOf(fields: Fields): ReturnType<typeof prepareChange> {
-  const names = Object.keys(fields).sort() as (keyof Fields)[] // The schema admits no others.
-  const known = changes.get(names.join())
-  if (known !== undefined) return known
-  const made = prepareChange(names)
-  changes.set(names.join(), made)
-  return made
-}
+const changeOf = cachedByFields(prepareChange)
 
 await serveFastify(
   {

@@ -7,16 +7,13 @@ import { desc, eq, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { customType, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { serveFastify } from './fastify-app.ts'
-import type { Fields } from './feedback.ts'
+import { cachedByFields, createTable, type Fields } from './feedback.ts'
 
 const [file = 'fastify-drizzle.db', port = '0'] = process.argv.slice(2)
 const database = new Database(file)
 database.pragma('journal_mode = WAL')
 database.pragma('synchronous = FULL')
-database.exec(
-  'create table if not exists feedback (id text primary key, rating integer not null, comment text, model text, ' +
-    'meta text, createdAt integer not null, updatedAt integer not null, version integer not null) strict',
-)
+database.exec(createTable.sqlite)
 
 /** Drizzle's own JSON column makes the text `null` of a placeholder's null. */
 const json = customType<{ data: object | null; driverData: string | null }>({
@@ -75,17 +72,7 @@ function prepareChange(names: readonly (keyof Fields)[]) {
     .prepare()
 }
 
-/** One for each set of fields that came: at most fifteen. */
-const changes = new Map<string, ReturnType<typeof prepareChange>>()
-
-function changeOf(fields: Fields): ReturnType<typeof prepareChange> {
-  const names = Object.keys(fields).sort() as (keyof Fields)[] // The schema admits no others.
-  const known = changes.get(names.join())
-  if (known !== undefined) return known
-  const made = prepareChange(names)
-  changes.set(names.join(), made)
-  return made
-}
+const changeOf = cachedByFields(prepareChange)
 
 await serveFastify(
   {

@@ -30,6 +30,32 @@ export interface FeedbackStore<Time = string> {
   remove(id: string): Soon<boolean>
 }
 
+/** The table of the rows, the same for all contestants. */
+export const createTable: Readonly<Record<'sqlite' | 'postgresql', string>> = {
+  sqlite:
+    'create table if not exists feedback (id text primary key, rating integer not null, comment text, model text, ' +
+    'meta text, createdAt integer not null, updatedAt integer not null, version integer not null) strict',
+  postgresql:
+    'create table if not exists feedback (id uuid primary key, rating integer not null, comment text, ' +
+    'model varchar(200), meta jsonb, "createdAt" timestamptz(3) not null, "updatedAt" timestamptz(3) not null, ' +
+    'version integer not null)',
+}
+
+/** An id of a row. */
+export const uuid: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Prepares a statement once for each set of fields that comes: at most fifteen. */
+export function cachedByFields<T>(prepare: (names: readonly (keyof Fields)[]) => T): (fields: Fields) => T {
+  const made = new Map<string, T>()
+  return (fields) => {
+    const names = Object.keys(fields).sort() as (keyof Fields)[] // The schema admits no others.
+    const key = names.join()
+    const statement = made.get(key) ?? prepare(names)
+    made.set(key, statement)
+    return statement
+  }
+}
+
 /** The longest body that is read. */
 export const bodyLimitBytes: number = 64 * 1024
 
