@@ -10,9 +10,16 @@ export class LateError extends Error {
 /** Frees the caller of a statement that was sent. */
 type Done = (error: LateError) => void
 
+/** A statement that was sent. */
+interface Sent {
+  readonly done: Done
+  /** On the clock of `performance.now()`. */
+  readonly dueMs: number
+}
+
 /**
  * The turns on one connection: a statement at a time. Statements that need no turn, because their answers come in the order
- * of sending, share the connection: the limit is that of the one whose answer is next.
+ * of sending, share the connection. The limit of each begins when it is sent.
  */
 export class StatementTurns {
   readonly #limitMs: number
@@ -20,7 +27,7 @@ export class StatementTurns {
   readonly #waiting: (() => void)[] = []
   #isTaken = false
   /** In the order of sending. */
-  readonly #sent: Done[] = []
+  readonly #sent: Sent[] = []
   #dueMs = 0
 
   constructor(limitMs: number) {
@@ -32,7 +39,7 @@ export class StatementTurns {
     return this.#isTaken
   }
 
-  /** The deadline of the statement that is answered next, on the clock of `performance.now()`. */
+  /** The deadline of the statement that is answered next, or was answered last, on the clock of `performance.now()`. */
   get dueMs(): number {
     return this.#dueMs
   }
@@ -66,29 +73,28 @@ export class StatementTurns {
 
   /** Starts the limit of a statement: `done` is called with a LateError unless `end(done)` comes first. */
   begin(done: Done): void {
-    if (this.#sent.push(done) === 1) this.#limit()
+    const nowMs = performance.now()
+    const dueMs = nowMs + this.#limitMs
+    if (this.#sent.push({ done, dueMs }) > 1) return
+    this.#dueMs = dueMs
+    this.#timer.watch(dueMs, nowMs)
   }
 
-  /** False where the statement has ended before. The limit of the next one begins. */
+  /** False where the statement has ended before. */
   end(done: Done): boolean {
-    const at = this.#sent.indexOf(done)
+    const at = this.#sent.findIndex((sent) => sent.done === done)
     if (at < 0) return false
     this.#sent.splice(at, 1)
-    if (at === 0 && this.#sent.length > 0) this.#limit()
+    this.#dueMs = this.#sent[0]?.dueMs ?? this.#dueMs
     return true
   }
 
-  #limit(): void {
-    const nowMs = performance.now()
-    this.#dueMs = nowMs + this.#limitMs
-    this.#timer.watch(this.#dueMs, nowMs)
-  }
-
   #expire(nowMs: number): number | null {
-    const [done] = this.#sent
-    if (done === undefined) return null
-    if (this.#dueMs > nowMs) return this.#dueMs
-    done(new LateError())
-    return null
+    const [next] = this.#sent
+    if (next === undefined) return null
+    if (next.dueMs > nowMs) return next.dueMs
+    next.done(new LateError())
+    const [after] = this.#sent
+    return after === undefined || after === next ? null : after.dueMs
   }
 }
