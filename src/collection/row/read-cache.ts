@@ -29,6 +29,8 @@ export class ReadCache<T> {
     // An older generation: the database has changed since.
     if (this.#generation !== null && generation < this.#generation) return
     const bytes = 2 * textLength + overheadBytes
+    // A hundred collections of long rows share the limit: each has little of it.
+    if (bytes > this.#maxBytes) return
     if (generation !== this.#generation || this.#bytes + bytes > this.#maxBytes) {
       this.#entries.clear()
       this.#bytes = 0

@@ -34,6 +34,10 @@ test('memory is bounded, whatever is read', () => {
   none.set(1, 'a', 'x', 1)
   none.set(1, 'b', 'x', 1)
   assert.equal(none.get(1, 'a'), undefined)
+  assert.equal(none.get(1, 'b'), undefined)
+  const small = new ReadCache<string>(10_000)
+  small.set(1, 'long', 'x', 50_000)
+  assert.equal(small.get(1, 'long'), undefined)
 })
 
 test('the same key again takes no more memory', () => {
