@@ -11,7 +11,8 @@ export function createBatches(carryOut: (exchange: Exchange) => void): (exchange
     const exchanges = batch
     batch = []
     beginTurn()
-    for (const exchange of exchanges) carryOut(exchange)
+    // The context here is that of the first request.
+    for (const exchange of exchanges) exchange.context.runInAsyncScope(carryOut, undefined, exchange)
   }
   return (exchange) => {
     // The check phase comes after the poll phase, in which requests arrive.

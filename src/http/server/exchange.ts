@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
@@ -5,6 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  /** What the server around Holdfast knows of this request: the stores of its AsyncLocalStorage. */
+  readonly context: AsyncResource
   /** Records the end of the response, whole or cut short; later calls do nothing. */
   end(): void
 }

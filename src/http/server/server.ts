@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { maskAddress } from '../../config/mask.ts'
@@ -126,7 +127,7 @@ function begin(
     queue.next()
     if (queue.isEmpty) connections.markIdle(req.socket)
   }
-  const exchange: Exchange = { req, res, end }
+  const exchange: Exchange = { req, res, context: new AsyncResource('HoldfastRequest'), end }
   const node = inFlight.add(exchange)
   watch(res)
   if (res instanceof FastResponse) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
@@ -9,7 +10,7 @@ import type { Exchange } from '../../../src/http/server/exchange.ts'
 
 function exchange(): Exchange {
   const req = new IncomingMessage(new Socket())
-  return { req, res: new ServerResponse(req), end: () => undefined }
+  return { req, res: new ServerResponse(req), context: new AsyncResource('test'), end: () => undefined }
 }
 
 test('requests of one turn are carried out together, in their order, after all of them have arrived', async () => {
@@ -46,4 +47,14 @@ test('a request that arrives while others are carried out has a turn of its own'
   await setImmediate()
   assert.equal(turns.length, 2)
   assert.notEqual(turns[0], turns[1])
+})
+
+test('each request is carried out in the context in which it arrived', async () => {
+  const tenant = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const add = createBatches(() => seen.push(tenant.getStore()))
+  for (const name of ['a', 'b']) tenant.run(name, () => add(exchange()))
+  add(exchange())
+  await setImmediate()
+  assert.deepEqual(seen, ['a', 'b', undefined])
 })
