@@ -129,8 +129,10 @@ export class ConnectionPool<C extends PooledClient> {
   /** Gives a connection back, once. One that is not idle when the last caller gives it back is closed by reset. */
   release(client: C): void {
     if (!this.#sharing.giveBack(client)) return
-    if (!client.isIdle) this.#dismiss(client)
-    else if (this.#closed !== null) void client.end()
+    if (!client.isIdle) {
+      this.#dismiss(client)
+      this.#lendIdle()
+    } else if (this.#closed !== null) void client.end()
     else this.#handOver(client)
   }
 
@@ -226,6 +228,13 @@ export class ConnectionPool<C extends PooledClient> {
     // A read waits for no lock of a row, and is not to wait behind a write that does.
     for (; count < most && this.#waiters[0]?.share === kind; count += 1) this.#waiters.shift()?.resolve(client)
     this.#sharing.lend(client, count)
+  }
+
+  /** Lends an idle connection in place of one that is gone; to open another one takes longer and may fail. */
+  #lendIdle(): void {
+    if (this.#waiters.length === 0 || this.#sharing.left <= 0) return
+    const free = this.take()
+    if (free !== null) this.#handOver(free)
   }
 
   #dismiss(client: C): void {

@@ -393,6 +393,20 @@ describe('sharing a connection', () => {
     await pool.close(0)
   })
 
+  test('in place of a connection that breaks an idle one is lent, before another one is open', async () => {
+    let isOpening = true
+    const { pool } = scene({ poolMaxOverflow: 1 }, () => (isOpening ? Promise.resolve() : new Promise(() => {})))
+    const [held, other] = [await pool.acquire('read'), await pool.acquire()]
+    pool.release(other)
+    isOpening = false
+    const waiting = pool.acquire('read')
+    held.lose()
+    pool.release(held)
+    assert.ok((await waiting) === other)
+    pool.release(other)
+    await pool.close(0)
+  })
+
   test('connections above the kept ones are opened while the database keeps callers waiting, not before', async () => {
     const { pool } = await fast({ poolSize: 1, poolMaxOverflow: 1 })
     const held = pool.take('read')
