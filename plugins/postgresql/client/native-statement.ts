@@ -17,6 +17,10 @@ type Columns = readonly ColumnReader[]
  */
 export type PreparedStatements = Map<string, Columns>
 
+interface Copying {
+  sendCopyFail(why: string): void
+}
+
 /** What a statement is run with. */
 export interface NativeParts {
   readonly text: string
@@ -99,8 +103,18 @@ export class NativeStatement implements Submittable {
     this.#changed = Number(text.slice(text.lastIndexOf(' ') + 1)) || 0
   }
 
-  /** The answer to an empty text. */
+  /** Of a text without a statement. */
   handleEmptyQuery(): void {}
+
+  /** COPY ... FROM STDIN; the server ignored what was sent behind it. */
+  handleCopyInResponse(connection: Connection): void {
+    const copying = connection as Connection & Copying // Not in pg's types.
+    copying.sendCopyFail('A native statement has no data to copy.')
+    connection.sync()
+  }
+
+  /** COPY ... TO STDOUT, whose lines are not rows. */
+  handleCopyData(): void {}
 
   handleReadyForQuery(): void {
     this.#endPreparing(this.#columns)

@@ -9,6 +9,9 @@ import { type NativeOptions, SafeClient, type SafeClientConfig } from './client.
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
 const namesMax = 256
 
+/** The statements of rows. Others may change the session, as BEGIN does, and are sent on a connection of their own. */
+const ofRows = /^[\s(]*(?:select|insert|update|delete|with|values|merge)\b/i
+
 /** The parts of a pool. */
 interface SafePoolParts {
   readonly config: SafeClientConfig
@@ -72,14 +75,15 @@ export class SafePool extends ConnectionPool<SafeClient> {
   }
 
   /**
-   * The name to prepare this text under; undefined where it is not to be prepared. Made of the text: behind a pooler that
-   * Holdfast does not know of, a name may stand for what another process prepared, and then it is the same.
+   * The name to prepare this text under; undefined where it is not to be prepared, and then not to share a connection.
+   * Made of the text: behind a pooler that Holdfast does not know of, a name may stand for what another process prepared,
+   * and then it is the same.
    */
   #nameOf(text: string): string | undefined {
     if (this.#isPooled) return undefined
     const known = this.#names.get(text)
     if (known !== undefined) return known
-    if (this.#names.size >= namesMax) return undefined
+    if (this.#names.size >= namesMax || !ofRows.test(text)) return undefined
     const name = `holdfast_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     this.#names.set(text, name)
     return name
@@ -99,8 +103,8 @@ export class SafePool extends ConnectionPool<SafeClient> {
     }
     // By the function that reports it: the text is translated.
     const isStale = code === '0A000' && (routine === 'RevalidateCachedQuery' || /cached plan/.test(error.message))
-    // A name that no connection has prepared: 41 letters of the text's own, and a number.
-    if (isStale) this.#names.set(text, `${name.slice(0, 41)}_${++this.#renames}`)
+    // A name that no connection has prepared: 41 letters of the text's own, and a number. Once, however many have failed.
+    if (isStale && this.#names.get(text) === name) this.#names.set(text, `${name.slice(0, 41)}_${++this.#renames}`)
     return isStale
   }
 }

@@ -127,6 +127,8 @@ describe('statements that share a connection', { skip: noPostgres }, () => {
       ['0', '0', '0', '0', '0'],
     )
     assert.equal(pool.isPooled, false)
+    const kept = 'select count(*)::int as count from pg_prepared_statements where statement = $1'
+    assert.deepEqual(await native.read(kept, [reading]), [{ count: 2 }], 'prepared once more, and not by each of them')
   })
 
   test('values of every kind arrive as they are', async () => {
@@ -138,6 +140,31 @@ describe('statements that share a connection', { skip: noPostgres }, () => {
     const [row] = await native.read(text, values)
     await assert.rejects(native.read('select $1::timestamptz as at', [new Date(Number.NaN)]))
     assert.deepEqual(row, { at: true, bytes: Buffer.from([0, 255]), big: String(2n ** 62n), yes: false, none: null })
+  })
+
+  test('a statement that changes the session is sent alone: what others wrote is not part of its transaction', async () => {
+    const { native } = await open(3)
+    const held = native.read(reading, ['a'])
+    const given = ['a', 'begin', 'b', 'c'].map((id) =>
+      id === 'begin' ? native.write('begin', []) : native.write(changing, [id]),
+    )
+    await Promise.all([held, ...given])
+    const rows = await Promise.all(['a', 'b', 'c'].map((id) => native.read(reading, [id])))
+    assert.deepEqual(
+      rows.flat().map(({ count }) => count),
+      [1, 1, 1],
+    )
+  })
+
+  test('an answer without rows, or with data that are none, ends its own statement alone', async () => {
+    const { native, pool } = await open(0)
+    const empty = ['', '-- nothing', 'copy conformance_note to stdout'].map((text) => native.read(text, []))
+    const refused = faultOf(native.write('copy conformance_note from stdin', []), 'commit')
+    const right = native.read('select 1 as one', [])
+    assert.deepEqual(await Promise.all(empty), [[], [], []])
+    assert.equal((await refused).code, '57014')
+    assert.deepEqual(await right, [{ one: 1 }])
+    assert.equal(pool.size, 1)
   })
 
   test('with their connection each write is lost on its own: what became of it is unknown', async () => {
