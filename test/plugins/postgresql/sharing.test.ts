@@ -102,22 +102,6 @@ describe('statements that share a connection', { skip: noPostgres }, () => {
     assert.equal(pool.isPooled, false, 'names are used as before')
   })
 
-  test('an empty text has no rows, and a COPY fails without another statement getting its answer', async () => {
-    const { native } = await open(0)
-    assert.deepEqual(await native.read('', []), [])
-    const before = native.read('select $1::int as one', [1])
-    const copies = faultOf(native.write('copy conformance_note from stdin', []), 'commit')
-    const reads = await Promise.allSettled([
-      before,
-      ...[2, 3, 4].map((at) => native.read('select $1::int as one', [at])),
-    ])
-    assert.equal((await copies).kind, 'lost')
-    for (const [at, read] of reads.entries()) {
-      if (read.status === 'fulfilled') assert.deepEqual(read.value, [{ one: at + 1 }])
-    }
-    assert.deepEqual(await native.read('select $1::int as one', [5]), [{ one: 5 }])
-  })
-
   test('a table that changes under prepared statements is read as it is now', async () => {
     const { native, database, pool } = await open(0)
     await server.query('alter table conformance_note alter column count type text', database)
