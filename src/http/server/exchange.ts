@@ -6,6 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  /** The request's target when it arrived: the server around Holdfast may restore another one before it is carried out. */
+  readonly url: string
   /** What the server around Holdfast knows of this request: the stores of its AsyncLocalStorage. */
   readonly context: AsyncResource
   /** Records the end of the response, whole or cut short; later calls do nothing. */

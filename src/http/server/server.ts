@@ -55,10 +55,11 @@ export function createHttp(parts: HttpParts): Http {
   const connections = createConnectionLimit(parts)
   let server: Server | null = null
   let closed: Promise<void> | null = null
-  const carryOut = ({ req, res }: Exchange) => {
+  const carryOut = ({ req, res, url }: Exchange) => {
     // Its body broke while it was queued, and the error was sent.
     if (res.writableEnded) return
     if (closed !== null && !res.headersSent) res.setHeader('Connection', 'close')
+    req.url = url
     try {
       checkRequest(req, parts.settings().http.urlLimitBytes)
     } catch (error) {
@@ -127,7 +128,7 @@ function begin(
     queue.next()
     if (queue.isEmpty) connections.markIdle(req.socket)
   }
-  const exchange: Exchange = { req, res, context: new AsyncResource('HoldfastRequest'), end }
+  const exchange: Exchange = { req, res, url, context: new AsyncResource('HoldfastRequest'), end }
   const node = inFlight.add(exchange)
   watch(res)
   if (res instanceof FastResponse) {

@@ -10,7 +10,7 @@ import type { Exchange } from '../../../src/http/server/exchange.ts'
 
 function exchange(): Exchange {
   const req = new IncomingMessage(new Socket())
-  return { req, res: new ServerResponse(req), context: new AsyncResource('test'), end: () => undefined }
+  return { req, res: new ServerResponse(req), url: '/', context: new AsyncResource('test'), end: () => undefined }
 }
 
 test('requests of one turn are carried out together, in their order, after all of them have arrived', async () => {

@@ -274,7 +274,7 @@ test('a caller who leaves is noticed as aborted and leaves nothing behind', asyn
   assert.equal(seen.type === 'request.answered' && seen.aborted, true)
 })
 
-test('the handler serves a plain node:http server and an Express-like request', async (t) => {
+test('the handler serves a plain node:http server, an Express-like request, and a router that restores the target', async (t) => {
   const settings = { http: httpDefaults }
   const http = createHttp({ settings: () => settings, trustedProxies: () => 0, observe: () => {}, routes: echo })
   const server = createServer((req, res) => {
@@ -284,7 +284,11 @@ test('the handler serves a plain node:http server and an Express-like request', 
       query: { get: () => ({ express: 'yes' }), configurable: true },
     })
     if (req.headers['x-dressed'] !== undefined) Object.setPrototypeOf(req, dressed)
+    const { url } = req
+    if (url?.startsWith('/below/')) req.url = url.slice('/below'.length)
     http.handler(req, res)
+    // As a router that has cut off a prefix may do.
+    if (url !== undefined) req.url = url
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   cleanLater(t, () => void server.close())
@@ -294,6 +298,8 @@ test('the handler serves a plain node:http server and an Express-like request', 
     const answer = await fetch(`http://127.0.0.1:${address.port}/hello/you?a=b`, { headers })
     assert.deepEqual(await answer.json(), { name: 'you' })
   }
+  const below = await fetch(`http://127.0.0.1:${address.port}/below/hello/me`)
+  assert.deepEqual(await below.json(), { name: 'me' })
   server.closeAllConnections()
 })
 
