@@ -25,7 +25,7 @@ export class Writer {
   readonly #released: () => void
 
   /** `released` is called each time that a holder has finished, and before the next begins. */
-  constructor(released: () => void = () => {}) {
+  constructor(released: () => void) {
     this.#released = released
   }
 

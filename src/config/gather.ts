@@ -147,7 +147,7 @@ export function misspeltNames(present: readonly string[], settings: SettingMap):
   const known = new Set(ours)
   const set = new Set(present)
   const candidates = ours.filter((name) => name.length >= nameMinLength && !set.has(name))
-  const flatNames = FlatNames.of(settings)
+  const flatNames = new FlatNames(settings)
   const reports: Problem[] = []
   for (const name of present) {
     if (

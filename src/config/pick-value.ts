@@ -37,9 +37,7 @@ export function pickValue(key: string, setting: Setting, all: readonly RawValue[
 
 /** True for a settings file that lists a setting with its default, as `config/default.json` does: it says nothing by it. */
 export function repeatsDefault(setting: Setting, { origin, value }: RawValue): boolean {
-  if (origin.from !== 'file' || typeof value !== 'function') return false
-  const given = value()
-  return given === setting.default || (typeof given === 'object' && isDeepStrictEqual(given, setting.default))
+  return origin.from === 'file' && typeof value === 'function' && isDeepStrictEqual(value(), setting.default)
 }
 
 function read(setting: Setting, given: RawValue): Reading {

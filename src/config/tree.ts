@@ -40,7 +40,7 @@ class TreeWalk {
     this.#drivers = drivers
     const own = (drivers ?? []).map((name) => `plugins.${name}`)
     this.#sections = new Set(['plugins', ...own, ...[...settings.keys()].flatMap(prefixes)])
-    this.#flatNames = FlatNames.of(settings)
+    this.#flatNames = new FlatNames(settings)
   }
 
   section(node: object, prefix: string): void {

@@ -18,14 +18,14 @@ export class ReadCache<T> {
     this.#maxBytes = maxBytes
   }
 
-  /** What was kept of this generation of the database; undefined: nothing. */
-  get(generation: number, key: string): T | undefined {
+  /** What was kept of this generation of the database; undefined: nothing. Null: a generation that is not known. */
+  get(generation: number | null, key: string): T | undefined {
     return generation === this.#generation ? this.#entries.get(key) : undefined
   }
 
-  /** Keeps what was read in this generation, or later. `textLength`: in UTF-16 units. */
-  set(generation: number, key: string, value: T, textLength: number): void {
-    if (textLength > maxTextLength) return
+  /** Keeps what was read in this generation, or later; nothing if it is not known. `textLength`: in UTF-16 units. */
+  set(generation: number | null, key: string, value: T, textLength: number): void {
+    if (generation === null || textLength > maxTextLength) return
     // An older generation: the database has changed since.
     if (this.#generation !== null && generation < this.#generation) return
     const bytes = 2 * textLength + overheadBytes

@@ -26,7 +26,6 @@ export class RowTable {
   readonly queries: Queries
   readonly serialize: Serializer
   readonly quota: Quota | null
-  readonly #store: Store
   readonly #kept: ReadCache<AnsweredRow>
   readonly #keptPages: ReadCache<string>
   readonly #byName: ReadonlyMap<string, Column>
@@ -34,7 +33,6 @@ export class RowTable {
 
   /** `keptBytes`: the most memory for what was read and may be asked for again. */
   constructor(store: Store, collection: Collection, now: () => number, keptBytes: number = 0) {
-    this.#store = store
     this.#kept = new ReadCache(keptBytes / 2)
     this.#keptPages = new ReadCache(keptBytes / 2)
     const columns = columnsOf(store.orm, collection)
@@ -66,27 +64,27 @@ export class RowTable {
 
   /** The row of this id as it is answered; null if there is none. */
   async row(session: Session, id: string): Promise<AnsweredRow | null> {
-    const generation = this.#generation()
-    const kept = generation === null ? undefined : this.#kept.get(generation, id)
+    const generation = generationOf(session)
+    const kept = this.#kept.get(generation, id)
     if (kept !== undefined) return kept
     const [found] = await this.read(session, id)
     if (found === undefined) return null
     const row = this.answered(found)
-    if (generation !== null) this.#kept.set(generation, id, row, row.text.length)
+    this.#kept.set(generation, id, row, row.text.length)
     return row
   }
 
   /** A page as it is answered: the newest `limit` rows; with `after`, those older than that id. */
   async page(session: Session, limit: number, after: string | null): Promise<string> {
     const isPartial = session.shown === 'fallback'
-    const generation = this.#generation()
+    const generation = generationOf(session)
     const key = `${limit} ${after ?? ''} ${isPartial}`
-    const kept = generation === null ? undefined : this.#keptPages.get(generation, key)
+    const kept = this.#keptPages.get(generation, key)
     if (kept !== undefined) return kept
     // One extra row shows whether there is a next page.
     const rows = await this.list(session, limit + 1, after)
     const text = pageText(this.serialize, rows, limit, isPartial)
-    if (generation !== null) this.#keptPages.set(generation, key, text, text.length)
+    this.#keptPages.set(generation, key, text, text.length)
     return text
   }
 
@@ -95,16 +93,17 @@ export class RowTable {
     return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: this.serialize(row) }
   }
 
-  #generation(): number | null {
-    return this.#store.statements.generation?.(currentTurn()) ?? null
-  }
-
   /** Reads the newest `limit` rows; with `after`, those older than that id. */
   list(session: Session, limit: number, after: string | null): Promise<readonly Row[]> {
     const query = after === null ? this.queries.first : this.queries.after
     const values: ValuesByName = after === null ? { limit } : { limit, after: this.encodeId(after) }
     return session.statements.read(query.sql, query.bind(values))
   }
+}
+
+/** Null: the database cannot tell whether it has changed. */
+function generationOf({ statements }: Session): number | null {
+  return statements.generation?.(currentTurn()) ?? null
 }
 
 async function countRows(store: Store, queries: Queries): Promise<number> {

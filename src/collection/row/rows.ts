@@ -60,7 +60,7 @@ export class Rows {
     this.#keys = new Map((collection.indexes ?? []).map(({ fields }, at) => [names[at] ?? '', fields]))
   }
 
-  /** Creates a row. Draws its id, which is its first attempt, and its times before the first try, so that each try writes the same row. */
+  /** Creates a row. Draws its id, which is also its attempt, and its times once, so that each try writes the same row. */
   async create(body: unknown, demand?: Demand): Promise<Outcome<AnsweredRow>> {
     const given = this.#validator.create(body)
     const [id, now] = [drawId(), new Date()]
@@ -74,7 +74,7 @@ export class Rows {
         const table = this.#table(session, 'create')
         const row = table.encode(values)
         const inserting = this.#insert(session, table, row, id, attempt, ++tries > 1)
-        // While the database writes.
+        // The text is made while the database writes.
         const text = table.serialize(row, true)
         await inserting
         if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)

@@ -41,14 +41,6 @@ export function snakeCase(name: string): string {
 /** Finds the setting that a flat name means, also below `database` and `fallback`. */
 export class FlatNames {
   readonly #keys: ReadonlyMap<string, string>
-  static readonly #made = new WeakMap<object, FlatNames>()
-
-  /** The same ones for the same settings: each settings file asks for them. */
-  static of(settings: ReadonlyMap<string, Setting>): FlatNames {
-    const made = FlatNames.#made.get(settings) ?? new FlatNames(settings)
-    FlatNames.#made.set(settings, made)
-    return made
-  }
 
   constructor(settings: Iterable<readonly [string, Setting]>) {
     const own = [...settings].flatMap(([key, { env }]) => (env === '' ? [] : [[env.toLowerCase(), key] as const]))

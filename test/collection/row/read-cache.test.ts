@@ -13,6 +13,14 @@ test('what was read is kept for its generation, and for no other', () => {
   assert.equal(cache.get(2, 'b'), 'two')
 })
 
+test('nothing is kept where the generation is not known', () => {
+  const cache = new ReadCache<string>(10_000)
+  cache.set(null, 'a', 'one', 3)
+  assert.equal(cache.get(null, 'a'), undefined)
+  cache.set(1, 'a', 'one', 3)
+  assert.equal(cache.get(null, 'a'), undefined)
+})
+
 test('a read that began before a change is not kept after it', () => {
   const cache = new ReadCache<string>(10_000)
   cache.set(2, 'b', 'new', 3)
