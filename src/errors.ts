@@ -137,6 +137,11 @@ export const errorCatalogue = {
     title: 'The fallback serves and does not have this row; the primary, which is not available, may have it.',
     hint: 'Send the request again when the primary is back. GET /health reports the state of the service.',
   },
+  REPLAYING: {
+    status: 503,
+    title: 'This row was changed during an outage, and the change is still on its way to the primary.',
+    hint: 'Send the request again after the number of seconds in Retry-After.',
+  },
   COLLECTION_UNAVAILABLE: {
     status: 503,
     title: "The collection's table is missing or does not match its declaration.",
@@ -186,6 +191,11 @@ export const errorCatalogue = {
     status: 507,
     title: 'The collection has reached its row limit.',
     hint: 'Delete rows, or raise "maxRows" in the collection file.',
+  },
+  JOURNAL_FULL: {
+    status: 507,
+    title: 'The journal of the fallback has reached its limit. Nothing was written.',
+    hint: 'Writes resume when the primary is back, or raise JOURNAL_MAX_BYTES.',
   },
   DISK_FULL: {
     status: 507,

@@ -15,6 +15,8 @@ export interface AddressRole {
    * used where it is declared or not at all.
    */
   readonly folders: readonly string[]
+  /** Of a file that Holdfast keeps: whether it is the local store or stands next to a primary. Left out for a primary. */
+  readonly life?: Life
 }
 
 /** Declared as a URL, cleaned of quotes and blanks. */
@@ -37,6 +39,12 @@ export interface PartsAddress extends AddressRole {
 
 /** Which part a database plays. A fallback is shown as *local* when no primary was ever declared. */
 export type Role = 'primary' | 'fallback'
+
+/**
+ * What a file of Holdfast's own is for, recorded in it for good: the rows of a `local` store belong to no primary, those of a
+ * `fallback` are on their way to one. No file is both.
+ */
+export type Life = 'local' | 'fallback'
 
 /** A parsed, validated address. A driver's own target extends it; secrets in it are `Secret`. */
 export interface Target {

@@ -34,6 +34,8 @@ const shape: { readonly [Member in keyof Required<Driver>]: readonly [string, (v
   classify: ['a function', isFunction],
   connect: ['a function', isFunction],
   embedded: ['an object with a function "files"', (value) => isObject(value) && isFunction(value.files)],
+  journals: ['true', (value) => value === true],
+  replays: ['true', (value) => value === true],
   exclusive: ['a string', (value) => typeof value === 'string'],
   textCollation: ['a string', (value) => typeof value === 'string'],
 }
@@ -42,6 +44,8 @@ const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'settings',
   'inspect',
   'embedded',
+  'journals',
+  'replays',
   'exclusive',
   'textCollation',
 ])

@@ -7,7 +7,10 @@ import type { SettingDeclarations } from '../config/driver-settings.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Address, Parsed, Role, Target } from './address.ts'
+import type { Attempts } from './facet/attempts.ts'
 import type { Embedded } from './facet/embedded.ts'
+import type { Journal } from './facet/journal.ts'
+import type { Replay } from './facet/replay.ts'
 import type { SchemaLock } from './facet/schema-lock.ts'
 import type { Statements } from './facet/statements.ts'
 import type { Fault, Phase } from './fault.ts'
@@ -42,6 +45,16 @@ export interface Driver<T extends Target = Target> {
   // Facets. Present: it can. Absent: it cannot, and the core says so instead of guessing.
   /** Lives in files of this machine: may be the local store and the fallback. */
   readonly embedded?: Embedded<T>
+  /**
+   * Its stores journal what they write next to a primary: `Engine.journal` is there. Without it such a fallback accepts no
+   * writes.
+   */
+  readonly journals?: true
+  /**
+   * Its stores accept what a journal carries: `Engine.attempts` and `Engine.replay` are there. Without it the fallback next
+   * to such a primary accepts no writes.
+   */
+  readonly replays?: true
   /**
    * A word that no other driver in the registry may share: `sqlite` for any driver that carries an SQLite. Two builds of it
    * on one file in one process damage the file (POSIX locks do not conflict within a process).
@@ -88,6 +101,10 @@ export interface Engine {
   statements?(orm: MikroORM): Statements
   /** Two processes never hold it at once; a dead holder frees it. */
   schemaLock?(orm: MikroORM): SchemaLock
+  /** Null: the store stands next to no primary. */
+  journal?(orm: MikroORM): Journal | null
+  attempts?(orm: MikroORM): Attempts
+  replay?(orm: MikroORM): Replay
   /**
    * At once: from now on every statement that would change something fails with kind `read-only`, also in open
    * transactions; reads go on. `false` undoes it. A commit in progress may finish. Repeatable.
@@ -148,6 +165,8 @@ export interface Facts {
    * nothing could carry them, and a problem says what to do. Left out: the driver keeps no such tables.
    */
   readonly ownTables?: 'ours' | 'absent' | 'newer'
+  /** The id in `holdfast_identity`, which tells primaries apart; left out where `ownTables` is not `ours`. */
+  readonly identity?: string
   /** For the proof `look` only, and where the driver knows it. */
   readonly insight?: Insight
   /** What an operator should know: a file set aside, another folder than the configured one, a slower mode. */

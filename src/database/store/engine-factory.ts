@@ -145,6 +145,9 @@ export class DatabaseEngineFactory implements StoreOpener {
         orm,
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
         schemaLock: engine.schemaLock?.(orm) ?? null,
+        journal: engine.journal?.(orm) ?? null,
+        attempts: engine.attempts?.(orm) ?? null,
+        replay: engine.replay?.(orm) ?? null,
         setReadOnly: (on) => engine.setReadOnly?.(orm, on),
         close,
       }

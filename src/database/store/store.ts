@@ -1,6 +1,9 @@
 import type { Disk } from '../../disk/disk.ts'
 import type { Role, Target } from '../../driver/address.ts'
 import type { Driver, Facts } from '../../driver/driver.ts'
+import type { Attempts } from '../../driver/facet/attempts.ts'
+import type { Journal } from '../../driver/facet/journal.ts'
+import type { Replay } from '../../driver/facet/replay.ts'
 import type { SchemaLock } from '../../driver/facet/schema-lock.ts'
 import type { Statements } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
@@ -20,6 +23,12 @@ export interface Store {
   readonly statements: Statements
   /** Null: the driver has none. */
   readonly schemaLock: SchemaLock | null
+  /** Null: it is not the fallback next to a primary, or the driver has none. */
+  readonly journal: Journal | null
+  /** Null: the driver has none. */
+  readonly attempts: Attempts | null
+  /** Null: the driver has none. */
+  readonly replay: Replay | null
   /** The database refuses every change from now on; `false` undoes it. Does nothing where the driver cannot. */
   setReadOnly(on: boolean): void
   /** Gracefully within `withinMs`, then by reset. Never throws. Safe to call twice. */

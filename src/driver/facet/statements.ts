@@ -12,6 +12,17 @@ export interface Written {
   readonly changed: number
 }
 
+/** What a write is told beyond its statement. */
+export interface WriteNote {
+  /** The attempt of the transaction that the statement is, outside of an open one. Absent: a journaling store draws one. */
+  readonly attempt?: string
+  /**
+   * Claims the attempt first, in the same transaction: only where `Attempts.claiming` is `driver`. Fails with
+   * `claimKnownCode` where the claim exists; `changed` counts the statement's own rows.
+   */
+  readonly claims?: true
+}
+
 /**
  * Facet: statements compiled by the store's kysely in its own dialect, run on the native client. Inside an open
  * EntityManager transaction (same async context) both methods join it. Prepared statements are cached by text, within a
@@ -21,7 +32,7 @@ export interface Statements {
   /** Runs a statement that changes nothing. It sees committed rows only, and the transaction's own changes inside one. */
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
   /** Runs one atomic statement. Resolves when the change is as durable as the store promises. */
-  write(sql: string, values: readonly Value[]): Promise<Written>
+  write(sql: string, values: readonly Value[], note?: WriteNote): Promise<Written>
   /**
    * A number that grows when anything in the database may have changed, by this process or another one, so that what was
    * read may be kept. What others committed is asked for at most once in each `turn` (of the event loop), so that it is

@@ -7,9 +7,21 @@ export { Secret } from '../../config/secret.ts'
 export type { FaultCondition, Settings } from '../../config/settings.ts'
 export { claimFolder, folderRefusal, freeBytes, makeDirectory, syncFolder } from '../../disk/data-directory.ts'
 export { nearestExisting } from '../../disk/disk.ts'
+export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
 export type { Embedded } from '../facet/embedded.ts'
+export type { Image, ImageColumn, ImageKind, ImageTable } from '../facet/image.ts'
+export {
+  type Entry,
+  type Journal,
+  type JournalCounts,
+  journalFullCode,
+  type RowHistory,
+  type RunStatement,
+  restingCode,
+} from '../facet/journal.ts'
+export type { Refusal, Replay, RowRemoval, RowUpdate } from '../facet/replay.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
-export type { Row, Statements, Value, Written } from '../facet/statements.ts'
+export type { Row, Statements, Value, WriteNote, Written } from '../facet/statements.ts'
 export { type Fault, FaultError, type FaultKind, type Phase, type TableRule } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
 export type { AddressDialect, ServerTarget } from './address/dialect.ts'
