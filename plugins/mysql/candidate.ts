@@ -11,6 +11,7 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import { dialect } from './address/dialect.ts'
 import { formatHost, type MysqlTarget } from './address/target.ts'
+import { attemptsOf } from './attempts.ts'
 import { SafeClient } from './client/client.ts'
 import type { SafeClientConfig } from './client/client-config.ts'
 import { SafePool } from './client/pool.ts'
@@ -50,6 +51,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
             const pool = new SafePool({
               config: clientConfig(way(), Math.min(limits.connectMs, limits.queryMs)),
               limits,
+              isMariaDb,
             })
             use(pool)
             return pool
@@ -59,6 +61,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
           return isolatedOrmOptions({ ...own, ...words } as OrmOptions, limits.echo) // The class is one of many to its type.
         },
         schemaLock: schemaLockOf,
+        attempts: attemptsOf,
       }),
   })
 }

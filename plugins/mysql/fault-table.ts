@@ -96,6 +96,12 @@ export const halfway: ReadonlySet<number> = new Set([1180])
 /** The numbers with which the server rolled the whole transaction back. */
 export const rollbacks: ReadonlySet<number> = new Set([1020, 1213, 1614, 3101])
 
+/** The SQLSTATE that our own statements signal for a claim that exists. */
+export const claimKnownState = 'HF001'
+
+/** The number of a row whose key exists. */
+export const duplicateKey = 1062
+
 /** By mysql2's codes, where there is no number of the server. */
 export const byCode: Readonly<Record<string, FaultMeaning>> = {
   PROTOCOL_CONNECTION_LOST: commonFaults.lost,

@@ -1,4 +1,5 @@
 import {
+  claimKnownCode,
   commonFaults,
   createFaultReader,
   type Fault,
@@ -11,7 +12,7 @@ import {
   type Phase,
   type TableRule,
 } from '../../src/driver/kit/driver-kit.ts'
-import { byCode, byMessage, byNumber, endings, halfway, packet } from './fault-table.ts'
+import { byCode, byMessage, byNumber, claimKnownState, endings, halfway, packet } from './fault-table.ts'
 
 /** Reads the errors of this driver. */
 export const faults: FaultReader = createFaultReader({ readServer, codes: byCode, messages: byMessage, isRefusal })
@@ -19,6 +20,9 @@ export const faults: FaultReader = createFaultReader({ readServer, codes: byCode
 function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   const number = numberOf(link)
   if (number === null) return null
+  if ('sqlState' in link && link.sqlState === claimKnownState) {
+    return { ...commonFaults.claimKnown, code: claimKnownCode, ambiguous: false, cause }
+  }
   const meaning = meaningOf(number, messageOf(link))
   // Any other error means that nothing was committed; these may have come after the commit.
   const ambiguous = phase === 'commit' && (endings.has(number) || halfway.has(number))

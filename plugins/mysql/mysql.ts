@@ -39,6 +39,7 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
   settings: tlsSettings(dialect.tls),
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
+  replays: true,
 })
 
 export default driver

@@ -2,6 +2,7 @@ import type { Insight } from '../../src/driver/driver.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { faults } from './faults.ts'
+import { ownRights } from './own-tables.ts'
 
 /** What the first questions found. */
 interface Known {
@@ -19,10 +20,21 @@ export async function insightOf(client: SafeClient, target: MysqlTarget, known: 
     encryption: await encryptionOf(client, target),
     schema: target.database,
     mayMakeTables: rights.may(['CREATE'], null),
-    mayWriteOwnTables: known.hasTables ? rights.may(['INSERT', 'DELETE'], 'holdfast_attempt') : null,
+    mayWriteOwnTables: known.hasTables ? mayWrite(rights) : null,
     isReadOnly: false,
     roundTripMs,
   }
+}
+
+/** False where any right is missing, null where any is unknown. */
+function mayWrite(rights: Rights): boolean | null {
+  const answers = Object.entries(ownRights).map(([table, own]) =>
+    rights.may(
+      own.map((right) => right.toUpperCase()),
+      table,
+    ),
+  )
+  return answers.includes(false) ? false : answers.includes(null) ? null : true
 }
 
 /** A Unix socket never leaves the machine. */

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
 import type { MikroORM, SqlEntityManager } from '../../src/driver/kit/driver-kit.ts'
 import type { SafeClient } from './client/client.ts'
 import type { SafePool } from './client/pool.ts'
+import { schemaLockName } from './own-tables.ts'
 
 /** How often a lock that another process holds is tried again. */
 const everyMs = 25
@@ -20,18 +20,13 @@ export function schemaLockOf(orm: MikroORM, pool: SafePool): SchemaLock {
       signal.throwIfAborted()
       const client = await pool.openAside()
       try {
-        await lock(client, nameOf(pool.config.database), signal)
+        await lock(client, schemaLockName(pool.config.database), signal)
         return await orm.em.fork().transactional((em) => change(em as SqlEntityManager)) // Its own driver's.
       } finally {
         await client.end()
       }
     },
   }
-}
-
-/** Names are the whole server's and at most 64 letters. */
-function nameOf(database: string): string {
-  return `holdfast_schema_${createHash('sha256').update(database).digest('hex').slice(0, 32)}`
 }
 
 async function lock(client: SafeClient, name: string, signal: AbortSignal): Promise<void> {

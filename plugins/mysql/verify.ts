@@ -1,8 +1,8 @@
 import type { Facts, Want } from '../../src/driver/driver.ts'
-import { faultError } from '../../src/driver/kit/driver-kit.ts'
+import { faultError, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
-import { ownTablesOf } from './own-tables.ts'
+import { ownRights, ownTablesOf } from './own-tables.ts'
 import { insightOf } from './privileges.ts'
 
 /** SHOW accepts names that a server does not know; each of these exists on some server. */
@@ -23,7 +23,7 @@ type Variable = (typeof variables)[number]
 interface Seen {
   readonly values: Readonly<Partial<Record<Variable, string>>>
   readonly account: string | null
-  readonly hasTables: boolean
+  readonly tables: TablesRights['exist']
 }
 
 /**
@@ -39,12 +39,15 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
   server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
   assertWritable(values)
   const own = ownTablesOf(client, target, seen.account)
-  const insight = want.proof === 'look' ? await insightOf(client, target, seen) : null
+  const insight =
+    want.proof === 'look'
+      ? await insightOf(client, target, { account: seen.account, hasTables: seen.tables === 'all' })
+      : null
   const tables =
     insight === null
-      ? await own.prove(want, { exist: seen.hasTables, mayCreate: null })
+      ? await own.prove(want, { exist: seen.tables, mayCreate: null, mayWrite: null })
       : await own.look({
-          exist: seen.hasTables,
+          exist: seen.tables,
           mayCreate: insight.mayMakeTables,
           mayRead: null,
           mayWrite: insight.mayWriteOwnTables,
@@ -66,11 +69,14 @@ async function look(client: SafeClient): Promise<Seen> {
   const values = Object.fromEntries(
     shown.rows.map(({ Variable_name, Value }) => [String(Variable_name), String(Value)]),
   )
-  const question = `select current_user() as account, (select count(*) from information_schema.tables
-    where table_schema = database() and table_name in ('holdfast_identity', 'holdfast_attempt')) as ours`
+  const names = Object.keys(ownRights).map((name) => `'${name}'`)
+  const question = `select current_user() as account, count(table_name) as ours,
+    count(case when table_name = 'holdfast_identity' then 1 end) as identities
+    from information_schema.tables where table_schema = database() and table_name in (${names.join(', ')})`
   const [row] = (await client.run(question, [], { phase: 'open' })).rows
   const account = typeof row?.account === 'string' ? row.account : null
-  return { values, account, hasTables: Number(row?.ours) === 2 }
+  const isWhole = Number(row?.ours) === names.length
+  return { values, account, tables: Number(row?.identities) === 0 ? 'none' : isWhole ? 'all' : 'some' }
 }
 
 /** The first with texts by their bytes, checks on columns, and long unique keys. */

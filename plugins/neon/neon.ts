@@ -39,6 +39,7 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
   textCollation: 'C',
   parse: parseAddress,
   classify,
+  replays: true,
 })
 
 export default driver

@@ -8,6 +8,7 @@ import {
   ServerEngine,
 } from '../../src/driver/kit/driver-kit.ts'
 import { formatHost, type PostgresqlTarget, type SessionWish } from './address/target.ts'
+import { attemptsOf } from './attempts.ts'
 import { SafeClient, type SafeClientConfig } from './client/client.ts'
 import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
@@ -61,6 +62,7 @@ function createCandidate(
           return isolatedOrmOptions(own as OrmOptions, limits.echo) // A user may be undefined, whatever its type says.
         },
         schemaLock: schemaLockOf,
+        attempts: attemptsOf,
       }),
   })
 }

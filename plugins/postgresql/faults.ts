@@ -1,4 +1,5 @@
 import {
+  claimKnownCode,
   codeOf,
   commonFaults,
   createFaultReader,
@@ -25,12 +26,18 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
     return null
   const pooler = poolerMeaning(code, severity, messageOf(link), phase)
   if (pooler !== undefined) return { ...pooler, code, ambiguous: false, cause }
+  if (isClaim(code, link)) return { ...commonFaults.claimKnown, code: claimKnownCode, ambiguous: false, cause }
   const meaning = code === '42501' && severity === 'FATAL' ? noConnect : stateMeaning(code, phase)
   // An ERROR means that nothing was committed; what ended the connection may have come after the commit.
   const isEnd =
     severity === 'FATAL' || severity === 'PANIC' || code.startsWith('08') || code.startsWith('57P') || code === '40003'
   const rule = meaning.rule === undefined ? {} : namesOf(link)
   return { ...meaning, ...rule, code, ambiguous: phase === 'commit' && isEnd, cause }
+}
+
+/** A claim that exists, wherever a statement makes it. */
+function isClaim(code: string, link: { table?: unknown }): boolean {
+  return code === '23505' && link.table === 'holdfast_attempt'
 }
 
 /** What the server names next to the rule that a row broke; the columns of a key are in its detail: `Key (a, "B")=(1, 2)`. */

@@ -11,16 +11,51 @@ const statements: readonly string[] = [
     singleton boolean primary key default true check (singleton),
     id uuid not null,
     format integer not null,
-    made_at timestamptz not null default now()
+    made_at timestamptz not null default now(),
+    watermark uuid
   )`,
   `create table if not exists holdfast_attempt (
     id uuid primary key,
     made_at timestamptz not null default now()
   )`,
+  `create table if not exists holdfast_conflict (
+    attempt uuid not null,
+    entry integer not null,
+    transaction uuid not null,
+    source text not null,
+    collection text not null,
+    row_id text not null,
+    operation text not null,
+    reason text not null,
+    base uuid,
+    old_image text,
+    ours text,
+    theirs text,
+    parked_at timestamptz not null default now(),
+    settled_at timestamptz,
+    settled_as text,
+    primary key (attempt, entry)
+  )`,
+  `create table if not exists holdfast_request (
+    id uuid primary key,
+    answer text,
+    made_at timestamptz not null default now()
+  )`,
 ]
+
+const upgrades: readonly string[] = ['alter table holdfast_identity add column if not exists watermark uuid']
+
+/** The rights to each of the own tables. */
+export const ownRights: Readonly<Record<string, readonly string[]>> = {
+  holdfast_identity: ['select', 'insert', 'update'],
+  holdfast_attempt: ['select', 'insert', 'delete'],
+  holdfast_conflict: ['select', 'insert', 'update'],
+  holdfast_request: ['select', 'insert', 'update', 'delete'],
+}
 
 const dialect: OwnTablesDialect<SafeClient> = {
   statements,
+  upgrades,
   insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
   async alone(client, create) {
     try {
@@ -45,16 +80,20 @@ export function ownTablesOf(
   const [user, folder] = [quoted(target.user ?? 'user'), quoted(schema ?? 'public')]
   // Servers before 13 have no gen_random_uuid() of their own.
   const id = 'md5(random()::text || clock_timestamp()::text)::uuid'
-  const remedy = [
-    ...statements.map((text) => text.replace(/\s+/g, ' ')),
-    `insert into holdfast_identity (id, format) values (${id}, ${ownFormat}) on conflict do nothing`,
-    `grant usage on schema ${folder} to ${user}`,
-    `grant select, insert on ${folder}.holdfast_identity to ${user}`,
-    `grant select, insert, delete on ${folder}.holdfast_attempt to ${user}`,
-  ]
-  return new OwnTables(client, dialect, target, remedy.join('; '))
+  const remedy = (isOlder: boolean): string =>
+    [
+      ...statements.map((text) => text.replace(/\s+/g, ' ')),
+      ...(isOlder ? [...upgrades, `update holdfast_identity set format = ${ownFormat}`] : []),
+      `insert into holdfast_identity (id, format) values (${id}, ${ownFormat}) on conflict do nothing`,
+      `grant usage on schema ${folder} to ${user}`,
+      ...Object.entries(ownRights).map(
+        ([table, rights]) => `grant ${rights.join(', ')} on ${folder}.${table} to ${user}`,
+      ),
+    ].join('; ')
+  return new OwnTables(client, dialect, target, remedy)
 }
 
-function quoted(name: string): string {
+/** A name as it stands in a statement. */
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -38,6 +38,7 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   },
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
+  replays: true,
   // A database has the order of its creator; MariaDB's and SQLite's compare bytes, too.
   textCollation: 'C',
 })

@@ -1,8 +1,8 @@
 import type { Facts, Insight, Want } from '../../src/driver/driver.ts'
-import { faultError, type TablesFacts } from '../../src/driver/kit/driver-kit.ts'
+import { faultError, type TablesFacts, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
-import { ownTablesOf } from './own-tables.ts'
+import { ownRights, ownTablesOf } from './own-tables.ts'
 
 /** What the server reports of itself and of our role, in one answer. */
 interface Seen {
@@ -12,7 +12,10 @@ interface Seen {
   readonly pid: number
   readonly schema: string | null
   readonly creates: boolean
-  readonly tables: boolean
+  readonly tables: TablesRights['exist']
+  /** Null where a table is missing. */
+  readonly reads: boolean | null
+  readonly writes: boolean | null
 }
 
 /** The first that has identity columns and the limit of idle transactions. */
@@ -24,13 +27,18 @@ const question = `select current_setting('server_version') as version,
   pg_backend_pid() as pid,
   current_schema() as schema,
   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) as creates,
-  to_regclass('holdfast_identity') is not null and to_regclass('holdfast_attempt') is not null as tables`
+  case when to_regclass('holdfast_identity') is null then 'none'
+    when ${Object.keys(ownRights)
+      .map((table) => `to_regclass('${table}')`)
+      .join(' is null or ')} is null then 'some' else 'all' end as tables,
+  ${hasRights('holdfast_identity', ['select'])} as reads,
+  ${Object.entries(ownRights)
+    .map(([table, rights]) => hasRights(table, rights))
+    .join(' and ')} as writes`
 
-const rightsQuestion = `select
-  has_table_privilege(to_regclass('holdfast_identity')::oid, 'select') as reads,
-  has_table_privilege(to_regclass('holdfast_identity')::oid, 'insert')
-    and has_table_privilege(to_regclass('holdfast_attempt')::oid, 'insert')
-    and has_table_privilege(to_regclass('holdfast_attempt')::oid, 'delete') as writes`
+function hasRights(table: string, rights: readonly string[]): string {
+  return rights.map((right) => `has_table_privilege(to_regclass('${table}')::oid, '${right}')`).join(' and ')
+}
 
 /**
  * Proves that this server can serve. Unless the address asks otherwise it is not a standby, accepts writes, and committed a
@@ -61,25 +69,25 @@ async function tablesFacts(
 ): Promise<{ readonly tables: TablesFacts; readonly insight: Insight | null }> {
   const isReadOnly = seen.standby || seen.readonly
   const own = ownTablesOf(client, target, seen.schema)
-  const known = { exist: seen.tables, mayCreate: seen.creates }
+  const { reads, writes } = seen
+  const known = { exist: seen.tables, mayCreate: seen.creates, mayWrite: writes }
   if (want.proof !== 'look') {
     return { tables: isReadOnly ? readOnlyAsWished(target) : await own.prove(want, known), insight: null }
   }
-  const { rows } = await client.run(rightsQuestion, [], { phase: 'open' })
-  const { reads, writes } = rows[0] as { reads: boolean | null; writes: boolean | null } // The one row of the question.
   const begun = performance.now()
   await client.run('select 1', [], { phase: 'open' })
   const insight: Insight = {
     encryption: client.encryption,
     schema: seen.schema,
     mayMakeTables: seen.creates && !isReadOnly,
-    mayWriteOwnTables: seen.tables ? writes === true && !isReadOnly : null,
+    mayWriteOwnTables: seen.tables === 'all' ? writes === true && !isReadOnly : null,
     isReadOnly,
     roundTripMs: performance.now() - begun,
   }
-  const rights = { ...known, mayRead: reads, mayWrite: writes }
+  const rights = { ...known, mayRead: reads }
   return { tables: isReadOnly ? readOnlyAsWished(target) : await own.look(rights), insight }
 }
+
 /** Checked before any statement: the very first uses what older servers lack. */
 function assertNewEnough(version: string | null): void {
   const major = Number.parseInt(version ?? '', 10)

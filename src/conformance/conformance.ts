@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import type { Driver } from '../driver/driver.ts'
 import { conformAddresses } from './address.ts'
+import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
 import { conformConnections } from './connection.ts'
 import { conformOutages } from './outage.ts'
@@ -32,6 +33,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformReadOnly(bench)
     conformStatements(bench)
     conformSchemaLock(bench)
+    conformAttempts(bench)
     conformOutages(bench, harness)
   })
 }

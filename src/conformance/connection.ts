@@ -240,7 +240,7 @@ export async function using<S extends AsyncDisposable, T>(store: S, work: (store
 /** Registers tests of one member of the engine; where it is absent they are skipped by name. */
 export function engineTest(
   bench: () => Bench,
-  member: 'statements' | 'schemaLock' | 'setReadOnly',
+  member: 'statements' | 'schemaLock' | 'setReadOnly' | 'attempts' | 'replay',
 ): (title: string, run: (store: BenchStore) => Promise<void>) => void {
   return (title, run) => {
     test(title, async (t) => {

@@ -254,12 +254,14 @@ describe('holdfast check --connect on a real MariaDB', { skip: noMariadb }, () =
 })
 
 async function makeOwnTables(server: Postgres, database: string): Promise<void> {
-  await server.query(
-    'create table holdfast_identity (singleton boolean primary key, id uuid, format integer)',
-    database,
-  )
-  await server.query("insert into holdfast_identity values (true, '00000000-0000-4000-8000-000000000001', 1)", database)
-  await server.query('create table holdfast_attempt (id uuid primary key, made_at timestamptz default now())', database)
+  const texts = [
+    'create table holdfast_identity (singleton boolean primary key, id uuid, format integer, watermark uuid)',
+    "insert into holdfast_identity values (true, '00000000-0000-4000-8000-000000000001', 2)",
+    'create table holdfast_attempt (id uuid primary key, made_at timestamptz default now())',
+    'create table holdfast_conflict (attempt uuid, entry integer, primary key (attempt, entry))',
+    'create table holdfast_request (id uuid primary key, answer text)',
+  ]
+  for (const text of texts) await server.query(text, database)
 }
 
 describe('holdfast check --connect where nothing answers as it should', { concurrency: 2 }, () => {

@@ -4,6 +4,7 @@ import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements, type FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { faults, numberOf } from '../faults.ts'
+import { createClaimingWrite, unprepared } from './claiming.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 
@@ -11,10 +12,9 @@ import { optionsOf, type SafeClientConfig } from './client-config.ts'
 interface SafePoolParts {
   readonly config: SafeClientConfig
   readonly limits: Limits
+  /** Whether the server is MariaDB, which has compound statements. */
+  readonly isMariaDb: boolean
 }
-
-/** The errors of a statement that cannot be prepared, or is prepared no longer: nothing of it was executed. */
-const unprepared: ReadonlySet<number> = new Set([1243, 1295, 1461, 1615, 2030])
 
 /** The connections of one ORM. */
 export class SafePool extends ConnectionPool<SafeClient> {
@@ -23,7 +23,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
   readonly config: SafeClientConfig
   #native: Pool | null = null
 
-  constructor({ config, limits }: SafePoolParts) {
+  constructor({ config, limits, isMariaDb }: SafePoolParts) {
     super({
       limits,
       create: () => new SafeClient(config),
@@ -31,7 +31,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
       unopened: faults.unopened,
     })
     this.config = config
-    this.statements = createStatements<RunOptions, SafeClient>(this, {
+    const statements = createStatements<RunOptions, SafeClient>(this, {
       options: (_sql, phase) => ({ isPrepared: true, phase }),
       run: (client, sql, values, options) => client.run(sql, values, options),
       retry: (error, { client, options }) => {
@@ -40,6 +40,15 @@ export class SafePool extends ConnectionPool<SafeClient> {
         return { ...options, isPrepared: false }
       },
     })
+    const claim = createClaimingWrite(this, statements, isMariaDb)
+    this.statements = {
+      read: statements.read,
+      write(sql, values, note) {
+        if (note?.claims !== true) return statements.write(sql, values)
+        if (note.attempt !== undefined) return claim(sql, values, note.attempt)
+        return Promise.reject(new TypeError('A write that claims needs an attempt.'))
+      },
+    }
   }
 
   /** mysql2's own pool next to this one, for an application that asks for it; made then, and closed with this one. Its statements have no limits but the application's. */

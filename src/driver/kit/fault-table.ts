@@ -167,6 +167,11 @@ export const commonFaults = {
     summary: 'A value does not fit its column.',
     hint: 'Change the value, or the column.',
   },
+  claimKnown: {
+    kind: 'constraint',
+    summary: 'The attempt has been committed before.',
+    hint: 'Read the row: it has the change, unless a later one has replaced it.',
+  },
   denied: {
     kind: 'statement',
     summary: 'The user lacks the right for this statement.',

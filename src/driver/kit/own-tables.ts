@@ -5,7 +5,7 @@ import type { Row } from '../facet/statements.ts'
 import type { Phase } from '../fault.ts'
 
 /** The format of Holdfast's own tables that this release writes. */
-export const ownFormat = 1
+export const ownFormat = 2
 
 /** About 64 KiB of rows, on PostgreSQL and on MariaDB. */
 const proofRows = 800
@@ -29,6 +29,12 @@ export interface TablesClient {
 export interface OwnTablesDialect<C extends TablesClient> {
   /** DDL that creates each table unless it exists. */
   readonly statements: readonly string[]
+  /** DDL that changes tables of format 1 to the current format. */
+  readonly upgrades: readonly string[]
+  /** True when a change of `upgrades` was made before; never where absent. */
+  isUpgraded?(error: unknown): boolean
+  /** Statements that fail without the rights to the tables and change nothing; absent: `TablesRights.mayWrite` is known. */
+  readonly probes?: readonly string[]
   /** Inserts the identity, unless there is one; its values are an id and the format. */
   readonly insertIdentity: string
   /** Runs `create` while no other process does, where DDL needs that. */
@@ -41,29 +47,35 @@ export interface OwnTablesDialect<C extends TablesClient> {
 
 /** What a proof knows of the own tables before it asks for them. Null: unknown. */
 export interface TablesRights {
-  /** Both tables exist. */
-  readonly exist: boolean
+  /** `some`: `holdfast_identity` is there, others are not, as after a release of format 1. */
+  readonly exist: 'all' | 'some' | 'none'
   readonly mayCreate: boolean | null
   readonly mayRead: boolean | null
   readonly mayWrite: boolean | null
 }
 
 /** The part of `Facts` that the own tables decide. */
-export type TablesFacts = Required<Pick<Facts, 'ownTables' | 'problems'>>
+export type TablesFacts = Required<Pick<Facts, 'ownTables' | 'problems'>> & Pick<Facts, 'identity'>
 
-/** Holdfast's own tables on one connection: `holdfast_identity` and `holdfast_attempt`. */
+/** The row of `holdfast_identity`. */
+interface Identity {
+  readonly id: string
+  readonly format: number
+}
+
+/** Holdfast's own tables on one connection: `holdfast_identity`, `_attempt`, `_conflict` and `_request`. */
 export class OwnTables<C extends TablesClient> {
   readonly #client: C
   readonly #dialect: OwnTablesDialect<C>
   readonly #target: Pick<Problem, 'setting' | 'origin'> & { readonly mayMakeTables: boolean }
-  readonly #remedy: string
+  readonly #remedy: (isOlder: boolean) => string
 
-  /** `remedy` is the SQL for an administrator: tables, identity and grants. */
+  /** `remedy` is the SQL for an administrator: tables, identity and grants; `isOlder`: the tables have an earlier format. */
   constructor(
     client: C,
     dialect: OwnTablesDialect<C>,
     target: Pick<Problem, 'setting' | 'origin'> & { readonly mayMakeTables: boolean },
-    remedy: string,
+    remedy: (isOlder: boolean) => string,
   ) {
     this.#client = client
     this.#dialect = dialect
@@ -73,41 +85,60 @@ export class OwnTables<C extends TablesClient> {
 
   /** Reports what can be seen without changing anything; tables that are merely not created yet are no problem. */
   async look({ exist, mayCreate, mayRead, mayWrite }: TablesRights): Promise<TablesFacts> {
-    if (!exist) {
-      const why = this.#whyNotCreated(mayCreate)
-      return why === null ? { ownTables: 'absent', problems: [] } : this.#missing(why)
-    }
+    if (exist === 'none') return this.#creatable(mayCreate, false)
     try {
       if (mayRead === false) return this.#missing(notWritable)
-      const format = (await this.#format()) ?? ownFormat
-      if (format > ownFormat) return this.#newer(format)
-      return mayWrite === false ? this.#missing(notWritable) : { ownTables: 'ours', problems: [] }
+      const found = await this.#identity()
+      if (found !== null && found.format > ownFormat) return this.#newer(found.format)
+      if (exist === 'some' || (found !== null && found.format < ownFormat)) return this.#creatable(mayCreate, true)
+      if (found === null) return this.#target.mayMakeTables ? notCreatedYet : this.#missing(nobody)
+      return mayWrite === false ? this.#missing(notWritable) : ours(found)
     } catch (error) {
       if (!this.#dialect.isDenied(error)) throw error
       return this.#missing(notWritable)
     }
   }
 
-  /** Creates what is missing and may be created; for the proof `write`, commits a write that leaves nothing. */
-  async prove(want: Want, { exist, mayCreate }: Pick<TablesRights, 'exist' | 'mayCreate'>): Promise<TablesFacts> {
-    const why = exist ? null : this.#whyNotCreated(mayCreate)
-    if (why !== null) return this.#missing(why)
+  /**
+   * Creates what is missing and may be created, and changes tables of an earlier format; for the proof `write`, commits a
+   * write that leaves nothing.
+   */
+  async prove(want: Want, { exist, mayCreate, mayWrite }: Omit<TablesRights, 'mayRead'>): Promise<TablesFacts> {
+    let isMaking = exist === 'none'
+    let isOlder = false
     try {
-      if (!exist) await this.#create()
-      let format = await this.#format()
-      // An administrator, or a process that ended half-way, created the tables without a row.
-      if (format === null && this.#target.mayMakeTables) {
+      let found = exist === 'none' ? null : await this.#identity()
+      if (found !== null && found.format > ownFormat) return this.#newer(found.format)
+      isOlder = exist === 'some' || (found !== null && found.format < ownFormat)
+      isMaking ||= isOlder
+      if (isMaking) {
+        const why = this.#whyNotCreated(mayCreate)
+        if (why !== null) return this.#missing(why, isOlder)
+        await this.#create(isOlder)
+        found = await this.#identity()
+      } else if (found === null && this.#target.mayMakeTables) {
+        // An administrator, or a process that ended half-way, created the tables without a row.
         await this.#identify()
-        format = await this.#format()
+        found = await this.#identity()
       }
-      if (format !== null && format > ownFormat) return this.#newer(format)
+      isMaking = false
+      if (found === null) return this.#missing(nobody)
+      if (found.format > ownFormat) return this.#newer(found.format)
+      if (mayWrite === false) return this.#missing(notWritable)
+      for (const probe of this.#dialect.probes ?? []) await this.#client.run(probe)
       if (want.proof === 'write') await this.#write()
-      return { ownTables: 'ours', problems: [] }
+      return ours(found)
     } catch (error) {
       // Anything else says something about the database.
       if (!this.#dialect.isDenied(error)) throw error
-      return this.#missing(exist ? notWritable : notCreatable)
+      return this.#missing(isMaking ? notCreatable : notWritable, isOlder)
     }
+  }
+
+  /** The facts of tables that are not there yet, or not in this format. */
+  #creatable(mayCreate: boolean | null, isOlder: boolean): TablesFacts {
+    const why = this.#whyNotCreated(mayCreate)
+    return why === null ? notCreatedYet : this.#missing(why, isOlder)
   }
 
   #whyNotCreated(mayCreate: boolean | null): string | null {
@@ -115,13 +146,26 @@ export class OwnTables<C extends TablesClient> {
     return mayCreate === false ? notCreatable : null
   }
 
-  async #create(): Promise<void> {
-    const { statements, alone } = this.#dialect
+  async #create(isOlder: boolean): Promise<void> {
+    const { statements, upgrades, alone } = this.#dialect
     const create = async (): Promise<void> => {
       for (const statement of statements) await this.#client.run(statement)
+      if (isOlder) {
+        for (const upgrade of upgrades) await this.#upgrade(upgrade)
+        // Last, since DDL may have no transaction; another process may have been first.
+        await this.#client.run(`update holdfast_identity set format = ${ownFormat} where format < ${ownFormat}`)
+      }
       await this.#identify()
     }
     await (alone === undefined ? create() : alone(this.#client, create))
+  }
+
+  async #upgrade(statement: string): Promise<void> {
+    try {
+      await this.#client.run(statement)
+    } catch (error) {
+      if (this.#dialect.isUpgraded?.(error) !== true) throw error
+    }
   }
 
   /** Another process may have been first: its row is the identity. */
@@ -130,9 +174,9 @@ export class OwnTables<C extends TablesClient> {
   }
 
   /** Null: no identity exists yet. */
-  async #format(): Promise<number | null> {
-    const { rows } = await this.#client.run('select format from holdfast_identity', [], { phase: 'open' })
-    return rows[0] === undefined ? null : Number(rows[0].format ?? ownFormat)
+  async #identity(): Promise<Identity | null> {
+    const { rows } = await this.#client.run('select id, format from holdfast_identity', [], { phase: 'open' })
+    return rows[0] === undefined ? null : { id: String(rows[0].id), format: Number(rows[0].format) }
   }
 
   /**
@@ -140,7 +184,9 @@ export class OwnTables<C extends TablesClient> {
    * one small row may still fit where an older one was.
    */
   async #write(triesLeft = 5): Promise<void> {
-    const ids = Array.from({ length: proofRows }, () => `'${randomUUID()}'`)
+    // Neighbours in the key: each of ids drawn alone would change a page of its own in a large table.
+    const prefix = randomUUID().slice(0, -12)
+    const ids = Array.from({ length: proofRows }, (_, at) => `'${prefix}${at.toString(16).padStart(12, '0')}'`)
     try {
       await this.#client.run('begin')
       await this.#client.run(`insert into holdfast_attempt (id) values (${ids.join('), (')})`)
@@ -162,9 +208,9 @@ export class OwnTables<C extends TablesClient> {
     }
   }
 
-  #missing(why: string): TablesFacts {
+  #missing(why: string, isOlder = false): TablesFacts {
     const message = `Holdfast's own tables are not usable: ${why}. The primary serves; its fallback accepts no writes.`
-    const suggestion = `As the owner of the database run: ${this.#remedy}`
+    const suggestion = `As the owner of the database run: ${this.#remedy(isOlder)}`
     return { ownTables: 'absent', problems: [this.#problem('OWN_TABLES_MISSING', message, suggestion)] }
   }
 
@@ -176,3 +222,10 @@ export class OwnTables<C extends TablesClient> {
 
 const notCreatable = 'the user may not create tables there'
 const notWritable = 'the user may not read and write them'
+const nobody = 'holdfast_identity has no row'
+
+const notCreatedYet: TablesFacts = { ownTables: 'absent', problems: [] }
+
+function ours({ id }: Identity): TablesFacts {
+  return { ownTables: 'ours', identity: id, problems: [] }
+}

@@ -1,4 +1,6 @@
 import type { Engine } from '../driver.ts'
+import type { Attempts } from '../facet/attempts.ts'
+import type { Replay } from '../facet/replay.ts'
 import type { SchemaLock } from '../facet/schema-lock.ts'
 import type { Statements } from '../facet/statements.ts'
 import type { MikroORM, OrmOptions } from '../orm.ts'
@@ -18,17 +20,23 @@ export interface ServerEngineParts<P> {
   /** MikroORM's options. The driver class among them passes its pool to `use` when it connects. */
   ormOptions(use: (pool: P) => void): OrmOptions
   schemaLock?(orm: MikroORM, pool: P): SchemaLock
+  attempts?(pool: P): Attempts
+  replay?(pool: P): Replay
 }
 
 /** The engine of a server driver: it keeps the pool that its one ORM connected with. */
 export class ServerEngine<P extends EnginePool> implements Engine {
   readonly ormOptions: OrmOptions
   readonly schemaLock?: (orm: MikroORM) => SchemaLock
+  readonly attempts?: () => Attempts
+  readonly replay?: () => Replay
   #pool: P | null = null
 
   constructor(parts: ServerEngineParts<P>) {
-    const { schemaLock } = parts
+    const { schemaLock, attempts, replay } = parts
     if (schemaLock !== undefined) this.schemaLock = (orm) => schemaLock(orm, this.#connected())
+    if (attempts !== undefined) this.attempts = () => attempts(this.#connected())
+    if (replay !== undefined) this.replay = () => replay(this.#connected())
     this.ormOptions = parts.ormOptions((pool) => {
       this.#pool = pool
     })

@@ -601,7 +601,7 @@ describe('faults of a real MariaDB', { skip: noMariadb }, () => {
     const counts =
       '(select count(*) from holdfast_identity) as ids, (select count(*) from holdfast_attempt) as attempts'
     assert.deepEqual(await server.query(`select ${counts}`, database), [{ ids: 1, attempts: 0 }])
-    await server.query('update holdfast_identity set format = 2', database)
+    await server.query('update holdfast_identity set format = 3', database)
     const newer = await prove(server.url(database))
     assert.deepEqual([newer.ownTables, newer.problems[0]?.code], ['newer', 'FORMAT_NEWER'])
   })

@@ -201,7 +201,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     const tables = await server.query('show tables', database)
     assert.deepEqual(
       tables.flatMap((row) => Object.values(row)),
-      ['everything', 'feedback', 'holdfast_attempt', 'holdfast_identity'],
+      ['everything', 'feedback', 'holdfast_attempt', 'holdfast_conflict', 'holdfast_identity', 'holdfast_request'],
     )
     const made = await server.query('show create table everything', database)
     const again = await start(t, server.url(database))

@@ -84,7 +84,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     )
     assert.deepEqual(
       tables.map(({ tablename }) => tablename),
-      ['feedback', 'holdfast_attempt', 'holdfast_identity'],
+      ['feedback', 'holdfast_attempt', 'holdfast_conflict', 'holdfast_identity', 'holdfast_request'],
     )
     assert.deepEqual(await service.end(), { code: 0, signal: null })
     const again = await start(t, server.url(database))

@@ -1,0 +1,119 @@
+import type { Statements, Value, Written } from '../../../src/driver/facet/statements.ts'
+import { type ConnectionPool, claimKnownCode, commonError } from '../../../src/driver/kit/driver-kit.ts'
+import { claimKnownState, duplicateKey } from '../fault-table.ts'
+import { numberOf } from '../faults.ts'
+import type { Answer } from './answer.ts'
+import type { SafeClient } from './client.ts'
+
+const claiming = 'insert into holdfast_attempt (id) values (?)'
+
+/** The errors of a statement that cannot be prepared, or is prepared no longer: nothing of it was executed. */
+export const unprepared: ReadonlySet<number> = new Set([1243, 1295, 1461, 1615, 2030])
+
+/** A write that claims; as `Statements.write`. */
+export type ClaimingWrite = (sql: string, values: readonly Value[], attempt: string) => Promise<Written>
+
+/**
+ * Writes that claim their attempt in the same transaction: in one prepared statement where the server has compound ones, as
+ * MariaDB, else in a transaction of four; inside an open transaction as two statements of it.
+ */
+export function createClaimingWrite(
+  pool: ConnectionPool<SafeClient>,
+  { write }: Statements,
+  hasCompounds: boolean,
+): ClaimingWrite {
+  let isCompound = hasCompounds
+  const runAlone = async (client: SafeClient, sql: string, values: readonly Value[], attempt: string) => {
+    if (isCompound) {
+      try {
+        return await runCompound(client, sql, values, attempt)
+      } catch (error) {
+        if (!unprepared.has(numberOf(error) ?? 0) || !client.isReady) throw error
+        // A server before MariaDB 10.6 does not prepare such a statement.
+        isCompound = numberOf(error) !== notPreparable
+      }
+    }
+    return await runTransaction(client, sql, values, attempt)
+  }
+  return async (sql, values, attempt) => {
+    if (pool.transactions.current !== null) {
+      await claimed(write(claiming, [attempt]))
+      return await write(sql, values)
+    }
+    pool.limits.echo?.(sql)
+    const client = pool.take() ?? (await pool.acquire())
+    try {
+      return await runAlone(client, sql, values, attempt)
+    } finally {
+      pool.release(client)
+    }
+  }
+}
+
+/** The number of a statement that is not supported in the prepared statement protocol. */
+const notPreparable = 1295
+
+async function runCompound(
+  client: SafeClient,
+  sql: string,
+  values: readonly Value[],
+  attempt: string,
+): Promise<Written> {
+  try {
+    return writtenOf(await client.run(compoundOf(sql), [attempt, ...values], { isPrepared: true, phase: 'commit' }))
+  } catch (error) {
+    await undo(client)
+    throw error
+  }
+}
+
+/** The handlers end the transaction at once: its locks would last for one more round trip. */
+function compoundOf(sql: string): string {
+  return `begin not atomic
+  declare exit handler for sqlexception begin rollback; resignal; end;
+  start transaction;
+  begin
+    declare exit handler for ${duplicateKey} signal sqlstate '${claimKnownState}';
+    ${claiming};
+  end;
+  ${sql};
+  commit;
+end`
+}
+
+/** Without RETURNING the server counts the claim, too. */
+function writtenOf({ rows, changed }: Answer): Written {
+  const [returned] = rows as readonly unknown[]
+  return Array.isArray(returned) ? { rows: returned, changed: returned.length } : { rows: [], changed: changed - 1 }
+}
+
+async function runTransaction(
+  client: SafeClient,
+  sql: string,
+  values: readonly Value[],
+  attempt: string,
+): Promise<Written> {
+  try {
+    await client.run('begin')
+    await claimed(client.run(claiming, [attempt], { isPrepared: true, phase: 'statement' }))
+    const { rows, changed } = await client.run(sql, values, { isPrepared: true, phase: 'statement' })
+    await client.run('commit')
+    return { rows, changed }
+  } catch (error) {
+    await undo(client)
+    throw error
+  }
+}
+
+async function claimed(claim: Promise<unknown>): Promise<void> {
+  try {
+    await claim
+  } catch (error) {
+    throw numberOf(error) === duplicateKey ? commonError('claimKnown', claimKnownCode, { cause: error }) : error
+  }
+}
+
+/** What was interrupted has run no handler, and an error does not say whether its transaction is open. */
+async function undo(client: SafeClient): Promise<void> {
+  if (client.isReady) await client.run('rollback').catch(() => client.evict())
+}
