@@ -40,6 +40,13 @@ export function databaseLine(seen: DatabaseObservation): LogLine {
       return seen.block === null
         ? logLine('info', 'The fallback accepts writes again.', { block: null })
         : logLine('warn', writeBlockSentence(seen.block), { block: seen.block })
+    case 'journal.left': {
+      const { label, path, entries, isLosable } = seen
+      const them = entries === 1 ? '1 change waits' : `${entries} changes wait`
+      const risk = isLosable ? ' A restart of the container or the machine may lose them.' : ''
+      const message = `${them} in the journal for the primary.${risk}`
+      return logLine(isLosable ? 'error' : 'warn', message, { label, path, entries })
+    }
     case 'work.rerun': {
       const { attempt, tries, fault } = seen
       const fields = { attempt, tries, ...faultFields(fault) }

@@ -202,6 +202,7 @@ function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
     case 'store.closed':
     case 'store.checked':
     case 'fallback.writes':
+    case 'journal.left':
     case 'work.rerun':
     case 'work.failed':
     case 'database.defect':

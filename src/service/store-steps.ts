@@ -46,10 +46,9 @@ export function createSteps({ active, tables, left, observe }: StepParts): Store
         if (!known.has(problem.message)) observe({ type: 'problem.found', problem })
     },
     lacks: (store) => (tables.of(store)?.unusable.size ?? 0) > 0,
-    owes: async (fallback) => {
-      await countLeft(fallback)
-      return false
-    },
+    owed: (fallback) => fallback.journal?.counts().entries ?? 0,
+    serve: (fallback, isServing) => fallback.journal?.serve(isServing),
+    rest: async (fallback, signal) => await fallback.journal?.rest(signal),
     carry: async (from, _to, tail) => {
       if (tail === 0) await countLeft(from)
     },

@@ -8,6 +8,7 @@ import type { DatabaseObservation } from '../../src/database/supervisor/observat
 import { emptySteps, type StoreSteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
+import type { Facts } from '../../src/driver/driver.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { configOf, ScriptedDatabase } from '../support/scripted-driver.ts'
 
@@ -48,6 +49,8 @@ export interface RigOptions {
   readonly settings?: Partial<ConnectionSettings>
   readonly steps?: StoreSteps
   readonly entities?: readonly EntitySchema[]
+  /** What the fallback says of itself. */
+  readonly facts?: Partial<Facts>
   /** 1,000 when absent. */
   readonly maxActiveSessions?: () => number
 }
@@ -56,7 +59,10 @@ export interface RigOptions {
 export function rigOf(options: RigOptions = {}): Rig {
   const clock = new FakeClock()
   const primary = new ScriptedDatabase('primary-db')
-  const fallback = new ScriptedDatabase('fallback-db', { isEmbedded: true })
+  const fallback = new ScriptedDatabase('fallback-db', {
+    isEmbedded: true,
+    ...(options.facts === undefined ? {} : { facts: options.facts }),
+  })
   const settings = { ...defaults, ...options.settings }
   const seen: DatabaseObservation[] = []
   const opener = new DatabaseEngineFactory({

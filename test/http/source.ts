@@ -26,6 +26,7 @@ export const localDatabase: DatabaseSessionContext = {
   isFallbackActive: false,
   activeSessions: 3,
   standby: null,
+  carrying: null,
   recovery: 'none',
   declared: false,
   usable: true,

@@ -31,6 +31,17 @@ export interface Calls {
   ormsClosed: number
 }
 
+/** What a scripted database is. */
+export interface ScriptedOptions {
+  /** It keeps a journal then; otherwise it accepts what one carries. */
+  readonly isEmbedded?: boolean
+  readonly files?: readonly string[]
+  /** True: its driver can do neither. */
+  readonly isBare?: boolean
+  /** What `verify` says. */
+  readonly facts?: Partial<Facts>
+}
+
 /** A database that does what the test says, over real MikroORM on SQLite in memory. */
 export class ScriptedDatabase {
   readonly target: Target
@@ -48,11 +59,13 @@ export class ScriptedDatabase {
   engine: Partial<Engine> = {}
   /** True: `close` of an ORM never ends. */
   isCloseHanging = false
+  readonly #facts: Partial<Facts>
   readonly #hanging = new Set<(script: Script) => void>()
 
-  constructor(name: string, options: { readonly isEmbedded?: boolean; readonly files?: readonly string[] } = {}) {
+  constructor(name: string, options: ScriptedOptions = {}) {
     this.target = { driver: name, id: name, host: null, port: null, database: name, user: null, tls: null }
     const files = options.files ?? []
+    this.#facts = options.facts ?? {}
     this.driver = defineDriver({
       contract: contractGeneration,
       name,
@@ -62,6 +75,7 @@ export class ScriptedDatabase {
       classify,
       connect: async () => [this.#candidate()],
       ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
+      ...(options.isBare === true ? {} : options.isEmbedded === true ? { journals: true } : { replays: true }),
     })
   }
 
@@ -116,7 +130,7 @@ export class ScriptedDatabase {
       verify: async (want) => {
         this.calls.verified.push(want)
         if (this.verifyError !== null) throw this.verifyError
-        return { ...factsOf(), ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
+        return { ...factsOf(), ...this.#facts, ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
       },
       evict: () => {
         this.calls.evicted += 1

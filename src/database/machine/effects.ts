@@ -1,4 +1,5 @@
-import { type State, servingStore } from './state.ts'
+import { failedCarriesMax } from './policy.ts'
+import { type ConnectingPrimary, type PrimaryConnected, type State, servingStore } from './state.ts'
 
 /**
  * An operation that must be running while the state is what it is. The supervisor compares the effects of the old and the
@@ -11,13 +12,21 @@ export type Effect<S> =
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
   /** It has failed at `until`. */
   | { readonly run: 'probe'; readonly id: number; readonly until: number }
-  /** `primary`: still open from the previous round; null: open it first. */
-  | { readonly run: 'carry'; readonly id: number; readonly from: S; readonly primary: S | null }
+  /** Carries the journal next to a primary that serves, or is about to. */
+  | { readonly run: 'drain'; readonly id: number; readonly from: S; readonly to: S }
+  /** `primary`: still open from the previous round; null: open it first. `mayOwe`: nothing needs to be carried. */
+  | {
+      readonly run: 'carry'
+      readonly id: number
+      readonly from: S
+      readonly primary: S | null
+      readonly mayOwe: boolean
+    }
   /**
-   * Holds new writes, carries the rest, then reports `switched`. When it fails or is aborted it undoes its changes before
-   * it settles; only then does the supervisor let writes in and start what comes next.
+   * Holds new writes, closes the fallback to changes, carries the rest unless it `mayOwe`, then reports `switched`. Only
+   * after it has settled does the supervisor open the fallback again, if it still serves, and let writes in.
    */
-  | { readonly run: 'switch'; readonly id: number; readonly from: S; readonly to: S }
+  | { readonly run: 'switch'; readonly id: number; readonly from: S; readonly to: S; readonly mayOwe: boolean }
 
 /** The effects of a state. Pure; their order has no meaning. */
 export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
@@ -33,8 +42,12 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
       effects.push({ run: 'wait', id: state.deadlineId, until: deadline })
       if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id })
       if (step.at === 'waiting') effects.push({ run: 'wait', id: step.id, until: step.until })
+      if (step.at === 'opened') effects.push(...carryingEffects(state, step.store))
       break
     }
+    case 'PRIMARY_CONNECTED':
+      effects.push(...carryingEffects(state, state.store))
+      break
     case 'CONNECTING_FALLBACK':
       // Already open: it serves at the next tick, by a timer like any other.
       if (state.standby.status === 'open') effects.push({ run: 'wait', id: state.lastId, until: state.since })
@@ -51,6 +64,16 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
   return effects
 }
 
+function carryingEffects<S>(
+  { carrying, standby }: ConnectingPrimary<S> | PrimaryConnected<S>,
+  to: S,
+): readonly Effect<S>[] {
+  if (carrying.step === 'none' || standby.status !== 'open') return []
+  const { id } = carrying
+  if (carrying.step === 'waiting') return [{ run: 'wait', id, until: carrying.until }]
+  return [{ run: 'drain', id, from: standby.store, to }]
+}
+
 function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): readonly Effect<S>[] {
   const { recovery } = state
   const from = servingStore(state)?.store
@@ -59,16 +82,21 @@ function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
     case 'none':
       return []
     case 'waiting':
-    case 'resting':
+    case 'pausing':
       return [{ run: 'wait', id: recovery.id, until: recovery.until }]
     case 'probing':
       return [{ run: 'probe', id: recovery.id, until: recovery.until }]
     case 'replaying':
-      return [{ run: 'carry', id: recovery.id, from, primary: recovery.primary }]
+      return [{ run: 'carry', id: recovery.id, from, primary: recovery.primary, mayOwe: mayOwe(recovery) }]
     case 'switching':
       return [
-        { run: 'switch', id: recovery.id, from, to: recovery.primary },
+        { run: 'switch', id: recovery.id, from, to: recovery.primary, mayOwe: mayOwe(recovery) },
         { run: 'wait', id: recovery.deadlineId, until: recovery.deadline },
       ]
   }
+}
+
+/** Whether the primary is to serve although the journal cannot be carried. */
+function mayOwe({ failedCarries }: { readonly failedCarries: number }): boolean {
+  return failedCarries >= failedCarriesMax
 }

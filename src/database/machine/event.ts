@@ -21,8 +21,7 @@ export type Happening<S> =
   /** Open, ours, writable, prepared. */
   | { readonly type: 'primary.opened'; readonly id: number; readonly store: S }
   | { readonly type: 'primary.failed'; readonly id: number; readonly fault: Fault }
-  /** `owes`: its journal is not empty, so the primary must not answer yet. */
-  | { readonly type: 'fallback.opened'; readonly id: number; readonly store: S; readonly owes: boolean }
+  | { readonly type: 'fallback.opened'; readonly id: number; readonly store: S }
   | { readonly type: 'fallback.failed'; readonly id: number; readonly fault: Fault }
   /** A store of the state is lost: its liveness check failed. */
   | { readonly type: 'store.lost'; readonly store: S; readonly fault: Fault }
@@ -32,9 +31,14 @@ export type Happening<S> =
   /** The primary is open, and the journal is carried to a short tail. */
   | { readonly type: 'carried'; readonly id: number; readonly primary: S }
   | { readonly type: 'carry.failed'; readonly id: number; readonly fault: Fault }
-  /** Nothing is left to carry and new writes are held: the primary may serve. */
+  /** The fallback accepts no more changes, and new writes are held: the primary may serve. */
   | { readonly type: 'switched'; readonly id: number }
   | { readonly type: 'switch.failed'; readonly id: number; readonly fault: Fault }
+  /** The journal of the fallback next to the primary is empty, or could not be emptied. */
+  | { readonly type: 'journal.drained'; readonly id: number }
+  | { readonly type: 'drain.failed'; readonly id: number; readonly fault: Fault }
+  /** What kept the journal from being carried may be gone. */
+  | { readonly type: 'carry.wanted' }
   | { readonly type: 'closed' }
   /** The settings of the connection changed: every store is opened again. */
   | { readonly type: 'reconfigured' }

@@ -2,6 +2,7 @@ import type { Problem } from '../../config/problem.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { Fault, FaultKind, Phase } from '../../driver/fault.ts'
 import { FaultError } from '../../driver/fault.ts'
+import { HoldfastError } from '../../errors.ts'
 
 /** Kinds that say nothing against a database that serves. */
 export const harmlessKinds: ReadonlySet<FaultKind> = new Set<FaultKind>(['statement', 'constraint', 'transient'])
@@ -102,4 +103,14 @@ export const deadlineFault: Fault = {
   hint: 'Check host, port and firewall, or raise FALLBACK_TIMEOUT.',
   ambiguous: false,
   cause: undefined,
+}
+
+/** The error while no store can be reached, with the time of the next attempt. */
+export function unavailableError(
+  { fault, retry }: { readonly fault: Fault; readonly retry: { readonly at: number } },
+  nowMs: number,
+): HoldfastError {
+  const waitMs = Math.max(0, retry.at - nowMs)
+  const cause = fault.cause ?? fault
+  return new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)), cause })
 }

@@ -27,8 +27,8 @@ export const times = {
   slowBackoffCapMs: 30_000,
   /** Between the two committed writes that prove a primary. */
   proofGapMs: 200,
-  /** How long a switch may hold new writes. */
-  switchHoldMs: 250,
+  /** How long a switch may hold new writes: at first, after one that was too short, and from then on. */
+  switchHoldsMs: [250, 1_000, 5_000],
   /** A primary that is lost sooner after a return is flapping. */
   flapWindowMs: 60_000,
   /** A primary that served so long has its flapping forgotten. */
@@ -48,7 +48,13 @@ export const times = {
 } as const
 
 /** How many journal entries may be left when a switch starts to hold new writes. */
-export const shortTailEntries = 100
+export const shortTailEntries = 1_000
+
+/**
+ * How often in a row a journal may fail to be carried to a proven primary before that serves all the same: an entry that
+ * cannot be carried must not keep the service on the fallback.
+ */
+export const failedCarriesMax = 3
 
 /** Whether the fallback may serve because of this fault. */
 export function leadsToFallback(fault: Fault, policy: Policy): boolean {

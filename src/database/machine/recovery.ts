@@ -1,17 +1,19 @@
 import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { backoffMs, type Policy, pauseMs, times } from './policy.ts'
+import { type Policy, pauseMs, times } from './policy.ts'
 import type { ConnectingFallback, Recovery } from './state.ts'
+
+type Step<S, K extends Recovery<S>['step']> = Extract<Recovery<S>, { step: K }>
 
 /** The first step of the way back, when the fallback takes over; `id` names it. */
 export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id: number): Recovery<S> {
-  if (state.owes) return { step: 'replaying', id, failures: 0, rounds: 0, primary: null }
   return {
     step: 'waiting',
     id,
     until: event.at + Math.max(state.stayMs, pauseMs(0, event.chance, state.cause)),
     proofs: 0,
     failures: 0,
+    failedCarries: 0,
     lastFault: state.cause,
   }
 }
@@ -28,7 +30,7 @@ export function recoveryAfter<S>(
 ): Recovery<S> | 'primary' {
   if (recovery.step === 'none' || !('id' in event)) return recovery
   if (recovery.step === 'switching' && event.type === 'timer.due' && event.id === recovery.deadlineId) {
-    return resting(recovery, event, id)
+    return pausing(recovery, event, id)
   }
   if (event.id !== recovery.id) return recovery
   switch (recovery.step) {
@@ -36,16 +38,16 @@ export function recoveryAfter<S>(
       return event.type === 'timer.due' ? probing(recovery, event, id, policy) : recovery
     case 'probing':
       if (event.type === 'probe.passed') return afterProof(recovery, event, id)
-      return event.type === 'probe.failed' ? waitAgain(recovery, event, id, event.fault) : recovery
+      return event.type === 'probe.failed' ? waitAgain(recovery.failures, 0, event, id, event.fault) : recovery
     case 'replaying':
       if (event.type === 'carried') return switching(recovery, event, id, event.primary)
-      return event.type === 'carry.failed' ? waitAgain(recovery, event, id, event.fault) : recovery
+      return event.type === 'carry.failed' ? notCarried(recovery, event, id, event.fault) : recovery
     case 'switching':
       if (event.type === 'switched') return 'primary'
-      return event.type === 'switch.failed' ? waitAgain(recovery, event, id, event.fault) : recovery
-    case 'resting': {
-      const { failures, rounds, primary } = recovery
-      return event.type === 'timer.due' ? { step: 'replaying', id, failures, rounds, primary } : recovery
+      return event.type === 'switch.failed' ? notCarried(recovery, event, id, event.fault) : recovery
+    case 'pausing': {
+      const { failures, failedCarries, rounds, primary } = recovery
+      return event.type === 'timer.due' ? { step: 'replaying', id, failures, failedCarries, rounds, primary } : recovery
     }
   }
 }
@@ -59,60 +61,51 @@ export function withoutPrimary<S>(
   id: number,
 ): Recovery<S> {
   if (!('primary' in recovery) || recovery.primary !== store) return recovery
-  return waitAgain(recovery, event, id, fault)
+  return waitAgain(recovery.failures, 0, event, id, fault)
 }
 
-function probing<S>(
-  recovery: { readonly proofs: number; readonly failures: number },
-  event: Moment,
-  id: number,
-  policy: Policy,
-): Recovery<S> {
-  const { proofs, failures } = recovery
-  return { step: 'probing', id, until: event.at + policy.connectMs, proofs, failures }
+function probing<S>(recovery: Step<S, 'waiting'>, event: Moment, id: number, policy: Policy): Recovery<S> {
+  const { proofs, failures, failedCarries } = recovery
+  return { step: 'probing', id, until: event.at + policy.connectMs, proofs, failures, failedCarries }
 }
 
 /** One committed write may be luck; two, a little apart, prove a database. */
-function afterProof<S>(
-  recovery: { readonly proofs: number; readonly failures: number },
-  event: Moment,
-  id: number,
-): Recovery<S> {
-  const { proofs, failures } = recovery
-  if (proofs >= 1) return { step: 'replaying', id, failures, rounds: 0, primary: null }
-  return { step: 'waiting', id, until: event.at + times.proofGapMs, proofs: 1, failures, lastFault: null }
+function afterProof<S>(recovery: Step<S, 'probing'>, event: Moment, id: number): Recovery<S> {
+  const { proofs, failures, failedCarries } = recovery
+  if (proofs >= 1) return { step: 'replaying', id, failures, failedCarries, rounds: 0, primary: null }
+  const until = event.at + times.proofGapMs
+  return { step: 'waiting', id, until, proofs: 1, failures, failedCarries, lastFault: null }
 }
 
-function switching<S>(
-  recovery: { readonly failures: number; readonly rounds: number },
-  event: Moment,
-  id: number,
-  primary: S,
-): Recovery<S> {
-  const { failures, rounds } = recovery
-  const deadline = event.at + times.switchHoldMs
-  return { step: 'switching', id, deadlineId: id + 1, deadline, failures, rounds, primary }
+function switching<S>(recovery: Step<S, 'replaying'>, event: Moment, id: number, primary: S): Recovery<S> {
+  const { failures, failedCarries, rounds } = recovery
+  const deadline = event.at + holdMs(rounds)
+  return { step: 'switching', id, deadlineId: id + 1, deadline, failures, failedCarries, rounds, primary }
 }
 
-/** Lets writes in again, longer each round, so that a switch that never ends in time does not hold them for good. */
-function resting<S>(
-  recovery: { readonly failures: number; readonly rounds: number; readonly primary: S },
-  event: Moment,
-  id: number,
-): Recovery<S> {
-  const { failures, rounds, primary } = recovery
-  const until = event.at + backoffMs(rounds + 2, event.chance, times.backoffCapMs)
-  return { step: 'resting', id, until, failures, rounds: rounds + 1, primary }
+/** How long the hold after so many that were too short lasts. */
+function holdMs(rounds: number): number {
+  return times.switchHoldsMs[Math.min(rounds, times.switchHoldsMs.length - 1)] ?? 0
 }
 
-function waitAgain<S>(recovery: { readonly failures: number }, event: Moment, id: number, fault: Fault): Recovery<S> {
-  const failures = recovery.failures + 1
-  return {
-    step: 'waiting',
-    id,
-    until: event.at + pauseMs(failures, event.chance, fault),
-    proofs: 0,
-    failures,
-    lastFault: fault,
-  }
+/** Lets writes in again for at least as long as they were held, so that a switch that never ends in time leaves them half of the time. */
+function pausing<S>(recovery: Step<S, 'switching'>, event: Moment, id: number): Recovery<S> {
+  const { failures, failedCarries, rounds, primary } = recovery
+  const until = event.at + holdMs(rounds) * (1 + event.chance / 2)
+  return { step: 'pausing', id, until, failures, failedCarries, rounds: rounds + 1, primary }
+}
+
+function notCarried<S>(
+  { failures, failedCarries }: { readonly failures: number; readonly failedCarries: number },
+  event: Moment,
+  id: number,
+  fault: Fault,
+): Recovery<S> {
+  return waitAgain(failures, failedCarries + 1, event, id, fault)
+}
+
+function waitAgain<S>(before: number, failedCarries: number, event: Moment, id: number, fault: Fault): Recovery<S> {
+  const failures = before + 1
+  const until = event.at + pauseMs(failures, event.chance, fault)
+  return { step: 'waiting', id, until, proofs: 0, failures, failedCarries, lastFault: fault }
 }

@@ -30,7 +30,7 @@ export function standbyAfter<S>(
   switch (event.type) {
     case 'fallback.opened':
       if (!isFor(standby, event.id)) return null
-      return { lastId, standby: { status: 'open', store: event.store, owes: event.owes } }
+      return { lastId, standby: { status: 'open', store: event.store } }
     case 'fallback.failed':
       if (!isFor(standby, event.id)) return null
       return { lastId: id, standby: failedStandby(event, event.fault, id) }

@@ -34,7 +34,6 @@ export function begin<S>(
       declared: false,
       before: healthRow(state),
       cause: null,
-      owes: false,
       failures,
       stayMs: 0,
       standby: opening(id, event, policy),
@@ -51,6 +50,7 @@ export function begin<S>(
     lastFault: null,
     failures,
     standby,
+    carrying: { step: 'none' },
   }
 }
 
@@ -60,16 +60,13 @@ function primaryLimitMs<S>(policy: Policy, failures: number, standby: Standby<S>
   return isAlone ? Math.max(policy.timeoutMs, policy.connectMs) : policy.timeoutMs
 }
 
-/** To a fallback that serves because the primary cannot, or, `owes`, whose journal must be carried before the primary may answer. */
+/** To a fallback that serves because the primary cannot. */
 export function toFallback<S>(
   state: ConnectingPrimary<S> | PrimaryConnected<S>,
   event: Moment,
   policy: Policy,
-  {
-    cause,
-    owes = false,
-    stayMs = 0,
-  }: { readonly cause: Fault | null; readonly owes?: boolean; readonly stayMs?: number },
+  cause: Fault,
+  stayMs: number = 0,
 ): ConnectingFallback<S> {
   const { standby } = state
   const isUsable = standby.status === 'open' || standby.status === 'opening'
@@ -79,7 +76,6 @@ export function toFallback<S>(
     declared: true,
     before: healthRow(state),
     cause,
-    owes,
     failures: state.failures,
     stayMs,
     standby: isUsable ? standby : opening(state.lastId + 1, event, policy),

@@ -52,7 +52,7 @@ export interface ConnectingPrimary<S> extends Common {
   readonly step:
     | { readonly at: 'opening'; readonly id: number }
     | { readonly at: 'waiting'; readonly id: number; readonly until: number }
-    /** Open, but it is not yet known whether the fallback's journal is empty. */
+    /** Open, but the fallback's journal is not yet known to be empty. */
     | { readonly at: 'opened'; readonly id: number; readonly store: S }
   /** When the fallback serves if the primary does not. */
   readonly deadline: number
@@ -62,6 +62,7 @@ export interface ConnectingPrimary<S> extends Common {
   /** Failures in a row that led through CONNECTION_ERROR, for its backoff. */
   readonly failures: number
   readonly standby: Standby<S>
+  readonly carrying: Carrying
 }
 
 /** The fallback, or the local store, is being opened. */
@@ -71,10 +72,8 @@ export interface ConnectingFallback<S> extends Common {
   readonly declared: boolean
   /** Health still shows the row of the state before. */
   readonly before: HealthRow
-  /** Why the primary is not used; null when none is declared, or it only waits for the journal. */
+  /** Why the primary is not used; null when none is declared. */
   readonly cause: Fault | null
-  /** True when the primary is fine and waits for the journal to be carried. */
-  readonly owes: boolean
   readonly failures: number
   readonly stayMs: number
   readonly standby: Opening | Opened<S>
@@ -87,6 +86,7 @@ export interface PrimaryConnected<S> extends Common {
   /** Failures in a row before it served; forgotten once it has lived for a second. */
   readonly failures: number
   readonly standby: Standby<S>
+  readonly carrying: Carrying
 }
 
 /** The fallback serves, or the local store when no primary is declared. */
@@ -122,8 +122,6 @@ export interface Opening {
 export interface Opened<S> {
   readonly status: 'open'
   readonly store: S
-  /** Its journal is not empty: the primary must not answer yet. */
-  readonly owes: boolean
 }
 
 /** The fallback next to a primary. */
@@ -138,52 +136,63 @@ export type Standby<S> =
       readonly retryAt: number
     }
 
-/** The way back to the primary. */
-export type Recovery<S> =
+/** How the journal of an open fallback is carried to an open primary next to it. */
+export type Carrying =
   | { readonly step: 'none' }
-  /** Waits for the next probe. `proofs`: committed writes in a row so far. */
+  | { readonly step: 'running'; readonly id: number; readonly failures: number }
   | {
       readonly step: 'waiting'
       readonly id: number
       readonly until: number
-      readonly proofs: number
       readonly failures: number
-      readonly lastFault: Fault | null
+      readonly lastFault: Fault
     }
-  | {
-      readonly step: 'probing'
+
+/** What the steps of the way back have in common. */
+interface Tried {
+  /** Probes, carries and switches that failed in a row. */
+  readonly failures: number
+  /** Carries and switches that failed in a row while every probe passed. */
+  readonly failedCarries: number
+}
+
+/** The way back to the primary. */
+export type Recovery<S> =
+  | { readonly step: 'none' }
+  /** Waits for the next probe. `proofs`: committed writes in a row so far. */
+  | (Tried & {
+      readonly step: 'waiting'
       readonly id: number
       readonly until: number
       readonly proofs: number
-      readonly failures: number
-    }
+      readonly lastFault: Fault | null
+    })
+  | (Tried & { readonly step: 'probing'; readonly id: number; readonly until: number; readonly proofs: number })
   /** The primary is opened, unless still open from the last round, and the journal is carried to a short tail. */
-  | {
+  | (Tried & {
       readonly step: 'replaying'
       readonly id: number
-      readonly failures: number
+      /** Holds that were too short. */
       readonly rounds: number
       readonly primary: S | null
-    }
-  /** New writes are held while the rest is carried. Given up at `deadline`. */
-  | {
+    })
+  /** New writes are held, the fallback is closed to changes, and the rest is carried. Given up at `deadline`. */
+  | (Tried & {
       readonly step: 'switching'
       readonly id: number
       readonly deadlineId: number
       readonly deadline: number
-      readonly failures: number
       readonly rounds: number
       readonly primary: S
-    }
-  /** The switch was given up: writes are let in for a while, longer each round, before the next. */
-  | {
-      readonly step: 'resting'
+    })
+  /** The hold was too short: writes are let in for as long, before the next. */
+  | (Tried & {
+      readonly step: 'pausing'
       readonly id: number
       readonly until: number
-      readonly failures: number
       readonly rounds: number
       readonly primary: S
-    }
+    })
 
 /** The rows of the health table. */
 export type HealthRow =

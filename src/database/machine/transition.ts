@@ -1,4 +1,5 @@
 import type { Fault } from '../../driver/fault.ts'
+import { carryingAfter, carryingBy, noCarrying } from './carrying.ts'
 import type { Event, Moment } from './event.ts'
 import { deadlineFault, harmlessKinds, retryableKinds, timeoutFault } from './faults.ts'
 import { failuresAfter, nextStay } from './flap-damping.ts'
@@ -48,16 +49,18 @@ function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
 
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
   const standby = standbyAfter(state, event, policy)
-  if (standby !== null) return settled({ ...state, ...standby }, event, policy)
+  if (standby !== null) return settled({ ...state, ...standby, carrying: noCarrying }, event)
+  const carrying = carryingAfter(state.carrying, event, state.lastId + 1)
+  if (carrying !== null) return whileJournalDrains({ ...state, lastId: state.lastId + 1, carrying }, event)
   switch (event.type) {
     case 'primary.opened':
       if (!isOpening(state, event.id)) return state
-      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event, policy)
+      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event)
     case 'primary.failed':
       return isOpening(state, event.id) ? afterFailedAttempt(state, event, event.fault, policy) : state
     case 'store.lost':
       if (state.step.at !== 'opened' || state.step.store !== event.store) return state
-      return afterFailedAttempt(state, event, event.fault, policy)
+      return afterFailedAttempt({ ...state, carrying: noCarrying }, event, event.fault, policy)
     case 'timer.due':
       if (event.id === state.deadlineId) return atDeadline(state, event, policy)
       if (state.step.at !== 'waiting' || event.id !== state.step.id) return state
@@ -72,17 +75,28 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
   }
 }
 
-/** An open primary serves as soon as the fallback's journal is known to be empty, or cannot be known. */
-function settled<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
+/** An open primary serves once the fallback's journal is drained, or where there is none. */
+function settled<S>(state: ConnectingPrimary<S>, event: Moment): State<S> {
   if (state.step.at !== 'opened' || state.standby.status === 'opening') return state
-  if (state.standby.status === 'open' && state.standby.owes)
-    return toFallback(state, event, policy, { cause: null, owes: true })
-  return primaryServes(state, event, state.step.store)
+  return state.standby.status === 'open' ? carryBeside(state) : primaryServes(state, event, state.step.store)
+}
+
+function carryBeside<S, T extends ConnectingPrimary<S> | PrimaryConnected<S>>(state: T): T {
+  const id = state.lastId + 1
+  return { ...state, lastId: id, carrying: carryingBy(id) }
+}
+
+/** The rest is carried next to the serving primary, where carrying on would only fail again. */
+function whileJournalDrains<S>(state: ConnectingPrimary<S>, event: Event<S>): State<S> {
+  const { step, carrying } = state
+  if (step.at !== 'opened') return state
+  const isHopeless = carrying.step === 'waiting' && !retryableKinds.has(carrying.lastFault.kind)
+  return carrying.step === 'none' || isHopeless ? primaryServes(state, event, step.store) : state
 }
 
 function primaryServes<S>(state: ConnectingPrimary<S>, event: Moment, store: S): PrimaryConnected<S> {
-  const { failures, standby } = state
-  return { name: 'PRIMARY_CONNECTED', ...common(state, event, 0), hasServed: true, store, failures, standby }
+  const { failures, standby, carrying } = state
+  return { name: 'PRIMARY_CONNECTED', ...common(state, event, 0), hasServed: true, store, failures, standby, carrying }
 }
 
 function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
@@ -116,7 +130,7 @@ function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Polic
 
 /** The primary was tried and cannot serve: to the fallback if it may serve, else to an error. */
 function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
-  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, { cause: fault })
+  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, fault)
   return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
 }
 
@@ -157,18 +171,21 @@ function fallbackServes<S>(state: ConnectingFallback<S>, event: Moment, store: S
 }
 
 function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, policy: Policy): State<S> {
-  const change = standbyAfter(state, event, policy)
-  if (change !== null) {
-    const next = { ...state, ...change }
-    return next.standby.status === 'open' && next.standby.owes
-      ? toFallback(next, event, policy, { cause: null, owes: true })
-      : next
+  const standby = standbyAfter(state, event, policy)
+  if (standby !== null) {
+    const next = { ...state, ...standby, carrying: noCarrying }
+    return next.standby.status === 'open' ? carryBeside(next) : next
+  }
+  const carrying = carryingAfter(state.carrying, event, state.lastId + 1)
+  if (carrying !== null) return { ...state, lastId: state.lastId + 1, carrying }
+  if (event.type === 'carry.wanted') {
+    return state.standby.status === 'open' && state.carrying.step !== 'running' ? carryBeside(state) : state
   }
   if (event.type !== 'store.lost' || event.store !== state.store) return state
   const failures = failuresAfter(state, event)
   if (leadsToFallback(event.fault, policy)) {
     const { damping, stayMs } = nextStay(state, event.at)
-    return { ...toFallback({ ...state, failures }, event, policy, { cause: event.fault, stayMs }), damping }
+    return { ...toFallback({ ...state, failures }, event, policy, event.fault, stayMs), damping }
   }
   if (failures === 0) return begin(state, event, policy, 0, state.standby)
   return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
@@ -195,7 +212,6 @@ function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Faul
     declared,
     before: healthRow(state),
     cause: declared ? (state.cause ?? fault) : null,
-    owes: false,
     failures: 0,
     // The rest of a stay is kept: losing the fallback is no reason to return to a primary that flaps.
     stayMs: recovery.step === 'waiting' ? Math.max(0, recovery.until - event.at) : 0,
@@ -207,11 +223,13 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment): State<S>
   if (state.recovery.step !== 'switching') return state
   return {
     name: 'PRIMARY_CONNECTED',
-    ...common(state, event, 0),
+    ...common(state, event, 1),
     damping: { returnedAt: event.at, lastMs: state.damping.lastMs },
     store: state.recovery.primary,
     failures: 0,
-    standby: { status: 'open', store: state.store, owes: false },
+    standby: { status: 'open', store: state.store },
+    // Nothing is left, unless the primary serves although it was not to be carried.
+    carrying: carryingBy(state.lastId + 1),
   }
 }
 
@@ -223,7 +241,7 @@ function whileNothingServes<S>(state: ConnectionError<S>, event: Event<S>, polic
     return { ...state, standby: { status: 'off' } }
   }
   if (event.type === 'fallback.opened' && isFor(standby, event.id)) {
-    return { ...state, standby: { status: 'open', store: event.store, owes: event.owes } }
+    return { ...state, standby: { status: 'open', store: event.store } }
   }
   if (event.type === 'fallback.failed' && isFor(standby, event.id)) return { ...state, standby: { status: 'off' } }
   return state

@@ -1,6 +1,6 @@
 import type { Disk } from '../../disk/disk.ts'
 import type { Fault } from '../../driver/fault.ts'
-import { type HealthRow, healthRow, type Recovery, type StateName } from '../machine/state.ts'
+import { type Carrying, type HealthRow, healthRow, type Recovery, type StateName } from '../machine/state.ts'
 import type { WriteBlock } from '../machine/write-block.ts'
 import { advised } from '../store/advice.ts'
 import type { Shown, Store } from '../store/store.ts'
@@ -48,6 +48,8 @@ export interface DatabaseSessionContext {
     readonly status: 'off' | 'opening' | 'open' | 'failed'
     readonly fault: FaultStatus | null
   } | null
+  /** How the fallback's journal is carried next to the primary; null where the state has none. */
+  readonly carrying: Carrying['step'] | null
   /** The way back to the primary; null where the state has none. */
   readonly recovery: Recovery<Store>['step'] | null
   /** Whether a primary is declared. */
@@ -89,6 +91,7 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
       standby === null
         ? null
         : { status: standby.status, fault: 'fault' in standby ? faultStatus(standby.fault) : null },
+    carrying: 'carrying' in state ? state.carrying.step : null,
     recovery: state.name === 'FALLBACK_CONNECTED' ? state.recovery.step : null,
     declared: supervisor.config.declared,
     usable: !supervisor.config.declared || supervisor.config.primary !== null,

@@ -2,23 +2,35 @@ import type { Effect } from '../machine/effects.ts'
 import type { Happening } from '../machine/event.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
-import type { Gate } from './gate.ts'
 import type { Operations } from './operations.ts'
+
+/** What `EffectRunner` works with. */
+export interface EffectRunnerParts {
+  readonly clock: Clock
+  readonly operations: Operations
+  dispatch(happening: Happening<Store>): void
+  /** A switch has settled, and the machine has received the result: lets writes in. */
+  switched(): void
+  /** The journal of this fallback was drained while the primary serves. Never rejects. */
+  drained(fallback: Store): Promise<void>
+}
+
+type Work = Exclude<Effect<Store>, { run: 'wait' }>
 
 /** Runs the effects of the state: starts each that appears, and aborts each that is gone. */
 export class EffectRunner {
-  readonly #clock: Clock
-  readonly #operations: Operations
-  readonly #gate: Gate
-  readonly #dispatch: (happening: Happening<Store>) => void
+  readonly #parts: EffectRunnerParts
   /** How to stop each effect, by its id; kept until the state no longer names it, so that none is started twice. */
   readonly #running = new Map<number, () => void>()
+  #carried: Promise<void> = Promise.resolve()
 
-  constructor(clock: Clock, operations: Operations, gate: Gate, dispatch: (happening: Happening<Store>) => void) {
-    this.#clock = clock
-    this.#operations = operations
-    this.#gate = gate
-    this.#dispatch = dispatch
+  constructor(parts: EffectRunnerParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves when whatever carries a journal at the moment has settled. Never rejects. */
+  get carried(): Promise<void> {
+    return this.#carried
   }
 
   /** Afterwards exactly these effects are running, or have run. */
@@ -35,34 +47,59 @@ export class EffectRunner {
   }
 
   #start(effect: Effect<Store>): () => void {
+    const { clock, dispatch } = this.#parts
     if (effect.run === 'wait') {
       const { id, until } = effect
-      const waitMs = until - this.#clock.now()
-      const onDue = (): void => this.#dispatch({ type: 'timer.due', id })
-      return waitMs > 0 ? this.#clock.wait(waitMs, onDue) : soon(onDue)
+      const waitMs = until - clock.now()
+      const onDue = (): void => dispatch({ type: 'timer.due', id })
+      return waitMs > 0 ? clock.wait(waitMs, onDue) : soon(onDue)
     }
     const controller = new AbortController()
-    void this.#perform(effect, controller.signal).then((happening) => {
-      // Also when it is late: the machine drops the event, and what it opened is closed.
-      this.#dispatch(happening)
-      // Only now, when the machine knows where writes belong.
-      if (effect.run === 'switch') this.#gate.release()
-    })
+    void this.#run(effect, controller.signal)
     return () => controller.abort(new Error('The state of the connection changed.'))
   }
 
-  #perform(effect: Exclude<Effect<Store>, { run: 'wait' }>, signal: AbortSignal): Promise<Happening<Store>> {
+  async #run(effect: Work, signal: AbortSignal): Promise<void> {
+    const { run } = effect
+    if (run !== 'carry' && run !== 'drain' && run !== 'switch') {
+      this.#parts.dispatch(await this.#perform(effect, signal))
+      return
+    }
+    const before = this.#carried
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#carried = promise
+    // Two must never carry one journal at once, nor a switch begin before the last one has let writes in.
+    await before
+    if (!signal.aborted) await this.#carry(effect, signal)
+    resolve()
+  }
+
+  async #carry(effect: Work, signal: AbortSignal): Promise<void> {
+    const happening = await this.#perform(effect, signal)
+    const isLate = signal.aborted
+    // Also when it is late: the machine drops the event, and what it opened is closed.
+    this.#parts.dispatch(happening)
+    // Only now, when the machine knows where writes belong.
+    if (effect.run === 'switch') this.#parts.switched()
+    if (effect.run === 'drain' && happening.type === 'journal.drained' && !isLate)
+      await this.#parts.drained(effect.from)
+  }
+
+  #perform(effect: Work, signal: AbortSignal): Promise<Happening<Store>> {
+    const { operations } = this.#parts
     switch (effect.run) {
       case 'open-primary':
-        return this.#operations.openPrimary(effect, signal)
+        return operations.openPrimary(effect, signal)
       case 'open-fallback':
-        return this.#operations.openFallback(effect, signal)
+        return operations.openFallback(effect, signal)
       case 'probe':
-        return this.#operations.probe(effect, signal)
+        return operations.probe(effect, signal)
+      case 'drain':
+        return operations.drain(effect, signal)
       case 'carry':
-        return this.#operations.carry(effect, signal)
+        return operations.carry(effect, signal)
       case 'switch':
-        return this.#operations.switch(effect, signal)
+        return operations.switch(effect, signal)
     }
   }
 }

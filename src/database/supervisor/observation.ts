@@ -22,7 +22,7 @@ export type DatabaseObservation =
       /** The label of the store that serves now; null when none does. */
       readonly store: string | null
     }
-  /** One attempt failed: an opening, a probe, a carry or a switch. */
+  /** One attempt failed: an opening, a probe, a carry (also next to the serving primary) or a switch. */
   | {
       readonly type: 'connection.attempt.failed'
       readonly what: 'primary' | 'fallback' | 'probe' | 'carry' | 'switch'
@@ -52,6 +52,14 @@ export type DatabaseObservation =
     }
   /** The fallback accepts no writes from now on, or accepts them again (null); our tables in the primary decide. */
   | { readonly type: 'fallback.writes'; readonly block: WriteBlock | null }
+  /** The service closes, and the journal in this file is not empty. `isLosable`: a restart may lose the file. */
+  | {
+      readonly type: 'journal.left'
+      readonly label: string
+      readonly path: string | null
+      readonly entries: number
+      readonly isLosable: boolean
+    }
   /** A unit of work was lost and runs again. */
   | { readonly type: 'work.rerun'; readonly attempt: string; readonly tries: number; readonly fault: Fault }
   /** A unit of work ended with a fault of the database. `isLast`: it does not run again. */

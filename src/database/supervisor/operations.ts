@@ -1,5 +1,5 @@
 import type { Role } from '../../driver/address.ts'
-import { FaultError } from '../../driver/fault.ts'
+import { type Fault, FaultError } from '../../driver/fault.ts'
 import type { DatabaseConfig, ResolvedTarget } from '../address/config.ts'
 import type { Effect } from '../machine/effects.ts'
 import type { Happening } from '../machine/event.ts'
@@ -24,6 +24,8 @@ export interface OperationParts {
   connectMs(): number
   /** Blocks writes where the store is a fallback that accepts none. */
   applyWriteBlock(store: Store): void
+  /** Checks whether a primary is lost to which nothing could be carried. */
+  report(store: Store, fault: Fault): Promise<unknown>
 }
 
 /** The attempts to connect so far. */
@@ -39,8 +41,6 @@ type Run<K extends Effect<Store>['run']> = Extract<Effect<Store>, { run: K }>
 export class Operations {
   readonly #parts: OperationParts
   #attempts: ConnectionAttempts = { count: 0, lastWallMs: null }
-  /** The last switch; what follows starts only after it has settled. */
-  #switched: Promise<unknown> = Promise.resolve()
 
   constructor(parts: OperationParts) {
     this.#parts = parts
@@ -65,8 +65,7 @@ export class Operations {
       signal,
       async (limited) => {
         const store = await this.#openPrepared('fallback', limited)
-        const owes = await untilAborted(this.#parts.steps.owes(store), limited).catch(closing(store))
-        return { type: 'fallback.opened', id, store, owes }
+        return { type: 'fallback.opened', id, store }
       },
       (fault) => ({ type: 'fallback.failed', id, fault }),
     )
@@ -91,13 +90,24 @@ export class Operations {
     )
   }
 
-  async carry({ id, from, primary }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async drain({ id, from, to }: Run<'drain'>, signal: AbortSignal): Promise<Happening<Store>> {
     try {
-      await this.#switched
-      const to = primary ?? (await this.#openForCarrying(signal))
+      await this.#parts.steps.carry(from, to, 0, signal)
+      return { type: 'journal.drained', id }
+    } catch (error) {
+      const fault = faultOfOpening(error, to)
+      if (!signal.aborted) await this.#parts.report(to, fault)
+      return { type: 'drain.failed', id, fault }
+    }
+  }
+
+  async carry({ id, from, primary, mayOwe }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
+    try {
+      const to = primary ?? (await this.openPrimaryWithin(this.#parts.connectMs(), signal))
       // The state closes a primary that it already holds; one that was opened here is ours until it is reported.
       const onFailure = primary === null ? closing(to) : rethrow
-      await this.#parts.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
+      if (!mayOwe) await this.#parts.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
+      if (primary !== null) signal.throwIfAborted()
       return { type: 'carried', id, primary: to }
     } catch (error) {
       return { type: 'carry.failed', id, fault: faultOfOpening(error, from) }
@@ -105,27 +115,19 @@ export class Operations {
   }
 
   /** Writes stay held until the machine has received the result: see `Effect`. */
-  async switch({ id, from, to }: Run<'switch'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async switch({ id, from, to, mayOwe }: Run<'switch'>, signal: AbortSignal): Promise<Happening<Store>> {
     this.#parts.gate.hold()
-    const carried = untilAborted(this.#parts.gate.drained(from, 'write'), signal).then(() =>
-      this.#parts.steps.carry(from, to, 0, signal),
-    )
-    this.#switched = carried.catch(() => {})
     try {
-      await carried
+      await this.#parts.steps.rest(from, signal)
+      if (!mayOwe) await this.#parts.steps.carry(from, to, 0, signal)
       return { type: 'switched', id }
     } catch (error) {
       return { type: 'switch.failed', id, fault: faultOfOpening(error, to) }
     }
   }
 
-  /** Every opening and probe that began. */
-  get attempts(): ConnectionAttempts {
-    return this.#attempts
-  }
-
-  async #openForCarrying(signal: AbortSignal): Promise<Store> {
-    const limitMs = this.#parts.connectMs()
+  /** A primary that is prepared. Rejects with a FaultError. */
+  async openPrimaryWithin(limitMs: number, signal: AbortSignal): Promise<Store> {
     const limited = limitedSignal(this.#parts.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
     try {
       return await this.#openPrepared('primary', limited.signal)
@@ -134,11 +136,16 @@ export class Operations {
     }
   }
 
+  /** Every opening and probe that began. */
+  get attempts(): ConnectionAttempts {
+    return this.#attempts
+  }
+
   async #limited(
     limitMs: number,
     signal: AbortSignal,
     work: (limited: AbortSignal) => Promise<Happening<Store>>,
-    failed: (fault: FaultError['fault']) => Happening<Store>,
+    failed: (fault: Fault) => Happening<Store>,
   ): Promise<Happening<Store>> {
     const limited = limitedSignal(this.#parts.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
     try {
@@ -194,12 +201,12 @@ function rethrow(error: unknown): never {
   throw error
 }
 
-function faultOfOpening(error: unknown, store: Store): FaultError['fault'] {
+function faultOfOpening(error: unknown, store: Store): Fault {
   return error instanceof FaultError ? error.fault : openingFault(store.driver, error)
 }
 
 /** A defect of ours, or of a driver that broke its contract: the database is not usable. */
-function unexpectedFault(error: unknown): FaultError['fault'] {
+function unexpectedFault(error: unknown): Fault {
   return {
     kind: 'configuration',
     code: 'OPENING_FAILED',

@@ -2,7 +2,7 @@ import type { Facts } from '../../driver/driver.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import type { ConnectionSettings } from '../machine/connection-settings.ts'
 import { heldStores, type State, servingStore } from '../machine/state.ts'
-import { type WriteBlock, writeBlockOf } from '../machine/write-block.ts'
+import { driverBlockOf, type WriteBlock, writeBlockOf } from '../machine/write-block.ts'
 import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
@@ -26,6 +26,10 @@ export interface PrimaryWatchParts {
   resolve(): Promise<DatabaseConfig>
   /** Checks whether a store that did not answer is lost. */
   report(store: Store): Promise<unknown>
+  /** Called whenever writes may have been blocked or let in. */
+  applied(): void
+  /** Called when the primary accepts what a journal carries, after it did not. */
+  unblocked(): void
 }
 
 /**
@@ -58,8 +62,10 @@ export class PrimaryWatch {
 
   /** Why the fallback accepts no writes; null when it does, and where no primary is declared. */
   get block(): WriteBlock | null {
-    if (!this.#parts.config().declared) return null
-    return this.#parts.settings().fallbackMode === 'read-only' ? 'setting' : writeBlockOf(this.facts)
+    const config = this.#parts.config()
+    if (!config.declared) return null
+    if (this.#parts.settings().fallbackMode === 'read-only') return 'setting'
+    return driverBlockOf(config.primary?.driver, config.fallback?.driver) ?? writeBlockOf(this.facts)
   }
 
   /** Must be called after each change of state: opens or blocks the fallback for writes, as is known now. */
@@ -67,6 +73,7 @@ export class PrimaryWatch {
     const { block } = this
     const state = this.#parts.state()
     for (const store of heldStores(state)) this.apply(store)
+    this.#parts.applied()
     this.#recheck.want(this.#isLacking(state))
     // A close must not wait for the check, and the next store is another one.
     if (servingStore(state)?.store !== this.#checked) this.#checking?.abort(new Error('The store no longer serves.'))
@@ -74,6 +81,7 @@ export class PrimaryWatch {
     const isNews = block !== 'setting' && this.#reported !== 'setting'
     this.#reported = block
     if (isNews) this.#parts.observe({ type: 'fallback.writes', block })
+    if (block === null) this.#parts.unblocked()
   }
 
   /** Blocks this fallback for every write of every session, or opens it again. Its tables must have been made before. */

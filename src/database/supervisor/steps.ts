@@ -1,24 +1,38 @@
 import type { Store } from '../store/store.ts'
 
-/** What the supervisor needs of the modules above it; `service` composes it. A step that failed may be called again. */
+/**
+ * What the supervisor needs of the modules above it; `service` composes it. A step that failed may be called again. Those
+ * that take a signal settle soon after it aborts, rejected, and change nothing from then on. Errors are what the driver
+ * of the failing store classifies, or a FaultError.
+ */
 export interface StoreSteps {
   /** After a store opened and before it serves (tables, triggers). Throws when the store is not usable. */
   prepare(store: Store): Promise<void>
   /** True when a prepared store lacks something that may be added from outside: it is prepared again now and then. */
   lacks(store: Store): boolean
-  /** True when the primary must not answer yet. */
-  owes(fallback: Store): Promise<boolean>
+  /** How many entries wait in the fallback's journal for its primary, from memory. */
+  owed(fallback: Store): number
   /**
-   * Carries what waits; resolves when at most `tail` entries are left. Called again with 0 while writes are held. When
-   * `signal` aborts, it undoes what it changed and settles soon: writes are held until then.
+   * Both stores are open: addresses the journal to this primary, carries everything that waits when it is called, then
+   * what came meanwhile until at most `tail` entries wait. Never runs twice at once. Resolves at once where there is
+   * nothing to carry or no journal. Rejects where the journal cannot be carried at the moment.
    */
   carry(from: Store, to: Store, tail: number, signal: AbortSignal): Promise<void>
+  /** Whether the fallback accepts changes: at once. A fallback accepts none before the first call. Repeatable. */
+  serve(fallback: Store, isServing: boolean): void
+  /** Waits for the writer of the fallback, then refuses changes: whatever has committed before is in the journal. */
+  rest(fallback: Store, signal: AbortSignal): Promise<void>
+  /** After the journal was drained, while the primary serves: carried rows leave the fallback. */
+  returned(fallback: Store): Promise<void>
 }
 
 /** Steps that do nothing: for a service without collections or without a journal. */
 export const emptySteps: StoreSteps = {
   prepare: async () => {},
   lacks: () => false,
-  owes: async () => false,
+  owed: () => 0,
   carry: async () => {},
+  serve: () => {},
+  rest: async () => {},
+  returned: async () => {},
 }

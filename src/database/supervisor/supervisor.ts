@@ -4,17 +4,9 @@ import type { DatabaseConfig, DatabaseConfigSource } from '../address/config.ts'
 import { type ConnectionSettings, policyOf } from '../machine/connection-settings.ts'
 import { effectsOf } from '../machine/effects.ts'
 import type { Event, Happening } from '../machine/event.ts'
-import { harmlessKinds } from '../machine/faults.ts'
+import { harmlessKinds, unavailableError } from '../machine/faults.ts'
 import { type Policy, times } from '../machine/policy.ts'
-import {
-  type ConnectionError,
-  heldStores,
-  initialState,
-  isClosed,
-  releasedStores,
-  type State,
-  servingStore,
-} from '../machine/state.ts'
+import { heldStores, initialState, isClosed, releasedStores, type State, servingStore } from '../machine/state.ts'
 import { transition } from '../machine/transition.ts'
 import type { WriteBlock } from '../machine/write-block.ts'
 import { atMost, untilAborted } from '../store/bounded.ts'
@@ -22,16 +14,18 @@ import { type Clock, systemClock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Serving, Store } from '../store/store.ts'
 import { EffectRunner } from './effect-runner.ts'
+import { FallbackRole } from './fallback-role.ts'
 import { Gate } from './gate.ts'
-import { TransitionHistory } from './history.ts'
+import type { TransitionHistory } from './history.ts'
+import { LastCarry } from './last-carry.ts'
 import { LivenessCheck } from './liveness-check.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
-import { type ConnectionAttempts, Operations } from './operations.ts'
+import { type ConnectionAttempts, type OperationParts, Operations } from './operations.ts'
 import { PrimaryWatch } from './primary-watch.ts'
+import { type LastAttempt, Reporter } from './reporter.ts'
 import { SecretRotation } from './secret-rotation.ts'
 import { emptySteps, type StoreSteps } from './steps.ts'
-import { StoreCloser } from './store-closer.ts'
-import { observationsOf } from './transition-observations.ts'
+import { graceMs, StoreCloser } from './store-closer.ts'
 import { Waiters } from './waiters.ts'
 
 /** The parts of the supervisor; `service` composes them. */
@@ -53,26 +47,29 @@ export interface SupervisorParts {
 
 /** The only writer of the connection's state: opens, watches, leaves and returns. Opens nothing before it is asked to. */
 export class Supervisor {
-  readonly history: TransitionHistory = new TransitionHistory()
   readonly clock: Clock
   readonly gate: Gate = new Gate()
   readonly watch: PrimaryWatch
   readonly #parts: SupervisorParts
   readonly #random: () => number
+  readonly #reporter: Reporter
   readonly #operations: Operations
   readonly #effects: EffectRunner
   readonly #closer: StoreCloser
   readonly #liveness: LivenessCheck
+  readonly #role: FallbackRole
+  readonly #lastCarry: LastCarry
   readonly #waiters = new Waiters()
   readonly #rotation: SecretRotation
   #settings: ConnectionSettings
   #policy: Policy
   #state: State<Store>
   #serving: Serving | null = null
-  #lastAttempt: { readonly wallMs: number; readonly fault: Fault | null } | null = null
   /** The resolution that the first request waits for; a failed one is not kept. */
   #asking: Promise<void> | null = null
   #closing: Promise<void> | null = null
+  /** The carrying at the end, during which stores stay open. */
+  #lastCarried: Promise<void> | undefined
   /** How long the work on a store may go on when all is closed. */
   #graceMs = 0
   #generation = 0
@@ -80,6 +77,7 @@ export class Supervisor {
   constructor(parts: SupervisorParts) {
     const { steps = emptySteps, clock = systemClock } = parts
     const { gate } = this
+    this.#reporter = new Reporter(clock, parts.observe)
     this.#parts = parts
     this.clock = clock
     this.#random = parts.random ?? Math.random
@@ -88,7 +86,7 @@ export class Supervisor {
     this.#state = initialState(clock.now())
     const state = (): State<Store> => this.#state
     const resolve = (): Promise<DatabaseConfig> => this.#resolve()
-    const observe: Observe<DatabaseObservation> = (seen) => this.#observe(seen)
+    const observe: Observe<DatabaseObservation> = (seen) => this.#reporter.observe(seen)
     const dispatch = (happening: Happening<Store>): void => this.#dispatch(happening)
     const connectMs = (): number => this.#settings.limits.connectMs
     this.watch = new PrimaryWatch({
@@ -101,7 +99,10 @@ export class Supervisor {
       settings: () => this.#settings,
       config: () => this.config,
       report: (store) => this.report(store, null),
+      applied: () => this.#role.changed(),
+      unblocked: () => queueMicrotask(() => dispatch({ type: 'carry.wanted' })),
     })
+    this.#role = new FallbackRole({ steps, state, block: () => this.writeBlock, isHeld: () => gate.isHeld })
     this.#rotation = new SecretRotation({
       clock,
       state,
@@ -110,12 +111,38 @@ export class Supervisor {
     })
     const { opener } = this.watch
     const applyWriteBlock = (store: Store): void => this.watch.apply(store)
-    this.#operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock })
-    this.#effects = new EffectRunner(clock, this.#operations, gate, dispatch)
+    const report: OperationParts['report'] = (store, fault) => this.report(store, fault)
+    this.#operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock, report })
+    this.#effects = this.#createEffects(steps)
     this.#closer = new StoreCloser(clock, gate, observe)
+    this.#lastCarry = new LastCarry({
+      ...{ clock, gate, steps, observe },
+      openPrimary: (limitMs, signal) => this.#operations.openPrimaryWithin(limitMs, signal),
+      close: (store) => this.#closer.begin(store, 0),
+    })
     // Half of QUERY_TIMEOUT: the result of the check is there when a slow statement times out.
     const limitMs = (): number => Math.min(connectMs(), this.#settings.limits.queryMs / 2)
     this.#liveness = new LivenessCheck({ clock, opener, resolve, limitMs })
+  }
+
+  #createEffects(steps: StoreSteps): EffectRunner {
+    return new EffectRunner({
+      clock: this.clock,
+      operations: this.#operations,
+      dispatch: (happening) => this.#dispatch(happening),
+      switched: () => {
+        this.#role.switched()
+        this.gate.release()
+      },
+      drained: async (fallback) => {
+        try {
+          await steps.returned(fallback)
+        } catch (error) {
+          // They stay until the next time.
+          this.#reporter.observe({ type: 'database.defect', where: 'the removal of carried rows', error })
+        }
+      },
+    })
   }
 
   /** The current state: one value, never changed in place. */
@@ -147,8 +174,19 @@ export class Supervisor {
   }
 
   /** The last opening, probe or carry that ended; null before the first. */
-  get lastAttempt(): { readonly wallMs: number; readonly fault: Fault | null } | null {
-    return this.#lastAttempt
+  get lastAttempt(): LastAttempt | null {
+    return this.#reporter.lastAttempt
+  }
+
+  /** The changes of state of the last hour. */
+  get history(): TransitionHistory {
+    return this.#reporter.history
+  }
+
+  /** The fallback next to a declared primary, while it is open; null otherwise. */
+  get fallback(): Store | null {
+    if (!this.config.declared) return null
+    return heldStores(this.#state).find(({ role }) => role === 'fallback') ?? null
   }
 
   /** The store that serves now; null when none does. Opens nothing. */
@@ -170,7 +208,7 @@ export class Supervisor {
     for (;;) {
       if (this.#serving !== null) return this.#serving
       const state = await this.#settled(signal)
-      if (state.name === 'CONNECTION_ERROR') throw unavailable(state, this.clock.now())
+      if (state.name === 'CONNECTION_ERROR') throw unavailableError(state, this.clock.now())
       if (isClosed(state)) throw new HoldfastError('CLOSING', { retryAfterS: 1 })
     }
   }
@@ -188,7 +226,7 @@ export class Supervisor {
     const found = await this.#liveness.check(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
     const { verdict } = found
-    this.#observe({
+    this.#reporter.observe({
       type: 'store.checked',
       label: store.label,
       why: fault === null ? 'slow' : 'fault',
@@ -217,6 +255,9 @@ export class Supervisor {
 
   async #close(withinMs: number): Promise<void> {
     this.#graceMs = Math.max(0, withinMs - times.lateCloseMs)
+    if (this.config.declared) {
+      this.#lastCarried = this.#lastCarry.run(heldStores(this.#state), this.#graceMs, this.#effects.carried)
+    }
     this.#dispatch({ type: 'closed' })
     await atMost(this.clock, withinMs, this.#closer.ended())
   }
@@ -228,22 +269,15 @@ export class Supervisor {
     if (after !== before) {
       this.#state = after
       this.#serving = servingStore(after)
-      this.#notice(before, event, after)
+      this.#reporter.notice(before, event, after, this.config, this.#settings)
       this.#effects.reconcile(effectsOf(after))
       this.watch.changed()
       this.#rotation.changed()
     }
-    for (const store of releasedStores(before, event, after)) this.#closer.begin(store, this.#graceFor(event))
+    for (const store of releasedStores(before, event, after)) {
+      this.#closer.begin(store, graceMs(event, this.#settings) ?? this.#graceMs, this.#lastCarried)
+    }
     if (after !== before) this.#waiters.wake()
-  }
-
-  #graceFor(event: Event<Store>): number {
-    if (event.type === 'closed') return this.#graceMs
-    const { limits, timeoutMs } = this.#settings
-    // All requests wait for this one: no longer than they would wait for a primary.
-    if (event.type === 'reconfigured') return Math.min(limits.transactionMs, timeoutMs)
-    // The connections of a lost store are reset; work on any other store may finish.
-    return event.type === 'store.lost' ? 0 : limits.transactionMs
   }
 
   /** Waits until a store serves, none can be reached, or all is closed. */
@@ -276,35 +310,8 @@ export class Supervisor {
       await this.#rotation.reading()
       return await this.#parts.config.fresh()
     } catch (error) {
-      this.#observe({ type: 'database.defect', where: 'resolution', error })
+      this.#reporter.observe({ type: 'database.defect', where: 'resolution', error })
       return this.config
     }
   }
-
-  /** An observer that throws must not stop the machine in the middle of a step. */
-  #observe(observation: DatabaseObservation): void {
-    try {
-      this.#parts.observe?.(observation)
-    } catch {
-      // Nothing is left to report it to.
-    }
-  }
-
-  #notice(before: State<Store>, event: Event<Store>, after: State<Store>): void {
-    const wallMs = this.clock.wallMs()
-    for (const seen of observationsOf(before, event, after, this.config, this.#settings)) {
-      this.#observe(seen)
-      if (seen.type === 'connection.changed') this.history.add(wallMs, seen)
-    }
-    if ('id' in event && event.type !== 'timer.due') {
-      this.#lastAttempt = { wallMs, fault: 'fault' in event ? event.fault : null }
-    }
-  }
-}
-
-/** The error while no store can be reached, with the time of the next attempt. */
-function unavailable(state: ConnectionError<Store>, nowMs: number): HoldfastError {
-  const waitMs = Math.max(0, state.retry.at - nowMs)
-  const cause = state.fault.cause ?? state.fault
-  return new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)), cause })
 }

@@ -14,6 +14,7 @@ const failedAttempts = {
   'fallback.failed': 'fallback',
   'probe.failed': 'probe',
   'carry.failed': 'carry',
+  'drain.failed': 'carry',
   'switch.failed': 'switch',
 } as const
 
@@ -57,7 +58,9 @@ export function observationsOf(
 export function attemptOf<S>(state: State<S>): number {
   switch (state.name) {
     case 'CONNECTING_PRIMARY':
-      return state.attempt
+      return 'failures' in state.carrying ? state.carrying.failures + 1 : state.attempt
+    case 'PRIMARY_CONNECTED':
+      return 'failures' in state.carrying ? state.carrying.failures + 1 : 1
     case 'FALLBACK_CONNECTED':
       return 'failures' in state.recovery ? state.recovery.failures + 1 : 1
     case 'CONNECTING_FALLBACK':

@@ -60,9 +60,7 @@ const primaryOpened: Step = (state) => ({ type: 'primary.opened', id: idOf('open
 const primaryFailed =
   (kind: FaultKind): Step =>
   (state) => ({ type: 'primary.failed', id: idOf('open-primary')(state), fault: faultLike(kind) })
-const fallbackOpened =
-  (owes = false): Step =>
-  (state) => ({ type: 'fallback.opened', id: idOf('open-fallback')(state), store: 'F', owes })
+const fallbackOpened: Step = (state) => ({ type: 'fallback.opened', id: idOf('open-fallback')(state), store: 'F' })
 const fallbackFailed: Step = (state) => ({
   type: 'fallback.failed',
   id: idOf('open-fallback')(state),
@@ -70,6 +68,10 @@ const fallbackFailed: Step = (state) => ({
 })
 const due: Step = (state) => ({ type: 'timer.due', id: idOf('wait')(state) })
 const proved: Step = (state) => ({ type: 'probe.passed', id: idOf('probe')(state) })
+const drained: Step = (state) => ({ type: 'journal.drained', id: idOf('drain')(state) })
+const drainFailed =
+  (kind: FaultKind): Step =>
+  (state) => ({ type: 'drain.failed', id: idOf('drain')(state), fault: faultLike(kind) })
 const carried: Step = (state) => ({ type: 'carried', id: idOf('carry')(state), primary: 'P2' })
 const switched: Step = (state) => ({ type: 'switched', id: idOf('switch')(state) })
 const deadline: Step = (state) => {
@@ -77,10 +79,16 @@ const deadline: Step = (state) => {
   return { type: 'timer.due', id: state.deadlineId }
 }
 
-const toPrimary = [requested, fallbackOpened(), primaryOpened]
-const toFallback = [requested, fallbackOpened(), primaryFailed('auth'), due]
+const toCarrying = [requested, fallbackOpened, primaryOpened]
+const toPrimary = [...toCarrying, drained]
+const toFallback = [requested, fallbackOpened, primaryFailed('auth'), due]
 const toReplaying = [...toFallback, due, proved, due, proved]
 const toSwitching = [...toReplaying, carried]
+/** The hold was too short. */
+const holdOver: Step = (state) => {
+  assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching')
+  return { type: 'timer.due', id: state.recovery.deadlineId }
+}
 
 /** Every state and sub-step by name, as the machine itself reaches it. */
 const states: Readonly<Record<string, { readonly state: State<string>; readonly rules: Policy }>> = {
@@ -90,17 +98,23 @@ const states: Readonly<Record<string, { readonly state: State<string>; readonly 
   'primary opening': { state: walk([requested]), rules: policy },
   'primary waiting': { state: walk([requested, primaryFailed('lost')]), rules: policy },
   'primary opened, fallback opening': { state: walk([requested, primaryOpened]), rules: policy },
+  'primary opened, journal draining': { state: walk(toCarrying), rules: policy },
+  'primary opened, journal waiting': { state: walk([...toCarrying, drainFailed('lost')]), rules: policy },
   'fallback opening': { state: walk([requested, primaryFailed('auth')]), rules: policy },
-  'fallback open': { state: walk([requested, fallbackOpened(), primaryFailed('auth')]), rules: policy },
+  'fallback open': { state: walk([requested, fallbackOpened, primaryFailed('auth')]), rules: policy },
   'local opening': { state: walk([requested], local), rules: local },
   primary: { state: walk(toPrimary), rules: policy },
+  'primary, journal draining': { state: walk([...toCarrying, deadline]), rules: policy },
+  'primary, journal waiting': { state: walk([...toCarrying, drainFailed('auth')]), rules: policy },
+  'primary, fallback opening': { state: walk([...toPrimary, lost('F')]), rules: policy },
   'primary, fallback failed': { state: walk([requested, fallbackFailed, primaryOpened]), rules: policy },
   'primary alone': { state: walk([requested, primaryOpened], alone), rules: alone },
-  local: { state: walk([requested, fallbackOpened()], local), rules: local },
+  local: { state: walk([requested, fallbackOpened], local), rules: local },
   'fallback waiting': { state: walk(toFallback), rules: policy },
   'fallback probing': { state: walk([...toFallback, due]), rules: policy },
   'fallback replaying': { state: walk(toReplaying), rules: policy },
   'fallback switching': { state: walk(toSwitching), rules: policy },
+  'fallback pausing': { state: walk([...toSwitching, holdOver]), rules: policy },
   error: { state: walk([requested, primaryFailed('auth')], alone), rules: alone },
 }
 
@@ -120,14 +134,24 @@ const table: Readonly<Record<keyof typeof states, Partial<Record<EventType, Stat
   'primary waiting': { 'timer.due': 'CONNECTING_FALLBACK', 'fallback.opened': '~', 'fallback.failed': '~' },
   'primary opened, fallback opening': {
     'timer.due': 'PRIMARY_CONNECTED',
-    'fallback.opened': 'PRIMARY_CONNECTED',
+    'fallback.opened': '~',
     'fallback.failed': 'PRIMARY_CONNECTED',
     'store.lost': 'CONNECTING_FALLBACK',
   },
+  'primary opened, journal draining': {
+    'timer.due': 'PRIMARY_CONNECTED',
+    'journal.drained': 'PRIMARY_CONNECTED',
+    'drain.failed': 'PRIMARY_CONNECTED',
+    'store.lost': '~',
+  },
+  'primary opened, journal waiting': { 'timer.due': 'PRIMARY_CONNECTED', 'store.lost': '~' },
   'fallback opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
   'fallback open': { 'timer.due': 'FALLBACK_CONNECTED', 'store.lost': '~' },
   'local opening': { 'fallback.opened': 'FALLBACK_CONNECTED', 'fallback.failed': 'CONNECTION_ERROR' },
-  primary: { 'store.lost': 'CONNECTING_FALLBACK' },
+  primary: { 'carry.wanted': '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary, journal draining': { 'journal.drained': '~', 'drain.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary, journal waiting': { 'timer.due': '~', 'carry.wanted': '~', 'store.lost': 'CONNECTING_FALLBACK' },
+  'primary, fallback opening': { 'fallback.opened': '~', 'fallback.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'primary, fallback failed': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'primary alone': { 'store.lost': 'CONNECTING_PRIMARY' },
   local: { 'store.lost': 'CONNECTING_FALLBACK' },
@@ -140,6 +164,7 @@ const table: Readonly<Record<keyof typeof states, Partial<Record<EventType, Stat
     'switch.failed': '~',
     'store.lost': 'CONNECTING_FALLBACK',
   },
+  'fallback pausing': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   error: { 'timer.due': 'CONNECTING_PRIMARY' },
 }
 
@@ -157,6 +182,9 @@ const eventTypes: readonly EventType[] = [
   'carry.failed',
   'switched',
   'switch.failed',
+  'journal.drained',
+  'drain.failed',
+  'carry.wanted',
   'closed',
   'reconfigured',
 ]
@@ -172,6 +200,8 @@ const answers: Partial<Record<EventType, string>> = {
   'carry.failed': 'carry',
   switched: 'switch',
   'switch.failed': 'switch',
+  'journal.drained': 'drain',
+  'drain.failed': 'drain',
   'timer.due': 'wait',
 }
 
@@ -180,7 +210,7 @@ function eventFor(type: EventType, state: State<string>): Event<string> {
   const effect = effectsOf(state).find((candidate) => candidate.run === answers[type])
   const serving = heldStores(state)[0] ?? 'nobody'
   const store = type === 'store.lost' ? serving : type.startsWith('primary') ? 'P' : 'F'
-  const all = { at: state.since + 2_000, chance: 0.5, id: effect?.id ?? -1, store, primary: 'P2', owes: false }
+  const all = { at: state.since + 2_000, chance: 0.5, id: effect?.id ?? -1, store, primary: 'P2' }
   return { ...all, fault: faultLike('auth'), type } as Event<string> // Carries what any event may carry.
 }
 
@@ -228,13 +258,13 @@ test('health tells a first connection from a later one, and one without another 
     ['not-asked', [], policy],
     ['connecting-first', [requested], policy],
     ['connecting-first', [requested], alone],
-    ['connecting-first', [requested, fallbackOpened(), primaryFailed('auth')], policy],
+    ['connecting-first', [requested, fallbackOpened, primaryFailed('auth')], policy],
     ['connecting-later', [...toPrimary, ...again], policy],
     ['connecting-later', [...toFallback, ...again], policy],
     ['connecting-later-alone', [requested, primaryOpened, ...again], alone],
     ['connecting-later-alone', [requested, primaryFailed('auth'), due], alone],
     ['primary', [...toPrimary, lost('P')], policy],
-    ['local', [requested, fallbackOpened()], local],
+    ['local', [requested, fallbackOpened], local],
     ['fallback', toFallback, policy],
     ['error', [requested, primaryFailed('auth')], alone],
   ]
@@ -242,26 +272,86 @@ test('health tells a first connection from a later one, and one without another 
 })
 
 describe('the way to the primary', () => {
-  test('an open primary waits until the fallback reports that it owes nothing', () => {
-    assert.equal(walk([requested, primaryOpened, fallbackOpened(false)]).name, 'PRIMARY_CONNECTED')
-    const owing = walk([requested, primaryOpened, fallbackOpened(true)])
-    assert.equal(owing.name, 'CONNECTING_FALLBACK')
-    const serving = walk([due], policy, owing)
-    assert.ok(serving.name === 'FALLBACK_CONNECTED')
-    assert.equal(serving.recovery.step, 'replaying')
+  test('an open primary serves when the journal of the fallback is drained, and the carrying is over then', () => {
+    assert.equal(walk([requested, primaryOpened]).name, 'CONNECTING_PRIMARY')
+    const draining = walk([requested, primaryOpened, fallbackOpened])
+    assert.equal(draining.name, 'CONNECTING_PRIMARY')
+    const serving = walk([drained], policy, draining)
+    assert.ok(serving.name === 'PRIMARY_CONNECTED')
+    assert.equal(serving.carrying.step, 'none')
   })
 
-  test('a fallback that opens late and owes takes over from the primary', () => {
-    const late = walk(
-      [fallbackOpened(true)],
-      policy,
-      walk([due], policy, walk([requested, fallbackFailed, primaryOpened])),
-    )
-    assert.equal(late.name, 'CONNECTING_FALLBACK')
+  test('at the deadline the primary serves, and the same carrying goes on next to it', () => {
+    const draining = walk(toCarrying)
+    const id = idOf('drain')(draining)
+    const serving = walk([deadline], policy, draining)
+    assert.equal(serving.name, 'PRIMARY_CONNECTED')
+    assert.equal(idOf('drain')(serving), id)
+    const done = walk([drained], policy, serving)
+    assert.ok(done.name === 'PRIMARY_CONNECTED' && done.carrying.step === 'none')
+    assert.equal(done.since, serving.since)
+  })
+
+  test('a journal that could not be carried is tried again until the deadline, unless it would only fail again', () => {
+    const waiting = walk([...toCarrying, drainFailed('lost')])
+    assert.ok(waiting.name === 'CONNECTING_PRIMARY' && waiting.carrying.step === 'waiting')
+    const again: Step = { type: 'timer.due', id: waiting.carrying.id }
+    assert.equal(walk([again, drained], policy, waiting).name, 'PRIMARY_CONNECTED')
+    const serving = walk([deadline], policy, waiting)
+    assert.ok(serving.name === 'PRIMARY_CONNECTED' && serving.carrying.step === 'waiting')
+    assert.ok(serving.carrying.id === waiting.carrying.id)
+    const refused = walk([...toCarrying, drainFailed('configuration')])
+    assert.ok(refused.name === 'PRIMARY_CONNECTED' && refused.carrying.step === 'waiting')
+  })
+
+  test('next to a serving primary the tries come ever later, at most 30 s apart, and at once when asked for', () => {
+    let state = walk([...toCarrying, deadline])
+    const waits: number[] = []
+    for (let round = 0; round < 12; round += 1) {
+      const at = state.since + 40_000 * (round + 1)
+      const failed = { type: 'drain.failed', id: idOf('drain')(state), fault: faultLike('lost') } as const
+      state = transition(state, { ...failed, at, chance: 0.999 }, policy)
+      assert.ok(state.name === 'PRIMARY_CONNECTED' && state.carrying.step === 'waiting')
+      assert.equal(state.carrying.lastFault.kind, 'lost')
+      waits.push(state.carrying.until - at)
+      const wanted = walk([{ type: 'carry.wanted' }], policy, state)
+      assert.ok(wanted.name === 'PRIMARY_CONNECTED' && wanted.carrying.step === 'running')
+      state = walk([{ type: 'timer.due', id: state.carrying.id }], policy, state)
+    }
+    assert.ok((waits[1] ?? 0) < 1_000 && (waits[8] ?? 0) > 20_000, String(waits))
+    assert.ok(Math.max(...waits) <= 30_000)
+  })
+
+  test('a fallback that opens late is carried next to the primary, which goes on serving', () => {
+    const alone = walk([requested, fallbackFailed, primaryOpened])
+    const late = walk([due, fallbackOpened], policy, alone)
+    assert.ok(late.name === 'PRIMARY_CONNECTED' && late.carrying.step === 'running')
+    assert.equal(late.since, alone.since)
+    const atDeadline = walk([requested, primaryOpened, deadline, fallbackOpened])
+    assert.ok(atDeadline.name === 'PRIMARY_CONNECTED' && atDeadline.carrying.step === 'running')
+  })
+
+  test('losing the fallback ends the carrying, and the next one is carried', () => {
+    const serving = walk([...toCarrying, deadline, lost('F')])
+    assert.ok(serving.name === 'PRIMARY_CONNECTED')
+    assert.deepEqual([serving.standby.status, serving.carrying.step], ['opening', 'none'])
+    assert.ok(!effectsOf(serving).some(({ run }) => run === 'drain'))
+    const connecting = walk([...toCarrying, lost('F')])
+    assert.ok(connecting.name === 'CONNECTING_PRIMARY' && connecting.carrying.step === 'none')
+    assert.equal(idOf('drain')(walk([fallbackOpened], policy, connecting)), connecting.lastId + 1)
+  })
+
+  test('a primary that is lost while the journal is carried is tried again, then the fallback serves', () => {
+    const again = walk([...toCarrying, lost('P')])
+    assert.ok(again.name === 'CONNECTING_PRIMARY' && again.step.at === 'waiting' && again.carrying.step === 'none')
+    const serving = walk([...toCarrying, deadline])
+    const left = transition(serving, { ...lost('P'), at: serving.since + 2_000, chance: 0.5 }, policy)
+    assert.equal(left.name, 'CONNECTING_FALLBACK')
+    assert.equal(walk([due], policy, left).name, 'FALLBACK_CONNECTED')
   })
 
   test('the primary is tried three times, and a wrong password only once', () => {
-    const thrice = walk([requested, fallbackOpened(), primaryFailed('lost')])
+    const thrice = walk([requested, fallbackOpened, primaryFailed('lost')])
     assert.ok(thrice.name === 'CONNECTING_PRIMARY' && thrice.step.at === 'waiting')
     const again: Step = (state) => {
       assert.ok(state.name === 'CONNECTING_PRIMARY' && state.step.at === 'waiting')
@@ -273,7 +363,7 @@ describe('the way to the primary', () => {
   })
 
   test('a try that could only begin after FALLBACK_TIMEOUT is not waited for', () => {
-    const opening = walk([requested, fallbackOpened()])
+    const opening = walk([requested, fallbackOpened])
     assert.ok(opening.name === 'CONNECTING_PRIMARY')
     const failed = (leftMs: number): StateName => {
       const happening = { type: 'primary.failed', id: idOf('open-primary')(opening), fault: faultLike('lost') } as const
@@ -292,7 +382,7 @@ describe('the way to the primary', () => {
   })
 
   test('a primary that does not answer is left at the deadline, whatever it answered before', () => {
-    const state = walk([requested, fallbackOpened(), primaryFailed('transient'), deadline])
+    const state = walk([requested, fallbackOpened, primaryFailed('transient'), deadline])
     assert.ok(state.name === 'CONNECTING_FALLBACK')
     assert.equal(state.cause?.code, 'FALLBACK_TIMEOUT')
   })
@@ -322,32 +412,64 @@ describe('the way to the primary', () => {
 })
 
 describe('the way back', () => {
-  test('a switch that does not end in time lets writes in, longer each round, and keeps the primary', () => {
+  test('holds last 250 ms, 1 s and then 5 s; writes are let in for at least as long between them, and the primary is kept', () => {
     let state = walk(toSwitching)
-    const rests: number[] = []
-    for (let round = 0; round < 3; round += 1) {
+    const holds: number[] = []
+    for (let round = 0; round < 4; round += 1) {
       assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching')
       const at = state.recovery.deadline
       state = transition(state, { type: 'timer.due', id: state.recovery.deadlineId, at, chance: 0.5 }, policy)
-      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'resting')
-      rests.push(state.recovery.until - at)
+      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'pausing')
       assert.ok(heldStores(state).includes('P2'))
-      state = transition(
-        state,
-        { type: 'timer.due', id: state.recovery.id, at: state.recovery.until, chance: 0.5 },
-        policy,
-      )
-      state = transition(
-        state,
-        { type: 'carried', id: idOf('carry')(state), primary: 'P2', at: at + 2_000, chance: 0 },
-        policy,
-      )
+      const { id, until } = state.recovery
+      state = transition(state, { type: 'timer.due', id, at: until, chance: 0.5 }, policy)
+      const carry = effectsOf(state).find(({ run }) => run === 'carry')
+      assert.ok(carry?.run === 'carry' && carry.primary === 'P2')
+      state = transition(state, { type: 'carried', id: carry.id, primary: 'P2', at: until, chance: 0 }, policy)
+      assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'switching')
+      holds.push(state.recovery.deadline - until)
+      assert.ok(until - at >= (holds.at(-2) ?? 250), `let in for ${until - at} ms`)
     }
-    assert.ok(
-      rests.every((rest, index) => index === 0 || rest > (rests[index - 1] ?? 0)),
-      String(rests),
-    )
-    assert.ok((rests[0] ?? 0) >= 200)
+    assert.deepEqual(holds, [1_000, 5_000, 5_000, 5_000])
+    const first = walk(toReplaying)
+    const at = first.since + 10_000
+    const held = transition(first, { type: 'carried', id: idOf('carry')(first), primary: 'P2', at, chance: 0 }, policy)
+    assert.ok(held.name === 'FALLBACK_CONNECTED' && held.recovery.step === 'switching')
+    assert.equal(held.recovery.deadline - at, 250)
+  })
+
+  test('the primary is left in the hold when it is lost, and the fallback goes on', () => {
+    const state = walk([...toSwitching, lost('P2')])
+    assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
+    assert.ok(!heldStores(state).includes('P2') && !effectsOf(state).some(({ run }) => run === 'switch'))
+    const held = walk(toSwitching)
+    const reopening = transition(held, { ...lost('F'), at: held.since + 2_000, chance: 0.5 }, policy)
+    assert.equal(reopening.name, 'CONNECTING_FALLBACK')
+  })
+
+  test('after three carries in a row that failed, the proven primary serves, and the rest is carried next to it', () => {
+    const failed: Step = (state) => ({ type: 'carry.failed', id: idOf('carry')(state), fault: faultLike('lost') })
+    const proving = [due, proved, due, proved]
+    const mayOwe = (state: State<string>): readonly boolean[] =>
+      effectsOf(state).flatMap((effect) => ('mayOwe' in effect ? [effect.mayOwe] : []))
+    const twice = walk([...toReplaying, failed, ...proving, failed, ...proving])
+    assert.deepEqual(mayOwe(twice), [false])
+    const thrice = walk([failed, ...proving], policy, twice)
+    assert.deepEqual(mayOwe(thrice), [true])
+    const switching = walk([carried], policy, thrice)
+    assert.deepEqual(mayOwe(switching), [true])
+    const serving = walk([switched], policy, switching)
+    assert.ok(serving.name === 'PRIMARY_CONNECTED' && serving.carrying.step === 'running')
+    // A probe that fails in between says that the primary was not back.
+    const probeFailed: Step = (state) => ({ type: 'probe.failed', id: idOf('probe')(state), fault: faultLike('lost') })
+    assert.deepEqual(mayOwe(walk([failed, due, probeFailed, ...proving], policy, twice)), [false])
+    const switchFailed: Step = (state) => ({
+      type: 'switch.failed',
+      id: idOf('switch')(state),
+      fault: faultLike('lost'),
+    })
+    const inHold = [carried, switchFailed, ...proving]
+    assert.deepEqual(mayOwe(walk([...toReplaying, ...inHold, ...inHold, ...inHold])), [true])
   })
 
   test('backoff grows while probes pass and carrying fails', () => {
@@ -405,7 +527,7 @@ describe('the way back', () => {
   test('a fallback that is lost next to a serving primary is opened again', () => {
     const state = walk([...toPrimary, lost('F')])
     assert.ok(state.name === 'PRIMARY_CONNECTED' && state.standby.status === 'opening')
-    const open = walk([fallbackOpened()], policy, state)
+    const open = walk([fallbackOpened], policy, state)
     assert.ok(open.name === 'PRIMARY_CONNECTED' && open.standby.status === 'open')
   })
 
@@ -418,12 +540,12 @@ describe('the way back', () => {
     }
     assert.equal(causeAfter(toFallback), 'TEST_auth')
     assert.equal(causeAfter([...toSwitching, switched, lost('P2'), due]), 'TEST_lost')
-    assert.equal(causeAfter([requested, fallbackOpened()], local), undefined)
+    assert.equal(causeAfter([requested, fallbackOpened], local), undefined)
   })
 
   test('a fallback that is lost while nothing serves is not used again', () => {
     const rules = { ...policy, conditions: new Set(['unreachable'] as const) }
-    const error = walk([requested, fallbackOpened(), primaryFailed('auth')], rules)
+    const error = walk([requested, fallbackOpened, primaryFailed('auth')], rules)
     assert.ok(error.name === 'CONNECTION_ERROR' && error.standby.status === 'open')
     const without = walk([lost('F')], rules, error)
     assert.ok(without.name === 'CONNECTION_ERROR' && without.standby.status === 'off')
@@ -446,8 +568,23 @@ const anyStep = fc.record({
   elapsedMs: fc.integer({ min: 0, max: 40_000 }),
   chance: fc.double({ min: 0, max: 0.999, noNaN: true }),
   kind: fc.constantFrom<FaultKind>(...faultConditions, 'constraint', 'statement'),
-  owes: fc.boolean(),
 })
+
+/** A serving primary is left only when it is lost, writes are held at most for 5 s, and only open stores are carried. */
+function assertNeverPulled(before: State<string>, event: Event<string>, after: State<string>): void {
+  const isEnd = event.type === 'closed' || event.type === 'reconfigured'
+  if (before.name === 'PRIMARY_CONNECTED' && after.name !== 'PRIMARY_CONNECTED' && !isEnd) {
+    assert.ok(event.type === 'store.lost' && event.store === before.store, `left because of ${event.type}`)
+  }
+  if (after.name === 'CONNECTING_FALLBACK' && after.declared) assert.ok(after.cause !== null, 'left without a fault')
+  const held = heldStores(after)
+  for (const effect of effectsOf(after)) {
+    if (effect.run === 'drain') assert.ok(held.includes(effect.from) && held.includes(effect.to))
+    if (effect.run !== 'switch') continue
+    assert.ok(after.name === 'FALLBACK_CONNECTED' && after.recovery.step === 'switching')
+    assert.ok(after.recovery.deadline - event.at <= 5_000)
+  }
+}
 
 describe('any sequence of events', () => {
   test('ids are unique, no state is stuck, late answers change nothing, each store is closed exactly once', () => {
@@ -471,6 +608,7 @@ describe('any sequence of events', () => {
           const ids = effectsOf(state).map((effect) => effect.id)
           assert.equal(new Set(ids).size, ids.length)
           assert.ok(ids.every((id) => id <= state.lastId))
+          assertNeverPulled(before, event, state)
           const isAtRest = state.name === 'DISCONNECTED' || state.name === 'PRIMARY_CONNECTED' || !rules.declared
           assert.ok(isAtRest || ids.length > 0, `${state.name} waits for nothing`)
           if (!rules.fallback && rules.declared) assert.notEqual(state.name, 'FALLBACK_CONNECTED')
@@ -479,7 +617,7 @@ describe('any sequence of events', () => {
           at += step.elapsedMs
           const awaited = effectsOf(state).filter((effect) => effect.run === answers[step.type])
           const id = step.isRight ? awaited[step.pick % Math.max(1, awaited.length)]?.id : undefined
-          const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind), owes: step.owes }
+          const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind) }
           const held = heldStores<string>(state)
           let store: string = held[step.pick % Math.max(1, held.length)] ?? 'unknown'
           if (step.type === 'store.lost' && !step.isRight) store = 'unknown'

@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
 import type { Store } from '../../../src/database/store/store.ts'
-import type { StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { failedStore } from '../../../src/database/work/failure.ts'
 import type { Session } from '../../../src/database/work/session.ts'
 import { FaultError, type FaultKind } from '../../../src/driver/fault.ts'
@@ -18,12 +18,10 @@ const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary()
 
 /** Makes the table where the store is made: each ORM in memory has a database of its own. */
 const steps: StoreSteps = {
+  ...emptySteps,
   prepare: async (store) => {
     await store.statements.write('create table note (id text primary key, text text)', [])
   },
-  lacks: () => false,
-  owes: async () => false,
-  carry: async () => {},
 }
 
 function setUp(options: RigOptions = {}): Rig {

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
 import polka from 'polka'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
-import type { StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
@@ -16,12 +16,10 @@ import { type Rig, type RigOptions, rigOf } from '../../database/rig.ts'
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary() } })
 
 const steps: StoreSteps = {
+  ...emptySteps,
   prepare: async (store) => {
     await store.statements.write('create table note (id text primary key)', [])
   },
-  lacks: () => false,
-  owes: async () => false,
-  carry: async () => {},
 }
 
 interface SetUp {
