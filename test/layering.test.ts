@@ -47,7 +47,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/observe/'],
   ajv: ['src/collection/'],
   re2js: ['src/collection/'],
-  uuid: ['src/database/'],
+  uuid: ['src/driver/'],
   '@mikro-orm/core': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sql': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
   '@mikro-orm/sqlite': ['plugins/sqlite/'],

@@ -1,5 +1,5 @@
 import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
-import { drawId } from '../../database/work/work-session.ts'
+import { drawId } from '../../driver/kit/draw-id.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from '../declaration/declaration.ts'
 import { indexNames } from '../declaration/names.ts'
 

@@ -1,6 +1,6 @@
 /**
  * How a column's values look in an image. `text`: themselves, ids and attempts included. `integer`: decimal digits.
- * `number`: the shortest decimal that reads back as the same double. `boolean`: `0` or `1`. `instant`: milliseconds since
+ * `number`: a decimal that reads back as the same double. `boolean`: `0` or `1`. `instant`: milliseconds since
  * 1970 in decimal digits. `json`: JSON text.
  */
 export type ImageKind = 'text' | 'integer' | 'number' | 'boolean' | 'instant' | 'json'

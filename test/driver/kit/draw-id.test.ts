@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { drawId } from '../../../src/database/work/work-session.ts'
+import { drawId } from '../../../src/driver/kit/draw-id.ts'
 
 test('ids are UUIDv7 of now, all different, and sort in the order in which they were drawn', () => {
   const before = Date.now()
