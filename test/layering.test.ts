@@ -72,6 +72,9 @@ const functionLinesMax = 60
 const longFunctions: Readonly<Record<string, string>> = {
   'src/conformance/address.ts: conformAddresses': 'a list of tests',
   'src/conformance/connection.ts: conformConnections': 'a list of tests',
+  'src/conformance/journal.ts: conformEntries': 'a list of tests',
+  'src/conformance/journal.ts: conformRefusals': 'a list of tests',
+  'src/conformance/journal-carrying.ts: conformCarrying': 'a list of tests',
   'src/conformance/read-only.ts: conformReadOnly': 'a list of tests',
   'src/conformance/statements.ts: conformStatements': 'a list of tests',
   'src/driver/kit/orm-options.ts: isolatedOrmOptions':

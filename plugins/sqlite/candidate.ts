@@ -4,8 +4,10 @@ import type { Candidate, Connection, Engine, Limits } from '../../src/driver/dri
 import { type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
+import { holdFile } from './journal/owner.ts'
 import { OpenFile } from './open-file.ts'
 import { type Checked, openChecked } from './proof/checked.ts'
+import { chooseFiles } from './proof/choice.ts'
 import { FileConnection } from './proof/file-connection.ts'
 import { foreignFile } from './proof/inspect.ts'
 import { memoryFile, removeLeftovers } from './proof/memory.ts'
@@ -13,17 +15,18 @@ import { isServed } from './proof/open-files.ts'
 import { isTrusted, prepareFile, setAside } from './proof/prepare-file.ts'
 import { type FileLocation, type JournalMode, maskPath, type SqliteTarget } from './target.ts'
 
-/** The files of a target, in the order to try them. Opens nothing. */
-export function createCandidates(target: SqliteTarget, limits: Limits): readonly Candidate[] {
-  if (target.isMemory) return [new FileCandidate(target, memoryFile(), 0, limits)]
-  const candidates = target.locations.map((location, index) => new FileCandidate(target, location, index, limits))
+/** The files of a target, in the order to try them. Nothing is open afterwards. @throws what `classify` reads. */
+export async function createCandidates(target: SqliteTarget, limits: Limits): Promise<readonly Candidate[]> {
+  if (target.isMemory) return [new FileCandidate(target, memoryFile(), 0, [], limits)]
+  const { locations, problems } = await chooseFiles(target)
+  const candidates = locations.map((location, index) => new FileCandidate(target, location, index, problems, limits))
   const home = homes.get(target.locations[0]?.file ?? '')
   return home === undefined ? candidates : candidates.filter((_, index) => target.locations[index]?.file === home)
 }
 
 /**
- * Where each configured file is kept as long as this process lives. It is chosen once: when a file that has served cannot be
- * opened again, another one would hide its rows.
+ * In place of which configured file each first one is kept as long as this process lives. It is chosen once: when a file that
+ * has served cannot be opened again, one elsewhere would hide its rows.
  */
 const homes = new Map<string, string>()
 
@@ -32,6 +35,8 @@ class FileCandidate implements Candidate {
   readonly #target: SqliteTarget
   readonly #location: FileLocation
   readonly #index: number
+  /** What choosing the file found. */
+  readonly #found: readonly Problem[]
   readonly #limits: Limits
   /** What opening found; kept for the ORM that is made afterwards. */
   #journalMode: JournalMode | null = null
@@ -39,24 +44,29 @@ class FileCandidate implements Candidate {
   #users = 0
   #removal: Promise<void> = Promise.resolve()
 
-  constructor(target: SqliteTarget, location: FileLocation, index: number, limits: Limits) {
+  constructor(target: SqliteTarget, location: FileLocation, index: number, found: readonly Problem[], limits: Limits) {
     this.label = target.isMemory ? 'sqlite :memory:' : `sqlite ${maskPath(location.file)}`
     this.#target = target
     this.#location = location
     this.#index = index
+    this.#found = found
     this.#limits = limits
   }
 
   async open(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
     const checked = await this.#check(AbortSignal.any([signal, AbortSignal.timeout(this.#limits.connectMs)]))
+    const { release } = checked
     this.#users += 1
     return new FileConnection({
       native: checked.native,
       path: this.#location.file,
       isEphemeral: this.#target.isMemory,
       problems: this.#problems,
-      left: () => this.#leave(),
+      left: () => {
+        release()
+        return this.#leave()
+      },
     })
   }
 
@@ -73,18 +83,28 @@ class FileCandidate implements Candidate {
     if (this.#journalMode === null) {
       const checked = await this.#check(AbortSignal.timeout(this.#limits.connectMs))
       checked.native.close()
+      checked.release()
     }
     const journalMode = this.#journalMode ?? this.#target.journalMode
     const isAsync = journalMode === 'wal' && (await this.#isAsync())
+    const release = this.#isJournaling ? holdFile(this.#location.file) : () => {}
     const file = await OpenFile.open({
       path: this.#location.file,
       journalMode,
       isAsync,
       limits: this.#limits,
-      left: () => void this.#leave(),
+      isJournaling: this.#isJournaling,
+      left: () => {
+        release()
+        void this.#leave()
+      },
+    }).catch((error: unknown) => {
+      release()
+      throw error
     })
     this.#users += 1
-    homes.set(this.#target.locations[0]?.file ?? this.#location.file, this.#location.file)
+    const [first] = this.#target.locations
+    if (first !== undefined) homes.set(first.file, this.#target.locations[this.#index]?.file ?? first.file)
     return file
   }
 
@@ -93,26 +113,47 @@ class FileCandidate implements Candidate {
     return sync === 'auto' ? await isTrusted(dirname(this.#location.file)) : sync === 'async'
   }
 
-  async #check(signal: AbortSignal): Promise<Checked> {
+  get #isJournaling(): boolean {
+    return this.#target.life === 'fallback'
+  }
+
+  /** The file is held until the caller releases it. */
+  async #check(signal: AbortSignal): Promise<Checked & { readonly release: () => void }> {
     const { file } = this.#location
-    const problems: Problem[] = []
     if (this.#target.isMemory && !isServed(file)) await removeLeftovers()
     const mode = await prepareFile(this.#location, this.#target.journalMode)
+    const release = this.#isJournaling ? holdFile(file) : () => {}
+    try {
+      const checked = await this.#openWhole(mode, signal)
+      this.#journalMode = checked.journalMode
+      await syncFolder(dirname(file))
+      return { ...checked, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** A damaged file is replaced, where that is allowed. */
+  async #openWhole(mode: JournalMode, signal: AbortSignal): Promise<Checked> {
+    const { file } = this.#location
+    const { life } = this.#target
+    // A file that was set aside is still reported when the same candidate opens again.
+    const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
     let checked: Checked
     try {
-      checked = await openChecked(file, mode, signal)
+      checked = await openChecked(file, mode, life, signal)
     } catch (error) {
       if (!this.#mayReplace(error)) throw error
       const aside = maskPath(await setAside(file))
       const message = `${maskPath(file)} was damaged, or not a database. It was moved to ${aside}, and a new file was created.`
-      problems.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, `Check ${aside} for its contents.`))
-      checked = await openChecked(file, mode, signal)
+      const remedy = this.#isJournaling
+        ? `Changes in it that the primary lacks are carried only by the command: holdfast replay ${aside}`
+        : `Check ${aside} for its contents.`
+      kept.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, remedy))
+      checked = await openChecked(file, mode, life, signal)
     }
-    this.#journalMode = checked.journalMode
-    await syncFolder(dirname(file))
-    // A file that was set aside is still reported when the same candidate opens again.
-    const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
-    this.#problems = [...kept, ...problems, ...this.#remarks(checked)]
+    this.#problems = [...kept, ...this.#found, ...this.#remarks(checked)]
     return checked
   }
 

@@ -75,6 +75,7 @@ export class SafeSqliteConnection extends SqliteConnection {
     if (file.own.isReadOnly) throw readOnlyError(null)
     const permit = await file.writer.take('a dump', file.limits.queryMs)
     try {
+      file.own.author?.begin(null)
       file.own.native.exec(dump)
     } finally {
       file.own.undo()

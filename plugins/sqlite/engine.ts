@@ -3,6 +3,7 @@ import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
 import type { Statements } from '../../src/driver/facet/statements.ts'
 import {
   isolatedOrmOptions,
+  type Journal,
   type MikroORM,
   type OrmOptions,
   type SqlEntityManager,
@@ -47,7 +48,7 @@ export class FileEngine implements Engine {
     const { file } = this
     return {
       read: (sql, values) => file.read(sql, values),
-      write: (sql, values) => file.write(sql, values),
+      write: (sql, values, note) => file.write(sql, values, note?.attempt ?? null),
       generation: (turn) => file.generation(turn),
     }
   }
@@ -67,6 +68,10 @@ export class FileEngine implements Engine {
         }
       },
     }
+  }
+
+  journal(): Journal | null {
+    return this.file.journal
   }
 
   setReadOnly(_orm: MikroORM, on: boolean): void {

@@ -10,6 +10,8 @@ import type { Permit, Writer } from './writer.ts'
 interface Item {
   readonly sql: string
   readonly values: readonly Value[]
+  /** Of its local transaction; null: the store draws it. */
+  readonly attempt: string | null
   readonly since: number
   readonly resolve: (written: Written) => void
   readonly reject: (error: unknown) => void
@@ -56,14 +58,23 @@ export class GroupCommit {
   }
 
   /** Resolves when the write is as durable as the file promises. */
-  write(sql: string, values: readonly Value[]): Promise<Written> {
+  write(sql: string, values: readonly Value[], attempt: string | null): Promise<Written> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal()
       if (refusal !== null) {
         reject(refusal)
         return
       }
-      this.#pending.push({ sql, values, since: performance.now(), resolve, reject, written: null, error: null })
+      this.#pending.push({
+        sql,
+        values,
+        attempt,
+        since: performance.now(),
+        resolve,
+        reject,
+        written: null,
+        error: null,
+      })
       if (this.#isInLine && this.#timer === null) this.#watch()
       if (this.#isAwaited) return
       this.#isAwaited = true
@@ -260,6 +271,8 @@ export class GroupCommit {
   }
 
   #execute(item: Item): Written {
+    // Each write is a local transaction of its own, also where several share one of SQLite's.
+    this.#handle.author?.begin(item.attempt)
     const prepared = this.#handle.prepare(item.sql)
     return this.#handle.write(item.sql, prepared, item.values)
   }

@@ -2,6 +2,7 @@ import Database from 'better-sqlite3'
 import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
 import { type FaultError, faultError } from '../../src/driver/kit/driver-kit.ts'
 import { isReadOnlyRefusal, readOnlyError } from './faults.ts'
+import type { Author } from './journal/author.ts'
 
 /** The native client's own connection. */
 export type Native = Database.Database
@@ -23,6 +24,8 @@ const statementsMax = 500
 /** One native connection with its prepared statements. */
 export class Handle {
   readonly native: Native
+  /** Who writes here, as a journal has it; null where none is kept. */
+  author: Author | null = null
   readonly #cache: Map<string, Prepared> = new Map()
   readonly #echo: ((sql: string) => void) | undefined
   #isReadOnly = false
@@ -55,6 +58,25 @@ export class Handle {
   setReadOnly(on: boolean): void {
     if (this.native.open) this.native.pragma(`query_only = ${on ? 'on' : 'off'}`)
     this.#isReadOnly = on
+  }
+
+  /**
+   * Runs a change of Holdfast's own in a transaction, also while the store accepts none. Synchronous, so that nothing else
+   * is let through. @throws what `work` throws, and what the client throws; then nothing is changed.
+   */
+  alone<R>(work: () => R): R {
+    if (this.#isReadOnly) this.native.pragma('query_only = off')
+    try {
+      this.native.exec('begin immediate')
+      const result = work()
+      this.native.exec('commit')
+      return result
+    } catch (error) {
+      this.undo()
+      throw error
+    } finally {
+      if (this.#isReadOnly && this.native.open) this.native.pragma('query_only = on')
+    }
   }
 
   /** The error to throw for an error of this handle: a refusal that we asked for says nothing against the file. */

@@ -12,6 +12,7 @@ import type { Row } from '../../src/driver/facet/statements.ts'
 import { whileBusy } from './busy.ts'
 import { nestedError } from './faults.ts'
 import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'
+import { quote } from './journal/quote.ts'
 import type { OpenFile } from './open-file.ts'
 import { OwnTransaction, reservedWriter } from './transaction.ts'
 
@@ -63,15 +64,15 @@ class LateDriver implements Driver {
   }
 
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    late(connection).control(`savepoint ${quoted(name)}`)
+    late(connection).control(`savepoint ${quote(name)}`)
   }
 
   async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    late(connection).control(`rollback to ${quoted(name)}`)
+    late(connection).control(`rollback to ${quote(name)}`)
   }
 
   async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    late(connection).control(`release ${quoted(name)}`)
+    late(connection).control(`release ${quote(name)}`)
   }
 
   async releaseConnection(): Promise<void> {}
@@ -79,10 +80,6 @@ class LateDriver implements Driver {
   async destroy(): Promise<void> {
     this.#file?.close()
   }
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }
 
 function late(connection: DatabaseConnection): LateConnection {
@@ -161,6 +158,7 @@ class LateConnection implements DatabaseConnection {
     const permit = await writer.take('a statement', limits.queryMs)
     let result: T
     try {
+      own.author?.begin(null)
       result = await whileBusy(() => run(own), limits.queryMs)
     } finally {
       permit.release()

@@ -7,6 +7,8 @@ import { isBusy } from './faults.ts'
 import { Generation } from './generation.ts'
 import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
+import { Author, type JournalGate } from './journal/author.ts'
+import { FileJournal } from './journal/journal.ts'
 import { enterService } from './proof/open-files.ts'
 import { FullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
@@ -23,6 +25,8 @@ export interface OpenOptions {
   /** Commits are synced off the event loop; only with a WAL. */
   readonly isAsync: boolean
   readonly limits: Limits
+  /** Changes are journaled; the file has the tables for it. */
+  readonly isJournaling: boolean
   /** Called once, when the file is closed. */
   readonly left?: () => void
 }
@@ -41,6 +45,8 @@ export class OpenFile {
   readonly transactions: TransactionScope<OwnTransaction> = new TransactionScope()
   readonly sync: Sync
   readonly limits: Limits
+  /** Null: the file stands next to no primary. */
+  readonly journal: FileJournal | null
   readonly #generation: Generation
   readonly #group: GroupCommit
   readonly #checkpointer: Checkpointer
@@ -60,9 +66,21 @@ export class OpenFile {
     this.sync = options.isAsync
       ? new WalSync(options.path, (isSlow) => this.#checkpointer.synced(isSlow))
       : new FullSync(options.path)
+    this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
+    this.journal = options.isJournaling ? this.#openJournal() : null
+    // Nothing may fail behind these: the caller leaves only what has opened.
     this.#leave = enterService(options.path)
     this.#left = options.left
-    this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
+  }
+
+  #openJournal(): FileJournal {
+    const { hot, own, writer, sync, limits } = this
+    const gate: JournalGate = { isServing: false, limitBytes: Number.POSITIVE_INFINITY }
+    const author = new Author(hot.native, gate)
+    const ownAuthor = new Author(own.native, gate)
+    hot.author = author
+    own.author = ownAuthor
+    return new FileJournal({ hot, writer, sync, limitMs: limits.queryMs, gate, author, ownAuthor })
   }
 
   /** Opens both handles. @throws what `classify` reads; then nothing is open. */
@@ -105,10 +123,10 @@ export class OpenFile {
     return this.transactions.current === null ? this.#generation.at(turn) : null
   }
 
-  /** One statement, atomic and durable; inside a transaction a part of it. */
-  write(sql: string, values: readonly Value[]): Promise<Written> {
+  /** One statement, atomic and durable; inside a transaction a part of it, and of that one's attempt. */
+  write(sql: string, values: readonly Value[], attempt: string | null): Promise<Written> {
     const transaction = this.transactions.current
-    if (transaction === null) return this.#group.write(sql, values)
+    if (transaction === null) return this.#group.write(sql, values, attempt)
     try {
       return Promise.resolve(transaction.write(sql, values))
     } catch (error) {

@@ -2,8 +2,7 @@ import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver } from '../../src/driver/driver.ts'
 import { parseAddress } from './address/address.ts'
 import { classify } from './faults.ts'
-import { inspectTarget } from './proof/inspect.ts'
-import type { SqliteTarget } from './target.ts'
+import { filesOf, type SqliteTarget } from './target.ts'
 
 /**
  * SQLite in this process, on files of this machine: the local store, the fallback, or a declared primary.
@@ -25,14 +24,18 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     },
   },
   parse: parseAddress,
-  inspect: inspectTarget,
+  async inspect(target) {
+    const { inspectTarget } = await import('./proof/inspect.ts')
+    return await inspectTarget(target)
+  },
   describe: (target) => `sqlite ${target.database ?? ':memory:'}`,
   classify,
   async connect(target, limits) {
     const { createCandidates } = await import('./candidate.ts')
     return createCandidates(target, limits)
   },
-  embedded: { files: (target) => target.locations.map((location) => location.file) },
+  embedded: { files: (target) => filesOf(target) },
+  journals: true,
 })
 
 export default driver

@@ -1,4 +1,5 @@
-import type { Role, Target } from '../../src/driver/address.ts'
+import { join, parse } from 'node:path'
+import type { Life, Role, Target } from '../../src/driver/address.ts'
 import type { Origin } from '../../src/driver/kit/driver-kit.ts'
 
 /** How commits are made durable: see `sync.ts`. `auto`: `async` where the file system is known to sync reliably. */
@@ -23,9 +24,22 @@ export interface SqliteTarget extends Target {
   /** In the order to try; empty for `:memory:`. */
   readonly locations: readonly FileLocation[]
   /** A file of our own in the temporary directory, removed at close. */
+  /** What the file is for; null where it is used whatever it is for: a primary, or a file that a person names. */
+  readonly life: Life | null
   readonly isMemory: boolean
   readonly journalMode: JournalMode
   readonly sync: SyncMode
+}
+
+/** The files that a target may use, in the order to try them: in each folder the configured one, and the one next to it. */
+export function filesOf({ locations, life }: SqliteTarget): readonly string[] {
+  return locations.flatMap(({ file }) => (life === null ? [file] : [file, besideOf(file, life)]))
+}
+
+/** The file of this life where the configured one has the other: `rows.db` and `rows.fallback.db`. */
+export function besideOf(file: string, life: Life): string {
+  const { dir, name, ext } = parse(file)
+  return /^\.(?:db3?|sqlite3?|s3db)$/i.test(ext) ? join(dir, `${name}.${life}${ext}`) : `${file}.${life}.db`
 }
 
 /** Marks the files that we made (`pragma application_id`): "Hold" in ASCII. */

@@ -51,6 +51,7 @@ export class OwnTransaction {
       // A transaction that only reads needs no lock, and `query_only` refuses the lock of one that writes.
       const begin = (): unknown => ground.own.native.exec(ground.own.isReadOnly ? 'begin' : 'begin immediate')
       await whileBusy(begin, limitMs, signal)
+      ground.own.author?.begin(null)
       return new OwnTransaction(ground, permit)
     } catch (error) {
       permit.release()

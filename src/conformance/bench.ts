@@ -146,10 +146,10 @@ export async function openStore(
 }
 
 /** An ORM of an engine, not connected. */
-export function createOrm(engine: Engine): MikroORM {
+export function createOrm(engine: Engine, entities: readonly EntitySchema[] = [Note]): MikroORM {
   ormsMade += 1
   // Its own name for MikroORM's contexts: two ORMs of one process must not see each other's transactions.
-  const options = { ...engine.ormOptions, contextName: `conformance-${ormsMade}`, entities: [Note] }
+  const options = { ...engine.ormOptions, contextName: `conformance-${ormsMade}`, entities: [...entities] }
   // The engine's options are those of its own driver class, which this suite cannot name.
   return new SqlMikroORM(options as unknown as Options)
 }

@@ -4,6 +4,7 @@ import { conformAddresses } from './address.ts'
 import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
 import { conformConnections } from './connection.ts'
+import { conformJournal } from './journal.ts'
 import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
 import { conformSchemaLock } from './schema-lock.ts'
@@ -34,6 +35,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformStatements(bench)
     conformSchemaLock(bench)
     conformAttempts(bench)
+    conformJournal(bench)
     conformOutages(bench, harness)
   })
 }

@@ -55,6 +55,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
       setting,
       origin,
       locations,
+      life: address.life ?? null,
       isMemory,
       journalMode: options.journalMode,
       sync: options.sync,

@@ -1,5 +1,8 @@
+import type { Life } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
+import { classify } from '../faults.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
+import { readLife, settleLife } from '../journal/tables.ts'
 import { applicationId, type JournalMode } from '../target.ts'
 import { isForeignMark } from './inspect.ts'
 import { assertWhole } from './integrity.ts'
@@ -19,40 +22,57 @@ export interface Checked {
 const waitMs = 60_000
 
 /**
- * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused.
+ * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused. `life` is what it is for; null
+ * leaves that open.
  *
  * @throws what `classify` reads; then nothing is open. `SQLITE_CORRUPT` also for what `quick_check` finds.
  */
-export async function openChecked(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
+export async function openChecked(
+  file: string,
+  wish: JournalMode,
+  life: Life | null,
+  signal: AbortSignal,
+): Promise<Checked> {
   try {
-    return await openWhole(file, wish, signal)
+    return await openWhole(file, wish, life, signal)
   } catch (error) {
     // A WAL needs some space next to the file, even to be read.
     if (!hasCode(error, 'SQLITE_IOERR_SHMSIZE') || isServed(file)) throw error
     leaveWal(file)
-    return await openWhole(file, 'delete', signal)
+    return await openWhole(file, 'delete', life, signal)
   }
 }
 
-async function openWhole(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
+async function openWhole(file: string, wish: JournalMode, life: Life | null, signal: AbortSignal): Promise<Checked> {
   const native = openNative(file)
   try {
     const isNew = await whileBusy(() => native.pragma('page_count', { simple: true }) === 0, waitMs, signal)
     // A file that this process has open was looked through when it was opened; a prober would do it each second.
     if (!isNew && !isServed(file)) await assertWhole(native, waitMs, signal)
-    return await whileBusy(() => settle(native, wish, isNew), waitMs, signal)
+    return await whileBusy(() => settle(native, wish, life, isNew), waitMs, signal)
   } catch (error) {
     native.close()
     throw error
   }
 }
 
-function settle(native: Native, wish: JournalMode, isNew: boolean): Checked {
+function settle(native: Native, wish: JournalMode, life: Life | null, isNew: boolean): Checked {
   const journalMode = setJournalMode(native, wish)
   applySettings(native, { synchronous: 'full' })
   if (isNew) native.pragma(`application_id = ${applicationId}`)
+  if (life !== null) giveLife(native, life)
   const id = native.pragma('application_id', { simple: true })
   return { native, journalMode, isForeign: isForeignMark(id) }
+}
+
+/** A full disk still answers reads from a local store that has no mark yet: without one a file with rows counts as local. */
+function giveLife(native: Native, life: Life): void {
+  try {
+    settleLife(native, life)
+  } catch (error) {
+    const isFull = classify(error, 'commit').kind === 'disk-full'
+    if (!isFull || life !== 'local' || readLife(native) !== null) throw error
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
+import { access, constants, lstat, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Inspection } from '../../../src/driver/driver.ts'
 import {
@@ -9,8 +9,9 @@ import {
   type Problem,
   type Severity,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { isInside } from '../address/address.ts'
 import { applicationId, type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
+import { chooseFiles } from './choice.ts'
+import { leadsOut } from './links.ts'
 import { isServed } from './open-files.ts'
 
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
@@ -24,7 +25,9 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
   }
   if (target.isMemory) return { problems, path: null }
   let used: string | null = null
-  for (const [index, location] of target.locations.entries()) {
+  const choice = await chooseFiles(target)
+  problems.push(...choice.problems)
+  for (const [index, location] of choice.locations.entries()) {
     if (await isUsable(location, target, say)) {
       used = location.file
       if (index > 0)
@@ -32,7 +35,7 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
       break
     }
   }
-  return { problems, path: used ?? target.locations[0]?.file ?? null }
+  return { problems, path: used ?? choice.locations[0]?.file ?? null }
 }
 
 async function isUsable(location: FileLocation, target: SqliteTarget, say: Say): Promise<boolean> {
@@ -82,19 +85,6 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
   const severity = isPrimary ? 'error' : 'warning'
   say('SQLITE_NOT_A_DATABASE', severity, `${shown} is not an SQLite database. ${aside}`, 'Name another file.')
   return !isPrimary
-}
-
-/** What opening refuses: a link, at the file or at a folder above it, whose goal is not below the place's root. */
-async function leadsOut({ file, root }: FileLocation): Promise<boolean> {
-  const real = await realOrNull(root)
-  if (real === null) return false
-  const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() ?? false
-  const ends = [await nearestExisting(dirname(file)), isLink ? await realOrNull(file) : real]
-  return ends.some((end) => end === null || (end !== real && !isInside(end, real)))
-}
-
-async function realOrNull(path: string): Promise<string | null> {
-  return await realpath(path).catch(() => null)
 }
 
 /** The file, or one that SQLite keeps next to it, that is there and not writable; null when there is none. */

@@ -1,4 +1,5 @@
 import type { ResolvedSettings } from '../../config/settings.ts'
+import type { Life } from '../../driver/address.ts'
 import type { DriverRegistry } from '../../driver/registry.ts'
 import { type DatabaseConfig, type ResolvedTarget, targetFiles } from './config.ts'
 import { PrimaryReader } from './primary.ts'
@@ -27,9 +28,15 @@ export class DatabaseUrlResolver {
     const base = { declared, absence, primary }
     // A fallback that is not wanted has no problems.
     if (declared && !resolved.settings.fallback.enabled) return { ...base, fallback: null, problems: reading.problems }
-    const fallback = new FallbackReader(this.#registry, resolved, folders).read(primary)
+    const fallback = new FallbackReader(this.#registry, resolved, folders, declared ? 'fallback' : 'local').read(
+      primary,
+    )
     const problems = [...reading.problems, ...fallback.problems]
-    const isSame = primary !== null && primary.target.id === fallback.resolved?.target.id
+    const files = new Set(targetFiles(primary))
+    const isSame =
+      primary !== null &&
+      (primary.target.id === fallback.resolved?.target.id ||
+        targetFiles(fallback.resolved).some((file) => files.has(file)))
     if (!isSame) return { ...base, fallback: fallback.resolved, problems }
     const message = 'Primary and fallback are the same database, so there is no fallback.'
     const suggestion = 'Nothing to do; or name another file in FALLBACK_DATABASE_URL.'
@@ -45,17 +52,19 @@ function fallbackContext(resolved: ResolvedSettings) {
 /** The address that works wherever the built-in drivers are: relative to the data directory. */
 const defaultFallback = 'sqlite:///./production.db'
 
-/** Reads FALLBACK_DATABASE_URL; the default replaces an unusable one. Pure; never throws. */
+/** Reads FALLBACK_DATABASE_URL for its life; the default replaces an unusable one. Pure; never throws. */
 class FallbackReader {
   readonly #registry: DriverRegistry
   readonly #resolved: ResolvedSettings
   readonly #folders: readonly string[]
+  readonly #life: Life
   readonly #validator: DatabaseUrlValidator
 
-  constructor(registry: DriverRegistry, resolved: ResolvedSettings, folders: readonly string[]) {
+  constructor(registry: DriverRegistry, resolved: ResolvedSettings, folders: readonly string[], life: Life) {
     this.#registry = registry
     this.#resolved = resolved
     this.#folders = folders
+    this.#life = life
     this.#validator = new DatabaseUrlValidator(registry, resolved.settings)
   }
 
@@ -86,7 +95,7 @@ class FallbackReader {
   }
 
   #readText(text: string): AddressReading {
-    return this.#validator.read(text, { ...fallbackContext(this.#resolved), folders: this.#folders })
+    return this.#validator.read(text, { ...fallbackContext(this.#resolved), folders: this.#folders, life: this.#life })
   }
 
   /** The fallback may move to a later folder, but never into the primary's own file: two stores on one file lose rows. */

@@ -75,8 +75,9 @@ export class DatabaseUrlValidator {
     const defect = isValidated ? this.#defect(text, name, driver, report) : asIsDefect(name, driver, report)
     if (defect !== null || driver === null || scheme === null)
       return unusable(defect === null ? repairs(null) : [...repairs(null), defect])
-    const { role, setting, origin, folders } = context
-    const address = { form: 'url', role, setting, origin, folders, scheme, text: new Secret(text) } as const
+    const { role, setting, origin, folders, life } = context
+    const kept = life === undefined ? {} : { life }
+    const address = { form: 'url', role, setting, origin, folders, ...kept, scheme, text: new Secret(text) } as const
     const reading = this.parse(driver, address)
     const after = isValidated && reading.resolved !== null ? notes(text, name, driver, report) : []
     return {

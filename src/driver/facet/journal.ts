@@ -33,14 +33,17 @@ export interface JournalCounts {
   readonly oldestMs: number | null
 }
 
-/** What a journal knows of one row. */
+/**
+ * What a journal knows of one row in the outage at hand: entries that wait, and what was carried since `removeCarried` was
+ * last called. A primary that has served since then may have changed the row again.
+ */
 export interface RowHistory {
   /** An entry waits to be carried to the addressed primary. */
   readonly isWaiting: boolean
   /** The last change was a delete. */
   readonly isDeleted: boolean
-  /** Attempts that the row named before a change in this journal. */
-  readonly replaced: ReadonlySet<string>
+  /** Whether the row named this attempt before a change. */
+  readonly replaced: Pick<ReadonlySet<string>, 'has'>
 }
 
 /** Runs a statement of the schema change at hand and gives its rows. */

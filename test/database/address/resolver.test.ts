@@ -430,9 +430,12 @@ describe('the resolution of the fallback', () => {
     const config = await resolveWith(env, [sqlite])
     const filesOf = (one: DatabaseConfig['primary']) => one?.driver.embedded?.files(one.target)
     assert.deepEqual(filesOf(config.primary), ['/elsewhere/production.db'])
-    assert.deepEqual(filesOf(config.fallback), ['/data/production.db'])
+    const kept = ['/data/production.db', '/data/production.fallback.db']
+    assert.deepEqual(filesOf(config.fallback), kept)
     const free = await resolveWith({ ...env, DATABASE_URL: 'sqlite:////elsewhere/other.db' }, [sqlite])
-    assert.deepEqual(filesOf(free.fallback), ['/data/production.db', '/elsewhere/production.db'])
+    assert.deepEqual(filesOf(free.fallback), [...kept, '/elsewhere/production.db', '/elsewhere/production.fallback.db'])
+    const beside = await resolveWith({ DATABASE_URL: 'sqlite:///./production.fallback.db' }, [sqlite])
+    assert.equal(beside.fallback, null, 'the file that the fallback may use')
   })
 
   it('is none beside a declared primary when it is switched off', async () => {

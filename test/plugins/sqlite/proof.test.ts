@@ -125,15 +125,15 @@ test('whoever waits for the check of a large file is freed by the signal, and th
   const { file } = await largeFile(t)
   const abort = new AbortController()
   const started = new Promise<void>((resolve) => process.once('worker', () => resolve()))
-  const opening = openChecked(file, 'wal', abort.signal)
+  const opening = openChecked(file, 'wal', null, abort.signal)
   await started
   abort.abort(new Error('on purpose'))
   await assert.rejects(opening, /on purpose/)
-  const checked = await openChecked(file, 'wal', AbortSignal.timeout(10_000))
+  const checked = await openChecked(file, 'wal', null, AbortSignal.timeout(10_000))
   checked.native.close()
   assert.equal(threads(), 1)
   // What has been joined is not kept: the next opening looks anew.
-  const again = await openChecked(file, 'wal', AbortSignal.timeout(10_000))
+  const again = await openChecked(file, 'wal', null, AbortSignal.timeout(10_000))
   again.native.close()
   assert.equal(threads(), 2)
 })
@@ -141,7 +141,7 @@ test('whoever waits for the check of a large file is freed by the signal, and th
 test('a process that only waits for the check of a large file lives until it ends', async (t) => {
   const { file } = await largeFile(t)
   const code = `const { openChecked } = await import(${JSON.stringify(new URL('../../../plugins/sqlite/proof/checked.ts', import.meta.url).href)})
-    const { native } = await openChecked(${JSON.stringify(file)}, 'wal', AbortSignal.timeout(20_000))
+    const { native } = await openChecked(${JSON.stringify(file)}, 'wal', null, AbortSignal.timeout(20_000))
     console.log(native.pragma('page_count', { simple: true }) > 9_000)
     native.close()`
   const args = ['--input-type=module', '-e', code]

@@ -1,0 +1,73 @@
+import type Database from 'better-sqlite3'
+import {
+  drawId,
+  type FaultError,
+  faultError,
+  journalFullCode,
+  restingCode,
+} from '../../../src/driver/kit/driver-kit.ts'
+
+/** Whether a journaling file accepts changes; shared by the authors of its handles. */
+export interface JournalGate {
+  isServing: boolean
+  /** The most bytes that may wait to be carried. */
+  limitBytes: number
+}
+
+/** The function that the triggers of a journal call. A connection that is not ours lacks it, so its changes fail. */
+export const authorFunction = 'holdfast_author'
+
+/**
+ * Who writes on one handle: what `holdfast_author` answers. `begin` must be called before each local transaction; the
+ * transaction gets its id, and its attempt unless that was told, with its first change.
+ */
+export class Author {
+  readonly #gate: JournalGate
+  #attempt: string | null = null
+  #answer: string | null = null
+  #isSilent = false
+
+  constructor(native: Database.Database, gate: JournalGate) {
+    this.#gate = gate
+    native.function(authorFunction, (waitingBytes: unknown) => this.#answered(Number(waitingBytes)))
+  }
+
+  /** A transaction begins, or the attempt of the one that has just begun becomes known. */
+  begin(attempt: string | null): void {
+    this.#attempt = attempt
+    this.#answer = null
+  }
+
+  /** Runs changes that are not journaled. Synchronous, so that nothing else on the handle is meant. */
+  silently<R>(work: () => R): R {
+    this.#isSilent = true
+    try {
+      return work()
+    } finally {
+      this.#isSilent = false
+    }
+  }
+
+  /** The transaction's id and its attempt in one text; null: the change is not journaled. */
+  #answered(waitingBytes: number): string | null {
+    if (this.#isSilent) return null
+    if (!this.#gate.isServing) throw restingError()
+    if (waitingBytes >= this.#gate.limitBytes) throw fullError()
+    if (this.#answer === null) {
+      const transaction = drawId()
+      this.#answer = transaction + (this.#attempt ?? transaction)
+    }
+    return this.#answer
+  }
+}
+
+function restingError(): FaultError {
+  const summary = 'The fallback accepts no changes at the moment: the primary serves, or is about to.'
+  return faultError('lost', restingCode, summary, 'Send the request again.')
+}
+
+function fullError(): FaultError {
+  const summary = 'The journal of the fallback has reached its limit.'
+  const hint = 'Writes resume when the primary is back, or raise JOURNAL_MAX_BYTES.'
+  return faultError('transient', journalFullCode, summary, hint)
+}

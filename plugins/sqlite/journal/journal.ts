@@ -1,0 +1,212 @@
+import type {
+  Entry,
+  ImageTable,
+  Journal,
+  JournalCounts,
+  RowHistory,
+  RunStatement,
+} from '../../../src/driver/kit/driver-kit.ts'
+import { whileBusy } from '../busy.ts'
+import { isBusy } from '../faults.ts'
+import type { Handle } from '../handle.ts'
+import type { Sync } from '../sync.ts'
+import type { Writer } from '../writer.ts'
+import type { Author, JournalGate } from './author.ts'
+import { quote } from './quote.ts'
+import { JournalReader } from './reader.ts'
+import { readLife } from './tables.ts'
+import { triggerChanges } from './triggers.ts'
+
+/** Entries or rows that one transaction of ours changes: the event loop stands still for as long as it takes. */
+const stepMax = 500
+
+/** What a journal needs of the file that it is in. */
+export interface JournalGround {
+  readonly hot: Handle
+  readonly writer: Writer
+  readonly sync: Sync
+  readonly limitMs: number
+  readonly gate: JournalGate
+  /** Of the hot handle. */
+  readonly author: Author
+  /** Of the handle of EntityManager transactions. */
+  readonly ownAuthor: Author
+}
+
+/**
+ * The journal of a file, in the file. Its bookkeeping runs on the hot handle, in transactions of its own, which a read-only
+ * store carries out, too.
+ */
+export class FileJournal implements Journal {
+  readonly fileId: string
+  readonly #ground: JournalGround
+  readonly #reader: JournalReader
+  #counts: JournalCounts
+
+  /** @throws what the client throws. */
+  constructor(ground: JournalGround) {
+    this.#ground = ground
+    const life = readLife(ground.hot.native)
+    if (life === null) throw new Error('unreachable: the file got its life when it was checked')
+    this.fileId = life.id
+    this.#reader = new JournalReader(ground.hot)
+    this.#counts = this.#reader.counts()
+  }
+
+  get identity(): string | null {
+    return this.#reader.address.identity
+  }
+
+  async address(identity: string, label: string): Promise<void> {
+    const { address } = this.#reader
+    if (address.identity === identity && address.label === label) return
+    await this.#change('the address of the journal', () => this.#address(identity, label))
+    await this.#durable()
+  }
+
+  async triggerChanges(table: ImageTable, run: RunStatement): Promise<readonly string[]> {
+    return await triggerChanges(table, run)
+  }
+
+  serve(isServing: boolean): void {
+    this.#ground.gate.isServing = isServing
+  }
+
+  async rest(signal: AbortSignal): Promise<void> {
+    const permit = await this.#ground.writer.take('the switch to the primary', null, signal)
+    this.serve(false)
+    permit.release()
+  }
+
+  begun(attempt: string): void {
+    this.#ground.ownAuthor.begin(attempt)
+  }
+
+  setLimit(bytes: number): void {
+    this.#ground.gate.limitBytes = bytes
+  }
+
+  counts(): JournalCounts {
+    try {
+      this.#counts = this.#reader.counts()
+    } catch (error) {
+      // Without a WAL a commit locks readers out for a moment.
+      if (!isBusy(error)) throw error
+    }
+    return this.#counts
+  }
+
+  history(table: string, key: string): RowHistory {
+    return this.#reader.history(table, key)
+  }
+
+  async waiting(after: number, limit: number): Promise<readonly Entry[]> {
+    return await whileBusy(() => this.#reader.waiting(after, limit), this.#ground.limitMs)
+  }
+
+  async carried(sequences: readonly number[]): Promise<void> {
+    const mark = 'update holdfast_journal set carried_at = ? where carried_at is null and sequence in '
+    for (let at = 0; at < sequences.length; at += stepMax) {
+      const step = JSON.stringify(sequences.slice(at, at + stepMax))
+      await this.#change('carried entries', () =>
+        this.#run(`${mark} (select value from json_each(?))`, [Date.now(), step]),
+      )
+    }
+  }
+
+  lastCarried(): { readonly attempt: string; readonly transaction: string } | null {
+    return this.#reader.lastCarried()
+  }
+
+  async carryAgain(): Promise<number> {
+    const again = `update holdfast_journal set carried_at = null where sequence in (select sequence from holdfast_journal
+      where address = (select address from holdfast_life) and carried_at is not null order by sequence limit ${stepMax})`
+    return await this.#inSteps('entries to carry again', () => this.#run(again, []))
+  }
+
+  async removeCarried(tables: readonly string[]): Promise<void> {
+    // What was deleted and carried is the primary's business from now on: somebody may have made it again.
+    await this.#change('the end of an outage', () =>
+      this.#run('update holdfast_life set settled = (select coalesce(max(sequence), 0) from holdfast_journal)', []),
+    )
+    for (const table of tables) {
+      let after = ''
+      await this.#inSteps('carried rows', () => {
+        if (this.#ground.gate.isServing || !this.#reader.hasTable(table)) return 0
+        const ids = this.#reader.ids(table, after, stepMax)
+        after = ids.at(-1) ?? after
+        this.#run(
+          `delete from ${quote(table)} where id in (select value from json_each(?)) and not exists (
+            select 1 from holdfast_journal where table_name = ? and row_id = id and carried_at is null)`,
+          [JSON.stringify(ids), table],
+        )
+        return ids.length
+      })
+    }
+  }
+
+  async prune(beforeMs: number): Promise<void> {
+    for (const { number } of this.#reader.addresses()) {
+      await this.#inSteps('old entries', () => {
+        const old = this.#reader.oldest(number, stepMax)
+        const first = old.findIndex(({ carriedAt }) => carriedAt >= beforeMs)
+        const gone = first < 0 ? old : old.slice(0, first)
+        const sequences = JSON.stringify(gone.map(({ sequence }) => sequence))
+        if (gone.length > 0)
+          this.#run('delete from holdfast_journal where sequence in (select value from json_each(?))', [sequences])
+        return gone.length
+      })
+    }
+  }
+
+  elsewhere(): readonly { readonly identity: string; readonly label: string | null; readonly entries: number }[] {
+    const { number: own } = this.#reader.address
+    return this.#reader.addresses().flatMap(({ number, identity, label, entries }) => {
+      return number === own || identity === null || entries === 0 ? [] : [{ identity, label, entries }]
+    })
+  }
+
+  #address(identity: string, label: string): void {
+    const { number, identity: before } = this.#reader.address
+    const known = this.#reader.addresses().find((one) => one.identity === identity)
+    // What was written before any primary was reached is for the first one.
+    if (known === undefined && before === null)
+      this.#run('update holdfast_address set identity = ? where number = ?', [identity, number])
+    else if (known === undefined) this.#run('insert into holdfast_address (identity) values (?)', [identity])
+    this.#run('update holdfast_life set address = (select number from holdfast_address where identity = ?)', [identity])
+    this.#run('update holdfast_address set label = ? where identity = ?', [label, identity])
+  }
+
+  #run(sql: string, values: readonly unknown[]): number {
+    return this.#ground.hot.native.prepare(sql).run(...values).changes
+  }
+
+  /** A transaction of our own that is not journaled. The writer's, so that none of the service's is open. */
+  async #change<R>(label: string, work: () => R): Promise<R> {
+    const { hot, writer, limitMs, author } = this.#ground
+    const permit = await writer.take(label, limitMs)
+    try {
+      return await whileBusy(() => author.silently(() => hot.alone(work)), limitMs)
+    } finally {
+      permit.release()
+    }
+  }
+
+  /** Repeats a change until it has nothing left to do; writes of the service come in between. Resolves with the sum. */
+  async #inSteps(label: string, step: () => number): Promise<number> {
+    for (let sum = 0; ; ) {
+      const changed = await this.#change(label, step)
+      sum += changed
+      if (changed === 0) return sum
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  async #durable(): Promise<void> {
+    const { after } = this.#ground.sync
+    if (after === null) return
+    await new Promise<void>((resolve, reject) => {
+      after((error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+}

@@ -1,0 +1,53 @@
+import { faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { isBusy } from '../faults.ts'
+import { type Native, openNative } from '../handle.ts'
+
+interface Held {
+  readonly native: Native
+  users: number
+}
+
+/** By journaling file: the lock that this process holds. SQLite's locks do not part the users within a process. */
+const held = new Map<string, Held>()
+
+/** The file whose lock says which process has a journaling file. */
+export function ownerFile(file: string): string {
+  return `${file}.owner`
+}
+
+/**
+ * Makes this process the one that has a journaling file, until each user has called what is returned (which may be called
+ * twice) or the process is gone. What is journaled, and whether changes are accepted, is known in memory only.
+ *
+ * @throws FaultError `FILE_SHARED` when another process has it; what the client throws.
+ */
+export function holdFile(file: string): () => void {
+  const lock = held.get(file) ?? { native: lockFile(file), users: 0 }
+  held.set(file, lock)
+  lock.users += 1
+  let isIn = true
+  return () => {
+    if (!isIn) return
+    isIn = false
+    lock.users -= 1
+    if (lock.users > 0) return
+    held.delete(file)
+    lock.native.close()
+  }
+}
+
+function lockFile(file: string): Native {
+  const native = openNative(ownerFile(file))
+  try {
+    // Nothing is written: a journal of its own would only be left over.
+    native.pragma('journal_mode = memory')
+    native.exec('begin exclusive')
+    return native
+  } catch (cause) {
+    native.close()
+    if (!isBusy(cause)) throw cause
+    const summary = 'Another process uses the file of the fallback.'
+    const hint = 'Give each process its own DATA_DIR, or stop the other one. Holdfast tries again by itself.'
+    throw faultError('transient', 'FILE_SHARED', summary, hint, { cause })
+  }
+}

@@ -1,0 +1,164 @@
+import type Database from 'better-sqlite3'
+import type { Entry, Image, JournalCounts, RowHistory } from '../../../src/driver/kit/driver-kit.ts'
+import type { Handle } from '../handle.ts'
+import { quote } from './quote.ts'
+
+/** About the bytes of images that one answer holds in memory. */
+const answerBytes = 16 * 1024 * 1024
+
+/** A primary that entries are addressed to; without an identity, the first one that is reached. */
+export interface JournalAddress {
+  readonly number: number
+  readonly identity: string | null
+  readonly label: string | null
+  /** What waits for it. */
+  readonly transactions: number
+  readonly entries: number
+  readonly bytes: number
+}
+
+interface EntryRow {
+  readonly sequence: number
+  readonly transaction_id: string
+  readonly attempt: string
+  readonly table_name: string
+  readonly row_id: string
+  readonly operation: Entry['operation']
+  readonly base: string | null
+  readonly old_image: string | null
+  readonly new_image: string | null
+  readonly bytes: number
+}
+
+const current = '(select address from holdfast_life)'
+const isWaiting = `carried_at is null and address = ${current}`
+const firstWaiting = `(select min(sequence) from holdfast_journal where ${isWaiting})`
+/** Of this outage: what was carried before the service returned to the primary says nothing of the rows there now. */
+const isOfNow = '(carried_at is null or sequence > (select settled from holdfast_life))'
+const ofRow = 'table_name = ? and row_id = ?'
+
+/** Reads a journal on the hot handle: what is committed. Each method is a few indexed reads, but for the entries themselves. */
+export class JournalReader {
+  readonly #native: Database.Database
+  readonly #address: Database.Statement<unknown[], JournalAddress>
+  readonly #sums: Database.Statement<unknown[], { bytes: number; entries: number }>
+  readonly #oldest: Database.Statement<unknown[], { id: string }>
+  readonly #isWaiting: Database.Statement<unknown[], unknown>
+  readonly #lastChange: Database.Statement<unknown[], { operation: string }>
+  readonly #hasReplaced: Database.Statement<unknown[], unknown>
+
+  constructor({ native }: Handle) {
+    this.#native = native
+    this.#address = native.prepare(`select * from holdfast_address where number = ${current}`)
+    this.#sums = native.prepare('select total(bytes) as bytes, total(entries) as entries from holdfast_address')
+    this.#oldest = native.prepare(
+      `select transaction_id as id from holdfast_journal where ${isWaiting} order by sequence limit 1`,
+    )
+    this.#isWaiting = native.prepare(
+      `select 1 from holdfast_journal where ${ofRow} and ${isWaiting} and sequence >= ${firstWaiting} limit 1`,
+    )
+    this.#lastChange = native.prepare(
+      `select operation from holdfast_journal where ${ofRow} and ${isOfNow} order by sequence desc limit 1`,
+    )
+    this.#hasReplaced = native.prepare(
+      `select 1 from holdfast_journal where ${ofRow} and base = ? and ${isOfNow} limit 1`,
+    )
+  }
+
+  /** The primary that changes are addressed to now. */
+  get address(): JournalAddress {
+    const found = this.#address.get()
+    if (found === undefined) throw new Error('unreachable: a journal always has an address')
+    return found
+  }
+
+  addresses(): readonly JournalAddress[] {
+    return this.#native.prepare<unknown[], JournalAddress>('select * from holdfast_address order by number').all()
+  }
+
+  counts(): JournalCounts {
+    const { transactions, entries } = this.address
+    const { bytes = 0, entries: all = 0 } = this.#sums.get() ?? {}
+    const oldest = entries === 0 ? undefined : this.#oldest.get()
+    const oldestMs = oldest === undefined ? null : timeOf(oldest.id)
+    return { transactions, entries, bytes, elsewhere: all - entries, oldestMs }
+  }
+
+  history(table: string, key: string): RowHistory {
+    return {
+      isWaiting: this.#isWaiting.get(table, key) !== undefined,
+      isDeleted: this.#lastChange.get(table, key)?.operation === 'delete',
+      replaced: { has: (attempt) => this.#hasReplaced.get(table, key, attempt) !== undefined },
+    }
+  }
+
+  waiting(after: number, limit: number): readonly Entry[] {
+    const found = this.#native.prepare<unknown[], EntryRow>(
+      `select sequence, transaction_id, attempt, table_name, row_id, operation, base, old_image, new_image, bytes
+       from holdfast_journal where ${isWaiting} and sequence > ? order by sequence`,
+    )
+    const entries: Entry[] = []
+    let bytes = 0
+    for (const row of found.iterate(after)) {
+      const isEnough = entries.length >= limit || bytes >= answerBytes
+      // A transaction is applied whole, so it is read whole.
+      if (isEnough && entries.at(-1)?.transaction !== row.transaction_id) break
+      entries.push(entryOf(row))
+      bytes += row.bytes
+    }
+    return entries
+  }
+
+  /** The attempt and the transaction of the last entry that was carried to the addressed primary. */
+  lastCarried(): { readonly attempt: string; readonly transaction: string } | null {
+    const found = this.#native.prepare<unknown[], { attempt: string; transaction: string }>(
+      `select attempt, transaction_id as "transaction" from holdfast_journal
+       where carried_at is not null and address = ${current} order by sequence desc limit 1`,
+    )
+    return found.get() ?? null
+  }
+
+  /** The first entries that were carried to an address, and when. */
+  oldest(address: number, limit: number): readonly { readonly sequence: number; readonly carriedAt: number }[] {
+    return this.#native
+      .prepare<unknown[], { sequence: number; carriedAt: number }>(
+        `select sequence, carried_at as carriedAt from holdfast_journal
+         where address = ? and carried_at is not null order by sequence limit ?`,
+      )
+      .all(address, limit)
+  }
+
+  hasTable(name: string): boolean {
+    return this.#native.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(name) !== undefined
+  }
+
+  /** Ids behind `after` in the table, in order. */
+  ids(table: string, after: string, limit: number): readonly string[] {
+    const sql = `select id from ${quote(table)} where id > ? order by id limit ?`
+    return this.#native.prepare<unknown[], string>(sql).pluck().all(after, limit)
+  }
+}
+
+function entryOf(row: EntryRow): Entry {
+  return {
+    sequence: row.sequence,
+    transaction: row.transaction_id,
+    attempt: row.attempt,
+    table: row.table_name,
+    key: row.row_id,
+    operation: row.operation,
+    base: row.base,
+    old: imageOf(row.old_image),
+    new: imageOf(row.new_image),
+  }
+}
+
+/** The triggers write nothing but texts and nulls. */
+function imageOf(text: string | null): Image | null {
+  return text === null ? null : JSON.parse(text)
+}
+
+/** The time in a UUIDv7. */
+function timeOf(id: string): number {
+  return Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16)
+}

@@ -1,0 +1,33 @@
+import { randomFillSync } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+
+/** Random bytes for many ids at once: a system call per id would take as long as the rest of making it. */
+const pool = new Uint8Array(4_096)
+let poolUsed = pool.length
+const random = new Uint8Array(16)
+let lastMs = Number.NEGATIVE_INFINITY
+let sequence = 0
+
+/** A new id of an attempt, a row or a local transaction: UUIDv7, so that ids sort by time, and in their order within a millisecond. */
+export function drawId(): string {
+  fillRandom()
+  const now = Date.now()
+  if (now > lastMs) {
+    lastMs = now
+    // 31 random bits leave two thousand million ids for this millisecond.
+    sequence = new DataView(random.buffer).getUint32(0) >>> 1
+  } else {
+    sequence = (sequence + 1) >>> 0
+  }
+  return uuidv7({ random, msecs: lastMs, seq: sequence })
+}
+
+/** Fills `random` with bytes that no other id has. */
+function fillRandom(): void {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  for (let at = 0; at < random.length; at += 1) random[at] = pool[poolUsed + at] ?? 0
+  poolUsed += random.length
+}
