@@ -59,7 +59,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   ws: ['plugins/neon/'],
   pg: ['plugins/postgresql/'],
   'pg-cursor': ['plugins/postgresql/'],
-  kysely: ['src/database/', 'src/collection/', 'plugins/'],
+  kysely: ['src/database/', 'src/journal/', 'src/collection/', 'plugins/'],
 }
 
 /** Lines that a file may have: about 300. */

@@ -1,0 +1,193 @@
+import type { Store } from '../database/store/store.ts'
+import type { Image } from '../driver/facet/image.ts'
+import type { Replay } from '../driver/facet/replay.ts'
+import {
+  type JudgeOptions,
+  judge,
+  type ParkedEntry,
+  type PrimaryRows,
+  type TablesByName,
+  type Verdict,
+  type Write,
+} from './judge.ts'
+import { portionsOf, writeInOrder, writeLayers } from './layers.ts'
+import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
+import { OwnRows } from './own-rows.ts'
+import type { ParkReason } from './park-reason.ts'
+
+/** How many claims are made, and rows locked, by one call. */
+const listMax = 1_000
+
+/** A primary, with what a batch needs of it. */
+export interface BatchTarget {
+  readonly store: Store
+  readonly replay: Replay
+  readonly own: OwnRows
+  readonly tables: TablesByName
+  /** The id of the file that the transactions come from. */
+  readonly source: string
+  readonly options: JudgeOptions
+}
+
+/** What became of a batch. Local transactions that had been carried before are in neither list. */
+export interface BatchOutcome {
+  readonly applied: readonly LocalTransaction[]
+  readonly parked: readonly Parked[]
+}
+
+/** A transaction that was kept aside. */
+export type Parked = Extract<Verdict, { is: 'parked' }>
+
+/** How far a batch has come when it fails. */
+export interface BatchProgress {
+  /** The primary's transaction has begun. */
+  hasBegun: boolean
+  /** The write that was sent last, where they are sent one by one. */
+  write: Write | null
+}
+
+/** The target of a primary that accepts what a journal carries. */
+export function batchTarget(
+  store: Store,
+  replay: Replay,
+  tables: TablesByName,
+  source: string,
+  options: JudgeOptions = {},
+): BatchTarget {
+  return { store, replay, own: new OwnRows(store), tables, source, options }
+}
+
+/**
+ * One transaction of the primary: claims, locks, judges, writes and parks. `inOrder`: writes one by one. Rejects with what
+ * the driver says or `CountOff`; then nothing was changed, unless COMMIT is unknown.
+ */
+export async function carryBatch(
+  target: BatchTarget,
+  batch: readonly LocalTransaction[],
+  signal: AbortSignal,
+  progress: BatchProgress,
+  inOrder = false,
+): Promise<BatchOutcome> {
+  return await inTransaction(target, progress, async () => {
+    const { fresh, old } = await claimed(target, batch)
+    signal.throwIfAborted()
+    const rows = await locked(target, [...old, ...fresh])
+    const verdicts = judge(fresh, rows, target.tables, target.options)
+    const applied = verdicts.filter((verdict) => verdict.is === 'applied')
+    const tooOld = old.map((transaction) => parkedWhole(transaction, rows, 'too_old', null))
+    const parked = [...tooOld, ...verdicts.filter((verdict) => verdict.is === 'parked')]
+    signal.throwIfAborted()
+    const writes = applied.flatMap((verdict) => verdict.writes)
+    if (inOrder) {
+      const begun = (write: Write): void => {
+        progress.write = write
+      }
+      await writeInOrder(target.replay, writes, target.tables, begun)
+      progress.write = null
+    } else await writeLayers(target.replay, writes, target.tables)
+    await target.own.park(parked, target.source)
+    signal.throwIfAborted()
+    return { applied: applied.map(({ transaction }) => transaction), parked }
+  })
+}
+
+/**
+ * Claims one local transaction and parks it. `failed`: the write that is the reason; null: each may be. Rejects like
+ * `carryBatch`.
+ */
+export async function parkBatch(
+  target: BatchTarget,
+  transaction: LocalTransaction,
+  reason: ParkReason,
+  failed: Write | null,
+): Promise<BatchOutcome> {
+  const attempt = async (shows: boolean): Promise<BatchOutcome> =>
+    await inTransaction(target, { hasBegun: false, write: null }, async () => {
+      const { fresh, old } = await claimed(target, [transaction])
+      const rows = await locked(target, shows ? [...old, ...fresh] : [])
+      const parked = [
+        ...old.map((one) => parkedWhole(one, rows, 'too_old', null)),
+        ...fresh.map((one) => parkedWhole(one, rows, reason, failed)),
+      ]
+      await target.own.park(parked, target.source)
+      return { applied: [], parked }
+    })
+  try {
+    return await attempt(true)
+  } catch (error) {
+    // The primary may refuse to look for the rows, too: an id that its type does not accept, a table that is missing.
+    if (target.replay.refusalOf(error) === null) throw error
+    return await attempt(false)
+  }
+}
+
+async function inTransaction<R>({ store }: BatchTarget, progress: BatchProgress, work: () => Promise<R>): Promise<R> {
+  return await store.orm.em.fork({ disableContextResolution: true }).transactional(async () => {
+    progress.hasBegun = true
+    return await work()
+  })
+}
+
+/** The transactions that were claimed just now; `old` are those below the watermark. */
+async function claimed(
+  { replay, own }: BatchTarget,
+  batch: readonly LocalTransaction[],
+): Promise<{ readonly fresh: readonly LocalTransaction[]; readonly old: readonly LocalTransaction[] }> {
+  const attempts = [...new Set(batch.flatMap(attemptsOf))]
+  const made = new Set<string>()
+  for (const some of portionsOf(attempts, listMax)) {
+    for (const attempt of await replay.claim(some)) made.add(attempt)
+  }
+  // Read after the claims: who deletes claims moves the watermark first.
+  const watermark = await own.watermark()
+  const claimedNow = batch.filter((transaction) => attemptsOf(transaction).some((attempt) => made.has(attempt)))
+  const isOld = ({ id }: LocalTransaction): boolean => watermark !== null && id.toLowerCase() < watermark
+  return {
+    fresh: claimedNow.filter((transaction) => !isOld(transaction)),
+    old: claimedNow.filter(isOld),
+  }
+}
+
+/** Locks the rows of known tables, by table and id, so that two replays wait for each other instead of blocking each other. */
+async function locked({ replay, tables }: BatchTarget, batch: readonly LocalTransaction[]): Promise<PrimaryRows> {
+  const keys = new Map<string, Set<string>>()
+  for (const { entries } of batch) {
+    for (const { table, key } of entries) {
+      const of = keys.get(table)
+      if (of === undefined) keys.set(table, new Set([key]))
+      else of.add(key)
+    }
+  }
+  const rows = new Map<string, ReadonlyMap<string, Image>[]>()
+  for (const name of [...keys.keys()].sort()) {
+    const known = tables.get(name)
+    if (known === undefined) continue
+    const sorted = [...(keys.get(name) ?? [])].sort()
+    const found: ReadonlyMap<string, Image>[] = []
+    for (const some of portionsOf(sorted, listMax)) found.push(await replay.lock(known.table, some))
+    rows.set(name, found)
+  }
+  return {
+    get(table, key) {
+      for (const found of rows.get(table) ?? []) {
+        const row = found.get(key)
+        if (row !== undefined) return row
+      }
+      return null
+    },
+  }
+}
+
+function parkedWhole(
+  transaction: LocalTransaction,
+  rows: PrimaryRows,
+  reason: ParkReason,
+  failed: Write | null,
+): Parked {
+  const parked = transaction.entries.map((entry, at): ParkedEntry => {
+    const isReason = failed === null || failed.entry.sequence === entry.sequence
+    const theirs = rows.get(entry.table, entry.key)
+    return { entry, position: at + 1, reason: isReason ? reason : 'with_transaction', theirs }
+  })
+  return { is: 'parked', transaction, parked }
+}

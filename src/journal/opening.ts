@@ -1,0 +1,68 @@
+import type { Problem } from '../config/problem.ts'
+import type { Store } from '../database/store/store.ts'
+import type { Journal } from '../driver/facet/journal.ts'
+import { FaultError } from '../driver/fault.ts'
+import type { JournalObservation } from './observation.ts'
+import { OwnRows } from './own-rows.ts'
+import { elsewhereProblems, wentBackProblem } from './problems.ts'
+
+/** What is done once for a journaled store and a primary that meet, before anything is carried. */
+export class Openings {
+  readonly #observe: (seen: JournalObservation) => void
+  readonly #met = new WeakMap<Store, WeakMap<Store, readonly Problem[]>>()
+
+  constructor(observe: (seen: JournalObservation) => void) {
+    this.#observe = observe
+  }
+
+  /**
+   * Addresses the journal to the primary, and has it carried again when the primary lacks what was carried last. Rejects
+   * with a `FaultError`, or what the driver says; then it may be called again.
+   */
+  async meet(from: Store, journal: Journal, to: Store): Promise<void> {
+    if (this.#met.get(from)?.has(to) === true) return
+    const { identity } = to.facts
+    if (identity === undefined) throw new FaultError(noIdentity(to.label))
+    if (journal.identity !== identity) await journal.address(identity, to.label)
+    const own = new OwnRows(to)
+    const problem = await this.#wentBack(journal, to, own)
+    const known = this.#met.get(from) ?? new WeakMap<Store, readonly Problem[]>()
+    known.set(to, problem === null ? [] : [problem])
+    this.#met.set(from, known)
+    for (const elsewhere of elsewhereProblems(journal, from.facts.path)) {
+      this.#observe({ type: 'journal.elsewhere', label: from.label, problem: elsewhere })
+    }
+    this.#observe({ type: 'conflicts.counted', label: to.label, open: await own.countOpen() })
+  }
+
+  /** What is wrong with the journal, and with the primary as the journal knows it. From memory. */
+  problems(from: Store, to: Store | null): readonly Problem[] {
+    if (from.journal === null) return []
+    const met = to === null ? [] : (this.#met.get(from)?.get(to) ?? [])
+    return [...met, ...elsewhereProblems(from.journal, from.facts.path)]
+  }
+
+  async #wentBack(journal: Journal, { label }: Store, own: OwnRows): Promise<Problem | null> {
+    const last = journal.lastCarried()
+    if (last === null) return null
+    const watermark = await own.watermark()
+    // Claims below the watermark are deleted: their absence says nothing.
+    if (watermark !== null && last.transaction.toLowerCase() < watermark) return null
+    if (await own.isClaimed(last.attempt)) return null
+    const entries = await journal.carryAgain()
+    const problem = wentBackProblem(label, entries)
+    this.#observe({ type: 'journal.went-back', label, entries, problem })
+    return problem
+  }
+}
+
+function noIdentity(label: string): FaultError['fault'] {
+  return {
+    kind: 'configuration',
+    code: 'OWN_TABLES_MISSING',
+    summary: `Holdfast's own tables in ${label} are not usable, so that nothing can be carried to it.`,
+    hint: 'GET /status, with the admin token, has the SQL that creates them.',
+    ambiguous: false,
+    cause: undefined,
+  }
+}

@@ -1,0 +1,204 @@
+import type { Problem } from '../config/problem.ts'
+import { faultOf } from '../database/machine/faults.ts'
+import type { Store } from '../database/store/store.ts'
+import type { ImageTable } from '../driver/facet/image.ts'
+import type { Entry, Journal } from '../driver/facet/journal.ts'
+import { FaultError } from '../driver/fault.ts'
+import { type BatchOutcome, type BatchProgress, type BatchTarget, batchTarget, carryBatch, parkBatch } from './batch.ts'
+import { EndedConnections } from './ended-connections.ts'
+import { tablesByName } from './judge.ts'
+import { CountOff } from './layers.ts'
+import { batchesOf, type LocalTransaction, transactionsOf } from './local-transaction.ts'
+import type { JournalObservation } from './observation.ts'
+import { Openings } from './opening.ts'
+import { reasonOfRefusal } from './park-reason.ts'
+
+/** About how many entries one transaction of the primary carries, and the length of their images. */
+const batchLimits = { entries: 500, weight: 4_000_000 } as const
+
+/** How often a batch is tried that met another transaction (a deadlock, a row that was inserted meanwhile). */
+const triesMax = 5
+
+/** What a replayer works with. */
+export interface ReplayerParts {
+  /** The tables of collections. */
+  tables(): readonly ImageTable[]
+  observe(seen: JournalObservation): void
+}
+
+/** Told after each batch: entries that this call has carried, and those that wait. */
+export type CarryProgress = (done: number, left: number) => void
+
+/** Why a batch is not carried as it is. */
+type Failure =
+  | { readonly is: 'refused'; readonly error: unknown }
+  | { readonly is: 'off' }
+  | { readonly is: 'ended' }
+  | { readonly is: 'met' }
+  | { readonly is: 'failed' }
+
+/**
+ * Carries journals to primaries, exactly once: a local transaction is claimed in the transaction of the primary that applies
+ * or parks it, so that it does no harm to carry it again, from a copy, or by two processes.
+ */
+export class Replayer {
+  readonly #parts: ReplayerParts
+  readonly #ended = new EndedConnections()
+  readonly #openings: Openings
+
+  constructor(parts: ReplayerParts) {
+    this.#parts = parts
+    this.#openings = new Openings(parts.observe)
+  }
+
+  /**
+   * Done by `carry`, once for each pair of stores, and to be called when nothing waits: addresses the journal to the primary
+   * and looks whether the primary still has what was carried last. Rejects with a `FaultError`.
+   */
+  async opened(from: Store, to: Store): Promise<void> {
+    if (from.journal === null || to.replay === null) return
+    try {
+      await this.#openings.meet(from, from.journal, to)
+    } catch (error) {
+      throw new FaultError(faultOf(to.driver, error, 'statement'))
+    }
+  }
+
+  /** What is wrong with the journal, and with the primary as the journal knows it. From memory. */
+  problems(from: Store, to: Store | null): readonly Problem[] {
+    return this.#openings.problems(from, to)
+  }
+
+  /**
+   * Carries what waits; resolves when at most `tail` entries are left. Rejects with a `FaultError` when the primary fails,
+   * and when `signal` aborts: with its reason, and the batch at hand rolled back.
+   */
+  async carry(from: Store, to: Store, tail: number, signal: AbortSignal, progress?: CarryProgress): Promise<void> {
+    const { journal } = from
+    const { replay } = to
+    if (journal === null || replay === null) return
+    await this.opened(from, to)
+    const target = batchTarget(to, replay, tablesByName(this.#parts.tables()), journal.fileId)
+    let [after, done] = [0, 0]
+    while (journal.counts().entries > tail) {
+      signal.throwIfAborted()
+      const entries = await journal.waiting(after, batchLimits.entries)
+      if (entries.length === 0) {
+        if (after === 0) return
+        // What was marked as waiting again has a lower sequence.
+        after = 0
+        continue
+      }
+      await this.carryEntries(target, entries, signal, journal)
+      done += entries.length
+      after = entries.at(-1)?.sequence ?? 0
+      progress?.(done, journal.counts().entries)
+    }
+  }
+
+  /** Carries these entries, whole local transactions, and marks them in the journal. Rejects like `carry`. */
+  async carryEntries(
+    target: BatchTarget,
+    entries: readonly Entry[],
+    signal: AbortSignal,
+    journal: Journal | null = null,
+  ): Promise<void> {
+    const queue = [...batchesOf(transactionsOf(entries), batchLimits)]
+    for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      signal.throwIfAborted()
+      if (batch.length > this.#ended.limit) {
+        queue.unshift(batch.slice(0, this.#ended.limit), batch.slice(this.#ended.limit))
+        continue
+      }
+      const startedMs = performance.now()
+      const outcome = await this.#settle(target, batch, signal)
+      if (outcome === null) {
+        const half = Math.ceil(batch.length / 2)
+        queue.unshift(batch.slice(0, half), batch.slice(half))
+        continue
+      }
+      this.#ended.passed()
+      await journal?.carried(batch.flatMap((one) => one.entries.map(({ sequence }) => sequence)))
+      this.#report(target, batch, outcome, performance.now() - startedMs, journal)
+    }
+  }
+
+  /** Carries a batch; null: it is to be halved. */
+  async #settle(
+    target: BatchTarget,
+    batch: readonly LocalTransaction[],
+    signal: AbortSignal,
+  ): Promise<BatchOutcome | null> {
+    const [first] = batch
+    if (first === undefined) return { applied: [], parked: [] }
+    const isAlone = batch.length === 1
+    if (isAlone && this.#ended.isCulprit(first.id)) return await parkBatch(target, first, 'connection_ended', null)
+    for (let tries = 1; ; tries += 1) {
+      const progress: BatchProgress = { hasBegun: false, write: null }
+      try {
+        return await carryBatch(target, batch, signal, progress)
+      } catch (error) {
+        signal.throwIfAborted()
+        const failure = failureOf(target, error, progress)
+        if (failure.is === 'refused') return isAlone ? await this.#settleAlone(target, first, signal) : null
+        if ((failure.is === 'met' || failure.is === 'off') && tries < triesMax) continue
+        if (failure.is === 'off') return isAlone ? await this.#settleAlone(target, first, signal) : null
+        if (failure.is === 'ended') {
+          this.#ended.ended(batch.map(({ id }) => id))
+          if (!isAlone) return null
+        }
+        throw new FaultError(faultOf(target.store.driver, error, 'statement'))
+      }
+    }
+  }
+
+  /** A transaction that was refused in bulk: one write at a time, in order; refused again, it is parked. */
+  async #settleAlone(target: BatchTarget, transaction: LocalTransaction, signal: AbortSignal): Promise<BatchOutcome> {
+    for (let tries = 1; ; tries += 1) {
+      const progress: BatchProgress = { hasBegun: false, write: null }
+      try {
+        return await carryBatch(target, [transaction], signal, progress, true)
+      } catch (error) {
+        signal.throwIfAborted()
+        const { driver } = target.store
+        const failure = failureOf(target, error, progress)
+        if ((failure.is === 'met' || failure.is === 'off') && tries < triesMax) continue
+        if (failure.is === 'off') return await parkBatch(target, transaction, 'refused WRITE_DISCARDED', progress.write)
+        const refusal = target.replay.refusalOf(error)
+        if (refusal === null) throw new FaultError(faultOf(driver, error, 'statement'))
+        const reason = reasonOfRefusal(refusal, faultOf(driver, error, 'statement').code)
+        return await parkBatch(target, transaction, reason, progress.write)
+      }
+    }
+  }
+
+  #report(
+    { store: { label } }: BatchTarget,
+    batch: readonly LocalTransaction[],
+    { applied, parked }: BatchOutcome,
+    tookMs: number,
+    journal: Journal | null,
+  ): void {
+    const entries = batch.reduce((sum, one) => sum + one.entries.length, 0)
+    const left = journal === null ? 0 : journal.counts().transactions
+    const counts = { transactions: applied.length, parked: parked.length, entries }
+    this.#parts.observe({ type: 'journal.carried', label, ...counts, tookMs, left })
+    for (const one of parked) {
+      const reason = one.parked.find((entry) => entry.reason !== 'with_transaction') ?? one.parked[0]
+      if (reason === undefined) continue
+      const { attempt, table, key } = reason.entry
+      const what = { attempt, collection: table, row: key, reason: reason.reason, entries: one.parked.length }
+      this.#parts.observe({ type: 'journal.parked', label, ...what })
+    }
+  }
+}
+
+function failureOf({ store, replay }: BatchTarget, error: unknown, { hasBegun }: BatchProgress): Failure {
+  if (error instanceof CountOff) return { is: 'off' }
+  if (replay.refusalOf(error) !== null) return { is: 'refused', error }
+  const { kind, code } = faultOf(store.driver, error, 'statement')
+  if (kind === 'transient') return { is: 'met' }
+  // A statement that waits for a lock ends its own connection; it says nothing about the transaction.
+  if (kind === 'lost' && hasBegun && code !== 'QUERY_TIMEOUT') return { is: 'ended' }
+  return { is: 'failed' }
+}
