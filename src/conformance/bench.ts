@@ -204,6 +204,7 @@ export function benchSettings(driver: Driver, harness: Harness, folder: string):
       retryDelayMs: 500,
       conditions: faultConditions.filter((condition) => condition !== 'transient'),
     },
+    journal: { keepS: 604_800, maxBytes: 1_073_741_824 },
     data: { dir: folder, durable: null, sqliteAllowPaths: [] },
     http: {
       port: 0,

@@ -231,4 +231,22 @@ export const databaseSchema = {
       env: 'SQLITE_ALLOW_PATHS',
     },
   },
+  journal: {
+    keepS: {
+      doc: 'How long the fallback keeps changes that were carried to the primary, to carry them again if the primary goes back.',
+      format: 'holdfast:seconds',
+      min: 0,
+      max: 31_536_000,
+      default: 604_800,
+      env: 'JOURNAL_KEEP',
+    },
+    maxBytes: {
+      doc: 'Most bytes of changes that wait to be carried to the primary, or half of the free disk if that is less. Beyond it writes get 507.',
+      format: 'holdfast:bytes',
+      min: 1_048_576,
+      max: 1_099_511_627_776,
+      default: 1_073_741_824,
+      env: 'JOURNAL_MAX_BYTES',
+    },
+  },
 } as const
