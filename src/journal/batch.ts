@@ -1,6 +1,7 @@
 import type { Store } from '../database/store/store.ts'
-import type { Image } from '../driver/facet/image.ts'
+import type { Entry } from '../driver/facet/journal.ts'
 import type { Replay } from '../driver/facet/replay.ts'
+import { ConflictRows } from './conflict-rows.ts'
 import {
   type JudgeOptions,
   judge,
@@ -12,10 +13,11 @@ import {
 } from './judge.ts'
 import { portionsOf, writeInOrder, writeLayers } from './layers.ts'
 import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
+import { lockRows } from './locking.ts'
 import { OwnRows } from './own-rows.ts'
 import type { ParkReason } from './park-reason.ts'
 
-/** How many claims are made, and rows locked, by one call. */
+/** How many claims are made by one call. */
 const listMax = 1_000
 
 /** A primary, with what a batch needs of it. */
@@ -23,6 +25,7 @@ export interface BatchTarget {
   readonly store: Store
   readonly replay: Replay
   readonly own: OwnRows
+  readonly conflicts: ConflictRows
   readonly tables: TablesByName
   /** The id of the file that the transactions come from. */
   readonly source: string
@@ -54,7 +57,7 @@ export function batchTarget(
   source: string,
   options: JudgeOptions = {},
 ): BatchTarget {
-  return { store, replay, own: new OwnRows(store), tables, source, options }
+  return { store, replay, own: new OwnRows(store), conflicts: new ConflictRows(store), tables, source, options }
 }
 
 /**
@@ -71,7 +74,7 @@ export async function carryBatch(
   return await inTransaction(target, progress, async () => {
     const { fresh, old } = await claimed(target, batch)
     signal.throwIfAborted()
-    const rows = await locked(target, [...old, ...fresh])
+    const rows = await lockRows(target.replay, target.tables, rowsIn([...old, ...fresh]))
     const verdicts = judge(fresh, rows, target.tables, target.options)
     const applied = verdicts.filter((verdict) => verdict.is === 'applied')
     const tooOld = old.map((transaction) => parkedWhole(transaction, rows, 'too_old', null))
@@ -85,7 +88,7 @@ export async function carryBatch(
       await writeInOrder(target.replay, writes, target.tables, begun)
       progress.write = null
     } else await writeLayers(target.replay, writes, target.tables)
-    await target.own.park(parked, target.source)
+    await target.conflicts.park(parked, target.source)
     signal.throwIfAborted()
     return { applied: applied.map(({ transaction }) => transaction), parked }
   })
@@ -104,12 +107,12 @@ export async function parkBatch(
   const attempt = async (shows: boolean): Promise<BatchOutcome> =>
     await inTransaction(target, { hasBegun: false, write: null }, async () => {
       const { fresh, old } = await claimed(target, [transaction])
-      const rows = await locked(target, shows ? [...old, ...fresh] : [])
+      const rows = await lockRows(target.replay, target.tables, shows ? rowsIn([...old, ...fresh]) : [])
       const parked = [
         ...old.map((one) => parkedWhole(one, rows, 'too_old', null)),
         ...fresh.map((one) => parkedWhole(one, rows, reason, failed)),
       ]
-      await target.own.park(parked, target.source)
+      await target.conflicts.park(parked, target.source)
       return { applied: [], parked }
     })
   try {
@@ -148,34 +151,8 @@ async function claimed(
   }
 }
 
-/** Locks the rows of known tables, by table and id, so that two replays wait for each other instead of blocking each other. */
-async function locked({ replay, tables }: BatchTarget, batch: readonly LocalTransaction[]): Promise<PrimaryRows> {
-  const keys = new Map<string, Set<string>>()
-  for (const { entries } of batch) {
-    for (const { table, key } of entries) {
-      const of = keys.get(table)
-      if (of === undefined) keys.set(table, new Set([key]))
-      else of.add(key)
-    }
-  }
-  const rows = new Map<string, ReadonlyMap<string, Image>[]>()
-  for (const name of [...keys.keys()].sort()) {
-    const known = tables.get(name)
-    if (known === undefined) continue
-    const sorted = [...(keys.get(name) ?? [])].sort()
-    const found: ReadonlyMap<string, Image>[] = []
-    for (const some of portionsOf(sorted, listMax)) found.push(await replay.lock(known.table, some))
-    rows.set(name, found)
-  }
-  return {
-    get(table, key) {
-      for (const found of rows.get(table) ?? []) {
-        const row = found.get(key)
-        if (row !== undefined) return row
-      }
-      return null
-    },
-  }
+function rowsIn(batch: readonly LocalTransaction[]): readonly Entry[] {
+  return batch.flatMap(({ entries }) => entries)
 }
 
 function parkedWhole(

@@ -3,7 +3,7 @@ import type { ParkReason } from './park-reason.ts'
 
 /** What the journal's modules report. Labels hold no secret, and no observation has a value of a row. */
 export type JournalObservation =
-  /** One batch, which the primary has committed. */
+  /** What the primary has committed; while a journal is being carried, and at its end. */
   | {
       readonly type: 'journal.carried'
       /** The primary's. */
@@ -12,6 +12,7 @@ export type JournalObservation =
       readonly transactions: number
       readonly parked: number
       readonly entries: number
+      /** Since the last of these, or since the carrying began. */
       readonly tookMs: number
       /** Local transactions that still wait. */
       readonly left: number

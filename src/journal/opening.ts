@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts'
 import type { Store } from '../database/store/store.ts'
 import type { Journal } from '../driver/facet/journal.ts'
 import { FaultError } from '../driver/fault.ts'
+import { ConflictRows } from './conflict-rows.ts'
 import type { JournalObservation } from './observation.ts'
 import { OwnRows } from './own-rows.ts'
 import { elsewhereProblems, wentBackProblem } from './problems.ts'
@@ -32,7 +33,7 @@ export class Openings {
     for (const elsewhere of elsewhereProblems(journal, from.facts.path)) {
       this.#observe({ type: 'journal.elsewhere', label: from.label, problem: elsewhere })
     }
-    this.#observe({ type: 'conflicts.counted', label: to.label, open: await own.countOpen() })
+    this.#observe({ type: 'conflicts.counted', label: to.label, open: await new ConflictRows(to).countOpen() })
   }
 
   /** What is wrong with the journal, and with the primary as the journal knows it. From memory. */

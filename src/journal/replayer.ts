@@ -5,6 +5,7 @@ import type { ImageTable } from '../driver/facet/image.ts'
 import type { Entry, Journal } from '../driver/facet/journal.ts'
 import { FaultError } from '../driver/fault.ts'
 import { type BatchOutcome, type BatchProgress, type BatchTarget, batchTarget, carryBatch, parkBatch } from './batch.ts'
+import { CarryReport } from './carry-report.ts'
 import { EndedConnections } from './ended-connections.ts'
 import { tablesByName } from './judge.ts'
 import { CountOff } from './layers.ts'
@@ -79,29 +80,73 @@ export class Replayer {
     if (journal === null || replay === null) return
     await this.opened(from, to)
     const target = batchTarget(to, replay, tablesByName(this.#parts.tables()), journal.fileId)
-    let [after, done] = [0, 0]
-    while (journal.counts().entries > tail) {
-      signal.throwIfAborted()
-      const entries = await journal.waiting(after, batchLimits.entries)
-      if (entries.length === 0) {
-        if (after === 0) return
-        // What was marked as waiting again has a lower sequence.
-        after = 0
-        continue
-      }
-      await this.carryEntries(target, entries, signal, journal)
-      done += entries.length
-      after = entries.at(-1)?.sequence ?? 0
-      progress?.(done, journal.counts().entries)
-    }
+    await this.#reported(
+      target,
+      () => journal.counts().transactions,
+      async (report) => {
+        let [after, done] = [0, 0]
+        while (journal.counts().entries > tail) {
+          signal.throwIfAborted()
+          const entries = await journal.waiting(after, batchLimits.entries)
+          if (entries.length === 0) {
+            if (after === 0) return
+            // What was marked as waiting again has a lower sequence.
+            after = 0
+            continue
+          }
+          await this.#carryEntries(target, entries, signal, report, journal)
+          done += entries.length
+          after = entries.at(-1)?.sequence ?? 0
+          progress?.(done, journal.counts().entries)
+        }
+      },
+    )
   }
 
-  /** Carries these entries, whole local transactions, and marks them in the journal. Rejects like `carry`. */
-  async carryEntries(
+  /** Carries portions of whole local transactions that are in no journal. Rejects like `carry`. */
+  async carryPortions(
+    target: BatchTarget,
+    portions: AsyncIterable<readonly Entry[]>,
+    signal: AbortSignal,
+    progress?: (done: number) => void,
+  ): Promise<void> {
+    await this.#reported(
+      target,
+      () => 0,
+      async (report) => {
+        let done = 0
+        for await (const entries of portions) {
+          await this.#carryEntries(target, entries, signal, report, null)
+          done += entries.length
+          progress?.(done)
+        }
+      },
+    )
+  }
+
+  async #reported(
+    target: BatchTarget,
+    left: () => number,
+    carry: (report: CarryReport) => Promise<void>,
+  ): Promise<void> {
+    const { label } = target.store
+    const report = new CarryReport(label, this.#parts.observe, left)
+    try {
+      await carry(report)
+    } finally {
+      report.end()
+    }
+    if (!report.hasParked) return
+    const open = await target.conflicts.countOpen().catch(() => null)
+    if (open !== null) this.#parts.observe({ type: 'conflicts.counted', label, open })
+  }
+
+  async #carryEntries(
     target: BatchTarget,
     entries: readonly Entry[],
     signal: AbortSignal,
-    journal: Journal | null = null,
+    report: CarryReport,
+    journal: Journal | null,
   ): Promise<void> {
     const queue = [...batchesOf(transactionsOf(entries), batchLimits)]
     for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
@@ -110,7 +155,6 @@ export class Replayer {
         queue.unshift(batch.slice(0, this.#ended.limit), batch.slice(this.#ended.limit))
         continue
       }
-      const startedMs = performance.now()
       const outcome = await this.#settle(target, batch, signal)
       if (outcome === null) {
         const half = Math.ceil(batch.length / 2)
@@ -119,7 +163,7 @@ export class Replayer {
       }
       this.#ended.passed()
       await journal?.carried(batch.flatMap((one) => one.entries.map(({ sequence }) => sequence)))
-      this.#report(target, batch, outcome, performance.now() - startedMs, journal)
+      report.add(batch, outcome)
     }
   }
 
@@ -169,26 +213,6 @@ export class Replayer {
         const reason = reasonOfRefusal(refusal, faultOf(driver, error, 'statement').code)
         return await parkBatch(target, transaction, reason, progress.write)
       }
-    }
-  }
-
-  #report(
-    { store: { label } }: BatchTarget,
-    batch: readonly LocalTransaction[],
-    { applied, parked }: BatchOutcome,
-    tookMs: number,
-    journal: Journal | null,
-  ): void {
-    const entries = batch.reduce((sum, one) => sum + one.entries.length, 0)
-    const left = journal === null ? 0 : journal.counts().transactions
-    const counts = { transactions: applied.length, parked: parked.length, entries }
-    this.#parts.observe({ type: 'journal.carried', label, ...counts, tookMs, left })
-    for (const one of parked) {
-      const reason = one.parked.find((entry) => entry.reason !== 'with_transaction') ?? one.parked[0]
-      if (reason === undefined) continue
-      const { attempt, table, key } = reason.entry
-      const what = { attempt, collection: table, row: key, reason: reason.reason, entries: one.parked.length }
-      this.#parts.observe({ type: 'journal.parked', label, ...what })
     }
   }
 }

@@ -54,6 +54,10 @@ export class Counts {
   readonly attemptsFailed: Tally<{ what: string; fault: string }> = new Tally({ what: 'other', fault: 'other' })
   readonly work: Tally<{ outcome: string; fault: string }> = new Tally({ outcome: 'other', fault: 'other' })
   readonly connections: Tally<{ reason: string }> = new Tally({ reason: 'other' })
+  /** Local transactions of journals, by what became of them. */
+  readonly carried: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
+  /** Null: no primary was asked yet. */
+  openConflicts: number | null = null
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
@@ -85,6 +89,13 @@ export class Counts {
         break
       case 'work.failed':
         this.work.add({ outcome: 'failed', fault: seen.fault.kind })
+        break
+      case 'journal.carried':
+        this.carried.add({ outcome: 'applied' }, seen.transactions)
+        this.carried.add({ outcome: 'parked' }, seen.parked)
+        break
+      case 'conflicts.counted':
+        this.openConflicts = seen.open
         break
       case 'connection.dropped':
         this.connections.add({ reason: 'limit' })

@@ -4,6 +4,7 @@ import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { databaseLine } from './database-lines.ts'
 import { httpLine } from './http-lines.ts'
+import { journalLine } from './journal-lines.ts'
 import { jsonLayout, type LineLevel, type LogLine, terminalLayout } from './log-line.ts'
 import type { Observation } from './observation.ts'
 import { forbiddenTexts, mask } from './redaction.ts'
@@ -207,6 +208,12 @@ function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
     case 'work.failed':
     case 'database.defect':
       return databaseLine(seen)
+    case 'journal.carried':
+    case 'journal.parked':
+    case 'journal.went-back':
+    case 'journal.elsewhere':
+    case 'conflicts.counted':
+      return journalLine(seen)
     case 'http.listening':
     case 'request.failed':
     case 'connection.malformed':

@@ -3,6 +3,7 @@ import type { Problem } from '../config/problem.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { HttpObservation } from '../http/server/observation.ts'
 import type { TokenSource } from '../http/status/status-source.ts'
+import type { JournalObservation } from '../journal/observation.ts'
 
 /** The observations of the service and its process. Values of settings are already masked. */
 export type ServiceObservation =
@@ -45,4 +46,4 @@ export type ServiceObservation =
   | { readonly type: 'service.defect'; readonly where: string; readonly error: unknown }
 
 /** Every observation, in one closed list. */
-export type Observation = DatabaseObservation | HttpObservation | ServiceObservation
+export type Observation = DatabaseObservation | JournalObservation | HttpObservation | ServiceObservation

@@ -81,6 +81,9 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
     const left = source.left()
     if (left !== null) set({}, left.total)
   })
+  gauge(registry, 'holdfast_conflicts_open', 'Parked transactions that are not settled.', [], (set) => {
+    if (counts.openConflicts !== null) set({}, counts.openConflicts)
+  })
   gauge(registry, 'holdfast_active_sessions', 'Running units of work and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })
@@ -115,6 +118,13 @@ function addCounters(registry: Registry, source: MetricsSource, counts: Counts):
     counts.attemptsFailed,
   )
   tallied(registry, 'holdfast_work_total', 'Units of work that failed or ran again.', ['outcome', 'fault'], counts.work)
+  tallied(
+    registry,
+    'holdfast_carried_transactions_total',
+    'Transactions of the fallback that were applied to the primary, or parked there.',
+    ['outcome'],
+    counts.carried,
+  )
   tallied(
     registry,
     'holdfast_connections_refused_total',

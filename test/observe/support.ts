@@ -1,6 +1,7 @@
 import type { Secret } from '../../src/config/secret.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import type { Fault } from '../../src/driver/fault.ts'
+import { wentBackProblem } from '../../src/journal/problems.ts'
 import { createLog, type Log } from '../../src/observe/logs.ts'
 import type { Observation } from '../../src/observe/observation.ts'
 
@@ -70,6 +71,36 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'work.rerun': { type: 'work.rerun', attempt: 'a', tries: 2, fault: refused },
   'work.failed': { type: 'work.failed', attempt: 'a', fault: refused, isLast: true },
   'database.defect': { type: 'database.defect', where: 'supervisor', error: new Error('defect') },
+  'journal.carried': {
+    type: 'journal.carried',
+    label: 'postgresql db7/x',
+    transactions: 40,
+    parked: 2,
+    entries: 60,
+    tookMs: 12.4,
+    left: 5,
+  },
+  'journal.parked': {
+    type: 'journal.parked',
+    label: 'postgresql db7/x',
+    attempt: 'a',
+    collection: 'feedback',
+    row: 'r',
+    reason: 'update_differing',
+    entries: 2,
+  },
+  'journal.went-back': {
+    type: 'journal.went-back',
+    label: 'postgresql db7/x',
+    entries: 7,
+    problem: wentBackProblem('postgresql db7/x', 7),
+  },
+  'journal.elsewhere': {
+    type: 'journal.elsewhere',
+    label: 'sqlite:x.db',
+    problem: { ...wentBackProblem('x', 1), code: 'JOURNAL_ELSEWHERE', message: '3 changes are for another primary.' },
+  },
+  'conflicts.counted': { type: 'conflicts.counted', label: 'postgresql db7/x', open: 2 },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
   'request.answered': {
     type: 'request.answered',

@@ -1,0 +1,34 @@
+import type { JournalObservation } from '../journal/observation.ts'
+import { type LogLine, logLine, repeatableLine } from './log-line.ts'
+
+/** The log line of an observation of the journal. */
+export function journalLine(seen: JournalObservation): LogLine {
+  switch (seen.type) {
+    case 'journal.carried':
+      return carriedLine(seen)
+    case 'journal.parked': {
+      const { label, attempt, collection, row, reason, entries } = seen
+      const message = `Parked a change of ${collection} that the primary could not take: ${reason}.`
+      return repeatableLine('warn', `parked ${collection} ${reason}`, message, { label, attempt, row, entries, reason })
+    }
+    case 'journal.went-back':
+    case 'journal.elsewhere': {
+      const { code, message, suggestion } = seen.problem
+      return repeatableLine('warn', `${code} ${message}`, message, { code, label: seen.label, suggestion })
+    }
+    case 'conflicts.counted': {
+      const { label, open } = seen
+      if (open === 0) return logLine('debug', 'No conflict is open.', { label, open })
+      const message = `${open === 1 ? '1 conflict is' : `${open} conflicts are`} open; see "holdfast conflicts list".`
+      return repeatableLine('warn', `conflicts ${label} ${open}`, message, { label, open })
+    }
+  }
+}
+
+function carriedLine(seen: Extract<JournalObservation, { type: 'journal.carried' }>): LogLine {
+  const { label, transactions, parked, entries, tookMs, left } = seen
+  const carried = `${transactions === 1 ? '1 transaction' : `${transactions} transactions`}`
+  const rest = [parked === 0 ? '' : `, parked ${parked}`, left === 0 ? '' : `; ${left} left`].join('')
+  const fields = { label, transactions, parked, entries, tookMs: Math.round(tookMs), left }
+  return logLine('info', `Carried ${carried} to the primary${rest}.`, fields)
+}
