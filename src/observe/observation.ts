@@ -1,4 +1,3 @@
-import type { LeftRows } from '../collection/row/left-rows.ts'
 import type { Problem } from '../config/problem.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { HttpObservation } from '../http/server/observation.ts'
@@ -21,8 +20,6 @@ export type ServiceObservation =
   | { readonly type: 'problem.ended'; readonly problem: Problem }
   /** No primary is declared, so the embedded database serves. Not a problem. `why`: one sentence. */
   | { readonly type: 'database.undeclared'; readonly why: string }
-  /** The fallback has at least one row that the primary does not have; nothing carries it there yet. */
-  | { readonly type: 'rows.left'; readonly label: string; readonly rows: LeftRows }
   | { readonly type: 'token.found'; readonly source: TokenSource }
   | { readonly type: 'collection.loaded'; readonly name: string; readonly path: string }
   /** The text of a statement, with ECHO_SQL; never its values. */

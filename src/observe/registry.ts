@@ -19,7 +19,6 @@ export interface MetricsSource {
     readonly store: { readonly shown: Shown; readonly driver: string } | null
   }
   durability(): Durability | null
-  left(): { readonly total: number } | null
   problems(): readonly { readonly severity: string }[]
 }
 
@@ -77,10 +76,6 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
       set({}, source.database().declared ? 1 : 0)
     },
   )
-  gauge(registry, 'holdfast_fallback_rows', 'Rows in the fallback that are missing from the primary.', [], (set) => {
-    const left = source.left()
-    if (left !== null) set({}, left.total)
-  })
   gauge(registry, 'holdfast_conflicts_open', 'Parked transactions that are not settled.', [], (set) => {
     if (counts.openConflicts !== null) set({}, counts.openConflicts)
   })

@@ -1,7 +1,6 @@
 import { formatOrigin, type Problem } from '../config/problem.ts'
 import { ListenError } from '../http/server/listen.ts'
 import type { TokenSource } from '../http/status/status-source.ts'
-import { leftSentence } from '../http/status/wording.ts'
 import { defectLine, type LogLine, logLine, repeatableLine } from './log-line.ts'
 import type { ServiceObservation } from './observation.ts'
 
@@ -20,12 +19,6 @@ export function serviceLine(seen: ServiceObservation): LogLine {
     }
     case 'database.undeclared':
       return logLine('info', `${seen.why.replace(/\.$/, '')}; using the embedded database.`)
-    case 'rows.left': {
-      const { label, rows } = seen
-      const { total, isMore, collections } = rows
-      const key = `left ${label} ${JSON.stringify(rows)}`
-      return repeatableLine('warn', key, `${leftSentence(rows)}.`, { label, total, more: isMore, collections })
-    }
     case 'token.found':
       return tokenLine(seen.source)
     case 'collection.loaded': {

@@ -1,7 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { EntitySchema } from '@mikro-orm/core'
 import type { Collection } from '../collection/declaration/declaration.ts'
-import type { LeftRows } from '../collection/row/left-rows.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings, SettingLine, SettingsInput } from '../config/settings.ts'
 import type { State } from '../database/machine/state.ts'
@@ -38,8 +37,6 @@ export interface Status {
   readonly database: DatabaseSessionContext
   /** The durability of a write made now; null when no write is possible. */
   readonly durability: Durability | null
-  /** Rows in the fallback that the primary does not have; null when there is no fallback for a primary. */
-  readonly left: LeftRows | null
   readonly problems: readonly Problem[]
   /** Every setting, masked, with its origin. */
   readonly settings: readonly SettingLine[]

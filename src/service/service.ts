@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
-import { RowsLeft } from '../collection/row/left-rows.ts'
 import { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import { Secret } from '../config/secret.ts'
@@ -29,7 +28,7 @@ import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions } from './library-options.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
-import { createSteps } from './store-steps.ts'
+import { createSteps, unreplayedJournal } from './store-steps.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
 const closeReserveMs = 1_000
@@ -39,7 +38,6 @@ export class Service implements Holdfast {
   readonly #options: HoldfastOptions
   readonly #config: ConfigSource
   readonly #tables = new TableReports()
-  readonly #left = new RowsLeft()
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
   readonly #sessions: DatabaseSessionFactory
@@ -65,7 +63,7 @@ export class Service implements Holdfast {
         run,
         tables: this.#tables,
         recheck: (store) => this.#supervisor.watch.prepareAgain(store),
-        left: this.#left,
+        unreplayed: () => unreplayedJournal(this.#supervisor.state),
         now: () => performance.now(),
       },
       entities: options.entities ?? [],
@@ -84,7 +82,6 @@ export class Service implements Holdfast {
       active: () => this.#config.active,
       supervisor: this.#supervisor,
       tables: this.#tables,
-      left: this.#left,
       token: this.#token,
       ownProblems: () => [...unknown, ...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
@@ -141,7 +138,6 @@ export class Service implements Holdfast {
     return {
       database: this.#view.database(),
       durability: this.#view.durability(),
-      left: this.#view.left(),
       problems: this.#view.problems(),
       settings: this.#view.settings(),
       collections: this.#collectionNames(),
@@ -203,7 +199,7 @@ export class Service implements Holdfast {
     })
     return new Supervisor({
       opener,
-      steps: createSteps({ active: () => config.active, tables: this.#tables, left: this.#left, observe }),
+      steps: createSteps({ active: () => config.active, tables: this.#tables, observe }),
       settings: config.active.connection,
       maxActiveSessions: () => config.settings.http.maxActiveSessions,
       config,
@@ -282,6 +278,7 @@ export class Service implements Holdfast {
     const leftMs = (reserveMs: number): number => Math.max(0, withinMs - reserveMs - (performance.now() - startedAt))
     const answered = this.#http.close({ withinMs: leftMs(Math.min(closeReserveMs, withinMs / 4)) })
     await Promise.race([answered, setTimeout(withinMs / 2, undefined, { ref: false })])
+    await this.#work.forgetClaims(leftMs(0) / 4)
     const closed = this.#supervisor.close(leftMs(0))
     await answered
     await closed

@@ -1,6 +1,5 @@
 import { accessTo, type Collection } from '../collection/declaration/declaration.ts'
 import { exampleRow } from '../collection/declaration/example.ts'
-import type { RowsLeft } from '../collection/row/left-rows.ts'
 import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import { heldStores } from '../database/machine/state.ts'
@@ -18,7 +17,6 @@ export interface ViewParts {
   readonly active: () => ActiveConfig
   readonly supervisor: Supervisor
   readonly tables: TableReports
-  readonly left: RowsLeft
   readonly token: AdminToken
   /** Problems of the process: the data directory, the host. */
   readonly ownProblems: () => readonly Problem[]
@@ -35,7 +33,6 @@ export function createStatusView(parts: ViewParts): StatusSource {
     version,
     startedAt: new Date(),
     database: () => connectionStatusOf(supervisor),
-    left: () => parts.left.known,
     lacking: () => lackingNow(parts),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),

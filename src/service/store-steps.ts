@@ -1,7 +1,8 @@
-import type { RowsLeft } from '../collection/row/left-rows.ts'
 import { ensureTables, type TableReports } from '../collection/table/tables.ts'
+import type { State } from '../database/machine/state.ts'
 import type { Store } from '../database/store/store.ts'
 import { emptySteps, type StoreSteps } from '../database/supervisor/steps.ts'
+import type { Journal } from '../driver/facet/journal.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
 
@@ -9,21 +10,11 @@ import type { ActiveConfig } from './active-config.ts'
 export interface StepParts {
   readonly active: () => ActiveConfig
   readonly tables: TableReports
-  readonly left: RowsLeft
   readonly observe: (seen: Observation) => void
 }
 
-/**
- * What the supervisor has the modules above the database do. Without a journal nothing is owed or carried; the rows left
- * behind in the fallback are counted where they would be carried.
- */
-export function createSteps({ active, tables, left, observe }: StepParts): StoreSteps {
-  const countLeft = async (fallback: Store): Promise<void> => {
-    const { collections, found } = active()
-    if (!found.config.declared) return left.forget()
-    const rows = await left.count(fallback, collections)
-    if (rows.total > 0) observe({ type: 'rows.left', label: fallback.label, rows })
-  }
+/** What the supervisor has the modules above the database do. */
+export function createSteps({ active, tables, observe }: StepParts): StoreSteps {
   return {
     ...emptySteps,
     prepare: async (store) => {
@@ -49,8 +40,13 @@ export function createSteps({ active, tables, left, observe }: StepParts): Store
     owed: (fallback) => fallback.journal?.counts().entries ?? 0,
     serve: (fallback, isServing) => fallback.journal?.serve(isServing),
     rest: async (fallback, signal) => await fallback.journal?.rest(signal),
-    carry: async (from, _to, tail) => {
-      if (tail === 0) await countLeft(from)
-    },
   }
+}
+
+/** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
+export function unreplayedJournal(state: State<Store>): Journal | null {
+  if (state.name !== 'PRIMARY_CONNECTED' || state.carrying.step === 'none' || state.standby.status !== 'open')
+    return null
+  const { journal } = state.standby.store
+  return journal !== null && journal.counts().entries > 0 ? journal : null
 }

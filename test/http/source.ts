@@ -62,7 +62,6 @@ export function createSource(
     version: '0.1.0',
     startedAt: new Date(Date.now() - 5_000),
     database: () => ({ ...localDatabase, ...database }),
-    left: () => null,
     lacking: () => [],
     durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),

@@ -22,7 +22,6 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       store: { shown: 'primary', driver: 'sqlite' },
     }),
     durability: () => 'primary',
-    left: () => ({ total: 12 }),
     problems: () => [{ severity: 'warning' }],
     ...source,
   })
@@ -51,7 +50,6 @@ test('state, time in state, sessions, store and durability are there', async (t)
   assert.equal(sampleOf(text, 'holdfast_active_sessions'), 4)
   assert.equal(sampleOf(text, 'holdfast_connection_attempts_total'), 9)
   assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
-  assert.equal(sampleOf(text, 'holdfast_fallback_rows'), 12)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_write_durability{durability="primary"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_problems{severity="warning"}'), 1)

@@ -149,11 +149,6 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     },
   },
   'database.undeclared': { type: 'database.undeclared', why: 'DATABASE_URL is not set.' },
-  'rows.left': {
-    type: 'rows.left',
-    label: 'sqlite /data/production.db',
-    rows: { total: 12, isMore: false, collections: { feedback: 12 } },
-  },
   'token.found': { type: 'token.found', source: { from: 'file', path: '/data/admin-token', fresh: true } },
   'collection.loaded': { type: 'collection.loaded', name: 'feedback', path: '/api/feedback' },
   'statement.sent': { type: 'statement.sent', sql: 'select 1' },

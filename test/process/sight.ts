@@ -216,7 +216,7 @@ export function assertLocal(sight: Sight): void {
 /** The service serves the fallback of a declared primary, which is a warning. */
 export function assertFallback(sight: Sight): void {
   assert.equal(sight.store, 'fallback; driver=sqlite')
-  assert.match(sight.durability, /^(journal|fallback-only)/)
+  assert.match(sight.durability, /^journal/)
   assert.equal(sight.health.status, 'warn')
   assert.equal(sight.health.http, 200)
   assert.equal(sight.health.store, 'fallback')

@@ -54,7 +54,7 @@ test('in an outage health, status, log, metrics and page say so; rows and durabi
   const get = (path: string, accept = '*/*') => fetch(url + path, { headers: { ...headers, accept } })
   const created = await create(url)
   const storeOf = ({ headers }: Response) => [headers.get('holdfast-store'), headers.get('holdfast-durability')]
-  assert.deepEqual([created.status, ...storeOf(created)], [201, 'fallback; driver=sqlite', 'fallback-only'])
+  assert.deepEqual([created.status, ...storeOf(created)], [201, 'fallback; driver=sqlite', 'journal'])
   const unknown = '01890000-0000-7000-8000-000000000000'
   assert.deepEqual(await codeOf(await get(`/api/notes/${unknown}`)), [503, 'INCOMPLETE'])
   assert.equal((await jsonOf(await get('/api/notes'))).partial, true)

@@ -99,7 +99,7 @@ export interface Collection {
   /** Creates above this number of rows get 507. No limit by default. */
   readonly maxRows?: number
   /** The minimum durability of a write. If it is not available, the write gets 503 and changes nothing. */
-  readonly durability?: 'primary' | 'journal'
+  readonly durability?: 'primary' | 'journal' | 'local'
 }
 
 /** Bounds of declarations: nothing that may become public is unbounded. */

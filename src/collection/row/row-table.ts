@@ -1,11 +1,11 @@
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import { currentTurn } from '../../database/work/turn.ts'
-import type { Row, Value } from '../../driver/facet/statements.ts'
+import type { Row, Value, Written } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { type Column, columnsOf } from '../table/column.ts'
-import { Queries, type ValuesByName } from '../table/queries.ts'
+import { Queries, type Query, type ValuesByName } from '../table/queries.ts'
 import { etagOf } from './etag.ts'
 import { pageText } from './page.ts'
 import { Quota } from './quota.ts'
@@ -23,6 +23,8 @@ export interface AnsweredRow {
 
 /** A collection in one store, created at its first use there: compiled statements, conversions, the row limit. */
 export class RowTable {
+  /** Of the collection, and of the table. */
+  readonly name: string
   readonly queries: Queries
   readonly serialize: Serializer
   readonly quota: Quota | null
@@ -33,6 +35,7 @@ export class RowTable {
 
   /** `keptBytes`: the most memory for what was read and may be asked for again. */
   constructor(store: Store, collection: Collection, now: () => number, keptBytes: number = 0) {
+    this.name = collection.name
     this.#kept = new ReadCache(keptBytes / 2)
     this.#keptPages = new ReadCache(keptBytes / 2)
     const columns = columnsOf(store.orm, collection)
@@ -74,9 +77,8 @@ export class RowTable {
     return row
   }
 
-  /** A page as it is answered: the newest `limit` rows; with `after`, those older than that id. */
-  async page(session: Session, limit: number, after: string | null): Promise<string> {
-    const isPartial = session.shown === 'fallback'
+  /** A page as it is answered: the newest `limit` rows; with `after`, those older than that id. `isPartial`: others may be missing. */
+  async page(session: Session, limit: number, after: string | null, isPartial: boolean): Promise<string> {
     const generation = generationOf(session)
     const key = `${limit} ${after ?? ''} ${isPartial}`
     const kept = this.#keptPages.get(generation, key)
@@ -86,6 +88,17 @@ export class RowTable {
     const text = pageText(this.serialize, rows, limit, isPartial)
     this.#keptPages.set(generation, key, text, text.length)
     return text
+  }
+
+  /** Runs a statement that writes a row; the driver claims the attempt where the statement does not. */
+  write(
+    { statements, claims }: Session,
+    { sql, bind }: Query,
+    values: ValuesByName,
+    attempt: string,
+  ): Promise<Written> {
+    const note = claims === 'driver' ? ({ attempt, claims: true } as const) : { attempt }
+    return statements.write(sql, bind(values), note)
   }
 
   /** A row that was read, as it is answered. */

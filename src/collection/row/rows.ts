@@ -1,26 +1,21 @@
 import { faultOf } from '../../database/machine/faults.ts'
 import type { Demand, Store } from '../../database/store/store.ts'
-import { afterWrite, failedStore, withFailedStore } from '../../database/work/failure.ts'
+import { strongest } from '../../database/work/durability.ts'
+import { afterWrite, claimFirst, failedStore, isClaimKnown, withFailedStore } from '../../database/work/failure.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
-import type { Row } from '../../driver/facet/statements.ts'
+import { withinTransaction } from '../../database/work/work-session.ts'
+import type { Journal } from '../../driver/facet/journal.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
 import { indexNames } from '../declaration/names.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
+import type { ValuesByName } from '../table/queries.ts'
 import type { TableReports } from '../table/tables.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
-import type { RowsLeft } from './left-rows.ts'
 import { decodeCursor } from './page.ts'
+import { absent, expectation, type RowResult, stale, untouched } from './precondition.ts'
 import { type AnsweredRow, RowTable } from './row-table.ts'
-
-/** The result of a request for one row. */
-export type RowResult =
-  | AnsweredRow
-  | { readonly is: 'removed' }
-  | { readonly is: 'missing' }
-  /** The row exists, but `If-Match` does not name it. */
-  | { readonly is: 'mismatch' }
 
 /** The dependencies of `Rows`. */
 export interface RowsDeps {
@@ -28,8 +23,8 @@ export interface RowsDeps {
   readonly tables: TableReports
   /** Checks the tables of a store again, on which a statement failed that should have worked. Never rejects. */
   readonly recheck?: (store: Store) => Promise<void>
-  /** Counts the rows that a fallback creates and deletes. */
-  readonly left?: Pick<RowsLeft, 'changed'>
+  /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
+  readonly unreplayed?: () => Journal | null
   /** A monotonic clock in milliseconds. */
   readonly now: () => number
   /** The most memory in which one collection keeps what was read of it, for as long as it stays the same; absent: none. */
@@ -68,21 +63,19 @@ export class Rows {
     const values = new Map<string, FieldValue>([['id', id]])
     for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
     values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)
-    let tries = 0
     return await this.#deps.run(
       async (session) => {
         const table = this.#table(session, 'create')
         const row = table.encode(values)
-        const inserting = this.#insert(session, table, row, id, attempt, ++tries > 1)
+        const inserting = this.#insert(session, table, row, id, attempt)
         // The text is made while the database writes.
         const text = table.serialize(row, true)
         await inserting
-        if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, 1)
         const stored = this.#mayRewrite(session) ? await afterWrite(session, this.#written(session, id, attempt)) : null
         if (stored?.is === 'row') return stored
         return { is: 'row', id, etag: etagOf(attempt), text }
       },
-      this.#writeOptions(attempt, demand),
+      { ...this.#writeOptions(attempt, demand), elsewhere: true },
       async (session) => {
         const found = await this.#written(session, id, attempt)
         return found?.is === 'row' ? found : null
@@ -94,14 +87,17 @@ export class Rows {
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
-      return await this.#table(session, 'list').page(session, limit, after)
+      const isPartial = session.shown === 'fallback' || this.#unreplayed(session) !== null
+      return await this.#table(session, 'list').page(session, limit, after, isPartial)
     }, readOptions)
   }
 
   /** Reads a row. */
   get(id: string): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
-      return (await this.#table(session, 'get').row(session, id)) ?? missing
+      const table = this.#table(session, 'get')
+      this.#refuseUnreplayed(session, id)
+      return (await table.row(session, id)) ?? absent(session, { table, id, match: null })
     }, readOptions)
   }
 
@@ -113,62 +109,60 @@ export class Rows {
     const changed = [...changes.keys()].map((at) => this.#fields[at] ?? '')
     const values = new Map([...changes.values()].map((value, at) => [changed[at] ?? '', value]))
     values.set('id', id).set('updatedAt', now).set('holdfast_attempt', attempt)
-    let tries = 0
+    const known = async (session: Session): Promise<RowResult | null> => await this.#written(session, id, attempt)
     return this.#deps.run(
-      async (session) => {
+      this.#claimed(attempt, known, async (session) => {
         const table = this.#table(session, 'update')
-        const isAgain = ++tries > 1
-        const expected = await expectation(session, table, id, match, isAgain ? attempt : null)
-        if (expected.settled !== null) return expected.settled
-        const query = table.queries.update(changed, expected.attempt !== null)
+        this.#refuseUnreplayed(session, id)
+        const wanted = { table, id, match }
+        const expected = await expectation(session, wanted)
+        if (expected.settled !== null) return { settled: expected.settled }
         const bound = table.encode(values)
         if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
         const isReturned = table.queries.returning && !this.#mayRewrite(session)
-        const apply = async (): Promise<RowResult> => {
-          const { rows, changed: count } = await session.statements.write(query.sql, query.bind(bound))
-          if (isReturned && rows[0] !== undefined) return resultOf(table, rows[0])
-          const [found] = await table.read(session, id)
-          return count > 0 || found?.holdfast_attempt === attempt
-            ? resultOf(table, found)
-            : untouched(found, expected.attempt)
+        const query = table.queries.update(changed, expected.attempt !== null, session.claims === 'with')
+        const apply = async (inside: Session): Promise<RowResult> => {
+          const { rows, changed: count } = await table.write(inside, query, bound, attempt)
+          if (isReturned && rows[0] !== undefined) return table.answered(rows[0])
+          const [found] = await table.read(inside, id)
+          if (found !== undefined && (count > 0 || found.holdfast_attempt === attempt)) return table.answered(found)
+          return untouched(session, wanted, found, expected.attempt)
         }
+        if (isReturned) return await apply(session)
         // Without RETURNING, a transaction keeps others from changing the row before it is read back.
-        return isReturned ? apply() : session.em.transactional(apply)
-      },
+        return await session.em.transactional((em) => apply(withinTransaction(session, em)))
+      }),
       this.#writeOptions(attempt, demand),
-      (session) => this.#written(session, id, attempt),
+      known,
     )
   }
 
   /** Deletes a row. */
   remove(id: string, match: Precondition | null, demand?: Demand): Promise<Outcome<RowResult>> {
     const attempt = drawId()
-    let sentTo: string | null = null
+    const known = async (session: Session): Promise<RowResult | null> =>
+      (await this.#table(session, 'delete').read(session, id)).length > 0 ? null : { is: 'removed' }
     return this.#deps.run(
-      async (session) => {
+      this.#claimed(attempt, known, async (session) => {
         const table = this.#table(session, 'delete')
-        // An earlier try may have deleted the row, but only in the store that received the statement.
-        const isAgain = sentTo === session.store.target.id
-        const expected = await expectation(session, table, id, match, null)
-        if (expected.settled?.is === 'missing' && isAgain) return { is: 'removed' }
-        if (expected.settled !== null) return expected.settled
-        const { queries } = table
-        const query = expected.attempt === null ? queries.remove : queries.removeMatching
-        const bound = query.bind({ id: table.encodeId(id), match: table.encodeId(expected.attempt ?? id) })
-        const removed = table.quota?.removing()
-        sentTo = session.store.target.id
-        const { changed } = await session.statements.write(query.sql, bound)
-        if (changed > 0) {
-          removed?.()
-          if (session.shown === 'fallback') this.#deps.left?.changed(this.collection.name, -1)
-          return { is: 'removed' }
+        this.#refuseUnreplayed(session, id)
+        const wanted = { table, id, match }
+        const expected = await expectation(session, wanted)
+        if (expected.settled !== null) return { settled: expected.settled }
+        const query = table.queries.remove(expected.attempt !== null, session.claims === 'with')
+        const values = {
+          id: table.encodeId(id),
+          match: table.encodeId(expected.attempt ?? id),
+          holdfast_attempt: table.encodeId(attempt),
         }
-        const result = untouched((await table.read(session, id))[0], expected.attempt)
-        return isAgain && result.is === 'missing' ? { is: 'removed' } : result
-      },
+        const removed = table.quota?.removing()
+        const { changed } = await table.write(session, query, values, attempt)
+        if (changed === 0) return untouched(session, wanted, (await table.read(session, id))[0], expected.attempt)
+        removed?.()
+        return { is: 'removed' }
+      }),
       this.#writeOptions(attempt, demand),
-      async (session) =>
-        (await this.#table(session, 'delete').read(session, id)).length > 0 ? null : { is: 'removed' },
+      known,
     )
   }
 
@@ -200,46 +194,76 @@ export class Rows {
   #unchanged(id: string, match: Precondition | null): Promise<Outcome<RowResult>> {
     return this.#deps.run(async (session) => {
       const table = this.#table(session, 'get')
+      this.#refuseUnreplayed(session, id)
       const [row] = await table.read(session, id)
-      const isWanted = row === undefined || match === null || isNamed(match, row.holdfast_attempt)
-      return isWanted ? resultOf(table, row) : { is: 'mismatch' }
+      if (row === undefined) return absent(session, { table, id, match })
+      const isWanted = match === null || isNamed(match, row.holdfast_attempt)
+      return isWanted ? table.answered(row) : stale(session, { table, id, match })
     }, readOptions)
   }
 
-  /** Inserts within the row limit. On a retry, an earlier try whose response was lost may have created the row. */
-  async #insert(
-    session: Session,
-    table: RowTable,
-    row: Row,
-    id: string,
-    attempt: string,
-    isAgain: boolean,
-  ): Promise<void> {
-    if (isAgain && (await table.read(session, id))[0]?.holdfast_attempt === attempt) return
-    const { insert } = table.queries
-    const { quota } = table
+  /** Inserts within the row limit, which counts in a complete table alone. */
+  async #insert(session: Session, table: RowTable, row: ValuesByName, id: string, attempt: string): Promise<void> {
+    const quota = session.shown === 'fallback' ? null : table.quota
     const reservation = quota === null ? null : (quota.reserveNow() ?? (await quota.reserve()))
     let isCreated = false
     try {
-      const bound = insert.bind(row as Parameters<typeof insert.bind>[0]) // Encoded values.
-      const { changed } = await session.statements.write(insert.sql, bound)
+      const insert = table.queries.insert(session.claims === 'with')
+      const { changed } = await table.write(session, insert, row, attempt)
       // A trigger that writes the row elsewhere, such as into a partition, leaves nothing to count.
       isCreated = changed > 0 || (await afterWrite(session, table.read(session, id)))[0]?.holdfast_attempt === attempt
       if (!isCreated) throw new HoldfastError('WRITE_DISCARDED')
     } catch (error) {
-      // The earlier try was still running and conflicted with this one: it is the same row.
-      const [found] = isAgain ? await table.read(session, id).catch(() => []) : []
-      if (found?.holdfast_attempt !== attempt) throw error
+      if (!isClaimKnown(session.store, error)) throw error
+      isCreated = (await table.read(session, id))[0]?.holdfast_attempt === attempt
+      // An earlier try created the row, and it was changed or deleted since.
+      if (!isCreated) throw new HoldfastError('COMMIT_UNKNOWN', { cause: error })
     } finally {
       reservation?.settle(isCreated)
     }
+  }
+
+  /**
+   * A change or delete whose earlier try may have committed: where the claim says so, the result is what `known` finds, or
+   * COMMIT_UNKNOWN. A result that was settled without a statement counts only once the attempt is claimed.
+   */
+  #claimed(
+    attempt: string,
+    known: (session: Session) => Promise<RowResult | null>,
+    apply: (session: Session) => Promise<RowResult | { readonly settled: RowResult }>,
+  ): (session: Session) => Promise<RowResult> {
+    let tries = 0
+    return async (session) => {
+      tries += 1
+      try {
+        const result = await apply(session)
+        if ('is' in result) return result
+        if (tries > 1 && session.claims !== null) await claimFirst(session, attempt)
+        return result.settled
+      } catch (error) {
+        if (!isClaimKnown(session.store, error)) throw error
+        const found = await known(session)
+        if (found === null) throw new HoldfastError('COMMIT_UNKNOWN', { cause: error })
+        return found
+      }
+    }
+  }
+
+  #unreplayed({ shown }: Session): Journal | null {
+    return shown === 'primary' ? (this.#deps.unreplayed?.() ?? null) : null
+  }
+
+  /** The primary has an older version of a row while its change waits to be carried. */
+  #refuseUnreplayed(session: Session, id: string): void {
+    if (this.#unreplayed(session)?.history(this.collection.name, id).isWaiting !== true) return
+    throw new HoldfastError('REPLAYING', { retryAfterS: 1 })
   }
 
   /** The row as this attempt wrote it; null if it does not exist or has been written since. */
   async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
     const table = this.#table(session, 'get')
     const [row] = await table.read(session, id)
-    return row?.holdfast_attempt === attempt ? resultOf(table, row) : null
+    return row?.holdfast_attempt === attempt ? table.answered(row) : null
   }
 
   #mayRewrite({ store }: Session): boolean {
@@ -257,7 +281,7 @@ export class Rows {
 
   #writeOptions(attempt: string, wanted: Demand | undefined): WorkOptions {
     const demand = strongest(wanted, this.collection.durability)
-    const options = { kind: 'write', rerun: 'always', attempt, keys: this.#keys } as const
+    const options = { kind: 'write', rerun: 'always', attempt, claims: true, keys: this.#keys } as const
     return demand === undefined ? options : { ...options, demand }
   }
 }
@@ -272,48 +296,3 @@ function concernsTable({ driver }: Store, cause: unknown): boolean {
 }
 
 const readOptions: WorkOptions = { kind: 'read', rerun: 'always' }
-
-function strongest(one: Demand | undefined, other: Demand | undefined): Demand | undefined {
-  return one === 'primary' || other === 'primary' ? 'primary' : (one ?? other)
-}
-
-const missing: RowResult = { is: 'missing' }
-
-function resultOf(table: RowTable, row: Row | undefined): RowResult {
-  return row === undefined ? missing : table.answered(row)
-}
-
-/**
- * The result of a change or delete that matched no row; `found` is the row after it, `expected` the attempt that it had to
- * have (null: any). Throws WRITE_DISCARDED if the row is there as expected.
- */
-function untouched(found: Row | undefined, expected: string | null): RowResult {
-  if (found === undefined) return { is: 'missing' }
-  if (expected !== null && found.holdfast_attempt !== expected) return { is: 'mismatch' }
-  throw new HoldfastError('WRITE_DISCARDED')
-}
-
-/** The attempt that the statement must find in the row, or the result if it is already known. */
-interface Expectation {
-  /** Null matches any row. */
-  readonly attempt: string | null
-  readonly settled: RowResult | null
-}
-
-/** `own`: the attempt of an earlier try whose response was lost. */
-async function expectation(
-  session: Session,
-  table: RowTable,
-  id: string,
-  match: Precondition | null,
-  own: string | null,
-): Promise<Expectation> {
-  if (own === null && (match === null || match === '*')) return { attempt: null, settled: null }
-  if (own === null && match?.length === 1) return { attempt: match[0] ?? null, settled: null }
-  const [row] = await table.read(session, id)
-  if (row === undefined) return { attempt: null, settled: { is: 'missing' } }
-  if (own !== null && row.holdfast_attempt === own) return { attempt: null, settled: resultOf(table, row) }
-  if (match === null || match === '*') return { attempt: null, settled: null }
-  if (!isNamed(match, row.holdfast_attempt)) return { attempt: null, settled: { is: 'mismatch' } }
-  return { attempt: String(row.holdfast_attempt), settled: null }
-}

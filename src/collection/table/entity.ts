@@ -1,5 +1,7 @@
 import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-orm/core'
+import { openAttemptOf } from '../../database/store/transaction-attempts.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
+import type { EntityManager } from '../../driver/orm.ts'
 import { bounds, type Collection, type Field, isInstant, isRequired } from '../declaration/declaration.ts'
 import { indexNames } from '../declaration/names.ts'
 
@@ -24,8 +26,8 @@ interface Property {
   nullable(): Property
   fieldName(name: string): Property
   primary(): Property
-  onCreate(draw: (row: RowEntity) => unknown): Property
-  onUpdate(draw: () => unknown): Property
+  onCreate(draw: (row: RowEntity, em: EntityManager) => unknown): Property
+  onUpdate(draw: (row: RowEntity, em: EntityManager) => unknown): Property
   version(): Property
   hidden(): Property
   length(length: number): Property
@@ -64,11 +66,16 @@ function defineRow(collection: Collection): EntitySchema<RowEntity> {
   properties.holdfast_attempt = column('holdfast_attempt', p.uuid())
     .nullable()
     .hidden()
-    .onCreate(drawId)
-    .onUpdate(drawId)
+    .onCreate(attemptFor)
+    .onUpdate(attemptFor)
   const entity = defineEntity({ name: collection.name, tableName: collection.name, properties, ...keysOf(collection) })
   // The properties are known only at run time, so the library cannot infer their types.
   return entity as unknown as EntitySchema<RowEntity>
+}
+
+/** A flush gives its rows the attempt of its transaction afterwards; an upsert, and an application's own ORM, keep this one. */
+function attemptFor(_row: RowEntity, em: EntityManager): string {
+  return openAttemptOf(em) ?? drawId()
 }
 
 /** Keeps the name of the field; the naming strategy would turn `createdAt` into `created_at`. */

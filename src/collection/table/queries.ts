@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
@@ -24,16 +24,14 @@ export class Queries {
   readonly get: Query
   readonly first: Query
   readonly after: Query
-  readonly insert: Query
   readonly count: Query
-  readonly remove: Query
-  readonly removeMatching: Query
   /** Whether an update returns the rows that it changed; otherwise they are read in its transaction. */
   readonly returning: boolean
   readonly #builder: Kysely<AnyTable>
   readonly #table: string
   readonly #names: readonly string[]
   readonly #updates = new Map<string, Query>()
+  readonly #others = new Map<string, Query>()
 
   constructor(orm: MikroORM, table: string, columns: readonly Column[]) {
     // A fork: the global EntityManager may be inside a transaction of the application.
@@ -46,21 +44,31 @@ export class Queries {
     this.get = compiled(rows.where('id', '=', slot('id')))
     this.first = compiled(page)
     this.after = compiled(page.where('id', '<', slot('after')))
-    this.insert = compiled(
-      this.#builder.insertInto(table).values(Object.fromEntries(this.#names.map((name) => [name, slot(name)]))),
-    )
     this.count = compiled(this.#builder.selectFrom(table).select((of) => of.fn.countAll().as('rows')))
-    const remove = this.#builder.deleteFrom(table).where('id', '=', slot('id'))
-    this.remove = compiled(remove)
-    this.removeMatching = compiled(remove.where('holdfast_attempt', '=', slot('match')))
+  }
+
+  /** The statement that inserts a row. `claims`: with the claim of its attempt, here and below. */
+  insert(claims: boolean): Query {
+    return this.#once(`insert ${claims}`, () => compiled(claims ? this.#claimedInsert() : this.#insert()))
+  }
+
+  /** The statement that deletes a row. `matching`: only of one attempt. */
+  remove(matching: boolean, claims: boolean): Query {
+    return this.#once(`remove ${matching} ${claims}`, () => {
+      const remove = claims
+        ? withClaim(this.#builder).deleteFrom(this.#table).using(claim)
+        : this.#builder.deleteFrom(this.#table)
+      const one = remove.where(this.#column('id'), '=', slot('id'))
+      return compiled(matching ? one.where(this.#column('holdfast_attempt'), '=', slot('match')) : one)
+    })
   }
 
   /** The statement that updates these columns, the version, the time and the attempt. `matching`: only for one attempt. */
-  update(changed: readonly string[], matching: boolean): Query {
-    const key = `${matching ? '=' : ''}${changed.join(',')}`
+  update(changed: readonly string[], matching: boolean, claims: boolean): Query {
+    const key = `${claims ? '!' : ''}${matching ? '=' : ''}${changed.join(',')}`
     const known = this.#updates.get(key)
     if (known !== undefined) return known
-    const made = this.#compileUpdate(changed, matching)
+    const made = this.#compileUpdate(changed, matching, claims)
     const oldest = this.#updates.keys().next()
     if (this.#updates.size >= maxUpdateShapes && !oldest.done) this.#updates.delete(oldest.value)
     this.#updates.set(key, made)
@@ -81,16 +89,58 @@ export class Queries {
     )
   }
 
-  #compileUpdate(changed: readonly string[], matching: boolean): Query {
-    const names = [...changed, 'updatedAt', 'holdfast_attempt']
-    let query = this.#builder
-      .updateTable(this.#table)
-      .set(Object.fromEntries(names.map((name) => [name, slot(name)])))
-      .set((of) => ({ version: of(of.ref('version'), '+', of.lit(1)) }))
-      .where('id', '=', slot('id'))
-    if (matching) query = query.where('holdfast_attempt', '=', slot('match'))
-    return compiled(this.returning ? query.returning([...this.#names]) : query)
+  #insert() {
+    const values = this.#names.map((name) => [name, slot(name)])
+    return this.#builder.insertInto(this.#table).values(Object.fromEntries(values))
   }
+
+  /** The row is selected from its claim, so that the claim is made before the row: otherwise either may come first. */
+  #claimedInsert() {
+    const row = this.#builder.selectFrom(claim).select(this.#names.map((name) => sql<unknown>`${slot(name)}`.as(name)))
+    return withClaim(this.#builder)
+      .insertInto(this.#table)
+      .columns([...this.#names])
+      .expression(row)
+  }
+
+  #compileUpdate(changed: readonly string[], matching: boolean, claims: boolean): Query {
+    const names = [...changed, 'updatedAt', 'holdfast_attempt']
+    const update = claims
+      ? withClaim(this.#builder).updateTable(this.#table).from(claim)
+      : this.#builder.updateTable(this.#table)
+    let query = update
+      .set(Object.fromEntries(names.map((name) => [name, slot(name)])))
+      .set((of) => ({ version: of(of.ref(this.#column('version')), '+', of.lit(1)) }))
+      .where(this.#column('id'), '=', slot('id'))
+    if (matching) query = query.where(this.#column('holdfast_attempt'), '=', slot('match'))
+    return compiled(this.returning ? query.returning(this.#names.map((name) => this.#column(name))) : query)
+  }
+
+  /** With the table: a claim has an `id`, too. */
+  #column(name: string): string {
+    return `${this.#table}.${name}`
+  }
+
+  #once(key: string, compile: () => Query): Query {
+    const known = this.#others.get(key)
+    if (known !== undefined) return known
+    const made = compile()
+    this.#others.set(key, made)
+    return made
+  }
+}
+
+/** The name of the claim inside a statement that makes it. */
+const claim = 'holdfast_claim'
+
+/** What follows claims the attempt of the row first, in the same statement. */
+function withClaim(builder: Kysely<AnyTable>) {
+  return builder.with(claim, (db) =>
+    db
+      .insertInto('holdfast_attempt')
+      .values({ id: slot('holdfast_attempt') })
+      .returning('id'),
+  )
 }
 
 /** Any table: the declaration has the names. */

@@ -49,8 +49,8 @@ export async function findDenied(store: Store, collection: Collection): Promise<
   }
   await attempt('select', queries.get)
   await attempt('insert', queries.insertNone())
-  await attempt('update', queries.update(Object.keys(collection.fields), false))
-  await attempt('delete', queries.remove)
+  await attempt('update', queries.update(Object.keys(collection.fields), false, false))
+  await attempt('delete', queries.remove(false, false))
   const [first] = denied
   if (first === undefined) return null
   const rights = denied.map(({ right }) => right)

@@ -33,6 +33,8 @@ export interface TablePlan {
   readonly isGone?: boolean
   /** The operations that the database refuses on a whole table; null if it refuses none, or was not asked. */
   readonly denied?: DeniedOperations | null
+  /** Why the journal's triggers on a whole table are not as they must be, in one sentence; null if they are, or are not needed. */
+  readonly unjournaled?: string | null
 }
 
 /**
@@ -117,7 +119,9 @@ function planTable(
     statements: difference === false ? [] : withoutEnd(additions(difference, found, wanted, platform)),
     defect: null,
     otherOrder: otherOrder.map(({ name }) => name),
-    mayRewrite: found.getTriggers().length > 0 || (difference !== false && hasOtherTypes(difference)),
+    mayRewrite:
+      found.getTriggers().some(({ name }) => !name.startsWith('holdfast_')) ||
+      (difference !== false && hasOtherTypes(difference)),
   }
 }
 

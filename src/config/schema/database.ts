@@ -146,7 +146,7 @@ export const databaseSchema = {
       env: 'ENABLE_FALLBACK',
     },
     mode: {
-      doc: 'read-write: the fallback accepts writes; they stay there and are marked fallback-only. read-only: it rejects them.',
+      doc: 'read-write: the fallback accepts writes and keeps them in a journal, from which they are carried to the primary. read-only: it rejects them.',
       format: ['read-write', 'read-only'],
       default: 'read-write',
       env: 'FALLBACK_MODE',

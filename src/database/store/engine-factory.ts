@@ -1,4 +1,4 @@
-import type { EntitySchema } from '@mikro-orm/core'
+import type { EntitySchema, EventSubscriber } from '@mikro-orm/core'
 import { SqlMikroORM, type Options as SqlOptions } from '@mikro-orm/sql'
 import { CompiledQuery } from 'kysely'
 import type { Problem } from '../../config/problem.ts'
@@ -18,6 +18,7 @@ import { systemClock } from './clock.ts'
 import { inspectTarget } from './inspect-target.ts'
 import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
+import { TransactionAttempts } from './transaction-attempts.ts'
 
 /** What opens and proves stores for the supervisor. */
 export interface StoreOpener {
@@ -129,12 +130,15 @@ export class DatabaseEngineFactory implements StoreOpener {
     signal: AbortSignal,
   ): Promise<Store> {
     const engine = candidate.engine(facts)
-    const orm = createOrm(engine, this.#options.entities)
+    const transactionAttempts = new TransactionAttempts()
+    const orm = createOrm(engine, this.#options.entities, transactionAttempts)
     const close = async (withinMs: number): Promise<void> => await engine.close(orm, withinMs)
     try {
       await untilAborted(orm.connect(), signal)
       const disk = await this.#diskOf(facts)
       signal.throwIfAborted()
+      const journal = engine.journal?.(orm) ?? null
+      transactionAttempts.journal = journal
       return {
         role,
         driver,
@@ -145,7 +149,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         orm,
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
         schemaLock: engine.schemaLock?.(orm) ?? null,
-        journal: engine.journal?.(orm) ?? null,
+        journal,
         attempts: engine.attempts?.(orm) ?? null,
         replay: engine.replay?.(orm) ?? null,
         setReadOnly: (on) => engine.setReadOnly?.(orm, on),
@@ -170,11 +174,13 @@ function joined(looking: readonly Problem[], connecting: readonly Problem[]): re
   return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
 }
 
-function createOrm(engine: Engine, entities: readonly EntitySchema[]): MikroORM {
+function createOrm(engine: Engine, entities: readonly EntitySchema[], subscriber: EventSubscriber): MikroORM {
   storesMade += 1
   try {
     checkNames(entities)
-    return new SqlMikroORM({ ...ormOptionsOf(engine, entities), contextName: `holdfast-${storesMade}` })
+    const options = ormOptionsOf(engine, entities)
+    const subscribers = [...(options.subscribers ?? []), subscriber]
+    return new SqlMikroORM({ ...options, subscribers, contextName: `holdfast-${storesMade}` })
   } catch (cause) {
     throw entitiesError(cause)
   }

@@ -45,17 +45,10 @@ export interface Serving {
 }
 
 /**
- * How safe a write is that was answered with success (DESIGN, the guarantee). `primary-ephemeral`: the primary is a file on a disk that a restart may empty. `fallback-only`: it is on the fallback's
- * disk while a primary is declared, and nothing carries it to the primary yet.
+ * How safe a write is that was answered with success (DESIGN, the guarantee). `primary-ephemeral`: the primary is a file on a
+ * disk that a restart may empty. `journal`: it is on the fallback's disk while a primary is declared, and is carried to it.
  */
-export type Durability =
-  | 'primary'
-  | 'primary-ephemeral'
-  | 'journal'
-  | 'journal-ephemeral'
-  | 'fallback-only'
-  | 'local'
-  | 'local-ephemeral'
+export type Durability = 'primary' | 'primary-ephemeral' | 'journal' | 'journal-ephemeral' | 'local' | 'local-ephemeral'
 
 /** What a caller may demand; what cannot be met is refused before anything is written. */
-export type Demand = 'primary' | 'journal'
+export type Demand = 'primary' | 'journal' | 'local'

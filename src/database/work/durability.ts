@@ -4,14 +4,27 @@ import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 export function durabilityOf(store: Store, shown: Shown): Durability {
   const isEphemeral = store.facts.ephemeral || store.disk?.kind === 'ephemeral'
   if (shown === 'primary') return isEphemeral ? 'primary-ephemeral' : 'primary'
-  // The only place that decides this for a fallback next to a primary: nothing carries its writes there yet.
-  if (shown === 'fallback') return 'fallback-only'
+  // A fallback next to a primary accepts writes only where it journals them.
+  if (shown === 'fallback') return isEphemeral ? 'journal-ephemeral' : 'journal'
   return isEphemeral ? 'local-ephemeral' : 'local'
 }
 
-const journalOrBetter: ReadonlySet<Durability> = new Set<Durability>(['primary', 'journal', 'local'])
+/** The demands that each durability meets; one that is not named here meets none. */
+const met: Readonly<Partial<Record<Durability, readonly Demand[]>>> = {
+  primary: ['primary', 'journal', 'local'],
+  journal: ['journal', 'local'],
+  local: ['local'],
+}
 
-/** Whether this durability meets the demand: primary > journal = local > the rest. */
+/** Whether this durability meets the demand. */
 export function meets(durability: Durability, demand: Demand): boolean {
-  return demand === 'primary' ? durability === 'primary' : journalOrBetter.has(durability)
+  return met[durability]?.includes(demand) ?? false
+}
+
+/** The demands, strongest first: what meets one meets those behind it. */
+const demands: readonly Demand[] = ['primary', 'journal', 'local']
+
+/** The stronger of two demands; undefined: neither is made. */
+export function strongest(one: Demand | undefined, other: Demand | undefined): Demand | undefined {
+  return demands.find((demand) => demand === one || demand === other)
 }

@@ -1,14 +1,16 @@
+import { claimKnownCode } from '../../driver/facet/attempts.ts'
+import { journalFullCode, restingCode } from '../../driver/facet/journal.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
-import type { Serving } from '../store/store.ts'
+import type { Serving, Store } from '../store/store.ts'
 import type { Session, WorkOptions } from './session.ts'
 
 /** Seconds after which a caller may try again where nothing better is known. */
 const retryAfterS = 1
 
 /** The code of a driver's fault for a statement that did not answer within its limit. */
-const statementTimeoutCode = 'QUERY_TIMEOUT'
+export const statementTimeoutCode = 'QUERY_TIMEOUT'
 
 /** Not a property: the error may be an application's own, and frozen. */
 const failedStores = new WeakMap<object, Serving>()
@@ -28,15 +30,6 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Whether the unit of work may run again: it was lost with its store, and left no change behind or gives the same one. */
-export function mayRerun(fault: Fault, verdict: 'kept' | 'lost', { rerun }: WorkOptions): boolean {
-  if (rerun === 'never' || (fault.ambiguous && rerun !== 'always')) return false
-  // Slow, not lost: it would only be slow again.
-  if (fault.code === statementTimeoutCode && verdict === 'kept') return false
-  if (fault.kind === 'constraint' || fault.kind === 'transient') return false
-  return verdict === 'lost' || fault.kind === 'lost' || fault.kind === 'unreachable'
-}
-
 /**
  * The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error.
  * `keys`: the columns of unique keys by name.
@@ -52,10 +45,13 @@ export function errorForFault(
     case 'statement':
       return null
     case 'constraint':
+      // The attempt has committed before; with which result is not known here.
+      if (fault.code === claimKnownCode) return new HoldfastError('COMMIT_UNKNOWN', { cause })
       return ruleError(fault, cause, keys)
     case 'disk-full':
       return new HoldfastError('DISK_FULL', { cause })
     case 'transient':
+      if (fault.code === journalFullCode) return new HoldfastError('JOURNAL_FULL', { cause, retryAfterS })
       return new HoldfastError('STORE_BUSY', { cause, retryAfterS })
     case 'read-only':
     case 'unwritable':
@@ -93,6 +89,36 @@ function ruleError(fault: Fault, cause: unknown, keys: WorkOptions['keys']): Hol
 /** The error for what a fallback does not have: the primary that it stands in for may have it. */
 export function incompleteError(detail?: string): HoldfastError {
   return new HoldfastError('INCOMPLETE', { retryAfterS, ...(detail === undefined ? {} : { detail }) })
+}
+
+/** Whether the fallback refused a change because the primary is about to serve: nothing was written, nothing was lost. */
+export function isResting(fault: Fault): boolean {
+  return fault.code === restingCode
+}
+
+/** Whether the write failed because its claim exists: the same attempt has committed before. */
+export function isClaimKnown({ driver }: Store, error: unknown): boolean {
+  return !(error instanceof HoldfastError) && faultOf(driver, error, 'statement').code === claimKnownCode
+}
+
+/** Claims the attempt; joins the open transaction. Throws what `isClaimKnown` recognizes where the claim exists. */
+export async function claimFirst({ store }: Session, attempt: string): Promise<void> {
+  if ((await store.attempts?.claim(attempt)) !== false) return
+  throw new FaultError({
+    kind: 'constraint',
+    code: claimKnownCode,
+    summary: 'The attempt has committed before.',
+    hint: 'Read the current data.',
+    ambiguous: false,
+    cause: undefined,
+  })
+}
+
+/** The error of an attempt that was claimed after its COMMIT had not been answered: it never commits. */
+export function neverCommittedError(fault: Fault, cause: unknown): HoldfastError {
+  return fault.code === statementTimeoutCode
+    ? new HoldfastError('QUERY_TIMEOUT', { cause, retryAfterS, detail: 'Nothing was written.' })
+    : new HoldfastError('STORE_LOST', { cause, retryAfterS: 0 })
 }
 
 /** Whether the outcome of the COMMIT is unknown. */

@@ -1,3 +1,4 @@
+import type { Attempts } from '../../driver/facet/attempts.ts'
 import type { Statements } from '../../driver/facet/statements.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import type { Demand, Durability, Shown, Store } from '../store/store.ts'
@@ -6,8 +7,13 @@ import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 export interface Session {
   readonly store: Store
   readonly shown: Shown
-  /** The id of this unit of work: the same in every try, in the rows it writes and in the log. UUIDv7. */
+  /**
+   * The id of this transaction: the same in every try, in the rows that it writes and in the log. UUIDv7. In a handler's
+   * session, the id of the transaction that the next flush of `em` begins.
+   */
   readonly attempt: string
+  /** How the data API's writes in this session claim their attempt; null: nothing is claimed. */
+  readonly claims: Attempts['claiming'] | null
   /** Forked at first use, so that a session that only runs statements does not pay for it. */
   readonly em: SqlEntityManager
   /** Compiled statements on the native client. */
@@ -19,8 +25,8 @@ export interface WorkOptions {
   /** `write`: held while a switch is under way, refused on a read-only fallback, answered with a durability. */
   readonly kind: 'read' | 'write'
   /**
-   * `never`: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT, since
-   * it writes the same rows each time.
+   * `never`: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT of a try
+   * that claimed its attempt, since another try that claims it again changes nothing twice.
    */
   readonly rerun: 'never' | 'before-commit' | 'always'
   /** The least durability; when the store cannot give it, DURABILITY_UNMET before anything is written. */
@@ -29,6 +35,13 @@ export interface WorkOptions {
   readonly signal?: AbortSignal
   /** Drawn when absent. */
   readonly attempt?: string
+  /** The work claims its attempt before it changes anything, as `Session.claims` says. */
+  readonly claims?: true
+  /**
+   * After an unknown COMMIT the work may go on in another database with the same attempt, since it creates a row that no
+   * other database has: replay claims the attempt before it carries the row.
+   */
+  readonly elsewhere?: true
   /** The columns of unique keys by name, for databases that name only the key that a row breaks. */
   readonly keys?: ReadonlyMap<string, readonly string[]>
 }
@@ -44,15 +57,15 @@ export interface Outcome<T> {
 
 /**
  * Runs one unit of work on the active store. Rejects with `HoldfastError` (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY,
- * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, CONFLICT, ROW_INVALID), or
+ * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, JOURNAL_FULL, CONFLICT, ROW_INVALID), or
  * with the work's own error when that says nothing about the database. `failedStore` gives the store of the error.
  */
 export type RunWork = <T>(
   work: (session: Session) => Promise<T>,
   options: WorkOptions,
   /**
-   * Called after an unknown COMMIT, for a short time, while the same database still serves: gives the result of the work
-   * when its change is found, else null. Must change nothing.
+   * Called after an unknown COMMIT, for a short time, while the same server still serves: gives the result of the work when
+   * its change is found, else null, which decides nothing. Must change nothing.
    */
   findCommitted?: (session: Session) => Promise<T | null>,
 ) => Promise<Outcome<T>>

@@ -3,18 +3,29 @@ import { drawId } from '../../driver/kit/draw-id.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import { type WriteBlock, writeBlockedError } from '../machine/write-block.ts'
 import type { Serving, Shown, Store } from '../store/store.ts'
+import { adoptAttempt, nextAttemptOf } from '../store/transaction-attempts.ts'
 import type { Session } from './session.ts'
+
+/** How a session names its writes. */
+export interface SessionAttempt {
+  /** Of the work, in each of its tries; drawn when absent. */
+  readonly attempt?: string | undefined
+  /** Absent: nothing is claimed. */
+  readonly claims?: Session['claims']
+}
 
 /** A session that draws its attempt and forks its EntityManager at first use. */
 export class WorkSession implements Session {
   readonly store: Store
   readonly shown: Shown
+  readonly claims: Session['claims']
   #attempt: string | undefined
   #em: SqlEntityManager | undefined
 
-  constructor(serving: Serving, attempt?: string) {
+  constructor(serving: Serving, { attempt, claims = null }: SessionAttempt = {}) {
     this.store = serving.store
     this.shown = serving.shown
+    this.claims = claims
     this.#attempt = attempt
   }
 
@@ -48,12 +59,19 @@ export class WorkSession implements Session {
   }
 }
 
+/** A session of an application's handler, which may begin any number of transactions: each has an attempt of its own. */
+export class HandlerSession extends WorkSession {
+  override get attempt(): string {
+    return nextAttemptOf(this.em)
+  }
+}
+
 /**
  * A session on a fallback that accepts no writes. The driver's `setReadOnly` refuses every change; this session refuses
  * writing statements and flushes earlier, with a better error. A driver without `setReadOnly` has no more than that: there,
  * `em.execute` and `em.insert` are not refused.
  */
-export class ReadOnlySession extends WorkSession {
+export class ReadOnlySession extends HandlerSession {
   readonly #block: WriteBlock
 
   constructor(serving: Serving, block: WriteBlock) {
@@ -76,16 +94,9 @@ export class ReadOnlySession extends WorkSession {
   }
 }
 
-/** The same unit of work inside its transaction. */
+/** The same unit of work inside its transaction, which has its attempt from now on. Call it before anything is written. */
 export function withinTransaction(session: Session, em: SqlEntityManager): Session {
-  const { store, shown, statements } = session
-  return {
-    store,
-    shown,
-    statements,
-    em,
-    get attempt() {
-      return session.attempt
-    },
-  }
+  const { store, shown, statements, attempt, claims } = session
+  adoptAttempt(em, attempt, store.journal)
+  return { store, shown, statements, attempt, claims, em }
 }

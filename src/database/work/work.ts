@@ -1,48 +1,42 @@
 import type { Fault, Phase } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
-import { times } from '../machine/policy.ts'
 import { writeBlockedError } from '../machine/write-block.ts'
-import { atMost, limitedSignal } from '../store/bounded.ts'
+import { limitedSignal } from '../store/bounded.ts'
 import type { Demand, Serving, Store } from '../store/store.ts'
 import type { WorkKind } from '../supervisor/gate.ts'
 import type { DatabaseObservation, Observe } from '../supervisor/observation.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import { ClaimCleanup } from './claim-cleanup.ts'
 import { durabilityOf, meets } from './durability.ts'
-import { errorForFault, incompleteError, isCommitUnknown, mayRerun, withFailedStore } from './failure.ts'
+import { errorForFault, incompleteError, isCommitUnknown, isResting, withFailedStore } from './failure.ts'
+import { type FailedTry, mayGoOn, mayRerun } from './rerun.ts'
 import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
+import { type Settled, settled } from './settle.ts'
 import { SlowWatch, type WatchedWork } from './slow-watch.ts'
-import { WorkSession, withinTransaction } from './work-session.ts'
+import { inTransaction, type Progress, type Unit } from './transaction.ts'
+import { WorkSession } from './work-session.ts'
 
 /** How a transaction of an application is run. */
 export interface TransactionOptions {
-  /** Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT. */
+  /**
+   * Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT on a primary
+   * with a fallback that accepts writes; there the transaction claims its attempt first, so that only one try counts.
+   */
   readonly rerun?: 'before-commit' | 'always'
   readonly durability?: Demand
   readonly signal?: AbortSignal
 }
 
-type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal'> & {
+type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal' | 'claims'> & {
   /** Work of an application, not of the data API. */
   readonly isBusiness?: true
 }
 
-type Unit<T> = (session: Session) => Promise<T>
-
 type FindCommitted<T> = (session: Session) => Promise<T | null>
-
-/** How far a unit of work has come: what a failure at this point means. */
-type Progress = { phase: Phase }
 
 const inStatement: Readonly<Progress> = { phase: 'statement' }
 const inCommit: Readonly<Progress> = { phase: 'commit' }
-
-/** A try that failed. */
-interface FailedTry {
-  readonly serving: Serving
-  readonly session: WorkSession
-  readonly error: unknown
-}
 
 /** A unit of work is tried at most so often: a further try would not help. */
 const triesMax = 3
@@ -52,7 +46,7 @@ export class WorkRunner {
   readonly #supervisor: Supervisor
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
-
+  readonly #claims: ClaimCleanup
   readonly #hasOwnEntities: boolean
 
   /** `hasOwnEntities`: the application has entities of its own, which a fallback has no rows of. */
@@ -60,6 +54,7 @@ export class WorkRunner {
     this.#hasOwnEntities = hasOwnEntities
     this.#supervisor = supervisor
     this.#observe = observe
+    this.#claims = new ClaimCleanup(supervisor.clock)
     const limitMs = (): number => supervisor.settings.limits.queryMs / 2
     this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.report(store, null))
   }
@@ -67,6 +62,11 @@ export class WorkRunner {
   /** Stops watching for slow work. */
   close(): void {
     this.#slow.close()
+  }
+
+  /** Deletes the claims that are no longer needed, for at most this long. To be called before the stores close. Never rejects. */
+  forgetClaims(withinMs: number): Promise<void> {
+    return this.#claims.close(withinMs)
   }
 
   readonly run: RunWork = (work, options, findCommitted) => {
@@ -77,24 +77,11 @@ export class WorkRunner {
   /** Runs one transaction on the active store; resolves when the outcome is known. Rejects like `RunWork`. */
   transactional<T>(work: Unit<T>, options: TransactionOptions = {}): Promise<Outcome<T>> {
     const { rerun = 'never', durability, signal } = options
-    const progress: Progress = { phase: 'begin' }
-    const transaction = async (session: Session): Promise<T> => {
-      progress.phase = 'begin'
-      return await session.em.transactional(
-        async (em) => {
-          progress.phase = 'statement'
-          const value = await work(withinTransaction(session, em))
-          // Flushed here, so that from now on only COMMIT can fail.
-          await em.flush()
-          progress.phase = 'commit'
-          return value
-        },
-        signal === undefined ? {} : { signal },
-      )
-    }
+    const { unit, progress } = inTransaction(work, signal)
     const demand = durability === undefined ? {} : { demand: durability }
     const limit = signal === undefined ? {} : { signal }
-    return this.#first(transaction, { kind: 'write', rerun, isBusiness: true, ...demand, ...limit }, progress)
+    const claims = rerun === 'always' ? ({ claims: true } as const) : {}
+    return this.#first(unit, { kind: 'write', rerun, isBusiness: true, ...claims, ...demand, ...limit }, progress)
   }
 
   /** Waits until a store serves that a session of the application may use. Rejects like `run`. */
@@ -111,7 +98,7 @@ export class WorkRunner {
     if (error instanceof HoldfastError) return error
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') return error
-    const verdict = await this.#supervisor.report(serving.store, fault)
+    const verdict = await this.#verdict(serving.store, fault)
     return errorForFault(fault, verdict, error) ?? error
   }
 
@@ -127,11 +114,13 @@ export class WorkRunner {
     try {
       const serving = this.#current(options)
       if (serving === null) return await this.#further(work, options, progress, null, findCommitted)
-      const session = new WorkSession(serving, options.attempt)
+      const session = this.#session(serving, options, options.attempt)
       let failed: FailedTry
       const watched = this.#enter(serving.store, options.kind)
       try {
-        return outcomeOf(serving, await work(session))
+        const value = await work(session)
+        if (session.claims !== null) this.#claims.ended(serving.store, session.attempt)
+        return outcomeOf(serving, value)
       } catch (error) {
         failed = { serving, session, error }
       } finally {
@@ -164,15 +153,16 @@ export class WorkRunner {
             // Asked again: a switch may have begun between the end of the wait and this line.
             serving = this.#current(options)
           }
-          if (unknown !== null) refuseElsewhere(unknown, serving)
+          const session: WorkSession = this.#session(serving, options, attempt)
+          if (unknown !== null && !mayGoOn(unknown, serving, session.claims !== null, options)) {
+            throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
+          }
           used = serving
-          const tried: FailedTry | Outcome<T> = await this.#try(
-            work,
-            new WorkSession(serving, attempt),
-            serving,
-            options,
-          )
-          if ('value' in tried) return tried
+          const tried: FailedTry | Outcome<T> = await this.#try(work, session, serving, options)
+          if ('value' in tried) {
+            if (session.claims !== null && unknown === null) this.#claims.ended(serving.store, session.attempt)
+            return tried
+          }
           failed = tried
         }
         const fault = await this.#rerunnable(failed, options, progress.phase, tries)
@@ -183,12 +173,10 @@ export class WorkRunner {
         // Once a COMMIT is unknown, no later failure makes it known.
         const refused = unknown === null ? error : new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
         const asked = unknown ?? failed
-        if (findCommitted !== undefined && asked !== null && isCommitUnknown(refused)) {
-          const drawn = attempt ?? failed?.session.drawnAttempt
-          const found = await this.#committed(findCommitted, asked.serving.store, drawn)
-          if (found !== null) return found
-        }
-        throw withFailedStore(refused, used)
+        if (asked === null || !isCommitUnknown(refused)) throw withFailedStore(refused, used)
+        const settled = await this.#settled(asked, findCommitted)
+        if (settled !== null && 'value' in settled) return outcomeOf(asked.serving, settled.value)
+        throw withFailedStore(settled?.error ?? refused, used)
       }
     }
   }
@@ -209,20 +197,20 @@ export class WorkRunner {
     }
   }
 
-  /** After an unknown COMMIT: a change that is found was committed; one that is not found may still be. */
-  async #committed<T>(
-    find: FindCommitted<T>,
-    { target }: Store,
-    attempt: string | undefined,
-  ): Promise<Outcome<T> | null> {
+  /** After an unknown COMMIT, for a short time and on the same server. Null: it stays unknown. */
+  async #settled<T>(failed: FailedTry, find: FindCommitted<T> | undefined): Promise<Settled<T> | null> {
     const { current, clock } = this.#supervisor
-    if (current?.store.target.id !== target.id) return null
-    let found: T | null = null
-    const finding = find(new WorkSession(current, attempt)).then((value) => {
-      found = value
-    })
-    await atMost(clock, times.findCommittedMs, finding)
-    return found === null ? null : outcomeOf(current, found)
+    const isSame = current?.store.target.id === failed.serving.store.target.id
+    // What a file shows after a failed sync may be gone after a crash.
+    if (!isSame || current.store.driver.embedded !== undefined) return null
+    const session = this.#session(current, { kind: 'read' }, failed.session.drawnAttempt)
+    return await settled(clock, session, failed, find)
+  }
+
+  #session(serving: Serving, { claims }: Admission, attempt: string | undefined): WorkSession {
+    const { store, shown } = serving
+    const isClaiming = claims === true && shown === 'primary' && this.#supervisor.hasWritableFallback
+    return new WorkSession(serving, { attempt, claims: isClaiming ? (store.attempts?.claiming ?? null) : null })
   }
 
   /** Counts a try; returns what `#leave` needs to end the watch for slow work. */
@@ -248,13 +236,19 @@ export class WorkRunner {
     if (error instanceof HoldfastError || options.signal?.aborted) throw error
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') throw error
-    const verdict = await this.#supervisor.report(serving.store, fault)
-    const isLast = tries >= triesMax || !mayRerun(fault, verdict, options)
+    const verdict = await this.#verdict(serving.store, fault)
+    const isLast = tries >= triesMax || !mayRerun(fault, verdict, options, session)
     // A row that breaks a rule is the caller's mistake, not news.
     if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
     if (isLast) throw errorForFault(fault, verdict, error, options.keys) ?? error
     this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
     return fault
+  }
+
+  /** What became of a store that met this fault. */
+  async #verdict(store: Store, fault: Fault): Promise<'kept' | 'lost'> {
+    // A fallback that makes way for the primary is healthy.
+    return isResting(fault) ? 'kept' : await this.#supervisor.report(store, fault)
   }
 
   /** The store that serves now; null when the caller has to wait for one. */
@@ -300,10 +294,4 @@ export class WorkRunner {
 
 function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
   return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
-}
-
-/** After an unknown COMMIT only the same database is tried again: no other knows what became of the first try. */
-function refuseElsewhere(unknown: FailedTry, serving: Serving): void {
-  const isSame = serving.store.target.id === unknown.serving.store.target.id
-  if (!isSame) throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
 }

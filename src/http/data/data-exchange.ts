@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import { accessTo, type Collection } from '../../collection/declaration/declaration.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
-import type { RowResult, Rows } from '../../collection/row/rows.ts'
+import type { RowResult } from '../../collection/row/precondition.ts'
+import type { Rows } from '../../collection/row/rows.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { failedStore, incompleteError } from '../../database/work/failure.ts'
 import type { Outcome } from '../../database/work/session.ts'
@@ -144,9 +145,10 @@ export class DataExchange {
 }
 
 /** The row of the answer; its ETag joins the headers. Throws PRECONDITION_FAILED, ROW_NOT_FOUND or INCOMPLETE where there is none. */
-function rowOf({ value, store }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
+function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
   if (value.is === 'mismatch') throw new HoldfastError('PRECONDITION_FAILED')
-  if (value.is !== 'row') throw store === 'fallback' ? incompleteError() : new HoldfastError('ROW_NOT_FOUND')
+  if (value.is === 'unknown') throw incompleteError()
+  if (value.is !== 'row') throw new HoldfastError('ROW_NOT_FOUND')
   if (value.etag !== null) headers.push('ETag', value.etag)
   return value
 }

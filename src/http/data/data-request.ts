@@ -54,8 +54,8 @@ export function parseDemand(req: IncomingMessage): Demand | undefined {
     const found = parseParameter(preference)
     if (found?.name !== 'durability') continue
     const word = found.value.toLowerCase()
-    if (word === 'primary' || word === 'journal') return word
-    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary or journal.' })
+    if (word === 'primary' || word === 'journal' || word === 'local') return word
+    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary, journal or local.' })
   }
   return undefined
 }

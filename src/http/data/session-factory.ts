@@ -4,7 +4,7 @@ import type { Serving } from '../../database/store/store.ts'
 import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
 import type { Supervisor } from '../../database/supervisor/supervisor.ts'
 import type { Session } from '../../database/work/session.ts'
-import { ReadOnlySession, WorkSession } from '../../database/work/work-session.ts'
+import { HandlerSession, ReadOnlySession, type WorkSession } from '../../database/work/work-session.ts'
 import type { WorkRunner } from '../../database/work/work.ts'
 import { HoldfastError } from '../../errors.ts'
 import { storeHeader } from './store-header.ts'
@@ -97,7 +97,7 @@ export class DatabaseSessionFactory {
   #count(serving: Serving, response: ServerResponse): WorkSession {
     const { gate, writeBlock } = this.#supervisor
     const isBlocked = serving.shown === 'fallback' && writeBlock !== null
-    const session = isBlocked ? new ReadOnlySession(serving, writeBlock) : new WorkSession(serving)
+    const session = isBlocked ? new ReadOnlySession(serving, writeBlock) : new HandlerSession(serving)
     gate.enter(serving.store, 'write')
     response.once('close', () => {
       gate.leave(serving.store, 'write')

@@ -1,7 +1,7 @@
 import { writeBlockSentence } from '../../database/machine/write-block.ts'
 import { type HealthStatus, healthOf } from '../status/readiness.ts'
 import type { CollectionLine, StatusSource, TokenSource } from '../status/status-source.ts'
-import { durabilitySentence, lackingSentence, leftSentence, stateSentence } from '../status/wording.ts'
+import { durabilitySentence, lackingSentence, stateSentence } from '../status/wording.ts'
 import { type Content, html, Markup } from './html.ts'
 import { pageStyle } from './page-style.ts'
 import { curlLine, curlListLine, lineHint, pythonLine } from './snippet.ts'
@@ -52,7 +52,6 @@ ${operatorSection(at, source)}
 
 /** What needs attention although the service works. */
 function warningParagraphs(source: StatusSource): readonly Markup[] {
-  const left = source.left()
   const { writeBlock } = source.database()
   const lacking = source.lacking()
   return [
@@ -62,7 +61,6 @@ function warningParagraphs(source: StatusSource): readonly Markup[] {
         ]
       : []),
     ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
-    ...(left !== null && left.total > 0 ? [html`<p id="left">${leftSentence(left)}.</p>`] : []),
     ...(writeBlock === null || writeBlock === 'setting'
       ? []
       : [html`<p id="write-block">${writeBlockSentence(writeBlock)}</p>`]),

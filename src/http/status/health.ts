@@ -6,7 +6,6 @@ import type { App } from '../server/app.ts'
 import { isAdmin } from '../server/auth.ts'
 import { type HealthStatus, healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
-import { leftSentence } from './wording.ts'
 
 /** Adds `/health`, `/health/live` and `/health/ready`: answered from memory as `application/health+json`, never cached. */
 export function addHealthRoutes(app: App, source: StatusSource): void {
@@ -42,7 +41,7 @@ function send(
   const isWell = healthOf(source).connection === 'pass'
   const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
-  const others: readonly Check[] = [...fallbackCheck(source, database), ...lackingCheck(source), ...diskCheck(database)]
+  const others: readonly Check[] = [...fallbackCheck(database), ...lackingCheck(source), ...diskCheck(database)]
   const output = status === 'pass' || !isWell ? why : { output: warningOf(others) ?? database.state }
   sendHealth(res, httpStatus, {
     status,
@@ -106,17 +105,12 @@ function diskCheck({ diskFull }: DatabaseSessionContext): readonly Check[] {
   return [{ name: 'database:disk', observedValue: 0, observedUnit: 'free', status: 'warn', output: 'DISK_FULL' }]
 }
 
-/** The fallback of a declared primary: the rows that only it has, and whether it accepts writes. */
-function fallbackCheck(source: StatusSource, { writeBlock }: DatabaseSessionContext): readonly Check[] {
-  const left = source.left()
-  if (left === null) return []
-  const sentences = [
-    ...(left.total > 0 ? [`${leftSentence(left)}.`] : []),
-    ...(writeBlock === null || writeBlock === 'setting' ? [] : [writeBlockSentence(writeBlock)]),
-  ]
-  const counted = { name: 'fallback:rows', observedValue: left.total, observedUnit: 'rows' }
-  if (sentences.length === 0) return [{ ...counted, status: 'pass' }]
-  return [{ ...counted, status: 'warn', output: sentences.join(' ') }]
+/** Whether the fallback of a declared primary accepts writes. A block chosen by a setting is no warning. */
+function fallbackCheck({ declared, hasFallback, writeBlock }: DatabaseSessionContext): readonly Check[] {
+  if (!declared || !hasFallback) return []
+  const writes = { name: 'fallback:writes', observedValue: writeBlock === null ? 1 : 0, observedUnit: 'accepted' }
+  if (writeBlock === null || writeBlock === 'setting') return [{ ...writes, status: 'pass' }]
+  return [{ ...writes, status: 'warn', output: writeBlockSentence(writeBlock) }]
 }
 
 /** The store that serves; its label, which may name a host, for the admin only. */

@@ -53,8 +53,8 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
 export function healthOf(source: StatusSource): HealthSummary {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
   const { row, hasFallback, writeBlock, diskFull } = source.database()
-  // Both need a person: to carry rows over, or to run the grants before an outage. A block chosen by a setting does not.
-  const isFlawed = (source.left()?.total ?? 0) > 0 || (writeBlock !== null && writeBlock !== 'setting')
+  // It needs a person, to run the grants before an outage. A block chosen by a setting does not.
+  const isFlawed = writeBlock !== null && writeBlock !== 'setting'
   const policy = { ...source.policy(), hasFallback }
   const { ready, health } = readinessOf(row, { ...policy, isFlawed })
   const status = health === 'pass' && (diskFull || source.lacking().length > 0) ? 'warn' : health

@@ -44,7 +44,6 @@ function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
     database: {
       ...database,
       durability: source.durability(),
-      left: source.left(),
       validationErrors: source.problems().flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])),
     },
     adminToken: source.adminToken().source,

@@ -1,5 +1,4 @@
 import type { Access, Operation } from '../../collection/declaration/declaration.ts'
-import type { LeftRows } from '../../collection/row/left-rows.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
 import type { SettingLine, Settings } from '../../config/settings.ts'
@@ -31,8 +30,6 @@ export interface StatusSource {
   readonly startedAt: Date
   /** Called for every probe, so cheap. Its labels may name a host or a path and are for the admin only. */
   database(): DatabaseSessionContext
-  /** Rows that only the fallback has; null without a declared primary and its fallback. */
-  left(): LeftRows | null
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
   /** The durability of a write made now; null if none can be made. */

@@ -1,4 +1,3 @@
-import type { LeftRows } from '../../collection/row/left-rows.ts'
 import type { Durability } from '../../database/store/store.ts'
 import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
 
@@ -25,14 +24,6 @@ export function stateSentence(database: DatabaseSessionContext): string {
   }
 }
 
-/** The rows that only the fallback has, in a sentence without its full stop. */
-export function leftSentence({ total, isMore }: LeftRows): string {
-  const isOne = total === 1 && !isMore
-  const rows = isOne ? '1 row' : `${isMore ? 'More than ' : ''}${total} rows`
-  const [are, them] = isOne ? ['is', 'it'] : ['are', 'them']
-  return `${rows} in the fallback ${are} missing from the primary; Holdfast does not copy ${them} there yet`
-}
-
 /** The collections without a usable table, in two sentences. */
 export function lackingSentence(names: readonly string[]): string {
   const list = names.join(', ')
@@ -51,9 +42,7 @@ export function durabilitySentence(durability: Durability | null): string {
     case 'journal':
       return 'A write is confirmed once it is on a disk that survives a restart. Holdfast carries it to the primary when the primary is back.'
     case 'journal-ephemeral':
-      return 'A write is confirmed once it is on disk and survives a crash. A restart of the machine or container may lose what the primary has not received.'
-    case 'fallback-only':
-      return 'A write is confirmed once it is on the disk of this service. Nothing carries it to the primary.'
+      return 'A write is confirmed once it is on disk and survives a crash. Holdfast carries it to the primary when the primary is back; a restart of the machine or container before that may lose it. Put DATA_DIR on a persistent disk.'
     case 'local':
       return 'A write is confirmed once it is on disk, and the disk survives a restart.'
     case 'local-ephemeral':

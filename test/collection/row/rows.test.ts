@@ -24,14 +24,6 @@ async function walk(rows: Rows, limit: number): Promise<readonly { readonly id: 
   return items
 }
 
-/** A runner that loses the answer of the first try after the work was done, as a connection that is cut at COMMIT does. */
-function losingOnce(run: RunWork): RunWork {
-  return async (work, options) => {
-    await run(work, options)
-    return run(work, options)
-  }
-}
-
 describe('rows', () => {
   it('come back as they were answered when they were created', async (t) => {
     const house = openHouse(t, await makeTempDir(t), [everything])
@@ -164,18 +156,6 @@ describe('rows', () => {
     const match = [made.etag?.slice(1, -1) ?? '']
     const results = await Promise.all([2, 3, 4, 5].map((rating) => rows.change(made.id, { rating }, match)))
     assert.deepEqual(results.map(({ value }) => value.is).sort(), ['mismatch', 'mismatch', 'mismatch', 'row'])
-  })
-
-  it('are written once when the answer of a try was lost', async (t) => {
-    const house = openHouse(t, await makeTempDir(t), [feedback])
-    const { tables } = house
-    const rows = new RowsOf({ ...feedback, maxRows: 1 }, { run: losingOnce(house.work.run), tables, now: () => 0 })
-    const { value: made } = await rows.create({ rating: 1 })
-    assert.equal((await walk(rows, 10)).length, 1)
-    const { value: changed } = await rows.change(made.id, { rating: 2 }, [made.etag?.slice(1, -1) ?? ''])
-    assert.ok(changed.is === 'row')
-    assert.equal(JSON.parse(changed.text).version, 2)
-    assert.deepEqual((await rows.remove(made.id, null)).value, { is: 'removed' })
   })
 
   it('are not taken for removed because the store of a further try does not have them', async (t) => {

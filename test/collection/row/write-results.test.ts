@@ -116,36 +116,6 @@ describe('a change under several ETags', () => {
   })
 })
 
-describe('a further try', () => {
-  it('finds its own row, also when the first one was still being committed as it looked', async (t) => {
-    const house = openHouse(t, await makeTempDir(t), [feedback])
-    let tries = 0
-    const run: RunWork = async (unit, options) => {
-      await house.work.run(unit, options)
-      return house.work.run((session) => {
-        const { read, write } = bound(session)
-        const late: Statements = { write, read: async (sql, values) => (++tries === 1 ? [] : await read(sql, values)) }
-        return unit(Object.create(session, { statements: { value: late } }))
-      }, options)
-    }
-    const { value: made } = await new Rows(feedback, { run, tables: house.tables, now: () => 0 }).create({ rating: 1 })
-    assert.deepEqual((await house.rows('feedback').get(made.id)).value, made)
-    assert.equal(tries, 2)
-  })
-
-  it('of a delete under several ETags finds that the first one removed the row', async (t) => {
-    const house = openHouse(t, await makeTempDir(t), [feedback])
-    const { value: made } = await house.rows('feedback').create({ rating: 1 })
-    const run: RunWork = async (unit, options) => {
-      await house.work.run(unit, options)
-      return house.work.run(unit, options)
-    }
-    const rows = new Rows(feedback, { run, tables: house.tables, now: () => 0 })
-    const tags = [made.etag?.slice(1, -1) ?? '', '01a1fa59-5117-779e-a923-656b1f8dd41a']
-    assert.deepEqual((await rows.remove(made.id, tags)).value, { is: 'removed' })
-  })
-})
-
 describe('the least durability of a write', () => {
   const cases: readonly (readonly [Collection['durability'], Demand | undefined, Demand | undefined])[] = [
     [undefined, undefined, undefined],
@@ -154,6 +124,8 @@ describe('the least durability of a write', () => {
     ['journal', 'primary', 'primary'],
     ['journal', undefined, 'journal'],
     [undefined, 'journal', 'journal'],
+    ['local', 'journal', 'journal'],
+    ['local', undefined, 'local'],
   ]
   for (const [declared, asked, demand] of cases) {
     it(`is ${demand} where the collection says ${declared} and the client ${asked}`, async (t) => {

@@ -11,7 +11,9 @@ import { FaultError, type FaultKind } from '../../../src/driver/fault.ts'
 import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
 import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
 import { settle } from '../../support/fake-clock.ts'
+import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
+import { ScriptedJournal } from '../../support/scripted-journal.ts'
 import { type Rig, type RigOptions, rigOf } from '../rig.ts'
 
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary(), text: p.string() } })
@@ -216,7 +218,7 @@ describe('running again', () => {
       { kind: 'write', rerun: 'before-commit' },
     )
     assert.equal(outcome.store, 'fallback')
-    assert.equal(outcome.durability, 'fallback-only')
+    assert.equal(outcome.durability, 'journal')
     assert.equal(attempts.length, 2)
     assert.equal(attempts[0], attempts[1])
     await end(rig)
@@ -247,32 +249,39 @@ describe('running again', () => {
 
   test('after an unknown COMMIT it runs again on the same primary only, and only when it may', async () => {
     const rig = setUp()
+    rig.primary.engine = new ScriptedClaims().engine
+    rig.fallback.engine = { journal: () => new ScriptedJournal() }
     let tries = 0
     const unknownOnce = async (): Promise<void> => {
       tries += 1
       if (tries === 1) throw new FaultError(faultLike('lost', { ambiguous: true }))
     }
-    await rig.work.run(unknownOnce, { kind: 'write', rerun: 'always' })
+    const always = { kind: 'write', rerun: 'always' } as const
+    await rig.work.run(unknownOnce, { ...always, claims: true })
     assert.equal(tries, 2)
     tries = 0
+    await refusal(rig.work.run(unknownOnce, always), 'COMMIT_UNKNOWN')
+    assert.equal(tries, 1)
+    tries = 0
     rig.primary.script = ['unreachable']
-    await refusal(rig.work.run(unknownOnce, { kind: 'write', rerun: 'always' }), 'COMMIT_UNKNOWN')
+    await refusal(rig.work.run(unknownOnce, { ...always, claims: true }), 'COMMIT_UNKNOWN')
     assert.equal(tries, 1)
     await end(rig)
   })
 
   test('a collision after an unknown COMMIT may be with the work itself, so it stays unknown', async () => {
     const rig = setUp()
+    rig.primary.engine = new ScriptedClaims().engine
     const insert = { text: 'insert into note values (?, ?)', values: ['same', 'x'] }
     let tries = 0
     await refusal(
       rig.work.run(
         async (session) => {
           tries += 1
-          await session.statements.write(insert.text, insert.values)
+          await session.statements.write(insert.text, insert.values, { attempt: session.attempt, claims: true })
           throw new FaultError(faultLike('lost', { ambiguous: true }))
         },
-        { kind: 'write', rerun: 'always' },
+        { kind: 'write', rerun: 'always', claims: true },
       ),
       'COMMIT_UNKNOWN',
     )
@@ -426,23 +435,26 @@ describe('what is refused before anything is written', () => {
   test('a durability that cannot be met', async () => {
     const rig = setUp()
     rig.primary.script = ['auth']
-    for (const demand of ['primary', 'journal'] as const) {
-      await refusal(
-        rig.work.run(async () => assert.fail(), { ...write, demand }),
-        'DURABILITY_UNMET',
-      )
-      await refusal(
-        rig.work.transactional(async () => assert.fail(), { durability: demand }),
-        'DURABILITY_UNMET',
-      )
+    await refusal(
+      rig.work.run(async () => assert.fail(), { ...write, demand: 'primary' }),
+      'DURABILITY_UNMET',
+    )
+    await refusal(
+      rig.work.transactional(async () => assert.fail(), { durability: 'primary' }),
+      'DURABILITY_UNMET',
+    )
+    for (const demand of ['journal', 'local'] as const) {
+      assert.equal((await rig.work.run(async () => 1, { ...write, demand })).durability, 'journal')
     }
     await end(rig)
     const local = setUp({ declared: false })
-    await refusal(
-      local.work.run(async () => assert.fail(), { ...write, demand: 'primary' }),
-      'DURABILITY_UNMET',
-    )
-    assert.equal((await local.work.run(async () => 1, { ...write, demand: 'journal' })).durability, 'local')
+    for (const demand of ['primary', 'journal'] as const) {
+      await refusal(
+        local.work.run(async () => assert.fail(), { ...write, demand }),
+        'DURABILITY_UNMET',
+      )
+    }
+    assert.equal((await local.work.run(async () => 1, { ...write, demand: 'local' })).durability, 'local')
     await end(local)
   })
 

@@ -96,8 +96,8 @@ test('the page says in every state how it is, and how to set the token', async (
     'journal',
     'journal-ephemeral',
     'local-ephemeral',
-    'fallback-only',
     'local',
+    'primary',
     null,
   ] as const
   const sources = [{ from: 'setting' }, { from: 'file', path: '/x', fresh: false }, { from: 'memory' }] as const

@@ -57,12 +57,13 @@ test('a primary whose fallback could not be opened is a warning', async (t) => {
 })
 
 test('what warns beside the connection is named, and the state of the connection passes', async (t) => {
-  const left = { total: 6, isMore: false, collections: { feedback: 6 } }
-  for (const [rest, name, said] of [
-    [{ left: () => left }, 'fallback:rows', /^6 rows in the fallback are missing/],
-    [{ lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
+  const blocked = { declared: true, writeBlock: 'tables-absent' } as const
+  for (const [database, rest, name, said] of [
+    [blocked, {}, 'fallback:writes', /^The fallback accepts no writes/],
+    [{}, { lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
   ] as const) {
-    const { base } = await serve(t, (app) => addHealthRoutes(app, createSource({ row: 'primary' }, rest)))
+    const given = createSource({ row: 'primary', ...database }, rest)
+    const { base } = await serve(t, (app) => addHealthRoutes(app, given))
     for (const path of ['/health', '/health/ready']) {
       const { status, output, checks } = JSON.parse(await (await fetch(base + path)).text())
       const [check] = checks[name]

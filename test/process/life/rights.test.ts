@@ -105,7 +105,7 @@ describe('a primary in which our tables may not be created', { skip: noPostgres 
     assert.equal((await health(first)).status, 'warn')
     const refused = (await health(first)).checks['collection:tables']?.[0].output
     assert.equal(refused, 'COLLECTION_UNAVAILABLE feedback notes')
-    assert.match((await health(first)).checks['fallback:rows']?.[0].output ?? '', /accepts no writes/)
+    assert.match((await health(first)).checks['fallback:writes']?.[0].output ?? '', /accepts no writes/)
     assert.match(await (await first.fetch('/', { headers: { accept: 'text/html' } })).text(), /id="write-block"/)
     assert.match(first.output(), /The fallback accepts no writes/)
     const tables = await server.query("select 1 from pg_tables where schemaname = 'public'", database)
@@ -143,7 +143,7 @@ describe('a primary in which our tables may not be created', { skip: noPostgres 
     await server.kill()
     await reach(service, fallback)
     const taken = await write(service)
-    assert.deepEqual([taken.status, taken.headers.get('holdfast-durability')], [201, 'fallback-only'])
+    assert.deepEqual([taken.status, taken.headers.get('holdfast-durability')], [201, 'journal'])
     await server.start()
     await service.end()
   })

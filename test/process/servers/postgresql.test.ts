@@ -104,7 +104,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     t.diagnostic(`SIGKILL to the first answer of the fallback: ${Math.round(performance.now() - killed)} ms`)
     const created = await create(service, 3)
     assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, fallback])
-    assert.equal(created.headers.get('holdfast-durability'), 'fallback-only')
+    assert.equal(created.headers.get('holdfast-durability'), 'journal')
     await server.start()
     const back = performance.now()
     await reach(service, primary)

@@ -1,0 +1,72 @@
+import type { Session } from '../../database/work/session.ts'
+import type { Row } from '../../driver/facet/statements.ts'
+import { HoldfastError } from '../../errors.ts'
+import { isNamed, type Precondition } from './etag.ts'
+import type { AnsweredRow, RowTable } from './row-table.ts'
+
+/** The result of a request for one row. */
+export type RowResult =
+  | AnsweredRow
+  | { readonly is: 'removed' }
+  | { readonly is: 'missing' }
+  /** The row exists, but `If-Match` does not name it. */
+  | { readonly is: 'mismatch' }
+  /** The fallback cannot tell: the row, or the version that `If-Match` names, may be in the primary. */
+  | { readonly is: 'unknown' }
+
+/** A row that a request is about. */
+export interface RequestedRow {
+  readonly table: RowTable
+  readonly id: string
+  readonly match: Precondition | null
+}
+
+/** The result for a row that is not in this store. A fallback knows only of rows that it deleted that they do not exist. */
+export function absent({ shown, store }: Session, { table, id }: RequestedRow): RowResult {
+  if (shown !== 'fallback') return { is: 'missing' }
+  return store.journal?.history(table.name, id).isDeleted === true ? { is: 'missing' } : { is: 'unknown' }
+}
+
+/** The result for a row that `If-Match` does not name. A fallback knows only the versions that it replaced itself. */
+export function stale({ shown, store }: Session, { table, id, match }: RequestedRow): RowResult {
+  if (shown !== 'fallback' || match === null || match === '*') return { is: 'mismatch' }
+  const replaced = store.journal?.history(table.name, id).replaced
+  return match.every((attempt) => replaced?.has(attempt) === true) ? { is: 'mismatch' } : { is: 'unknown' }
+}
+
+/** The attempt that the statement must find in the row, or the result if it is already known. */
+export interface Expectation {
+  /** Null matches any row. */
+  readonly attempt: string | null
+  readonly settled: RowResult | null
+}
+
+/** What a change or delete must find; on a fallback, before anything is written. */
+export async function expectation(session: Session, wanted: RequestedRow): Promise<Expectation> {
+  const { table, id, match } = wanted
+  const isAny = match === null || match === '*'
+  if (session.shown !== 'fallback') {
+    if (isAny) return { attempt: null, settled: null }
+    if (match.length === 1) return { attempt: match[0] ?? null, settled: null }
+  }
+  const [row] = await table.read(session, id)
+  if (row === undefined) return { attempt: null, settled: absent(session, wanted) }
+  if (isAny) return { attempt: null, settled: null }
+  if (!isNamed(match, row.holdfast_attempt)) return { attempt: null, settled: stale(session, wanted) }
+  return { attempt: String(row.holdfast_attempt), settled: null }
+}
+
+/**
+ * The result of a change or delete that matched no row; `found` is the row after it, `expected` the attempt that it had to
+ * have (null: any). Throws WRITE_DISCARDED if the row is there as expected.
+ */
+export function untouched(
+  session: Session,
+  wanted: RequestedRow,
+  found: Row | undefined,
+  expected: string | null,
+): RowResult {
+  if (found === undefined) return absent(session, wanted)
+  if (expected !== null && found.holdfast_attempt !== expected) return stale(session, wanted)
+  throw new HoldfastError('WRITE_DISCARDED')
+}
