@@ -19,6 +19,7 @@ import { unknownServer } from './client/session.ts'
 import { createDriverClass } from './connection.ts'
 import { faults } from './faults.ts'
 import { collationOf } from './platform.ts'
+import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
 import { verifyServer } from './verify.ts'
 
@@ -62,6 +63,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
         },
         schemaLock: schemaLockOf,
         attempts: attemptsOf,
+        replay: (pool) => replayOf(pool, version),
       }),
   })
 }

@@ -7,6 +7,7 @@ import { Secret } from '../config/secret.ts'
 import { faultConditions, type Settings } from '../config/settings.ts'
 import type { Target, UrlAddress } from '../driver/address.ts'
 import type { Candidate, Driver, Engine, Facts, Limits } from '../driver/driver.ts'
+import type { ImageTable } from '../driver/facet/image.ts'
 import type { Statements } from '../driver/facet/statements.ts'
 import type { MikroORM } from '../driver/orm.ts'
 
@@ -51,6 +52,58 @@ export const Note: EntitySchema<NoteRow> = new EntitySchema<NoteRow>({
     count: { type: 'integer' },
   },
 })
+
+/** A row of the table that replay writes. */
+interface CarriedRow {
+  id: string
+  holdfast_attempt: string | null
+  required: string
+  key: string | null
+  text: string | null
+  order: bigint | null
+  ratio: number | null
+  isOn: boolean | null
+  createdAt: Date | null
+  data: unknown
+  defaulted: string
+}
+
+/** Columns of each kind, with names that need quotes. */
+const Carried: EntitySchema<CarriedRow> = new EntitySchema<CarriedRow>({
+  name: 'ConformanceCarried',
+  tableName: 'conformance_carried',
+  properties: {
+    id: { type: 'uuid', primary: true },
+    holdfast_attempt: { type: 'uuid', nullable: true },
+    required: { type: 'string', length: 20 },
+    key: { type: 'string', length: 40, nullable: true, unique: true },
+    text: { type: 'text', nullable: true },
+    order: { type: 'bigint', nullable: true },
+    ratio: { type: 'double', nullable: true },
+    isOn: { type: 'boolean', nullable: true, fieldName: 'isOn' },
+    createdAt: { type: 'datetime', length: 3, nullable: true, fieldName: 'createdAt' },
+    data: { type: 'json', nullable: true },
+    defaulted: { type: 'string', length: 20, default: 'left' },
+  },
+})
+
+/** The same for images. */
+export const carriedTable: ImageTable = {
+  name: 'conformance_carried',
+  columns: [
+    { name: 'id', kind: 'text' },
+    { name: 'holdfast_attempt', kind: 'text' },
+    { name: 'required', kind: 'text' },
+    { name: 'key', kind: 'text' },
+    { name: 'text', kind: 'text' },
+    { name: 'order', kind: 'integer' },
+    { name: 'ratio', kind: 'number' },
+    { name: 'isOn', kind: 'boolean' },
+    { name: 'createdAt', kind: 'instant' },
+    { name: 'data', kind: 'json' },
+    { name: 'defaulted', kind: 'text' },
+  ],
+}
 
 /** The suite's table, for kysely. */
 export interface NoteTables {
@@ -146,7 +199,7 @@ export async function openStore(
 }
 
 /** An ORM of an engine, not connected. */
-export function createOrm(engine: Engine, entities: readonly EntitySchema[] = [Note]): MikroORM {
+export function createOrm(engine: Engine, entities: readonly EntitySchema[] = [Note, Carried]): MikroORM {
   ormsMade += 1
   // Its own name for MikroORM's contexts: two ORMs of one process must not see each other's transactions.
   const options = { ...engine.ormOptions, contextName: `conformance-${ormsMade}`, entities: [...entities] }

@@ -7,6 +7,7 @@ import { conformConnections } from './connection.ts'
 import { conformJournal } from './journal.ts'
 import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
+import { conformReplay } from './replay.ts'
 import { conformSchemaLock } from './schema-lock.ts'
 import { conformStatements } from './statements.ts'
 
@@ -36,6 +37,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformSchemaLock(bench)
     conformAttempts(bench)
     conformJournal(bench)
+    conformReplay(bench)
     conformOutages(bench, harness)
   })
 }

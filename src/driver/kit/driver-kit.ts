@@ -90,6 +90,7 @@ export {
 } from './pool.ts'
 export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledConnection } from './pooled-connection.ts'
 export { faultError, readError } from './read-error.ts'
+export { batchesOf, claimError, columnUnknownCode, dateOf, partsOf, type RowBatch, sumOf } from './row-batches.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
 export { type CandidateModule, serverMembers } from './server-members.ts'
