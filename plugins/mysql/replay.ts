@@ -1,5 +1,4 @@
 import {
-  batchesOf,
   claimError,
   columnUnknownCode,
   dateOf,
@@ -13,6 +12,7 @@ import {
   type RowBatch,
   type RowRemoval,
   type RowUpdate,
+  rowBatchesOf,
   sumOf,
 } from '../../src/driver/kit/driver-kit.ts'
 import type { Answer } from './client/answer.ts'
@@ -51,8 +51,8 @@ export function replayOf(pool: SafePool, version: string): Replay {
   return {
     claim: (attempts) => claim(run, attempts, hasReturning),
     lock: (table, ids) => lock(run, table, ids),
-    insert: (table, rows) => sumOf(batchesOf(table, rows.map(asNew), size()), (batch) => insert(run, table, batch)),
-    update: (table, rows) => sumOf(batchesOf(table, rows, size()), (batch) => update(run, table, batch)),
+    insert: (table, rows) => sumOf(rowBatchesOf(table, rows.map(asNew), size()), (batch) => insert(run, table, batch)),
+    update: (table, rows) => sumOf(rowBatchesOf(table, rows, size()), (batch) => update(run, table, batch)),
     remove: (table, rows) => sumOf(partsOf(rows, listMax), (part) => remove(run, table, part)),
     refusalOf,
   }

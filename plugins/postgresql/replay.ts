@@ -1,5 +1,4 @@
 import {
-  batchesOf,
   claimError,
   columnUnknownCode,
   dateOf,
@@ -10,6 +9,7 @@ import {
   type Replay,
   type RowBatch,
   type RowUpdate,
+  rowBatchesOf,
   sumOf,
 } from '../../src/driver/kit/driver-kit.ts'
 import { arrayText } from './attempts.ts'
@@ -42,8 +42,8 @@ export function replayOf(pool: SafePool): Replay {
   return {
     claim: (attempts) => claim(run, attempts),
     lock: (table, ids) => lock(run, table, ids),
-    insert: (table, rows) => sumOf(batchesOf(table, rows.map(asNew), limits), (batch) => insert(run, table, batch)),
-    update: (table, rows) => sumOf(batchesOf(table, rows, limits), (batch) => update(run, table, batch)),
+    insert: (table, rows) => sumOf(rowBatchesOf(table, rows.map(asNew), limits), (batch) => insert(run, table, batch)),
+    update: (table, rows) => sumOf(rowBatchesOf(table, rows, limits), (batch) => update(run, table, batch)),
     async remove({ name }, rows) {
       if (rows.length === 0) return 0
       const list = rows.map(({ id, base }) => ({ id, holdfast_attempt: base }))

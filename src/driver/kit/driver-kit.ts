@@ -73,15 +73,6 @@ export { commonFaults, type FaultMeaning, nodeFaults } from './fault-table.ts'
 export { type ConnectionHooks, createLeaseDriver, type LeaseDialect, type Portions } from './lease.ts'
 export { isolatedOrmOptions } from './orm-options.ts'
 export {
-  OwnTables,
-  type OwnTablesDialect,
-  ownFormat,
-  ownTablesProblems,
-  type TablesClient,
-  type TablesFacts,
-  type TablesRights,
-} from './own-tables.ts'
-export {
   ConnectionPool,
   type Evictable,
   type PooledClient,
@@ -89,8 +80,25 @@ export {
   poolClosedError,
 } from './pool.ts'
 export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledConnection } from './pooled-connection.ts'
+export {
+  OwnTables,
+  type OwnTablesDialect,
+  ownFormat,
+  ownTablesProblems,
+  type TablesClient,
+  type TablesFacts,
+  type TablesRights,
+} from './primary/own-tables.ts'
+export {
+  claimError,
+  columnUnknownCode,
+  dateOf,
+  partsOf,
+  type RowBatch,
+  rowBatchesOf,
+  sumOf,
+} from './primary/row-batches.ts'
 export { faultError, readError } from './read-error.ts'
-export { batchesOf, claimError, columnUnknownCode, dateOf, partsOf, type RowBatch, sumOf } from './row-batches.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
 export { type CandidateModule, serverMembers } from './server-members.ts'

@@ -1,6 +1,6 @@
-import type { Image, ImageKind, ImageTable } from '../facet/image.ts'
-import type { FaultError } from '../fault.ts'
-import { faultError } from './read-error.ts'
+import type { Image, ImageKind, ImageTable } from '../../facet/image.ts'
+import type { FaultError } from '../../fault.ts'
+import { faultError } from '../read-error.ts'
 
 /** The code of the fault of an image with a column that its table is not known to have. */
 export const columnUnknownCode = 'COLUMN_UNKNOWN'
@@ -18,7 +18,7 @@ export interface RowBatch<R> {
  *
  * @throws FaultError where an image has a column that the table is not known to have.
  */
-export function batchesOf<R extends { readonly image: Image }>(
+export function rowBatchesOf<R extends { readonly image: Image }>(
   table: ImageTable,
   rows: readonly R[],
   limits: { readonly rows: number; readonly bytes: number },

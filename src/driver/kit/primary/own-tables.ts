@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Problem } from '../../config/problem.ts'
-import type { Facts, Want } from '../driver.ts'
-import type { Row } from '../facet/statements.ts'
-import type { Phase } from '../fault.ts'
+import type { Problem } from '../../../config/problem.ts'
+import type { Facts, Want } from '../../driver.ts'
+import type { Row } from '../../facet/statements.ts'
+import type { Phase } from '../../fault.ts'
 
 /** The format of Holdfast's own tables that this release writes. */
 export const ownFormat = 2
