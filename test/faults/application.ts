@@ -1,47 +1,122 @@
 /**
- * An application that uses the library: its own entities, and transactions of several statements through MikroORM. Its
- * settings come from the environment, as those of the service; it prints its port in the same way.
+ * The process under test: the data API, and business code over the same rows. Settings come from the environment, as those
+ * of the service; it logs its observations as lines of JSON. Not imported: started.
  */
-import { defineEntity, p } from '@mikro-orm/core'
+import type { EntityClass } from '@mikro-orm/core'
+import { readJson } from '../../src/http/data/body.ts'
 import { createHoldfast, loadSettings, type Session } from '../../src/index.ts'
+import type { Step, TransactionRequest } from './stage/steps.ts'
 
-const Account = defineEntity({
-  name: 'Account',
-  tableName: 'account',
-  properties: { id: p.integer().primary(), balance: p.integer() },
-})
-const Transfer = defineEntity({
-  name: 'Transfer',
-  tableName: 'transfer',
-  properties: { token: p.string().primary(), from: p.integer(), to: p.integer() },
-})
+interface Item {
+  id: string
+  token: string
+  note: string | null
+  slug: string | null
+  holdfast_attempt: string | null
+}
 
+/** Steps that wait, by name; those that were released before they came are not kept. */
+const waiting = new Map<string, PromiseWithResolvers<void>>()
+
+const settings = await loadSettings()
 const holdfast = createHoldfast({
-  settings: await loadSettings(),
-  entities: [Account, Transfer],
-  routes: (app, made) => {
-    app.post('/transfer/:token/:from/:to', async (req, res) => {
-      const { token = '', from, to } = req.params
-      const transfer = { token, from: Number(from), to: Number(to) }
-      const outcome = await made.transactional((session) => carryOut(session, transfer), { rerun: 'before-commit' })
+  settings,
+  collections: 'config/collections',
+  observe: (seen) => {
+    const { type, fault, error, ...rest } = seen as {
+      type: string
+      fault?: { kind: string; code: string; summary: string }
+      error?: unknown
+    } // Only some have one.
+    const said = fault === undefined ? {} : { fault: { kind: fault.kind, code: fault.code, summary: fault.summary } }
+    const thrown = error === undefined ? {} : { error: error instanceof Error ? error.stack : String(error) }
+    write({ level: 'info', time: Date.now(), event: type, ...rest, ...said, ...thrown })
+  },
+  routes: (app, own) => {
+    app.get('/state', async (_req, res) => {
+      const { settings: _lines, ...status } = own.status()
+      res.end(JSON.stringify(status))
+    })
+    app.post('/transaction', async (req, res) => {
+      const { steps, rerun } = (await readJson(req, 1_000_000)) as TransactionRequest // Of the tests.
+      const outcome = await own.transactional(
+        async (session) => ({ ids: await carryOut(session, steps), attempt: session.attempt }),
+        rerun === undefined ? {} : { rerun },
+      )
       res.setHeader('Holdfast-Store', `${outcome.store}; driver=${outcome.driver}`)
       res.setHeader('Holdfast-Durability', outcome.durability)
-      res.end('{}')
+      res.end(JSON.stringify(outcome.value))
+    })
+    // A handler with a session of its own: each flush is a transaction.
+    app.post('/handler', async (req, res) => {
+      const { steps } = (await readJson(req, 1_000_000)) as TransactionRequest // Of the tests.
+      const session = await own.session(req, res)
+      const ids = await carryOut(session, steps)
+      res.setHeader('Holdfast-Store', `${session.shown}; driver=${session.store.driver.name}`)
+      res.end(JSON.stringify({ ids, attempt: null }))
+    })
+    // A long answer, which keeps its session.
+    app.get('/stream/:name', async (req, res) => {
+      const { em, shown } = await own.session(req, res)
+      await em.execute('select 1')
+      res.write(`${shown}\n`)
+      await wait(req.params.name ?? '')
+      res.end()
+    })
+    app.post('/go/:name', async (req, res) => {
+      const name = req.params.name ?? ''
+      const isThere = waiting.has(name)
+      waiting.get(name)?.resolve()
+      res.end(String(isThere))
     })
   },
 })
+process.once('SIGTERM', () => void holdfast.close().then(() => process.exit(0)))
+process.on('unhandledRejection', (error) => write({ level: 'error', event: 'service.defect', error: String(error) }))
 const { port } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
-process.stdout.write(`${JSON.stringify({ level: 'info', event: 'http.listening', port })}\n`)
-process.on('SIGTERM', () => void holdfast.close().then(() => process.exit(0)))
+write({ level: 'info', event: 'http.listening', port })
+if (settings.settings.database.boot === 'eager') void holdfast.open()
 
-/** Two changes and a row that says so, all or nothing. */
-async function carryOut({ em }: Session, { token, from, to }: { token: string; from: number; to: number }) {
-  const accounts = em.getRepository(Account)
-  // In one order, so that two of them do not wait for each other in a circle.
-  for (const id of [from, to].toSorted()) await em.execute('update account set balance = balance where id = ?', [id])
-  const giving = await accounts.findOneOrFail(from, { refresh: true })
-  const taking = await accounts.findOneOrFail(to, { refresh: true })
-  giving.balance -= 1
-  taking.balance += 1
-  em.create(Transfer, { token, from, to })
+async function carryOut({ em, store }: Session, steps: readonly Step[]): Promise<readonly string[]> {
+  const meta = store.orm.getMetadata().getByClassName<Item>('item')
+  const entity = meta.class as EntityClass<Item>
+  const made: Item[] = []
+  for (const step of steps) {
+    switch (step.do) {
+      case 'create':
+        made.push(em.create(entity, { note: null, slug: null, ...step.row } as unknown as Item)) // Hooks add the rest.
+        break
+      case 'change':
+        em.assign(await em.findOneOrFail(entity, { id: step.id }), step.row)
+        break
+      case 'remove':
+        em.remove(await em.findOneOrFail(entity, { id: step.id }))
+        break
+      case 'native':
+        await em.nativeUpdate(entity, { id: step.id }, step.row)
+        break
+      case 'sql':
+        await em.execute(step.sql, [...step.values])
+        break
+      case 'flush':
+        await em.flush()
+        break
+      case 'wait':
+        await wait(step.name)
+        break
+    }
+  }
+  await em.flush()
+  return made.map(({ id }) => id)
+}
+
+async function wait(name: string): Promise<void> {
+  const waits = Promise.withResolvers<void>()
+  waiting.set(name, waits)
+  await waits.promise
+  waiting.delete(name)
+}
+
+function write(line: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify(line, (_key, value) => (value instanceof Error ? String(value) : value))}\n`)
 }

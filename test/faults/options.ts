@@ -1,50 +1,53 @@
 import { parseArgs } from 'node:util'
+import type { ServerKind } from './stage/stage.ts'
 
-/** How long, how hard and with which chance the soak is run. */
-export interface SoakOptions {
+/** What `npm run faults` does. */
+export interface FaultsOptions {
+  readonly mode: 'history' | 'schedules' | 'mutants'
   readonly minutes: number
+  readonly seed: number
+  readonly on: ServerKind
   /** Seconds between two faults. */
   readonly everyS: number
   /** Requests per second of all connections together. */
   readonly rate: number
   readonly connections: number
-  readonly seed: number
-  /** Limits of the service, in milliseconds. */
-  readonly queryMs: number
-  readonly fallbackMs: number
-  /** What an answer may take beyond these two. */
-  readonly marginMs: number
-  /** Names of faults; empty: all. */
+  /** Names of faults, of schedules or of mutants; empty: all. */
   readonly only: readonly string[]
-  /** A file that gets a JSON line for each fault. Null: one in the temporary folder. */
+  /** A file that gets a JSON line for each fault. */
   readonly log: string | null
+  readonly json: boolean
 }
 
-/** Reads `--minutes 60 --every 5 --rate 200 --connections 32 --seed 1 --only "a,b" --log FILE`, and the limits. */
-export function readOptions(): SoakOptions {
+const numbers = { minutes: '1', every: '5', rate: '200', connections: '24' } as const
+
+/** Reads `--minutes 60 --seed 1 --on mysql --every 5 --rate 200 --connections 24 --only "a,b" --log FILE --json`, `--schedules`, `--mutants`. */
+export function readOptions(args: readonly string[]): FaultsOptions {
+  const text = (name: keyof typeof numbers) => ({ [name]: { type: 'string', default: numbers[name] } }) as const
   const { values } = parseArgs({
+    args: [...args],
     options: {
-      minutes: { type: 'string', default: '60' },
-      every: { type: 'string', default: '5' },
-      rate: { type: 'string', default: '200' },
-      connections: { type: 'string', default: '32' },
+      ...{ ...text('minutes'), ...text('every'), ...text('rate'), ...text('connections') },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      'query-ms': { type: 'string', default: '1000' },
-      'fallback-ms': { type: 'string', default: '1000' },
-      'margin-ms': { type: 'string', default: '1000' },
+      on: { type: 'string', default: 'postgresql' },
       only: { type: 'string', default: '' },
       log: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      schedules: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
     },
   })
-  const number = (name: Exclude<keyof typeof values, 'only' | 'log'>): number => {
-    const value = Number(values[name])
+  const number = (name: keyof typeof numbers | 'seed'): number => {
+    // `parseArgs` types options that are made by a function by their names alone.
+    const value = Number((values as Readonly<Record<string, unknown>>)[name])
     if (!(value > 0)) throw new Error(`--${name} takes a number above 0.`)
     return value
   }
+  if (values.on !== 'postgresql' && values.on !== 'mysql') throw new Error('--on takes postgresql or mysql.')
   return {
-    ...{ minutes: number('minutes'), everyS: number('every'), rate: number('rate'), seed: number('seed') },
-    ...{ connections: number('connections'), queryMs: number('query-ms'), fallbackMs: number('fallback-ms') },
-    ...{ marginMs: number('margin-ms'), log: values.log ?? null },
+    mode: values.mutants ? 'mutants' : values.schedules ? 'schedules' : 'history',
+    ...{ minutes: number('minutes'), seed: number('seed'), everyS: number('every'), rate: number('rate') },
+    ...{ connections: number('connections'), on: values.on, json: values.json, log: values.log ?? null },
     only: values.only.split(',').filter((name) => name !== ''),
   }
 }

@@ -23,6 +23,11 @@ export interface TcpProxy {
   once(pattern: RegExp, behaviour: Behaviour): Promise<void>
   /** Keeps what comes from the client of the connection on which its bytes hold this text, from these bytes on, until told. */
   hold(pattern: RegExp): Held
+  /**
+   * Like `hold`, and the server's side stays open when the client gives up: a statement that has been sent to a server which
+   * does not run, or is far away, and arrives in the end.
+   */
+  strand(pattern: RegExp): Stranded
   /** New connections are refused, or taken again. Those that are open stay. */
   refuse(): Promise<void>
   accept(): Promise<void>
@@ -38,6 +43,16 @@ export interface Held {
   release(): void
 }
 
+/** Bytes that reach the server whatever becomes of the client. */
+export interface Stranded {
+  /** Resolves when there are such bytes. */
+  readonly met: Promise<void>
+  /** Resolves when the client has given up. */
+  readonly left: Promise<void>
+  /** Sends them to the server; resolves with its answer, as text. */
+  release(): Promise<string>
+}
+
 /** Starts one before `target`; ends with the test, suite or file `t`. */
 export async function startProxy(t: Cleanup, target: { readonly port: number }): Promise<TcpProxy> {
   const proxy = new SwitchedProxy(target.port)
@@ -48,7 +63,7 @@ export async function startProxy(t: Cleanup, target: { readonly port: number }):
 
 interface Trigger {
   readonly pattern: RegExp
-  readonly behaviour: Behaviour | 'hold'
+  readonly behaviour: Behaviour | 'hold' | 'strand'
   readonly met: (pair: Pair) => void
 }
 
@@ -58,6 +73,8 @@ interface Pair {
   behaviour: Behaviour | null
   /** What is kept back; null while nothing is. */
   held: Buffer[] | null
+  /** The server's side outlives the client's. */
+  isStranded: boolean
   /** What still has to come, for each direction, in its order whatever becomes of the delay. */
   readonly late: Record<'client' | 'server', Promise<void> | null>
 }
@@ -85,7 +102,7 @@ class SwitchedProxy implements TcpProxy {
 
   behave(behaviour: Behaviour): void {
     this.#behaviour = behaviour
-    if (behaviour === 'cut' || behaviour === 'reset') for (const pair of this.#pairs) finish(pair, behaviour)
+    if (behaviour === 'cut' || behaviour === 'reset') for (const pair of this.#pairs) drop(pair, behaviour)
   }
 
   delay(ms: number): void {
@@ -115,6 +132,29 @@ class SwitchedProxy implements TcpProxy {
     return { met: promise, release }
   }
 
+  strand(pattern: RegExp): Stranded {
+    const met = Promise.withResolvers<void>()
+    const left = Promise.withResolvers<void>()
+    let stranded: Pair | null = null
+    const take = (pair: Pair): void => {
+      stranded = pair
+      pair.isStranded = true
+      pair.client.once('close', () => left.resolve())
+      met.resolve()
+    }
+    this.#triggers.push({ pattern, behaviour: 'strand', met: take })
+    const release = async (): Promise<string> => {
+      if (stranded === null) throw new Error('The proxy has kept nothing back.')
+      const { server, held } = stranded
+      const answered = once(server, 'data')
+      for (const bytes of held ?? []) server.write(bytes)
+      const [answer] = await answered
+      server.destroy()
+      return Buffer.from(answer).toString('latin1')
+    }
+    return { met: met.promise, left: left.promise, release }
+  }
+
   async refuse(): Promise<void> {
     const server = this.#server
     this.#server = null
@@ -134,27 +174,32 @@ class SwitchedProxy implements TcpProxy {
   }
 
   dropAll(): void {
-    for (const pair of this.#pairs) finish(pair, 'reset')
+    for (const pair of this.#pairs) drop(pair, 'reset')
   }
 
   async end(): Promise<void> {
-    this.dropAll()
+    for (const { client, server } of this.#pairs) finish([client, server], 'reset')
     await this.refuse()
   }
 
   #join(client: Socket): void {
     const server = connect(this.#target, '127.0.0.1')
-    const pair: Pair = { client, server, behaviour: null, held: null, late: { client: null, server: null } }
+    const pair: Pair = {
+      ...{ client, server, behaviour: null, held: null, isStranded: false },
+      late: { client: null, server: null },
+    }
     this.#pairs.add(pair)
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
       socket.on('error', () => {})
-      socket.on('close', () => {
-        this.#pairs.delete(pair)
-        client.destroy()
-        server.destroy()
-      })
     }
+    client.on('close', () => {
+      if (!pair.isStranded) server.destroy()
+    })
+    server.on('close', () => {
+      this.#pairs.delete(pair)
+      client.destroy()
+    })
     client.on('data', (bytes) => this.#fromClient(pair, bytes))
     server.on('data', (bytes) => {
       const behaviour = pair.behaviour ?? this.#behaviour
@@ -172,13 +217,13 @@ class SwitchedProxy implements TcpProxy {
     const trigger = this.#triggers.find(({ pattern }) => pattern.test(text))
     if (trigger !== undefined) {
       this.#triggers = this.#triggers.filter((other) => other !== trigger)
-      if (trigger.behaviour === 'hold') pair.held = [bytes]
+      if (trigger.behaviour === 'hold' || trigger.behaviour === 'strand') pair.held = [bytes]
       else pair.behaviour = trigger.behaviour
       trigger.met(pair)
       if (pair.held !== null) return
     }
     const behaviour = pair.behaviour ?? this.#behaviour
-    if (behaviour === 'cut' || behaviour === 'reset') finish(pair, behaviour)
+    if (behaviour === 'cut' || behaviour === 'reset') drop(pair, behaviour)
     else if (behaviour === 'swallow') pair.behaviour = behaviour
     else this.#pass(pair, 'server', bytes)
   }
@@ -199,8 +244,13 @@ class SwitchedProxy implements TcpProxy {
   }
 }
 
-function finish({ client, server }: Pair, how: 'cut' | 'reset'): void {
-  for (const socket of [client, server]) {
+/** Of a stranded connection the client's side alone. */
+function drop(pair: Pair, how: 'cut' | 'reset'): void {
+  finish(pair.isStranded ? [pair.client] : [pair.client, pair.server], how)
+}
+
+function finish(sockets: readonly Socket[], how: 'cut' | 'reset'): void {
+  for (const socket of sockets) {
     if (how === 'cut') socket.destroy()
     else if (socket.connecting) socket.destroy()
     else socket.resetAndDestroy()

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { noMariadb } from '../support/servers/mariadb.ts'
+import { noPostgres } from '../support/servers/postgres.ts'
+import { cleanupOf } from '../support/temp.ts'
+import { runHistory } from './load/random-history.ts'
+import { say } from './schedule/expect.ts'
+import { bundleProgram } from './stage/bundle.ts'
+import { type ServerKind, startServer } from './stage/stage.ts'
+
+const building = bundleProgram(cleanupOf(after))
+building.catch(() => undefined)
+
+/** A seed that repeats, and a fresh one; `FAULTS_SEED` repeats that. */
+const fresh = Number(process.env.FAULTS_SEED ?? Date.now() % 1_000_000)
+
+const histories: readonly (readonly [ServerKind, number, string | false])[] = [
+  ['postgresql', 1, noPostgres],
+  ['mysql', fresh, noMariadb],
+]
+
+for (const [kind, seed, skip] of histories) {
+  test(`a random history on ${kind}: nothing is lost, doubled or laid over (FAULTS_SEED=${seed})`, {
+    skip,
+  }, async (t) => {
+    const server = await startServer(t, kind)
+    const { verdict } = await runHistory(t, { kind, server, entry: await building }, { ...short, seed })
+    assert.equal(say(verdict.violations.slice(0, 20)), '')
+    assert.ok(verdict.acknowledged > 100, `${verdict.acknowledged} writes were acknowledged`)
+  })
+}
+
+const short = { seconds: 12, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const

@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { makeWorkingDir, startService } from '../../support/process.ts'
+import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
+import type { Cleanup, Files } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+import { type Evidence, judge, type Verdict } from '../history/checker.ts'
+import { History, type WriteRecord } from '../history/history.ts'
+import { Actor, adminToken } from './actor.ts'
+import { Audit } from './audit.ts'
+import { fallbackFile, type JournalLine, readJournal } from './fallback-file.ts'
+import { addressOf, createServiceDatabase, type FaultyServer, type ServerKind, type Stage } from './stage.ts'
+
+/** QUERY_TIMEOUT and FALLBACK_TIMEOUT of the services under test: short, since most schedules wait for one of them. */
+export const queryTimeoutMs = 800
+
+/** How long an acknowledged row may take to the primary once this is there again. */
+const arrivalMs = 30_000
+
+const item = {
+  name: 'item',
+  fields: {
+    token: { type: 'string', maxLength: 200 },
+    note: { type: 'string', maxLength: 20_000 },
+    slug: { type: 'string', maxLength: 100 },
+  },
+  indexes: [{ fields: ['slug'], unique: true }],
+  access: { create: 'public', list: 'public', get: 'public', update: 'public', delete: 'public' },
+}
+
+/** The collection that all schedules write, with further fields where one wants them. */
+export function itemCollection(fields: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ ...item, fields: { ...item.fields, ...fields } })
+}
+
+/** How a service is started. */
+export interface StartOptions {
+  /** Where another one was: the same working directory, with its files. */
+  readonly dir?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly files?: Files
+  /** Another way to the server than the world's own; null: none is declared. */
+  readonly proxy?: TcpProxy | null
+  readonly database?: string
+  /** What it has to serve from before this resolves; `null`: nothing is waited for. */
+  readonly serves?: 'primary' | 'fallback' | null
+}
+
+/** A database with an audit, a proxy before it, the services of one schedule, and the history of all that they were asked. */
+export class World {
+  readonly t: Cleanup
+  readonly stage: Stage
+  readonly history: History = new History()
+  readonly database: string
+  readonly proxy: TcpProxy
+  readonly audit: Audit
+  readonly #journals = new Map<string, JournalLine>()
+  readonly #dirs = new Set<string>()
+  #actors = 0
+
+  private constructor(t: Cleanup, stage: Stage, database: string, proxy: TcpProxy) {
+    this.t = t
+    this.stage = stage
+    this.database = database
+    this.proxy = proxy
+    this.audit = new Audit(stage.kind, stage.server, database)
+  }
+
+  static async create(t: Cleanup, stage: Stage): Promise<World> {
+    const [database, proxy] = await Promise.all([createServiceDatabase(stage), startProxy(t, stage.server)])
+    return new World(t, stage, database, proxy)
+  }
+
+  get kind(): ServerKind {
+    return this.stage.kind
+  }
+
+  get server(): FaultyServer {
+    return this.stage.server
+  }
+
+  /** The first service: it makes the tables, which get their audit before anything is written. */
+  async first(options: StartOptions = {}): Promise<Actor> {
+    const actor = await this.start({ serves: 'primary', ...options })
+    await this.audit.install()
+    return actor
+  }
+
+  async start(options: StartOptions = {}): Promise<Actor> {
+    const { proxy = this.proxy, database = this.database, env = {}, files = {}, serves = null } = options
+    const dir = options.dir ?? (await makeWorkingDir(this.t))
+    const isFirst = !existsSync(`${dir}/config/collections/item.json`)
+    const own = isFirst
+      ? { 'config/collections/item.json': itemCollection(), 'config/collections/feedback.json': null }
+      : {}
+    this.#dirs.add(dir)
+    const service = await startService(this.t, {
+      cwd: dir,
+      files: { ...own, ...files },
+      args: [this.stage.entry],
+      env: {
+        ...environment(this.kind),
+        DATABASE_URL: proxy === null ? undefined : addressOf(this.kind, proxy.port, database),
+        ...env,
+      },
+    })
+    this.#actors += 1
+    const actor = new Actor(`s${this.#actors}`, service, this.history)
+    if (serves !== null) await actor.serves(serves)
+    return actor
+  }
+
+  /** Another way to the server. */
+  async anotherProxy(): Promise<TcpProxy> {
+    return await startProxy(this.t, this.server)
+  }
+
+  /** Cuts a service from the server, and waits until its fallback serves. */
+  async outage(actor: Actor): Promise<void> {
+    await this.proxy.refuse()
+    this.proxy.dropAll()
+    await actor.serves('fallback')
+  }
+
+  /** The way to the server is open again; waits until the primary serves. */
+  async back(actor: Actor): Promise<void> {
+    await this.proxy.accept()
+    await actor.serves('primary')
+  }
+
+  /** A statement of another client. */
+  sql(text: string): Promise<readonly Record<string, unknown>[]> {
+    return this.server.query(text, this.database)
+  }
+
+  /** Another client writes this row with an attempt and a token of its own; resolves with the attempt. */
+  async changeElsewhere(id: string): Promise<string> {
+    const attempt = randomUUID()
+    await this.sql(
+      `update item set token = 'other', holdfast_attempt = '${attempt}', version = version + 1 where id = '${id}'`,
+    )
+    return attempt
+  }
+
+  async removeElsewhere(id: string): Promise<void> {
+    await this.sql(`delete from item where id = '${id}'`)
+  }
+
+  /** Waits until the audit has the change. */
+  async applied({ token }: Pick<WriteRecord, 'token'>, withinMs: number = arrivalMs): Promise<void> {
+    const look = async (): Promise<boolean> => (await this.audit.lines()).some(({ newToken }) => newToken === token)
+    await until(look, { withinMs, everyMs: 40, what: `${token} to be in the primary` })
+  }
+
+  /** Waits until nothing that was acknowledged is missing in the primary; then judges. Reads the journals of all services. */
+  async settled(withinMs: number = arrivalMs): Promise<Verdict> {
+    const isMissing = async (): Promise<boolean> =>
+      judge(await this.evidence()).violations.some(({ wrong }) => wrong === 'lost')
+    const look = async (): Promise<boolean> => !(await isMissing())
+    // What does not come is what the verdict is about.
+    await until(look, { withinMs, everyMs: 60 }).catch(() => undefined)
+    return judge(await this.evidence())
+  }
+
+  async evidence(): Promise<Evidence> {
+    for (const dir of this.#dirs) {
+      for (const line of readJournal(fallbackFile(dir))) this.#journals.set(`${line.attempt} ${line.sequence}`, line)
+    }
+    const [audit, parked] = await Promise.all([this.audit.lines(), this.audit.parked()])
+    return { history: this.history, audit, parked, journal: [...this.#journals.values()] }
+  }
+}
+
+function environment(kind: ServerKind): Readonly<Record<string, string>> {
+  return {
+    DRIVERS: `sqlite,${kind}`,
+    ADMIN_TOKEN: adminToken,
+    RATE_LIMIT: '0',
+    POOL_SIZE: '2',
+    POOL_MAX_OVERFLOW: '2',
+    QUERY_TIMEOUT: `${queryTimeoutMs}ms`,
+    CONNECTION_TIMEOUT: '2s',
+    FALLBACK_TIMEOUT: `${queryTimeoutMs}ms`,
+    MAX_RETRIES_PRIMARY: '0',
+    DATABASE_BOOT: 'eager',
+    DATA_DURABLE: 'true',
+  }
+}
