@@ -99,11 +99,12 @@ class Findings {
     }
     if (write.ending !== 'acknowledged' || write.side === 'local') return
     if (rows.size + parkedRows.size === 0) this.#violate('lost', `${say(write)} is neither applied nor parked`, write)
-    for (const line of lines) this.#judgeLine(write, line)
+    for (const line of lines) if (!this.#judgeLine(write, line)) break
   }
 
-  /** What was answered by the primary was in it by then, with the attempt that the answer named. */
-  #judgeLine(write: WriteRecord, line: AuditLine): void {
+  /** What was answered by the primary was in it by then, with the attempt that the answer named. True: that is so. */
+  #judgeLine(write: WriteRecord, line: AuditLine): boolean {
+    const before = this.violations.length
     if (write.attempt !== null && line.newAttempt !== write.attempt) {
       this.#violate('doubled', `${say(write)} was applied as attempt ${line.newAttempt}, too`, write)
     }
@@ -121,6 +122,7 @@ class Findings {
     if (write.side === 'primary' && line.atMs > (write.endedMs ?? 0) + clockMs) {
       this.#violate('late', `${say(write)} was applied after its answer`, write)
     }
+    return this.violations.length === before
   }
 
   judgeRemoval(write: WriteRecord): void {

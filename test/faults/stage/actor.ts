@@ -91,7 +91,7 @@ export class Actor {
     return this.send('GET', `/api/item/${id}`)
   }
 
-  list(limit = 100): Promise<Answer> {
+  list(limit: number = 100): Promise<Answer> {
     return this.send('GET', `/api/item?limit=${limit}`)
   }
 
@@ -104,7 +104,7 @@ export class Actor {
   }
 
   /** Waits until it serves from the primary, or from the fallback. */
-  async serves(side: 'primary' | 'fallback', withinMs = 20_000): Promise<void> {
+  async serves(side: 'primary' | 'fallback', withinMs: number = 20_000): Promise<void> {
     const wanted = side === 'primary' ? 'PRIMARY_CONNECTED' : 'FALLBACK_CONNECTED'
     const look = async (): Promise<boolean> => (await this.state()) === wanted
     await until(look, { withinMs, what: `${this.name} to be ${wanted}` }).catch((error: Error) => {
@@ -113,7 +113,7 @@ export class Actor {
   }
 
   /** Waits until a problem is in its status, or is not any more. */
-  async hasProblem(code: string, isWanted = true, withinMs = 20_000): Promise<void> {
+  async hasProblem(code: string, isWanted: boolean = true, withinMs: number = 20_000): Promise<void> {
     const look = async (): Promise<boolean> =>
       (await this.status()).problems.some((problem) => problem.code === code) === isWanted
     await until(look, { withinMs, what: `${code} of ${this.name} to be ${isWanted ? 'there' : 'gone'}` })

@@ -119,6 +119,8 @@ export class World {
   async outage(actor: Actor): Promise<void> {
     await this.proxy.refuse()
     this.proxy.dropAll()
+    // A database that nobody asks is not missed.
+    await until(async () => (await actor.list(1)).side === 'fallback', { withinMs: 20_000, what: 'the fallback' })
     await actor.serves('fallback')
   }
 
