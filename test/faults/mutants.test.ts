@@ -4,10 +4,10 @@ import { mutants } from './mutant/mutants.ts'
 import { occurrencesOf } from './mutant/tree.ts'
 import { schedules } from './schedule/all.ts'
 
-for (const mutant of mutants) {
-  test(`the mutant "${mutant.name}" still breaks the code, and a schedule is there for it`, async () => {
-    assert.equal(await occurrencesOf(mutant), 1, `the text is in ${mutant.file} once`)
-    assert.ok(schedules.some(({ name }) => name === mutant.caughtBy))
+for (const { name, edits, caughtBy } of mutants) {
+  test(`the mutant "${name}" still breaks the code, and a schedule is there for it`, async () => {
+    for (const edit of edits) assert.equal(await occurrencesOf(edit), 1, `the text is in ${edit.file} once`)
+    assert.ok(schedules.some((schedule) => schedule.name === caughtBy))
   })
 }
 

@@ -2,24 +2,26 @@ import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { repository } from '../../support/process.ts'
 import { type Cleanup, makeTempDir } from '../../support/temp.ts'
-import type { Mutant } from './mutants.ts'
+import type { Edit, Mutant } from './mutants.ts'
 
-/** How often the text of a mutant is in its file: exactly once, or the mutant is about something else by now. */
-export async function occurrencesOf({ file, find }: Mutant): Promise<number> {
+/** How often the text of an edit is in its file: exactly once, or the mutant is about something else by now. */
+export async function occurrencesOf({ file, find }: Edit): Promise<number> {
   return (await readFile(join(repository, file), 'utf8')).split(find).length - 1
 }
 
 /** A copy of the sources with this defect, which ends with `t`; packages are linked. */
-export async function mutatedTree(t: Cleanup, { file, find, replacement }: Mutant): Promise<string> {
+export async function mutatedTree(t: Cleanup, { edits }: Mutant): Promise<string> {
   const tree = await makeTempDir(t, 'mutant')
-  for (const folder of ['src', 'plugins', 'test/faults', 'package.json']) {
+  for (const folder of ['src', 'plugins', 'test/faults', 'package.json', 'tsconfig.json']) {
     await cp(join(repository, folder), join(tree, folder), { recursive: true })
   }
   await symlink(join(repository, 'node_modules'), join(tree, 'node_modules'))
-  const path = join(tree, file)
-  await writeFile(
-    path,
-    (await readFile(path, 'utf8')).replace(find, () => replacement),
-  )
+  for (const { file, find, replacement } of edits) {
+    const path = join(tree, file)
+    await writeFile(
+      path,
+      (await readFile(path, 'utf8')).replace(find, () => replacement),
+    )
+  }
   return tree
 }

@@ -131,6 +131,25 @@ async function changedHereRemovedThere(world: World): Promise<void> {
   assert.equal(await tokenOf(world, id), null)
 }
 
+async function changedInTransaction(world: World): Promise<void> {
+  const { actor, id } = await loseReply(world)
+  await world.changeElsewhere(id)
+  const three = await actor.run(
+    (token) => [
+      { do: 'create', row: { token } },
+      { do: 'change', id, row: { token } },
+      { do: 'create', row: { token } },
+    ],
+    { rows: 3 },
+  )
+  acknowledged(three, 'fallback')
+  await carryAll(world, actor)
+  await settles(world, 1)
+  const reasons = (await world.audit.parked()).map(({ reason }) => reason)
+  assert.deepEqual(reasons.toSorted(), ['update_differing', 'with_transaction', 'with_transaction'])
+  assert.equal(await tokenOf(world, id), 'other')
+}
+
 /** The answer to a COMMIT is lost, and the row has a further life before its journal entry is carried. */
 export const lostReplies: readonly Schedule[] = [
   { name: 'answer lost, changed by another client', run: changedElsewhere },
@@ -140,6 +159,7 @@ export const lostReplies: readonly Schedule[] = [
   { name: 'answer lost, changed on both sides: parked', run: changedOnBothSides },
   { name: 'answer lost, changed by SQL without an attempt: parked by its image', run: changedWithoutAttempt },
   { name: 'changed here by SQL without an attempt: carried', run: changedHereWithoutAttempt },
+  { name: 'transaction with one row that another client changed: parked whole', run: changedInTransaction },
   { name: 'answer lost, changed there and deleted here: parked', run: removedHereChangedThere },
   { name: 'answer lost, deleted there and changed here: parked', run: changedHereRemovedThere },
 ]
