@@ -19,15 +19,15 @@ export interface FaultsOptions {
   readonly json: boolean
 }
 
-const numbers = { minutes: '1', every: '5', rate: '200', connections: '24' } as const
-
 /** Reads `--minutes 60 --seed 1 --on mysql --every 5 --rate 200 --connections 24 --only "a,b" --log FILE --json`, `--schedules`, `--mutants`. */
 export function readOptions(args: readonly string[]): FaultsOptions {
-  const text = (name: keyof typeof numbers) => ({ [name]: { type: 'string', default: numbers[name] } }) as const
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ ...text('minutes'), ...text('every'), ...text('rate'), ...text('connections') },
+      minutes: { type: 'string', default: '1' },
+      every: { type: 'string', default: '5' },
+      rate: { type: 'string', default: '200' },
+      connections: { type: 'string', default: '24' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       on: { type: 'string', default: 'postgresql' },
       only: { type: 'string', default: '' },
@@ -37,9 +37,8 @@ export function readOptions(args: readonly string[]): FaultsOptions {
       mutants: { type: 'boolean', default: false },
     },
   })
-  const number = (name: keyof typeof numbers | 'seed'): number => {
-    // `parseArgs` types options that are made by a function by their names alone.
-    const value = Number((values as Readonly<Record<string, unknown>>)[name])
+  const number = (name: 'minutes' | 'every' | 'rate' | 'connections' | 'seed'): number => {
+    const value = Number(values[name])
     if (!(value > 0)) throw new Error(`--${name} takes a number above 0.`)
     return value
   }
