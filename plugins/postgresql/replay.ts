@@ -8,6 +8,7 @@ import {
   type Refusal,
   type Replay,
   type RowBatch,
+  type RowRemoval,
   type RowUpdate,
   rowBatchesOf,
   sumOf,
@@ -44,11 +45,7 @@ export function replayOf(pool: SafePool): Replay {
     lock: (table, ids) => lock(run, table, ids),
     insert: (table, rows) => sumOf(rowBatchesOf(table, rows.map(asNew), limits), (batch) => insert(run, table, batch)),
     update: (table, rows) => sumOf(rowBatchesOf(table, rows, limits), (batch) => update(run, table, batch)),
-    async remove({ name }, rows) {
-      if (rows.length === 0) return 0
-      const list = rows.map(({ id, base }) => ({ id, holdfast_attempt: base }))
-      return (await run(removeText(name), [JSON.stringify(list)])).changed
-    },
+    remove: (table, rows) => remove(run, table, rows),
     refusalOf,
   }
 }
@@ -103,56 +100,76 @@ type NewRow = Pick<RowUpdate, 'image'>
 const asNew = (image: Image): NewRow => ({ image })
 
 async function insert(run: Run, { name }: ImageTable, { columns, rows }: RowBatch<NewRow>): Promise<number> {
+  const documents = columns.filter(({ kind }) => kind === 'json')
   const text = `insert into ${quoted(name)} (${columns.map((one) => quoted(one.name)).join(', ')})
-    select ${sourcesOf(columns).join(', ')} from ${listOf(name)}`
-  return (await run(text, [JSON.stringify(rows.map(({ image }) => elementOf(columns, image)))])).changed
+    select ${sourcesOf(columns).join(', ')} from ${listOf(
+      name,
+      documents.map((_, at) => documentName(at)),
+    )}`
+  return (await run(text, [listText(columns, rows), ...documents.map((one) => documentsText(one, rows))])).changed
 }
 
 async function update(run: Run, { name }: ImageTable, { columns, rows }: RowBatch<RowUpdate>): Promise<number> {
+  const documents = columns.filter(({ kind }) => kind === 'json')
   const sources = sourcesOf(columns)
-  const sets = columns.map((one, at) => `${quoted(one.name)} = ${sources[at]}`)
-  const text = `update ${quoted(name)} as present set ${sets.join(', ')} from ${listOf(name)}
-    cross join lateral json_populate_record(${shapeOf(name)}, element.item -> 2) as base
-    where present.id = given.id and present.holdfast_attempt is not distinct from base.holdfast_attempt`
-  const list = rows.map(({ image, base }) => [...elementOf(columns, image), { holdfast_attempt: base }])
-  return (await run(text, [JSON.stringify(list)])).changed
+  const text = `update ${quoted(name)} as present
+    set ${columns.map((one, at) => `${quoted(one.name)} = ${sources[at]}`).join(', ')}
+    from ${listOf(name, [baseName, ...documents.map((_, at) => documentName(at))])} where ${guard}`
+  const bases = JSON.stringify(rows.map(({ base }) => base))
+  return (await run(text, [listText(columns, rows), bases, ...documents.map((one) => documentsText(one, rows))]))
+    .changed
 }
 
-function removeText(name: string): string {
-  return `delete from ${quoted(name)} as present using json_array_elements($1::json) as element(item)
-    cross join lateral json_populate_record(${shapeOf(name)}, element.item) as base
-    where present.id = base.id and present.holdfast_attempt is not distinct from base.holdfast_attempt`
+async function remove(run: Run, { name }: ImageTable, rows: readonly RowRemoval[]): Promise<number> {
+  if (rows.length === 0) return 0
+  const text = `delete from ${quoted(name)} as present using ${listOf(name, [baseName])} where ${guard}`
+  return (
+    await run(text, [JSON.stringify(rows.map(({ id }) => ({ id }))), JSON.stringify(rows.map(({ base }) => base))])
+  ).changed
 }
 
-/** The rows of the parameter, as rows of the table. */
-function listOf(name: string): string {
-  return `json_array_elements($1::json) as element(item)
-    cross join lateral json_populate_record(${shapeOf(name)}, element.item -> 0) as given`
-}
+type BatchColumn = RowBatch<unknown>['columns'][number]
 
-/** NULL as a row of the table. By the table itself: the name of its row type may be another type's, as "date". */
-function shapeOf(name: string): string {
-  return `(select "holdfast row" from ${quoted(name)} as "holdfast row" where false)`
+/** Names that no column has. */
+const baseName = '"holdfast base"'
+const documentName = (at: number): string => quoted(`holdfast document ${at}`)
+
+const guard = `present.id = given.id and present.holdfast_attempt::text is not distinct from given.${baseName}`
+
+/**
+ * The rows of the first parameter, a list of objects, as rows of the table, and beside each its texts of further lists. NULL
+ * as a row of the table comes from the table itself: the name of its row type may be another type's, as "date".
+ */
+function listOf(name: string, sides: readonly string[]): string {
+  const shape = `(select "holdfast row" from ${quoted(name)} as "holdfast row" where false)`
+  const lists = sides.map((_, at) => `json_array_elements_text($${at + 2}::json)`)
+  const names = sides.length === 0 ? '' : ` (${sides.join(', ')})`
+  return `rows from (${[...lists, `json_populate_recordset(${shape}, $1::json)`].join(', ')}) as given${names}`
 }
 
 /** JSON comes as a text of its own, so that it stays as it is, a JSON null among it. */
-function sourcesOf(columns: RowBatch<unknown>['columns']): readonly string[] {
+function sourcesOf(columns: readonly BatchColumn[]): readonly string[] {
   let documents = 0
   return columns.map(({ name, kind }) =>
-    kind === 'json' ? `(element.item -> 1 ->> ${documents++})::json` : `given.${quoted(name)}`,
+    kind === 'json' ? `given.${documentName(documents++)}::json` : `given.${quoted(name)}`,
   )
 }
 
-/** A row of the list: its values by column, then its JSON documents in the order of the columns. */
-function elementOf(columns: RowBatch<unknown>['columns'], image: Image): readonly [object, readonly (string | null)[]] {
-  const values: Record<string, string | null> = {}
-  const documents: (string | null)[] = []
-  for (const { name, kind } of columns) {
-    const value = image[name] ?? null
-    if (kind === 'json') documents.push(value)
-    else values[name] = kind === 'instant' && value !== null ? instantText(value) : value
-  }
-  return [values, documents]
+function listText(columns: readonly BatchColumn[], rows: readonly NewRow[]): string {
+  const plain = columns.filter(({ kind }) => kind !== 'json')
+  const list = rows.map(({ image }) =>
+    Object.fromEntries(
+      plain.map(({ name, kind }) => {
+        const value = image[name] ?? null
+        return [name, kind === 'instant' && value !== null ? instantText(value) : value]
+      }),
+    ),
+  )
+  return JSON.stringify(list)
+}
+
+function documentsText({ name }: BatchColumn, rows: readonly NewRow[]): string {
+  return JSON.stringify(rows.map(({ image }) => image[name] ?? null))
 }
 
 /** As PostgreSQL writes years outside of 1 to 9999. */

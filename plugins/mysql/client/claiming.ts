@@ -95,13 +95,23 @@ async function runTransaction(
 ): Promise<Written> {
   try {
     await client.run('begin')
-    await claimed(client.run(claiming, [attempt], { isPrepared: true, phase: 'statement' }))
-    const { rows, changed } = await client.run(sql, values, { isPrepared: true, phase: 'statement' })
+    await claimed(runPrepared(client, claiming, [attempt]))
+    const { rows, changed } = await runPrepared(client, sql, values)
     await client.run('commit')
     return { rows, changed }
   } catch (error) {
     await undo(client)
     throw error
+  }
+}
+
+/** Unprepared where that fails. */
+async function runPrepared(client: SafeClient, sql: string, values: readonly Value[]): Promise<Answer> {
+  try {
+    return await client.run(sql, values, { isPrepared: true, phase: 'statement' })
+  } catch (error) {
+    if (!unprepared.has(numberOf(error) ?? 0) || !client.isReady) throw error
+    return await client.run(sql, values, { phase: 'statement' })
   }
 }
 
