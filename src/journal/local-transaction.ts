@@ -27,7 +27,7 @@ export function transactionsOf(entries: readonly Entry[]): readonly LocalTransac
 }
 
 /** Batches of whole transactions within the limits; a transaction above them is a batch of its own. */
-export function batchesOf(
+export function transactionBatches(
   transactions: readonly LocalTransaction[],
   limits: BatchLimits,
 ): readonly (readonly LocalTransaction[])[] {

@@ -2,20 +2,21 @@ import type { Problem } from '../config/problem.ts'
 import { faultOf } from '../database/machine/faults.ts'
 import type { Store } from '../database/store/store.ts'
 import type { ImageTable } from '../driver/facet/image.ts'
-import type { Entry, Journal } from '../driver/facet/journal.ts'
+import type { Entry } from '../driver/facet/journal.ts'
 import { FaultError } from '../driver/fault.ts'
 import { type BatchOutcome, type BatchProgress, type BatchTarget, batchTarget, carryBatch, parkBatch } from './batch.ts'
 import { CarryReport } from './carry-report.ts'
 import { EndedConnections } from './ended-connections.ts'
 import { tablesByName } from './judge.ts'
 import { CountOff } from './layers.ts'
-import { batchesOf, type LocalTransaction, transactionsOf } from './local-transaction.ts'
+import { type LocalTransaction, transactionBatches, transactionsOf } from './local-transaction.ts'
 import type { JournalObservation } from './observation.ts'
 import { Openings } from './opening.ts'
 import { reasonOfRefusal } from './park-reason.ts'
+import { Marks, portionMax, readAhead } from './read-ahead.ts'
 
 /** About how many entries one transaction of the primary carries, and the length of their images. */
-const batchLimits = { entries: 500, weight: 4_000_000 } as const
+const batchLimits = { entries: portionMax, weight: 4_000_000 } as const
 
 /** How often a batch is tried that met another transaction (a deadlock, a row that was inserted meanwhile). */
 const triesMax = 5
@@ -84,23 +85,41 @@ export class Replayer {
       target,
       () => journal.counts().transactions,
       async (report) => {
-        let [after, done] = [0, 0]
-        while (journal.counts().entries > tail) {
-          signal.throwIfAborted()
-          const entries = await journal.waiting(after, batchLimits.entries)
-          if (entries.length === 0) {
-            if (after === 0) return
-            // What was marked as waiting again has a lower sequence.
-            after = 0
-            continue
-          }
-          await this.#carryEntries(target, entries, signal, report, journal)
-          done += entries.length
-          after = entries.at(-1)?.sequence ?? 0
-          progress?.(done, journal.counts().entries)
+        const marks = new Marks(journal)
+        try {
+          await this.#drain(target, marks, tail, signal, report, progress)
+        } finally {
+          await marks.settled()
         }
       },
     )
+  }
+
+  async #drain(
+    target: BatchTarget,
+    marks: Marks,
+    tail: number,
+    signal: AbortSignal,
+    report: CarryReport,
+    progress: CarryProgress | undefined,
+  ): Promise<void> {
+    const { journal } = marks
+    let [after, done] = [0, 0]
+    let next = readAhead(journal, after)
+    for (;;) {
+      signal.throwIfAborted()
+      if (marks.left <= tail && (await marks.settled()) <= tail) return
+      const entries = await next()
+      if (entries.length === 0 && after === 0) return
+      // What was marked as waiting again has a lower sequence.
+      after = entries.at(-1)?.sequence ?? 0
+      // Read while the primary is at work; after a pass, what it has marked must not be read again.
+      if (entries.length === 0) await marks.settled()
+      next = readAhead(journal, after)
+      await this.#carryEntries(target, entries, signal, report, marks)
+      done += entries.length
+      if (entries.length > 0) progress?.(done, Math.max(0, marks.left))
+    }
   }
 
   /** Carries portions of whole local transactions that are in no journal. Rejects like `carry`. */
@@ -146,9 +165,9 @@ export class Replayer {
     entries: readonly Entry[],
     signal: AbortSignal,
     report: CarryReport,
-    journal: Journal | null,
+    marks: Marks | null,
   ): Promise<void> {
-    const queue = [...batchesOf(transactionsOf(entries), batchLimits)]
+    const queue = [...transactionBatches(transactionsOf(entries), batchLimits)]
     for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
       signal.throwIfAborted()
       if (batch.length > this.#ended.limit) {
@@ -162,7 +181,7 @@ export class Replayer {
         continue
       }
       this.#ended.passed()
-      await journal?.carried(batch.flatMap((one) => one.entries.map(({ sequence }) => sequence)))
+      await marks?.add(batch.flatMap((one) => one.entries.map(({ sequence }) => sequence)))
       report.add(batch, outcome)
     }
   }

@@ -5,7 +5,7 @@ import type { Entry } from '../../src/driver/facet/journal.ts'
 import type { Replay } from '../../src/driver/facet/replay.ts'
 import { judge, tablesByName, type Verdict, type Write } from '../../src/journal/judge.ts'
 import { CountOff, writeLayers } from '../../src/journal/layers.ts'
-import { batchesOf, transactionsOf } from '../../src/journal/local-transaction.ts'
+import { transactionBatches, transactionsOf } from '../../src/journal/local-transaction.ts'
 import fc from '../support/property.ts'
 import { histories, notes, others, Rows } from './history.ts'
 
@@ -80,7 +80,7 @@ test('batches of any size give the same verdicts', () => {
       const transactions = transactionsOf(entries)
       const whole = judge(transactions, primary, tables).map(({ is }) => is)
       const rows = primary.copy()
-      const parts = batchesOf(transactions, { entries: size, weight: 1_000_000 }).flatMap((batch) => {
+      const parts = transactionBatches(transactions, { entries: size, weight: 1_000_000 }).flatMap((batch) => {
         const verdicts = judge(batch, rows, tables)
         for (const write of writesOf(verdicts)) apply(rows, write)
         return verdicts.map(({ is }) => is)
