@@ -43,6 +43,7 @@ const nothingWritten: ReadonlySet<string> = new Set([
   'JOURNAL_FULL',
   'CLOSING',
   'COLLECTION_UNAVAILABLE',
+  'QUERY_TIMEOUT',
 ])
 
 /** What an answer says of a write. */

@@ -191,17 +191,17 @@ async function restoreAudit(world: World): Promise<void> {
 
 async function readOnly(world: World): Promise<void> {
   const actor = await world.first()
-  await world.sql(`alter database ${world.database} set default_transaction_read_only = on`)
-  await world.sql(
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${world.database}' and usename = 'service'`,
-  )
+  const { database, server } = world
+  const setReadOnly = async (change: string): Promise<void> => {
+    await server.query(`alter database ${database} ${change}`)
+    await server.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}' and usename = 'service'`,
+    )
+  }
+  await setReadOnly('set default_transaction_read_only = on')
   await until(async () => (await actor.create()).side === 'fallback', { withinMs: 10_000, what: 'the fallback' })
-  const last = await actor.create()
-  acknowledged(last, 'fallback')
-  await world.sql(`alter database ${world.database} reset default_transaction_read_only`)
-  await world.sql(
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${world.database}' and usename = 'service'`,
-  )
+  acknowledged(await actor.create(), 'fallback')
+  await setReadOnly('reset default_transaction_read_only')
   await actor.serves('primary')
   await settles(world)
 }

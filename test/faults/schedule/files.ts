@@ -104,7 +104,7 @@ async function shared(world: World): Promise<void> {
   // One of them has the file now.
   const isFree = async (): Promise<boolean> => {
     const states = await Promise.all(others.map((other) => other.status()))
-    return states.some(({ problems }) => !problems.some(({ code }) => code === 'FILE_SHARED'))
+    return states.some((status) => !JSON.stringify(status).includes('"FILE_SHARED"'))
   }
   await until(isFree, { withinMs: 45_000, everyMs: 200, what: 'another process to own the file' })
   await settles(world)
@@ -236,10 +236,11 @@ async function fallbackOff(world: World): Promise<void> {
 }
 
 async function journalFull(world: World): Promise<void> {
-  const actor = await world.first({ env: { JOURNAL_MAX_BYTES: '20000' } })
+  const actor = await world.first({ env: { JOURNAL_MAX_BYTES: '1048576' } })
   await world.outage(actor)
-  const isFull = async (): Promise<boolean> => (await actor.create({ note: 'x'.repeat(2_000) })).code === 'JOURNAL_FULL'
-  await until(isFull, { everyMs: 1, what: 'the journal to be full' })
+  const isFull = async (): Promise<boolean> =>
+    (await actor.create({ note: 'x'.repeat(19_000) })).code === 'JOURNAL_FULL'
+  await until(isFull, { withinMs: 15_000, everyMs: 1, what: 'the journal to be full' })
   await world.proxy.accept()
   await actor.serves('primary')
   const last = await actor.create()

@@ -72,11 +72,25 @@ async function change(world: World): Promise<void> {
   const stranded = world.proxy.strand(/stranded/)
   const changing = actor.change(id, { token: 'stranded' })
   await stranded.met
+  world.proxy.dropAll()
   acknowledged(await changing, 'primary')
   await world.changeElsewhere(id)
   await stranded.release()
   await settles(world)
   assert.equal(await tokenOf(world, id), 'other', "the other client's change stays")
+}
+
+async function changeTimedOut(world: World): Promise<void> {
+  const actor = await world.first()
+  const id = acknowledged(await actor.create(), 'primary')
+  const stranded = world.proxy.strand(/stranded/)
+  const changing = actor.change(id, { token: 'stranded' })
+  await stranded.met
+  const { status, write } = await changing
+  assert.equal(status, 503)
+  assert.equal(write.ending, 'refused', 'nobody but this attempt can have claimed it')
+  await stranded.release()
+  await settles(world)
 }
 
 async function changeFirst(world: World): Promise<void> {
@@ -101,6 +115,7 @@ async function removal(world: World): Promise<void> {
   const stranded = world.proxy.strand(new RegExp(`${id}|${id.replaceAll('-', '')}`))
   const removing = actor.remove(id)
   await stranded.met
+  world.proxy.dropAll()
   assert.equal((await removing).status, 204)
   // Brought back by another client, who means it.
   await world.sql(
@@ -169,6 +184,7 @@ export const strandedWrites: readonly Schedule[] = [
   { name: 'late create, while it is carried', run: createDuring },
   { name: 'late create, after it was carried and deleted', run: createAfter },
   { name: 'late change, after it was run again and overwritten', run: change },
+  { name: 'late change, after it was answered that nothing was written', run: changeTimedOut },
   { name: 'change whose answer is lost, overwritten before it is run again', run: changeFirst },
   { name: 'late delete, after it was run again and the row is back', run: removal },
   { name: 'late COMMIT of business code: unknown, once', run: business },

@@ -41,30 +41,6 @@ async function openTransaction(world: World): Promise<void> {
   await settles(world)
 }
 
-async function lateFirstWrite(world: World): Promise<void> {
-  const actor = await world.first()
-  await world.outage(actor)
-  const steps = (name: string) => (token: string) =>
-    [
-      { do: 'sql', sql: 'select 1', values: [] },
-      { do: 'wait', name },
-      { do: 'create', row: { token } },
-    ] as const
-  const once = actor.run(steps('once'))
-  const again = actor.run(steps('again'), { rerun: 'before-commit' })
-  const last = await actor.create()
-  acknowledged(last, 'fallback')
-  await world.back(actor)
-  await actor.release('once')
-  const refused = await once
-  assert.deepEqual([refused.status, refused.retryAfter], [503, '0'], 'its first write comes after the flip')
-  await actor.release('again')
-  // Run again, it comes to its wait once more.
-  await actor.release('again')
-  acknowledged(await again, 'primary')
-  await settles(world)
-}
-
 async function lostInTheHold(world: World): Promise<void> {
   const actor = await world.first()
   await world.outage(actor)
@@ -234,7 +210,6 @@ export const switching: readonly Schedule[] = [
   { name: 'honest while incomplete', run: honest },
   { name: 'stream open across the switch', run: stream },
   { name: 'transaction open across the switch', run: openTransaction },
-  { name: 'transaction whose first write comes after the switch', run: lateFirstWrite },
   { name: 'primary lost in the hold', run: lostInTheHold },
   { name: 'load during the return', run: load },
   { name: 'ETag across replicas and the switch', run: etags },

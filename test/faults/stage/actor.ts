@@ -27,7 +27,6 @@ export interface Status {
     readonly recovery: string | null
     readonly activeSessions: number
   }
-  readonly problems: readonly { readonly code: string }[]
 }
 
 /** A write that was answered. */
@@ -112,10 +111,9 @@ export class Actor {
     })
   }
 
-  /** Waits until a problem is in its status, or is not any more. */
+  /** Waits until a problem, or the code of a fault, is in its status, or is not any more. */
   async hasProblem(code: string, isWanted: boolean = true, withinMs: number = 20_000): Promise<void> {
-    const look = async (): Promise<boolean> =>
-      (await this.status()).problems.some((problem) => problem.code === code) === isWanted
+    const look = async (): Promise<boolean> => JSON.stringify(await this.status()).includes(`"${code}"`) === isWanted
     await until(look, { withinMs, what: `${code} of ${this.name} to be ${isWanted ? 'there' : 'gone'}` })
   }
 
