@@ -56,8 +56,6 @@ export class Counts {
   readonly connections: Tally<{ reason: string }> = new Tally({ reason: 'other' })
   /** Local transactions of journals, by what became of them. */
   readonly carried: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
-  /** Null: no primary was asked yet. */
-  openConflicts: number | null = null
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
@@ -93,9 +91,6 @@ export class Counts {
       case 'journal.carried':
         this.carried.add({ outcome: 'applied' }, seen.transactions)
         this.carried.add({ outcome: 'parked' }, seen.parked)
-        break
-      case 'conflicts.counted':
-        this.openConflicts = seen.open
         break
       case 'connection.dropped':
         this.connections.add({ reason: 'limit' })

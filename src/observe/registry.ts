@@ -17,8 +17,15 @@ export interface MetricsSource {
     readonly connectionAttemptsCount: number
     readonly declared: boolean
     readonly store: { readonly shown: Shown; readonly driver: string } | null
+    readonly journal: {
+      readonly transactions: number
+      readonly entries: number
+      readonly bytes: number
+      readonly elsewhere: number
+    } | null
   }
   durability(): Durability | null
+  conflicts(): number
   problems(): readonly { readonly severity: string }[]
 }
 
@@ -35,6 +42,7 @@ const stateNames: readonly StateName[] = [
 export function createRenderer(source: MetricsSource, counts: Counts): RenderMetrics {
   const registry = new Registry()
   addStateMetrics(registry, source, counts)
+  addJournalMetrics(registry, source)
   addCounters(registry, source, counts)
   addDurations(registry, counts)
   addProcessMetrics(registry, source, counts)
@@ -76,9 +84,6 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
       set({}, source.database().declared ? 1 : 0)
     },
   )
-  gauge(registry, 'holdfast_conflicts_open', 'Parked transactions that are not settled.', [], (set) => {
-    if (counts.openConflicts !== null) set({}, counts.openConflicts)
-  })
   gauge(registry, 'holdfast_active_sessions', 'Running units of work and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })
@@ -87,6 +92,26 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
     for (const severity of ['error', 'warning', 'info']) {
       set({ severity }, problems.filter((problem) => problem.severity === severity).length)
     }
+  })
+}
+
+/** Gauges are absent unless a fallback next to a declared primary is open. */
+function addJournalMetrics(registry: Registry, source: MetricsSource): void {
+  const gauges = {
+    transactions: ['holdfast_journal_transactions', 'Local transactions that wait in the journal for the primary.'],
+    entries: ['holdfast_journal_entries', 'Changed rows that wait in the journal for the primary.'],
+    bytes: ['holdfast_journal_bytes', 'Size of what waits in the journal.'],
+    elsewhere: ['holdfast_journal_elsewhere', 'Changed rows in the journal for other primaries.'],
+  } as const
+  for (const key of ['transactions', 'entries', 'bytes', 'elsewhere'] as const) {
+    const [name, help] = gauges[key]
+    gauge(registry, name, help, [], (set) => {
+      const { journal } = source.database()
+      if (journal !== null) set({}, journal[key])
+    })
+  }
+  gauge(registry, 'holdfast_conflicts_open', 'Parked transactions that are not settled.', [], (set) => {
+    set({}, source.conflicts())
   })
 }
 

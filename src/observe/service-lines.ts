@@ -49,7 +49,7 @@ export function serviceLine(seen: ServiceObservation): LogLine {
 }
 
 /** A store that is opened repeatedly finds the same problem each time. */
-function problemLine(problem: Problem): LogLine {
+export function problemLine(problem: Problem): LogLine {
   const { code, severity, setting, origin, part, message, suggestion } = problem
   const level = severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'
   const from = origin === null ? null : formatOrigin(origin)

@@ -37,6 +37,8 @@ export interface Status {
   readonly database: DatabaseSessionContext
   /** The durability of a write made now; null when no write is possible. */
   readonly durability: Durability | null
+  /** Changes that are kept aside in the primary, and not settled. */
+  readonly conflicts: number
   readonly problems: readonly Problem[]
   /** Every setting, masked, with its origin. */
   readonly settings: readonly SettingLine[]

@@ -20,6 +20,7 @@ import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import { createHttp, type Http } from '../http/server/server.ts'
 import type { StatusSource } from '../http/status/status-source.ts'
+import { Replayer } from '../journal/replayer.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
@@ -28,7 +29,7 @@ import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions } from './library-options.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
-import { createSteps, unreplayedJournal } from './store-steps.ts'
+import { createSteps, journaledTables, unreplayedJournal } from './store-steps.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
 const closeReserveMs = 1_000
@@ -38,6 +39,9 @@ export class Service implements Holdfast {
   readonly #options: HoldfastOptions
   readonly #config: ConfigSource
   readonly #tables = new TableReports()
+  readonly #replayer: Replayer
+  /** Changes that are kept aside in the primary, as last counted. */
+  #conflicts = 0
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
   readonly #sessions: DatabaseSessionFactory
@@ -74,6 +78,7 @@ export class Service implements Holdfast {
     this.#dataProblems =
       process_ && new DataProblems({ clock: systemClock, first: process_.data.problems, find, observe })
     this.#token = process_?.token ?? tokenOf(this.#settings.admin.token)
+    this.#replayer = new Replayer({ tables: () => journaledTables(this.#config.active), observe })
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
@@ -82,6 +87,8 @@ export class Service implements Holdfast {
       active: () => this.#config.active,
       supervisor: this.#supervisor,
       tables: this.#tables,
+      replayer: this.#replayer,
+      conflicts: () => this.#conflicts,
       token: this.#token,
       ownProblems: () => [...unknown, ...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
@@ -138,6 +145,7 @@ export class Service implements Holdfast {
     return {
       database: this.#view.database(),
       durability: this.#view.durability(),
+      conflicts: this.#view.conflicts(),
       problems: this.#view.problems(),
       settings: this.#view.settings(),
       collections: this.#collectionNames(),
@@ -185,6 +193,7 @@ export class Service implements Holdfast {
   }
 
   #observe(seen: Observation): void {
+    if (seen.type === 'conflicts.counted') this.#conflicts = seen.open
     this.#metrics.observe(seen)
     this.#options.observe?.(seen)
   }
@@ -199,7 +208,7 @@ export class Service implements Holdfast {
     })
     return new Supervisor({
       opener,
-      steps: createSteps({ active: () => config.active, tables: this.#tables, observe }),
+      steps: createSteps({ active: () => config.active, tables: this.#tables, replayer: this.#replayer, observe }),
       settings: config.active.connection,
       maxActiveSessions: () => config.settings.http.maxActiveSessions,
       config,

@@ -9,6 +9,7 @@ import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import { durabilityOf } from '../database/work/durability.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import type { CollectionLine, StatusSource } from '../http/status/status-source.ts'
+import type { Replayer } from '../journal/replayer.ts'
 import type { ActiveConfig } from './active-config.ts'
 import { version } from './version.ts'
 
@@ -17,6 +18,8 @@ export interface ViewParts {
   readonly active: () => ActiveConfig
   readonly supervisor: Supervisor
   readonly tables: TableReports
+  readonly replayer: Replayer
+  readonly conflicts: () => number
   readonly token: AdminToken
   /** Problems of the process: the data directory, the host. */
   readonly ownProblems: () => readonly Problem[]
@@ -33,6 +36,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     version,
     startedAt: new Date(),
     database: () => connectionStatusOf(supervisor),
+    conflicts: parts.conflicts,
     lacking: () => lackingNow(parts),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
@@ -56,13 +60,16 @@ function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly st
 }
 
 /** Those of settings and addresses, of the process, and of each open store. */
-function problemsOf({ active, supervisor, tables, token, ownProblems }: ViewParts): readonly Problem[] {
+function problemsOf({ active, supervisor, tables, replayer, token, ownProblems }: ViewParts): readonly Problem[] {
   const ofStores = heldStores(supervisor.state).flatMap((store) => [
     // Newer than those of the opening: a right may have been granted or revoked since.
     ...((store.role === 'primary' ? supervisor.watch.facts : null) ?? store.facts).problems,
     ...(tables.of(store)?.problems ?? []),
   ])
-  return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores]
+  const { fallback } = supervisor
+  const primary = heldStores(supervisor.state).find(({ role }) => role === 'primary') ?? null
+  const ofJournal = fallback === null ? [] : replayer.problems(fallback, primary)
+  return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores, ...ofJournal]
 }
 
 function collectionLine(collection: Collection): CollectionLine {

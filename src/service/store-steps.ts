@@ -1,8 +1,12 @@
+import { imageTableOf } from '../collection/table/image-table.ts'
 import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { State } from '../database/machine/state.ts'
 import type { Store } from '../database/store/store.ts'
-import { emptySteps, type StoreSteps } from '../database/supervisor/steps.ts'
+import type { StoreSteps } from '../database/supervisor/steps.ts'
+import type { ImageTable } from '../driver/facet/image.ts'
 import type { Journal } from '../driver/facet/journal.ts'
+import type { Replayer } from '../journal/replayer.ts'
+import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
 
@@ -10,43 +14,71 @@ import type { ActiveConfig } from './active-config.ts'
 export interface StepParts {
   readonly active: () => ActiveConfig
   readonly tables: TableReports
+  readonly replayer: Replayer
   readonly observe: (seen: Observation) => void
 }
 
-/** What the supervisor has the modules above the database do. */
-export function createSteps({ active, tables, observe }: StepParts): StoreSteps {
+/** What the supervisor has the modules above the database do: tables, and the journal. */
+export function createSteps(parts: StepParts): StoreSteps {
+  const owed = ({ journal }: Store): number => journal?.counts().entries ?? 0
   return {
-    ...emptySteps,
     prepare: async (store) => {
-      const before = tables.of(store)
-      if (before === undefined) for (const problem of store.facts.problems) observe({ type: 'problem.found', problem })
-      const { collections, found } = active()
-      const { schemaApply, connectionTimeoutS } = found.resolved.settings.database
-      // SCHEMA_APPLY protects a primary, which others use too; in Holdfast's own files tables are always created.
-      const apply = store.role === 'primary' ? schemaApply : 'additive'
-      const report = await ensureTables(
-        store,
-        collections,
-        apply,
-        AbortSignal.timeout(connectionTimeoutS * 1000),
-        tables.known(store, collections),
-      )
-      tables.set(store, report)
-      const known = new Set(before?.problems.map(({ message }) => message))
-      for (const problem of report.problems)
-        if (!known.has(problem.message)) observe({ type: 'problem.found', problem })
+      await prepareTables(parts, store)
+      await limitJournal(parts, store)
     },
-    lacks: (store) => (tables.of(store)?.unusable.size ?? 0) > 0,
-    owed: (fallback) => fallback.journal?.counts().entries ?? 0,
-    serve: (fallback, isServing) => fallback.journal?.serve(isServing),
-    rest: async (fallback, signal) => await fallback.journal?.rest(signal),
+    lacks: (store) => (parts.tables.of(store)?.unusable.size ?? 0) > 0,
+    owed,
+    carry: async (from, to, tail, signal) => {
+      // Without our tables there is nothing to address a journal to; one that waits fails, and is tried again.
+      if (to.facts.identity === undefined && owed(from) === 0) return
+      await parts.replayer.carry(from, to, tail, signal)
+    },
+    serve: ({ journal }, isServing) => journal?.serve(isServing),
+    rest: async ({ journal }, signal) => await journal?.rest(signal),
+    returned: async (fallback) => {
+      const { collections } = parts.active()
+      await fallback.journal?.removeCarried(collections.map(({ name }) => name))
+      await limitJournal(parts, fallback)
+    },
   }
+}
+
+async function prepareTables({ active, tables, observe }: StepParts, store: Store): Promise<void> {
+  const before = tables.of(store)
+  if (before === undefined) for (const problem of store.facts.problems) observe({ type: 'problem.found', problem })
+  const { collections, found } = active()
+  const { schemaApply, connectionTimeoutS } = found.resolved.settings.database
+  // SCHEMA_APPLY protects a primary, which others use too; in Holdfast's own files tables are always created.
+  const apply = store.role === 'primary' ? schemaApply : 'additive'
+  const report = await ensureTables(
+    store,
+    collections,
+    apply,
+    AbortSignal.timeout(connectionTimeoutS * 1000),
+    tables.known(store, collections),
+  )
+  tables.set(store, report)
+  const known = new Set(before?.problems.map(({ message }) => message))
+  for (const problem of report.problems) if (!known.has(problem.message)) observe({ type: 'problem.found', problem })
+}
+
+/** The limit of what may wait, and the end of what was kept long enough. */
+async function limitJournal({ active }: StepParts, { journal, facts }: Store): Promise<void> {
+  if (journal === null) return
+  const settings = active().found.resolved.settings.journal
+  const limitBytes = await journalLimit(settings, facts.path)
+  journal.setLimit(limitBytes)
+  await pruneJournal(journal, settings, limitBytes, Date.now())
+}
+
+/** The tables that journals are kept of. */
+export function journaledTables({ collections }: ActiveConfig): readonly ImageTable[] {
+  return collections.map(imageTableOf)
 }
 
 /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
 export function unreplayedJournal(state: State<Store>): Journal | null {
-  if (state.name !== 'PRIMARY_CONNECTED' || state.carrying.step === 'none' || state.standby.status !== 'open')
-    return null
+  if (state.name !== 'PRIMARY_CONNECTED' || state.standby.status !== 'open') return null
   const { journal } = state.standby.store
   return journal !== null && journal.counts().entries > 0 ? journal : null
 }

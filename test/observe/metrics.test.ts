@@ -20,8 +20,10 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       connectionAttemptsCount: 9,
       declared: true,
       store: { shown: 'primary', driver: 'sqlite' },
+      journal: { transactions: 3, entries: 5, bytes: 700, elsewhere: 2 },
     }),
     durability: () => 'primary',
+    conflicts: () => 4,
     problems: () => [{ severity: 'warning' }],
     ...source,
   })
@@ -52,6 +54,11 @@ test('state, time in state, sessions, store and durability are there', async (t)
   assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_write_durability{durability="primary"}'), 1)
+  assert.equal(sampleOf(text, 'holdfast_journal_transactions'), 3)
+  assert.equal(sampleOf(text, 'holdfast_journal_entries'), 5)
+  assert.equal(sampleOf(text, 'holdfast_journal_bytes'), 700)
+  assert.equal(sampleOf(text, 'holdfast_journal_elsewhere'), 2)
+  assert.equal(sampleOf(text, 'holdfast_conflicts_open'), 4)
   assert.equal(sampleOf(text, 'holdfast_problems{severity="warning"}'), 1)
 })
 

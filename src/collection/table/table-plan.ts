@@ -8,10 +8,12 @@ import {
   type TableDifference,
 } from '@mikro-orm/sql'
 import type { Store } from '../../database/store/store.ts'
+import type { RunStatement } from '../../driver/facet/journal.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import { type Collection, isInstant } from '../declaration/declaration.ts'
 import type { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
+import { imageTableOf } from './image-table.ts'
 import type { DeniedOperations } from './rights.ts'
 
 /** What the table of one collection lacks. */
@@ -42,13 +44,18 @@ export interface TablePlan {
  * no option: it drops tables and triggers that it does not know.
  */
 export async function planTables(
-  store: Pick<Store, 'orm' | 'driver'>,
+  store: Pick<Store, 'orm' | 'driver' | 'journal'>,
   collections: readonly Collection[],
   context?: Transaction,
 ): Promise<readonly TablePlan[]> {
   try {
     const found = await introspect(store.orm, collections, context)
-    return collections.map((collection) => planTable(store, collection, found.getTable(collection.name)))
+    const plans: TablePlan[] = []
+    for (const collection of collections) {
+      const plan = planTable(store, collection, found.getTable(collection.name))
+      plans.push(await withTriggers(store, plan, context))
+    }
+    return plans
   } catch (error) {
     const [only] = collections
     if (only === undefined || !isIntrospectionFailure(error)) throw error
@@ -60,6 +67,19 @@ export async function planTables(
     for (const collection of collections) plans.push(...(await planTables(store, [collection], context)))
     return plans
   }
+}
+
+/** The triggers of a journaling store are changed with the table, in one transaction: an older one misses a new column. */
+async function withTriggers(
+  { orm, journal }: Pick<Store, 'orm' | 'journal'>,
+  plan: TablePlan,
+  context: Transaction | undefined,
+): Promise<TablePlan> {
+  if (journal === null || plan.defect !== null) return plan
+  const connection = orm.em.fork().getConnection()
+  const run: RunStatement = async (sql, values) => await connection.execute(sql, [...values], 'all', context)
+  const changes = await journal.triggerChanges(imageTableOf(plan.collection), run)
+  return { ...plan, statements: [...plan.statements, ...changes] }
 }
 
 /** A programming error inside the library, as opposed to a database error. */
@@ -120,9 +140,14 @@ function planTable(
     defect: null,
     otherOrder: otherOrder.map(({ name }) => name),
     mayRewrite:
-      found.getTriggers().some(({ name }) => !name.startsWith('holdfast_')) ||
+      found.getTriggers().some(({ name }) => !isOwnTrigger(name)) ||
       (difference !== false && hasOtherTypes(difference)),
   }
+}
+
+/** Those of a journal change no row. */
+function isOwnTrigger(name: string): boolean {
+  return name.startsWith('holdfast_')
 }
 
 function hasOtherTypes({ changedColumns }: TableDifference): boolean {

@@ -1,7 +1,14 @@
 import { writeBlockSentence } from '../../database/machine/write-block.ts'
 import { type HealthStatus, healthOf } from '../status/readiness.ts'
 import type { CollectionLine, StatusSource, TokenSource } from '../status/status-source.ts'
-import { durabilitySentence, lackingSentence, stateSentence } from '../status/wording.ts'
+import {
+  conflictSentence,
+  durabilitySentence,
+  journalSentence,
+  lackingSentence,
+  noFallbackSentence,
+  stateSentence,
+} from '../status/wording.ts'
 import { type Content, html, Markup } from './html.ts'
 import { pageStyle } from './page-style.ts'
 import { curlLine, curlListLine, lineHint, pythonLine } from './snippet.ts'
@@ -52,15 +59,20 @@ ${operatorSection(at, source)}
 
 /** What needs attention although the service works. */
 function warningParagraphs(source: StatusSource): readonly Markup[] {
-  const { writeBlock } = source.database()
+  const { writeBlock, journal, hasFallback, standby, diskFull } = source.database()
+  const waiting = journal === null ? null : journalSentence(journal)
+  const conflicts = source.conflicts()
   const lacking = source.lacking()
   return [
-    ...(source.database().diskFull
+    ...(diskFull
       ? [
           html`<p id="disk-full">The disk of the database is full: rows can be read, not written. Free space; writes resume without a restart.</p>`,
         ]
       : []),
     ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
+    ...(hasFallback ? [] : [html`<p id="no-fallback">${noFallbackSentence(standby?.fault?.code ?? null)}</p>`]),
+    ...(waiting === null ? [] : [html`<p id="journal">${waiting}</p>`]),
+    ...(conflicts === 0 ? [] : [html`<p id="conflicts">${conflictSentence(conflicts)}</p>`]),
     ...(writeBlock === null || writeBlock === 'setting'
       ? []
       : [html`<p id="write-block">${writeBlockSentence(writeBlock)}</p>`]),

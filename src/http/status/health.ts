@@ -6,6 +6,7 @@ import type { App } from '../server/app.ts'
 import { isAdmin } from '../server/auth.ts'
 import { type HealthStatus, healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
+import { conflictSentence, journalSentence } from './wording.ts'
 
 /** Adds `/health`, `/health/live` and `/health/ready`: answered from memory as `application/health+json`, never cached. */
 export function addHealthRoutes(app: App, source: StatusSource): void {
@@ -41,7 +42,14 @@ function send(
   const isWell = healthOf(source).connection === 'pass'
   const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
-  const others: readonly Check[] = [...fallbackCheck(database), ...lackingCheck(source), ...diskCheck(database)]
+  const others: readonly Check[] = [
+    ...journalCheck(database),
+    ...writesCheck(database),
+    ...conflictCheck(source),
+    ...lackingCheck(source),
+    ...diskCheck(database),
+    ...problemCheck(source),
+  ]
   const output = status === 'pass' || !isWell ? why : { output: warningOf(others) ?? database.state }
   sendHealth(res, httpStatus, {
     status,
@@ -105,12 +113,36 @@ function diskCheck({ diskFull }: DatabaseSessionContext): readonly Check[] {
   return [{ name: 'database:disk', observedValue: 0, observedUnit: 'free', status: 'warn', output: 'DISK_FULL' }]
 }
 
+/** The journal of the fallback of a declared primary. */
+function journalCheck({ journal }: DatabaseSessionContext): readonly Check[] {
+  if (journal === null) return []
+  const waiting = { name: 'fallback:journal', observedValue: journal.transactions, observedUnit: 'transactions' }
+  const output = journalSentence(journal)
+  return [output === null ? { ...waiting, status: 'pass' } : { ...waiting, status: 'warn', output }]
+}
+
 /** Whether the fallback of a declared primary accepts writes. A block chosen by a setting is no warning. */
-function fallbackCheck({ declared, hasFallback, writeBlock }: DatabaseSessionContext): readonly Check[] {
+function writesCheck({ declared, hasFallback, writeBlock }: DatabaseSessionContext): readonly Check[] {
   if (!declared || !hasFallback) return []
   const writes = { name: 'fallback:writes', observedValue: writeBlock === null ? 1 : 0, observedUnit: 'accepted' }
   if (writeBlock === null || writeBlock === 'setting') return [{ ...writes, status: 'pass' }]
   return [{ ...writes, status: 'warn', output: writeBlockSentence(writeBlock) }]
+}
+
+/** Changes that were kept aside, for a person to settle. */
+function conflictCheck(source: StatusSource): readonly Check[] {
+  const open = source.conflicts()
+  if (open === 0) return []
+  const output = conflictSentence(open)
+  return [{ name: 'primary:conflicts', observedValue: open, observedUnit: 'open', status: 'warn', output }]
+}
+
+/** The problems that `/status` lists, by their codes. */
+function problemCheck(source: StatusSource): readonly Check[] {
+  const open = source.problems().filter(({ severity }) => severity !== 'info')
+  if (open.length === 0) return []
+  const output = [...new Set(open.map(({ code }) => code))].join(' ')
+  return [{ name: 'service:problems', observedValue: open.length, observedUnit: 'open', status: 'warn', output }]
 }
 
 /** The store that serves; its label, which may name a host, for the admin only. */
@@ -124,9 +156,17 @@ function storeOf(database: DatabaseSessionContext, trusted: boolean): Readonly<R
 function outputOf(source: StatusSource, database: DatabaseSessionContext, trusted: boolean): string {
   if (source.isClosing()) return 'CLOSING'
   const { state, why } = database
-  if (why === null) return database.row === 'primary' ? `${state}: the fallback is not open` : state
+  if (why === null) return database.row === 'primary' ? `${state}: ${noFallbackOf(database, trusted)}` : state
   const codes = `${state} ${why.kind} ${why.code}`
   return trusted ? `${codes}: ${why.summary} ${why.hint}` : codes
+}
+
+/** The primary serves, and its fallback could not be opened. */
+function noFallbackOf({ standby }: DatabaseSessionContext, trusted: boolean): string {
+  const fault = standby?.fault ?? null
+  if (fault === null) return 'the fallback is not open'
+  const codes = `the fallback is not open, ${fault.code}`
+  return trusted ? `${codes}: ${fault.summary} ${fault.hint}` : codes
 }
 
 function sendHealth(res: ServerResponse, status: number, body: Readonly<Record<string, unknown>>): void {

@@ -1,4 +1,5 @@
 import type { HealthRow } from '../../database/machine/state.ts'
+import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
 import type { StatusSource } from './status-source.ts'
 
 /** The words of `application/health+json`. */
@@ -10,8 +11,6 @@ export interface ReadinessSettings {
   readonly readiness: 'any' | 'primary'
   /** False if the primary serves without an open fallback, so that losing it would be an outage. */
   readonly hasFallback: boolean
-  /** True if the primary serves and its fallback needs attention: it accepts no writes, or still holds rows. */
-  readonly isFlawed: boolean
 }
 
 /** One row of the health table: the status of `/health/ready` and the word of `/health`. */
@@ -41,7 +40,7 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
     case 'connecting-later-alone':
       return { ready: 503, health: 'warn' }
     case 'primary':
-      return { ready: 200, health: settings.hasFallback && !settings.isFlawed ? 'pass' : 'warn' }
+      return { ready: 200, health: settings.hasFallback ? 'pass' : 'warn' }
     case 'fallback':
       return { ready: settings.readiness === 'primary' ? 503 : 200, health: 'warn' }
     case 'error':
@@ -52,11 +51,21 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
 /** Applies the health table to the current status. A closing service is not ready, whatever its database does. */
 export function healthOf(source: StatusSource): HealthSummary {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
-  const { row, hasFallback, writeBlock, diskFull } = source.database()
-  // It needs a person, to run the grants before an outage. A block chosen by a setting does not.
-  const isFlawed = writeBlock !== null && writeBlock !== 'setting'
-  const policy = { ...source.policy(), hasFallback }
-  const { ready, health } = readinessOf(row, { ...policy, isFlawed })
-  const status = health === 'pass' && (diskFull || source.lacking().length > 0) ? 'warn' : health
-  return { status, connection: readinessOf(row, { ...policy, isFlawed: false }).health, ready: ready === 200 }
+  const database = source.database()
+  const { ready, health } = readinessOf(database.row, { ...source.policy(), hasFallback: database.hasFallback })
+  const status = health === 'pass' && needsAttention(source, database) ? 'warn' : health
+  return { status, connection: health, ready: ready === 200 }
+}
+
+/** Whether something apart from the connection needs attention. */
+function needsAttention(source: StatusSource, { writeBlock, diskFull, journal }: DatabaseSessionContext): boolean {
+  return (
+    diskFull ||
+    // A block chosen by a setting is no warning.
+    (writeBlock !== null && writeBlock !== 'setting') ||
+    (journal !== null && journal.transactions > 0) ||
+    source.conflicts() > 0 ||
+    source.lacking().length > 0 ||
+    source.problems().some(({ severity }) => severity !== 'info')
+  )
 }

@@ -44,6 +44,7 @@ function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
     database: {
       ...database,
       durability: source.durability(),
+      conflicts: source.conflicts(),
       validationErrors: source.problems().flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])),
     },
     adminToken: source.adminToken().source,

@@ -30,6 +30,8 @@ export interface StatusSource {
   readonly startedAt: Date
   /** Called for every probe, so cheap. Its labels may name a host or a path and are for the admin only. */
   database(): DatabaseSessionContext
+  /** Changes that are kept aside in the primary, and not settled. */
+  conflicts(): number
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
   /** The durability of a write made now; null if none can be made. */

@@ -1,5 +1,5 @@
 import type { Durability } from '../../database/store/store.ts'
-import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
+import type { DatabaseSessionContext, JournalStatus } from '../../database/supervisor/connection-status.ts'
 
 /** The state of the service in one or two sentences. Names no host. */
 export function stateSentence(database: DatabaseSessionContext): string {
@@ -22,6 +22,28 @@ export function stateSentence(database: DatabaseSessionContext): string {
       if (unusable !== null) return `No database is available: ${unusable}`
       return 'No database is reachable at the moment. Holdfast keeps trying; until it succeeds, requests that need a database get 503.'
   }
+}
+
+/** What waits in the journal, in a sentence; null when nothing does. */
+export function journalSentence({ transactions, since }: JournalStatus): string | null {
+  if (transactions === 0) return null
+  const what = transactions === 1 ? '1 change' : `${transactions} changes`
+  const [wait, them] = transactions === 1 ? ['waits', 'it'] : ['wait', 'them']
+  const from = since === null ? '' : ` since ${since.slice(0, 10)} ${since.slice(11, 19)} UTC`
+  return `${what} ${wait} in the journal of the fallback${from}; Holdfast carries ${them} to the primary.`
+}
+
+/** The primary serves without its fallback, in two sentences. */
+export function noFallbackSentence(code: string | null): string {
+  const why = code === 'FILE_SHARED' ? ': another process uses its file' : code === null ? '' : ` (${code})`
+  return `The fallback is not open${why}. Holdfast keeps trying; until it succeeds, losing the primary is an outage.`
+}
+
+/** The changes that were kept aside, in a sentence. */
+export function conflictSentence(open: number): string {
+  return open === 1
+    ? '1 change met another change of its row and is kept aside in the primary, with both versions.'
+    : `${open} changes met other changes of their rows and are kept aside in the primary, with both versions.`
 }
 
 /** The collections without a usable table, in two sentences. */

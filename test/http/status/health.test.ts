@@ -57,9 +57,20 @@ test('a primary whose fallback could not be opened is a warning', async (t) => {
 })
 
 test('what warns beside the connection is named, and the state of the connection passes', async (t) => {
+  const journal = { transactions: 6, entries: 9, bytes: 900, elsewhere: 0, since: '2026-05-04T03:02:01.000Z' }
+  const problem = { code: 'FILE_MOVED', severity: 'warning', setting: 'x', origin: null, part: null } as const
+  const problems = [{ ...problem, message: '/srv/x', suggestion: '' }]
   const blocked = { declared: true, writeBlock: 'tables-absent' } as const
   for (const [database, rest, name, said] of [
     [blocked, {}, 'fallback:writes', /^The fallback accepts no writes/],
+    [
+      { journal },
+      {},
+      'fallback:journal',
+      /^6 changes wait in the journal of the fallback since 2026-05-04 03:02:01 UTC/,
+    ],
+    [{}, { conflicts: () => 2 }, 'primary:conflicts', /^2 changes met other changes of their rows/],
+    [{}, { problems: () => problems }, 'service:problems', /^FILE_MOVED$/],
     [{}, { lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
   ] as const) {
     const given = createSource({ row: 'primary', ...database }, rest)
@@ -73,6 +84,26 @@ test('what warns beside the connection is named, and the state of the connection
       assert.equal('output' in checks['database:state'][0], false)
     }
   }
+})
+
+test('a problem that is good to know, and an empty journal, warn about nothing', async (t) => {
+  const journal = { transactions: 0, entries: 0, bytes: 0, elsewhere: 0, since: null }
+  const problem = { code: 'X', severity: 'info', setting: 'x', origin: null, part: null } as const
+  const problems = () => [{ ...problem, message: '', suggestion: '' }]
+  const { base } = await serve(t, (app) =>
+    addHealthRoutes(app, createSource({ row: 'primary', journal }, { problems })),
+  )
+  const { status, checks } = JSON.parse(await (await fetch(`${base}/health`)).text())
+  assert.deepEqual([status, checks['fallback:journal'][0].observedValue], ['pass', 0])
+})
+
+test('a fallback whose file another process holds is named', async (t) => {
+  const fault = { ...refusedFault, kind: 'transient', code: 'FILE_SHARED' } as const
+  const standby = { status: 'failed', fault } as const
+  const given = createSource({ row: 'primary', state: 'PRIMARY_CONNECTED', hasFallback: false, standby })
+  const { base } = await serve(t, (app) => addHealthRoutes(app, given))
+  const { status, output } = JSON.parse(await (await fetch(`${base}/health`)).text())
+  assert.deepEqual([status, output], ['warn', 'PRIMARY_CONNECTED: the fallback is not open, FILE_SHARED'])
 })
 
 test('without the token there are states and codes only; with it also what and where', async (t) => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { HealthRow } from '../../../src/database/machine/state.ts'
 import { readinessOf } from '../../../src/http/status/readiness.ts'
 
-const lazy = { boot: 'lazy', readiness: 'any', hasFallback: true, isFlawed: false } as const
+const lazy = { boot: 'lazy', readiness: 'any', hasFallback: true } as const
 const eager = { ...lazy, boot: 'eager' } as const
 const strict = { ...lazy, readiness: 'primary' } as const
 
@@ -31,8 +31,4 @@ for (const [name, [whenLazy, whenEager, whenStrict, health]] of Object.entries(t
 
 test('a primary without a fallback that could open warns', () => {
   assert.equal(readinessOf('primary', { ...lazy, hasFallback: false }).health, 'warn')
-})
-
-test('a primary whose fallback holds rows, or takes no writes, warns and stays in the rotation', () => {
-  assert.deepEqual(readinessOf('primary', { ...lazy, isFlawed: true }), { ready: 200, health: 'warn' })
 })
