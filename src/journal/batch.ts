@@ -1,6 +1,7 @@
 import type { Store } from '../database/store/store.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import type { Replay } from '../driver/facet/replay.ts'
+import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { ConflictRows } from './conflict-rows.ts'
 import {
   type JudgeOptions,
@@ -11,7 +12,7 @@ import {
   type Verdict,
   type Write,
 } from './judge.ts'
-import { portionsOf, writeInOrder, writeLayers } from './layers.ts'
+import { writeInOrder, writeLayers } from './layers.ts'
 import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
 import { lockRows } from './locking.ts'
 import { OwnRows } from './own-rows.ts'
@@ -138,7 +139,7 @@ async function claimed(
 ): Promise<{ readonly fresh: readonly LocalTransaction[]; readonly old: readonly LocalTransaction[] }> {
   const attempts = [...new Set(batch.flatMap(attemptsOf))]
   const made = new Set<string>()
-  for (const some of portionsOf(attempts, listMax)) {
+  for (const some of partsOf(attempts, listMax)) {
     for (const attempt of await replay.claim(some)) made.add(attempt)
   }
   // Read after the claims: who deletes claims moves the watermark first.

@@ -3,8 +3,8 @@ import type { Store } from '../database/store/store.ts'
 import type { Image } from '../driver/facet/image.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import type { Row } from '../driver/facet/statements.ts'
+import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { type ParkedEntry, rowId } from './judge.ts'
-import { portionsOf } from './layers.ts'
 import type { LocalTransaction } from './local-transaction.ts'
 import { OwnStatements, type OwnTableColumns } from './own-rows.ts'
 import type { ParkReason } from './park-reason.ts'
@@ -70,7 +70,7 @@ export class ConflictRows {
     source: string,
   ): Promise<void> {
     const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))
-    for (const some of portionsOf(rows, rowsMax)) {
+    for (const some of partsOf(rows, rowsMax)) {
       const attempts = [...new Set(some.map(({ attempt }) => attempt))]
       const there = this.#from.select(['attempt', 'entry']).where('attempt', 'in', attempts)
       const known = new Set((await this.#own.read(there)).map(({ attempt, entry }) => `${attempt} ${entry}`))
@@ -124,7 +124,7 @@ export class ConflictRows {
     }
     const found: { readonly transaction: string; readonly attempt: string }[] = []
     for (const [collection, rows] of collections) {
-      for (const some of portionsOf(rows, rowsMax)) {
+      for (const some of partsOf(rows, rowsMax)) {
         const [row] = await this.#own.read(
           this.#from
             .select(['transaction', 'attempt'])

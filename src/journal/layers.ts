@@ -1,5 +1,6 @@
 import type { Image } from '../driver/facet/image.ts'
 import type { Replay, RowRemoval, RowUpdate } from '../driver/facet/replay.ts'
+import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { rowId, type TableColumns, type TablesByName, type Write } from './judge.ts'
 
 /** How many rows are written by one call. */
@@ -71,7 +72,7 @@ async function removeRows(
   rows: readonly RowRemoval[],
 ): Promise<void> {
   const { table } = known(tables, name)
-  for (const some of portionsOf(rows, rowsMax)) counted(await replay.remove(table, some), some)
+  for (const some of partsOf(rows, rowsMax)) counted(await replay.remove(table, some), some)
 }
 
 async function updateRows(
@@ -81,12 +82,12 @@ async function updateRows(
   rows: readonly RowUpdate[],
 ): Promise<void> {
   const { table } = known(tables, name)
-  for (const some of portionsOf(rows, rowsMax)) counted(await replay.update(table, some), some)
+  for (const some of partsOf(rows, rowsMax)) counted(await replay.update(table, some), some)
 }
 
 async function insertRows(replay: Replay, tables: TablesByName, name: string, rows: readonly Image[]): Promise<void> {
   const { table } = known(tables, name)
-  for (const some of portionsOf(rows, rowsMax)) counted(await replay.insert(table, some), some)
+  for (const some of partsOf(rows, rowsMax)) counted(await replay.insert(table, some), some)
 }
 
 function counted(changed: number, rows: readonly unknown[]): void {
@@ -97,10 +98,4 @@ function known(tables: TablesByName, name: string): TableColumns {
   const found = tables.get(name)
   if (found === undefined) throw new Error(`unreachable: writes to "${name}" are parked`)
   return found
-}
-
-/** The list in portions of at most `size`. */
-export function portionsOf<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
-  if (list.length <= size) return list.length === 0 ? [] : [list]
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, at) => list.slice(at * size, (at + 1) * size))
 }

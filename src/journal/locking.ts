@@ -1,7 +1,7 @@
 import type { Image } from '../driver/facet/image.ts'
 import type { Replay } from '../driver/facet/replay.ts'
+import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import type { PrimaryRows, TablesByName } from './judge.ts'
-import { portionsOf } from './layers.ts'
 
 /** How many rows are locked by one call. */
 const rowsMax = 1_000
@@ -27,7 +27,7 @@ export async function lockRows(
     if (known === undefined) continue
     const sorted = [...(keys.get(name) ?? [])].sort()
     const found: ReadonlyMap<string, Image>[] = []
-    for (const some of portionsOf(sorted, rowsMax)) found.push(await replay.lock(known.table, some))
+    for (const some of partsOf(sorted, rowsMax)) found.push(await replay.lock(known.table, some))
     rows.set(name, found)
   }
   return {
