@@ -94,6 +94,7 @@ class FileCandidate implements Candidate {
       isAsync,
       limits: this.#limits,
       isJournaling: this.#isJournaling,
+      isLocal: this.#target.life === 'local',
       left: () => {
         release()
         void this.#leave()

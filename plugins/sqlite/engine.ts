@@ -4,12 +4,14 @@ import type { Statements } from '../../src/driver/facet/statements.ts'
 import {
   isolatedOrmOptions,
   type Journal,
+  type LocalRows,
   type MikroORM,
   type OrmOptions,
   type SqlEntityManager,
 } from '../../src/driver/kit/driver-kit.ts'
 import { createDriverClass } from './connection.ts'
 import { nestedError } from './faults.ts'
+import { FileRows } from './journal/local-rows.ts'
 import type { OpenFile } from './open-file.ts'
 import { reservedWriter } from './transaction.ts'
 
@@ -72,6 +74,11 @@ export class FileEngine implements Engine {
 
   journal(): Journal | null {
     return this.file.journal
+  }
+
+  localRows(): LocalRows | null {
+    const { file } = this
+    return file.isLocal ? new FileRows(file.hot, file.limits.queryMs) : null
   }
 
   setReadOnly(_orm: MikroORM, on: boolean): void {

@@ -27,6 +27,8 @@ export interface OpenOptions {
   readonly limits: Limits
   /** Changes are journaled; the file has the tables for it. */
   readonly isJournaling: boolean
+  /** It is the file of a local store. */
+  readonly isLocal: boolean
   /** Called once, when the file is closed. */
   readonly left?: () => void
 }
@@ -47,6 +49,7 @@ export class OpenFile {
   readonly limits: Limits
   /** Null: the file stands next to no primary. */
   readonly journal: FileJournal | null
+  readonly isLocal: boolean
   readonly #generation: Generation
   readonly #group: GroupCommit
   readonly #checkpointer: Checkpointer
@@ -58,6 +61,7 @@ export class OpenFile {
   private constructor(options: OpenOptions, hot: Handle, own: Handle) {
     this.path = options.path
     this.limits = options.limits
+    this.isLocal = options.isLocal
     this.hot = hot
     this.own = own
     this.#generation = new Generation(hot)

@@ -10,6 +10,7 @@ import type { Address, Parsed, Role, Target } from './address.ts'
 import type { Attempts } from './facet/attempts.ts'
 import type { Embedded } from './facet/embedded.ts'
 import type { Journal } from './facet/journal.ts'
+import type { LocalRows } from './facet/local-rows.ts'
 import type { Replay } from './facet/replay.ts'
 import type { SchemaLock } from './facet/schema-lock.ts'
 import type { Statements } from './facet/statements.ts'
@@ -103,6 +104,8 @@ export interface Engine {
   schemaLock?(orm: MikroORM): SchemaLock
   /** Null: the store stands next to no primary. */
   journal?(orm: MikroORM): Journal | null
+  /** Null: the store is not a local one. */
+  localRows?(orm: MikroORM): LocalRows | null
   attempts?(orm: MikroORM): Attempts
   replay?(orm: MikroORM): Replay
   /**

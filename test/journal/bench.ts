@@ -13,6 +13,7 @@ import { DatabaseEngineFactory } from '../../src/database/store/engine-factory.t
 import type { Store } from '../../src/database/store/store.ts'
 import type { ImageTable } from '../../src/driver/facet/image.ts'
 import type { Journal } from '../../src/driver/facet/journal.ts'
+import type { LocalRows } from '../../src/driver/facet/local-rows.ts'
 import type { Replay } from '../../src/driver/facet/replay.ts'
 import type { Value } from '../../src/driver/facet/statements.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
@@ -92,6 +93,13 @@ export class Scene {
     return { ...store, journal }
   }
 
+  /** The same file for a service without a primary. */
+  async local(file = 'local.db'): Promise<Store & { readonly localRows: LocalRows }> {
+    const store = await this.#open('fallback', file, collections, null)
+    if (store.localRows === null) throw new Error('The store is not a local one.')
+    return { ...store, localRows: store.localRows }
+  }
+
   replayer(tables: readonly ImageTable[] = imageTables): Replayer {
     return new Replayer({ tables: () => tables, observe: (seen) => void this.seen.push(seen) })
   }
@@ -115,10 +123,14 @@ export class Scene {
     return rows.map(({ reason }) => String(reason))
   }
 
-  async #open(role: 'primary' | 'fallback', file: string, own: readonly Collection[]): Promise<Store> {
+  async #open(
+    role: 'primary' | 'fallback',
+    file: string,
+    own: readonly Collection[],
+    url: string | null = this.server.url(this.database, this.#port),
+  ): Promise<Store> {
     const registry = new DriverRegistry()
     for (const driver of [sqlite, postgresql, mysql]) registry.register(driver)
-    const url = this.server.url(this.database, this.#port)
     const resolved = settingsFromOptions({
       data: { dir: this.dir, durable: true },
       database: { url, queryTimeoutS: 3 },

@@ -150,6 +150,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
         schemaLock: engine.schemaLock?.(orm) ?? null,
         journal,
+        localRows: engine.localRows?.(orm) ?? null,
         attempts: engine.attempts?.(orm) ?? null,
         replay: engine.replay?.(orm) ?? null,
         setReadOnly: (on) => engine.setReadOnly?.(orm, on),

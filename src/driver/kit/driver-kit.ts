@@ -20,6 +20,7 @@ export {
   type RunStatement,
   restingCode,
 } from '../facet/journal.ts'
+export type { LocalRows } from '../facet/local-rows.ts'
 export type { Refusal, Replay, RowRemoval, RowUpdate } from '../facet/replay.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
 export type { Row, Statements, Value, WriteNote, Written } from '../facet/statements.ts'

@@ -1,0 +1,51 @@
+import type { Store } from '../database/store/store.ts'
+import type { ImageTable } from '../driver/facet/image.ts'
+import type { Entry } from '../driver/facet/journal.ts'
+import type { LocalRows } from '../driver/facet/local-rows.ts'
+import type { Replay } from '../driver/facet/replay.ts'
+import { derivedId } from '../driver/kit/derived-id.ts'
+import { drawId } from '../driver/kit/draw-id.ts'
+import { batchTarget } from './batch.ts'
+import { attemptColumn, tablesByName } from './judge.ts'
+import { portionMax } from './read-ahead.ts'
+import type { Replayer } from './replayer.ts'
+
+/**
+ * Carries every row of a store that was local: as an insert whose attempt is derived from file, table and id, so that it
+ * doubles nothing to do it again, or from a copy of the file. A row that the primary has with the same content is done, one with
+ * another content is parked. Rejects like `Replayer.carry`.
+ */
+export async function carryLocalRows(
+  replayer: Replayer,
+  rows: LocalRows,
+  to: Store & { readonly replay: Replay },
+  tables: readonly ImageTable[],
+  signal: AbortSignal,
+  progress?: (done: number) => void,
+): Promise<void> {
+  const target = batchTarget(to, to.replay, tablesByName(tables), rows.fileId, { acceptsEqualRows: true })
+  await replayer.carryPortions(target, portionsOf(rows, tables), signal, progress)
+  await rows.carried(Date.now())
+}
+
+async function* portionsOf(rows: LocalRows, tables: readonly ImageTable[]): AsyncGenerator<readonly Entry[]> {
+  let sequence = 0
+  for (const table of tables) {
+    for (let after = ''; ; ) {
+      const page = await rows.page(table, after, portionMax)
+      after = page.at(-1)?.id ?? after
+      if (page.length === 0) break
+      yield page.map((image): Entry => {
+        const key = image.id ?? ''
+        const attempt = derivedId(rows.fileId, table.name, key)
+        sequence += 1
+        const written = { ...image, [attemptColumn]: attempt }
+        // Each row is a transaction of its own: one that is parked keeps no other one back.
+        return {
+          ...{ sequence, transaction: drawId(), attempt, table: table.name, key },
+          ...{ operation: 'insert', base: null, old: null, new: written },
+        }
+      })
+    }
+  }
+}
