@@ -28,6 +28,7 @@ const holdfast = createHoldfast({
       fault?: { kind: string; code: string; summary: string }
       error?: unknown
     } // Only some have one.
+    if (type === 'request.answered') return
     const said = fault === undefined ? {} : { fault: { kind: fault.kind, code: fault.code, summary: fault.summary } }
     const thrown = error === undefined ? {} : { error: error instanceof Error ? error.stack : String(error) }
     write({ level: 'info', time: Date.now(), event: type, ...rest, ...said, ...thrown })

@@ -102,7 +102,7 @@ async function locked(world: World): Promise<void> {
   const created = [await actor.create(), await actor.create()]
   for (const one of created) acknowledged(one, 'fallback')
   // Longer than a statement may take: the first rounds of replay fail, and nothing is parked for it.
-  const locking = world.sql('begin; lock table item in exclusive mode; select pg_sleep(2.5); commit')
+  const locking = world.sql('begin; lock table item in exclusive mode; select pg_sleep(3.5); commit')
   await world.proxy.accept()
   await locking
   await actor.serves('primary')

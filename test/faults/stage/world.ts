@@ -11,8 +11,11 @@ import { Audit } from './audit.ts'
 import { fallbackFile, type JournalLine, readJournal } from './fallback-file.ts'
 import { addressOf, createServiceDatabase, type FaultyServer, type ServerKind, type Stage } from './stage.ts'
 
-/** QUERY_TIMEOUT and FALLBACK_TIMEOUT of the services under test: short, since most schedules wait for one of them. */
-export const queryTimeoutMs = 800
+/**
+ * QUERY_TIMEOUT and FALLBACK_TIMEOUT of the services under test: short, since most schedules wait for one of them, and long
+ * enough for a busy machine, on which a probe of half that time must not fail.
+ */
+export const queryTimeoutMs = 1_500
 
 /** How long an acknowledged row may take to the primary once this is there again. */
 const arrivalMs = 30_000
