@@ -39,6 +39,8 @@ export const times = {
   shortLifeMs: 1_000,
   /** Between attempts to open a fallback next to a healthy primary: no request waits for it. */
   standbyRetryMs: 30_000,
+  /** The same where its file is in use: the process of an earlier deployment ends within seconds. */
+  busyStandbyRetryMs: 2_000,
   /** How long an unused store may take to close gracefully. */
   lateCloseMs: 1_000,
   /** How long the change of an unknown COMMIT is searched for: its caller has waited for QUERY_TIMEOUT already. */

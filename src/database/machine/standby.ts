@@ -46,6 +46,7 @@ export function standbyAfter<S>(
 }
 
 function failedStandby<S>(event: Moment, fault: Fault, id: number): Standby<S> {
-  const waitMs = times.standbyRetryMs * (0.5 + event.chance / 2)
+  const longestMs = fault.kind === 'transient' ? times.busyStandbyRetryMs : times.standbyRetryMs
+  const waitMs = longestMs * (0.5 + event.chance / 2)
   return { status: 'failed', id, fault, retryAt: event.at + waitMs }
 }

@@ -21,6 +21,18 @@ export interface StoreStatus {
   readonly disk: Disk | null
 }
 
+/** What waits in the fallback's journal. */
+export interface JournalStatus {
+  /** Local transactions and their entries for the declared primary. */
+  readonly transactions: number
+  readonly entries: number
+  readonly bytes: number
+  /** Entries for other primaries. */
+  readonly elsewhere: number
+  /** When the oldest entry was written, ISO 8601; null without any. */
+  readonly since: string | null
+}
+
 /** The state of the connection at one moment. From memory; holds no secret. */
 export interface DatabaseSessionContext {
   readonly state: StateName
@@ -58,6 +70,8 @@ export interface DatabaseSessionContext {
   readonly usable: boolean
   /** False: the primary serves, and its fallback could not be opened. */
   readonly hasFallback: boolean
+  /** The journal of the fallback; null unless that is open next to a declared primary and keeps one. */
+  readonly journal: JournalStatus | null
   /** Why the fallback accepts no writes while the primary is away; null when it does. */
   readonly writeBlock: WriteBlock | null
   /** True while the disk of an open store is full: it can be read. */
@@ -96,6 +110,7 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
     declared: supervisor.config.declared,
     usable: !supervisor.config.declared || supervisor.config.primary !== null,
     hasFallback: hasFallback(supervisor),
+    journal: journalStatus(supervisor),
     writeBlock: supervisor.writeBlock,
     diskFull: supervisor.watch.isDiskFull,
     transitions: supervisor.history.list(clock.wallMs()),
@@ -109,6 +124,13 @@ export function hasFallback(supervisor: Supervisor): boolean {
   // Without a fallback by choice, or because it would be the primary itself, nothing is missing.
   if (!settings.fallbackEnabled || config.fallback === null) return true
   return state.standby.status !== 'failed'
+}
+
+function journalStatus({ fallback }: Supervisor): JournalStatus | null {
+  if (fallback?.journal == null) return null
+  const { transactions, entries, bytes, elsewhere, oldestMs } = fallback.journal.counts()
+  const since = oldestMs === null ? null : new Date(oldestMs).toISOString()
+  return { transactions, entries, bytes, elsewhere, since }
 }
 
 function whyOf({ state }: Supervisor): FaultStatus | null {

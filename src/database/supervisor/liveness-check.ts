@@ -1,6 +1,8 @@
+import { restingCode } from '../../driver/facet/journal.ts'
 import { type Fault, FaultError, type FaultKind } from '../../driver/fault.ts'
 import type { DatabaseConfig } from '../address/config.ts'
 import { faultOf, harmlessKinds, openingFault, timeoutFault } from '../machine/faults.ts'
+import type { WriteBlock } from '../machine/write-block.ts'
 import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
@@ -17,6 +19,12 @@ const triesMax = 3
 const retryMs = 50
 
 const kept: Liveness = { verdict: 'kept' }
+
+/** Whether this fault says nothing against the store. A fallback may be meant to refuse writes. */
+export function isHarmless({ role }: Store, { kind, code }: Fault, block: WriteBlock | null): boolean {
+  if (harmlessKinds.has(kind)) return true
+  return role === 'fallback' && (code === restingCode || (kind === 'read-only' && block !== null))
+}
 
 /** What `LivenessCheck` works with. */
 export interface LivenessCheckParts {

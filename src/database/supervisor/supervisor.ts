@@ -4,7 +4,7 @@ import type { DatabaseConfig, DatabaseConfigSource } from '../address/config.ts'
 import { type ConnectionSettings, policyOf } from '../machine/connection-settings.ts'
 import { effectsOf } from '../machine/effects.ts'
 import type { Event, Happening } from '../machine/event.ts'
-import { harmlessKinds, unavailableError } from '../machine/faults.ts'
+import { unavailableError } from '../machine/faults.ts'
 import { type Policy, times } from '../machine/policy.ts'
 import { heldStores, initialState, isClosed, releasedStores, type State, servingStore } from '../machine/state.ts'
 import { transition } from '../machine/transition.ts'
@@ -18,7 +18,7 @@ import { FallbackRole } from './fallback-role.ts'
 import { Gate } from './gate.ts'
 import type { TransitionHistory } from './history.ts'
 import { LastCarry } from './last-carry.ts'
-import { LivenessCheck } from './liveness-check.ts'
+import { isHarmless, LivenessCheck } from './liveness-check.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { type ConnectionAttempts, type OperationParts, Operations } from './operations.ts'
 import { PrimaryWatch } from './primary-watch.ts'
@@ -224,9 +224,7 @@ export class Supervisor {
    */
   async report(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
     if (!heldStores(this.#state).includes(store)) return 'lost'
-    if (fault !== null && harmlessKinds.has(fault.kind)) return 'kept'
-    // A blocked fallback is meant to be read-only.
-    if (fault?.kind === 'read-only' && store.role === 'fallback' && this.writeBlock !== null) return 'kept'
+    if (fault !== null && isHarmless(store, fault, this.writeBlock)) return 'kept'
     if (fault?.kind === 'disk-full') this.watch.diskFull(store)
     const found = await this.#liveness.check(store, fault)
     if (!heldStores(this.#state).includes(store)) return 'lost'
@@ -260,9 +258,7 @@ export class Supervisor {
 
   async #close(withinMs: number): Promise<void> {
     this.#graceMs = Math.max(0, withinMs - times.lateCloseMs)
-    if (this.config.declared) {
-      this.#lastCarried = this.#lastCarry.run(heldStores(this.#state), this.#graceMs, this.#effects.carried)
-    }
+    this.#lastCarried = this.#lastCarry.run(heldStores(this.#state), this.#graceMs, this.#effects.carried)
     this.#dispatch({ type: 'closed' })
     await atMost(this.clock, withinMs, this.#closer.ended())
   }

@@ -191,11 +191,21 @@ describe('next to the primary', () => {
 
   test('a file that another process holds leaves the primary serving, is named, and is tried again', async () => {
     const rig = journaled()
-    rig.fallback.script = ['capacity', 'works']
+    rig.fallback.script = ['transient', 'transient', 'works']
     assert.equal((await rig.supervisor.serving()).shown, 'primary')
-    assert.equal(connectionStatusOf(rig.supervisor).standby?.fault?.code, 'TEST_capacity')
-    await rig.clock.advance(30_000)
+    assert.equal(connectionStatusOf(rig.supervisor).standby?.fault?.code, 'TEST_transient')
+    await rig.clock.advance(4_000)
     assert.equal(connectionStatusOf(rig.supervisor).standby?.status, 'open')
+    await end(rig)
+  })
+
+  test('without a primary, too, a file that another process holds is tried again', async () => {
+    const rig = journaled()
+    rig.primary.script = ['auth']
+    rig.fallback.script = ['transient', 'transient', 'transient', 'works']
+    await assert.rejects(rig.supervisor.serving(), /STORE_UNAVAILABLE/)
+    await rig.clock.advance(10_000)
+    assert.equal(rig.supervisor.current?.shown, 'fallback')
     await end(rig)
   })
 
