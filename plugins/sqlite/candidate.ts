@@ -18,7 +18,7 @@ import { type FileLocation, type JournalMode, maskPath, type SqliteTarget } from
 /** The files of a target, in the order to try them. Nothing is open afterwards. @throws what `classify` reads. */
 export async function createCandidates(target: SqliteTarget, limits: Limits): Promise<readonly Candidate[]> {
   if (target.isMemory) return [new FileCandidate(target, memoryFile(), 0, [], limits)]
-  const { locations, problems } = await chooseFiles(target)
+  const { locations, problems } = await chooseFiles(target, limits.connectMs)
   const candidates = locations.map((location, index) => new FileCandidate(target, location, index, problems, limits))
   const home = homes.get(target.locations[0]?.file ?? '')
   return home === undefined ? candidates : candidates.filter((_, index) => target.locations[index]?.file === home)

@@ -24,28 +24,26 @@ export interface Choice {
 
 /** Rows are counted up to here. */
 const countMax = 10_000
-/** How long foreign locks are waited for. */
-const waitMs = 1_000
 
 /**
  * Chooses in each folder between the configured file and the one next to it: no file of a local store ever stands next to a
  * primary, and none that did becomes the local store. Changes nothing.
  *
- * @throws FaultError when another process has a file locked.
+ * @throws FaultError when another process has a file locked for longer than `waitMs`.
  */
-export async function chooseFiles(target: SqliteTarget): Promise<Choice> {
+export async function chooseFiles(target: SqliteTarget, waitMs: number): Promise<Choice> {
   const { life } = target
   if (life === null) return { locations: target.locations, problems: [] }
   const locations: FileLocation[] = []
   const problems: Problem[] = []
   for (const location of target.locations) {
     const beside = { ...location, file: besideOf(location.file, life) }
-    const [state, other] = [await stateOf(location), await stateOf(beside)]
+    const [state, other] = [await stateOf(location, waitMs), await stateOf(beside, waitMs)]
     const isBeside = state.life !== life && (other.life === life || (state.life !== 'new' && state.life !== 'unknown'))
     locations.push(isBeside ? beside : location)
     if (life === 'local') continue
     const local = { ...location, file: besideOf(location.file, 'local') }
-    problems.push(...rowsLeft(target, location, state), ...rowsLeft(target, local, await stateOf(local)))
+    problems.push(...rowsLeft(target, location, state), ...rowsLeft(target, local, await stateOf(local, waitMs)))
   }
   return { locations, problems }
 }
@@ -67,7 +65,7 @@ function rowsLeft(target: SqliteTarget, { file }: FileLocation, { rowsLeft: coun
 }
 
 /** What opening refuses is not read here either. */
-async function stateOf(location: FileLocation): Promise<FileState> {
+async function stateOf(location: FileLocation, waitMs: number): Promise<FileState> {
   const { file } = location
   const isFile = (await stat(file).catch(() => null))?.isFile() ?? false
   if (!isFile || (await leadsOut(location))) return { life: 'new', rowsLeft: 0 }

@@ -14,6 +14,9 @@ import { chooseFiles } from './choice.ts'
 import { leadsOut } from './links.ts'
 import { isServed } from './open-files.ts'
 
+/** How long another process's lock is waited for. */
+const waitMs = 1_000
+
 type Say = (code: string, severity: Severity, message: string, suggestion: string) => void
 
 /** What looking finds, without opening a database or making anything; with the file that would be used now. */
@@ -25,7 +28,7 @@ export async function inspectTarget(target: SqliteTarget): Promise<Inspection> {
   }
   if (target.isMemory) return { problems, path: null }
   let used: string | null = null
-  const choice = await chooseFiles(target)
+  const choice = await chooseFiles(target, waitMs)
   problems.push(...choice.problems)
   for (const [index, location] of choice.locations.entries()) {
     if (await isUsable(location, target, say)) {

@@ -9,7 +9,7 @@ import driver from '../../../plugins/sqlite/sqlite.ts'
 import type { SqliteTarget } from '../../../plugins/sqlite/target.ts'
 import { Secret } from '../../../src/config/secret.ts'
 import type { Settings } from '../../../src/config/settings.ts'
-import type { Parsed, Role } from '../../../src/driver/address.ts'
+import type { Life, Parsed, Role } from '../../../src/driver/address.ts'
 import type { Candidate, Facts, Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import type { Fault } from '../../../src/driver/fault.ts'
@@ -37,6 +37,8 @@ export async function tempFolder(t: TestContext): Promise<string> {
 
 export interface ParseOptions {
   readonly role?: Role
+  /** What the file is for; the role is then that of a fallback. */
+  readonly life?: Life
   readonly folders?: readonly string[]
   readonly allow?: readonly string[]
   readonly sync?: 'auto' | 'async' | 'full'
@@ -52,7 +54,8 @@ export function parse(text: string, options: ParseOptions = {}): Parsed<SqliteTa
   return driver.parse(
     {
       form: 'url',
-      role: options.role ?? 'primary',
+      role: options.role ?? (options.life === undefined ? 'primary' : 'fallback'),
+      ...(options.life === undefined ? {} : { life: options.life }),
       setting: 'database.url',
       origin: { from: 'environment', name: 'DATABASE_URL' },
       folders: options.folders ?? ['/data'],
