@@ -54,7 +54,10 @@ export class WalSync implements Sync {
   #waiting: Done[] = []
   #isRunning = false
   #isClosed = false
+  /** For what was committed, whose outcome is open. */
   #failure: FaultError | null = null
+  /** For what comes after it, of which nothing is written. */
+  #refusal: FaultError | null = null
   readonly #presence: Presence
   readonly #synced: (isSlow: boolean) => void
   /** What a sync took of late, a moving mean. */
@@ -68,7 +71,7 @@ export class WalSync implements Sync {
   }
 
   get failure(): FaultError | null {
-    return this.#failure ?? this.#presence.failure
+    return this.#refusal ?? this.#presence.failure
   }
 
   readonly after = (done: Done, isAlone: boolean = false): void => {
@@ -137,13 +140,10 @@ export class WalSync implements Sync {
   #end(batch: readonly Done[], error: unknown): void {
     // After a failed fsync the kernel may have dropped the pages and report success for the next one: only reopening the file shows it.
     if (error !== null) {
-      this.#failure = faultError(
-        'unwritable',
-        'SQLITE_SYNC_FAILED',
-        'The disk could not confirm the last writes.',
-        'Holdfast reopens and checks the file; check the system log for disk errors.',
-        { cause: error, ambiguous: true },
-      )
+      const summary = 'The disk could not confirm the last writes.'
+      const hint = 'Holdfast reopens and checks the file; check the system log for disk errors.'
+      this.#failure = faultError('unwritable', 'SQLITE_SYNC_FAILED', summary, hint, { cause: error, ambiguous: true })
+      this.#refusal = faultError('unwritable', 'SQLITE_SYNC_FAILED', summary, hint, { cause: error })
     }
     if (this.#waiting.length > 0 && this.#failure === null) this.#start()
     for (const done of batch) done(this.#failure)

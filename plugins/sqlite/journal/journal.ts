@@ -137,7 +137,7 @@ export class FileJournal implements Journal {
         after = ids.at(-1) ?? after
         this.#run(
           `delete from ${quote(table)} where id in (select value from json_each(?)) and not exists (
-            select 1 from holdfast_journal where table_name = ? and row_id = id and carried_at is null)`,
+            select 1 from holdfast_journal indexed by holdfast_journal_row where row_id = id and table_name = ? and carried_at is null)`,
           [JSON.stringify(ids), table],
         )
         return ids.length

@@ -35,7 +35,8 @@ const isWaiting = `carried_at is null and address = ${current}`
 const firstWaiting = `(select min(sequence) from holdfast_journal where ${isWaiting})`
 /** Of this outage: what was carried before the service returned to the primary says nothing of the rows there now. */
 const isOfNow = '(carried_at is null or sequence > (select settled from holdfast_life))'
-const ofRow = 'table_name = ? and row_id = ?'
+/** SQLite would rather read all that waits. */
+const ofRow = 'holdfast_journal indexed by holdfast_journal_row where row_id = ? and table_name = ?'
 
 /** Reads a journal on the hot handle: what is committed. Each method is a few indexed reads, but for the entries themselves. */
 export class JournalReader {
@@ -54,15 +55,9 @@ export class JournalReader {
     this.#oldest = native.prepare(
       `select transaction_id as id from holdfast_journal where ${isWaiting} order by sequence limit 1`,
     )
-    this.#isWaiting = native.prepare(
-      `select 1 from holdfast_journal where ${ofRow} and ${isWaiting} and sequence >= ${firstWaiting} limit 1`,
-    )
-    this.#lastChange = native.prepare(
-      `select operation from holdfast_journal where ${ofRow} and ${isOfNow} order by sequence desc limit 1`,
-    )
-    this.#hasReplaced = native.prepare(
-      `select 1 from holdfast_journal where ${ofRow} and base = ? and ${isOfNow} limit 1`,
-    )
+    this.#isWaiting = native.prepare(`select 1 from ${ofRow} and ${isWaiting} and sequence >= ${firstWaiting} limit 1`)
+    this.#lastChange = native.prepare(`select operation from ${ofRow} and ${isOfNow} order by sequence desc limit 1`)
+    this.#hasReplaced = native.prepare(`select 1 from ${ofRow} and base = ? and ${isOfNow} limit 1`)
   }
 
   /** The primary that changes are addressed to now. */
@@ -86,9 +81,9 @@ export class JournalReader {
 
   history(table: string, key: string): RowHistory {
     return {
-      isWaiting: this.#isWaiting.get(table, key) !== undefined,
-      isDeleted: this.#lastChange.get(table, key)?.operation === 'delete',
-      replaced: { has: (attempt) => this.#hasReplaced.get(table, key, attempt) !== undefined },
+      isWaiting: this.#isWaiting.get(key, table) !== undefined,
+      isDeleted: this.#lastChange.get(key, table)?.operation === 'delete',
+      replaced: { has: (attempt) => this.#hasReplaced.get(key, table, attempt) !== undefined },
     }
   }
 

@@ -49,7 +49,7 @@ const journalTables = [
 )`,
   `create index if not exists holdfast_journal_waiting on holdfast_journal (address, sequence) where carried_at is null`,
   `create index if not exists holdfast_journal_carried on holdfast_journal (address, sequence, carried_at) where carried_at is not null`,
-  `create index if not exists holdfast_journal_row on holdfast_journal (table_name, row_id, sequence)`,
+  `create index if not exists holdfast_journal_row on holdfast_journal (row_id)`,
   `create trigger if not exists holdfast_journal_added after insert on holdfast_journal begin
   update holdfast_address set transactions = transactions + new.is_first, entries = entries + 1, bytes = bytes + new.bytes
   where number = new.address;

@@ -1,0 +1,43 @@
+import { writeSync } from 'node:fs'
+import driver from '../../../plugins/sqlite/sqlite.ts'
+import { limits } from './bench.ts'
+import { openJournal } from './journal-store.ts'
+
+/** `open`: opens the file and closes it; `hold`: keeps it open; `write`: writes until it is killed, and prints what was answered. */
+const [folder = '', word = '', round = ''] = process.argv.slice(2)
+
+try {
+  const store = await openJournal(folder, { ...limits, queryMs: 10_000 })
+  print('open')
+  if (word === 'open') await store.close()
+  else if (word === 'hold') setInterval(() => {}, 60_000)
+  else await Promise.all([...Array.from({ length: 8 }, (_, worker) => writeAlone(worker)), writePairs()])
+
+  async function writeAlone(worker: number): Promise<void> {
+    for (let index = 0; ; index += 1) {
+      const id = `${round}-${worker}-${index}`
+      await store.run.write('insert into note (id, words) values (?, ?)', [id, id])
+      print(id)
+      await store.run.write('update note set words = ? where id = ?', [`${id} changed`, id])
+      if (index % 3 === 0) await store.run.write('delete from note where id = ?', [id])
+    }
+  }
+
+  async function writePairs(): Promise<void> {
+    for (let index = 0; ; index += 1) {
+      const id = `pair-${round}-${index}`
+      await store.orm.em.fork().transactional(async (em) => {
+        await em.execute(`insert into note (id, words) values ('${id}', '${id}')`)
+        await em.execute(`update note set words = '${id} changed' where id = '${id}'`)
+      })
+      print(id)
+    }
+  }
+} catch (error) {
+  const fault = driver.classify(error, 'open')
+  print(JSON.stringify({ code: fault.code, name: 'FaultError', fault: { ...fault, cause: null } }))
+}
+
+function print(line: string): void {
+  writeSync(1, `${line}\n`)
+}
