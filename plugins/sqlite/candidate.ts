@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Candidate, Connection, Engine, Limits } from '../../src/driver/driver.ts'
-import { type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
+import { type Life, type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
 import { holdFile } from './journal/owner.ts'
 import { OpenFile } from './open-file.ts'
-import { type Checked, openChecked } from './proof/checked.ts'
+import { type Checked, openChecked, openNamed } from './proof/checked.ts'
 import { chooseFiles } from './proof/choice.ts'
 import { FileConnection } from './proof/file-connection.ts'
 import { foreignFile } from './proof/inspect.ts'
@@ -41,6 +41,7 @@ class FileCandidate implements Candidate {
   /** What opening found; kept for the ORM that is made afterwards. */
   #journalMode: JournalMode | null = null
   #problems: readonly Problem[] = []
+  #life: Life | null
   #users = 0
   #removal: Promise<void> = Promise.resolve()
 
@@ -50,6 +51,7 @@ class FileCandidate implements Candidate {
     this.#location = location
     this.#index = index
     this.#found = found
+    this.#life = target.life
     this.#limits = limits
   }
 
@@ -87,14 +89,14 @@ class FileCandidate implements Candidate {
     }
     const journalMode = this.#journalMode ?? this.#target.journalMode
     const isAsync = journalMode === 'wal' && (await this.#isAsync())
-    const release = this.#isJournaling ? holdFile(this.#location.file) : () => {}
+    const release = this.#hold()
     const file = await OpenFile.open({
       path: this.#location.file,
       journalMode,
       isAsync,
       limits: this.#limits,
       isJournaling: this.#isJournaling,
-      isLocal: this.#target.life === 'local',
+      isLocal: this.#life === 'local',
       left: () => {
         release()
         void this.#leave()
@@ -115,15 +117,16 @@ class FileCandidate implements Candidate {
   }
 
   get #isJournaling(): boolean {
-    return this.#target.life === 'fallback'
+    return this.#life === 'fallback'
   }
 
   /** The file is held until the caller releases it. */
   async #check(signal: AbortSignal): Promise<Checked & { readonly release: () => void }> {
     const { file } = this.#location
     if (this.#target.isMemory && !isServed(file)) await removeLeftovers()
+    if (this.#target.isNamed) return await this.#checkNamed(signal)
     const mode = await prepareFile(this.#location, this.#target.journalMode)
-    const release = this.#isJournaling ? holdFile(file) : () => {}
+    const release = this.#hold()
     try {
       const checked = await this.#openWhole(mode, signal)
       this.#journalMode = checked.journalMode
@@ -133,6 +136,24 @@ class FileCandidate implements Candidate {
       release()
       throw error
     }
+  }
+
+  async #checkNamed(signal: AbortSignal): Promise<Checked & { readonly release: () => void }> {
+    const checked = await openNamed(this.#location.file, this.#target.journalMode, signal)
+    this.#life = checked.life
+    this.#journalMode = checked.journalMode
+    this.#problems = this.#remarks(checked)
+    try {
+      return { ...checked, release: this.#hold() }
+    } catch (error) {
+      checked.native.close()
+      throw error
+    }
+  }
+
+  /** Keeps other processes from a journaling file. */
+  #hold(): () => void {
+    return this.#isJournaling ? holdFile(this.#location.file) : () => {}
   }
 
   /** A damaged file is replaced, where that is allowed. */

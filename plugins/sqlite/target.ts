@@ -24,8 +24,13 @@ export interface SqliteTarget extends Target {
   /** In the order to try; empty for `:memory:`. */
   readonly locations: readonly FileLocation[]
   /** A file of our own in the temporary directory, removed at close. */
-  /** What the file is for; null where it is used whatever it is for: a primary, or a file that a person names. */
+  /** What the file is for; null where it is used whatever it is for: a primary, or a file that a person named. */
   readonly life: Life | null
+  /**
+   * A person named this file, to have what is in it carried: it must exist, is opened even if it is damaged, and is neither
+   * moved nor replaced.
+   */
+  readonly isNamed: boolean
   readonly isMemory: boolean
   readonly journalMode: JournalMode
   readonly sync: SyncMode

@@ -15,7 +15,10 @@ export interface AddressRole {
    * used where it is declared or not at all.
    */
   readonly folders: readonly string[]
-  /** Of a file that Holdfast keeps: whether it is the local store or stands next to a primary. Left out for a primary. */
+  /**
+   * Of a file that Holdfast keeps: whether it is the local store or stands next to a primary. Left out for a primary, and for
+   * a fallback's file that a person named: that one is used as it is, for what it says of itself.
+   */
   readonly life?: Life
 }
 

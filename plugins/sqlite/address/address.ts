@@ -56,6 +56,7 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
       origin,
       locations,
       life: address.life ?? null,
+      isNamed: role === 'fallback' && address.life === undefined && !isMemory,
       isMemory,
       journalMode: options.journalMode,
       sync: options.sync,

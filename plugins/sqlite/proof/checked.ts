@@ -16,6 +16,8 @@ export interface Checked {
   readonly journalMode: JournalMode
   /** The file belongs to another kind of application; it is used and reported. */
   readonly isForeign: boolean
+  /** What the file is for; null where that is left open. */
+  readonly life: Life | null
 }
 
 /** How long foreign locks are waited for when no signal says otherwise. */
@@ -43,6 +45,23 @@ export async function openChecked(
   }
 }
 
+/**
+ * Opens a file that a person named, as it is: nothing is made where there is none, and damage keeps nothing closed that can
+ * still be read. A file without a life was local.
+ *
+ * @throws what `classify` reads; then nothing is open.
+ */
+export async function openNamed(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
+  const native = openNative(file, { mustExist: true })
+  try {
+    const life = await whileBusy(() => readLife(native)?.life ?? 'local', waitMs, signal)
+    return await whileBusy(() => settle(native, wish, life, false), waitMs, signal)
+  } catch (error) {
+    native.close()
+    throw error
+  }
+}
+
 async function openWhole(file: string, wish: JournalMode, life: Life | null, signal: AbortSignal): Promise<Checked> {
   const native = openNative(file)
   try {
@@ -62,7 +81,7 @@ function settle(native: Native, wish: JournalMode, life: Life | null, isNew: boo
   if (isNew) native.pragma(`application_id = ${applicationId}`)
   if (life !== null) giveLife(native, life)
   const id = native.pragma('application_id', { simple: true })
-  return { native, journalMode, isForeign: isForeignMark(id) }
+  return { native, journalMode, isForeign: isForeignMark(id), life }
 }
 
 /** A full disk still answers reads from a local store that has no mark yet: without one a file with rows counts as local. */

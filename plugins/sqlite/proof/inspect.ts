@@ -83,11 +83,11 @@ async function isUsable(location: FileLocation, target: SqliteTarget, say: Say):
     if (isForeignMark(header.readInt32BE(markOffset))) say('SQLITE_FOREIGN_FILE', 'warning', ...foreignFile)
     return true
   }
-  const isPrimary = target.role === 'primary'
-  const aside = isPrimary ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
-  const severity = isPrimary ? 'error' : 'warning'
+  const isKept = target.role === 'primary' || target.isNamed
+  const aside = isKept ? 'It is not touched.' : 'It would be moved aside, and a new file created.'
+  const severity = isKept ? 'error' : 'warning'
   say('SQLITE_NOT_A_DATABASE', severity, `${shown} is not an SQLite database. ${aside}`, 'Name another file.')
-  return !isPrimary
+  return !isKept
 }
 
 /** The file, or one that SQLite keeps next to it, that is there and not writable; null when there is none. */

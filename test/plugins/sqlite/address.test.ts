@@ -116,14 +116,14 @@ test('a fallback has every place as a candidate, a primary only its own', () => 
   const files = (text: string, role: 'primary' | 'fallback'): readonly string[] =>
     driver.embedded?.files(targetOf(text, { role, folders })) ?? []
   assert.deepEqual(files('sqlite:///./x.db', 'primary'), ['/data/x.db'])
-  assert.deepEqual(files('sqlite:///./x.db', 'fallback'), ['/data/x.db', '/app/data/x.db', '/tmp/holdfast/x.db'])
-  assert.deepEqual(files('sqlite:////data/a/x.db', 'fallback'), [
-    '/data/a/x.db',
-    '/data/x.db',
-    '/app/data/x.db',
-    '/tmp/holdfast/x.db',
-  ])
+  const kept = ['/data/x.db', '/app/data/x.db', '/tmp/holdfast/x.db'].flatMap(withBeside)
+  assert.deepEqual(files('sqlite:///./x.db', 'fallback'), kept)
+  assert.deepEqual(files('sqlite:////data/a/x.db', 'fallback'), [...withBeside('/data/a/x.db'), ...kept])
 })
+
+function withBeside(file: string): readonly string[] {
+  return [file, file.replace('.db', '.local.db')]
+}
 
 test('the id is the same for the same file, however it is spelt', () => {
   const ids = ['sqlite:x.db', 'sqlite:///./x.db', 'sqlite:////data/x.db', 'file:x.db'].map((text) => targetOf(text).id)

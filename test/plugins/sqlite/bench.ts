@@ -37,8 +37,8 @@ export async function tempFolder(t: TestContext): Promise<string> {
 
 export interface ParseOptions {
   readonly role?: Role
-  /** What the file is for; the role is then that of a fallback. */
-  readonly life?: Life
+  /** What the file is for; the role is then that of a fallback, which is `local` unless told. `named`: a person named it. */
+  readonly life?: Life | 'named'
   readonly folders?: readonly string[]
   readonly allow?: readonly string[]
   readonly sync?: 'auto' | 'async' | 'full'
@@ -55,7 +55,7 @@ export function parse(text: string, options: ParseOptions = {}): Parsed<SqliteTa
     {
       form: 'url',
       role: options.role ?? (options.life === undefined ? 'primary' : 'fallback'),
-      ...(options.life === undefined ? {} : { life: options.life }),
+      ...lifeOf(options),
       setting: 'database.url',
       origin: { from: 'environment', name: 'DATABASE_URL' },
       folders: options.folders ?? ['/data'],
@@ -64,6 +64,12 @@ export function parse(text: string, options: ParseOptions = {}): Parsed<SqliteTa
     },
     settings,
   )
+}
+
+function lifeOf({ role, life }: ParseOptions): { readonly life?: Life } {
+  if (life === 'named') return {}
+  if (life !== undefined) return { life }
+  return role === 'fallback' ? { life: 'local' } : {}
 }
 
 /** A target that is usable. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -159,5 +159,33 @@ test('a damaged fallback is named with the command that carries what it has', as
   assert.deepEqual(
     problems.map(({ code, suggestion }) => [code, suggestion.includes(`holdfast replay ${join(folder, aside)}`)]),
     [['SQLITE_SET_ASIDE', true]],
+  )
+})
+
+test('a file that a person named is used for what it says of itself, damaged or not, and never moved', async (t) => {
+  const folder = await tempFolder(t)
+  const named = (name: string): SqliteTarget => targetOf(`sqlite:${name}`, { folders: [folder], life: 'named' })
+  await use(t, folder, 'local', 'kept')
+  await use(t, folder, 'fallback', 'waits')
+  const local = await open(t, named('rows.db'))
+  assert.deepEqual([local.engine.journal(), local.engine.localRows()?.fileId.length], [null, 36])
+  const fallback = await open(t, named('rows.fallback.db'))
+  assert.equal(fallback.engine.localRows(), null)
+  assert.equal(fallback.engine.journal()?.counts().entries, 0)
+  await fallback.close()
+  const file = join(folder, 'rows.fallback.db')
+  const damaged = new Database(file)
+  damaged.exec(
+    "create table junk (a text); insert into junk select hex(randomblob(2000)) from json_each('[1,2,3,4,5,6,7,8,9]')",
+  )
+  const page = Number(damaged.prepare("select rootpage from sqlite_master where name = 'junk'").pluck().get())
+  damaged.close()
+  const bytes = await readFile(file)
+  await writeFile(file, bytes.fill(0xff, (page - 1) * 4096, page * 4096))
+  assert.equal((await open(t, named('rows.fallback.db'))).engine.journal()?.counts().entries, 0)
+  assert.equal((await faultOf(prove(named('missing.db')))).kind, 'unwritable')
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => /damaged|missing/.test(name)),
+    [],
   )
 })
