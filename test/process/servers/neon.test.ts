@@ -102,7 +102,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     const gone = performance.now()
     await reach(service, fallback)
     t.diagnostic(`the bridge is gone to the first answer of the fallback: ${Math.round(performance.now() - gone)} ms`)
-    assert.equal((await create(service, 3)).headers.get('holdfast-durability'), 'journal')
+    assert.match((await create(service, 3)).headers.get('holdfast-durability') ?? '', /^journal/)
     await bridge.start()
     const back = performance.now()
     await reach(service, primary)

@@ -93,7 +93,7 @@ describe('a primary that cannot be opened', { skip: noPostgres || noOpenssl }, (
       const row = await service.send('POST', '/api/feedback', { rating: 5 })
       const tookMs = performance.now() - since
       assert.deepEqual([row.status, row.headers.get('holdfast-store')], [201, 'fallback; driver=sqlite'])
-      assert.equal(row.headers.get('holdfast-durability'), 'journal')
+      assert.match(row.headers.get('holdfast-durability') ?? '', /^journal/)
       assert.ok(tookMs < fallbackMs + marginMs, `${tookMs} ms`)
       const answer = await service.fetch('/status', { headers: { authorization: `Bearer ${admin}` } })
       const { why } = ((await answer.json()) as Told).database // Ours; the next lines check it.
