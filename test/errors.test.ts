@@ -32,6 +32,7 @@ const statuses: Readonly<Record<string, number>> = {
   INTERNAL_ERROR: 500,
   STORE_UNAVAILABLE: 503,
   INCOMPLETE: 503,
+  REPLAYING: 503,
   COLLECTION_UNAVAILABLE: 503,
   STORE_LOST: 503,
   STORE_BUSY: 503,
@@ -42,6 +43,7 @@ const statuses: Readonly<Record<string, number>> = {
   OVERLOADED: 503,
   CLOSING: 503,
   COLLECTION_FULL: 507,
+  JOURNAL_FULL: 507,
   DISK_FULL: 507,
 }
 

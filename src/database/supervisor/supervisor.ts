@@ -164,11 +164,6 @@ export class Supervisor {
     return this.watch.block
   }
 
-  /** Whether what the primary loses may go on in a fallback, so that writes on it claim their attempts. */
-  get hasWritableFallback(): boolean {
-    return this.#policy.declared && this.#policy.fallback && this.watch.block === null
-  }
-
   /** How many units of work may wait or run. */
   get maxActiveSessions(): number {
     return this.#parts.maxActiveSessions?.() ?? Number.POSITIVE_INFINITY

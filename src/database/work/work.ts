@@ -207,9 +207,15 @@ export class WorkRunner {
     return await settled(clock, session, failed, find)
   }
 
+  /** Whether what the primary loses may go on in a fallback. */
+  get #hasWritableFallback(): boolean {
+    const { config, settings, writeBlock } = this.#supervisor
+    return config.fallback !== null && settings.fallbackEnabled && writeBlock === null
+  }
+
   #session(serving: Serving, { claims }: Admission, attempt: string | undefined): WorkSession {
     const { store, shown } = serving
-    const isClaiming = claims === true && shown === 'primary' && this.#supervisor.hasWritableFallback
+    const isClaiming = claims === true && shown === 'primary' && this.#hasWritableFallback
     return new WorkSession(serving, { attempt, claims: isClaiming ? (store.attempts?.claiming ?? null) : null })
   }
 

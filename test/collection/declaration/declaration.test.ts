@@ -125,7 +125,7 @@ describe('a declaration', () => {
     ['an operation that is none', { access: { drop: 'admin' } }, '/access/drop'],
     ['a rate limit without a window', { rateLimit: { requests: 5 } }, '/rateLimit/windowS'],
     ['no rows at all', { maxRows: 0 }, '/maxRows'],
-    ['a durability that nobody can demand', { durability: 'local' }, '/durability'],
+    ['a durability that nobody can demand', { durability: 'archived' }, '/durability'],
   ]
   for (const [what, parts, pointer] of wrong) {
     it(`is refused with ${what}, and told where`, () => {

@@ -177,7 +177,8 @@ describe('the data API', () => {
       const { status, headers } = await call('POST', '/api/feedback', { body: { rating: 1 }, headers: prefer })
       return [status, headers.get('holdfast-durability'), headers.get('preference-applied')]
     }
-    assert.deepEqual(await applied({ prefer: 'durability=journal' }), [201, 'local', 'durability=journal'])
+    assert.deepEqual(await applied({ prefer: 'durability=local' }), [201, 'local', 'durability=local'])
+    assert.equal((await applied({ prefer: 'durability=journal' }))[0], 503)
     assert.deepEqual(await applied({}), [201, 'local', null])
   })
 
