@@ -78,7 +78,8 @@ export function journaledTables({ collections }: ActiveConfig): readonly ImageTa
 
 /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
 export function unreplayedJournal(state: State<Store>): Journal | null {
-  if (state.name !== 'PRIMARY_CONNECTED' || state.standby.status !== 'open') return null
+  if (state.name !== 'PRIMARY_CONNECTED' || state.carrying.step === 'none' || state.standby.status !== 'open')
+    return null
   const { journal } = state.standby.store
   return journal !== null && journal.counts().entries > 0 ? journal : null
 }

@@ -35,8 +35,6 @@ export interface TablePlan {
   readonly isGone?: boolean
   /** The operations that the database refuses on a whole table; null if it refuses none, or was not asked. */
   readonly denied?: DeniedOperations | null
-  /** Why the journal's triggers on a whole table are not as they must be, in one sentence; null if they are, or are not needed. */
-  readonly unjournaled?: string | null
 }
 
 /**

@@ -5,7 +5,6 @@ import type { SqlEntityManager } from '../../driver/orm.ts'
 import { HoldfastError } from '../../errors.ts'
 import { type Collection, type Operation, operations, pointerInto } from '../declaration/declaration.ts'
 import type { RowEntity } from './entity.ts'
-import { ensureJournaled, journalTable } from './journaling.ts'
 import { type DeniedOperations, findDenied } from './rights.ts'
 import { planTables, type TablePlan } from './table-plan.ts'
 
@@ -16,8 +15,6 @@ export const tableProblems: Readonly<Record<string, string>> = {
     'The text columns of a table that Holdfast did not create sort by the rules of a language, not by bytes. The collection is served.',
   TABLE_MISSING:
     'A table, column or index is missing and may not be added (SCHEMA_APPLY=none, the role has no right to, or it was there before). Requests to the collection get 503; the problem has the SQL.',
-  TABLE_UNJOURNALED:
-    "The journal's triggers on a table of the fallback cannot be created. While the fallback serves, writes to its collection get 503.",
   TABLE_DENIED: 'The database refuses an operation on a table. Requests for that operation get 503.',
 }
 
@@ -50,8 +47,6 @@ export interface KnownTables {
 
 const nothingKnown: KnownTables = { fitted: new Set(), suspects: new Set() }
 
-const writes: readonly Operation[] = ['create', 'update', 'delete']
-
 /** What `ensureTables` may change: `additive` adds what is missing, `none` only reports it. */
 export type SchemaApply = 'additive' | 'none'
 
@@ -77,8 +72,7 @@ export async function ensureTables(
     const now = isAdded ? await applyPlan(store, collection, signal, applied) : { ...plan, isGone }
     const isWhole = now.defect === null && now.statements.length === 0
     const denied = isWhole && known.suspects.has(collection.name) ? await findDenied(store, collection) : null
-    const unjournaled = isWhole ? await ensureJournaled(store, collection, signal) : null
-    settled.push({ ...now, denied, unjournaled })
+    settled.push({ ...now, denied })
   }
   return reportOf(store, settled, applied)
 }
@@ -117,7 +111,6 @@ async function applyPlan(
     const [plan] = await planTables(store, [collection], context)
     if (plan === undefined || plan.defect !== null) return plan ?? nothingPlanned(collection)
     for (const sql of plan.statements) await em.getConnection().execute(sql, [], 'run', context)
-    await journalTable(store.journal, collection, em)
     return plan
   }
   const lock = store.schemaLock
@@ -148,7 +141,7 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
   const unusable = new Map<string, UnusableTable>()
   const problems: Problem[] = []
   for (const plan of settled) {
-    const { collection, defect, statements, isAbsent, denied, unjournaled } = plan
+    const { collection, defect, statements, isAbsent, denied } = plan
     if (defect !== null) {
       unusable.set(collection.name, { why: 'Its table does not match its declaration.', operations })
       problems.push(unfitProblem(store, collection, defect.column, defect.message))
@@ -161,9 +154,6 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
     } else if (denied) {
       unusable.set(collection.name, { why: 'The database refuses this operation.', operations: denied.operations })
       problems.push(deniedProblem(store, collection, denied))
-    } else if (unjournaled) {
-      unusable.set(collection.name, { why: 'The fallback cannot journal its changes.', operations: writes })
-      problems.push(unjournaledProblem(store, collection, unjournaled))
     }
     if (plan.otherOrder !== undefined && plan.otherOrder.length > 0) problems.push(orderProblem(store, plan))
   }
@@ -191,13 +181,6 @@ function orderProblem({ label, orm, driver }: Store, { collection, otherOrder = 
   return createProblem('TABLE_ORDER_DIFFERENT', 'warning', pointerInto(collection), {
     message: `Table "${collection.name}" in ${label}: ${columns} ${verb} text by the rules of a language; other databases, and tables that Holdfast creates, by bytes.`,
     suggestion: `To have the same order everywhere, run: alter table ${quote(collection.name)} ${changes.join(', ')}`,
-  })
-}
-
-function unjournaledProblem(store: Store, collection: Collection, refused: string): Problem {
-  return createProblem('TABLE_UNJOURNALED', 'error', pointerInto(collection), {
-    message: `The journal's triggers on table "${collection.name}" in ${store.label} cannot be created: ${sentence(refused)}`,
-    suggestion: 'Check the table. The primary is not affected.',
   })
 }
 
