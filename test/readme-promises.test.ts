@@ -18,7 +18,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'It starts without its database, reports what is wrong with it, answers from an embedded SQLite database in the meantime and returns without a restart; rows written in the meantime stay in that SQLite database (nothing carries them to the primary yet), and reads there see only the rows that it holds.',
     'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
     'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
-    'rows that a fallback took are counted and said, at the return and after a restart',
+    'what the fallback accepted reaches the primary, once, with no request; until then it is shown everywhere',
   ],
   [
     'You need Node 20 or newer to install; the project brings the Node 24 that it runs on.',
