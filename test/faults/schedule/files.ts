@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
+import type { LogLine } from '../../support/log.ts'
 import { makeWorkingDir } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
 import type { Actor } from '../stage/actor.ts'
@@ -102,12 +103,13 @@ async function shared(world: World): Promise<void> {
   for (const other of others) await other.serves('primary')
   await first.kill()
   // One of them has the file now.
-  const isFree = async (): Promise<boolean> => {
-    const states = await Promise.all(others.map((other) => other.status()))
-    return states.some((status) => !JSON.stringify(status).includes('"FILE_SHARED"'))
-  }
-  await until(isFree, { withinMs: 45_000, everyMs: 200, what: 'another process to own the file' })
+  const isFree = (): boolean => others.some(({ service }) => hasOpenedFallback(service.log()))
+  await until(isFree, { withinMs: 15_000, everyMs: 100, what: 'another process to own the file' })
   await settles(world)
+}
+
+function hasOpenedFallback(log: readonly LogLine[]): boolean {
+  return log.some(({ event, role }) => event === 'store.opened' && role === 'fallback')
 }
 
 async function opensLate(world: World): Promise<void> {
