@@ -20,9 +20,13 @@ test('the first driver of the page serves as it stands, as primary and as fallba
   assert.equal(created.status, 201, service.output())
   assert.equal(created.headers.get('holdfast-store'), 'primary; driver=jotter')
   assert.equal((await service.fetch(created.headers.get('location') ?? '')).status, 200)
-  assert.equal(((await (await service.fetch('/health')).json()) as { status: string }).status, 'pass')
+  // Its fallback accepts no writes, since nothing can carry them to a driver without `replays`.
+  assert.equal(((await (await service.fetch('/health')).json()) as { status: string }).status, 'warn')
   await service.end('SIGTERM')
   const unusable = await startService(t, { cwd, env: { ...given, DATABASE_URL: 'jotter:NO' } })
-  const kept = await unusable.send('POST', '/api/feedback', { rating: 4 })
-  assert.equal(kept.headers.get('holdfast-store'), 'fallback; driver=jotter', unusable.output())
+  const list = await unusable.fetch('/api/feedback')
+  assert.equal(list.headers.get('holdfast-store'), 'fallback; driver=jotter', unusable.output())
+  const refused = await unusable.send('POST', '/api/feedback', { rating: 4 })
+  const { code: why } = (await refused.json()) as { code: string }
+  assert.deepEqual([refused.status, why], [503, 'STORE_READ_ONLY'])
 })
