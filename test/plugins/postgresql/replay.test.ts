@@ -70,19 +70,20 @@ describe('claims and replay on a real PostgreSQL', { skip: noPostgres }, () => {
     const database = await server.createDatabase()
     const holder = await open(database, '', { limits: { ...short, poolSize: 1 } })
     const settler = await open(database, '', { made: true })
-    const impatient = await open(database, '', { made: true, limits: short })
-    const [attempt, pid] = [randomUUID(), await backendOf(holder)]
+    const impatient = await open(database, '', { made: true, limits: { ...short, poolSize: 1 } })
+    const [attempt, pid, impatientPid] = [randomUUID(), await backendOf(holder), await backendOf(impatient)]
     const em = holder.orm.em.fork()
     await em.begin()
     await em.execute(`insert into holdfast_attempt (id) values ('${attempt}')`)
     process.kill(pid, 'SIGSTOP')
     const late = await faultOf(attemptsOf(impatient).claim(attempt), 'commit')
     assert.deepEqual([late.kind, late.ambiguous], ['lost', true])
+    // Until it has been cancelled there, it may still claim.
+    await until(isGone(impatientPid, database), { what: 'the late claim to end' })
     const waiting = attemptsOf(settler).claim(attempt)
     waiting.catch(() => {})
     await holder.engine.close(holder.orm, 0)
     process.kill(pid, 'SIGCONT')
-    // Either of the two: what was cancelled may have been first.
     const isNew = await within(waiting, 5_000)
     await until(isGone(pid, database), { what: 'the backend to end' })
     const [{ n } = { n: null }] = await server.query(
