@@ -60,8 +60,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'plugins/postgresql/replay.ts',
-        find: 'where present.id = given.id and present.holdfast_attempt is not distinct from base.holdfast_attempt',
-        replacement: 'where present.id = given.id',
+        find: 'present.holdfast_attempt::text is not distinct from given.',
+        replacement: 'true or null = given.',
       },
     ],
     caughtBy: 'answer lost, changed on both sides: parked',
@@ -146,7 +146,8 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'src/database/machine/transition.ts',
         find: "return next.standby.status === 'open' ? carryBeside(next) : next",
-        replacement: "return next.standby.status === 'open' ? begin(state, event, policy, 0, { status: 'off' }) : next",
+        replacement:
+          "return next.standby.status === 'open' ? toFallback(next, event, policy, { kind: 'lost', code: 'OWES', summary: '', hint: '', ambiguous: false, cause: null }, 0) : next",
       },
     ],
     caughtBy: 'fallback opens late and owes',
@@ -176,6 +177,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'local file taken as fallback',
     edits: [
+      {
+        file: 'plugins/sqlite/proof/choice.ts',
+        find: 'const isBeside = state.life !== life &&',
+        replacement: 'const isBeside = state.life === null &&',
+      },
       {
         file: 'plugins/sqlite/journal/tables.ts',
         find: 'if (found.life === wished) return',

@@ -10,7 +10,7 @@ export async function occurrencesOf({ file, find }: Edit): Promise<number> {
 }
 
 /** A copy of the sources with this defect, which ends with `t`; packages are linked. */
-export async function mutatedTree(t: Cleanup, { edits }: Mutant): Promise<string> {
+export async function mutatedTree(t: Cleanup, { name, edits }: Mutant): Promise<string> {
   const tree = await makeTempDir(t, 'mutant')
   for (const folder of ['src', 'plugins', 'test/faults', 'package.json', 'tsconfig.json']) {
     await cp(join(repository, folder), join(tree, folder), { recursive: true })
@@ -18,9 +18,11 @@ export async function mutatedTree(t: Cleanup, { edits }: Mutant): Promise<string
   await symlink(join(repository, 'node_modules'), join(tree, 'node_modules'))
   for (const { file, find, replacement } of edits) {
     const path = join(tree, file)
+    const text = await readFile(path, 'utf8')
+    if (!text.includes(find)) throw new Error(`${file} no longer has the text of the mutant "${name}".`)
     await writeFile(
       path,
-      (await readFile(path, 'utf8')).replace(find, () => replacement),
+      text.replace(find, () => replacement),
     )
   }
   return tree

@@ -169,7 +169,9 @@ export class World {
 
   async evidence(): Promise<Evidence> {
     for (const dir of this.#dirs) {
-      for (const line of readJournal(fallbackFile(dir))) this.#journals.set(`${line.attempt} ${line.sequence}`, line)
+      for (const file of [fallbackFile(dir), fallbackFile(dir).replace(/db$/, 'fallback.db')]) {
+        for (const line of readJournal(file)) this.#journals.set(`${line.attempt} ${line.sequence}`, line)
+      }
     }
     const [audit, parked] = await Promise.all([this.audit.lines(), this.audit.parked()])
     return { history: this.history, audit, parked, journal: [...this.#journals.values()] }
