@@ -4,6 +4,7 @@ import type { Statements } from '../../src/driver/facet/statements.ts'
 import {
   isolatedOrmOptions,
   type Journal,
+  type JournalView,
   type LocalRows,
   type MikroORM,
   type OrmOptions,
@@ -12,6 +13,7 @@ import {
 import { createDriverClass } from './connection.ts'
 import { nestedError } from './faults.ts'
 import { FileRows } from './journal/local-rows.ts'
+import { FileJournalView } from './journal/view.ts'
 import type { OpenFile } from './open-file.ts'
 import { reservedWriter } from './transaction.ts'
 
@@ -74,6 +76,11 @@ export class FileEngine implements Engine {
 
   journal(): Journal | null {
     return this.file.journal
+  }
+
+  journalView(): JournalView | null {
+    const { file } = this
+    return FileJournalView.of(file.hot, file.limits.queryMs)
   }
 
   localRows(): LocalRows | null {

@@ -28,6 +28,8 @@ async function runCommand(): Promise<void> {
     paint: paintFor(process.stdout),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    terminal: process.stderr.isTTY ? (text) => process.stderr.write(text) : null,
+    interrupted,
     start: () => {
       process.off('unhandledRejection', reportStray).off('uncaughtException', reportStray)
       return import('../main.ts')
@@ -38,6 +40,13 @@ async function runCommand(): Promise<void> {
   process.exitCode = code
   // Something that a driver left open would keep the process running.
   setTimeout(() => process.exit(), strayMs).unref()
+}
+
+/** The second SIGINT ends the process as usual. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  process.once('SIGINT', () => controller.abort(new Error('interrupted')))
+  return controller.signal
 }
 
 function reportStray(error: unknown): void {

@@ -6,8 +6,17 @@ import { coreSettings } from '../config/settings-schema.ts'
 import { resolveAll } from '../service/resolve.ts'
 import { version } from '../service/version.ts'
 import { check, checkJson, exitCodeOf } from './check.ts'
+import {
+  type Command,
+  type CommandContext,
+  type CommandExit,
+  commandOptions,
+  type Flag,
+  type Given,
+} from './command.ts'
 import { checkText, shown } from './report.ts'
-import { type Paint, table } from './terminal.ts'
+import { storeCommands } from './store/commands.ts'
+import { table } from './terminal.ts'
 
 /** What `holdfast --help` prints. */
 const help = `Usage: holdfast [command] [options]
@@ -18,9 +27,23 @@ Commands
               to fix it; exits with 2 when a value cannot be used; opens no
               database unless --connect is given
   config      list every setting with its value and origin
+  replay [FILE]
+              carry what a fallback has written to the primary: the configured
+              one, while no service runs, or the one in FILE; a copy of a file,
+              and a second time, do no harm
+  journal list [FILE]
+              list what waits to be carried
+  conflicts list|show ID|take ours ID|take theirs ID|retry ID
+              list, show and settle the changes that could not be carried
+  prune       delete what the primary keeps to recognize old files; a change that
+              is older, and turns up later, becomes a conflict
 
 Options
-  --json      print JSON (check, config)
+  --json      print JSON (check, config), or a line of JSON for each event
+              (replay, journal, conflicts, prune)
+  --all-rows  carry each row of FILE, which was a local store (replay)
+  --older-than TIME
+              30d unless given; 12h or 90d, for example (prune)
   --connect   also connect to the primary and report what it answers; changes
               nothing in it; exits with 3 when it, or a collection in it, cannot
               serve (check)
@@ -32,47 +55,18 @@ Settings come from config/default.json, config/<NODE_ENV>.json, CONFIG_FILE and
 the environment. NAME_FILE sets NAME from a file that contains a secret.
 `
 
-/** Where a command runs and what it may touch. */
-export interface CommandContext {
-  readonly env: NodeJS.ProcessEnv
-  readonly cwd: string
-  readonly paint: Paint
-  out(text: string): void
-  err(text: string): void
-  /** Starts the service; resolves once it runs. */
-  start(): Promise<unknown>
-}
-
-/** The process's exit code; null when the service goes on running. */
-type Exit = 0 | 1 | 2 | 3 | null
-
-const options = {
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
-  json: { type: 'boolean' },
-  schema: { type: 'boolean' },
-  connect: { type: 'boolean' },
-} as const
-
-type Flag = keyof typeof options
-
-interface Command {
-  /** Flags other than `--help` and `--version`. */
-  readonly flags: readonly Flag[]
-  run(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit>
-}
-
 const commands: Readonly<Record<string, Command>> = {
   start: { flags: [], run: runStart },
   check: { flags: ['json', 'connect'], run: runCheck },
   config: { flags: ['json', 'schema'], run: runConfig },
+  ...storeCommands,
 }
 
 /** Runs one command line, without the executable. Wrong use prints one sentence and gives 1. */
-export async function run(args: readonly string[], context: CommandContext): Promise<Exit> {
+export async function run(args: readonly string[], context: CommandContext): Promise<CommandExit> {
   const parsed = parse(args)
   if ('wrong' in parsed) return refuse(parsed.wrong, context)
-  const { flags, positionals } = parsed
+  const { flags, positionals, olderThan } = parsed
   if (flags.has('help') || positionals[0] === 'help') return print(help, context)
   if (flags.has('version')) return print(`${version}\n`, context)
   const [name = 'start', ...more] = positionals
@@ -82,24 +76,30 @@ export async function run(args: readonly string[], context: CommandContext): Pro
     return refuse(`unknown command${quoted(name)}${near === null ? '' : `; did you mean "${near}"?`}`, context)
   }
   const [stray] = more
-  if (stray !== undefined) return refuse(`"${name}" accepts no argument${quoted(stray)}`, context)
+  const wrong =
+    command.words === undefined
+      ? stray === undefined
+        ? null
+        : `"${name}" accepts no argument${quoted(stray)}`
+      : command.words(more)
+  if (wrong !== null) return refuse(wrong, context)
   const foreign = [...flags].find((flag) => !command.flags.includes(flag))
   if (foreign !== undefined) return refuse(`"${name}" has no option "--${foreign}"`, context)
-  return command.run(flags, context)
+  return command.run({ flags, words: more, olderThan }, context)
 }
 
-async function runStart(_: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+async function runStart(_: Given, context: CommandContext): Promise<CommandExit> {
   await context.start()
   return null
 }
 
-async function runCheck(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+async function runCheck({ flags }: Given, context: CommandContext): Promise<CommandExit> {
   const report = await check(context, { connects: flags.has('connect') })
   context.out(flags.has('json') ? json(checkJson(report)) : checkText(report, context.paint))
   return exitCodeOf(report)
 }
 
-async function runConfig(flags: ReadonlySet<Flag>, context: CommandContext): Promise<Exit> {
+async function runConfig({ flags }: Given, context: CommandContext): Promise<CommandExit> {
   if (flags.has('schema')) return print(json(jsonSchemaOfSettings()), context)
   const { resolved } = await resolveAll(context)
   const lines = resolved.lines().map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) }))
@@ -107,11 +107,13 @@ async function runConfig(flags: ReadonlySet<Flag>, context: CommandContext): Pro
   return print(`${table(lines.map(({ name, value, origin }) => [name, shown(value), origin])).join('\n')}\n`, context)
 }
 
-function parse(args: readonly string[]): { flags: ReadonlySet<Flag>; positionals: string[] } | { wrong: string } {
+function parse(
+  args: readonly string[],
+): { flags: ReadonlySet<Flag>; positionals: string[]; olderThan: string | null } | { wrong: string } {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-    const flags = new Set((Object.keys(options) as Flag[]).filter((flag) => values[flag] === true)) // The keys of `options`.
-    return { flags, positionals }
+    const { values, positionals } = parseArgs({ args: [...args], options: commandOptions, allowPositionals: true })
+    const flags = new Set((Object.keys(commandOptions) as Flag[]).filter((flag) => values[flag] !== undefined)) // Its own keys.
+    return { flags, positionals, olderThan: values['older-than'] ?? null }
   } catch (error) {
     // Node's message goes on about positional arguments after its first sentence.
     const message = error instanceof Error ? (error.message.split(/[.\n]/, 1)[0] ?? '') : ''
@@ -121,7 +123,7 @@ function parse(args: readonly string[]): { flags: ReadonlySet<Flag>; positionals
 
 /** Settings are not options; people who know other servers write `--port 8080`. */
 function settingMeant(args: readonly string[]): string {
-  const at = args.findIndex((arg) => arg.startsWith('--') && !Object.hasOwn(options, arg.slice(2)))
+  const at = args.findIndex((arg) => arg.startsWith('--') && !Object.hasOwn(commandOptions, arg.slice(2)))
   const [, word = '', given] = /^--([\w-]{1,40})(?:=(.*))?$/s.exec(args[at] ?? '') ?? []
   const name = word.replaceAll('-', '_').toUpperCase()
   if (![...coreSettings.values()].some(({ env }) => env === name)) return ''
@@ -135,12 +137,12 @@ function quoted(word: string): string {
   return /^[\w-]{1,40}$/.test(word) ? ` "${word}"` : ''
 }
 
-function print(text: string, context: CommandContext): Exit {
+function print(text: string, context: CommandContext): CommandExit {
   context.out(text)
   return 0
 }
 
-function refuse(why: string, context: CommandContext): Exit {
+function refuse(why: string, context: CommandContext): CommandExit {
   context.err(`holdfast: ${why.replace(/[.?]?$/, (end) => (end === '?' ? '?' : '.'))} See "holdfast --help".\n`)
   return 1
 }

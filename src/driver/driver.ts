@@ -9,7 +9,7 @@ import type { Settings } from '../config/settings.ts'
 import type { Address, Parsed, Role, Target } from './address.ts'
 import type { Attempts } from './facet/attempts.ts'
 import type { Embedded } from './facet/embedded.ts'
-import type { Journal } from './facet/journal.ts'
+import type { Journal, JournalView } from './facet/journal.ts'
 import type { LocalRows } from './facet/local-rows.ts'
 import type { Replay } from './facet/replay.ts'
 import type { SchemaLock } from './facet/schema-lock.ts'
@@ -104,6 +104,8 @@ export interface Engine {
   schemaLock?(orm: MikroORM): SchemaLock
   /** Null: the store stands next to no primary. */
   journal?(orm: MikroORM): Journal | null
+  /** Null: the file has no journal. */
+  journalView?(orm: MikroORM): JournalView | null
   /** Null: the store is not a local one. */
   localRows?(orm: MikroORM): LocalRows | null
   attempts?(orm: MikroORM): Attempts

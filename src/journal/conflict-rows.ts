@@ -242,7 +242,8 @@ function plain(name: string): string {
   return name.replaceAll('\0', '\u{FFFD}').slice(0, 255)
 }
 
-function isUuid(text: string): boolean {
+/** Whether a database accepts the text as an id. */
+export function isUuid(text: string): boolean {
   return /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)
 }
 

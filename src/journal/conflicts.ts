@@ -10,6 +10,7 @@ import {
   type ConflictEntry,
   type ConflictOutline,
   ConflictRows,
+  isUuid,
   rowsOf,
   type SettledAs,
 } from './conflict-rows.ts'
@@ -124,6 +125,7 @@ export class Conflicts {
     attempt: string,
     work: (conflict: Conflict, rows: PrimaryRows) => Promise<R>,
   ): Promise<{ readonly value: R | null } | { readonly refusal: Refusal; readonly code: string }> {
+    if (!isUuid(attempt)) return { value: null }
     for (let tries = 1; ; tries += 1) {
       try {
         const value = await this.#transaction(async () => {

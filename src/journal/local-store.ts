@@ -13,7 +13,7 @@ import type { Replayer } from './replayer.ts'
 /**
  * Carries every row of a store that was local: as an insert whose attempt is derived from file, table and id, so that it
  * doubles nothing to do it again, or from a copy of the file. A row that the primary has with the same content is done, one with
- * another content is parked. Rejects like `Replayer.carry`.
+ * another content is parked. Resolves with the tables of the file that are not among `tables`. Rejects like `Replayer.carry`.
  */
 export async function carryLocalRows(
   replayer: Replayer,
@@ -22,10 +22,13 @@ export async function carryLocalRows(
   tables: readonly ImageTable[],
   signal: AbortSignal,
   progress?: (done: number) => void,
-): Promise<void> {
+): Promise<readonly string[]> {
   const target = batchTarget(to, to.replay, tablesByName(tables), rows.fileId, { acceptsEqualRows: true })
   await replayer.carryPortions(target, portionsOf(rows, tables), signal, progress)
-  await rows.carried(Date.now())
+  const known = new Set(tables.map(({ name }) => name))
+  const left = (await rows.tables()).filter((name) => !known.has(name))
+  if (left.length === 0) await rows.carried(Date.now())
+  return left
 }
 
 async function* portionsOf(rows: LocalRows, tables: readonly ImageTable[]): AsyncGenerator<readonly Entry[]> {

@@ -8,7 +8,7 @@ import { onServers } from './servers.ts'
 type Local = Awaited<ReturnType<Scene['local']>>
 
 async function carry(scene: Scene, local: Local, primary: OpenPrimary): Promise<void> {
-  await carryLocalRows(scene.replayer(), local.localRows, primary, imageTables, never)
+  assert.deepEqual(await carryLocalRows(scene.replayer(), local.localRows, primary, imageTables, never), [])
 }
 
 onServers('rows of a store that was local', (server, kind) => {
@@ -61,6 +61,9 @@ onServers('rows of a store that was local', (server, kind) => {
     assert.ok(before.facts.problems.some(({ code }) => code === 'ROWS_LOCAL'))
     await before.close(1_000)
     const again = await scene.local('fallback.db')
+    const some = imageTables.filter(({ name }) => name !== 'everything')
+    const left = await carryLocalRows(scene.replayer(), again.localRows, await scene.primary(), some, never)
+    assert.deepEqual(left, ['everything'])
     await carry(scene, again, await scene.primary())
     await again.close(1_000)
     const after = await scene.fallback()

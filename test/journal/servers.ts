@@ -36,12 +36,13 @@ const mariadb: Kind = {
   ],
 }
 
-/** Registers tests for each kind of server that is installed, on a private one. */
-export function onServers(title: string, tests: (server: () => Server, kind: Kind) => void): void {
+/** Registers tests for each kind of server that is installed, or one of them, on a private one. */
+export function onServers(title: string, tests: (server: () => Server, kind: Kind) => void, only?: Kind['name']): void {
   for (const [kind, skip, start] of [
     [postgresql, noPostgres, startPostgres],
     [mariadb, noMariadb, startMariadb],
   ] as const) {
+    if (only !== undefined && only !== kind.name) continue
     describe(`${title} on ${kind.name}`, { skip }, () => {
       const cleanup = cleanupOf(after)
       let server: Server | null = null

@@ -60,6 +60,8 @@ export async function runCommand(
     out: (text) => {
       printed.stdout += text
     },
+    terminal: null,
+    interrupted: () => new AbortController().signal,
     err: (text) => {
       printed.stderr += text
     },

@@ -13,7 +13,7 @@ import type { Sync } from '../sync.ts'
 import type { Writer } from '../writer.ts'
 import type { Author, JournalGate } from './author.ts'
 import { quote } from './quote.ts'
-import { JournalReader } from './reader.ts'
+import { elsewhereIn, JournalReader } from './reader.ts'
 import { readLife } from './tables.ts'
 import { triggerChanges } from './triggers.ts'
 
@@ -159,11 +159,8 @@ export class FileJournal implements Journal {
     }
   }
 
-  elsewhere(): readonly { readonly identity: string; readonly label: string | null; readonly entries: number }[] {
-    const { number: own } = this.#reader.address
-    return this.#reader.addresses().flatMap(({ number, identity, label, entries }) => {
-      return number === own || identity === null || entries === 0 ? [] : [{ identity, label, entries }]
-    })
+  elsewhere(): ReturnType<Journal['elsewhere']> {
+    return elsewhereIn(this.#reader)
   }
 
   #address(identity: string, label: string): void {

@@ -2,7 +2,7 @@ import type { Image, ImageTable, LocalRows } from '../../../src/driver/kit/drive
 import { whileBusy } from '../busy.ts'
 import type { Handle } from '../handle.ts'
 import { quote } from './quote.ts'
-import { readLife } from './tables.ts'
+import { ownTablePattern, readLife } from './tables.ts'
 import { imageText } from './triggers.ts'
 
 /** The rows of a file of a local store, read and marked on its hot handle. */
@@ -20,6 +20,14 @@ export class FileRows implements LocalRows {
 
   async page(table: ImageTable, after: string, limit: number): Promise<readonly Image[]> {
     return await whileBusy(() => this.#page(table, after, limit), this.#limitMs)
+  }
+
+  async tables(): Promise<readonly string[]> {
+    const sql = `select name from sqlite_master as t where type = 'table' and name not like '${ownTablePattern}' escape '\\'
+      and exists (select 1 from pragma_table_info(t.name) where name = 'holdfast_attempt') order by name`
+    const { native } = this.#hot
+    const names = await whileBusy(() => native.prepare<unknown[], string>(sql).pluck().all(), this.#limitMs)
+    return names.filter((name) => native.prepare(`select 1 from ${quote(name)} limit 1`).get() !== undefined)
   }
 
   async carried(atMs: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3'
-import type { Entry, Image, JournalCounts, RowHistory } from '../../../src/driver/kit/driver-kit.ts'
+import type { Entry, Image, Journal, JournalCounts, RowHistory } from '../../../src/driver/kit/driver-kit.ts'
 import type { Handle } from '../handle.ts'
 import { quote } from './quote.ts'
 
@@ -132,6 +132,14 @@ export class JournalReader {
     const sql = `select id from ${quote(table)} where id > ? order by id limit ?`
     return this.#native.prepare<unknown[], string>(sql).pluck().all(after, limit)
   }
+}
+
+/** Other primaries that something waits for. */
+export function elsewhereIn(reader: JournalReader): ReturnType<Journal['elsewhere']> {
+  const { number: own } = reader.address
+  return reader.addresses().flatMap(({ number, identity, label, entries }) => {
+    return number === own || identity === null || entries === 0 ? [] : [{ identity, label, entries }]
+  })
 }
 
 function entryOf(row: EntryRow): Entry {

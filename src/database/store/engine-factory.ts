@@ -150,6 +150,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
         schemaLock: engine.schemaLock?.(orm) ?? null,
         journal,
+        journalView: engine.journalView?.(orm) ?? null,
         localRows: engine.localRows?.(orm) ?? null,
         attempts: engine.attempts?.(orm) ?? null,
         replay: engine.replay?.(orm) ?? null,

@@ -2,7 +2,7 @@ import type { Disk } from '../../disk/disk.ts'
 import type { Role, Target } from '../../driver/address.ts'
 import type { Driver, Facts } from '../../driver/driver.ts'
 import type { Attempts } from '../../driver/facet/attempts.ts'
-import type { Journal } from '../../driver/facet/journal.ts'
+import type { Journal, JournalView } from '../../driver/facet/journal.ts'
 import type { LocalRows } from '../../driver/facet/local-rows.ts'
 import type { Replay } from '../../driver/facet/replay.ts'
 import type { SchemaLock } from '../../driver/facet/schema-lock.ts'
@@ -26,6 +26,8 @@ export interface Store {
   readonly schemaLock: SchemaLock | null
   /** Null: it is not the fallback next to a primary, or the driver has none. */
   readonly journal: Journal | null
+  /** Null: its file has no journal, or the driver has none. */
+  readonly journalView: JournalView | null
   /** Null: it is not a local store, or the driver has none. */
   readonly localRows: LocalRows | null
   /** Null: the driver has none. */

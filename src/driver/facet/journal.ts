@@ -91,6 +91,9 @@ export interface Journal {
   elsewhere(): readonly { readonly identity: string; readonly label: string | null; readonly entries: number }[]
 }
 
+/** Facet of an embedded store that was opened only to be looked at: its journal, which another process may use meanwhile. */
+export type JournalView = Pick<Journal, 'fileId' | 'identity' | 'counts' | 'waiting' | 'elsewhere'>
+
 /** The code of the fault of a change while the store does not accept any. */
 export const restingCode = 'FALLBACK_RESTING'
 

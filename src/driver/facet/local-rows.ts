@@ -12,6 +12,8 @@ export interface LocalRows {
    * where there is no such table.
    */
   page(table: ImageTable, after: string, limit: number): Promise<readonly Image[]>
+  /** The tables that have rows of collections. */
+  tables(): Promise<readonly string[]>
   /** Each row is in a primary: no problem names them from now on, until the store serves again. */
   carried(atMs: number): Promise<void>
 }

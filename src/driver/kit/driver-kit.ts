@@ -15,6 +15,7 @@ export {
   type Entry,
   type Journal,
   type JournalCounts,
+  type JournalView,
   journalFullCode,
   type RowHistory,
   type RunStatement,
