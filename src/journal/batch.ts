@@ -2,7 +2,7 @@ import type { Store } from '../database/store/store.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import type { Replay } from '../driver/facet/replay.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
-import { ConflictRows } from './conflict-rows.ts'
+import { ConflictRows } from './conflict/conflict-rows.ts'
 import {
   type JudgeOptions,
   judge,

@@ -1,5 +1,6 @@
 import type { Secret } from '../config/secret.ts'
 import { addAdminRoutes, type Reloaded } from '../http/admin/admin-routes.ts'
+import { addConflictRoutes } from '../http/admin/conflict-routes.ts'
 import { dataRoutes } from '../http/data/data-routes.ts'
 import { addErrorPages } from '../http/page/error-pages.ts'
 import { addFrontPage } from '../http/page/front-page.ts'
@@ -8,6 +9,7 @@ import type { App } from '../http/server/app.ts'
 import { addHealthRoutes } from '../http/status/health.ts'
 import { addMetricsRoute, addStatusRoute, type RenderMetrics } from '../http/status/status-routes.ts'
 import type { StatusSource } from '../http/status/status-source.ts'
+import type { Conflicts } from '../journal/conflict/conflicts.ts'
 import type { ActiveConfig } from './active-config.ts'
 
 /** What the routes need. Functions where a reload replaces what is behind them. */
@@ -17,6 +19,8 @@ export interface RouteParts {
   readonly view: StatusSource
   readonly render: RenderMetrics
   readonly reload: () => Promise<Reloaded>
+  /** Null while no primary is open. */
+  readonly conflicts: () => Conflicts | null
 }
 
 /** Adds every route of the service itself. */
@@ -37,4 +41,5 @@ export function addRoutes(app: App, parts: RouteParts): void {
   addMetricsRoute(app, render)
   addErrorPages(app)
   addAdminRoutes(app, { token, reload })
+  addConflictRoutes(app, { token, conflicts: parts.conflicts })
 }

@@ -29,7 +29,7 @@ import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions } from './library-options.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
-import { createSteps, journaledTables, unreplayedJournal } from './store-steps.ts'
+import { createSteps, journaledTables, openConflicts, unreplayedJournal } from './store-steps.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
 const closeReserveMs = 1_000
@@ -239,6 +239,7 @@ export class Service implements Holdfast {
       view: this.#view,
       render: () => this.#metrics.render(),
       reload: () => this.reread(),
+      conflicts: () => openConflicts(this.#supervisor.current?.store ?? null, this.#config.active),
     })
   }
 

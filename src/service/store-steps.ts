@@ -5,6 +5,8 @@ import type { Store } from '../database/store/store.ts'
 import type { StoreSteps } from '../database/supervisor/steps.ts'
 import type { ImageTable } from '../driver/facet/image.ts'
 import type { Journal } from '../driver/facet/journal.ts'
+import { Conflicts } from '../journal/conflict/conflicts.ts'
+import { tablesByName } from '../journal/judge.ts'
 import type { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
@@ -82,4 +84,11 @@ export function unreplayedJournal(state: State<Store>): Journal | null {
     return null
   const { journal } = state.standby.store
   return journal !== null && journal.counts().entries > 0 ? journal : null
+}
+
+/** What is parked in the store that serves; null where that is not a primary that accepts what a journal carries. */
+export function openConflicts(store: Store | null, active: ActiveConfig): Conflicts | null {
+  if (store === null || store.role !== 'primary' || store.replay === null || store.facts.ownTables !== 'ours')
+    return null
+  return new Conflicts(store, store.replay, tablesByName(journaledTables(active)))
 }

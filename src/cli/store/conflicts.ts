@@ -1,6 +1,7 @@
 import type { Image } from '../../driver/facet/image.ts'
-import type { Conflict, ConflictOutline } from '../../journal/conflict-rows.ts'
-import { Conflicts, type Settling } from '../../journal/conflicts.ts'
+import type { Conflict, ConflictOutline } from '../../journal/conflict/conflict-rows.ts'
+import { Conflicts, type Settling } from '../../journal/conflict/conflicts.ts'
+import { settlingSentence } from '../../journal/conflict/settling-sentence.ts'
 import { tablesByName } from '../../journal/judge.ts'
 import type { CommandContext } from '../command.ts'
 import { table } from '../terminal.ts'
@@ -109,24 +110,4 @@ function settled(context: CommandContext, json: boolean, id: string, outcome: Se
   }
   if (outcome.is === 'absent') return 1
   return outcome.is === 'settled' || outcome.is === 'settled-before' ? 0 : 3
-}
-
-/** The outcome in a sentence, and what to do. */
-export function settlingSentence(outcome: Settling): string {
-  switch (outcome.is) {
-    case 'settled':
-      return `Settled: ${outcome.as}.`
-    case 'settled-before':
-      return `It was settled before: ${outcome.as}. Nothing was changed.`
-    case 'absent':
-      return 'There is no conflict of this id; "holdfast conflicts list" lists them.'
-    case 'blocked':
-      return `An older conflict on one of its rows is open. Settle ${outcome.by} first.`
-    case 'moved':
-      return 'A row has changed since it was shown. Show the conflict again, then decide.'
-    case 'conflicting':
-      return `It conflicts still: ${outcome.conflict.entries.map(({ reason }) => reason).join(', ')}.`
-    case 'refused':
-      return `The primary refuses the rows: ${outcome.code}. The conflict stays open.`
-  }
 }

@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
     name: 'conflict kept locally',
     edits: [
       {
-        file: 'src/journal/conflict-rows.ts',
+        file: 'src/journal/conflict/conflict-rows.ts',
         find: 'const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))',
         replacement:
           'const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source))).slice(0, 0)',

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
-import type { Store } from '../database/store/store.ts'
-import type { Image } from '../driver/facet/image.ts'
-import type { Entry } from '../driver/facet/journal.ts'
-import type { Row } from '../driver/facet/statements.ts'
-import { partsOf } from '../driver/kit/primary/row-batches.ts'
-import { type ParkedEntry, rowId } from './judge.ts'
-import type { LocalTransaction } from './local-transaction.ts'
-import { OwnStatements, type OwnTableColumns } from './own-rows.ts'
-import type { ParkReason } from './park-reason.ts'
+import type { Store } from '../../database/store/store.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import type { Entry } from '../../driver/facet/journal.ts'
+import type { Row } from '../../driver/facet/statements.ts'
+import { partsOf } from '../../driver/kit/primary/row-batches.ts'
+import { type ParkedEntry, rowId } from '../judge.ts'
+import type { LocalTransaction } from '../local-transaction.ts'
+import { OwnStatements, type OwnTableColumns } from '../own-rows.ts'
+import type { ParkReason } from '../park-reason.ts'
 
 /** Rows of one statement, and values in one list. */
 const rowsMax = 200

@@ -1,10 +1,13 @@
-import { faultOf } from '../database/machine/faults.ts'
-import type { Store } from '../database/store/store.ts'
-import type { Image } from '../driver/facet/image.ts'
-import type { Entry } from '../driver/facet/journal.ts'
-import type { Refusal, Replay } from '../driver/facet/replay.ts'
-import { FaultError } from '../driver/fault.ts'
-import { matchesImage } from './canonical.ts'
+import { faultOf } from '../../database/machine/faults.ts'
+import type { Store } from '../../database/store/store.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import type { Entry } from '../../driver/facet/journal.ts'
+import type { Refusal, Replay } from '../../driver/facet/replay.ts'
+import { FaultError } from '../../driver/fault.ts'
+import { matchesImage } from '../canonical.ts'
+import { attemptColumn, judge, type PrimaryRows, rowId, type TablesByName, type Write } from '../judge.ts'
+import { CountOff, writeInOrder } from '../layers.ts'
+import { lockRows } from '../locking.ts'
 import {
   type Conflict,
   type ConflictEntry,
@@ -14,9 +17,6 @@ import {
   rowsOf,
   type SettledAs,
 } from './conflict-rows.ts'
-import { attemptColumn, judge, type PrimaryRows, rowId, type TablesByName, type Write } from './judge.ts'
-import { CountOff, writeInOrder } from './layers.ts'
-import { lockRows } from './locking.ts'
 
 /** How often a transaction is tried that met another one. */
 const triesMax = 5
