@@ -2,9 +2,9 @@
  * The process under test: the data API, and business code over the same rows. Settings come from the environment, as those
  * of the service; it logs its observations as lines of JSON. Not imported: started.
  */
-import type { EntityClass } from '@mikro-orm/core'
+import { type EntityClass, NotFoundError } from '@mikro-orm/core'
 import { readJson } from '../../src/http/data/body.ts'
-import { createHoldfast, loadSettings, type Session } from '../../src/index.ts'
+import { createHoldfast, HoldfastError, loadSettings, type Session } from '../../src/index.ts'
 import type { Step, TransactionRequest } from './stage/steps.ts'
 
 interface Item {
@@ -78,7 +78,16 @@ const { port } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
 write({ level: 'info', event: 'http.listening', port })
 if (settings.settings.database.boot === 'eager') void holdfast.open()
 
-async function carryOut({ em, store }: Session, steps: readonly Step[]): Promise<readonly string[]> {
+/** A row that is not in the database which serves is an answer of this application. */
+async function carryOut(session: Session, steps: readonly Step[]): Promise<readonly string[]> {
+  try {
+    return await perform(session, steps)
+  } catch (error) {
+    throw error instanceof NotFoundError ? new HoldfastError('ROW_NOT_FOUND', { cause: error }) : error
+  }
+}
+
+async function perform({ em, store }: Session, steps: readonly Step[]): Promise<readonly string[]> {
   const meta = store.orm.getMetadata().getByClassName<Item>('item')
   const entity = meta.class as EntityClass<Item>
   const made: Item[] = []
