@@ -4,7 +4,7 @@ import type { Candidate, Connection, Engine, Limits } from '../../src/driver/dri
 import { type Life, type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
-import { holdFile } from './journal/owner.ts'
+import { holdFile, isShared } from './journal/owner.ts'
 import { OpenFile } from './open-file.ts'
 import { type Checked, openChecked, openNamed } from './proof/checked.ts'
 import { chooseFiles } from './proof/choice.ts'
@@ -146,6 +146,11 @@ class FileCandidate implements Candidate {
     try {
       return { ...checked, release: this.#hold() }
     } catch (error) {
+      // What waits in a journal can be listed while the service has it.
+      if (isShared(error)) {
+        this.#life = null
+        return { ...checked, release: () => {} }
+      }
       checked.native.close()
       throw error
     }

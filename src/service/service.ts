@@ -20,10 +20,12 @@ import type { App } from '../http/server/app.ts'
 import type { ListenAddress } from '../http/server/listen.ts'
 import { createHttp, type Http } from '../http/server/server.ts'
 import type { StatusSource } from '../http/status/status-source.ts'
+import type { Conflicts } from '../journal/conflict/conflicts.ts'
 import { Replayer } from '../journal/replayer.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
+import { ConflictCount } from './conflict-count.ts'
 import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions } from './library-options.ts'
@@ -40,8 +42,7 @@ export class Service implements Holdfast {
   readonly #config: ConfigSource
   readonly #tables = new TableReports()
   readonly #replayer: Replayer
-  /** Changes that are kept aside in the primary, as last counted. */
-  #conflicts = 0
+  readonly #conflicts: ConflictCount
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
   readonly #sessions: DatabaseSessionFactory
@@ -49,8 +50,7 @@ export class Service implements Holdfast {
   readonly #metrics: Metrics
   readonly #http: Http
   readonly #token: AdminToken
-  /** Null in a library. */
-  readonly #dataProblems: DataProblems | null
+  readonly #dataProblems: DataProblems | null // Null in a library.
   #hostProblems: readonly Problem[] = []
   #preparing: Promise<void> | null = null
   #isPrepared = false
@@ -82,13 +82,14 @@ export class Service implements Holdfast {
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
+    this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     const unknown = findUnknownOptions(options)
     this.#view = createStatusView({
       active: () => this.#config.active,
       supervisor: this.#supervisor,
       tables: this.#tables,
       replayer: this.#replayer,
-      conflicts: () => this.#conflicts,
+      conflicts: () => this.#conflicts.open,
       token: this.#token,
       ownProblems: () => [...unknown, ...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
       isClosing: () => this.#closing !== null,
@@ -193,7 +194,7 @@ export class Service implements Holdfast {
   }
 
   #observe(seen: Observation): void {
-    if (seen.type === 'conflicts.counted') this.#conflicts = seen.open
+    if (seen.type === 'conflicts.counted') this.#conflicts.counted(seen.open)
     this.#metrics.observe(seen)
     this.#options.observe?.(seen)
   }
@@ -239,8 +240,12 @@ export class Service implements Holdfast {
       view: this.#view,
       render: () => this.#metrics.render(),
       reload: () => this.reread(),
-      conflicts: () => openConflicts(this.#supervisor.current?.store ?? null, this.#config.active),
+      conflicts: () => this.#openConflicts(),
     })
+  }
+
+  #openConflicts(): Conflicts | null {
+    return openConflicts(this.#supervisor.current?.store ?? null, this.#config.active)
   }
 
   #afterReloads(reload: () => Promise<Reloaded>): Promise<Reloaded> {

@@ -140,7 +140,7 @@ onServers(
       const file = pathIn(scene, 'local.db')
       const refused = await holdfast(t, scene, 'replay', file)
       assert.equal(refused.code, 2)
-      assert.match(refused.stderr, /is the file of a local store\. Add --all-rows/)
+      assert.match(refused.stderr, /is a local store\. Add --all-rows/)
       const carried = await holdfast(t, scene, 'replay', file, '--all-rows')
       assert.deepEqual([carried.code, carried.stderr], [0, ''])
       assert.match(carried.stdout, /^Carried 1 transaction to /)

@@ -1,4 +1,4 @@
-import { faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { isBusy } from '../faults.ts'
 import { type Native, openNative } from '../handle.ts'
 
@@ -36,6 +36,13 @@ export function holdFile(file: string): () => void {
   }
 }
 
+/** Whether another process has the file. */
+export function isShared(error: unknown): boolean {
+  return error instanceof FaultError && error.fault.code === sharedCode
+}
+
+const sharedCode = 'FILE_SHARED'
+
 function lockFile(file: string): Native {
   const native = openNative(ownerFile(file))
   try {
@@ -48,6 +55,6 @@ function lockFile(file: string): Native {
     if (!isBusy(cause)) throw cause
     const summary = 'Another process uses the file of the fallback.'
     const hint = 'Give each process its own DATA_DIR, or stop the other one. Holdfast tries again by itself.'
-    throw faultError('transient', 'FILE_SHARED', summary, hint, { cause })
+    throw faultError('transient', sharedCode, summary, hint, { cause })
   }
 }

@@ -13,7 +13,7 @@ export async function journalListCommand(
   options: StoreCommandOptions & { readonly file: string | null },
 ): Promise<StoreExit> {
   return await withStores(context, options, async (stores) => {
-    const store = await stores.file(options.file, null, options.signal)
+    const store = await stores.file(options.file, options.signal)
     const { journalView } = store
     if (journalView === null)
       throw new CommandFailure(2, `${store.label} has no journal.`, 'Name the file of a fallback.')

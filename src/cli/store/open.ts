@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve as resolvePath } from 'node:path'
 import { entityOf } from '../../collection/table/entity.ts'
 import { imageTableOf } from '../../collection/table/image-table.ts'
@@ -10,7 +10,7 @@ import { unusableFault } from '../../database/machine/faults.ts'
 import { DatabaseEngineFactory } from '../../database/store/engine-factory.ts'
 import { inspectTarget } from '../../database/store/inspect-target.ts'
 import type { Store } from '../../database/store/store.ts'
-import type { Life, Role } from '../../driver/address.ts'
+import type { Role } from '../../driver/address.ts'
 import type { Attempts } from '../../driver/facet/attempts.ts'
 import type { ImageTable } from '../../driver/facet/image.ts'
 import type { Replay } from '../../driver/facet/replay.ts'
@@ -88,15 +88,14 @@ export class CommandStores implements AsyncDisposable {
     return { ...store, replay, attempts }
   }
 
-  /** A file of this life, or of any where that is null; the configured one where no file is named. Rejects with a `CommandFailure`. */
-  async file(file: string | null, life: Life | null, signal: AbortSignal): Promise<Store> {
+  /** The named file as it is, for what it says of itself; null: the configured one. Rejects with a `CommandFailure`. */
+  async file(file: string | null, signal: AbortSignal): Promise<Store> {
     const { config } = this.found
-    if (file !== null) return await this.#open(await this.#named(file, life), 'fallback', signal)
+    if (file !== null) return await this.#open(await this.#named(file), 'fallback', signal)
     if (config.fallback === null) throw failureOf(unusableFault(config.problems, 'fallback'), 2)
     const { path } = await inspectTarget(config.fallback)
     if (path === null) throw new CommandFailure(2, 'The fallback is not a file.', 'Name a file.')
-    if (life !== null) return await this.#open(config.fallback, 'fallback', signal)
-    return await this.#open(await this.#named(path, null), 'fallback', signal)
+    return await this.#open(await this.#named(path), 'fallback', signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,7 +111,7 @@ export class CommandStores implements AsyncDisposable {
     return store
   }
 
-  async #named(file: string, life: Life | null): Promise<ResolvedTarget> {
+  async #named(file: string): Promise<ResolvedTarget> {
     const path = resolvePath(this.#cwd, file)
     const isFile = (await stat(path).catch(() => null))?.isFile() ?? false
     if (!isFile)
@@ -123,25 +122,14 @@ export class CommandStores implements AsyncDisposable {
     const { target, problems } = driver.parse(
       {
         ...{ form: 'url', role: 'fallback', setting: 'FILE', origin: null, folders: [dirname(path)] },
-        ...(life === null ? {} : { life }),
         scheme: driver.schemes[0] ?? '',
         text: new Secret(`${driver.schemes[0]}:///./${encodeURIComponent(basename(path))}`),
       },
       this.found.resolved.settings,
     )
     if (target === undefined) throw new CommandFailure(2, problems[0].message, problems[0].suggestion)
-    const resolved = { driver, target }
-    const used = (await inspectTarget(resolved)).path
-    if (used === null || (await realpath(used).catch(() => used)) !== (await realpath(path)))
-      throw otherLife(file, life)
-    return resolved
+    return { driver, target }
   }
-}
-
-function otherLife(file: string, life: Life | null): CommandFailure {
-  return life === 'local'
-    ? new CommandFailure(2, `${file} is the file of a fallback.`, 'Omit --all-rows to carry its journal.')
-    : new CommandFailure(2, `${file} is the file of a local store.`, 'Add --all-rows to carry all of its rows.')
 }
 
 /** A failure from a fault. */

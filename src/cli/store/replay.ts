@@ -48,7 +48,11 @@ async function carryJournal(
   { file, signal }: ReplayOptions,
   progress: ProgressLine,
 ): Promise<void> {
-  const from = await stores.file(file, 'fallback', signal)
+  const from = await stores.file(file, signal)
+  if (from.localRows !== null)
+    throw new CommandFailure(2, `${from.label} is a local store.`, 'Add --all-rows to carry all of its rows.')
+  if (from.journalView !== null && from.journal === null)
+    throw new CommandFailure(3, 'Another process uses the file.', 'Stop it, or carry a copy of the file.')
   if (from.journal === null)
     throw new CommandFailure(2, `${from.label} has no journal.`, 'Name the file of a fallback.')
   await replayer.carry(from, primary, 0, signal, (done, left) => progress.update(done, left))
@@ -61,9 +65,10 @@ async function carryRows(
   { file, signal }: ReplayOptions,
   progress: ProgressLine,
 ): Promise<void> {
-  const from = await stores.file(file, 'local', signal)
+  const from = await stores.file(file, signal)
   const { localRows } = from
-  if (localRows === null) throw new CommandFailure(2, `${from.label} is not a local store.`, 'Name its file.')
+  if (localRows === null)
+    throw new CommandFailure(2, `${from.label} is not a local store.`, 'Name its file, or omit --all-rows.')
   const left = await carryLocalRows(replayer, localRows, primary, stores.tables, signal, (done) => {
     progress.update(done, null)
   })

@@ -51,6 +51,11 @@ export class Conflicts {
     this.#rows = new ConflictRows(store)
   }
 
+  /** The primary, for people and logs. */
+  get label(): string {
+    return this.#store.label
+  }
+
   /** How many are open. */
   async count(): Promise<number> {
     return await this.#guarded(() => this.#rows.countOpen())

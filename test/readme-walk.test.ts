@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { blocksOf, commandsOf, readPage, sectionOf } from './support/pages.ts'
+import { type Exit, repository, runProcess, type Service, startService } from './support/process.ts'
+import { noPostgres, type Postgres, startPostgres } from './support/servers/postgres.ts'
+import type { Cleanup } from './support/temp.ts'
+import { until } from './support/until.ts'
+
+const page = readPage('README.md')
+const walk = { ...page, text: sectionOf(page, 'When the database fails') }
+const holdfast = join(repository, 'src/cli/holdfast.js')
+
+/** What each command of the walk has to print, in their order; null: it is not run as it stands. */
+const expected: readonly (readonly [command: RegExp, printed: RegExp | null])[] = [
+  [/^docker run -d --name pg -p 5432:5432 /, null],
+  [/^export DATABASE_URL='postgresql:\/\/.*' && npm start &$/, null],
+  [/^bug\(\) \{/, null],
+  [/^bug 'Login fails'$/, /^HTTP\/1\.1 201 [\s\S]*^Holdfast-Durability: primary\r$/m],
+  [/^docker kill pg$/, null],
+  [/^bug 'Page is slow'$/, /^HTTP\/1\.1 201 [\s\S]*^Holdfast-Durability: journal\r$/m],
+  [/^bug 'Login fails'$/, /^HTTP\/1\.1 201 /],
+  [/^curl localhost:7860\/health$/, /^\{"status":"warn",[\s\S]*"fallback:journal":\[\{[^}]*"observedValue":2,/],
+  [/^npx holdfast journal list$/, /insert[\s\S]*insert[\s\S]*2 changes/],
+  [/^docker start pg$/, null],
+  [
+    /^curl localhost:7860\/api\/bugs$/,
+    /^\{"items":\[\{[^}]*"title":"Page is slow"[^}]*\},\{[^}]*"title":"Login fails"[^}]*\}\],"next":null\}$/,
+  ],
+  [/^npx holdfast conflicts list$/, /multiple_unique_conflicts[\s\S]*1 open conflict/],
+  [/^npx holdfast conflicts take theirs ID$/, /^Settled: theirs\.$/m],
+]
+
+test('the walk through an outage on the first page goes as it says', { skip: noPostgres }, async (t) => {
+  const commands = commandsOf(walk).map(({ command }) => command)
+  assert.equal(commands.length, expected.length)
+  const postgres = await startPostgres(t)
+  const env = { DATABASE_URL: postgres.url(), DATA_DURABLE: 'true' }
+  const [json = ''] = blocksOf(page, 'json')
+  const service = await startService(t, { files: { 'config/collections/bugs.json': json }, env })
+  let defined = ''
+  let open = ''
+  for (const [at, command] of commands.entries()) {
+    const [shape, printed] = expected[at] ?? [/never/, null]
+    assert.match(command, shape)
+    if (command.startsWith('bug() ')) defined = command
+    await docker(command, postgres, service)
+    if (printed === null) continue
+    const done = await shell(t, service, env, `${defined}\n${command.replace(/ ID$/, ` ${open}`)}`)
+    assert.match(done.stdout, printed, `${command}\n${done.stderr}`)
+    assert.equal(done.code, 0, command)
+    open = /^\s*([0-9a-f-]{36}) /m.exec(done.stdout)?.[1] ?? open
+  }
+  const health = async (): Promise<boolean> =>
+    ((await (await service.fetch('/health')).json()) as { status: string }).status === 'pass'
+  await until(health, { withinMs: 20_000, what: 'health that passes after the conflict was settled' })
+})
+
+/** What Docker would do to the server of the test. */
+async function docker(command: string, postgres: Postgres, service: Service): Promise<void> {
+  if (command === 'docker kill pg') await postgres.kill()
+  if (command !== 'docker start pg') return
+  await postgres.start()
+  const serves = async (): Promise<boolean> =>
+    (await service.fetch('/api/bugs')).headers.get('holdfast-store')?.startsWith('primary') === true
+  await until(serves, { withinMs: 15_000, what: 'the primary that serves again' })
+}
+
+/** Runs a command line of the page in the folder of the service. */
+async function shell(
+  t: Cleanup,
+  service: Service,
+  env: Readonly<Record<string, string>>,
+  line: string,
+): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
+  const local = line
+    .replaceAll('localhost:7860', `127.0.0.1:${service.port}`)
+    .replaceAll('npx holdfast', `'${process.execPath}' '${holdfast}'`)
+    .replaceAll('curl ', 'curl --silent --show-error ')
+  return await runProcess(t, { command: '/bin/sh', args: ['-c', local], cwd: service.dir, env })
+}
