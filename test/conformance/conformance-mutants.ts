@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import good from '../../plugins/sqlite/sqlite.ts'
 import { conform } from '../../src/conformance/conformance.ts'
 import type { Candidate, Driver, Engine } from '../../src/driver/driver.ts'
+import type { Journal } from '../../src/driver/facet/journal.ts'
 import type { Statements } from '../../src/driver/facet/statements.ts'
 import type { MikroORM } from '../../src/driver/orm.ts'
 
@@ -84,6 +85,42 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
     ...runner,
     read: async (sql, values) => (await runner.read(sql, values)).filter(({ id }) => id !== 'entity'),
   })),
+  'a journal that rounds': journals((journal) => ({
+    waiting: async (after, limit) =>
+      (await journal.waiting(after, limit)).map((entry) => {
+        const whole = entry.new?.whole
+        return whole == null ? entry : { ...entry, new: { ...entry.new, whole: String(Number(whole)) } }
+      }),
+  })),
+  'one attempt for two transactions': journals((journal) => ({
+    async waiting(after, limit) {
+      const entries = await journal.waiting(after, limit)
+      return entries.map((entry) => ({ ...entry, attempt: entries[0]?.attempt ?? '' }))
+    },
+  })),
+  'half a transaction': journals((journal) => ({
+    waiting: async (after, limit) => (await journal.waiting(after, limit)).slice(0, limit),
+  })),
+  'a journal that never rests': journals((journal) => ({
+    serve: () => journal.serve(true),
+    rest: async () => {},
+  })),
+  'a switch that does not wait for the writer': journals((journal) => ({
+    rest: async () => journal.serve(false),
+  })),
+  'stale triggers': journals(() => ({ triggerChanges: async () => [] })),
+  'a journal without a limit': journals(() => ({ setLimit: () => {} })),
+  'entries for whichever primary': journals((journal) => ({
+    async address(identity, label) {
+      if (journal.identity === null) await journal.address(identity, label)
+    },
+  })),
+  'waiting rows that are removed': journals((journal) => ({
+    async removeCarried(tables) {
+      await journal.carried((await journal.waiting(0, 10_000)).map(({ sequence }) => sequence))
+      await journal.removeCarried(tables)
+    },
+  })),
   'schema lock for all': engines(() => ({
     schemaLock: (orm) => ({ hold: async (_signal, change) => change(orm.em.fork()) }),
   })),
@@ -110,12 +147,32 @@ function engines(change: (engine: Engine) => Partial<Engine>): Partial<Driver> {
         ormOptions: engine.ormOptions,
         statements: (orm) => statementsOf(engine, orm),
         schemaLock: (orm) => engine.schemaLock?.(orm) ?? assert.fail('SQLite has a lock'),
+        journal: (orm) => engine.journal?.(orm) ?? null,
         setReadOnly: (orm, on) => engine.setReadOnly?.(orm, on),
         close: (orm, withinMs) => engine.close(orm, withinMs),
         ...change(engine),
       }
     },
   }))
+}
+
+function journals(change: (journal: Journal) => Partial<Journal>): Partial<Driver> {
+  return engines((engine) => ({
+    journal(orm) {
+      const journal = engine.journal?.(orm) ?? null
+      return journal === null ? null : overlaid(journal, change(journal))
+    },
+  }))
+}
+
+/** A journal with other members; the rest keep their own `this`. */
+function overlaid(journal: Journal, own: Partial<Journal>): Journal {
+  return new Proxy(journal, {
+    get(target, name) {
+      const value: unknown = name in own ? Reflect.get(own, name) : Reflect.get(target, name, target)
+      return typeof value === 'function' && !(name in own) ? value.bind(target) : value
+    },
+  })
 }
 
 function runners(change: (runner: Statements) => Statements): Partial<Driver> {

@@ -126,6 +126,13 @@ export function settleLife(native: Native, life: Life): void {
   }
 }
 
+/** @throws FaultError for a file that stood next to a primary: its triggers would refuse every change. */
+export function assertNoFallback(native: Native): void {
+  if (readLife(native)?.life !== 'fallback') return
+  const summary = 'The file holds rows that are on their way to a primary; it cannot be one itself.'
+  throw faultError('configuration', 'SQLITE_OTHER_LIFE', summary, 'Name another file in DATABASE_URL.')
+}
+
 function hasJournal(native: Native): boolean {
   const trigger = "select 1 from sqlite_master where type = 'trigger' and name = 'holdfast_journal_marked'"
   return native.prepare(trigger).get() !== undefined

@@ -2,7 +2,7 @@ import type { Life } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
 import { classify } from '../faults.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
-import { readLife, settleLife } from '../journal/tables.ts'
+import { assertNoFallback, readLife, settleLife } from '../journal/tables.ts'
 import { applicationId, type JournalMode } from '../target.ts'
 import { isForeignMark } from './inspect.ts'
 import { assertWhole } from './integrity.ts'
@@ -16,7 +16,7 @@ export interface Checked {
   readonly journalMode: JournalMode
   /** The file belongs to another kind of application; it is used and reported. */
   readonly isForeign: boolean
-  /** What the file is for; null where that is left open. */
+  /** What the file is for; null: it is a primary. */
   readonly life: Life | null
 }
 
@@ -24,8 +24,8 @@ export interface Checked {
 const waitMs = 60_000
 
 /**
- * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused. `life` is what it is for; null
- * leaves that open.
+ * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused. `life` is what it is for; null: it is
+ * a primary.
  *
  * @throws what `classify` reads; then nothing is open. `SQLITE_CORRUPT` also for what `quick_check` finds.
  */
@@ -80,6 +80,7 @@ function settle(native: Native, wish: JournalMode, life: Life | null, isNew: boo
   applySettings(native, { synchronous: 'full' })
   if (isNew) native.pragma(`application_id = ${applicationId}`)
   if (life !== null) giveLife(native, life)
+  else assertNoFallback(native)
   const id = native.pragma('application_id', { simple: true })
   return { native, journalMode, isForeign: isForeignMark(id), life }
 }

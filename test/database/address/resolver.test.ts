@@ -424,6 +424,18 @@ describe('the resolution of the fallback', () => {
     )
   })
 
+  it('is for what the settings say: the local store, or next to a primary, usable or not', async () => {
+    for (const [env, file] of [
+      [{}, 'local'],
+      [{ DATABASE_URL: 'postgres://h/db' }, 'fallback'],
+      [{ DATABASE_URL: 'postgres://:::/' }, 'fallback'],
+    ] as const) {
+      const { fallback } = await resolveWith(env, [sqlite, postgres])
+      const files = fallback?.driver.embedded?.files(fallback.target)
+      assert.deepEqual(files?.slice(0, 2), ['/data/production.db', `/data/production.${file}.db`])
+    }
+  })
+
   it('never moves into the file of the primary', async () => {
     const url = 'sqlite:////elsewhere/production.db'
     const env = { DATABASE_URL: url, SQLITE_ALLOW_PATHS: '/elsewhere' }

@@ -149,6 +149,13 @@ test('a file of a later release is left alone', async (t) => {
   assert.deepEqual([fault.kind, fault.code], ['configuration', 'FORMAT_NEWER'])
 })
 
+test('a file that stood next to a primary is not taken for one', async (t) => {
+  const folder = await tempFolder(t)
+  await use(t, folder, 'fallback')
+  const fault = await faultOf(prove(targetOf('sqlite:rows.db', { folders: [folder] })))
+  assert.deepEqual([fault.kind, fault.code], ['configuration', 'SQLITE_OTHER_LIFE'])
+})
+
 test('a damaged fallback is named with the command that carries what it has', async (t) => {
   const folder = await tempFolder(t)
   await use(t, folder, 'fallback')
