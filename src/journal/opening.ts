@@ -10,10 +10,15 @@ import { elsewhereProblems, wentBackProblem } from './problems.ts'
 /** What is done once for a journaled store and a primary that meet, before anything is carried. */
 export class Openings {
   readonly #observe: (seen: JournalObservation) => void
+  readonly #identityOf: (primary: Store) => string | undefined
   readonly #met = new WeakMap<Store, WeakMap<Store, readonly Problem[]>>()
 
-  constructor(observe: (seen: JournalObservation) => void) {
+  constructor(
+    observe: (seen: JournalObservation) => void,
+    identityOf: (primary: Store) => string | undefined = ({ facts }) => facts.identity,
+  ) {
     this.#observe = observe
+    this.#identityOf = identityOf
   }
 
   /**
@@ -22,7 +27,7 @@ export class Openings {
    */
   async meet(from: Store, journal: Journal, to: Store): Promise<void> {
     if (this.#met.get(from)?.has(to) === true) return
-    const { identity } = to.facts
+    const identity = this.#identityOf(to)
     if (identity === undefined) throw new FaultError(noIdentity(to.label))
     if (journal.identity !== identity) await journal.address(identity, to.label)
     const own = new OwnRows(to)

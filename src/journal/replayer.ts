@@ -26,6 +26,8 @@ export interface ReplayerParts {
   /** The tables of collections. */
   tables(): readonly ImageTable[]
   observe(seen: JournalObservation): void
+  /** The identity of a primary as last found: its own tables may come while it is open. Absent: as found when it was opened. */
+  identityOf?(primary: Store): string | undefined
 }
 
 /** Told after each batch: entries that this call has carried, and those that wait. */
@@ -50,7 +52,7 @@ export class Replayer {
 
   constructor(parts: ReplayerParts) {
     this.#parts = parts
-    this.#openings = new Openings(parts.observe)
+    this.#openings = new Openings(parts.observe, parts.identityOf)
   }
 
   /**

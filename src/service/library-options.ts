@@ -1,6 +1,8 @@
 import { show } from '../config/mask.ts'
 import { nearest } from '../config/nearest.ts'
 import { createProblem, type Problem } from '../config/problem.ts'
+import { Secret } from '../config/secret.ts'
+import type { AdminToken } from '../http/admin/admin-token.ts'
 import type { HoldfastOptions } from './holdfast.ts'
 
 const optionNames: Readonly<Record<keyof HoldfastOptions, true>> = {
@@ -23,4 +25,10 @@ export function findUnknownOptions(options: HoldfastOptions): readonly Problem[]
       suggestion: near === null ? 'If it is a setting, pass it in "settings".' : `Did you mean "${near}"?`,
     })
   })
+}
+
+/** The token given in code. Without one the admin endpoints stay locked: a library would have to write a generated one down. */
+export function libraryToken(given: Secret | null): AdminToken {
+  if (given !== null) return { token: given, source: { from: 'setting' }, problems: [] }
+  return { token: new Secret(crypto.randomUUID() + crypto.randomUUID()), source: { from: 'memory' }, problems: [] }
 }

@@ -2,7 +2,6 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { setTimeout } from 'node:timers/promises'
 import { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
-import { Secret } from '../config/secret.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 import type { State } from '../database/machine/state.ts'
 import { systemClock } from '../database/store/clock.ts'
@@ -21,17 +20,17 @@ import type { ListenAddress } from '../http/server/listen.ts'
 import { createHttp, type Http } from '../http/server/server.ts'
 import type { StatusSource } from '../http/status/status-source.ts'
 import type { Conflicts } from '../journal/conflict/conflicts.ts'
-import { Replayer } from '../journal/replayer.ts'
+import type { Replayer } from '../journal/replayer.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
 import { ConflictCount } from './conflict-count.ts'
 import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
-import { findUnknownOptions } from './library-options.ts'
+import { findUnknownOptions, libraryToken } from './library-options.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
-import { createSteps, journaledTables, openConflicts, unreplayedJournal } from './store-steps.ts'
+import { createReplayer, createSteps, openConflicts, unreplayedJournal } from './store-steps.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
 const closeReserveMs = 1_000
@@ -50,7 +49,8 @@ export class Service implements Holdfast {
   readonly #metrics: Metrics
   readonly #http: Http
   readonly #token: AdminToken
-  readonly #dataProblems: DataProblems | null // Null in a library.
+  /** Null in a library. */
+  readonly #dataProblems: DataProblems | null
   #hostProblems: readonly Problem[] = []
   #preparing: Promise<void> | null = null
   #isPrepared = false
@@ -77,8 +77,8 @@ export class Service implements Holdfast {
       process_?.data.find(this.#config.active.found.resolved) ?? Promise.resolve([])
     this.#dataProblems =
       process_ && new DataProblems({ clock: systemClock, first: process_.data.problems, find, observe })
-    this.#token = process_?.token ?? tokenOf(this.#settings.admin.token)
-    this.#replayer = new Replayer({ tables: () => journaledTables(this.#config.active), observe })
+    this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
+    this.#replayer = createReplayer({ active: () => this.#config.active, supervisor: () => this.#supervisor, observe })
     this.#supervisor = this.#createSupervisor(observe)
     this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
@@ -209,7 +209,10 @@ export class Service implements Holdfast {
     })
     return new Supervisor({
       opener,
-      steps: createSteps({ active: () => config.active, tables: this.#tables, replayer: this.#replayer, observe }),
+      steps: createSteps({
+        ...{ active: () => config.active, supervisor: () => this.#supervisor, observe },
+        ...{ tables: this.#tables, replayer: this.#replayer },
+      }),
       settings: config.active.connection,
       maxActiveSessions: () => config.settings.http.maxActiveSessions,
       config,
@@ -310,10 +313,4 @@ export class Service implements Holdfast {
  */
 export function createHoldfast(options: HoldfastOptions = {}): Holdfast {
   return new Service(options)
-}
-
-/** The token given in code. Without one the admin endpoints stay locked: a library would have to write a generated one down. */
-function tokenOf(given: Secret | null): AdminToken {
-  if (given !== null) return { token: given, source: { from: 'setting' }, problems: [] }
-  return { token: new Secret(crypto.randomUUID() + crypto.randomUUID()), source: { from: 'memory' }, problems: [] }
 }

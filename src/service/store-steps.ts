@@ -3,11 +3,11 @@ import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { State } from '../database/machine/state.ts'
 import type { Store } from '../database/store/store.ts'
 import type { StoreSteps } from '../database/supervisor/steps.ts'
-import type { ImageTable } from '../driver/facet/image.ts'
+import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Journal } from '../driver/facet/journal.ts'
 import { Conflicts } from '../journal/conflict/conflicts.ts'
 import { tablesByName } from '../journal/judge.ts'
-import type { Replayer } from '../journal/replayer.ts'
+import { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
@@ -15,6 +15,7 @@ import type { ActiveConfig } from './active-config.ts'
 /** What the steps need. */
 export interface StepParts {
   readonly active: () => ActiveConfig
+  readonly supervisor: () => Supervisor
   readonly tables: TableReports
   readonly replayer: Replayer
   readonly observe: (seen: Observation) => void
@@ -32,7 +33,7 @@ export function createSteps(parts: StepParts): StoreSteps {
     owed,
     carry: async (from, to, tail, signal) => {
       // Without our tables there is nothing to address a journal to; one that waits fails, and is tried again.
-      if (to.facts.identity === undefined && owed(from) === 0) return
+      if (identityIn(parts.supervisor(), to) === undefined && owed(from) === 0) return
       await parts.replayer.carry(from, to, tail, signal)
     },
     serve: ({ journal }, isServing) => journal?.serve(isServing),
@@ -43,6 +44,19 @@ export function createSteps(parts: StepParts): StoreSteps {
       await limitJournal(parts, fallback)
     },
   }
+}
+
+/** What carries the journals of these collections' tables. */
+export function createReplayer({
+  active,
+  supervisor,
+  observe,
+}: Pick<StepParts, 'active' | 'supervisor' | 'observe'>): Replayer {
+  return new Replayer({
+    tables: () => active().collections.map(imageTableOf),
+    observe,
+    identityOf: (primary) => identityIn(supervisor(), primary),
+  })
 }
 
 async function prepareTables({ active, tables, observe }: StepParts, store: Store): Promise<void> {
@@ -73,9 +87,10 @@ async function limitJournal({ active }: StepParts, { journal, facts }: Store): P
   await pruneJournal(journal, settings, limitBytes, Date.now())
 }
 
-/** The tables that journals are kept of. */
-export function journaledTables({ collections }: ActiveConfig): readonly ImageTable[] {
-  return collections.map(imageTableOf)
+/** The identity of a primary: its own tables may come while it is open. */
+function identityIn({ watch, config }: Supervisor, { target, facts }: Store): string | undefined {
+  const latest = config.primary?.target.id === target.id ? watch.facts : null
+  return latest?.identity ?? facts.identity
 }
 
 /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
@@ -90,5 +105,5 @@ export function unreplayedJournal(state: State<Store>): Journal | null {
 export function openConflicts(store: Store | null, active: ActiveConfig): Conflicts | null {
   if (store === null || store.role !== 'primary' || store.replay === null || store.facts.ownTables !== 'ours')
     return null
-  return new Conflicts(store, store.replay, tablesByName(journaledTables(active)))
+  return new Conflicts(store, store.replay, tablesByName(active.collections.map(imageTableOf)))
 }

@@ -13,6 +13,7 @@ export const hurriedEnv: Readonly<Record<string, string>> = {
   FALLBACK_TIMEOUT: '2s',
   MAX_RETRIES_PRIMARY: '0',
   LOG_REQUESTS: 'false',
+  DATA_DURABLE: 'true',
 }
 
 /** Which store answers now; null while none does. */

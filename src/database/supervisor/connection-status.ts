@@ -127,10 +127,15 @@ export function hasFallback(supervisor: Supervisor): boolean {
 }
 
 function journalStatus({ fallback }: Supervisor): JournalStatus | null {
-  if (fallback?.journal == null) return null
-  const { transactions, entries, bytes, elsewhere, oldestMs } = fallback.journal.counts()
-  const since = oldestMs === null ? null : new Date(oldestMs).toISOString()
-  return { transactions, entries, bytes, elsewhere, since }
+  try {
+    if (fallback?.journal == null) return null
+    const { transactions, entries, bytes, elsewhere, oldestMs } = fallback.journal.counts()
+    const since = oldestMs === null ? null : new Date(oldestMs).toISOString()
+    return { transactions, entries, bytes, elsewhere, since }
+  } catch {
+    // Of a file that is damaged: the next statement on it finds out.
+    return null
+  }
 }
 
 function whyOf({ state }: Supervisor): FaultStatus | null {

@@ -9,6 +9,8 @@ import { descriptors } from '../kernel.ts'
 const row = { rating: 5 }
 /** Declared, and never reached: the folder above the file is a file. */
 const unreachable = 'sqlite:///./blocked/primary.db'
+/** The same of a server: a fallback next to it may accept writes. */
+const refusing = { DRIVERS: 'sqlite,postgresql', DATABASE_URL: 'postgresql://user:pw@127.0.0.1:9/app' }
 const blocked = { 'data/blocked': 'not a folder' }
 
 async function health(service: Service, path = '/health') {
@@ -103,7 +105,7 @@ test('a primary that cannot be opened: the fallback serves and says so, readines
     ['any', 200],
     ['primary', 503],
   ] as const) {
-    const service = await startService(t, { files: blocked, env: { ...hurried, DATABASE_URL: unreachable, READINESS } })
+    const service = await startService(t, { env: { ...hurried, ...refusing, READINESS } })
     const created = await service.send('POST', '/api/feedback', row)
     assert.equal(created.status, 201)
     assert.match(created.headers.get('holdfast-store') ?? '', /^fallback; driver=sqlite$/)
@@ -114,7 +116,7 @@ test('a primary that cannot be opened: the fallback serves and says so, readines
 })
 
 test('a durability that cannot be had is refused before anything is written', async (t) => {
-  const service = await startService(t, { files: blocked, env: { ...hurried, DATABASE_URL: unreachable } })
+  const service = await startService(t, { env: { ...hurried, ...refusing } })
   const create = (prefer: string) =>
     service.fetch('/api/feedback', {
       method: 'POST',

@@ -76,6 +76,7 @@ export async function drive(
   const service = await startService(t, {
     args: [entry],
     env: {
+      DATA_DURABLE: 'true',
       DRIVERS: `sqlite,${server.driver}`,
       DATABASE_URL: front.url(database),
       ADMIN_TOKEN: admin,
