@@ -93,9 +93,14 @@ function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () =>
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
-  const reload = (): void => void ready.then(() => service.reread())
+  const reload = async (): Promise<void> => {
+    await ready
+    await service.reread()
+    // The new settings may declare a primary to which a journal is to be carried.
+    await boot('lazy', service.supervisor, service.supervisor.config)
+  }
   // A terminal that is closed sends the same signal to end its processes.
-  const hangUp = process.stdout.isTTY ? close : reload
+  const hangUp = process.stdout.isTTY ? close : () => void reload()
   process.on('SIGHUP', hangUp)
   for (const signal of takeSignals()) signal === 'SIGHUP' ? hangUp(signal) : close(signal)
   return () => closing
