@@ -223,7 +223,7 @@ async function rawSql(world: World): Promise<void> {
   const upsert = `insert into item ${columns} values (?, ?, ${now}, ${now}, 1) on conflict (id) do update set token = excluded.token`
   await raw(upsert, 'upserted', id)
   await raw(upsert, 'inserted', '0190a000-0000-7000-8000-00000000000b')
-  const last = await actor.create()
+  const last = await actor.keep()
   await world.back(actor)
   await world.applied(last.write)
   await settles(world)

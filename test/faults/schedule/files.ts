@@ -27,7 +27,7 @@ async function copied(world: World): Promise<void> {
   await world.applied(second.write)
   acknowledged(await replica.change(two, { base: second.attempt }), 'primary')
   await world.removeElsewhere(one)
-  const last = await actor.create()
+  const last = await actor.keep()
   await world.back(actor)
   await world.applied(last.write)
   await settles(world)
@@ -47,7 +47,7 @@ async function forked(world: World): Promise<void> {
     acknowledged(await one.create(), 'fallback')
     acknowledged(await one.change(id, { seen: created.attempt }), 'fallback')
   }
-  const lasts = [await actor.create(), await fork.create()]
+  const lasts = [await actor.keep(), await fork.keep()]
   await world.proxy.accept()
   for (const one of [actor, fork]) await one.serves('primary')
   for (const { write } of lasts) await world.applied(write)
@@ -168,7 +168,7 @@ async function addresses(world: World): Promise<void> {
   await mistyped.kill()
   await world.proxy.accept()
   const again = await world.start({ dir, serves: 'primary' })
-  const last = await again.create()
+  const last = await again.keep()
   await world.applied(last.write)
   await settles(world)
   assert.equal(await tokenOf(world, local), null, 'rows of a local store are not carried by themselves')
@@ -245,7 +245,7 @@ async function journalFull(world: World): Promise<void> {
   await until(isFull, { withinMs: 15_000, everyMs: 1, what: 'the journal to be full' })
   await world.proxy.accept()
   await actor.serves('primary')
-  const last = await actor.create()
+  const last = await actor.keep()
   acknowledged(last, 'primary')
   const { acknowledged: taken } = await settles(world)
   assert.ok(taken > 2, 'what was taken before is carried')

@@ -69,7 +69,7 @@ async function whileCarrying(world: World, step: keyof typeof steps): Promise<vo
   }
   await second.kill()
   const third = await world.start({ dir })
-  const last = await third.create()
+  const last = await third.keep()
   await third.serves('primary')
   await world.applied(last.write)
   await settles(world)
@@ -100,7 +100,7 @@ async function inOutage(world: World): Promise<void> {
   await first.kill()
   await Promise.all(creating)
   const second = await world.start({ dir, serves: 'fallback' })
-  const last = await second.create()
+  const last = await second.keep()
   await world.back(second)
   await world.applied(last.write)
   await settles(world)

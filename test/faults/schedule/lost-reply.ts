@@ -26,7 +26,7 @@ async function loseReply(world: World): Promise<Lost> {
 
 /** Back to the primary; everything of the outage has been carried. */
 async function carryAll(world: World, actor: Actor): Promise<void> {
-  const last = await actor.create()
+  const last = await actor.keep()
   await world.back(actor)
   await world.applied(last.write)
 }

@@ -14,7 +14,13 @@ export interface Ground {
 export async function runSchedule(t: Cleanup, { run, ownServer }: Schedule, ground: Ground): Promise<void> {
   const { kind, entry } = ground
   const server = ownServer === true ? await startServer(t, kind) : ground.server
-  await run(await World.create(t, { kind, server, entry }))
+  const world = await World.create(t, { kind, server, entry })
+  try {
+    await run(world)
+  } catch (error) {
+    if (error instanceof Error) error.message += `\n${world.logs()}`
+    throw error
+  }
 }
 
 /** Runs work that needs cleaning up, outside of a test. */

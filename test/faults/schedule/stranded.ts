@@ -25,7 +25,7 @@ async function strandCreate(world: World): Promise<StrandedCreate> {
   const created = await creating
   const id = acknowledged(created, 'fallback')
   await stranded.left
-  return { actor, stranded, id, created, last: await actor.create() }
+  return { actor, stranded, id, created, last: await actor.keep() }
 }
 
 async function createBefore(world: World): Promise<void> {
@@ -78,7 +78,9 @@ async function change(world: World): Promise<void> {
   const changing = actor.change(id, { token: 'stranded' })
   await stranded.met
   world.proxy.dropAll()
-  acknowledged(await changing, 'primary')
+  const { write } = await changing
+  // A busy machine may take the primary for lost; then nothing was written, which is right, too.
+  assert.notEqual(write.ending, 'unknown')
   await world.changeElsewhere(id)
   await stranded.release()
   await settles(world)

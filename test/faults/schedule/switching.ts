@@ -126,7 +126,7 @@ async function twoFlushes(world: World): Promise<void> {
   await actor.release('between')
   const done = await running
   acknowledged(done, 'fallback')
-  const last = await actor.create()
+  const last = await actor.keep()
   await world.back(actor)
   await world.applied(last.write)
   await settles(world)

@@ -53,6 +53,17 @@ export class Actor {
     return { ...answer, write }
   }
 
+  /** Creates rows until one is acknowledged: on a busy machine a limit may be exceeded. */
+  async keep(): Promise<Written> {
+    return await until(
+      async () => {
+        const created = await this.create()
+        return created.write.ending === 'acknowledged' ? created : null
+      },
+      { withinMs: 20_000, what: 'a create to be acknowledged' },
+    )
+  }
+
   /** `base`: If-Match. `seen`: the attempt that it had when this client saw it in the same database. */
   async change(
     id: string,
@@ -106,9 +117,7 @@ export class Actor {
   async serves(side: 'primary' | 'fallback', withinMs: number = 20_000): Promise<void> {
     const wanted = side === 'primary' ? 'PRIMARY_CONNECTED' : 'FALLBACK_CONNECTED'
     const look = async (): Promise<boolean> => (await this.state()) === wanted
-    await until(look, { withinMs, what: `${this.name} to be ${wanted}` }).catch((error: Error) => {
-      throw new Error(`${error.message}\n${this.service.output().slice(-6_000)}`)
-    })
+    await until(look, { withinMs, what: `${this.name} to be ${wanted}` })
   }
 
   /** Waits until a problem, or the code of a fault, is in its status, or is not any more. */

@@ -59,7 +59,7 @@ export class World {
   readonly audit: Audit
   readonly #journals = new Map<string, JournalLine>()
   readonly #dirs = new Set<string>()
-  #actors = 0
+  readonly #actors: Actor[] = []
 
   private constructor(t: Cleanup, stage: Stage, database: string, proxy: TcpProxy) {
     this.t = t
@@ -107,8 +107,8 @@ export class World {
         ...env,
       },
     })
-    this.#actors += 1
-    const actor = new Actor(`s${this.#actors}`, service, this.history)
+    const actor = new Actor(`s${this.#actors.length + 1}`, service, this.history)
+    this.#actors.push(actor)
     if (serves !== null) await actor.serves(serves)
     return actor
   }
@@ -165,6 +165,13 @@ export class World {
     // What does not come is what the verdict is about.
     await until(look, { withinMs, everyMs: 60 }).catch(() => undefined)
     return judge(await this.evidence())
+  }
+
+  /** The end of what each service has logged. */
+  logs(): string {
+    const endOf = ({ name, service }: Actor): string =>
+      [`log of ${name}`, ...service.output().split('\n').slice(-25)].join('\n')
+    return this.#actors.map(endOf).join('\n')
   }
 
   async evidence(): Promise<Evidence> {
