@@ -19,7 +19,7 @@ export interface FaultsOptions {
   readonly json: boolean
 }
 
-/** Reads `--minutes 60 --seed 1 --on mysql --every 5 --rate 200 --connections 24 --only "a,b" --log FILE --json`, `--schedules`, `--mutants`. */
+/** Reads `--minutes 60 --seed 1 --on mysql --every 5 --rate 200 --connections 24 --only NAME --log FILE --json`, `--schedules`, `--mutants`. */
 export function readOptions(args: readonly string[]): FaultsOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -30,7 +30,7 @@ export function readOptions(args: readonly string[]): FaultsOptions {
       connections: { type: 'string', default: '24' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       on: { type: 'string', default: 'postgresql' },
-      only: { type: 'string', default: '' },
+      only: { type: 'string', multiple: true, default: [] },
       log: { type: 'string' },
       json: { type: 'boolean', default: false },
       schedules: { type: 'boolean', default: false },
@@ -47,6 +47,6 @@ export function readOptions(args: readonly string[]): FaultsOptions {
     mode: values.mutants ? 'mutants' : values.schedules ? 'schedules' : 'history',
     ...{ minutes: number('minutes'), seed: number('seed'), everyS: number('every'), rate: number('rate') },
     ...{ connections: number('connections'), on: values.on, json: values.json, log: values.log ?? null },
-    only: values.only.split(',').filter((name) => name !== ''),
+    only: values.only,
   }
 }

@@ -3,6 +3,7 @@ import { files } from './files.ts'
 import { killed } from './killed.ts'
 import { lostReplies } from './lost-reply.ts'
 import type { Schedule } from './schedule.ts'
+import { settling } from './settling.ts'
 import { strandedWrites } from './stranded.ts'
 import { switching } from './switching.ts'
 
@@ -14,6 +15,7 @@ export const schedules: readonly Schedule[] = [
   ...files,
   ...carrying,
   ...switching,
+  ...settling,
 ]
 
 /** The schedule of this name. */

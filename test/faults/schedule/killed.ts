@@ -108,10 +108,10 @@ async function inOutage(world: World): Promise<void> {
 
 export const killed: readonly Schedule[] = [
   { name: 'server killed under creates, other clients first', run: server, ownServer: true },
-  { name: 'service killed in an outage', run: inOutage },
+  { name: 'service killed in an outage', run: inOutage, on: ['postgresql'] },
   ...(Object.keys(steps) as (keyof typeof steps)[]).map((step) => ({
     name: `service killed while it carries, ${step}`,
     run: (world: World) => whileCarrying(world, step),
   })),
-  { name: 'conflict parked, then the data directory is deleted', run: parkedAndGone },
+  { name: 'conflict parked, then the data directory is deleted', run: parkedAndGone, on: ['postgresql'] },
 ]

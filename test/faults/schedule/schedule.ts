@@ -7,7 +7,7 @@ export interface Schedule {
   readonly name: string
   /** Rejects when it ends otherwise. */
   readonly run: (world: World) => Promise<void>
-  /** The servers that it makes sense on; both unless given. */
+  /** The servers that it says something about; both unless given: what becomes of a file is the same before any of them. */
   readonly on?: readonly ServerKind[]
   /** It fails the whole server, so it gets one of its own. */
   readonly ownServer?: true

@@ -207,13 +207,13 @@ async function foreign(world: World): Promise<void> {
 
 /** What clients and readers meet in an outage and on the way back. */
 export const switching: readonly Schedule[] = [
-  { name: 'honest while incomplete', run: honest },
-  { name: 'stream open across the switch', run: stream },
-  { name: 'transaction open across the switch', run: openTransaction },
-  { name: 'primary lost in the hold', run: lostInTheHold },
+  { name: 'honest while incomplete', run: honest, on: ['postgresql'] },
+  { name: 'stream open across the switch', run: stream, on: ['postgresql'] },
+  { name: 'transaction open across the switch', run: openTransaction, on: ['postgresql'] },
+  { name: 'primary lost in the hold', run: lostInTheHold, on: ['postgresql'] },
   { name: 'load during the return', run: load },
-  { name: 'ETag across replicas and the switch', run: etags },
-  { name: 'handler that flushes twice, the first carried before the second', run: twoFlushes },
-  { name: 'handler that flushes twice across the switch', run: flushAcrossTheSwitch },
-  { name: 'foreign connection to the fallback', run: foreign },
+  { name: 'ETag across replicas and the switch', run: etags, on: ['postgresql'] },
+  { name: 'handler that flushes twice, the first carried before the second', run: twoFlushes, on: ['postgresql'] },
+  { name: 'handler that flushes twice across the switch', run: flushAcrossTheSwitch, on: ['postgresql'] },
+  { name: 'foreign connection to the fallback', run: foreign, on: ['postgresql'] },
 ]

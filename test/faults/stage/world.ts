@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { runCommand } from '../../support/hosted.ts'
 import { makeWorkingDir, startService } from '../../support/process.ts'
 import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
-import type { Cleanup, Files } from '../../support/temp.ts'
+import { type Cleanup, type Files, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { type Evidence, judge, type Verdict } from '../history/checker.ts'
 import { History, type WriteRecord } from '../history/history.ts'
@@ -35,6 +36,8 @@ const item = {
 export function itemCollection(fields: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({ ...item, fields: { ...item.fields, ...fields } })
 }
+
+const ownFiles: Files = { 'config/collections/item.json': itemCollection(), 'config/collections/feedback.json': null }
 
 /** How a service is started. */
 export interface StartOptions {
@@ -93,9 +96,7 @@ export class World {
     const { proxy = this.proxy, database = this.database, env = {}, files = {}, serves = null } = options
     const dir = options.dir ?? (await makeWorkingDir(this.t))
     const isFirst = !existsSync(`${dir}/config/collections/item.json`)
-    const own = isFirst
-      ? { 'config/collections/item.json': itemCollection(), 'config/collections/feedback.json': null }
-      : {}
+    const own = isFirst ? ownFiles : {}
     this.#dirs.add(dir)
     const service = await startService(this.t, {
       cwd: dir,
@@ -111,6 +112,15 @@ export class World {
     this.#actors.push(actor)
     if (serves !== null) await actor.serves(serves)
     return actor
+  }
+
+  /** Runs `holdfast` with this database as its primary. Rejects unless it ends with 0. */
+  async command(...args: readonly string[]): Promise<void> {
+    const cwd = await makeWorkingDir(this.t)
+    await writeFiles(cwd, ownFiles)
+    const env = { ...environment(this.kind), DATABASE_URL: addressOf(this.kind, this.server.port, this.database) }
+    const { code, stderr } = await runCommand(args, { cwd, env })
+    if (code !== 0) throw new Error(`holdfast ${args.join(' ')} ended with ${code}: ${stderr}`)
   }
 
   /** Another way to the server. */
