@@ -49,6 +49,7 @@ export function replayOf(pool: SafePool, version: string): Replay {
   }
   const hasReturning = returnsInserted(version)
   return {
+    ...(pool.config.server.logsStatements ? {} : { isolation: 'read committed' }),
     claim: (attempts) => claim(run, attempts, hasReturning),
     lock: (table, ids) => lock(run, table, ids),
     insert: (table, rows) => sumOf(rowBatchesOf(table, rows.map(asNew), size()), (batch) => insert(run, table, batch)),

@@ -15,6 +15,8 @@ const variables = [
   'transaction_read_only',
   'max_allowed_packet',
   'innodb_rollback_on_timeout',
+  'log_bin',
+  'binlog_format',
 ] as const
 
 type Variable = (typeof variables)[number]
@@ -37,6 +39,7 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
   const { server } = client.config
   server.packetBytes = Number(values.max_allowed_packet) || null
   server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
+  server.logsStatements = values.log_bin === 'ON' && values.binlog_format === 'STATEMENT'
   assertWritable(values)
   const own = ownTablesOf(client, target, seen.account)
   const insight =

@@ -41,6 +41,8 @@ export function replayOf(pool: SafePool): Replay {
     return { rows: rows as Image[], changed: rowCount ?? 0 } // Each column is cast to text.
   }
   return {
+    // The server's own may be a higher one, at which each other client is a reason to roll back.
+    isolation: 'read committed',
     claim: (attempts) => claim(run, attempts),
     lock: (table, ids) => lock(run, table, ids),
     insert: (table, rows) => sumOf(rowBatchesOf(table, rows.map(asNew), limits), (batch) => insert(run, table, batch)),

@@ -14,7 +14,7 @@ import {
 } from './judge.ts'
 import { writeInOrder, writeLayers } from './layers.ts'
 import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
-import { lockRows } from './locking.ts'
+import { lockRows, transactionOf } from './locking.ts'
 import { OwnRows } from './own-rows.ts'
 import type { ParkReason } from './park-reason.ts'
 
@@ -125,8 +125,12 @@ export async function parkBatch(
   }
 }
 
-async function inTransaction<R>({ store }: BatchTarget, progress: BatchProgress, work: () => Promise<R>): Promise<R> {
-  return await store.orm.em.fork({ disableContextResolution: true }).transactional(async () => {
+async function inTransaction<R>(
+  { store, replay }: BatchTarget,
+  progress: BatchProgress,
+  work: () => Promise<R>,
+): Promise<R> {
+  return await transactionOf(store, replay, async () => {
     progress.hasBegun = true
     return await work()
   })

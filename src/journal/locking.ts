@@ -1,3 +1,4 @@
+import type { Store } from '../database/store/store.ts'
 import type { Image } from '../driver/facet/image.ts'
 import type { Replay } from '../driver/facet/replay.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
@@ -5,6 +6,12 @@ import type { PrimaryRows, TablesByName } from './judge.ts'
 
 /** How many rows are locked by one call. */
 const rowsMax = 1_000
+
+/** A transaction of the primary in which rows are locked and written. Rejects with what `work` and the driver say. */
+export async function transactionOf<R>({ orm }: Store, { isolation }: Replay, work: () => Promise<R>): Promise<R> {
+  const options = isolation === undefined ? {} : { isolationLevel: isolation }
+  return await orm.em.fork({ disableContextResolution: true }).transactional(work, options)
+}
 
 /**
  * Locks rows and reads them, by table and id, so that two that lock the same rows wait for each other and do not block each

@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { FaultError } from '../../src/driver/fault.ts'
+import { noMariadb, startMariadb } from '../support/servers/mariadb.ts'
 import { cleanLater } from '../support/temp.ts'
-import { until } from '../support/until.ts'
+import { until, within } from '../support/until.ts'
 import { idOf, insert, never, Scene, together, update } from './bench.ts'
 import { onServers } from './servers.ts'
 
@@ -72,6 +73,31 @@ onServers('replay in trouble', (server, kind) => {
     )
     await carried
     assert.deepEqual(await scene.words(), { [idOf('a')]: 'new a', [idOf('b')]: 'new b' }, outcome)
+  })
+
+  test('a create of another client does not wait for a replay that looks for missing rows', async (t) => {
+    const scene = await Scene.make(t, server())
+    const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+    await insert(fallback, 'm', 'm')
+    // Its table is locked after the one of the missing row.
+    const plainRow = 'insert into plain (id, word, "createdAt", "updatedAt", version, holdfast_attempt)'
+    await together(fallback, [[`${plainRow} values (?, 'p', 1, 1, 1, ?)`, [idOf('p'), 'ATTEMPT']]])
+    const [waits, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const lock: typeof primary.replay.lock = async (table, ids) => {
+      if (table.name === 'plain') {
+        waits.resolve()
+        await goesOn.promise
+      }
+      return await primary.replay.lock(table, ids)
+    }
+    const carried = scene.replayer().carry(fallback, { ...primary, replay: { ...primary.replay, lock } }, 0, never)
+    await waits.promise
+    const names = ['id', 'word', 'createdAt', 'updatedAt', 'version'].map(kind.quoted).join(', ')
+    const create = `insert into everything (${names}) values ('${idOf('f')}', 'f', '2024-01-01', '2024-01-01', 1)`
+    await within(scene.server.query(create, scene.database), 1_000, 'the create').finally(goesOn.resolve)
+    await carried
+    assert.deepEqual(await scene.words(), { [idOf('f')]: 'f', [idOf('m')]: 'm' })
+    assert.deepEqual(await scene.reasons(), [])
   })
 
   test('a count that a trigger of the primary falsifies parks the transaction', async (t) => {
@@ -189,6 +215,15 @@ onServers('replay in trouble', (server, kind) => {
     await scene.replayer().carry(fallback, primary, 0, never)
     assert.deepEqual([await scene.words(), await scene.reasons()], [{ [idOf('a')]: 'y', [idOf('b')]: 'x' }, []])
   })
+})
+
+test('a server whose binary log has statements alone is carried to', { skip: noMariadb }, async (t) => {
+  const server = await startMariadb(t, { settings: ['--log-bin', '--binlog-format=STATEMENT'] })
+  const scene = await Scene.make(t, server)
+  const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+  await insert(fallback, 'a', 'a')
+  await scene.replayer().carry(fallback, primary, 0, never)
+  assert.deepEqual(await scene.words(), { [idOf('a')]: 'a' })
 })
 
 const outputs = new WeakMap<ChildProcess, string>()

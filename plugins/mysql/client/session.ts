@@ -4,11 +4,13 @@ export interface ServerFacts {
   packetBytes: number | null
   /** Whether a lock timeout rolls back the whole transaction, not the statement alone. */
   rollsBackOnTimeout: boolean
+  /** Whether its binary log has statements alone: then it refuses changes at READ COMMITTED. */
+  logsStatements: boolean
 }
 
 /** A server about which nothing is known yet. */
 export function unknownServer(): ServerFacts {
-  return { packetBytes: null, rollsBackOnTimeout: false }
+  return { packetBytes: null, rollsBackOnTimeout: false, logsStatements: false }
 }
 
 /** How much longer than QUERY_TIMEOUT an abandoned statement may run, or wait for a lock. */

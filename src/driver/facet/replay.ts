@@ -22,6 +22,11 @@ export type Refusal = 'table-missing' | 'column-missing' | 'unique' | 'refused'
  * `classify` reads. Lists may have thousands of elements; ids in them are distinct.
  */
 export interface Replay {
+  /**
+   * The isolation of the transactions that the methods join; absent: the server's own. Above it, a server may lock the gap
+   * of a row that is missing, in which others insert.
+   */
+  readonly isolation?: 'read committed'
   /** Claims in the order of the attempts; gives those that were new. What stands in `holdfast_request` is not new. */
   claim(attempts: readonly string[]): Promise<ReadonlySet<string>>
   /** Locks these rows in the order of their ids and reads them, newest version; gives those that exist, by id. */

@@ -7,7 +7,7 @@ import { FaultError } from '../../driver/fault.ts'
 import { matchesImage } from '../canonical.ts'
 import { attemptColumn, judge, type PrimaryRows, rowId, type TablesByName, type Write } from '../judge.ts'
 import { CountOff, writeInOrder } from '../layers.ts'
-import { lockRows } from '../locking.ts'
+import { lockRows, transactionOf } from '../locking.ts'
 import {
   type Conflict,
   type ConflictEntry,
@@ -156,7 +156,7 @@ export class Conflicts {
   }
 
   async #transaction<R>(work: () => Promise<R>): Promise<R> {
-    return await this.#store.orm.em.fork({ disableContextResolution: true }).transactional(work)
+    return await transactionOf(this.#store, this.#replay, work)
   }
 
   async #guarded<R>(work: () => Promise<R>): Promise<R> {
