@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Store } from '../../../src/database/store/store.ts'
 import { connectionStatusOf } from '../../../src/database/supervisor/connection-status.ts'
 import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { restingCode } from '../../../src/driver/facet/journal.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { configOf, faultLike } from '../../support/scripted-driver.ts'
@@ -423,6 +424,16 @@ describe('the fallback accepts changes', () => {
     await rig.clock.advance(300)
     assert.equal(rig.supervisor.writeBlock, 'tables-absent')
     assert.ok(!rig.journal.isServing, 'the primary lost the tables that it is carried with')
+    await end(rig)
+  })
+
+  test('a write that it refuses says nothing against it', async () => {
+    const rig = await onFallback()
+    await rig.clock.advance(1_000)
+    const { fallback } = rig.supervisor
+    assert.ok(fallback)
+    assert.equal(await rig.supervisor.report(fallback, faultLike('lost', { code: restingCode })), 'kept')
+    assert.equal(await rig.supervisor.report(fallback, faultLike('lost')), 'lost')
     await end(rig)
   })
 

@@ -6,7 +6,7 @@ import { recheckMs } from '../../../src/database/supervisor/recheck.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
-import { faultLike } from '../../support/scripted-driver.ts'
+import { configOf, faultLike, ScriptedDatabase } from '../../support/scripted-driver.ts'
 import { type Rig, type RigOptions, rigOf } from '../rig.ts'
 
 const write = { kind: 'write', rerun: 'never' } as const
@@ -75,6 +75,34 @@ describe('a fallback next to a primary without our tables', () => {
       await end(rig)
     })
   }
+
+  for (const [bare, block] of [
+    ['primary', 'no-replay'],
+    ['fallback', 'no-journal'],
+  ] as const) {
+    test(`${block}: the ${bare}'s driver cannot, which is known before the primary was ever reached`, async () => {
+      const rig = rigOf()
+      const other = new ScriptedDatabase('bare-db', { isBare: true, isEmbedded: bare === 'fallback' })
+      other.script = bare === 'primary' ? ['auth'] : ['works']
+      rig.primary.script = ['auth']
+      const [primary, fallback] = bare === 'primary' ? [other, rig.fallback] : [rig.primary, other]
+      rig.config = configOf(primary, fallback)
+      assert.equal(connectionStatusOf(rig.supervisor).writeBlock, block)
+      const { code, detail } = await refused(rig)
+      assert.equal(code, 'STORE_READ_ONLY')
+      assert.match(detail ?? '', /^The fallback accepts no writes/)
+      assert.deepEqual(told(rig), [block])
+      assert.ok(fallback.isReadOnly)
+      await end(rig)
+    })
+  }
+
+  test('next to no primary a driver without a journal accepts writes', async () => {
+    const rig = rigOf({ declared: false })
+    rig.config = configOf(null, new ScriptedDatabase('bare-db', { isBare: true, isEmbedded: true }))
+    assert.equal((await rig.work.run(async () => 1, write)).store, 'local')
+    await end(rig)
+  })
 
   test('while the primary was never reached the fallback accepts writes', async () => {
     const rig = rigOf()
