@@ -2,6 +2,7 @@
  * The process under test: the data API, and business code over the same rows. Settings come from the environment, as those
  * of the service; it logs its observations as lines of JSON. Not imported: started.
  */
+import { flushCompileCache } from 'node:module'
 import { type EntityClass, NotFoundError } from '@mikro-orm/core'
 import { readJson } from '../../src/http/data/body.ts'
 import { createHoldfast, HoldfastError, loadSettings, type Session } from '../../src/index.ts'
@@ -29,6 +30,8 @@ const holdfast = createHoldfast({
       error?: unknown
     } // Only some have one.
     if (type === 'request.answered') return
+    // Most of these processes are killed, and would leave nothing for those after them.
+    if (type === 'store.opened') setImmediate(flushCompileCache)
     const said = fault === undefined ? {} : { fault: { kind: fault.kind, code: fault.code, summary: fault.summary } }
     const thrown = error === undefined ? {} : { error: error instanceof Error ? error.stack : String(error) }
     write({ level: 'info', time: Date.now(), event: type, ...rest, ...said, ...thrown })

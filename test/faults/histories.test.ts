@@ -11,6 +11,9 @@ import { type ServerKind, startServer } from './stage/stage.ts'
 const building = bundleProgram(cleanupOf(after))
 building.catch(() => undefined)
 
+/** A service that lost its primary often returns to it after half a minute. */
+const limitMs = 240_000
+
 /** A seed that repeats, and a fresh one, which `npm run faults -- --on mysql --seed` repeats. */
 const fresh = Date.now() % 1_000_000
 

@@ -8,7 +8,7 @@ import { bundleProgram } from './stage/bundle.ts'
 import { type FaultyServer, type ServerKind, startServer } from './stage/stage.ts'
 
 /** Most of a schedule's time is spent waiting. */
-const concurrency = 5
+const concurrency = 3
 
 const ofFile = cleanupOf(after)
 const building = bundleProgram(ofFile)

@@ -3,7 +3,7 @@ import type { Cleanup } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import type { Verdict } from '../history/checker.ts'
 import type { Stage } from '../stage/stage.ts'
-import { queryTimeoutMs, World } from '../stage/world.ts'
+import { shortLimits, shortMs, World } from '../stage/world.ts'
 import { BusinessClient } from './business.ts'
 import { LoadClient, pause } from './client.ts'
 import { faultsOf, type Victim } from './nemesis.ts'
@@ -62,7 +62,7 @@ const poolSize = 5
 export async function runHistory(t: Cleanup, stage: Stage, options: HistoryOptions): Promise<Outcome> {
   const world = await World.create(t, stage)
   const { history } = world
-  const started = { env: { POOL_SIZE: String(poolSize) } }
+  const started = { env: { ...shortLimits, POOL_SIZE: String(poolSize) } }
   const first = await world.first(started)
   const proxy = await world.anotherProxy()
   const second = await world.start({ ...started, proxy, serves: 'primary' })
@@ -70,7 +70,7 @@ export async function runHistory(t: Cleanup, stage: Stage, options: HistoryOptio
     new Replica(world, first, world.proxy, started),
     new Replica(world, second, proxy, started),
   ] as const
-  const tally = new Tally(2 * queryTimeoutMs + 5_000 * options.pace + marginMs, (what) => history.contradict(what))
+  const tally = new Tally(2 * shortMs + 5_000 * options.pace + marginMs, (what) => history.contradict(what))
   const shared = new Shared()
   const clients = makeClients(world, replicas, tally, shared, options)
   const measured: Measured[] = []

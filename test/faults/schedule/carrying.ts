@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { until } from '../../support/until.ts'
 import type { Actor, Written } from '../stage/actor.ts'
 import { createServiceDatabase } from '../stage/stage.ts'
-import type { World } from '../stage/world.ts'
+import { shortLimits, type World } from '../stage/world.ts'
 import { acknowledged, settles, tokenOf } from './expect.ts'
 import { insertElsewhere } from './killed.ts'
 import type { Schedule } from './schedule.ts'
@@ -97,7 +97,7 @@ async function fullDisk(world: World): Promise<void> {
 }
 
 async function locked(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   await world.outage(actor)
   const created = [await actor.create(), await actor.create()]
   for (const one of created) acknowledged(one, 'fallback')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Actor } from '../stage/actor.ts'
-import type { World } from '../stage/world.ts'
+import { shortLimits, type World } from '../stage/world.ts'
 import { acknowledged, settles, tokenOf } from './expect.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -13,7 +13,7 @@ interface Lost {
 
 /** A create whose COMMIT is answered, and the answer lost, together with the way to the server. */
 async function loseReply(world: World): Promise<Lost> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const met = world.proxy.once(/answer-lost/, 'mute')
   const creating = actor.create({ token: 'answer-lost', note: 'as it was' })
   await met

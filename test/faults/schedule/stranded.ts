@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Stranded } from '../../support/servers/tcp-proxy.ts'
 import { until } from '../../support/until.ts'
 import type { Actor, Written } from '../stage/actor.ts'
-import type { World } from '../stage/world.ts'
+import { shortLimits, type World } from '../stage/world.ts'
 import { acknowledged, settles, tokenOf } from './expect.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -17,7 +17,7 @@ interface StrandedCreate {
 
 /** A create that lies before a server which does not run: the service gave it up and took the row on the fallback. */
 async function strandCreate(world: World): Promise<StrandedCreate> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const stranded = world.proxy.strand(/stranded/)
   const creating = actor.create({ token: 'stranded' })
   await stranded.met
@@ -72,7 +72,7 @@ function endOfChange({ kind }: World): RegExp {
 }
 
 async function change(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const id = acknowledged(await actor.create(), 'primary')
   const stranded = world.proxy.strand(/stranded/)
   const changing = actor.change(id, { token: 'stranded' })
@@ -88,7 +88,7 @@ async function change(world: World): Promise<void> {
 }
 
 async function changeTimedOut(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const id = acknowledged(await actor.create(), 'primary')
   const stranded = world.proxy.strand(/stranded/)
   const changing = actor.change(id, { token: 'stranded' })
@@ -101,7 +101,7 @@ async function changeTimedOut(world: World): Promise<void> {
 }
 
 async function changeFirst(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const id = acknowledged(await actor.create(), 'primary')
   // Its answer is lost: it has happened, and the row is changed before it is run again.
   const met = world.proxy.once(endOfChange(world), 'mute')
@@ -117,7 +117,7 @@ async function changeFirst(world: World): Promise<void> {
 }
 
 async function removal(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const id = acknowledged(await actor.create(), 'primary')
   const stranded = world.proxy.strand(new RegExp(`${id}|${id.replaceAll('-', '')}`))
   const removing = actor.remove(id)
@@ -139,7 +139,7 @@ function quoted({ kind }: World, name: string): string {
 }
 
 async function business(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const stranded = world.proxy.strand(/\bcommit\b/i)
   const running = actor.run((token) => [1, 2, 3].map(() => ({ do: 'create', row: { token } }) as const), { rows: 3 })
   await stranded.met
@@ -152,7 +152,7 @@ async function business(world: World): Promise<void> {
 }
 
 async function businessAgain(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   const stranded = world.proxy.strand(/\bcommit\b/i)
   const steps = (token: string) => [1, 2, 3].map(() => ({ do: 'create', row: { token } }) as const)
   const running = actor.run(steps, { rows: 3, rerun: 'always' })
@@ -174,7 +174,7 @@ async function blocked(world: World): Promise<number> {
 }
 
 async function stoppedServer(world: World): Promise<void> {
-  const actor = await world.first()
+  const actor = await world.first({ env: shortLimits })
   await Promise.all(Array.from({ length: 8 }, () => actor.create()))
   world.server.pause()
   const creates = await Promise.all(Array.from({ length: 8 }, () => actor.create()))

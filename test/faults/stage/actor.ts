@@ -60,7 +60,7 @@ export class Actor {
         const created = await this.create()
         return created.write.ending === 'acknowledged' ? created : null
       },
-      { withinMs: 20_000, what: 'a create to be acknowledged' },
+      { withinMs: 40_000, what: 'a create to be acknowledged' },
     )
   }
 
@@ -114,14 +114,14 @@ export class Actor {
   }
 
   /** Waits until it serves from the primary, or from the fallback. */
-  async serves(side: 'primary' | 'fallback', withinMs: number = 20_000): Promise<void> {
+  async serves(side: 'primary' | 'fallback', withinMs: number = 40_000): Promise<void> {
     const wanted = side === 'primary' ? 'PRIMARY_CONNECTED' : 'FALLBACK_CONNECTED'
     const look = async (): Promise<boolean> => (await this.state()) === wanted
     await until(look, { withinMs, what: `${this.name} to be ${wanted}` })
   }
 
   /** Waits until a problem, or the code of a fault, is in its status, or is not any more. */
-  async hasProblem(code: string, isWanted: boolean = true, withinMs: number = 20_000): Promise<void> {
+  async hasProblem(code: string, isWanted: boolean = true, withinMs: number = 40_000): Promise<void> {
     const look = async (): Promise<boolean> => JSON.stringify(await this.status()).includes(`"${code}"`) === isWanted
     await until(look, { withinMs, what: `${code} of ${this.name} to be ${isWanted ? 'there' : 'gone'}` })
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { runCommand } from '../../support/hosted.ts'
 import { makeWorkingDir, startService } from '../../support/process.ts'
 import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
@@ -12,11 +13,18 @@ import { Audit } from './audit.ts'
 import { fallbackFile, type JournalLine, readJournal } from './fallback-file.ts'
 import { addressOf, createServiceDatabase, type FaultyServer, type ServerKind, type Stage } from './stage.ts'
 
-/**
- * QUERY_TIMEOUT and FALLBACK_TIMEOUT of the services under test: short, since most schedules wait for one of them, and long
- * enough for a busy machine, on which a probe of half that time must not fail.
- */
-export const queryTimeoutMs = 1_500
+/** QUERY_TIMEOUT, CONNECTION_TIMEOUT and FALLBACK_TIMEOUT of most services: a busy machine does not make them take a primary for lost. */
+const longMs = 8_000
+
+/** QUERY_TIMEOUT where a schedule waits for it: a probe has half of it. */
+export const shortMs = 1_600
+
+/** The settings of a service that is to give up what gets no answer. */
+export const shortLimits: Readonly<Record<string, string>> = {
+  QUERY_TIMEOUT: `${shortMs}ms`,
+  CONNECTION_TIMEOUT: `${shortMs}ms`,
+  FALLBACK_TIMEOUT: `${shortMs}ms`,
+}
 
 /** How long an acknowledged row may take to the primary once this is there again. */
 const arrivalMs = 30_000
@@ -104,6 +112,7 @@ export class World {
       args: [this.stage.entry],
       env: {
         ...environment(this.kind),
+        NODE_COMPILE_CACHE: join(dirname(this.stage.entry), 'cache'),
         DATABASE_URL: proxy === null ? undefined : addressOf(this.kind, proxy.port, database),
         ...env,
       },
@@ -133,7 +142,7 @@ export class World {
     await this.proxy.refuse()
     this.proxy.dropAll()
     // A database that nobody asks is not missed.
-    await until(async () => (await actor.list(1)).side === 'fallback', { withinMs: 20_000, what: 'the fallback' })
+    await until(async () => (await actor.list(1)).side === 'fallback', { withinMs: 40_000, what: 'the fallback' })
     await actor.serves('fallback')
   }
 
@@ -202,9 +211,9 @@ function environment(kind: ServerKind): Readonly<Record<string, string>> {
     RATE_LIMIT: '0',
     POOL_SIZE: '2',
     POOL_MAX_OVERFLOW: '2',
-    QUERY_TIMEOUT: `${queryTimeoutMs}ms`,
-    CONNECTION_TIMEOUT: '2s',
-    FALLBACK_TIMEOUT: `${queryTimeoutMs}ms`,
+    QUERY_TIMEOUT: `${longMs}ms`,
+    CONNECTION_TIMEOUT: `${longMs}ms`,
+    FALLBACK_TIMEOUT: `${longMs}ms`,
     MAX_RETRIES_PRIMARY: '0',
     DATABASE_BOOT: 'eager',
     DATA_DURABLE: 'true',
