@@ -25,6 +25,7 @@ const histories: readonly (readonly [ServerKind, number, string | false])[] = [
 for (const [kind, seed, skip] of histories) {
   test(`a random history on ${kind}: nothing is lost, doubled or laid over (seed ${seed})`, {
     skip,
+    timeout: limitMs,
   }, async (t) => {
     const server = await startServer(t, kind)
     const { verdict } = await runHistory(t, { kind, server, entry: await building }, { ...short, seed })

@@ -199,7 +199,7 @@ async function readOnly(world: World): Promise<void> {
     )
   }
   await setReadOnly('set default_transaction_read_only = on')
-  await until(async () => (await actor.create()).side === 'fallback', { withinMs: 10_000, what: 'the fallback' })
+  await until(async () => (await actor.create()).side === 'fallback', { withinMs: 40_000, what: 'the fallback' })
   acknowledged(await actor.create(), 'fallback')
   await setReadOnly('reset default_transaction_read_only')
   await actor.serves('primary')

@@ -104,7 +104,7 @@ async function shared(world: World): Promise<void> {
   await first.kill()
   // One of them has the file now.
   const isFree = (): boolean => others.some(({ service }) => hasOpenedFallback(service.log()))
-  await until(isFree, { withinMs: 15_000, everyMs: 100, what: 'another process to own the file' })
+  await until(isFree, { withinMs: 40_000, everyMs: 100, what: 'another process to own the file' })
   await settles(world)
 }
 
@@ -242,7 +242,7 @@ async function journalFull(world: World): Promise<void> {
   await world.outage(actor)
   const isFull = async (): Promise<boolean> =>
     (await actor.create({ note: 'x'.repeat(19_000) })).code === 'JOURNAL_FULL'
-  await until(isFull, { withinMs: 15_000, everyMs: 1, what: 'the journal to be full' })
+  await until(isFull, { withinMs: 40_000, everyMs: 1, what: 'the journal to be full' })
   await world.proxy.accept()
   await actor.serves('primary')
   const last = await actor.keep()

@@ -82,7 +82,7 @@ async function parkedAndGone(world: World): Promise<void> {
   acknowledged(await actor.create({ slug: 'taken' }), 'fallback')
   await world.sql(insertElsewhere(world, 'taken'))
   await world.back(actor)
-  await until(async () => (await world.audit.parked()).length > 0, { withinMs: 15_000, what: 'the conflict' })
+  await until(async () => (await world.audit.parked()).length > 0, { withinMs: 40_000, what: 'the conflict' })
   await actor.kill()
   const { dir } = actor.service
   await rm(join(dir, 'data'), { recursive: true })

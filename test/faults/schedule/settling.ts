@@ -31,7 +31,7 @@ async function openConflict(world: World): Promise<Open> {
   acknowledged(changed, 'fallback')
   await world.sql(insertElsewhere(world, 'taken'))
   await world.back(actor)
-  await until(async () => (await world.audit.parked()).length === 4, { withinMs: 20_000, what: 'four parked entries' })
+  await until(async () => (await world.audit.parked()).length === 4, { withinMs: 40_000, what: 'four parked entries' })
   return { actor, ids: three.write.ids, attempts: [three.write.attempt ?? '', changed.write.attempt ?? ''] }
 }
 

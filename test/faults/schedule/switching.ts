@@ -31,7 +31,7 @@ async function openTransaction(world: World): Promise<void> {
   await world.proxy.accept()
   // It has written: the switch waits for it, and lets others in again meanwhile.
   await until(async () => (await actor.status()).database.recovery === 'switching', {
-    withinMs: 10_000,
+    withinMs: 40_000,
     everyMs: 5,
     what: 'the switch',
   })
@@ -72,7 +72,7 @@ async function load(world: World): Promise<void> {
   const running = Promise.all(clients)
   await world.outage(actor)
   await until(() => world.history.writes.filter(({ side }) => side === 'fallback').length > 100, {
-    withinMs: 20_000,
+    withinMs: 40_000,
     what: 'a hundred writes on the fallback',
   })
   await world.back(actor)
