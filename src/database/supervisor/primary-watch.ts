@@ -12,6 +12,9 @@ import type { DatabaseObservation, Observe } from './observation.ts'
 import { Recheck, recheckMs } from './recheck.ts'
 import type { StoreSteps } from './steps.ts'
 
+/** Between proofs that failed claims ask for. */
+const proofPauseMs = 1_000
+
 /** What `PrimaryWatch` works with. */
 export interface PrimaryWatchParts {
   readonly clock: Clock
@@ -48,6 +51,7 @@ export class PrimaryWatch {
   #checking: AbortController | null = null
   #checked: Store | undefined
   readonly #preparing = new Map<Store, Promise<void>>()
+  #proof: { readonly beganAt: number; readonly ended: Promise<void> } | null = null
 
   constructor(parts: PrimaryWatchParts) {
     this.#parts = parts
@@ -117,6 +121,29 @@ export class PrimaryWatch {
       if (!this.#isFull(store) || resolved === null) continue
       const want = { role: store.role, proof: 'open' } as const
       this.#full.set(store, (await this.opener.prove(resolved, want, signal, store.label)).full === true)
+    }
+  }
+
+  /** Proves the primary, at most once a second for all that ask: what it lacks is made, or known. Never rejects. */
+  async provenAgain(): Promise<void> {
+    const now = this.#parts.clock.now()
+    if (this.#proof === null || now - this.#proof.beganAt >= proofPauseMs) {
+      this.#proof = { beganAt: now, ended: this.#prove() }
+    }
+    await this.#proof.ended
+  }
+
+  async #prove(): Promise<void> {
+    const { connectMs } = this.#parts.settings().limits
+    const tooLong = (): Error => new Error('The proof took longer than CONNECTION_TIMEOUT.')
+    const limited = limitedSignal(this.#parts.clock, connectMs, undefined, tooLong)
+    try {
+      const { primary } = await this.#parts.resolve()
+      if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
+    } catch {
+      // The work that asked meets it again.
+    } finally {
+      limited.end()
     }
   }
 

@@ -241,7 +241,12 @@ export class WorkRunner {
   ): Promise<Fault> {
     if (error instanceof HoldfastError || options.signal?.aborted) throw error
     const fault = faultOf(serving.store.driver, error, phase)
-    if (fault.kind === 'statement') throw error
+    if (fault.kind === 'statement') {
+      if (tries > 1 || session.claims === null) throw error
+      // Our tables may be gone, or the right to write to them: then nothing is claimed from now on.
+      await this.#supervisor.watch.provenAgain()
+      return fault
+    }
     const verdict = await this.#verdict(serving.store, fault)
     const isLast = tries >= triesMax || !mayRerun(fault, verdict, options, session)
     // A row that breaks a rule is the caller's mistake, not news.

@@ -186,6 +186,15 @@ for (const [driver, skip, begin, committing] of [
       }
     })
 
+    test('a table of claims that was dropped is made again, and no write fails', async (t) => {
+      const setup = await setUp(t)
+      const row = await create(setup, 'first')
+      await setup.query('drop table holdfast_attempt')
+      const answers = await Promise.all([create(setup, 'second'), create(setup, 'third'), change(setup, row)])
+      assert.equal(answers[2].status, 200)
+      assert.equal((await setup.query('select id from holdfast_attempt')).length, 3)
+    })
+
     test('a write that carries no claim is not run again', async (t) => {
       const setup = await setUp(t, { ENABLE_FALLBACK: 'false' })
       const row = await create(setup, 'first')
