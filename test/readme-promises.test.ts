@@ -61,7 +61,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   [
     'Every write reports how durable its row is:',
-    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
+    'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
     'a primary that is a file has the durability of its disk',
   ],
   [
@@ -80,7 +80,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   [
     'A request with `Prefer: durability=primary` gets 503 instead of a row in the fallback.',
     'a durability that cannot be had is refused before anything is written',
-    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
+    'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
     'The address can also come in parts (`DATABASE_DRIVER`, `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_NAME`), each setting from a file (`DATABASE_PASSWORD_FILE`).',
@@ -110,12 +110,12 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   [
     '`/health` reports `warn`.',
-    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
+    'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
     'A row that the fallback does not have gets 503 `INCOMPLETE`, not 404, and its lists contain `"partial": true`.',
     'in an outage nothing is denied that the primary has',
-    'in an outage health, status, log, metrics and page say so; rows and durability are told as they are; it ends by itself',
+    'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
     '`/health/live` never depends on a database.',
