@@ -111,6 +111,7 @@ export function conformCarrying(journaled: Journaled, bench: () => Bench): void 
     assert.deepEqual(journal.history(name, 'a').isDeleted, true)
     assert.equal(journal.history(name, 'a').replaced.has('second'), true)
     assert.deepEqual(journal.history(name, 'other').isWaiting, false)
+    assert.deepEqual([journal.mayWait(name), journal.mayWait('another')], [true, false])
     await journal.carried((await store.entries()).map(({ sequence }) => sequence))
     assert.deepEqual([journal.history(name, 'a').isWaiting, journal.history(name, 'a').isDeleted], [false, true])
     journal.serve(false)

@@ -9,6 +9,7 @@ export class ScriptedJournal implements Journal {
   readonly attempts: string[] = []
   /** By the row's id. */
   readonly histories: Map<string, Partial<RowHistory>> = new Map()
+  readonly waitingTables: Set<string> = new Set()
   entries = 0
 
   begun(attempt: string): void {
@@ -21,6 +22,10 @@ export class ScriptedJournal implements Journal {
 
   history(_table: string, key: string): RowHistory {
     return { ...noHistory, ...this.histories.get(key) }
+  }
+
+  mayWait(table: string): boolean {
+    return this.waitingTables.has(table)
   }
 
   async address(): Promise<void> {}

@@ -100,6 +100,10 @@ export class FileJournal implements Journal {
     return this.#reader.history(table, key)
   }
 
+  mayWait(table: string): boolean {
+    return this.#reader.mayWait(table)
+  }
+
   async waiting(after: number, limit: number): Promise<readonly Entry[]> {
     return await whileBusy(() => this.#reader.waiting(after, limit), this.#ground.limitMs)
   }

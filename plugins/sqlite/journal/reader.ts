@@ -3,6 +3,9 @@ import type { Entry, Image, Journal, JournalCounts, RowHistory } from '../../../
 import type { Handle } from '../handle.ts'
 import { quote } from './quote.ts'
 
+/** As many waiting entries are looked through for one of a table: about a millisecond. */
+const lookedThrough = 10_000
+
 /** About the bytes of images that one answer holds in memory. */
 const answerBytes = 16 * 1024 * 1024
 
@@ -45,6 +48,7 @@ export class JournalReader {
   readonly #sums: Database.Statement<unknown[], { bytes: number; entries: number }>
   readonly #oldest: Database.Statement<unknown[], { id: string }>
   readonly #isWaiting: Database.Statement<unknown[], unknown>
+  readonly #someWaiting: Database.Statement<unknown[], unknown>
   readonly #lastChange: Database.Statement<unknown[], { operation: string }>
   readonly #hasReplaced: Database.Statement<unknown[], unknown>
 
@@ -56,6 +60,10 @@ export class JournalReader {
       `select transaction_id as id from holdfast_journal where ${isWaiting} order by sequence limit 1`,
     )
     this.#isWaiting = native.prepare(`select 1 from ${ofRow} and ${isWaiting} and sequence >= ${firstWaiting} limit 1`)
+    this.#someWaiting = native.prepare(
+      `select 1 from (select table_name from holdfast_journal where ${isWaiting} order by sequence limit ${lookedThrough})
+       where table_name = ? limit 1`,
+    )
     this.#lastChange = native.prepare(`select operation from ${ofRow} and ${isOfNow} order by sequence desc limit 1`)
     this.#hasReplaced = native.prepare(`select 1 from ${ofRow} and base = ? and ${isOfNow} limit 1`)
   }
@@ -85,6 +93,10 @@ export class JournalReader {
       isDeleted: this.#lastChange.get(key, table)?.operation === 'delete',
       replaced: { has: (attempt) => this.#hasReplaced.get(key, table, attempt) !== undefined },
     }
+  }
+
+  mayWait(table: string): boolean {
+    return this.address.entries > lookedThrough || this.#someWaiting.get(table) !== undefined
   }
 
   waiting(after: number, limit: number): readonly Entry[] {

@@ -87,7 +87,8 @@ export class Rows {
   async list(limit: number, cursor: string | null): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
     return await this.#deps.run(async (session) => {
-      const isPartial = session.shown === 'fallback' || this.#unreplayed(session) !== null
+      const isPartial =
+        session.shown === 'fallback' || this.#unreplayed(session)?.mayWait(this.collection.name) === true
       return await this.#table(session, 'list').page(session, limit, after, isPartial)
     }, readOptions)
   }

@@ -75,6 +75,8 @@ export interface Journal {
   setLimit(bytes: number): void
   counts(): JournalCounts
   history(table: string, key: string): RowHistory
+  /** Whether an entry of this table waits; may be true of any table while very many entries wait. */
+  mayWait(table: string): boolean
   /** Entries behind `after` that wait for the addressed primary, in order, whole local transactions, about `limit`. */
   waiting(after: number, limit: number): Promise<readonly Entry[]>
   /** Marks entries as carried: a hint, which saves work. */

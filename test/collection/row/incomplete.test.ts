@@ -94,6 +94,8 @@ describe('on the primary, while changes of an outage wait to be carried', () => 
     assert.equal(JSON.parse((await rows.list(10, null)).value).partial, undefined)
     assert.equal((await rows.get(made.id)).value.is, 'row', 'nothing waits')
     journal.entries = 1
+    assert.equal(JSON.parse((await rows.list(10, null)).value).partial, undefined, 'what waits is of other tables')
+    journal.waitingTables.add('feedback')
     assert.equal(JSON.parse((await rows.list(10, null)).value).partial, true)
     const replaying = { code: 'REPLAYING', retryAfterS: 1 }
     await assert.rejects(rows.get(made.id), replaying)
