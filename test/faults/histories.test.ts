@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { noMariadb } from '../support/servers/mariadb.ts'
 import { noPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
@@ -22,16 +22,16 @@ const histories: readonly (readonly [ServerKind, number, string | false])[] = [
   ['mysql', fresh, noMariadb],
 ]
 
-for (const [kind, seed, skip] of histories) {
-  test(`a random history on ${kind}: nothing is lost, doubled or laid over (seed ${seed})`, {
-    skip,
-    timeout: limitMs,
-  }, async (t) => {
-    const server = await startServer(t, kind)
-    const { verdict } = await runHistory(t, { kind, server, entry: await building }, { ...short, seed })
-    assert.equal(say(verdict.violations.slice(0, 20)), '')
-    assert.ok(verdict.acknowledged > 100, `${verdict.acknowledged} writes were acknowledged`)
-  })
-}
+describe('random histories', { concurrency: true }, () => {
+  for (const [kind, seed, skip] of histories) {
+    const name = `nothing is lost, doubled or laid over on ${kind} (seed ${seed})`
+    test(name, { skip, timeout: limitMs }, async (t) => {
+      const server = await startServer(t, kind)
+      const { verdict } = await runHistory(t, { kind, server, entry: await building }, { ...short, seed })
+      assert.equal(say(verdict.violations.slice(0, 20)), '')
+      assert.ok(verdict.acknowledged > 100, `${verdict.acknowledged} writes were acknowledged`)
+    })
+  }
+})
 
 const short = { seconds: 12, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const
