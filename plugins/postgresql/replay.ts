@@ -159,14 +159,14 @@ function sourcesOf(columns: readonly BatchColumn[]): readonly string[] {
 
 function listText(columns: readonly BatchColumn[], rows: readonly NewRow[]): string {
   const plain = columns.filter(({ kind }) => kind !== 'json')
-  const list = rows.map(({ image }) =>
-    Object.fromEntries(
-      plain.map(({ name, kind }) => {
-        const value = image[name] ?? null
-        return [name, kind === 'instant' && value !== null ? instantText(value) : value]
-      }),
-    ),
-  )
+  const list = rows.map(({ image }) => {
+    const row: Record<string, string | null> = {}
+    for (const { name, kind } of plain) {
+      const value = image[name] ?? null
+      row[name] = kind === 'instant' && value !== null ? instantText(value) : value
+    }
+    return row
+  })
   return JSON.stringify(list)
 }
 
@@ -178,8 +178,10 @@ function documentsText({ name }: BatchColumn, rows: readonly NewRow[]): string {
 function instantText(milliseconds: string): string {
   const date = dateOf(milliseconds)
   if (date === null) return milliseconds
+  const text = date.toISOString()
   const year = date.getUTCFullYear()
-  const rest = date.toISOString().replace(/^[+-]?\d+/, '')
+  if (year > 0 && year <= 9_999) return text
+  const rest = text.replace(/^[+-]?\d+/, '')
   return year > 0 ? `${String(year).padStart(4, '0')}${rest}` : `${String(1 - year).padStart(4, '0')}${rest} BC`
 }
 

@@ -64,7 +64,8 @@ export function readOptions(args: readonly string[], caseNames: readonly string[
   }
 }
 
-function readNumber(name: string, text: string): number {
+/** Reads a number above 0. */
+export function readNumber(name: string, text: string): number {
   const value = Number(text)
   if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} accepts a number above 0, not "${text}".`)
   return value

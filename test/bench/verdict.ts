@@ -26,9 +26,9 @@ export function judge(rule: string, values: readonly number[], limit: Limit): Ve
 }
 
 /** The same verdicts, refused when the yardstick itself varied too much: then so did the machine. */
-export function refuseUnsteady(verdicts: readonly Verdict[], yardstick: Spread): readonly Verdict[] {
+export function refuseUnsteady(verdicts: readonly Verdict[], yardstick: Spread, whose = 'by hand'): readonly Verdict[] {
   const width = widthOf(yardstick)
   if (width <= widthMax) return verdicts
-  const because = `by hand varied by ${(width * 100).toFixed(0)} %: no verdict`
+  const because = `${whose} varied by ${(width * 100).toFixed(0)} %: no verdict`
   return verdicts.map((verdict) => ({ ...verdict, outcome: 'refused', because }))
 }
