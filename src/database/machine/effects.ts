@@ -42,7 +42,9 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
       effects.push({ run: 'wait', id: state.deadlineId, until: deadline })
       if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id })
       if (step.at === 'waiting') effects.push({ run: 'wait', id: step.id, until: step.until })
-      if (step.at === 'opened') effects.push(...carryingEffects(state, step.store))
+      if (step.at === 'opened') {
+        effects.push({ run: 'wait', id: step.id, until: step.until }, ...carryingEffects(state, step.store))
+      }
       break
     }
     case 'PRIMARY_CONNECTED':

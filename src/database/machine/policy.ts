@@ -25,6 +25,8 @@ export const times = {
   backoffCapMs: 1_000,
   /** A wrong password is retried more slowly, so that the account is not locked, but never given up: it may be rotated. */
   slowBackoffCapMs: 30_000,
+  /** How long an open primary waits for a journal to be carried: one of a million changes must not keep it from serving. */
+  carryFirstMs: 500,
   /** Between the two committed writes that prove a primary. */
   proofGapMs: 200,
   /** How long a switch may hold new writes: at first, after one that was too short, and from then on. */

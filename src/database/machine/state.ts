@@ -52,8 +52,8 @@ export interface ConnectingPrimary<S> extends Common {
   readonly step:
     | { readonly at: 'opening'; readonly id: number }
     | { readonly at: 'waiting'; readonly id: number; readonly until: number }
-    /** Open, but the fallback's journal is not yet known to be empty. */
-    | { readonly at: 'opened'; readonly id: number; readonly store: S }
+    /** Open, but the fallback's journal is not yet known to be empty. Serves at `until` all the same. */
+    | { readonly at: 'opened'; readonly id: number; readonly store: S; readonly until: number }
   /** When the fallback serves if the primary does not. */
   readonly deadline: number
   /** Names the deadline's timer. */

@@ -3,7 +3,7 @@ import { carryingAfter, carryingBy, noCarrying } from './carrying.ts'
 import type { Event, Moment } from './event.ts'
 import { deadlineFault, harmlessKinds, retryableKinds, timeoutFault } from './faults.ts'
 import { failuresAfter, nextStay } from './flap-damping.ts'
-import { leadsToFallback, type Policy } from './policy.ts'
+import { leadsToFallback, type Policy, times } from './policy.ts'
 import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
 import { isFor, opening, standbyAfter } from './standby.ts'
 import {
@@ -54,8 +54,7 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
   if (carrying !== null) return whileJournalDrains({ ...state, lastId: state.lastId + 1, carrying }, event)
   switch (event.type) {
     case 'primary.opened':
-      if (!isOpening(state, event.id)) return state
-      return settled({ ...state, step: { at: 'opened', id: event.id, store: event.store } }, event)
+      return isOpening(state, event.id) ? settled(opened(state, event, event.store), event) : state
     case 'primary.failed':
       return isOpening(state, event.id) ? afterFailedAttempt(state, event, event.fault, policy) : state
     case 'store.lost':
@@ -63,7 +62,8 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
       return afterFailedAttempt({ ...state, carrying: noCarrying }, event, event.fault, policy)
     case 'timer.due':
       if (event.id === state.deadlineId) return atDeadline(state, event, policy)
-      if (state.step.at !== 'waiting' || event.id !== state.step.id) return state
+      if (event.id !== state.step.id || state.step.at === 'opening') return state
+      if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
       return {
         ...state,
         lastId: state.lastId + 1,
@@ -73,6 +73,11 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
     default:
       return state
   }
+}
+
+function opened<S>(state: ConnectingPrimary<S>, event: Moment, store: S): ConnectingPrimary<S> {
+  const id = state.lastId + 1
+  return { ...state, lastId: id, step: { at: 'opened', id, store, until: event.at + times.carryFirstMs } }
 }
 
 /** An open primary serves once the fallback's journal is drained, or where there is none. */

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { faultConditions } from '../../../src/config/settings.ts'
 import { effectsOf } from '../../../src/database/machine/effects.ts'
 import type { Event, EventType, Happening } from '../../../src/database/machine/event.ts'
-import type { Policy } from '../../../src/database/machine/policy.ts'
+import { type Policy, times } from '../../../src/database/machine/policy.ts'
 import {
   type HealthRow,
   healthRow,
@@ -279,6 +279,19 @@ describe('the way to the primary', () => {
     const serving = walk([drained], policy, draining)
     assert.ok(serving.name === 'PRIMARY_CONNECTED')
     assert.equal(serving.carrying.step, 'none')
+  })
+
+  test('half a second after it opened the primary serves, whether the journal is drained or its file still opens', () => {
+    for (const steps of [toCarrying, [requested, primaryOpened]]) {
+      const opened = walk(steps)
+      assert.ok(opened.name === 'CONNECTING_PRIMARY' && opened.step.at === 'opened')
+      const { id, until } = opened.step
+      assert.equal(until, 100 * steps.length + times.carryFirstMs)
+      assert.ok(effectsOf(opened).some((effect) => effect.run === 'wait' && effect.id === id && effect.until === until))
+      const serving = walk([{ type: 'timer.due', id }], policy, opened)
+      assert.ok(serving.name === 'PRIMARY_CONNECTED')
+      assert.deepEqual([serving.carrying, serving.standby], [opened.carrying, opened.standby])
+    }
   })
 
   test('at the deadline the primary serves, and the same carrying goes on next to it', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { times } from '../../../src/database/machine/policy.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import { connectionStatusOf } from '../../../src/database/supervisor/connection-status.ts'
 import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
@@ -122,13 +123,13 @@ describe('next to the primary', () => {
     await end(rig)
   })
 
-  test('the primary serves at FALLBACK_TIMEOUT, and the same carrying goes on until the journal is empty', async () => {
+  test('the primary waits half a second for a long journal, and the same carrying goes on until the journal is empty', async () => {
     const rig = journaled()
     let finish = (): void => {}
     rig.journal.waiting = 3
     rig.journal.script = [() => new Promise((resolve) => (finish = resolve))]
     const serving = rig.supervisor.serving()
-    await rig.clock.advance(4_999)
+    await rig.clock.advance(times.carryFirstMs - 1)
     assert.equal(rig.supervisor.current, null)
     await rig.clock.advance(1)
     assert.equal((await serving).shown, 'primary')
