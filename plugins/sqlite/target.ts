@@ -23,7 +23,6 @@ export interface SqliteTarget extends Target {
   readonly origin: Origin | null
   /** In the order to try; empty for `:memory:`. */
   readonly locations: readonly FileLocation[]
-  /** A file of our own in the temporary directory, removed at close. */
   /** What the file is for; null where it is used whatever it is for: a primary, or a file that a person named. */
   readonly life: Life | null
   /**
@@ -31,6 +30,7 @@ export interface SqliteTarget extends Target {
    * moved nor replaced.
    */
   readonly isNamed: boolean
+  /** A file of our own in the temporary directory, removed at close. */
   readonly isMemory: boolean
   readonly journalMode: JournalMode
   readonly sync: SyncMode

@@ -1,11 +1,7 @@
 import type Database from 'better-sqlite3'
-import {
-  drawId,
-  type FaultError,
-  faultError,
-  journalFullCode,
-  restingCode,
-} from '../../../src/driver/kit/driver-kit.ts'
+// Not in the kit: whoever imports that would load a package.
+import { drawId } from '../../../src/driver/kit/draw-id.ts'
+import { type FaultError, faultError, journalFullCode, restingCode } from '../../../src/driver/kit/driver-kit.ts'
 
 /** Whether a journaling file accepts changes; shared by the authors of its handles. */
 export interface JournalGate {

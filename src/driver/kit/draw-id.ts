@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
 
 /** Random bytes for many ids at once: a system call per id would take as long as the rest of making it. */
 const pool = new Uint8Array(4_096)
@@ -18,18 +19,7 @@ export function drawId(): string {
   } else {
     sequence = (sequence + 1) >>> 0
   }
-  return uuidv7(lastMs, sequence)
-}
-
-/** By hand: a driver loads no package before it is used. RFC 9562: time, then the sequence, then `random`. */
-function uuidv7(milliseconds: number, sequenceNumber: number): string {
-  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')
-  const time = hex(milliseconds, 12)
-  const high = hex(0x7000 | (sequenceNumber >>> 20), 4)
-  const middle = hex(0x8000 | ((sequenceNumber >>> 6) & 0x3fff), 4)
-  random[10] = ((sequenceNumber << 2) & 0xfc) | ((random[10] ?? 0) & 0x03)
-  const rest = Buffer.from(random.buffer, 10, 6).toString('hex')
-  return `${time.slice(0, 8)}-${time.slice(8)}-${high}-${middle}-${rest}`
+  return uuidv7({ random, msecs: lastMs, seq: sequence })
 }
 
 /** Fills `random` with bytes that no other id has. */

@@ -58,7 +58,6 @@ export {
 export { findTlsProblems, loadTls, readPem, type TlsMaterial, tlsOrder } from './address/tls-files.ts'
 export { type TlsLimits, tlsLimitReaders } from './address/tls-limits.ts'
 export { type ClientPart, loadClient, missingClient } from './client-part.ts'
-export { drawId } from './draw-id.ts'
 export {
   codeOf,
   commonError,
