@@ -1,6 +1,7 @@
 import { claimKnownCode } from '../../driver/facet/attempts.ts'
 import { journalFullCode, restingCode } from '../../driver/facet/journal.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
+import { commonError } from '../../driver/kit/fault-reader.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
 import type { Serving, Store } from '../store/store.ts'
@@ -104,14 +105,7 @@ export function isClaimKnown({ driver }: Store, error: unknown): boolean {
 /** Claims the attempt; joins the open transaction. Throws what `isClaimKnown` recognizes where the claim exists. */
 export async function claimFirst({ store }: Session, attempt: string): Promise<void> {
   if ((await store.attempts?.claim(attempt)) !== false) return
-  throw new FaultError({
-    kind: 'constraint',
-    code: claimKnownCode,
-    summary: 'The attempt has committed before.',
-    hint: 'Read the current data.',
-    ambiguous: false,
-    cause: undefined,
-  })
+  throw commonError('claimKnown', claimKnownCode)
 }
 
 /** The error of an attempt that was claimed after its COMMIT had not been answered: it never commits. */
