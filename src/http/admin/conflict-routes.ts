@@ -1,6 +1,7 @@
 import type { Secret } from '../../config/secret.ts'
 import { FaultError } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
+import { isUuid } from '../../journal/conflict/conflict-rows.ts'
 import type { Conflicts, Settling } from '../../journal/conflict/conflicts.ts'
 import { settlingSentence } from '../../journal/conflict/settling-sentence.ts'
 import { sendJson } from '../server/answers.ts'
@@ -44,7 +45,11 @@ export function addConflictRoutes(app: App, { token, conflicts }: ConflictRoutes
       })
       sendJson(res, 200, JSON.stringify(body, null, 2), { 'Cache-Control': 'no-store' })
     }
-  const list = answer(async (open, _, after) => ({ items: await open.list(pageMax, after) }))
+  const list = answer(async (open, _, after) => {
+    if (after !== null && !isUuid(after))
+      throw new HoldfastError('QUERY_INVALID', { detail: '"after" is the "transaction" of a conflict.' })
+    return { items: await open.list(pageMax, after) }
+  })
   const show = answer(async (open, { id = '' }) => (await open.show(id)) ?? refusedSettling({ is: 'absent' }))
   const take = answer(async (open, { id = '', side }) => {
     if (side !== 'ours' && side !== 'theirs') throw new HoldfastError('ROUTE_NOT_FOUND')

@@ -48,6 +48,7 @@ onServers(
         rest.items.map(({ attempt }) => attempt),
         [second],
       )
+      assert.equal((await ask('?after=nothing')).body.code, 'QUERY_INVALID')
       const { entries } = (await ask(`/${first}`)).body as { entries: { ours: { word: string } }[] }
       assert.equal(entries[0]?.ours.word, 'ours')
       const blocked = await ask(`/${second}/retry`, 'POST')
