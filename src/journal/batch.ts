@@ -1,7 +1,9 @@
 import type { Store } from '../database/store/store.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import type { Replay } from '../driver/facet/replay.ts'
+import type { FaultError } from '../driver/fault.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
+import { faultError } from '../driver/kit/read-error.ts'
 import { ConflictRows } from './conflict/conflict-rows.ts'
 import {
   type JudgeOptions,
@@ -30,6 +32,8 @@ export interface BatchTarget {
   readonly tables: TablesByName
   /** The id of the file that the transactions come from. */
   readonly source: string
+  /** The only primary that the transactions are for; null: whichever this is. */
+  readonly identity: string | null
   readonly options: JudgeOptions
 }
 
@@ -56,9 +60,19 @@ export function batchTarget(
   replay: Replay,
   tables: TablesByName,
   source: string,
+  identity: string | null,
   options: JudgeOptions = {},
 ): BatchTarget {
-  return { store, replay, own: new OwnRows(store), conflicts: new ConflictRows(store), tables, source, options }
+  return {
+    store,
+    replay,
+    own: new OwnRows(store),
+    conflicts: new ConflictRows(store),
+    tables,
+    source,
+    identity,
+    options,
+  }
 }
 
 /**
@@ -138,7 +152,7 @@ async function inTransaction<R>(
 
 /** The transactions that were claimed just now; `old` are those below the watermark. */
 async function claimed(
-  { replay, own }: BatchTarget,
+  { store, replay, own, identity }: BatchTarget,
   batch: readonly LocalTransaction[],
 ): Promise<{ readonly fresh: readonly LocalTransaction[]; readonly old: readonly LocalTransaction[] }> {
   const attempts = [...new Set(batch.flatMap(attemptsOf))]
@@ -147,13 +161,20 @@ async function claimed(
     for (const attempt of await replay.claim(some)) made.add(attempt)
   }
   // Read after the claims: who deletes claims moves the watermark first.
-  const watermark = await own.watermark()
+  const { id: found, watermark } = await own.identity()
+  if (identity !== null && found !== identity) throw otherPrimary(store.label)
   const claimedNow = batch.filter((transaction) => attemptsOf(transaction).some((attempt) => made.has(attempt)))
   const isOld = ({ id }: LocalTransaction): boolean => watermark !== null && id.toLowerCase() < watermark
   return {
     fresh: claimedNow.filter((transaction) => !isOld(transaction)),
     old: claimedNow.filter(isOld),
   }
+}
+
+/** A pool reconnects by name: behind it may be another database by now. */
+function otherPrimary(label: string): FaultError {
+  const summary = `${label} is not the database that the journal is for.`
+  return faultError('configuration', 'IDENTITY_CHANGED', summary, 'Check where the address of the primary leads.')
 }
 
 function rowsIn(batch: readonly LocalTransaction[]): readonly Entry[] {

@@ -1,7 +1,7 @@
 /** A transaction that ended its connection so often, alone, is parked. */
 const endingsMax = 3
 
-/** Which local transaction may end the connections that it is sent on. */
+/** How many local transactions may go together, and which one may end the connections that it is sent on. */
 export class EndedConnections {
   #suspect: { readonly id: string; readonly endings: number } | null = null
   #limit = Number.POSITIVE_INFINITY
@@ -19,9 +19,14 @@ export class EndedConnections {
   /** A connection ended under these transactions. */
   ended(ids: readonly string[]): void {
     const [id = ''] = ids
-    this.#limit = Math.max(1, Math.floor(ids.length / 2))
+    this.slow(ids.length)
     if (ids.length > 1) this.#suspect = null
     else this.#suspect = { id, endings: this.#suspect?.id === id ? this.#suspect.endings + 1 : 1 }
+  }
+
+  /** A batch of so many took longer than a statement may: the next one is smaller. */
+  slow(count: number): void {
+    this.#limit = Math.max(1, Math.floor(count / 2))
   }
 
   /** A batch was committed: the next one may be twice as large. */

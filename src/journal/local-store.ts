@@ -23,7 +23,7 @@ export async function carryLocalRows(
   signal: AbortSignal,
   progress?: (done: number) => void,
 ): Promise<readonly string[]> {
-  const target = batchTarget(to, to.replay, tablesByName(tables), rows.fileId, { acceptsEqualRows: true })
+  const target = batchTarget(to, to.replay, tablesByName(tables), rows.fileId, null, { acceptsEqualRows: true })
   await replayer.carryPortions(target, portionsOf(rows, tables), signal, progress)
   const known = new Set(tables.map(({ name }) => name))
   const left = (await rows.tables()).filter((name) => !known.has(name))

@@ -1,7 +1,8 @@
 import type { Problem } from '../config/problem.ts'
 import type { Store } from '../database/store/store.ts'
 import type { Journal } from '../driver/facet/journal.ts'
-import { FaultError } from '../driver/fault.ts'
+import type { FaultError } from '../driver/fault.ts'
+import { faultError } from '../driver/kit/read-error.ts'
 import { ConflictRows } from './conflict/conflict-rows.ts'
 import type { JournalObservation } from './observation.ts'
 import { OwnRows } from './own-rows.ts'
@@ -26,9 +27,10 @@ export class Openings {
    * with a `FaultError`, or what the driver says; then it may be called again.
    */
   async meet(from: Store, journal: Journal, to: Store): Promise<void> {
-    if (this.#met.get(from)?.has(to) === true) return
     const identity = this.#identityOf(to)
-    if (identity === undefined) throw new FaultError(noIdentity(to.label))
+    if (identity === undefined) throw noIdentity(to.label)
+    // Another database may have taken the place of the one that met the journal.
+    if (journal.identity === identity && this.#met.get(from)?.has(to) === true) return
     if (journal.identity !== identity) await journal.address(identity, to.label)
     const own = new OwnRows(to)
     const problem = await this.#wentBack(journal, to, own)
@@ -51,7 +53,7 @@ export class Openings {
   async #wentBack(journal: Journal, { label }: Store, own: OwnRows): Promise<Problem | null> {
     const last = journal.lastCarried()
     if (last === null) return null
-    const watermark = await own.watermark()
+    const { watermark } = await own.identity()
     // Claims below the watermark are deleted: their absence says nothing.
     if (watermark !== null && last.transaction.toLowerCase() < watermark) return null
     if (await own.isClaimed(last.attempt)) return null
@@ -62,13 +64,8 @@ export class Openings {
   }
 }
 
-function noIdentity(label: string): FaultError['fault'] {
-  return {
-    kind: 'configuration',
-    code: 'OWN_TABLES_MISSING',
-    summary: `Holdfast's own tables in ${label} are not usable, so that nothing can be carried to it.`,
-    hint: 'GET /status, with the admin token, has the SQL that creates them.',
-    ambiguous: false,
-    cause: undefined,
-  }
+function noIdentity(label: string): FaultError {
+  const summary = `Holdfast's own tables in ${label} are not usable, so that nothing can be carried to it.`
+  const hint = 'GET /status, with the admin token, has the SQL that creates them.'
+  return faultError('configuration', 'OWN_TABLES_MISSING', summary, hint)
 }

@@ -4,7 +4,7 @@ import type { Row, Value } from '../driver/facet/statements.ts'
 
 /** Holdfast's own tables as far as the journal's modules read and write them. */
 export interface OwnTableColumns {
-  holdfast_identity: { watermark: string | null }
+  holdfast_identity: { id: string; watermark: string | null }
   holdfast_attempt: { id: string; made_at: unknown }
   holdfast_request: { id: string }
   holdfast_conflict: {
@@ -48,7 +48,15 @@ export class OwnStatements {
   }
 }
 
-/** The watermark and the claims in a primary. */
+/** The row of `holdfast_identity`. */
+export interface PrimaryIdentity {
+  /** Null: there is no row. */
+  readonly id: string | null
+  /** Claims of local transactions below it may be deleted. Null: none are. */
+  readonly watermark: string | null
+}
+
+/** The identity and the claims in a primary. */
 export class OwnRows {
   readonly #own: OwnStatements
 
@@ -56,10 +64,10 @@ export class OwnRows {
     this.#own = new OwnStatements(store)
   }
 
-  /** Claims of local transactions below it may be deleted. Null: none are. */
-  async watermark(): Promise<string | null> {
-    const [row] = await this.#own.read(this.#own.builder.selectFrom('holdfast_identity').select('watermark'))
-    return row === undefined || row.watermark === null ? null : String(row.watermark).toLowerCase()
+  async identity(): Promise<PrimaryIdentity> {
+    const [row] = await this.#own.read(this.#own.builder.selectFrom('holdfast_identity').select(['id', 'watermark']))
+    if (row === undefined) return { id: null, watermark: null }
+    return { id: String(row.id), watermark: row.watermark === null ? null : String(row.watermark).toLowerCase() }
   }
 
   /** Whether the attempt is known to have committed. */

@@ -1,6 +1,7 @@
 import type { Problem } from '../config/problem.ts'
 import { faultOf } from '../database/machine/faults.ts'
 import type { Store } from '../database/store/store.ts'
+import { statementTimeoutCode } from '../database/work/failure.ts'
 import type { ImageTable } from '../driver/facet/image.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import { FaultError } from '../driver/fault.ts'
@@ -39,6 +40,7 @@ type Failure =
   | { readonly is: 'off' }
   | { readonly is: 'ended' }
   | { readonly is: 'met' }
+  | { readonly is: 'slow' }
   | { readonly is: 'failed' }
 
 /**
@@ -74,16 +76,16 @@ export class Replayer {
   }
 
   /**
-   * Carries what waits; resolves when at most `tail` entries are left. Rejects with a `FaultError` when the primary fails,
-   * and when `signal` aborts: with its reason, and the batch at hand rolled back.
+   * Carries what waits; resolves when at most `tail` entries are left. Rejects with a `FaultError` when a database fails, and
+   * when `signal` aborts: with its reason, and the batch at hand rolled back.
    */
   async carry(from: Store, to: Store, tail: number, signal: AbortSignal, progress?: CarryProgress): Promise<void> {
     const { journal } = from
     const { replay } = to
     if (journal === null || replay === null) return
     await this.opened(from, to)
-    const target = batchTarget(to, replay, tablesByName(this.#parts.tables()), journal.fileId)
-    await this.#reported(
+    const target = batchTarget(to, replay, tablesByName(this.#parts.tables()), journal.fileId, journal.identity)
+    const drained = this.#reported(
       target,
       () => journal.counts().transactions,
       async (report) => {
@@ -95,6 +97,11 @@ export class Replayer {
         }
       },
     )
+    await drained.catch((error: unknown) => {
+      signal.throwIfAborted()
+      // What the primary fails with is a fault by now.
+      throw error instanceof FaultError ? error : new FaultError(faultOf(from.driver, error, 'statement'))
+    })
   }
 
   async #drain(
@@ -197,7 +204,7 @@ export class Replayer {
     const [first] = batch
     if (first === undefined) return { applied: [], parked: [] }
     const isAlone = batch.length === 1
-    if (isAlone && this.#ended.isCulprit(first.id)) return await parkBatch(target, first, 'connection_ended', null)
+    if (isAlone && this.#ended.isCulprit(first.id)) return await this.#park(target, first, 'connection_ended', null)
     for (let tries = 1; ; tries += 1) {
       const progress: BatchProgress = { hasBegun: false, write: null }
       try {
@@ -212,6 +219,7 @@ export class Replayer {
           this.#ended.ended(batch.map(({ id }) => id))
           if (!isAlone) return null
         }
+        if (failure.is === 'slow') this.#ended.slow(batch.length)
         throw new FaultError(faultOf(target.store.driver, error, 'statement'))
       }
     }
@@ -228,12 +236,21 @@ export class Replayer {
         const { driver } = target.store
         const failure = failureOf(target, error, progress)
         if ((failure.is === 'met' || failure.is === 'off') && tries < triesMax) continue
-        if (failure.is === 'off') return await parkBatch(target, transaction, 'refused WRITE_DISCARDED', progress.write)
+        if (failure.is === 'off')
+          return await this.#park(target, transaction, 'refused WRITE_DISCARDED', progress.write)
         const refusal = target.replay.refusalOf(error)
         if (refusal === null) throw new FaultError(faultOf(driver, error, 'statement'))
         const reason = reasonOfRefusal(refusal, faultOf(driver, error, 'statement').code)
-        return await parkBatch(target, transaction, reason, progress.write)
+        return await this.#park(target, transaction, reason, progress.write)
       }
+    }
+  }
+
+  async #park(...parking: Parameters<typeof parkBatch>): Promise<BatchOutcome> {
+    try {
+      return await parkBatch(...parking)
+    } catch (error) {
+      throw new FaultError(faultOf(parking[0].store.driver, error, 'statement'))
     }
   }
 }
@@ -243,7 +260,8 @@ function failureOf({ store, replay }: BatchTarget, error: unknown, { hasBegun }:
   if (replay.refusalOf(error) !== null) return { is: 'refused', error }
   const { kind, code } = faultOf(store.driver, error, 'statement')
   if (kind === 'transient') return { is: 'met' }
-  // A statement that waits for a lock ends its own connection; it says nothing about the transaction.
-  if (kind === 'lost' && hasBegun && code !== 'QUERY_TIMEOUT') return { is: 'ended' }
+  // It may have waited for a lock: that says nothing about the transactions.
+  if (code === statementTimeoutCode) return { is: 'slow' }
+  if (kind === 'lost' && hasBegun) return { is: 'ended' }
   return { is: 'failed' }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { copyFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { idOf, insert, never, pathIn, remove, Scene, together, update } from './bench.ts'
+import { FaultError } from '../../src/driver/fault.ts'
+import { Replayer } from '../../src/journal/replayer.ts'
+import { idOf, imageTables, insert, never, pathIn, remove, Scene, together, update } from './bench.ts'
 import { onServers } from './servers.ts'
 
 const insertSql = `insert into everything (id, word, "createdAt", "updatedAt", version, holdfast_attempt)
@@ -198,6 +200,22 @@ onServers('replay', (server, kind) => {
     assert.ok(other.seen.some(({ type }) => type === 'journal.elsewhere'))
     await scene.replayer().carry(fallback, await scene.primary(), 0, never)
     assert.deepEqual(await scene.words(), { [idOf('a')]: 'a' })
+  })
+
+  test('another database that takes the place of an open primary gets nothing', async (t) => {
+    const scene = await Scene.make(t, server())
+    const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+    let { identity } = primary.facts
+    const replayer = new Replayer({ tables: () => imageTables, observe: () => {}, identityOf: () => identity })
+    await replayer.carry(fallback, primary, 0, never)
+    await insert(fallback, 'a', 'a')
+    await scene.server.query(`update holdfast_identity set id = '${idOf('x')}'`, scene.database)
+    await assert.rejects(replayer.carry(fallback, primary, 0, never), (error) => {
+      return error instanceof FaultError && error.fault.code === 'IDENTITY_CHANGED'
+    })
+    identity = idOf('x')
+    await replayer.carry(fallback, primary, 0, never)
+    assert.deepEqual([await scene.words(), fallback.journal.counts().elsewhere], [{}, 1])
   })
 
   test('a primary that was set back gets everything again that the journal still has', async (t) => {

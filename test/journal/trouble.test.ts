@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { FaultError } from '../../src/driver/fault.ts'
+import { timeoutError } from '../../src/driver/kit/fault-reader.ts'
 import { noMariadb, startMariadb } from '../support/servers/mariadb.ts'
 import { cleanLater } from '../support/temp.ts'
 import { until, within } from '../support/until.ts'
@@ -200,6 +201,36 @@ onServers('replay in trouble', (server, kind) => {
     assert.deepEqual([await scene.words(), await scene.reasons()], [{ [idOf('a')]: 'a' }, []])
   })
 
+  test('a batch that takes longer than a statement may is carried in smaller ones', async (t) => {
+    const scene = await Scene.make(t, server())
+    const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+    for (let at = 0; at < 12; at += 1) await insert(fallback, letter(at), `w${at}`)
+    const insertOf: typeof primary.replay.insert = (table, rows) =>
+      rows.length > 3 ? Promise.reject(timeoutError()) : primary.replay.insert(table, rows)
+    const slow = { ...primary, replay: { ...primary.replay, insert: insertOf } }
+    const replayer = scene.replayer()
+    let carries = 1
+    while (!(await replayer.carry(fallback, slow, 0, never).then(yes, no))) assert.ok(++carries < 10)
+    assert.equal(Object.keys(await scene.words()).length, 12)
+    assert.deepEqual(await scene.reasons(), [])
+  })
+
+  test('a journal that fails is not the fault of the primary', async (t) => {
+    const scene = await Scene.make(t, server())
+    const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+    await insert(fallback, 'a', 'a')
+    const carried = (): Promise<void> => Promise.reject(Object.assign(new Error('full'), { code: 'SQLITE_FULL' }))
+    const journal = new Proxy(fallback.journal, {
+      get(real, name) {
+        const member: unknown = name === 'carried' ? carried : Reflect.get(real, name, real)
+        return typeof member === 'function' ? member.bind(real) : member
+      },
+    })
+    await assert.rejects(scene.replayer().carry({ ...fallback, journal }, primary, 0, never), (error) => {
+      return error instanceof FaultError && error.fault.kind === 'disk-full'
+    })
+  })
+
   test('keys that rows of one batch pass on to each other are written', async (t) => {
     const scene = await Scene.make(t, server())
     const [primary, fallback] = [await scene.primary(), await scene.fallback()]
@@ -225,6 +256,9 @@ test('a server whose binary log has statements alone is carried to', { skip: noM
   await scene.replayer().carry(fallback, primary, 0, never)
   assert.deepEqual(await scene.words(), { [idOf('a')]: 'a' })
 })
+
+const yes = (): boolean => true
+const no = (): boolean => false
 
 const outputs = new WeakMap<ChildProcess, string>()
 
