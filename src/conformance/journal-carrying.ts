@@ -118,6 +118,12 @@ export function conformCarrying(journaled: Journaled, bench: () => Bench): void 
     await journal.removeCarried([name])
     assert.deepEqual(journal.history(name, 'a').isDeleted, false, 'the primary has served since')
     assert.equal(journal.history(name, 'a').replaced.has('second'), false)
+    journal.serve(true)
+    await store.insert({ id: 'c' })
+    await orm.em.fork().nativeDelete(Imaged, { id: 'c' })
+    await journal.removeCarried([name])
+    await journal.carried((await store.entries()).map(({ sequence }) => sequence))
+    assert.deepEqual(journal.history(name, 'c').isDeleted, true, 'it was carried since')
   })
 
   journaled('removes carried rows without journaling it, and leaves those that wait', async (store) => {

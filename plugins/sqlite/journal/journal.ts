@@ -20,6 +20,10 @@ import { triggerChanges } from './triggers.ts'
 /** Entries or rows that one transaction of ours changes: the event loop stands still for as long as it takes. */
 const stepMax = 500
 
+/** Address by address, as the index has them. */
+const settleCarried = `update holdfast_life set settled = coalesce((select max((
+  select max(sequence) from holdfast_journal where address = number and carried_at is not null)) from holdfast_address), 0)`
+
 /** What a journal needs of the file that it is in. */
 export interface JournalGround {
   readonly hot: Handle
@@ -129,10 +133,9 @@ export class FileJournal implements Journal {
   }
 
   async removeCarried(tables: readonly string[]): Promise<void> {
-    // What was deleted and carried is the primary's business from now on: somebody may have made it again.
-    await this.#change('the end of an outage', () =>
-      this.#run('update holdfast_life set settled = (select coalesce(max(sequence), 0) from holdfast_journal)', []),
-    )
+    // What was deleted and carried is the primary's business from now on: somebody may have made it again. What waits is of
+    // the next outage, which may have begun meanwhile.
+    await this.#change('the end of an outage', () => this.#run(settleCarried, []))
     for (const table of tables) {
       let after = ''
       await this.#inSteps('carried rows', () => {
