@@ -7,6 +7,7 @@ import { ConflictRows } from './conflict/conflict-rows.ts'
 import type { JournalObservation } from './observation.ts'
 import { OwnRows } from './own-rows.ts'
 import { elsewhereProblems, wentBackProblem } from './problems.ts'
+import { ofJournal } from './read-ahead.ts'
 
 /** What is done once for a journaled store and a primary that meet, before anything is carried. */
 export class Openings {
@@ -31,9 +32,9 @@ export class Openings {
     if (identity === undefined) throw noIdentity(to.label)
     // Another database may have taken the place of the one that met the journal.
     if (journal.identity === identity && this.#met.get(from)?.has(to) === true) return
-    if (journal.identity !== identity) await journal.address(identity, to.label)
+    if (journal.identity !== identity) await ofJournal(from.driver, journal.address(identity, to.label))
     const own = new OwnRows(to)
-    const problem = await this.#wentBack(journal, to, own)
+    const problem = await this.#wentBack(from, journal, to, own)
     const known = this.#met.get(from) ?? new WeakMap<Store, readonly Problem[]>()
     known.set(to, problem === null ? [] : [problem])
     this.#met.set(from, known)
@@ -50,14 +51,14 @@ export class Openings {
     return [...met, ...elsewhereProblems(from.journal, from.facts.path)]
   }
 
-  async #wentBack(journal: Journal, { label }: Store, own: OwnRows): Promise<Problem | null> {
+  async #wentBack({ driver }: Store, journal: Journal, { label }: Store, own: OwnRows): Promise<Problem | null> {
     const last = journal.lastCarried()
     if (last === null) return null
     const { watermark } = await own.identity()
     // Claims below the watermark are deleted: their absence says nothing.
     if (watermark !== null && last.transaction.toLowerCase() < watermark) return null
     if (await own.isClaimed(last.attempt)) return null
-    const entries = await journal.carryAgain()
+    const entries = await ofJournal(driver, journal.carryAgain())
     const problem = wentBackProblem(label, entries)
     this.#observe({ type: 'journal.went-back', label, entries, problem })
     return problem

@@ -66,7 +66,7 @@ export class Replayer {
     try {
       await this.#openings.meet(from, from.journal, to)
     } catch (error) {
-      throw new FaultError(faultOf(to.driver, error, 'statement'))
+      throw error instanceof FaultError ? error : new FaultError(faultOf(to.driver, error, 'statement'))
     }
   }
 
@@ -85,11 +85,11 @@ export class Replayer {
     if (journal === null || replay === null) return
     await this.opened(from, to)
     const target = batchTarget(to, replay, tablesByName(this.#parts.tables()), journal.fileId, journal.identity)
-    const drained = this.#reported(
+    await this.#reported(
       target,
       () => journal.counts().transactions,
       async (report) => {
-        const marks = new Marks(journal)
+        const marks = new Marks({ driver: from.driver, journal })
         try {
           await this.#drain(target, marks, tail, signal, report, progress)
         } finally {
@@ -97,11 +97,6 @@ export class Replayer {
         }
       },
     )
-    await drained.catch((error: unknown) => {
-      signal.throwIfAborted()
-      // What the primary fails with is a fault by now.
-      throw error instanceof FaultError ? error : new FaultError(faultOf(from.driver, error, 'statement'))
-    })
   }
 
   async #drain(
@@ -112,9 +107,8 @@ export class Replayer {
     report: CarryReport,
     progress: CarryProgress | undefined,
   ): Promise<void> {
-    const { journal } = marks
     let [after, done] = [0, 0]
-    let next = readAhead(journal, after)
+    let next = readAhead(marks.store, after)
     for (;;) {
       signal.throwIfAborted()
       if (marks.left <= tail && (await marks.settled()) <= tail) return
@@ -124,7 +118,7 @@ export class Replayer {
       after = entries.at(-1)?.sequence ?? 0
       // Read while the primary is at work; after a pass, what it has marked must not be read again.
       if (entries.length === 0) await marks.settled()
-      next = readAhead(journal, after)
+      next = readAhead(marks.store, after)
       await this.#carryEntries(target, entries, signal, report, marks)
       done += entries.length
       if (entries.length > 0) progress?.(done, Math.max(0, marks.left))

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { JournalFault } from '../../src/database/supervisor/steps.ts'
 import { FaultError } from '../../src/driver/fault.ts'
 import { timeoutError } from '../../src/driver/kit/fault-reader.ts'
 import { noMariadb, startMariadb } from '../support/servers/mariadb.ts'
@@ -227,7 +228,7 @@ onServers('replay in trouble', (server, kind) => {
       },
     })
     await assert.rejects(scene.replayer().carry({ ...fallback, journal }, primary, 0, never), (error) => {
-      return error instanceof FaultError && error.fault.kind === 'disk-full'
+      return error instanceof JournalFault && error.fault.kind === 'disk-full'
     })
   })
 

@@ -11,7 +11,7 @@ import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Store } from '../store/store.ts'
 import type { Gate } from './gate.ts'
 import { hedgedAttempt } from './hedged-attempt.ts'
-import type { StoreSteps } from './steps.ts'
+import { JournalFault, type StoreSteps } from './steps.ts'
 
 /** What the operations work with. */
 export interface OperationParts {
@@ -24,7 +24,7 @@ export interface OperationParts {
   connectMs(): number
   /** Blocks writes where the store is a fallback that accepts none. */
   applyWriteBlock(store: Store): void
-  /** Checks whether a primary is lost to which nothing could be carried. */
+  /** Checks whether a store is lost because of which nothing could be carried. */
   report(store: Store, fault: Fault): Promise<unknown>
 }
 
@@ -96,7 +96,7 @@ export class Operations {
       return { type: 'journal.drained', id }
     } catch (error) {
       const fault = faultOfOpening(error, to)
-      if (!signal.aborted) await this.#parts.report(to, fault)
+      if (!signal.aborted) await this.#parts.report(error instanceof JournalFault ? from : to, fault)
       return { type: 'drain.failed', id, fault }
     }
   }

@@ -1,4 +1,8 @@
+import { FaultError } from '../../driver/fault.ts'
 import type { Store } from '../store/store.ts'
+
+/** The fault of a journal while it is carried: it says nothing against the primary. */
+export class JournalFault extends FaultError {}
 
 /**
  * What the supervisor needs of the modules above it; `service` composes it. A step that failed may be called again. Those
@@ -15,7 +19,8 @@ export interface StoreSteps {
   /**
    * Both stores are open: addresses the journal to this primary, carries everything that waits when it is called, then
    * what came meanwhile until at most `tail` entries wait. Never runs twice at once. Resolves at once where there is
-   * nothing to carry or no journal. Rejects where the journal cannot be carried at the moment.
+   * nothing to carry or no journal. Rejects where the journal cannot be carried at the moment, with a `JournalFault` where
+   * that is its own fault.
    */
   carry(from: Store, to: Store, tail: number, signal: AbortSignal): Promise<void>
   /** Whether the fallback accepts changes: at once. A fallback accepts none before the first call. Repeatable. */

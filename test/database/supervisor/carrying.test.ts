@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { times } from '../../../src/database/machine/policy.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import { connectionStatusOf } from '../../../src/database/supervisor/connection-status.ts'
-import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
+import { emptySteps, JournalFault, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { restingCode } from '../../../src/driver/facet/journal.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
 import { settle } from '../../support/fake-clock.ts'
@@ -120,6 +120,22 @@ describe('next to the primary', () => {
     await settle()
     assert.deepEqual(path(rig), ['CONNECTING_PRIMARY', 'PRIMARY_CONNECTED'])
     assert.deepEqual(rig.journal.log, ['carry 0', 'returned'])
+    await end(rig)
+  })
+
+  test('a journal whose file fails is opened again, and the primary goes on', async () => {
+    const rig = journaled()
+    rig.journal.waiting = 3
+    rig.journal.script = [
+      async () => {
+        throw new JournalFault(faultLike('corrupt'))
+      },
+      works,
+    ]
+    const { store } = await rig.supervisor.serving()
+    await rig.clock.advance(1_000)
+    assert.equal(rig.supervisor.current?.store, store)
+    assert.deepEqual([rig.primary.calls.ormsMade, rig.fallback.calls.ormsMade, rig.journal.waiting], [1, 2, 0])
     await end(rig)
   })
 
