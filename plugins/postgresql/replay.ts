@@ -139,7 +139,7 @@ const documentName = (at: number): string => quoted(`holdfast document ${at}`)
 const guard = `present.id = given.id and present.holdfast_attempt::text is not distinct from given.${baseName}`
 
 /**
- * The rows of the first parameter, a list of objects, as rows of the table, and beside each its texts of further lists. NULL
+ * The rows of the first parameter, a list of objects, as rows of the table, and next to each its texts of further lists. NULL
  * as a row of the table comes from the table itself: the name of its row type may be another type's, as "date".
  */
 function listOf(name: string, sides: readonly string[]): string {

@@ -34,7 +34,7 @@ export async function writeLayers(replay: Replay, writes: readonly Write[], tabl
   }
 }
 
-/** Writes one by one, in order. Rejects like `writeLayers`; `begun` is told of each write before it is sent. */
+/** Writes one by one, in order. Rejects like `writeLayers`; `begun` is called before each write is sent. */
 export async function writeInOrder(
   replay: Replay,
   writes: readonly Write[],

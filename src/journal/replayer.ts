@@ -31,7 +31,7 @@ export interface ReplayerParts {
   identityOf?(primary: Store): string | undefined
 }
 
-/** Told after each batch: entries that this call has carried, and those that wait. */
+/** Called after each batch with the entries that this call has carried, and those that wait. */
 export type CarryProgress = (done: number, left: number) => void
 
 /** Why a batch is not carried as it is. */

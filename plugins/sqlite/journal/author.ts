@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3'
-// Not in the kit: whoever imports that would load a package.
+// Not through the kit, which would make every driver load a package at import.
 import { drawId } from '../../../src/driver/kit/draw-id.ts'
 import { type FaultError, faultError, journalFullCode, restingCode } from '../../../src/driver/kit/driver-kit.ts'
 
@@ -15,7 +15,7 @@ export const authorFunction = 'holdfast_author'
 
 /**
  * Who writes on one handle: what `holdfast_author` answers. `begin` must be called before each local transaction; the
- * transaction gets its id, and its attempt unless that was told, with its first change.
+ * transaction gets its id, and its attempt unless it was given, with its first change.
  */
 export class Author {
   readonly #gate: JournalGate

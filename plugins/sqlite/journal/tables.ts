@@ -105,7 +105,7 @@ interface LifeRow {
 export function settleLife(native: Native, life: Life): void {
   const known = readLife(native)
   if (known !== null) assertLife(known, life)
-  const isWhole = known !== null && known.carriedAt === null && (life === 'local' || hasJournal(native))
+  const isWhole = known !== null && (life === 'local' || hasJournal(native))
   if (isWhole) return
   native.exec('begin immediate')
   try {
@@ -116,14 +116,17 @@ export function settleLife(native: Native, life: Life): void {
     const settled = readLife(native)
     // Another process may have been first.
     if (settled !== null) assertLife(settled, life)
-    // From here on rows may be written that were not carried.
-    if (settled?.carriedAt != null) native.exec('update holdfast_life set carried_at = null')
     if (life === 'fallback') for (const sql of journalTables) native.exec(sql)
     native.exec('commit')
   } catch (error) {
     undo(native)
     throw error
   }
+}
+
+/** From here on rows may be written to a local store that were not carried. @throws what the client throws. */
+export function forgetCarried(native: Native): void {
+  if (readLife(native)?.carriedAt != null) native.exec('update holdfast_life set carried_at = null')
 }
 
 /** @throws FaultError for a file that stood next to a primary: its triggers would refuse every change. */

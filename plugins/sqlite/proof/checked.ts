@@ -2,7 +2,7 @@ import type { Life } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
 import { classify } from '../faults.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
-import { assertNoFallback, readLife, settleLife } from '../journal/tables.ts'
+import { assertNoFallback, forgetCarried, readLife, settleLife } from '../journal/tables.ts'
 import { applicationId, type JournalMode } from '../target.ts'
 import { isForeignMark } from './inspect.ts'
 import { assertWhole } from './integrity.ts'
@@ -68,7 +68,9 @@ async function openWhole(file: string, wish: JournalMode, life: Life | null, sig
     const isNew = await whileBusy(() => native.pragma('page_count', { simple: true }) === 0, waitMs, signal)
     // A file that this process has open was looked through when it was opened; a prober would do it each second.
     if (!isNew && !isServed(file)) await assertWhole(native, waitMs, signal)
-    return await whileBusy(() => settle(native, wish, life, isNew), waitMs, signal)
+    const checked = await whileBusy(() => settle(native, wish, life, isNew), waitMs, signal)
+    if (life === 'local') await whileBusy(() => forgetCarried(native), waitMs, signal)
+    return checked
   } catch (error) {
     native.close()
     throw error

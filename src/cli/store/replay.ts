@@ -6,7 +6,7 @@ import { counted, line, type StoreCommandOptions, type StoreExit, withStores } f
 import { CommandFailure, type CommandPrimary, type CommandStores } from './open.ts'
 import { ProgressLine } from './progress.ts'
 
-/** What `holdfast replay` is told. */
+/** The options of `holdfast replay`. */
 export interface ReplayOptions extends StoreCommandOptions {
   /** Null: the configured fallback. */
   readonly file: string | null

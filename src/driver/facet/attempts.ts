@@ -6,7 +6,7 @@
 export interface Attempts {
   /**
    * Where a write of the data API claims. `with`: the core compiles the claim into the statement (PostgreSQL's WITH that
-   * changes data). `driver`: `Statements.write` does it, told by `claims`.
+   * changes data). `driver`: `Statements.write` does it where `claims` is set.
    */
   readonly claiming: 'with' | 'driver'
   /** Claims; joins the open transaction. False: the claim exists. Rejects with what `classify` reads. */

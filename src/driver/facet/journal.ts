@@ -93,7 +93,7 @@ export interface Journal {
   elsewhere(): readonly { readonly identity: string; readonly label: string | null; readonly entries: number }[]
 }
 
-/** Facet of an embedded store that was opened only to be looked at: its journal, which another process may use meanwhile. */
+/** Facet of an embedded store: reads its journal, which another process may use meanwhile. */
 export type JournalView = Pick<Journal, 'fileId' | 'identity' | 'counts' | 'waiting' | 'elsewhere'>
 
 /** The code of the fault of a change while the store does not accept any. */

@@ -12,7 +12,7 @@ export interface Written {
   readonly changed: number
 }
 
-/** What a write is told beyond its statement. */
+/** Details of a write besides its statement. */
 export interface WriteNote {
   /** The attempt of the transaction that the statement is, outside of an open one. Absent: a journaling store draws one. */
   readonly attempt?: string
