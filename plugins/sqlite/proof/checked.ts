@@ -1,4 +1,4 @@
-import type { Life } from '../../../src/driver/kit/driver-kit.ts'
+import { faultError, type Life } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
 import { classify } from '../faults.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
@@ -49,17 +49,29 @@ export async function openChecked(
  * Opens a file that a person named, as it is: nothing is made where there is none, and damage keeps nothing closed that can
  * still be read. A file without a life was local.
  *
- * @throws what `classify` reads; then nothing is open.
+ * @throws FaultError for a file of another application; what `classify` reads. Then nothing is open, and nothing was changed.
  */
 export async function openNamed(file: string, wish: JournalMode, signal: AbortSignal): Promise<Checked> {
   const native = openNative(file, { mustExist: true })
   try {
+    if (!(await whileBusy(() => isOurs(native), waitMs, signal))) {
+      const summary = 'The file is not one of Holdfast.'
+      throw faultError('unwritable', 'SQLITE_NOT_OURS', summary, 'Name a file of a fallback, or of a local store.')
+    }
     const life = await whileBusy(() => readLife(native)?.life ?? 'local', waitMs, signal)
     return await whileBusy(() => settle(native, wish, life, false), waitMs, signal)
   } catch (error) {
     native.close()
     throw error
   }
+}
+
+/** A file that a person named by mistake is left as it is: a local store has our mark, a life, or tables of collections. */
+function isOurs(native: Native): boolean {
+  if (native.pragma('application_id', { simple: true }) === applicationId || readLife(native) !== null) return true
+  const sql = `select 1 from sqlite_master as one, pragma_table_info(one.name) as of_one
+    where one.type = 'table' and of_one.name = 'holdfast_attempt' limit 1`
+  return native.prepare(sql).get() !== undefined
 }
 
 async function openWhole(file: string, wish: JournalMode, life: Life | null, signal: AbortSignal): Promise<Checked> {

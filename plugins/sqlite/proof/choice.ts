@@ -6,7 +6,7 @@ import { type Native, openNative } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
 import { type FileLife, ownTablePattern, readLife } from '../journal/tables.ts'
 import { besideOf, type FileLocation, maskPath, type SqliteTarget } from '../target.ts'
-import { leadsOut } from './links.ts'
+import { behindLink, leadsOut } from './links.ts'
 
 /** What a file is for. `new`: it is not there, or has no rows. `unknown`: it cannot be read. */
 interface FileState {
@@ -33,16 +33,17 @@ const countMax = 10_000
  */
 export async function chooseFiles(target: SqliteTarget, waitMs: number): Promise<Choice> {
   const { life } = target
-  if (life === null) return { locations: target.locations, problems: [] }
+  if (life === null) return { locations: await Promise.all(target.locations.map(behindLink)), problems: [] }
   const locations: FileLocation[] = []
   const problems: Problem[] = []
-  for (const location of target.locations) {
-    const beside = { ...location, file: besideOf(location.file, life) }
+  for (const configured of target.locations) {
+    const location = await behindLink(configured)
+    const beside = await behindLink({ ...configured, file: besideOf(configured.file, life) })
     const [state, other] = [await stateOf(location, waitMs), await stateOf(beside, waitMs)]
     const isBeside = state.life !== life && (other.life === life || (state.life !== 'new' && state.life !== 'unknown'))
     locations.push(isBeside ? beside : location)
     if (life === 'local') continue
-    const local = { ...location, file: besideOf(location.file, 'local') }
+    const local = await behindLink({ ...configured, file: besideOf(configured.file, 'local') })
     problems.push(...rowsLeft(target, location, state), ...rowsLeft(target, local, await stateOf(local, waitMs)))
   }
   return { locations, problems }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -198,4 +198,32 @@ test('a file that a person named is used for what it says of itself, damaged or 
     (await readdir(folder)).filter((name) => /damaged|missing/.test(name)),
     [],
   )
+})
+
+test("a person's mistake changes nothing: a file of another application is refused as it is", async (t) => {
+  const folder = await tempFolder(t)
+  const file = join(folder, 'theirs.db')
+  const theirs = new Database(file)
+  theirs.exec('create table note (id text primary key, word text)')
+  theirs.close()
+  await writeFile(join(folder, 'empty.db'), '')
+  const bytes = await readFile(file)
+  for (const name of ['theirs.db', 'empty.db']) {
+    const fault = await faultOf(prove(targetOf(`sqlite:${name}`, { folders: [folder], life: 'named' })))
+    assert.deepEqual([fault.kind, fault.code], ['unwritable', 'SQLITE_NOT_OURS'], name)
+  }
+  assert.deepEqual(await readFile(file), bytes)
+  assert.deepEqual((await readdir(folder)).sort(), ['empty.db', 'theirs.db'])
+})
+
+test('a link to a file is that file: it is synced, and one process has it under both names', async (t) => {
+  const folder = await tempFolder(t)
+  await use(t, folder, 'fallback')
+  await symlink('rows.db', join(folder, 'link.db'))
+  const linked = await open(t, targetOf('sqlite:link.db', { folders: [folder], life: 'fallback' }))
+  await insert(linked, 'kept')
+  await linked.run.write("insert into note (id) values ('synced')", [])
+  assert.equal(nameOf(linked.facts), 'rows.db')
+  assert.equal(existsSync(join(folder, 'rows.db.owner')), true)
+  assert.equal(existsSync(join(folder, 'link.db.owner')), false)
 })
