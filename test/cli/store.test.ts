@@ -153,7 +153,8 @@ onServers(
 )
 
 test('words that mean nothing end with 1 and say what does', async (t) => {
-  for (const args of [['journal'], ['conflicts', 'take', 'x'], ['replay', 'a', 'b'], ['prune', '--older-than', '5']]) {
+  const ages = ['5', '99999d'].map((age) => ['prune', '--older-than', age])
+  for (const args of [['journal'], ['conflicts', 'take', 'x'], ['replay', 'a', 'b'], ...ages]) {
     const { code, stdout, stderr } = await runProcess(t, { args: [cliEntry, ...args] })
     assert.deepEqual([code, stdout], [1, ''], args.join(' '))
     assert.match(stderr, /^holdfast: .* See "holdfast --help"\.\n$/)

@@ -46,7 +46,9 @@ export const storeCommands: Readonly<Record<string, Command>> = {
       const { pruneCommand } = await import('./prune.ts')
       const olderThanMs =
         given.olderThan === null ? pruneMs : readQuantity(given.olderThan.trim(), durationsInMilliseconds)
-      if (typeof olderThanMs !== 'number' || !/[a-z]$/i.test(given.olderThan ?? 'd') || olderThanMs < 0) {
+      const isTime = typeof olderThanMs === 'number' && /[a-z]$/i.test(given.olderThan ?? 'd')
+      // No watermark lies before 1970.
+      if (!isTime || olderThanMs < 0 || olderThanMs > Date.now()) {
         context.err('holdfast: "--older-than" is a time such as 12h or 90d. See "holdfast --help".\n')
         return 1
       }
