@@ -13,12 +13,14 @@ interface FileState {
   readonly life: Life | 'new' | 'unknown'
   /** Rows of collections that no primary has, at most one more than `countMax`. */
   readonly rowsLeft: number
+  /** Changes that a primary lacks. */
+  readonly changesLeft: number
 }
 
 /** The files of a target that are to be used, one in each folder. */
 export interface Choice {
   readonly locations: readonly FileLocation[]
-  /** Rows of a local store next to a declared primary. */
+  /** Rows of a local store next to a declared primary, or changes for a primary where none is declared. */
   readonly problems: readonly Problem[]
 }
 
@@ -42,7 +44,12 @@ export async function chooseFiles(target: SqliteTarget, waitMs: number): Promise
     const [state, other] = [await stateOf(location, waitMs), await stateOf(beside, waitMs)]
     const isBeside = state.life !== life && (other.life === life || (state.life !== 'new' && state.life !== 'unknown'))
     locations.push(isBeside ? beside : location)
-    if (life === 'local') continue
+    if (life === 'local') {
+      const fallback = await behindLink({ ...configured, file: besideOf(configured.file, 'fallback') })
+      problems.push(...changesLeft(target, location, state))
+      problems.push(...changesLeft(target, fallback, await stateOf(fallback, waitMs)))
+      continue
+    }
     const local = await behindLink({ ...configured, file: besideOf(configured.file, 'local') })
     problems.push(...rowsLeft(target, location, state), ...rowsLeft(target, local, await stateOf(local, waitMs)))
   }
@@ -65,11 +72,31 @@ function rowsLeft(target: SqliteTarget, { file }: FileLocation, { rowsLeft: coun
   ]
 }
 
+function changesLeft(
+  target: SqliteTarget,
+  { file }: FileLocation,
+  { changesLeft: count }: FileState,
+): readonly Problem[] {
+  if (count === 0) return []
+  const shown = maskPath(file)
+  return [
+    {
+      code: 'JOURNAL_LEFT',
+      severity: 'warning',
+      setting: target.setting,
+      origin: target.origin,
+      part: 'path',
+      message: `${shown} has ${count === 1 ? '1 change' : `${count} changes`} for a primary, and no primary is configured.`,
+      suggestion: `Set DATABASE_URL to that primary again. To carry them without the service: holdfast replay ${shown}`,
+    },
+  ]
+}
+
 /** What opening refuses is not read here either. */
 async function stateOf(location: FileLocation, waitMs: number): Promise<FileState> {
   const { file } = location
   const isFile = (await stat(file).catch(() => null))?.isFile() ?? false
-  if (!isFile || (await leadsOut(location))) return { life: 'new', rowsLeft: 0 }
+  if (!isFile || (await leadsOut(location))) return { life: 'new', rowsLeft: 0, changesLeft: 0 }
   // Without a WAL a connection that may write leaves nothing behind; one that may only read leaves an empty WAL. With one,
   // this must not be the connection that carries it into the file.
   const wal = await stat(`${file}-wal`).catch(() => null)
@@ -85,16 +112,16 @@ function read(file: string, readonly: boolean): FileState {
     return stateIn(native, readLife(native))
   } catch (error) {
     if (isBusy(error)) throw error
-    return { life: 'unknown', rowsLeft: 0 }
+    return { life: 'unknown', rowsLeft: 0, changesLeft: 0 }
   } finally {
     native?.close()
   }
 }
 
 function stateIn(native: Native, known: FileLife | null): FileState {
-  if (known?.life === 'fallback') return { life: 'fallback', rowsLeft: 0 }
+  if (known?.life === 'fallback') return { life: 'fallback', rowsLeft: 0, changesLeft: countChanges(native) }
   const life = known?.life ?? (hasRows(native) ? 'local' : 'new')
-  return { life, rowsLeft: known?.carriedAt == null ? countRows(native) : 0 }
+  return { life, rowsLeft: known?.carriedAt == null ? countRows(native) : 0, changesLeft: 0 }
 }
 
 function tablesOf(native: Native): readonly string[] {
@@ -105,6 +132,10 @@ function tablesOf(native: Native): readonly string[] {
 
 function hasRows(native: Native): boolean {
   return tablesOf(native).some((name) => native.prepare(`select 1 from ${quote(name)} limit 1`).get() !== undefined)
+}
+
+function countChanges(native: Native): number {
+  return native.prepare<unknown[], number>('select total(entries) from holdfast_address').pluck().get() ?? 0
 }
 
 /** Rows of collections, which have an attempt. */

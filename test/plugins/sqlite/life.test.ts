@@ -11,6 +11,7 @@ import type { Problem } from '../../../src/config/problem.ts'
 import type { Life } from '../../../src/driver/address.ts'
 import type { Facts } from '../../../src/driver/driver.ts'
 import { faultOf, limits, open, prove, type Store, targetOf, tempFolder } from './bench.ts'
+import { openJournal } from './journal-store.ts'
 
 const collection = 'create table if not exists note (id text primary key, holdfast_attempt text)'
 
@@ -140,6 +141,28 @@ test('counts no more rows than it names', async (t) => {
   file.exec(`insert into note (id) ${many}`)
   file.close()
   assert.match(rowsLeft(await use(t, folder, 'fallback'))[0] ?? '', /has more than 10000 rows /)
+})
+
+test('what waits for a primary is named while none is configured, whichever file has it', async (t) => {
+  const left = ({ problems }: Facts): readonly string[] =>
+    problems.filter(({ code }) => code === 'JOURNAL_LEFT').map(({ message }) => message)
+  for (const name of ['x.db', 'x.fallback.db']) {
+    const folder = await tempFolder(t)
+    const local = targetOf('sqlite:x.db', { folders: [folder], life: 'local' })
+    if (name !== 'x.db') {
+      const store = await open(t, local)
+      await insert(store, 'kept')
+      await store.close()
+    }
+    const fallback = await openJournal(folder)
+    await fallback.run.write("insert into note (id) values ('waits')", [])
+    await fallback.close()
+    const { facts } = await prove(local)
+    assert.equal(left(facts).length, 1)
+    assert.ok(left(facts)[0]?.includes(`/${name} has 1 change for a primary`))
+    const beside = await prove(targetOf('sqlite:x.db', { folders: [folder], life: 'fallback' }))
+    assert.deepEqual(left(beside.facts), [])
+  }
 })
 
 test('a file of a later release is left alone', async (t) => {
