@@ -85,11 +85,11 @@ const statusWords: Readonly<Record<HealthStatus, string>> = {
   fail: 'No database',
 }
 
-/** The health for a person: a passing service may still lose its rows at a restart. */
+/** The health for a person: a service that works may still lose its rows at a restart. */
 function pillOf(source: StatusSource): { readonly colour: HealthStatus; readonly words: string } {
   const { status } = healthOf(source)
-  const isLosable = status === 'pass' && (source.durability()?.endsWith('-ephemeral') ?? false)
-  if (isLosable) return { colour: 'warn', words: 'Working; a restart may lose rows' }
+  const isLosable = status !== 'fail' && (source.durability()?.endsWith('-ephemeral') ?? false)
+  if (isLosable) return { colour: 'warn', words: `${statusWords[status]}; a restart may lose rows` }
   return { colour: status, words: statusWords[status] }
 }
 

@@ -125,6 +125,19 @@ test('the page says in every state how it is, and how to set the token', async (
   assert.equal(seen.size, 6 + 7)
 })
 
+test('a warning does not hide that a restart may lose rows', async (t) => {
+  for (const [durability, words] of [
+    ['primary-ephemeral', 'Working, with a warning; a restart may lose rows'],
+    ['primary', 'Working, with a warning'],
+  ] as const) {
+    const source = createSource({ row: 'primary', writeBlock: 'no-replay' }, { durability: () => durability })
+    const { base } = await serve(t, (app) => addFrontPage(app, source))
+    const page = await (await fetch(base, { headers: browser })).text()
+    assert.ok(page.includes(`id="status">${words}</span>`), durability)
+    assert.match(page, /id="write-block">The fallback accepts no writes: nothing can carry them/)
+  }
+})
+
 test('the page names collections without a table, and says when the address of the primary is the trouble', async (t) => {
   const source = createSource({ row: 'fallback', usable: false }, { lacking: () => ['feedback'] })
   const { base } = await serve(t, (app) => addFrontPage(app, source))
