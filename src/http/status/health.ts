@@ -42,13 +42,14 @@ function send(
   const isWell = healthOf(source).connection === 'pass'
   const why = isWell ? {} : { output: outputOf(source, database, trusted) }
   const uptimeS = Math.floor((Date.now() - source.startedAt.getTime()) / 1000)
+  // The first that warns is the output: what fails now comes before what waits for a person, or stands as long as the setup.
   const others: readonly Check[] = [
-    ...journalCheck(database),
-    ...writesCheck(database),
-    ...conflictCheck(source),
-    ...lackingCheck(source),
     ...diskCheck(database),
+    ...lackingCheck(source),
+    ...journalCheck(database),
+    ...conflictCheck(source),
     ...problemCheck(source),
+    ...writesCheck(database),
   ]
   const output = status === 'pass' || !isWell ? why : { output: warningOf(others) ?? database.state }
   sendHealth(res, httpStatus, {

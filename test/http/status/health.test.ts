@@ -86,6 +86,18 @@ test('what warns beside the connection is named, and the state of the connection
   }
 })
 
+test('what fails now is the output, before a block that stands as long as the setup', async (t) => {
+  const blocked = { row: 'primary', declared: true, writeBlock: 'no-replay' } as const
+  for (const [database, rest, said] of [
+    [{ diskFull: true }, {}, 'database:disk DISK_FULL'],
+    [{}, { lacking: () => ['feedback'] }, 'collection:tables COLLECTION_UNAVAILABLE feedback'],
+  ] as const) {
+    const given = createSource({ ...blocked, ...database }, rest)
+    const { base } = await serve(t, (app) => addHealthRoutes(app, given))
+    assert.equal(JSON.parse(await (await fetch(`${base}/health`)).text()).output, said)
+  }
+})
+
 test('a problem that is good to know, and an empty journal, warn about nothing', async (t) => {
   const journal = { transactions: 0, entries: 0, bytes: 0, elsewhere: 0, since: null }
   const problem = { code: 'X', severity: 'info', setting: 'x', origin: null, part: null } as const
