@@ -140,6 +140,21 @@ export async function look<S extends Hosted>(service: S): Promise<Sight<S>> {
   }
 }
 
+/** The same at a fallback that accepts no writes, since nothing could carry them: a write is refused, and reads answer what is there. */
+export async function lookAtReadOnly<S extends Hosted>(service: S): Promise<Sight<S>> {
+  const answer = await service.send('POST', '/api/feedback', { rating: 5 })
+  const body = await bodyOf(answer)
+  assert.deepEqual([answer.status, body.code], [503, 'STORE_READ_ONLY'], service.output())
+  assert.match(body.detail, /nothing can carry them/)
+  const list = await service.fetch('/api/feedback')
+  assert.equal(list.status, 200)
+  assert.equal((await bodyOf(list)).partial, true)
+  const [health, status] = [await healthOf(service), await statusOf(service)]
+  const { headers } = list
+  const [store, durability] = [headers.get('holdfast-store') ?? '', headers.get('holdfast-durability') ?? '']
+  return { service, store, durability, health, status, problems: status.problems }
+}
+
 /** `/health`, with the admin token. */
 export async function healthOf(service: Hosted): Promise<Health> {
   const answer = await service.fetch('/health', { headers: { 'holdfast-token': adminToken } })
@@ -213,10 +228,15 @@ export function assertLocal(sight: Sight): void {
   assert.equal(sight.status.database.declared, false)
 }
 
-/** The service serves the fallback of a declared primary, which is a warning. */
+/** The service serves the fallback of a declared primary, and a write goes into its journal. */
 export function assertFallback(sight: Sight): void {
-  assert.equal(sight.store, 'fallback; driver=sqlite')
   assert.match(sight.durability, /^journal/)
+  assertFallbackServes(sight)
+}
+
+/** The service serves the fallback of a declared primary, which is a warning. */
+export function assertFallbackServes(sight: Sight): void {
+  assert.equal(sight.store, 'fallback; driver=sqlite')
   assert.equal(sight.health.status, 'warn')
   assert.equal(sight.health.http, 200)
   assert.equal(sight.health.store, 'fallback')

@@ -34,9 +34,9 @@ describe('tables that change under the running service', { skip: noPostgres }, (
   before(async () => {
     server = await startPostgres(cleanup)
     database = await server.createDatabase()
-    await server.query(`create role ${role} login password 'secret'`)
+    await server.query(`create role ${role} login password 'kept-by-nobody'`)
     await server.query(`grant all on schema public to ${role}`, database)
-    const url = `postgresql://${role}:secret@127.0.0.1:${server.port}/${database}`
+    const url = `postgresql://${role}:kept-by-nobody@127.0.0.1:${server.port}/${database}`
     const shape = { fields: { text: { type: 'string' } }, access: { create: 'public', list: 'public' } }
     const files = Object.fromEntries(
       names.map((name) => [`config/collections/${name}.json`, JSON.stringify({ name, ...shape })]),

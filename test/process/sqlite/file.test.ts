@@ -8,7 +8,7 @@ import { ordinaryUid } from '../../support/process.ts'
 import { type Cleanup, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import {
-  assertFallback,
+  assertFallbackServes,
   assertLocal,
   assertPrimary,
   assertSaid,
@@ -20,6 +20,7 @@ import {
   host,
   hostAndLook,
   look,
+  lookAtReadOnly,
   makeHome,
   type Sight,
   serve,
@@ -38,10 +39,10 @@ async function home(t: Cleanup): Promise<{ readonly cwd: string; readonly file: 
   return { cwd, file: join(cwd, 'data/x.db') }
 }
 
-/** The fallback serves, why is said, and the file is as it was. */
+/** The fallback serves, to be read only, and why is said. */
 async function assertStandIn(service: Hosted, kind: string, code: string | RegExp): Promise<void> {
-  const sight = await look(service)
-  assertFallback(sight)
+  const sight = await lookAtReadOnly(service)
+  assertFallbackServes(sight)
   const { why } = sight.status.database
   assert.equal(why?.kind, kind)
   assert.match(String(why?.code), typeof code === 'string' ? new RegExp(`^${code}$`) : code)
@@ -299,8 +300,8 @@ describe('a file that another process has locked', { concurrency: 2 }, () => {
     await makeDatabase(file)
     const lock = await lockFile(t, file)
     const service = await serve(t, { cwd, env: { ...asPrimary, FALLBACK_TIMEOUT: '0.5 s' } })
-    const sight = await look(service)
-    assertFallback(sight)
+    const sight = await lookAtReadOnly(service)
+    assertFallbackServes(sight)
     assert.notEqual(sight.status.database.why, null)
     await lock.release()
     await returns(service)
