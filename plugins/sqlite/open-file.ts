@@ -9,6 +9,7 @@ import { GroupCommit } from './group.ts'
 import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
 import { Author, type JournalGate } from './journal/author.ts'
 import { FileJournal } from './journal/journal.ts'
+import { JournalRoom } from './journal/room.ts'
 import { enterService } from './proof/open-files.ts'
 import { FullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
@@ -79,7 +80,8 @@ export class OpenFile {
 
   #openJournal(): FileJournal {
     const { hot, own, writer, sync, limits } = this
-    const gate: JournalGate = { isServing: false, limitBytes: Number.POSITIVE_INFINITY }
+    const room = new JournalRoom(this.path)
+    const gate: JournalGate = { isServing: false, limitBytes: Number.POSITIVE_INFINITY, room }
     const author = new Author(hot.native, gate)
     const ownAuthor = new Author(own.native, gate)
     hot.author = author

@@ -2,12 +2,14 @@ import type Database from 'better-sqlite3'
 // Not through the kit, which would make every driver load a package at import.
 import { drawId } from '../../../src/driver/kit/draw-id.ts'
 import { type FaultError, faultError, journalFullCode, restingCode } from '../../../src/driver/kit/driver-kit.ts'
+import type { JournalRoom } from './room.ts'
 
 /** Whether a journaling file accepts changes; shared by the authors of its handles. */
 export interface JournalGate {
   isServing: boolean
   /** The most bytes that may wait to be carried. */
   limitBytes: number
+  readonly room: Pick<JournalRoom, 'isShort'>
 }
 
 /** The function that the triggers of a journal call. A connection that is not ours lacks it, so its changes fail. */
@@ -48,7 +50,8 @@ export class Author {
   #answered(waitingBytes: number): string | null {
     if (this.#isSilent) return null
     if (!this.#gate.isServing) throw restingError()
-    if (waitingBytes >= this.#gate.limitBytes) throw fullError()
+    if (waitingBytes >= this.#gate.limitBytes) throw fullError(limitHint)
+    if (this.#gate.room.isShort(waitingBytes)) throw fullError(roomHint)
     if (this.#answer === null) {
       const transaction = drawId()
       this.#answer = transaction + (this.#attempt ?? transaction)
@@ -62,8 +65,10 @@ function restingError(): FaultError {
   return faultError('lost', restingCode, summary, 'Send the request again.')
 }
 
-function fullError(): FaultError {
+const limitHint = 'Writes resume when the primary is back, or raise JOURNAL_MAX_BYTES.'
+const roomHint = 'Its disk is almost full. Writes resume when the primary is back, or when there is space on the disk.'
+
+function fullError(hint: string): FaultError {
   const summary = 'The journal of the fallback has reached its limit.'
-  const hint = 'Writes resume when the primary is back, or raise JOURNAL_MAX_BYTES.'
   return faultError('transient', journalFullCode, summary, hint)
 }

@@ -241,7 +241,7 @@ export const databaseSchema = {
       env: 'JOURNAL_KEEP',
     },
     maxBytes: {
-      doc: 'Most bytes of changes that wait to be carried to the primary, or half of the free disk if that is less. Beyond it writes get 507.',
+      doc: 'Most bytes of changes that wait to be carried to the primary, or half of the free disk if that is less. Beyond it, and on a disk that is almost full, writes get 507.',
       format: 'holdfast:bytes',
       min: 1_048_576,
       max: 1_099_511_627_776,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { check } from '../../../src/cli/check.ts'
 import { cleanEnvironment, ordinaryUid, type Service } from '../../support/process.ts'
+import { noPostgres, startPostgres } from '../../support/servers/postgres.ts'
 import { type Cleanup, cleanLater, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { canMount } from '../mounts.ts'
@@ -168,5 +169,38 @@ describe('a full disk', { concurrency: 2, skip: canMount ? false : 'only root ca
     rmSync(join(cwd, 'data/filler'))
     await until(async () => (await healthOf(service)).store === 'primary', { withinMs: 20_000, everyMs: 100 })
     assert.equal((await service.fetch(`/api/feedback/${id}`)).status, 200)
+  })
+
+  test('that a journal fills by itself keeps the room to be emptied: all that was accepted is carried', {
+    skip: noPostgres,
+  }, async (t) => {
+    const server = await startPostgres(t)
+    const cwd = await homeOnSmallDisk(t)
+    const service = await serve(t, { cwd, env: { DATABASE_URL: server.url(), RATE_LIMIT: '0' } })
+    const store = async (): Promise<unknown> => (await healthOf(service)).store
+    await write(service)
+    await until(async () => (await store()) === 'primary', { withinMs: 20_000 })
+    await server.kill()
+    await until(async () => (await write(service)).headers.get('holdfast-durability')?.startsWith('journal'), {
+      withinMs: 20_000,
+      everyMs: 50,
+    })
+    const accepted: string[] = []
+    const refused = await until(
+      async () => {
+        const answer = await write(service)
+        const body = await bodyOf(answer)
+        if (answer.status === 201) accepted.push(body.id)
+        return answer.status === 201 ? null : { status: answer.status, code: body.code }
+      },
+      { withinMs: 10_000, everyMs: 1, what: 'the journal to be full' },
+    )
+    assert.deepEqual(refused, { status: 507, code: 'JOURNAL_FULL' })
+    await server.start()
+    await until(async () => (await healthOf(service)).status === 'pass', { withinMs: 20_000, everyMs: 100 })
+    assert.equal(await store(), 'primary')
+    const rows = new Set((await server.query('select id from feedback')).map(({ id }) => id))
+    assert.deepEqual([accepted.length > 0, accepted.filter((id) => !rows.has(id))], [true, []])
+    assert.equal((await service.fetch(`/api/feedback/${accepted[0]}`)).status, 200)
   })
 })
