@@ -16,6 +16,7 @@ import { quote } from './quote.ts'
 import { elsewhereIn, JournalReader } from './reader.ts'
 import { readLife } from './tables.ts'
 import { triggerChanges } from './triggers.ts'
+import { unsynced } from './unsynced.ts'
 
 /** Entries or rows that one transaction of ours changes: the event loop stands still for as long as it takes. */
 const stepMax = 500
@@ -116,8 +117,11 @@ export class FileJournal implements Journal {
     const mark = 'update holdfast_journal set carried_at = ? where carried_at is null and sequence in '
     for (let at = 0; at < sequences.length; at += stepMax) {
       const step = JSON.stringify(sequences.slice(at, at + stepMax))
-      await this.#change('carried entries', () =>
-        this.#run(`${mark} (select value from json_each(?))`, [Date.now(), step]),
+      // Claims decide what is carried; a mark that a power cut takes back costs a second look at its entry.
+      await this.#change(
+        'carried entries',
+        () => this.#run(`${mark} (select value from json_each(?))`, [Date.now(), step]),
+        (work) => unsynced(this.#ground.hot, work),
       )
     }
   }
@@ -186,11 +190,15 @@ export class FileJournal implements Journal {
   }
 
   /** A transaction of our own that is not journaled. The writer's, so that none of the service's is open. */
-  async #change<R>(label: string, work: () => R): Promise<R> {
-    const { hot, writer, limitMs, author } = this.#ground
+  async #change<R>(
+    label: string,
+    work: () => R,
+    run: (work: () => R) => R = (all) => this.#ground.hot.alone(all),
+  ): Promise<R> {
+    const { writer, limitMs, author } = this.#ground
     const permit = await writer.take(label, limitMs)
     try {
-      return await whileBusy(() => author.silently(() => hot.alone(work)), limitMs)
+      return await whileBusy(() => author.silently(() => run(work)), limitMs)
     } finally {
       permit.release()
     }
