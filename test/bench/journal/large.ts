@@ -30,12 +30,15 @@ export async function measureLarge(t: Cleanup, { large, repeat }: JournalBenchOp
   const url = server.url(await server.createDatabase())
   const dir = await makeTempDir(t, 'large')
   const file = await withCleanup((scope) => makeFile(scope, dir, large))
+  const empty = await makeTempDir(t, 'empty')
+  await withCleanup((scope) => makeFile(scope, empty, 0))
   const name = `a journal of ${large.toLocaleString('en')} entries`
   const starts = Math.min(repeat, startsMax)
   await server.stop()
   const alone = await seriesOf(starts, () => withCleanup((scope) => startOnce(scope, dir, url, 'journal')))
   await server.start()
   const next = await seriesOf(starts, () => withCleanup((scope) => startOnce(scope, dir, url, 'primary')))
+  const bare = await seriesOf(starts, () => withCleanup((scope) => startOnce(scope, empty, url, 'primary')))
   const memory = await withCleanup((scope) => carryAll(scope, dir, url, file))
   return [
     {
@@ -43,6 +46,7 @@ export async function measureLarge(t: Cleanup, { large, repeat }: JournalBenchOp
       figures: [
         { what: 'listens, ms', is: spreadOf(next.map(({ listensMs }) => listensMs)) },
         { what: 'first create in the primary, ms', is: spreadOf(next.map(({ createdMs }) => createdMs)) },
+        { what: 'the same without a journal, ms', is: spreadOf(bare.map(({ createdMs }) => createdMs)) },
         { what: 'without the primary: listens, ms', is: spreadOf(alone.map(({ listensMs }) => listensMs)) },
         { what: 'first create in the fallback, after its check, ms', is: spreadOf(alone.map((one) => one.createdMs)) },
       ],
