@@ -1,15 +1,40 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { noMariadb } from '../support/servers/mariadb.ts'
 import { noPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
 import { runHistory } from './load/random-history.ts'
+import { schedules } from './schedule/all.ts'
 import { say } from './schedule/expect.ts'
+import { runSchedule } from './schedule/run.ts'
 import { bundleProgram } from './stage/bundle.ts'
-import { type ServerKind, startServer } from './stage/stage.ts'
+import { type FaultyServer, type ServerKind, startServer } from './stage/stage.ts'
 
-const building = bundleProgram(cleanupOf(after))
+/** Most of a schedule's time is spent waiting. */
+const concurrency = 3
+
+const ofFile = cleanupOf(after)
+const building = bundleProgram(ofFile)
 building.catch(() => undefined)
+
+const servers: readonly (readonly [ServerKind, string | false])[] = [
+  ['postgresql', noPostgres],
+  ['mysql', noMariadb],
+]
+
+for (const [kind, skip] of servers) {
+  describe(`schedules on ${kind}`, { skip, concurrency }, () => {
+    let shared: FaultyServer
+    const ofSuite = cleanupOf(after)
+    before(async () => {
+      shared = await startServer(ofSuite, kind)
+    })
+    for (const schedule of schedules) {
+      if (schedule.on !== undefined && !schedule.on.includes(kind)) continue
+      test(schedule.name, async (t) => runSchedule(t, schedule, { kind, server: shared, entry: await building }))
+    }
+  })
+}
 
 /** A service that lost its primary often returns to it after half a minute. */
 const limitMs = 240_000
@@ -22,6 +47,9 @@ const histories: readonly (readonly [ServerKind, number, string | false])[] = [
   ['mysql', fresh, noMariadb],
 ]
 
+const short = { seconds: 12, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const
+
+// In this file, so that they do not run at the same time as the schedules.
 describe('random histories', { concurrency: true }, () => {
   for (const [kind, seed, skip] of histories) {
     const name = `nothing is lost, doubled or laid over on ${kind} (seed ${seed})`
@@ -33,5 +61,3 @@ describe('random histories', { concurrency: true }, () => {
     })
   }
 })
-
-const short = { seconds: 12, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const
