@@ -69,12 +69,14 @@ class Findings {
   readonly #byToken: ReadonlyMap<string | null, readonly AuditLine[]>
   readonly #byId: ReadonlyMap<string, readonly AuditLine[]>
   readonly #parkedByToken: ReadonlyMap<string | null, readonly ParkedLine[]>
+  readonly #writes: ReadonlyMap<string, WriteRecord>
 
   constructor(evidence: Evidence) {
     this.#evidence = evidence
     this.#byToken = Map.groupBy(evidence.audit.filter(isApplication), ({ newToken }) => newToken)
     this.#byId = Map.groupBy(evidence.audit, ({ id }) => id)
     this.#parkedByToken = Map.groupBy(evidence.parked, ({ token }) => token)
+    this.#writes = new Map(evidence.history.writes.map((write) => [write.token, write]))
   }
 
   /** A create, a change or a transaction: each row exactly once, or parked whole; never, or at most once. */
@@ -157,7 +159,7 @@ class Findings {
       const at = lines.findIndex((line) => isEntry(line, entry))
       const line = lines[at]
       if (line === undefined) continue
-      const write = this.#evidence.history.writes.find(({ token }) => token === entry.token)
+      const write = entry.token === null ? undefined : this.#writes.get(entry.token)
       const what = `the entry ${entry.sequence} for row ${entry.id}`
       if (line.oldAttempt !== entry.base) {
         this.#violate('laid over', `${what}, made for ${entry.base}, was laid over ${line.oldAttempt}`, write, entry)
