@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { bundleProgram } from '../support/bundle.ts'
 import { noMariadb } from '../support/servers/mariadb.ts'
 import { noPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
@@ -7,14 +8,13 @@ import { runHistory } from './load/random-history.ts'
 import { schedules } from './schedule/all.ts'
 import { say } from './schedule/expect.ts'
 import { runSchedule } from './schedule/run.ts'
-import { bundleProgram } from './stage/bundle.ts'
-import { type FaultyServer, type ServerKind, startServer } from './stage/stage.ts'
+import { type FaultyServer, program, type ServerKind, startServer } from './stage/stage.ts'
 
 /** Most of a schedule's time is spent waiting. */
 const concurrency = 3
 
 const ofFile = cleanupOf(after)
-const building = bundleProgram(ofFile)
+const building = bundleProgram(ofFile, program)
 building.catch(() => undefined)
 
 const servers: readonly (readonly [ServerKind, string | false])[] = [

@@ -5,13 +5,13 @@
  * it has to be, and says what.
  */
 import { writeFileSync } from 'node:fs'
+import { bundleProgram } from '../support/bundle.ts'
 import { runHistory } from './load/random-history.ts'
 import { runMutants } from './mutant/run.ts'
 import { type FaultsOptions, readOptions } from './options.ts'
 import { schedules } from './schedule/all.ts'
 import { runSchedule, withCleaning } from './schedule/run.ts'
-import { bundleProgram } from './stage/bundle.ts'
-import { startServer } from './stage/stage.ts'
+import { program, startServer } from './stage/stage.ts'
 import { figuresOf, growthOf, isLeak, summary } from './summary.ts'
 
 const options = readOptions(process.argv.slice(2))
@@ -23,7 +23,7 @@ async function history({ on, minutes, seed, everyS, json, log, ...rest }: Faults
   const asked = { ...rest, seed, seconds: minutes * 60, everyMs: everyS * 1_000, pace: 1, log }
   if (!json) console.log(`seed ${seed}; ${minutes} min on ${on}`)
   const outcome = await withCleaning(async (t) => {
-    const [entry, server] = await Promise.all([bundleProgram(t), startServer(t, on)])
+    const [entry, server] = await Promise.all([bundleProgram(t, program), startServer(t, on)])
     return await runHistory(t, { kind: on, server, entry }, asked)
   })
   const growth = growthOf(outcome.measured, asked.seconds)
@@ -45,7 +45,7 @@ async function history({ on, minutes, seed, everyS, json, log, ...rest }: Faults
 
 async function directed({ on, only, json }: FaultsOptions): Promise<boolean> {
   return await withCleaning(async (t) => {
-    const [entry, server] = await Promise.all([bundleProgram(t), startServer(t, on)])
+    const [entry, server] = await Promise.all([bundleProgram(t, program), startServer(t, on)])
     const failed: string[] = []
     for (const schedule of schedules) {
       if (schedule.on !== undefined && !schedule.on.includes(on)) continue

@@ -1,8 +1,8 @@
+import { bundleProgram } from '../../support/bundle.ts'
 import type { Cleanup } from '../../support/temp.ts'
 import { scheduleNamed } from '../schedule/all.ts'
 import { runSchedule, withCleaning } from '../schedule/run.ts'
-import { bundleProgram } from '../stage/bundle.ts'
-import { type FaultyServer, type ServerKind, startServer } from '../stage/stage.ts'
+import { type FaultyServer, program, type ServerKind, startServer } from '../stage/stage.ts'
 import { type Mutant, mutants } from './mutants.ts'
 import { mutatedTree } from './tree.ts'
 
@@ -35,7 +35,7 @@ export async function runMutants(
 
 async function runMutant(kind: ServerKind, server: FaultyServer, mutant: Mutant): Promise<Caught> {
   const said = await withCleaning(async (t) => {
-    const entry = await bundleProgram(t, await mutatedTree(t, mutant))
+    const entry = await bundleProgram(t, program, await mutatedTree(t, mutant))
     return await runSchedule(t, scheduleNamed(mutant.caughtBy), { kind, entry, server }).then(
       () => '',
       (error: unknown) => (error instanceof Error ? error.message : String(error)),

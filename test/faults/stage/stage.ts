@@ -55,3 +55,6 @@ export async function createServiceDatabase({ kind, server }: Stage): Promise<st
   if (kind === 'postgresql') await server.query(`alter database ${database} owner to ${serviceUser.user}`)
   return database
 }
+
+/** The process under test, from the repository's root. */
+export const program = 'test/faults/application.ts'

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { build } from 'esbuild'
-import { repository, type Service, startService } from '../../support/process.ts'
-import { type Cleanup, makeTempDir } from '../../support/temp.ts'
+import { type Service, startService } from '../../support/process.ts'
+import type { Cleanup } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
@@ -33,38 +31,8 @@ export interface Answer {
 }
 
 /**
- * Bundles the service and the plugins as the build bundles ours, into a folder that ends with `t`; the path of its entry. Almost
- * forty are started, and from modules each start takes twice as long.
- */
-export async function bundleService(t: Cleanup): Promise<string> {
-  const built = join(repository, 'dist')
-  await mkdir(built, { recursive: true })
-  const outdir = await makeTempDir(t, 'service', built)
-  const plugin = (name: string) => [`plugins/${name}/${name}`, `plugins/${name}/${name}.ts`]
-  await build({
-    absWorkingDir: repository,
-    entryPoints: {
-      service: 'test/process/life/service.ts',
-      ...Object.fromEntries(['sqlite', 'postgresql', 'mysql'].map(plugin)),
-    },
-    outdir,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-    define: { HOLDFAST_BUNDLED: 'true' },
-    banner: {
-      js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);",
-    },
-    external: ['better-sqlite3', 'dataloader', 'tinyglobby', 'thread-stream', 'pg-native', 'cloudflare:sockets'],
-  })
-  return join(outdir, 'service.js')
-}
-
-/**
  * Starts a service whose primary is a new database, reached through a proxy of its own; its pool is open. `entry`: of
- * `bundleService`.
+ * `bundleProgram`.
  */
 export async function drive(
   t: Cleanup,

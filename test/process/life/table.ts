@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { bundleProgram } from '../../support/bundle.ts'
 import { type Cleanup, cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { LifeCell, occupations, poolSizes } from './cell.ts'
-import { ask, assertClean, bundleService, drive, wholePool } from './driver.ts'
+import { ask, assertClean, drive, wholePool } from './driver.ts'
 import type { Driven, ServerUnderTest } from './server-under-test.ts'
 
 /** One way for a server, or the way to it, to fail. */
@@ -70,7 +71,7 @@ export function lifeTable(name: string, skip: string | false, start: (t: Cleanup
     let server: ServerUnderTest
     let entry: string
     before(async () => {
-      entry = await bundleService(cleanup)
+      entry = await bundleProgram(cleanup, 'test/process/life/service.ts')
       server = await start(cleanup)
     })
 
