@@ -8,7 +8,9 @@ import type { Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Address, Parsed, Role, Target } from './address.ts'
 import type { Attempts } from './facet/attempts.ts'
+import type { Copy, CopyView } from './facet/copy.ts'
 import type { Embedded } from './facet/embedded.ts'
+import type { Feed } from './facet/feed.ts'
 import type { Journal, JournalView } from './facet/journal.ts'
 import type { LocalRows } from './facet/local-rows.ts'
 import type { Replay } from './facet/replay.ts'
@@ -108,8 +110,13 @@ export interface Engine {
   journalView?(orm: MikroORM): JournalView | null
   /** Null: the store is not a local one. */
   localRows?(orm: MikroORM): LocalRows | null
+  /** Null: the store stands next to no primary. */
+  copy?(orm: MikroORM): Copy | null
+  /** Null: nothing was ever copied into the file. */
+  copyView?(orm: MikroORM): CopyView | null
   attempts?(orm: MikroORM): Attempts
   replay?(orm: MikroORM): Replay
+  feed?(orm: MikroORM): Feed
   /**
    * At once: from now on every statement that would change something fails with kind `read-only`, also in open
    * transactions; reads go on. `false` undoes it. A commit in progress may finish. Repeatable.

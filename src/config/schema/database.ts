@@ -249,4 +249,36 @@ export const databaseSchema = {
       env: 'JOURNAL_MAX_BYTES',
     },
   },
+  copy: {
+    mode: {
+      doc: 'auto: the rows of collections in the primary are copied into the fallback, each collection while all of them take less than COPY_MAX_BYTES, so that an outage leaves them readable and writable. off: none is, whatever its declaration says.',
+      format: ['auto', 'off'],
+      default: 'auto',
+      env: 'COPY',
+    },
+    maxBytes: {
+      doc: 'Most bytes of collections that are copied by COPY=auto; the largest are left out first.',
+      format: 'holdfast:bytes',
+      min: 0,
+      max: 1_099_511_627_776,
+      default: 268_435_456,
+      env: 'COPY_MAX_BYTES',
+    },
+    rate: {
+      doc: 'Rows per second that are compared with the primary once a collection is copied.',
+      format: 'holdfast:integer',
+      min: 1,
+      max: 1_000_000,
+      default: 5_000,
+      env: 'COPY_RATE',
+    },
+    idleS: {
+      doc: 'After so long without a request, nothing is compared until the next one: a database that sleeps when idle is left asleep.',
+      format: 'holdfast:seconds',
+      min: 1,
+      max: 31_536_000,
+      default: 60,
+      env: 'COPY_IDLE',
+    },
+  },
 } as const

@@ -152,8 +152,11 @@ export class DatabaseEngineFactory implements StoreOpener {
         journal,
         journalView: engine.journalView?.(orm) ?? null,
         localRows: engine.localRows?.(orm) ?? null,
+        copy: engine.copy?.(orm) ?? null,
+        copyView: engine.copyView?.(orm) ?? null,
         attempts: engine.attempts?.(orm) ?? null,
         replay: engine.replay?.(orm) ?? null,
+        feed: engine.feed?.(orm) ?? null,
         setReadOnly: (on) => engine.setReadOnly?.(orm, on),
         close,
       }

@@ -2,6 +2,8 @@ import type { Disk } from '../../disk/disk.ts'
 import type { Role, Target } from '../../driver/address.ts'
 import type { Driver, Facts } from '../../driver/driver.ts'
 import type { Attempts } from '../../driver/facet/attempts.ts'
+import type { Copy, CopyView } from '../../driver/facet/copy.ts'
+import type { Feed } from '../../driver/facet/feed.ts'
 import type { Journal, JournalView } from '../../driver/facet/journal.ts'
 import type { LocalRows } from '../../driver/facet/local-rows.ts'
 import type { Replay } from '../../driver/facet/replay.ts'
@@ -30,10 +32,16 @@ export interface Store {
   readonly journalView: JournalView | null
   /** Null: it is not a local store, or the driver has none. */
   readonly localRows: LocalRows | null
+  /** Null: it is not the fallback next to a primary, or the driver has none. */
+  readonly copy: Copy | null
+  /** Null: nothing was ever copied into its file, or the driver has none. */
+  readonly copyView: CopyView | null
   /** Null: the driver has none. */
   readonly attempts: Attempts | null
   /** Null: the driver has none. */
   readonly replay: Replay | null
+  /** Null: the driver has none. */
+  readonly feed: Feed | null
   /** The database refuses every change from now on; `false` undoes it. Does nothing where the driver cannot. */
   setReadOnly(on: boolean): void
   /** Gracefully within `withinMs`, then by reset. Never throws. Safe to call twice. */

@@ -9,7 +9,18 @@ export { claimFolder, folderRefusal, freeBytes, makeDirectory, syncFolder } from
 export { nearestExisting } from '../../disk/disk.ts'
 export type { Life, Role } from '../address.ts'
 export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
+export type { Copy, CopyChange, CopyOutcome, CopySource, CopyState, CopyView } from '../facet/copy.ts'
 export type { Embedded } from '../facet/embedded.ts'
+export {
+  type ChunkDigest,
+  type CopiedTable,
+  type FedRow,
+  type Feed,
+  type FeedConnection,
+  otherSourceCode,
+  type RowDigest,
+  type TableSize,
+} from '../facet/feed.ts'
 export type { Image, ImageColumn, ImageKind, ImageTable } from '../facet/image.ts'
 export {
   type Entry,
@@ -99,6 +110,7 @@ export {
   rowBatchesOf,
   sumOf,
 } from './primary/row-batches.ts'
+export { markOf, type RowMark } from './primary/row-mark.ts'
 export { faultError, readError } from './read-error.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'

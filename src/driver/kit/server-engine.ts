@@ -1,5 +1,6 @@
 import type { Engine } from '../driver.ts'
 import type { Attempts } from '../facet/attempts.ts'
+import type { Feed } from '../facet/feed.ts'
 import type { Replay } from '../facet/replay.ts'
 import type { SchemaLock } from '../facet/schema-lock.ts'
 import type { Statements } from '../facet/statements.ts'
@@ -22,6 +23,7 @@ export interface ServerEngineParts<P> {
   schemaLock?(orm: MikroORM, pool: P): SchemaLock
   attempts?(pool: P): Attempts
   replay?(pool: P): Replay
+  feed?(pool: P): Feed
 }
 
 /** The engine of a server driver: it keeps the pool that its one ORM connected with. */
@@ -30,13 +32,15 @@ export class ServerEngine<P extends EnginePool> implements Engine {
   readonly schemaLock?: (orm: MikroORM) => SchemaLock
   readonly attempts?: () => Attempts
   readonly replay?: () => Replay
+  readonly feed?: () => Feed
   #pool: P | null = null
 
   constructor(parts: ServerEngineParts<P>) {
-    const { schemaLock, attempts, replay } = parts
+    const { schemaLock, attempts, replay, feed } = parts
     if (schemaLock !== undefined) this.schemaLock = (orm) => schemaLock(orm, this.#connected())
     if (attempts !== undefined) this.attempts = () => attempts(this.#connected())
     if (replay !== undefined) this.replay = () => replay(this.#connected())
+    if (feed !== undefined) this.feed = () => feed(this.#connected())
     this.ormOptions = parts.ormOptions((pool) => {
       this.#pool = pool
     })

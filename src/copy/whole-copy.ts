@@ -1,0 +1,41 @@
+import type { Store } from '../database/store/store.ts'
+
+/**
+ * How far the clocks that made two ids may differ, and how long a transaction may take: a row may turn up behind ids that are
+ * so much younger.
+ */
+export const overlapMs = 60_000
+
+/** A table of which every row has been copied. */
+export interface WholeCopy {
+  /** No part of it is older, in milliseconds since 1970. */
+  readonly asOfMs: number
+  /** Whether a row of this id would be here: it is old enough to have been looked for. */
+  knows(id: string): boolean
+}
+
+/**
+ * The copy of a table in the fallback, as far as it may be answered from; null: it is not whole. `target`: where the declared
+ * primary is; null: not known. From memory.
+ */
+export function wholeCopyOf({ copy, journal }: Store, table: string, target: string | null): WholeCopy | null {
+  if (copy === null || journal === null) return null
+  const source = copy.source()
+  if (source === null || source.target !== target || source.identity !== journal.identity) return null
+  const state = copy.state(table)
+  if (state === null || !state.isSwept || !state.isVerified || state.asOfMs === null || state.polled === null)
+    return null
+  const polledMs = idTimeMs(state.polled) ?? 0
+  return {
+    asOfMs: Math.min(state.asOfMs, polledMs),
+    knows(id) {
+      const madeMs = idTimeMs(id)
+      return madeMs !== null && madeMs < polledMs - overlapMs
+    },
+  }
+}
+
+/** The time in a UUIDv7, in milliseconds since 1970; null for any other id, whose age is not known. */
+export function idTimeMs(id: string): number | null {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : null
+}
