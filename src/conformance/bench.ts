@@ -258,7 +258,7 @@ export function benchSettings(driver: Driver, harness: Harness, folder: string):
       conditions: faultConditions.filter((condition) => condition !== 'transient'),
     },
     journal: { keepS: 604_800, maxBytes: 1_073_741_824 },
-    copy: { mode: 'off', maxBytes: 0, rate: 1, idleS: 1 },
+    copies: { mode: 'off', maxBytes: 0, rate: 1, idleS: 1 },
     data: { dir: folder, durable: null, sqliteAllowPaths: [] },
     http: {
       port: 0,

@@ -249,7 +249,7 @@ export const databaseSchema = {
       env: 'JOURNAL_MAX_BYTES',
     },
   },
-  copy: {
+  copies: {
     mode: {
       doc: 'auto: the rows of collections in the primary are copied into the fallback, each collection while all of them take less than COPY_MAX_BYTES, so that an outage leaves them readable and writable. off: none is, whatever its declaration says.',
       format: ['auto', 'off'],
