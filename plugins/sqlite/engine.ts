@@ -2,6 +2,8 @@ import type { Engine } from '../../src/driver/driver.ts'
 import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
 import type { Statements } from '../../src/driver/facet/statements.ts'
 import {
+  type Copy,
+  type CopyView,
   isolatedOrmOptions,
   type Journal,
   type JournalView,
@@ -11,6 +13,7 @@ import {
   type SqlEntityManager,
 } from '../../src/driver/kit/driver-kit.ts'
 import { createDriverClass } from './connection.ts'
+import { FileCopyView } from './copy/view.ts'
 import { nestedError } from './faults.ts'
 import { FileRows } from './journal/local-rows.ts'
 import { FileJournalView } from './journal/view.ts'
@@ -81,6 +84,14 @@ export class FileEngine implements Engine {
   journalView(): JournalView | null {
     const { file } = this
     return FileJournalView.of(file.hot, file.limits.queryMs)
+  }
+
+  copy(): Copy | null {
+    return this.file.copy
+  }
+
+  copyView(): CopyView | null {
+    return FileCopyView.of(this.file.hot)
   }
 
   localRows(): LocalRows | null {

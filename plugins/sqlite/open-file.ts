@@ -3,6 +3,7 @@ import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError, TransactionScope } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
+import { FileCopy } from './copy/copy.ts'
 import { isBusy } from './faults.ts'
 import { Generation } from './generation.ts'
 import { GroupCommit } from './group.ts'
@@ -10,6 +11,7 @@ import { applySettings, Handle, openNative, type Prepared } from './handle.ts'
 import { Author, type JournalGate } from './journal/author.ts'
 import { FileJournal } from './journal/journal.ts'
 import { JournalRoom } from './journal/room.ts'
+import { OwnChanges } from './own-changes.ts'
 import { enterService } from './proof/open-files.ts'
 import { FullSync, type Sync, WalSync } from './sync.ts'
 import type { JournalMode } from './target.ts'
@@ -50,6 +52,8 @@ export class OpenFile {
   readonly limits: Limits
   /** Null: the file stands next to no primary. */
   readonly journal: FileJournal | null
+  /** Null: the file stands next to no primary. */
+  readonly copy: FileCopy | null
   readonly isLocal: boolean
   readonly #generation: Generation
   readonly #group: GroupCommit
@@ -72,13 +76,15 @@ export class OpenFile {
       ? new WalSync(options.path, (isSlow) => this.#checkpointer.synced(isSlow))
       : new FullSync(options.path)
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
-    this.journal = options.isJournaling ? this.#openJournal() : null
+    const kept = options.isJournaling ? this.#openJournal() : null
+    this.journal = kept?.journal ?? null
+    this.copy = kept?.copy ?? null
     // Nothing may fail behind these: the caller leaves only what has opened.
     this.#leave = enterService(options.path)
     this.#left = options.left
   }
 
-  #openJournal(): FileJournal {
+  #openJournal(): { readonly journal: FileJournal; readonly copy: FileCopy } {
     const { hot, own, writer, sync, limits } = this
     const room = new JournalRoom(this.path)
     const gate: JournalGate = { isServing: false, limitBytes: Number.POSITIVE_INFINITY, room }
@@ -86,7 +92,10 @@ export class OpenFile {
     const ownAuthor = new Author(own.native, gate)
     hot.author = author
     own.author = ownAuthor
-    return new FileJournal({ hot, writer, sync, limitMs: limits.queryMs, gate, author, ownAuthor })
+    const limitMs = limits.queryMs
+    const changes = new OwnChanges({ hot, writer, sync, limitMs, author })
+    const copy = new FileCopy({ hot, changes, room })
+    return { copy, journal: new FileJournal({ hot, writer, changes, copy, limitMs, gate, ownAuthor }) }
   }
 
   /** Opens both handles. @throws what `classify` reads; then nothing is open. */

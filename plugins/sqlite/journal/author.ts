@@ -1,7 +1,13 @@
 import type Database from 'better-sqlite3'
 // Not through the kit, which would make every driver load a package at import.
 import { drawId } from '../../../src/driver/kit/draw-id.ts'
-import { type FaultError, faultError, journalFullCode, restingCode } from '../../../src/driver/kit/driver-kit.ts'
+import {
+  copyReadOnlyCode,
+  type FaultError,
+  faultError,
+  journalFullCode,
+  restingCode,
+} from '../../../src/driver/kit/driver-kit.ts'
 import type { JournalRoom } from './room.ts'
 
 /** Whether a journaling file accepts changes; shared by the authors of its handles. */
@@ -14,6 +20,9 @@ export interface JournalGate {
 
 /** The function that the triggers of a journal call. A connection that is not ours lacks it, so its changes fail. */
 export const authorFunction = 'holdfast_author'
+
+/** The function that the triggers of a table call which only the copy may change. */
+export const guardFunction = 'holdfast_guard'
 
 /**
  * Who writes on one handle: what `holdfast_author` answers. `begin` must be called before each local transaction; the
@@ -28,6 +37,12 @@ export class Author {
   constructor(native: Database.Database, gate: JournalGate) {
     this.#gate = gate
     native.function(authorFunction, (waitingBytes: unknown) => this.#answered(Number(waitingBytes)))
+    // Asked first: it costs a fraction of making an entry, and the copy writes many rows.
+    native.function(authorFunction, () => (this.#isSilent ? null : 1))
+    native.function(guardFunction, () => {
+      if (!this.#isSilent) throw guardError()
+      return null
+    })
   }
 
   /** A transaction begins, or the attempt of the one that has just begun becomes known. */
@@ -63,6 +78,11 @@ export class Author {
 function restingError(): FaultError {
   const summary = 'The fallback accepts no changes at the moment: the primary serves, or is about to.'
   return faultError('lost', restingCode, summary, 'Send the request again.')
+}
+
+function guardError(): FaultError {
+  const summary = 'The table holds copied rows; only the primary accepts changes of it.'
+  return faultError('read-only', copyReadOnlyCode, summary, 'Send the request again when the primary is back.')
 }
 
 const limitHint = 'Writes resume when the primary is back, or raise JOURNAL_MAX_BYTES.'

@@ -7,12 +7,14 @@ import type {
   RunStatement,
 } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
+import type { FileCopy } from '../copy/copy.ts'
+import { removeMarks } from '../copy/marks.ts'
 import { isBusy } from '../faults.ts'
 import type { Handle } from '../handle.ts'
-import type { Sync } from '../sync.ts'
+import type { OwnChanges } from '../own-changes.ts'
 import type { Writer } from '../writer.ts'
 import type { Author, JournalGate } from './author.ts'
-import { quote } from './quote.ts'
+import { quote, quoteText } from './quote.ts'
 import { elsewhereIn, JournalReader } from './reader.ts'
 import { readLife } from './tables.ts'
 import { triggerChanges } from './triggers.ts'
@@ -29,11 +31,10 @@ const settleCarried = `update holdfast_life set settled = coalesce((select max((
 export interface JournalGround {
   readonly hot: Handle
   readonly writer: Writer
-  readonly sync: Sync
+  readonly changes: OwnChanges
+  readonly copy: Pick<FileCopy, 'forget'>
   readonly limitMs: number
   readonly gate: JournalGate
-  /** Of the hot handle. */
-  readonly author: Author
   /** Of the handle of EntityManager transactions. */
   readonly ownAuthor: Author
 }
@@ -65,8 +66,8 @@ export class FileJournal implements Journal {
   async address(identity: string, label: string): Promise<void> {
     const { address } = this.#reader
     if (address.identity === identity && address.label === label) return
-    await this.#change('the address of the journal', () => this.#address(identity, label))
-    await this.#durable()
+    await this.#ground.changes.change('the address of the journal', () => this.#address(identity, label))
+    await this.#ground.changes.durable()
   }
 
   async triggerChanges(table: ImageTable, run: RunStatement): Promise<readonly string[]> {
@@ -118,7 +119,7 @@ export class FileJournal implements Journal {
     for (let at = 0; at < sequences.length; at += stepMax) {
       const step = JSON.stringify(sequences.slice(at, at + stepMax))
       // Claims decide what is carried; a mark that a power cut takes back costs a second look at its entry.
-      await this.#change(
+      await this.#ground.changes.change(
         'carried entries',
         () => this.#run(`${mark} (select value from json_each(?))`, [Date.now(), step]),
         (work) => unsynced(this.#ground.hot, work),
@@ -133,32 +134,33 @@ export class FileJournal implements Journal {
   async carryAgain(): Promise<number> {
     const again = `update holdfast_journal set carried_at = null where sequence in (select sequence from holdfast_journal
       where address = (select address from holdfast_life) and carried_at is not null order by sequence limit ${stepMax})`
-    return await this.#inSteps('entries to carry again', () => this.#run(again, []))
+    return await this.#ground.changes.inSteps('entries to carry again', () => this.#run(again, []))
   }
 
   async removeCarried(tables: readonly string[]): Promise<void> {
     // What was deleted and carried is the primary's business from now on: somebody may have made it again. What waits is of
     // the next outage, which may have begun meanwhile.
-    await this.#change('the end of an outage', () => this.#run(settleCarried, []))
+    await this.#ground.changes.change('the end of an outage', () => this.#run(settleCarried, []))
     for (const table of tables) {
       let after = ''
-      await this.#inSteps('carried rows', () => {
+      await this.#ground.changes.inSteps('carried rows', () => {
         if (this.#ground.gate.isServing || !this.#reader.hasTable(table)) return 0
         const ids = this.#reader.ids(table, after, stepMax)
         after = ids.at(-1) ?? after
-        this.#run(
-          `delete from ${quote(table)} where id in (select value from json_each(?)) and not exists (
-            select 1 from holdfast_journal indexed by holdfast_journal_row where row_id = id and table_name = ? and carried_at is null)`,
-          [JSON.stringify(ids), table],
-        )
+        const step = JSON.stringify(ids)
+        const gone = `select value from json_each(?) as one where not exists (select 1 from holdfast_journal
+          indexed by holdfast_journal_row where row_id = one.value and table_name = ${quoteText(table)} and carried_at is null)`
+        this.#run(`delete from ${quote(table)} where id in (${gone})`, [step])
+        removeMarks(this.#ground.hot.native, table, gone, step)
         return ids.length
       })
+      this.#ground.copy.forget()
     }
   }
 
   async prune(beforeMs: number): Promise<void> {
     for (const { number } of this.#reader.addresses()) {
-      await this.#inSteps('old entries', () => {
+      await this.#ground.changes.inSteps('old entries', () => {
         const old = this.#reader.oldest(number, stepMax)
         const first = old.findIndex(({ carriedAt }) => carriedAt >= beforeMs)
         const gone = first < 0 ? old : old.slice(0, first)
@@ -187,38 +189,5 @@ export class FileJournal implements Journal {
 
   #run(sql: string, values: readonly unknown[]): number {
     return this.#ground.hot.native.prepare(sql).run(...values).changes
-  }
-
-  /** A transaction of our own that is not journaled. The writer's, so that none of the service's is open. */
-  async #change<R>(
-    label: string,
-    work: () => R,
-    run: (work: () => R) => R = (all) => this.#ground.hot.alone(all),
-  ): Promise<R> {
-    const { writer, limitMs, author } = this.#ground
-    const permit = await writer.take(label, limitMs)
-    try {
-      return await whileBusy(() => author.silently(() => run(work)), limitMs)
-    } finally {
-      permit.release()
-    }
-  }
-
-  /** Repeats a change until it has nothing left to do; writes of the service come in between. Resolves with the sum. */
-  async #inSteps(label: string, step: () => number): Promise<number> {
-    for (let sum = 0; ; ) {
-      const changed = await this.#change(label, step)
-      sum += changed
-      if (changed === 0) return sum
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-
-  async #durable(): Promise<void> {
-    const { after } = this.#ground.sync
-    if (after === null) return
-    await new Promise<void>((resolve, reject) => {
-      after((error) => (error === null ? resolve() : reject(error)))
-    })
   }
 }

@@ -8,6 +8,9 @@ const stepBytes = 8 * 1_024
 const spareBytes = 8 * 1_024 * 1_024
 const sparePart = 1 / 8
 
+/** How many times the same a copy leaves: it can be made again, what clients write cannot. */
+const copySpare = 3
+
 /**
  * Whether a journal's disk has room for what comes after an outage: to mark and remove what was carried, too, takes space, and a
  * journal that has filled its own disk could never be emptied.
@@ -30,7 +33,12 @@ export class JournalRoom {
     return this.#isShort
   }
 
-  #look(): boolean {
+  /** Whether there is room for rows that are copied, next to what clients write. */
+  hasMore(): boolean {
+    return !this.#look(copySpare)
+  }
+
+  #look(spare: number = 1): boolean {
     try {
       const { blocks, bavail, bfree, bsize } = statfsSync(dirname(this.#file))
       if (blocks === 0) return false
@@ -38,7 +46,7 @@ export class JournalRoom {
       const free = (process.getuid?.() === 0 ? bfree : bavail) * bsize
       // A checkpoint makes the file larger by at most the WAL.
       const wal = statSync(`${this.#file}-wal`, { throwIfNoEntry: false })?.size ?? 0
-      return free < wal + Math.min(spareBytes, blocks * bsize * sparePart)
+      return free < wal + spare * Math.min(spareBytes, blocks * bsize * sparePart)
     } catch {
       return false
     }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { faultError, type Life } from '../../../src/driver/kit/driver-kit.ts'
+import { copyTables, hasCopy } from '../copy/tables.ts'
 import { type Native, undo } from '../handle.ts'
 
 /** What this release writes; a later one may write more. */
-const lifeFormat = 1
+const lifeFormat = 2
 
 /** Tables of Holdfast's own in its files; no row of theirs is anybody's data. */
 export const ownTablePattern = 'holdfast\\_%'
@@ -105,7 +106,8 @@ interface LifeRow {
 export function settleLife(native: Native, life: Life): void {
   const known = readLife(native)
   if (known !== null) assertLife(known, life)
-  const isWhole = known !== null && (life === 'local' || hasJournal(native))
+  const isWhole =
+    known !== null && (life === 'local' || (hasJournal(native) && hasCopy(native) && known.format === lifeFormat))
   if (isWhole) return
   native.exec('begin immediate')
   try {
@@ -116,7 +118,11 @@ export function settleLife(native: Native, life: Life): void {
     const settled = readLife(native)
     // Another process may have been first.
     if (settled !== null) assertLife(settled, life)
-    if (life === 'fallback') for (const sql of journalTables) native.exec(sql)
+    if (life === 'fallback') {
+      for (const sql of [...journalTables, ...copyTables]) native.exec(sql)
+      // An earlier release would show rows that were copied as if they had been written here.
+      native.prepare('update holdfast_life set format = ?').run(lifeFormat)
+    }
     native.exec('commit')
   } catch (error) {
     undo(native)

@@ -52,9 +52,9 @@ function triggersOf(table: ImageTable): readonly Trigger[] {
   const isKept = 'new.id IS old.id'
   return [
     triggerOf(table, 'insert', 'INSERT', '', [inserted]),
-    triggerOf(table, 'update', 'UPDATE', `WHEN ${isKept} `, [updated]),
+    triggerOf(table, 'update', 'UPDATE', ` AND ${isKept}`, [updated]),
     // Another id is another row: the primary knows no other way to say it.
-    triggerOf(table, 'move', 'UPDATE', `WHEN NOT (${isKept}) `, [deleted, inserted]),
+    triggerOf(table, 'move', 'UPDATE', ` AND NOT (${isKept})`, [deleted, inserted]),
     triggerOf(table, 'delete', 'DELETE', '', [deleted]),
   ]
 }
@@ -68,10 +68,12 @@ function triggerOf(
 ): Trigger {
   const name = `holdfast_${table.name}_${suffix}`
   const body = entries.map((entry) => `${entryText(table, entry)};`).join(' ')
+  // Without an author nothing is journaled, nor are the images made.
+  const isJournaled = `${authorFunction}() IS NOT NULL${when}`
   // In the form in which SQLite keeps it.
   return {
     name,
-    sql: `CREATE TRIGGER ${quote(name)} AFTER ${event} ON ${quote(table.name)} ${when}BEGIN ${body} END`,
+    sql: `CREATE TRIGGER ${quote(name)} AFTER ${event} ON ${quote(table.name)} WHEN ${isJournaled} BEGIN ${body} END`,
   }
 }
 

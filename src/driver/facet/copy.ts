@@ -97,3 +97,6 @@ export interface Copy extends CopyView {
   /** Whether there is room on the disk for more. */
   hasRoom(): boolean
 }
+
+/** The code of the fault of a change of a table that only the copy may change. */
+export const copyReadOnlyCode = 'COPY_READ_ONLY'

@@ -9,7 +9,15 @@ export { claimFolder, folderRefusal, freeBytes, makeDirectory, syncFolder } from
 export { nearestExisting } from '../../disk/disk.ts'
 export type { Life, Role } from '../address.ts'
 export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
-export type { Copy, CopyChange, CopyOutcome, CopySource, CopyState, CopyView } from '../facet/copy.ts'
+export {
+  type Copy,
+  type CopyChange,
+  type CopyOutcome,
+  type CopySource,
+  type CopyState,
+  type CopyView,
+  copyReadOnlyCode,
+} from '../facet/copy.ts'
 export type { Embedded } from '../facet/embedded.ts'
 export {
   type ChunkDigest,

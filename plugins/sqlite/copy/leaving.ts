@@ -1,0 +1,39 @@
+import type { Native } from '../handle.ts'
+import { quote } from '../journal/quote.ts'
+import { dropGuarded } from './guard.ts'
+import type { Pace } from './pace.ts'
+import { type CopyRecord, waitsFor } from './reader.ts'
+
+/**
+ * Removes what was copied of a table that is out of sight, a step at a time. A row on which entries wait stays: it is the
+ * journal's. Returns how many marks were there; 0: the table itself has gone from the copy.
+ */
+export function removeCopied(native: Native, record: CopyRecord, pace: Pace): number {
+  const beganMs = performance.now()
+  const { number, name, keyName, isGuarded } = record
+  const step = native
+    .prepare<unknown[], { count: number; last: unknown }>(
+      `select count(*) as count, max(key) as last from (select key from holdfast_copied where table_number = ? order by key limit ?)`,
+    )
+    .safeIntegers()
+    .get(number, pace.size)
+  const count = Number(step?.count ?? 0)
+  if (step === undefined || count === 0) {
+    if (isGuarded) dropGuarded(native, name)
+    native.prepare('delete from holdfast_copy_chunk where table_number = ?').run(number)
+    native.prepare('delete from holdfast_copy where number = ?').run(number)
+    return 0
+  }
+  const marks = 'from holdfast_copied where table_number = ? and key <= ?'
+  const isThere =
+    native.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(name) !== undefined
+  if (isThere)
+    native
+      .prepare(
+        `delete from ${quote(name)} where ${quote(keyName)} in (select key ${marks}) and not ${waitsFor(name, keyName)}`,
+      )
+      .run(number, step.last)
+  native.prepare(`delete ${marks}`).run(number, step.last)
+  pace.note(count, beganMs)
+  return count
+}

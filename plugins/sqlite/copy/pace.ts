@@ -1,0 +1,28 @@
+/** How long a step works; with its commit it holds the writer for at most 5 ms. */
+const stepMs = 3
+
+/** How much of a step's work is begun at once, by what the last steps took. */
+export class Pace {
+  #size = 128
+  readonly #most: number
+
+  constructor(most: number = 2_048) {
+    this.#most = most
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** When a step that begins now is to end. */
+  until(): number {
+    return performance.now() + stepMs
+  }
+
+  /** So much was done since then. */
+  note(done: number, beganMs: number): void {
+    const tookMs = Math.max(performance.now() - beganMs, 0.05)
+    const fitting = Math.ceil((done * stepMs) / tookMs)
+    this.#size = Math.max(8, Math.min(this.#most, fitting, 2 * this.#size))
+  }
+}

@@ -1,0 +1,61 @@
+import type { CopiedTable, ImageKind } from '../../../src/driver/kit/driver-kit.ts'
+
+/** A value as the client binds it. */
+export type BoundValue = string | number | bigint | null
+
+/** A value that no column of SQLite holds exactly. */
+export class ValueError extends Error {}
+
+const wholeNumber = /^(?:0|-?[1-9]\d*)$/
+const greatest = 2n ** 63n - 1n
+
+/**
+ * The value that MikroORM stores for a text of an image, so that an image of the row is the same again. What is not of its
+ * kind stays text. @throws ValueError
+ */
+export function valueFrom(kind: ImageKind, text: string | null): BoundValue {
+  if (text === null) return null
+  switch (kind) {
+    case 'text':
+    case 'json':
+      return text
+    case 'number':
+      return doubleOf(text)
+    case 'boolean':
+    case 'integer':
+    case 'instant':
+      return integerOf(text)
+  }
+}
+
+/** The key in `holdfast_copied`; null: it is not one of this order. */
+export function markKeyOf(isNumeric: boolean, key: string): string | bigint | null {
+  if (!isNumeric) return key
+  if (!wholeNumber.test(key)) return null
+  const value = BigInt(key)
+  return isHeld(value) ? value : null
+}
+
+/** Whether the keys of a table sort as numbers. */
+export function isNumeric({ keyOrder }: CopiedTable): boolean {
+  return keyOrder === 'number'
+}
+
+function integerOf(text: string): BoundValue {
+  if (!wholeNumber.test(text)) return text
+  // Short ones are exact as doubles, and are integers again in a column of numbers.
+  if (text.length <= 9) return Number(text)
+  const value = BigInt(text)
+  if (!isHeld(value)) throw new ValueError(`the number ${text} does not fit`)
+  return value
+}
+
+function isHeld(value: bigint): boolean {
+  return value <= greatest && value >= -greatest - 1n
+}
+
+function doubleOf(text: string): BoundValue {
+  const value = Number(text)
+  // SQLite would make NULL of NaN.
+  return Number.isNaN(value) || text === '' ? text : value
+}
