@@ -1,4 +1,5 @@
 import type { Store } from '../database/store/store.ts'
+import { doubtOf } from './doubts.ts'
 
 /**
  * How far the clocks that made two ids may differ, and how long a transaction may take: a row may turn up behind ids that are
@@ -25,6 +26,7 @@ export function wholeCopyOf({ copy, journal }: Store, table: string, target: str
   const state = copy.state(table)
   if (state === null || !state.isSwept || !state.isVerified || state.asOfMs === null || state.polled === null)
     return null
+  if (doubtOf(copy, table) !== null) return null
   const polledMs = idTimeMs(state.polled) ?? 0
   return {
     asOfMs: Math.min(state.asOfMs, polledMs),

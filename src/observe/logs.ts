@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino'
 import { createMask, type Mask } from '../config/mask.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
+import { copyLine } from './copy-lines.ts'
 import { databaseLine } from './database-lines.ts'
 import { httpLine } from './http-lines.ts'
 import { journalLine } from './journal-lines.ts'
@@ -214,6 +215,15 @@ function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
     case 'journal.elsewhere':
     case 'conflicts.counted':
       return journalLine(seen)
+    case 'copy.began':
+    case 'copy.completed':
+    case 'copy.looked':
+    case 'copy.written-through':
+    case 'copy.reset':
+    case 'copy.failed':
+    case 'copy.problem':
+    case 'copy.problem.ended':
+      return copyLine(seen)
     case 'http.listening':
     case 'request.failed':
     case 'connection.malformed':

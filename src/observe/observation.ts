@@ -1,4 +1,5 @@
 import type { Problem } from '../config/problem.ts'
+import type { CopyObservation } from '../copy/observation.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
 import type { HttpObservation } from '../http/server/observation.ts'
 import type { TokenSource } from '../http/status/status-source.ts'
@@ -43,4 +44,9 @@ export type ServiceObservation =
   | { readonly type: 'service.defect'; readonly where: string; readonly error: unknown }
 
 /** Every observation, in one closed list. */
-export type Observation = DatabaseObservation | JournalObservation | HttpObservation | ServiceObservation
+export type Observation =
+  | DatabaseObservation
+  | JournalObservation
+  | CopyObservation
+  | HttpObservation
+  | ServiceObservation

@@ -38,6 +38,7 @@ export function createSteps(parts: StepParts): StoreSteps {
     },
     serve: ({ journal }, isServing) => journal?.serve(isServing),
     rest: async ({ journal }, signal) => await journal?.rest(signal),
+    changed: () => {},
     returned: async (fallback) => {
       const { collections } = parts.active()
       await fallback.journal?.removeCarried(collections.map(({ name }) => name))

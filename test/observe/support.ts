@@ -1,5 +1,6 @@
 import type { Secret } from '../../src/config/secret.ts'
 import type { Settings } from '../../src/config/settings.ts'
+import { stoppedProblem } from '../../src/copy/problems.ts'
 import type { Fault } from '../../src/driver/fault.ts'
 import { wentBackProblem } from '../../src/journal/problems.ts'
 import { createLog, type Log } from '../../src/observe/logs.ts'
@@ -100,6 +101,14 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     label: 'sqlite:x.db',
     problem: { ...wentBackProblem('x', 1), code: 'JOURNAL_ELSEWHERE', message: '3 changes are for another primary.' },
   },
+  'copy.began': { type: 'copy.began', label: 'postgresql db7/x', tables: ['feedback'] },
+  'copy.completed': { type: 'copy.completed', collection: 'feedback', rows: 3, bytes: 400, tookMs: 12.5 },
+  'copy.looked': { type: 'copy.looked', collection: 'feedback', rows: 3, written: 1, removed: 1, tookMs: 2.5 },
+  'copy.written-through': { type: 'copy.written-through', collection: 'feedback', rows: 1 },
+  'copy.reset': { type: 'copy.reset', label: 'postgresql db7/x' },
+  'copy.failed': { type: 'copy.failed', at: 'primary', label: 'postgresql db7/x', fault: refused, retryMs: 1_000 },
+  'copy.problem': { type: 'copy.problem', problem: stoppedProblem(refused) },
+  'copy.problem.ended': { type: 'copy.problem.ended', problem: stoppedProblem(null) },
   'conflicts.counted': { type: 'conflicts.counted', label: 'postgresql db7/x', open: 2 },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
   'request.answered': {

@@ -20,10 +20,16 @@ export class Gate {
   #isHeld = false
   #active = 0
   #admitted = 0
+  #entered = 0
 
   /** Units of work that are running. */
   get active(): number {
     return this.#active
+  }
+
+  /** Units of work that have begun so far: unchanged while nobody asks for anything. */
+  get entered(): number {
+    return this.#entered
   }
 
   /** Units of work that are waiting or running. */
@@ -77,6 +83,7 @@ export class Gate {
     if (kind === 'write') usage.writes += 1
     else usage.reads += 1
     this.#active += 1
+    this.#entered += 1
   }
 
   leave(store: Store, kind: WorkKind): void {

@@ -1,4 +1,5 @@
 import { FaultError } from '../../driver/fault.ts'
+import type { State } from '../machine/state.ts'
 import type { Store } from '../store/store.ts'
 
 /** The fault of a journal while it is carried: it says nothing against the primary. */
@@ -29,6 +30,8 @@ export interface StoreSteps {
   rest(fallback: Store, signal: AbortSignal): Promise<void>
   /** After the journal was drained, while the primary serves: carried rows leave the fallback. */
   returned(fallback: Store): Promise<void>
+  /** After each change of the state, before anything is done on it or read from a store that serves now. Never throws. */
+  changed(state: State<Store>): void
 }
 
 /** Steps that do nothing: for a service without collections or without a journal. */
@@ -40,4 +43,5 @@ export const emptySteps: StoreSteps = {
   serve: () => {},
   rest: async () => {},
   returned: async () => {},
+  changed: () => {},
 }

@@ -265,6 +265,7 @@ export class Supervisor {
     if (after !== before) {
       this.#state = after
       this.#serving = servingStore(after)
+      this.#parts.steps?.changed(after)
       this.#reporter.notice(before, event, after, this.config, this.#settings)
       this.#effects.reconcile(effectsOf(after))
       this.watch.changed()

@@ -17,6 +17,7 @@ const read = { kind: 'read', rerun: 'never' } as const
 class ScriptedJournal implements StoreSteps {
   readonly prepare = emptySteps.prepare
   readonly lacks = emptySteps.lacks
+  readonly changed = emptySteps.changed
   readonly log: string[] = []
   waiting = 0
   /** Whether the fallback accepts changes. */
