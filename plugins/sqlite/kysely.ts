@@ -10,6 +10,7 @@ import {
 } from 'kysely'
 import type { Row } from '../../src/driver/facet/statements.ts'
 import { whileBusy } from './busy.ts'
+import { exactRows, streamedRows } from './exact.ts'
 import { nestedError } from './faults.ts'
 import { type Handle, kindOf, nativeValues, type Prepared } from './handle.ts'
 import { quote } from './journal/quote.ts'
@@ -144,7 +145,7 @@ class LateConnection implements DatabaseConnection {
     const handle = this.#file.openStream()
     try {
       const prepared = handle.prepareOnce(query.sql)
-      for (const row of prepared.statement.iterate(nativeValues(query.parameters))) yield { rows: [row as R] }
+      for (const row of streamedRows(prepared, nativeValues(query.parameters))) yield { rows: [row as R] }
     } finally {
       this.#file.closeStream(handle)
     }
@@ -194,7 +195,7 @@ function execute<R>(handle: Handle, prepared: Prepared, query: CompiledQuery): Q
   if (query.parameters.length > 0 || query.query.kind !== 'RawNode') handle.note(query.sql)
   const values = nativeValues(query.parameters)
   try {
-    if (prepared.isReader) return { rows: prepared.statement.all(values) as Row[] as R[] }
+    if (prepared.isReader) return { rows: exactRows(prepared, values) as readonly Row[] as R[] }
     const { changes, lastInsertRowid } = prepared.statement.run(values)
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   } catch (error) {
