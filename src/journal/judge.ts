@@ -1,14 +1,14 @@
 import type { Image, ImageColumn, ImageTable } from '../driver/facet/image.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import { matchesImage } from './canonical.ts'
-import type { LocalTransaction } from './local-transaction.ts'
+import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
+import { attemptColumn, type ConflictRules, parking } from './merge.ts'
 import type { ParkReason } from './park-reason.ts'
+import { type PolicySide, type RowChange, settleByPolicy } from './policy.ts'
 
 /** A change that the primary is to get. */
-export interface Write {
+export interface Write extends RowChange {
   readonly entry: Entry
-  /** The row after it, in columns that the primary has; null for a delete. */
-  readonly image: Image | null
 }
 
 /** An entry that is kept aside. */
@@ -21,9 +21,20 @@ export interface ParkedEntry {
   readonly theirs: Image | null
 }
 
+/** An entry whose conflict the policy of its collection has settled; `theirs` is the row as it was found. */
+export interface SettledEntry extends ParkedEntry {
+  readonly as: PolicySide
+}
+
 /** What becomes of one local transaction. */
 export type Verdict =
-  | { readonly is: 'applied'; readonly transaction: LocalTransaction; readonly writes: readonly Write[] }
+  | {
+      readonly is: 'applied'
+      readonly transaction: LocalTransaction
+      readonly writes: readonly Write[]
+      /** Entries that were in conflict. */
+      readonly settled: readonly SettledEntry[]
+    }
   | { readonly is: 'parked'; readonly transaction: LocalTransaction; readonly parked: readonly ParkedEntry[] }
 
 /** The rows of the primary that a batch touches. */
@@ -39,30 +50,37 @@ export type TablesByName = ReadonlyMap<string, TableColumns>
 export interface TableColumns {
   readonly table: ImageTable
   readonly columns: ReadonlyMap<string, ImageColumn>
+  readonly rules: ConflictRules
+}
+
+/** A table that a journal is carried to; without rules, each conflict is parked. */
+export interface CarriedTable extends ImageTable {
+  readonly rules?: ConflictRules
 }
 
 /** How a batch is judged. */
 export interface JudgeOptions {
   /** A row of the same content counts as inserted, whichever attempt wrote it. */
   readonly acceptsEqualRows?: boolean
+  /** Attempts of local transactions that are parked. */
+  readonly parked?: ReadonlySet<string>
 }
 
-export const attemptColumn = 'holdfast_attempt'
-
 /** The tables by name. */
-export function tablesByName(tables: readonly ImageTable[]): TablesByName {
+export function tablesByName(tables: readonly CarriedTable[]): TablesByName {
   return new Map(
-    tables.map((table) => [
-      table.name,
-      { table, columns: new Map(table.columns.map((column) => [column.name, column])) },
+    tables.map(({ name, columns, rules = parking }) => [
+      name,
+      { table: { name, columns }, columns: new Map(columns.map((column) => [column.name, column])), rules },
     ]),
   )
 }
 
 /**
  * Decides what becomes of each local transaction, in order. An insert wants no row; an update and a delete want the base
- * attempt and the old image. Anything else parks the whole transaction; what builds on it does not find its base and parks,
- * too. Pure; each transaction is judged against the rows as the applied ones before it leave them.
+ * attempt and the old image. Anything else is a conflict: the policy of the collection settles it, or it parks the whole
+ * transaction. What builds on a parked one does not find its base: it parks, too, unless its own change can be merged. Pure;
+ * each transaction is judged against the rows as the applied ones before it leave them.
  */
 export function judge(
   batch: readonly LocalTransaction[],
@@ -71,31 +89,39 @@ export function judge(
   options: JudgeOptions = {},
 ): readonly Verdict[] {
   const left = new RowOverlay(rows)
+  const parked = new Set(options.parked)
   return batch.map((transaction) => {
     const own = new RowOverlay(left)
-    const judged = judgeEntries(transaction, own, tables, options)
+    const judged = judgeEntries(transaction, own, tables, parked, options)
     if (judged.reasons.every((reason) => reason === null)) {
       left.take(own)
-      return { is: 'applied', transaction, writes: judged.writes }
+      return { is: 'applied', transaction, writes: judged.writes, settled: judged.settled }
     }
-    const parked = transaction.entries.map((entry, at): ParkedEntry => {
+    for (const attempt of attemptsOf(transaction)) parked.add(attempt)
+    const entries = transaction.entries.map((entry, at): ParkedEntry => {
       const reason = judged.reasons[at] ?? 'with_transaction'
       return { entry, position: at + 1, reason, theirs: left.get(entry.table, entry.key) }
     })
-    return { is: 'parked', transaction, parked }
+    return { is: 'parked', transaction, parked: entries }
   })
 }
 
-/** The reason of each entry that cannot be applied, and the writes of the others. */
+/** The reason of each entry that cannot be applied, the writes of the others, and those that a policy has settled. */
 function judgeEntries(
   { entries }: LocalTransaction,
   rows: RowOverlay,
   tables: TablesByName,
+  parked: ReadonlySet<string>,
   options: JudgeOptions,
-): { readonly reasons: readonly (ParkReason | null)[]; readonly writes: readonly Write[] } {
+): {
+  readonly reasons: readonly (ParkReason | null)[]
+  readonly writes: readonly Write[]
+  readonly settled: readonly SettledEntry[]
+} {
   const writes: Write[] = []
+  const settled: SettledEntry[] = []
   const done = new Set<string>()
-  const reasons = entries.map((entry): ParkReason | null => {
+  const reasons = entries.map((entry, at): ParkReason | null => {
     const id = rowId(entry.table, entry.key)
     if (done.has(id)) return null
     const found = rows.get(entry.table, entry.key)
@@ -109,12 +135,29 @@ function judgeEntries(
     }
     const reason = reasonAgainst(entry, found, known)
     const image = entry.new === null ? null : fitted(known, entry.new)
-    // Also where it is parked: only the first reason on a row says something. Columns that the image lacks stay.
-    rows.set(entry.table, entry.key, entry.operation === 'update' && found !== null ? { ...found, ...image } : image)
-    writes.push({ entry, image })
-    return reason
+    const settling =
+      reason === null || waitsForPerson(entry, known, parked) ? null : settleByPolicy(entry, image, found, known)
+    // Also where it is parked: only the first reason on a row says something.
+    const change = settling === null ? { operation: entry.operation, base: entry.base, image } : settling.change
+    if (change !== null) {
+      // Columns that the image lacks stay.
+      const isOver = change.operation === 'update' && found !== null
+      rows.set(entry.table, entry.key, isOver ? { ...found, ...change.image } : change.image)
+      writes.push({ entry, ...change })
+    }
+    if (reason === null || settling === null) return reason
+    settled.push({ entry, position: at + 1, reason, theirs: found, as: settling.as })
+    return null
   })
-  return { reasons, writes }
+  return { reasons, writes, settled }
+}
+
+/**
+ * Whether a change builds on one that is parked. Where one side wins, it would win over what nobody else has changed, or bring
+ * in what waits for a person; a merge of its own difference does neither.
+ */
+function waitsForPerson({ base }: Entry, { rules }: TableColumns, parked: ReadonlySet<string>): boolean {
+  return rules.policy !== 'merge' && base !== null && parked.has(base)
 }
 
 function isInserted(entry: Entry, found: Image, { columns }: TableColumns, options: JudgeOptions): boolean {

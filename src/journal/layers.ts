@@ -50,7 +50,7 @@ export async function writeInOrder(
 function layersOf(writes: readonly Write[]): readonly Layer[] {
   const layers: Layer[] = []
   const depths = new Map<string, number>()
-  for (const { entry, image } of writes) {
+  for (const { entry, operation, base, image } of writes) {
     const id = rowId(entry.table, entry.key)
     const depth = depths.get(id) ?? 0
     depths.set(id, depth + 1)
@@ -58,9 +58,9 @@ function layersOf(writes: readonly Write[]): readonly Layer[] {
     layers[depth] = layer
     const table = layer.get(entry.table) ?? { removals: [], updates: [], inserts: [] }
     layer.set(entry.table, table)
-    if (image === null) table.removals.push({ id: entry.key, base: entry.base })
-    else if (entry.operation === 'insert') table.inserts.push(image)
-    else table.updates.push({ image, base: entry.base })
+    if (image === null) table.removals.push({ id: entry.key, base })
+    else if (operation === 'insert') table.inserts.push(image)
+    else table.updates.push({ image, base })
   }
   return layers
 }

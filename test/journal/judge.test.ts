@@ -137,7 +137,8 @@ function guarded(rows: Rows) {
 
 test('a count that is off is an error', async () => {
   const { replay } = guarded(new Rows())
-  const write: Write = { entry: entry({ operation: 'delete', old: row('x') }), image: null }
+  const removal = entry({ operation: 'delete', old: row('x') })
+  const write: Write = { entry: removal, operation: 'delete', base: removal.base, image: null }
   await assert.rejects(writeLayers(replay, [write], tables), CountOff)
 })
 

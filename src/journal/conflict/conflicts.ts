@@ -5,9 +5,10 @@ import type { Entry } from '../../driver/facet/journal.ts'
 import type { Refusal, Replay } from '../../driver/facet/replay.ts'
 import { FaultError } from '../../driver/fault.ts'
 import { matchesImage } from '../canonical.ts'
-import { attemptColumn, judge, type PrimaryRows, rowId, type TablesByName, type Write } from '../judge.ts'
+import { judge, type PrimaryRows, rowId, type TablesByName, type Write } from '../judge.ts'
 import { CountOff, writeInOrder } from '../layers.ts'
 import { lockRows, transactionOf } from '../locking.ts'
+import { attemptColumn } from '../merge.ts'
 import {
   type Conflict,
   type ConflictEntry,
@@ -184,10 +185,10 @@ export class Conflicts {
           ? null
           : Object.fromEntries(Object.entries(entry.ours).filter(([name]) => known.columns.has(name)))
       const base = found?.[attemptColumn] ?? null
-      writes.push({ entry: { ...entryOf(conflict, entry), operation, base, old: found }, image })
+      writes.push({ entry: entryOf(conflict, entry), operation, base, image })
     }
     // Removals first: a unique key that is given up is free for another row.
-    return writes.sort((one, other) => orderOf[one.entry.operation] - orderOf[other.entry.operation])
+    return writes.sort((one, other) => orderOf[one.operation] - orderOf[other.operation])
   }
 }
 
