@@ -80,7 +80,7 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
     this.#replayer = createReplayer({ active: () => this.#config.active, supervisor: () => this.#supervisor, observe })
     this.#supervisor = this.#createSupervisor(observe)
-    this.#work = new WorkRunner(this.#supervisor, observe, (options.entities ?? []).length > 0)
+    this.#work = new WorkRunner(this.#supervisor, observe, () => (options.entities ?? []).length === 0)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     const unknown = findUnknownOptions(options)

@@ -47,11 +47,15 @@ export class WorkRunner {
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
   readonly #claims: ClaimCleanup
-  readonly #hasOwnEntities: boolean
+  readonly #mayUseFallback: (fallback: Store) => boolean
 
-  /** `hasOwnEntities`: the application has entities of its own, which a fallback has no rows of. */
-  constructor(supervisor: Supervisor, observe: Observe<DatabaseObservation> = () => {}, hasOwnEntities = false) {
-    this.#hasOwnEntities = hasOwnEntities
+  /** `mayUseFallback`: whether this fallback has the rows of the application's own entities. */
+  constructor(
+    supervisor: Supervisor,
+    observe: Observe<DatabaseObservation> = () => {},
+    mayUseFallback: (fallback: Store) => boolean = () => true,
+  ) {
+    this.#mayUseFallback = mayUseFallback
     this.#supervisor = supervisor
     this.#observe = observe
     this.#claims = new ClaimCleanup(supervisor.clock)
@@ -290,7 +294,7 @@ export class WorkRunner {
 
   /** Rejects what this store cannot give, before anything is written. */
   #refuseUnmet({ store, shown }: Serving, { kind, demand, isBusiness }: Admission): void {
-    if (isBusiness && this.#hasOwnEntities && shown === 'fallback') {
+    if (isBusiness && shown === 'fallback' && !this.#mayUseFallback(store)) {
       throw incompleteError("The fallback has no rows of the application's own entities.")
     }
     if (kind === 'write' && shown === 'fallback') {
