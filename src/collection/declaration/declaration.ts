@@ -100,6 +100,8 @@ export interface Collection {
   readonly maxRows?: number
   /** The minimum durability of a write. If it is not available, the write gets 503 and changes nothing. */
   readonly durability?: 'primary' | 'journal' | 'local'
+  /** Whether its rows in a primary are copied into the fallback. By default, while all copies together stay below COPY_MAX_BYTES. */
+  readonly copy?: boolean
 }
 
 /** Bounds of declarations: nothing that may become public is unbounded. */

@@ -119,5 +119,10 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
       enum: ['primary', 'journal', 'local'],
       description: 'The minimum durability of a write. If it is not available, the write gets 503 and changes nothing.',
     },
+    copy: {
+      type: 'boolean',
+      description:
+        'Whether the rows in the primary are copied into the fallback, to be readable and writable in an outage. By default while all copies together stay below COPY_MAX_BYTES.',
+    },
   },
 }
