@@ -1,3 +1,4 @@
+import type { DatabaseConfig } from '../database/address/config.ts'
 import type { Store } from '../database/store/store.ts'
 import { doubtOf } from './doubts.ts'
 
@@ -11,6 +12,8 @@ export const overlapMs = 60_000
 export interface WholeCopy {
   /** No part of it is older, in milliseconds since 1970. */
   readonly asOfMs: number
+  /** Another one as soon as more was copied. */
+  readonly polled: string
   /** Whether a row of this id would be here: it is old enough to have been looked for. */
   knows(id: string): boolean
 }
@@ -30,11 +33,17 @@ export function wholeCopyOf({ copy, journal }: Store, table: string, target: str
   const polledMs = idTimeMs(state.polled) ?? 0
   return {
     asOfMs: Math.min(state.asOfMs, polledMs),
+    polled: state.polled,
     knows(id) {
       const madeMs = idTimeMs(id)
       return madeMs !== null && madeMs < polledMs - overlapMs
     },
   }
+}
+
+/** Where the declared primary is, as `CopySource.target`; null: none is declared that can be used. */
+export function copyTargetOf({ primary }: DatabaseConfig): string | null {
+  return primary === null ? null : primary.driver.describe(primary.target)
 }
 
 /** The time in a UUIDv7, in milliseconds since 1970; null for any other id, whose age is not known. */

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
+import { copyTargetOf } from '../copy/whole-copy.ts'
 import type { State } from '../database/machine/state.ts'
 import { systemClock } from '../database/store/clock.ts'
 import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
@@ -68,6 +69,7 @@ export class Service implements Holdfast {
         tables: this.#tables,
         recheck: (store) => this.#supervisor.watch.prepareAgain(store),
         unreplayed: () => unreplayedJournal(this.#supervisor.state),
+        copyTarget: () => copyTargetOf(this.#config.current),
         now: () => performance.now(),
       },
       entities: options.entities ?? [],

@@ -2,7 +2,7 @@ import type { Session } from '../../database/work/session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import { isNamed, type Precondition } from './etag.ts'
-import type { AnsweredRow, RowTable } from './row-table.ts'
+import type { AnsweredRow, RowTable, TableView } from './row-table.ts'
 
 /** The result of a request for one row. */
 export type RowResult =
@@ -17,13 +17,17 @@ export type RowResult =
 /** A row that a request is about. */
 export interface RequestedRow {
   readonly table: RowTable
+  readonly view: TableView
   readonly id: string
   readonly match: Precondition | null
 }
 
-/** The result for a row that is not in this store. A fallback knows only of rows that it deleted that they do not exist. */
-export function absent({ shown, store }: Session, { table, id }: RequestedRow): RowResult {
-  if (shown !== 'fallback') return { is: 'missing' }
+/**
+ * The result for a row that is not in this store. A fallback knows that a row does not exist where it deleted it, or has a
+ * whole copy in which it would be.
+ */
+export function absent({ shown, store }: Session, { table, view, id }: RequestedRow): RowResult {
+  if (shown !== 'fallback' || view.whole?.knows(id) === true) return { is: 'missing' }
   return store.journal?.history(table.name, id).isDeleted === true ? { is: 'missing' } : { is: 'unknown' }
 }
 
@@ -43,13 +47,13 @@ export interface Expectation {
 
 /** What a change or delete must find; on a fallback, before anything is written. */
 export async function expectation(session: Session, wanted: RequestedRow): Promise<Expectation> {
-  const { table, id, match } = wanted
+  const { table, view, id, match } = wanted
   const isAny = match === null || match === '*'
   if (session.shown !== 'fallback') {
     if (isAny) return { attempt: null, settled: null }
     if (match.length === 1) return { attempt: match[0] ?? null, settled: null }
   }
-  const [row] = await table.read(session, id)
+  const [row] = await table.read(session, id, view)
   if (row === undefined) return { attempt: null, settled: absent(session, wanted) }
   if (isAny) return { attempt: null, settled: null }
   if (!isNamed(match, row.holdfast_attempt)) return { attempt: null, settled: stale(session, wanted) }

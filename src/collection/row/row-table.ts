@@ -1,11 +1,14 @@
+import type { WholeCopy } from '../../copy/whole-copy.ts'
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import { currentTurn } from '../../database/work/turn.ts'
+import type { Image } from '../../driver/facet/image.ts'
 import type { Row, Value, Written } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { type Column, columnsOf } from '../table/column.ts'
 import { Queries, type Query, type ValuesByName } from '../table/queries.ts'
+import { rowImage } from '../table/row-image.ts'
 import { etagOf } from './etag.ts'
 import { pageText } from './page.ts'
 import { Quota } from './quota.ts'
@@ -21,13 +24,28 @@ export interface AnsweredRow {
   readonly text: string
 }
 
+/** How a unit of work sees the table of a collection. */
+export interface TableView {
+  readonly queries: Queries
+  /** On a fallback: the copy that the table is; null: its copy is not whole, or it is not a fallback. */
+  readonly whole: WholeCopy | null
+}
+
 /** A collection in one store, created at its first use there: compiled statements, conversions, the row limit. */
 export class RowTable {
   /** Of the collection, and of the table. */
   readonly name: string
-  readonly queries: Queries
+  /** All rows. */
+  readonly plain: TableView
   readonly serialize: Serializer
-  readonly quota: Quota | null
+  readonly #store: Store
+  readonly #columns: readonly Column[]
+  readonly #createQuota: () => Quota | null
+  #quota: Quota | null
+  /** The poll of the copy whose rows the quota has counted. */
+  #counted: string | null = null
+  #fed: TableView | null = null
+  #own: { readonly where: string; readonly view: TableView } | null = null
   readonly #kept: ReadCache<AnsweredRow>
   readonly #keptPages: ReadCache<string>
   readonly #byName: ReadonlyMap<string, Column>
@@ -39,13 +57,49 @@ export class RowTable {
     this.#kept = new ReadCache(keptBytes / 2)
     this.#keptPages = new ReadCache(keptBytes / 2)
     const columns = columnsOf(store.orm, collection)
-    this.queries = new Queries(store.orm, collection.name, columns)
+    this.plain = { queries: new Queries(store.orm, collection.name, columns), whole: null }
+    this.#store = store
+    this.#columns = columns
     // The last column is the attempt, which no body contains.
     this.serialize = createSerializer(columns.slice(0, -1))
     this.#byName = new Map(columns.map((column) => [column.name, column]))
     this.#encodeId = this.#byName.get('id')?.toDatabase ?? ((id) => id)
     const { maxRows } = collection
-    this.quota = maxRows === undefined ? null : new Quota(maxRows, () => countRows(store, this.queries), now)
+    const count = () => countRows(store, this.plain.queries)
+    this.#createQuota = () => (maxRows === undefined ? null : new Quota(maxRows, count, now))
+    this.#quota = this.#createQuota()
+  }
+
+  /** All rows, with what a copy of the primary needs to know of each. */
+  get fed(): TableView {
+    this.#fed ??= this.#makeFed(this.#store.feed?.returned?.(this.name))
+    return this.#fed
+  }
+
+  /** Of a fallback: all rows, or those that were written in it where its copy is not whole. */
+  inFallback(whole: WholeCopy | null): TableView {
+    if (whole !== null) return { queries: this.plain.queries, whole }
+    const where = this.#store.copy?.ownRows(this.name)
+    if (where === undefined) return this.plain
+    if (this.#own?.where !== where) {
+      const queries = new Queries(this.#store.orm, this.name, this.#columns, { where })
+      this.#own = { where, view: { queries, whole: null } }
+    }
+    return this.#own.view
+  }
+
+  /** The row limit; null: there is none, or not all rows are here to be counted. */
+  quota({ shown }: Session, { whole }: TableView): Quota | null {
+    if (shown !== 'fallback' || this.#quota === null) return this.#quota
+    if (whole === null) return null
+    if (this.#counted !== whole.polled) this.#quota = this.#createQuota()
+    this.#counted = whole.polled
+    return this.#quota
+  }
+
+  /** The image of a row that was read, or encoded. */
+  image(row: Row): Image {
+    return rowImage(this.#columns, row)
   }
 
   /** The values as this store saves them. */
@@ -61,30 +115,39 @@ export class RowTable {
   }
 
   /** Reads the row of this id; the result has one row or none. */
-  read(session: Session, id: string): Promise<readonly Row[]> {
-    return session.statements.read(this.queries.get.sql, [this.encodeId(id)])
+  read(session: Session, id: string, view: TableView = this.plain): Promise<readonly Row[]> {
+    return session.statements.read(view.queries.get.sql, [this.encodeId(id)])
   }
 
   /** The row of this id as it is answered; null if there is none. */
-  async row(session: Session, id: string): Promise<AnsweredRow | null> {
+  async row(session: Session, id: string, view: TableView): Promise<AnsweredRow | null> {
     const generation = generationOf(session)
-    const kept = this.#kept.get(generation, id)
+    // A row that may be shown in one view may not be shown in another.
+    const key = view === this.#own?.view ? `own ${id}` : id
+    const kept = this.#kept.get(generation, key)
     if (kept !== undefined) return kept
-    const [found] = await this.read(session, id)
+    const [found] = await this.read(session, id, view)
     if (found === undefined) return null
     const row = this.answered(found)
-    this.#kept.set(generation, id, row, row.text.length)
+    this.#kept.set(generation, key, row, row.text.length)
     return row
   }
 
   /** A page as it is answered: the newest `limit` rows; with `after`, those older than that id. `isPartial`: others may be missing. */
-  async page(session: Session, limit: number, after: string | null, isPartial: boolean): Promise<string> {
+  async page(
+    session: Session,
+    limit: number,
+    after: string | null,
+    isPartial: boolean,
+    view: TableView,
+  ): Promise<string> {
     const generation = generationOf(session)
+    // What is partial on a fallback is the view of its own rows: the two are never mixed.
     const key = `${limit} ${after ?? ''} ${isPartial}`
     const kept = this.#keptPages.get(generation, key)
     if (kept !== undefined) return kept
     // One extra row shows whether there is a next page.
-    const rows = await this.list(session, limit + 1, after)
+    const rows = await this.list(session, limit + 1, after, view)
     const text = pageText(this.serialize, rows, limit, isPartial)
     this.#keptPages.set(generation, key, text, text.length)
     return text
@@ -107,10 +170,20 @@ export class RowTable {
   }
 
   /** Reads the newest `limit` rows; with `after`, those older than that id. */
-  list(session: Session, limit: number, after: string | null): Promise<readonly Row[]> {
-    const query = after === null ? this.queries.first : this.queries.after
+  list(
+    session: Session,
+    limit: number,
+    after: string | null,
+    { queries }: TableView = this.plain,
+  ): Promise<readonly Row[]> {
+    const query = after === null ? queries.first : queries.after
     const values: ValuesByName = after === null ? { limit } : { limit, after: this.encodeId(after) }
     return session.statements.read(query.sql, query.bind(values))
+  }
+
+  #makeFed(version: string | undefined): TableView {
+    if (version === undefined) return this.plain
+    return { queries: new Queries(this.#store.orm, this.name, this.#columns, { version }), whole: null }
   }
 }
 

@@ -1,14 +1,18 @@
 import type { EntityProperty, Platform } from '@mikro-orm/core'
+import type { ImageKind } from '../../driver/facet/image.ts'
 import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { formatInstant, reformatInstant } from '../declaration/instant.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { RowEntity } from './entity.ts'
+import { imageTableOf } from './image-table.ts'
 
 /** A column of a collection in one store, with the conversions of its values. */
 export interface Column {
   readonly name: string
+  /** How its values look in an image. */
+  readonly kind: ImageKind
   /** Converts a value as MikroORM does, so that applications read the same one. */
   toDatabase(value: FieldValue): Value
   /** The JSON of a value from the native client or, with `isOwn`, from `toDatabase`. Never throws. */
@@ -19,11 +23,10 @@ export interface Column {
 export function columnsOf(orm: MikroORM, collection: Collection): readonly Column[] {
   const { properties } = orm.getMetadata().getByClassName<RowEntity>(collection.name)
   const platform = orm.em.getPlatform()
-  const names = ['id', ...Object.keys(collection.fields), 'createdAt', 'updatedAt', 'version', 'holdfast_attempt']
-  return names.map((name) => {
+  return imageTableOf(collection).columns.map(({ name, kind }) => {
     const property = properties[name]
     if (property === undefined) throw new Error(`The entity of "${collection.name}" has no property "${name}".`)
-    return { name, toDatabase: encoderOf(property, platform), toJson: decoderOf(property, platform) }
+    return { name, kind, toDatabase: encoderOf(property, platform), toJson: decoderOf(property, platform) }
   })
 }
 

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type AliasedRawBuilder, type Kysely, type SqlBool, sql } from 'kysely'
 import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
@@ -12,6 +12,22 @@ export interface Query {
 
 /** Values by column name, and `limit`, `after` and `match`. */
 export type ValuesByName = Readonly<Record<string, Value>>
+
+/** How the statements of a table differ from the plain ones. */
+export interface QueryOptions {
+  /** Reads and writes give the version of each row, too, by this expression, and the texts of its JSON. */
+  readonly version?: string
+  /** Only rows for which this condition is true are read. */
+  readonly where?: string
+}
+
+/** The column of a row's version, next to the table's own. */
+export const versionColumn = 'holdfast version'
+
+/** The column of the text of a JSON column: some clients give its value alone, which has lost digits of large numbers. */
+export function textColumn(name: string): string {
+  return `holdfast text of ${name}`
+}
 
 /** How many update statements are cached, one per set of changed columns. */
 const maxUpdateShapes = 64
@@ -30,16 +46,20 @@ export class Queries {
   readonly #builder: Kysely<AnyTable>
   readonly #table: string
   readonly #names: readonly string[]
+  /** What each row comes with besides its columns. */
+  readonly #extras: readonly AliasedRawBuilder<unknown, string>[]
   readonly #updates = new Map<string, Query>()
   readonly #others = new Map<string, Query>()
 
-  constructor(orm: MikroORM, table: string, columns: readonly Column[]) {
+  constructor(orm: MikroORM, table: string, columns: readonly Column[], options: QueryOptions = {}) {
     // A fork: the global EntityManager may be inside a transaction of the application.
     this.#builder = orm.em.fork().getKysely() as unknown as Kysely<AnyTable> // Tables are known only at run time.
     this.#table = table
     this.#names = columns.map(({ name }) => name)
     this.returning = orm.em.getPlatform().usesReturningStatement()
-    const rows = this.#builder.selectFrom(table).select([...this.#names])
+    this.#extras = options.version === undefined ? [] : extrasOf(table, columns, options.version)
+    const all = this.#builder.selectFrom(table).select([...this.#names, ...this.#extras])
+    const rows = options.where === undefined ? all : all.where(sql<SqlBool>`${sql.raw(options.where)}`)
     const page = rows.orderBy('id', 'desc').limit(slot('limit'))
     this.get = compiled(rows.where('id', '=', slot('id')))
     this.first = compiled(page)
@@ -49,7 +69,11 @@ export class Queries {
 
   /** The statement that inserts a row. `claims`: with the claim of its attempt, here and below. */
   insert(claims: boolean): Query {
-    return this.#once(`insert ${claims}`, () => compiled(claims ? this.#claimedInsert() : this.#insert()))
+    return this.#once(`insert ${claims}`, () => {
+      const insert = claims ? this.#claimedInsert() : this.#insert()
+      const [version] = this.#extras
+      return compiled(version === undefined ? insert : insert.returning(version))
+    })
   }
 
   /** The statement that deletes a row. `matching`: only of one attempt. */
@@ -113,7 +137,8 @@ export class Queries {
       .set((of) => ({ version: of(of.ref(this.#column('version')), '+', of.lit(1)) }))
       .where(this.#column('id'), '=', slot('id'))
     if (matching) query = query.where(this.#column('holdfast_attempt'), '=', slot('match'))
-    return compiled(this.returning ? query.returning(this.#names.map((name) => this.#column(name))) : query)
+    if (!this.returning) return compiled(query)
+    return compiled(query.returning([...this.#names.map((name) => this.#column(name)), ...this.#extras]))
   }
 
   /** With the table: a claim has an `id`, too. */
@@ -128,6 +153,19 @@ export class Queries {
     this.#others.set(key, made)
     return made
   }
+}
+
+/** The version first. */
+function extrasOf(
+  table: string,
+  columns: readonly Column[],
+  version: string,
+): readonly AliasedRawBuilder<unknown, string>[] {
+  const documents = columns.filter(({ kind }) => kind === 'json')
+  return [
+    sql<unknown>`${sql.raw(version)}`.as(versionColumn),
+    ...documents.map(({ name }) => sql<unknown>`cast(${sql.ref(`${table}.${name}`)} as text)`.as(textColumn(name))),
+  ]
 }
 
 /** The name of the claim inside a statement that makes it. */

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import { accessTo, type Collection } from '../../collection/declaration/declaration.ts'
+import type { AnswerAge } from '../../collection/row/copied-rows.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult } from '../../collection/row/precondition.ts'
 import type { Rows } from '../../collection/row/rows.ts'
@@ -12,18 +13,27 @@ import { checkUnsent, endWith } from '../server/backpressure.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { mountPrefixOf } from '../server/mount.ts'
 import { readJson } from './body.ts'
-import { parseDemand, parsePage, refuseQuery } from './data-request.ts'
+import { parseDemand, parseMaxAge, parsePage, refuseQuery } from './data-request.ts'
 import { storeHeader } from './store-header.ts'
 
 /** The size that a read is assumed to have before it is done: a large page. */
 const expectedBytes = 1024 * 1024
 
+/** How old the copy is that an answer is from. */
+const asOfHeader = 'Holdfast-As-Of'
+
+function instantOf(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
 /**
  * One request to the data API and its answer. Each method answers, or rejects with the error to answer with.
  */
-export class DataExchange {
+export class DataExchange implements AnswerAge {
   readonly req: Request
   readonly res: ServerResponse
+  maxAgeS: number | null = null
+  asOfMs: number | null = null
   #demand: Demand | undefined = undefined
   #store: string | null = null
 
@@ -35,8 +45,9 @@ export class DataExchange {
   /** `GET /api/:collection`: 200 with a page. */
   async list(rows: Rows): Promise<void> {
     const { limit, cursor } = parsePage(this.req.search)
+    this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.list(limit, cursor)
+    const outcome = await rows.list(limit, cursor, this)
     const headers = this.#storeHeaders(outcome)
     headers.push('Cache-Control', caching(rows, 'list'))
     this.#sendRead(outcome.value, headers)
@@ -45,8 +56,9 @@ export class DataExchange {
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
   async get(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
+    this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.get(this.#id())
+    const outcome = await rows.get(this.#id(), this)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     headers.push('Cache-Control', caching(rows, 'get'))
@@ -59,8 +71,8 @@ export class DataExchange {
   /** `POST /api/:collection`: 201 with the row, its address and its ETag. */
   async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
-    this.#demand = parseDemand(this.req)
-    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#demand)
+    this.#readPreferences()
+    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#demand, this)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
@@ -72,9 +84,9 @@ export class DataExchange {
   async change(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
     const id = this.#id()
-    this.#demand = parseDemand(this.req)
+    this.#readPreferences()
     const body = await readJson(this.req, bodyLimitBytes)
-    const outcome = await rows.change(id, body, this.#match(), this.#demand)
+    const outcome = await rows.change(id, body, this.#match(), this.#demand, this)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
@@ -84,18 +96,21 @@ export class DataExchange {
   /** `DELETE /api/:collection/:id`: 204. */
   async remove(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
-    this.#demand = parseDemand(this.req)
-    const outcome = await rows.remove(this.#id(), this.#match(), this.#demand)
+    this.#readPreferences()
+    const outcome = await rows.remove(this.#id(), this.#match(), this.#demand, this)
     const headers = this.#storeHeaders(outcome)
     if (outcome.value.is !== 'removed') rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
     this.#end(204, headers)
   }
 
-  /** `Holdfast-Store` of an error that the request ends with: the store that failed, or that had answered; null: none. */
-  storeOf(error: unknown): string | null {
+  /** Sets what says where an error is from: the store that failed or had answered, and how old its copy is. */
+  describeError(error: unknown): void {
     const failed = failedStore(error)
-    return failed === null ? this.#store : storeHeader(failed.shown, failed.store.driver.name)
+    const store = failed === null ? this.#store : storeHeader(failed.shown, failed.store.driver.name)
+    if (this.res.headersSent) return
+    if (store !== null) this.res.setHeader('Holdfast-Store', store)
+    if (this.asOfMs !== null) this.res.setHeader(asOfHeader, instantOf(this.asOfMs))
   }
 
   #id(): string {
@@ -108,14 +123,26 @@ export class DataExchange {
     return parsePrecondition(this.req.headers['if-match'], false)
   }
 
+  #readPreferences(): void {
+    this.#demand = parseDemand(this.req)
+    this.maxAgeS = parseMaxAge(this.req)
+  }
+
   #storeHeaders({ store, driver }: Outcome<unknown>): HeaderList {
     this.#store = storeHeader(store, driver)
-    return ['Holdfast-Store', this.#store]
+    const headers: HeaderList = ['Holdfast-Store', this.#store]
+    if (this.asOfMs !== null) headers.push(asOfHeader, instantOf(this.asOfMs))
+    if (this.maxAgeS !== null || this.#demand !== undefined) headers.push('Preference-Applied', this.#applied())
+    return headers
+  }
+
+  #applied(): string {
+    const applied = this.#demand === undefined ? [] : [`durability=${this.#demand}`]
+    return (this.maxAgeS === null ? applied : [...applied, `max-age=${this.maxAgeS}`]).join(', ')
   }
 
   #addDurability(outcome: Outcome<unknown>, headers: HeaderList): void {
     headers.push('Holdfast-Durability', outcome.durability)
-    if (this.#demand !== undefined) headers.push('Preference-Applied', `durability=${this.#demand}`)
   }
 
   /** A read may still be refused: many large ones may have ended at the same time. */

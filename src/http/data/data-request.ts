@@ -47,15 +47,27 @@ function parseLimit(text: string): number {
 
 /** The durability in `Prefer`. Throws REQUEST_INVALID for an unknown word: a demand is never ignored silently. */
 export function parseDemand(req: IncomingMessage): Demand | undefined {
-  const { prefer } = req.headers
+  const word = preferenceOf(req, 'durability')?.toLowerCase()
+  if (word === undefined || word === 'primary' || word === 'journal' || word === 'local') return word
+  throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary, journal or local.' })
+}
+
+/** `max-age` in `Prefer`, in seconds; null: any age. Throws REQUEST_INVALID. */
+export function parseMaxAge(req: IncomingMessage): number | null {
+  const text = preferenceOf(req, 'max-age')
+  if (text === undefined) return null
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new HoldfastError('REQUEST_INVALID', {
+    detail: '"Prefer: max-age=" accepts a number of seconds, such as 60.',
+  })
+}
+
+function preferenceOf({ headers: { prefer } }: IncomingMessage, name: string): string | undefined {
   if (prefer === undefined) return undefined
   const text = Array.isArray(prefer) ? prefer.join(',') : prefer
   for (const preference of text.split(/[,;]/)) {
     const found = parseParameter(preference)
-    if (found?.name !== 'durability') continue
-    const word = found.value.toLowerCase()
-    if (word === 'primary' || word === 'journal' || word === 'local') return word
-    throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary, journal or local.' })
+    if (found?.name === name) return found.value
   }
   return undefined
 }

@@ -57,8 +57,7 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeo
       if (accessTo(rows.collection, operation) === 'admin') requireAdmin(req, deps.token())
       answer(deps, limits, exchange, rows, operation).catch(async (thrown: unknown) => {
         const error = await rows.explained(thrown, operation)
-        const store = exchange.storeOf(error)
-        if (store !== null && !res.headersSent) res.setHeader('Holdfast-Store', store)
+        exchange.describeError(error)
         sendError(req, res, error)
       })
     } catch (error) {
