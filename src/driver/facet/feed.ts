@@ -33,6 +33,14 @@ export interface ChunkDigest extends RowDigest {
   readonly last: string | null
 }
 
+/** What became of a list of keys. */
+export interface FedRows {
+  /** The first so many of the keys were looked at; at least one, fewer than all where the rows are large. */
+  readonly looked: number
+  /** The rows of those keys that exist. */
+  readonly rows: readonly FedRow[]
+}
+
 /** What a primary says about a table, by its own statistics. */
 export interface TableSize {
   readonly rows: number
@@ -59,7 +67,10 @@ export interface Feed {
  * pooler or a name may lead elsewhere by now. Keys are texts by their kind; ranges leave out `after` and include `last`.
  */
 export interface FeedConnection {
-  /** What grows with each transaction, so that less than before means that the database was set back; null: not known. */
+  /**
+   * What grows with each transaction, so that less than before means that the database was set back; null: not known. A
+   * server that ends at once may lose what it never promised: compare with a position that is some seconds old.
+   */
   position(identity: string): Promise<bigint | null>
   /** Null: there is no such table. */
   size(table: CopiedTable): Promise<TableSize | null>
@@ -72,8 +83,8 @@ export interface FeedConnection {
     after: string | null,
     last: string | null,
   ): Promise<ReadonlyMap<string, string>>
-  /** The rows of these keys that exist. Thousands of keys. */
-  rows(identity: string, table: CopiedTable, keys: readonly string[]): Promise<readonly FedRow[]>
+  /** The rows of these keys, one at least; as many as fit into an answer of limited size. */
+  rows(identity: string, table: CopiedTable, keys: readonly string[]): Promise<FedRows>
   /** At most `limit` rows behind `after`, by key; fewer where they are large. None: there are no more. */
   page(identity: string, table: CopiedTable, after: string | null, limit: number): Promise<readonly FedRow[]>
   /** Frees the caller now and closes by reset. Never throws. Safe to call twice. */

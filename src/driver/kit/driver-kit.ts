@@ -23,6 +23,7 @@ export {
   type ChunkDigest,
   type CopiedTable,
   type FedRow,
+  type FedRows,
   type Feed,
   type FeedConnection,
   otherSourceCode,
