@@ -18,6 +18,7 @@ import { SafePool } from './client/pool.ts'
 import { unknownServer } from './client/session.ts'
 import { createDriverClass } from './connection.ts'
 import { faults } from './faults.ts'
+import { feedOf } from './feed.ts'
 import { collationOf } from './platform.ts'
 import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
@@ -64,6 +65,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
         schemaLock: schemaLockOf,
         attempts: attemptsOf,
         replay: (pool) => replayOf(pool, version),
+        feed: feedOf,
       }),
   })
 }

@@ -4,7 +4,6 @@ import {
   dateOf,
   faultError,
   type Image,
-  type ImageKind,
   type ImageTable,
   partsOf,
   type Refusal,
@@ -17,6 +16,7 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import type { Answer } from './client/answer.ts'
 import type { SafePool } from './client/pool.ts'
+import { columnText } from './column-text.ts'
 import { faults, numberOf } from './faults.ts'
 import { quoted } from './own-tables.ts'
 
@@ -114,7 +114,7 @@ async function known(run: Run, table: string, ids: readonly string[], mode: stri
 
 async function lock(run: Run, table: ImageTable, ids: readonly string[]): Promise<ReadonlyMap<string, Image>> {
   const found = new Map<string, Image>()
-  const columns = table.columns.map(({ name, kind }) => `${texts[kind](quoted(name))} as ${quoted(name)}`)
+  const columns = table.columns.map((column) => `${columnText(column)} as ${quoted(column.name)}`)
   for (const part of partsOf([...ids].sort(), listMax)) {
     const { rows } = await run(
       `select ${columns.join(', ')} from ${quoted(table.name)} where id in (${marks(part)}) order by id for update`,
@@ -123,16 +123,6 @@ async function lock(run: Run, table: ImageTable, ids: readonly string[]): Promis
     for (const row of rows) found.set(String(row.id), { ...row } as Image) // Each column is cast to text.
   }
   return found
-}
-
-/** A column as the text of an image. */
-const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
-  text: (column) => `cast(${column} as char)`,
-  integer: (column) => `cast(${column} as char)`,
-  number: (column) => `cast(${column} as char)`,
-  json: (column) => `cast(${column} as char)`,
-  boolean: (column) => `cast(${column} <> 0 as char)`,
-  instant: (column) => `cast(floor(timestampdiff(microsecond, '1970-01-01 00:00:00', ${column}) / 1000) as char)`,
 }
 
 /** A row to be inserted. */

@@ -14,6 +14,7 @@ import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
 import { createDriverClass } from './connection.ts'
 import { faults } from './faults.ts'
+import { feedOf, hasSha256 } from './feed.ts'
 import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
 import { verifyServer } from './verify.ts'
@@ -65,6 +66,7 @@ function createCandidate(
         schemaLock: schemaLockOf,
         attempts: attemptsOf,
         replay: replayOf,
+        ...(hasSha256(facts.version) ? { feed: feedOf } : {}),
       }),
   })
 }

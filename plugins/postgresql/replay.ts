@@ -3,7 +3,6 @@ import {
   columnUnknownCode,
   dateOf,
   type Image,
-  type ImageKind,
   type ImageTable,
   type Refusal,
   type Replay,
@@ -15,6 +14,7 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import { arrayText } from './attempts.ts'
 import type { SafePool } from './client/pool.ts'
+import { columnText, exactNumbers } from './column-text.ts'
 import { faults } from './faults.ts'
 import { quoted } from './own-tables.ts'
 
@@ -71,29 +71,13 @@ async function claim(run: Run, attempts: readonly string[]): Promise<ReadonlySet
 
 async function lock(run: Run, table: ImageTable, ids: readonly string[]): Promise<ReadonlyMap<string, Image>> {
   if (ids.length === 0) return new Map()
-  // Servers before 12, and some roles, would round.
-  if (table.columns.some(({ kind }) => kind === 'number')) {
-    await run("select set_config('extra_float_digits', '3', true)", [])
-  }
-  const columns = table.columns.map(({ name, kind }) => `${texts[kind](quoted(name))} as ${quoted(name)}`)
+  if (table.columns.some(({ kind }) => kind === 'number')) await run(`select ${exactNumbers}`, [])
+  const columns = table.columns.map((column) => `${columnText(column)} as ${quoted(column.name)}`)
   const { rows } = await run(
     `select ${columns.join(', ')} from ${quoted(table.name)} where id = any($1) order by id for update`,
     [arrayText(ids)],
   )
   return new Map(rows.map((row) => [String(row.id), row]))
-}
-
-/** A column as the text of an image. */
-const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
-  text: (column) => `${column}::text`,
-  integer: (column) => `${column}::text`,
-  number: (column) => `${column}::text`,
-  json: (column) => `${column}::text`,
-  boolean: (column) => `${column}::int::text`,
-  // Truncated first: before version 14 the seconds are a double.
-  instant: (column) => `case when isfinite(${column})
-    then round(extract(epoch from date_trunc('milliseconds', ${column})) * 1000)::bigint::text
-    else ${column}::text end`,
 }
 
 /** A row to be inserted. */

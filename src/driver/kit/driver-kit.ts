@@ -101,6 +101,7 @@ export {
   poolClosedError,
 } from './pool.ts'
 export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledConnection } from './pooled-connection.ts'
+export { AnswerSize } from './primary/answer-size.ts'
 export {
   OwnTables,
   type OwnTablesDialect,
@@ -120,8 +121,18 @@ export {
   sumOf,
 } from './primary/row-batches.ts'
 export { markOf, type RowMark } from './primary/row-mark.ts'
+export {
+  type FeedAnswer,
+  type FeedQuery,
+  type FeedSession,
+  type KeyRange,
+  ServerFeedConnection,
+  sourceColumn,
+  type TableQueries,
+  versionColumn,
+} from './primary/server-feed.ts'
 export { faultError, readError } from './read-error.ts'
-export { type ProofClient, ServerCandidate, type ServerCandidateParts } from './server-candidate.ts'
+export { type ProofClient, ServerCandidate, type ServerCandidateParts, withSignal } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
 export { type CandidateModule, serverMembers } from './server-members.ts'
 export { resetSocket } from './socket.ts'

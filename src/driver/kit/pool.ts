@@ -2,6 +2,7 @@ import type { Limits } from '../driver.ts'
 import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { commonError } from './fault-reader.ts'
+import { withSignal } from './server-candidate.ts'
 import { type Share, Sharing } from './sharing.ts'
 import { TransactionScope } from './transaction-scope.ts'
 
@@ -136,12 +137,14 @@ export class ConnectionPool<C extends PooledClient> {
     else this.#handOver(client)
   }
 
-  /** One more connection, outside of the pool; the caller ends it. */
-  async openAside(): Promise<C> {
+  /** One more connection, outside of the pool; the caller ends it. `signal` ends the attempt with its reason. */
+  async openAside(signal?: AbortSignal): Promise<C> {
     if (this.#closed !== null) throw poolClosedError()
+    signal?.throwIfAborted()
     const client = this.#parts.create()
     try {
-      await client.connect()
+      const connected = client.connect()
+      await (signal === undefined ? connected : withSignal(signal, connected))
       return client
     } catch (error) {
       client.evict()

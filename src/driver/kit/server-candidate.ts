@@ -89,7 +89,7 @@ class ProofConnection implements Connection {
 }
 
 /** The work's outcome, or the signal's reason as soon as it aborts. */
-async function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+export async function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const aborted = Promise.withResolvers<never>()
   const onAbort = (): void => aborted.reject(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })

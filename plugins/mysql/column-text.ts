@@ -1,0 +1,16 @@
+import type { ImageColumn, ImageKind } from '../../src/driver/kit/driver-kit.ts'
+import { quoted } from './own-tables.ts'
+
+/** A column as the text of an image, in the letters and the collation of the connection. */
+export function columnText({ name, kind }: ImageColumn): string {
+  return texts[kind](quoted(name))
+}
+
+const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
+  text: (column) => `cast(${column} as char)`,
+  integer: (column) => `cast(${column} as char)`,
+  number: (column) => `cast(${column} as char)`,
+  json: (column) => `cast(${column} as char)`,
+  boolean: (column) => `cast(${column} <> 0 as char)`,
+  instant: (column) => `cast(floor(timestampdiff(microsecond, '1970-01-01 00:00:00', ${column}) / 1000) as char)`,
+}
