@@ -5,7 +5,7 @@ const noHistory: RowHistory = { isWaiting: false, isDeleted: false, replaced: ne
 /** A journal that knows what a test says, and records what it is told. */
 export class ScriptedJournal implements Journal {
   readonly fileId: string = 'file'
-  readonly identity = null
+  identity: string | null = null
   readonly attempts: string[] = []
   /** By the row's id. */
   readonly histories: Map<string, Partial<RowHistory>> = new Map()

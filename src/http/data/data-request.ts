@@ -68,6 +68,8 @@ function preferenceOf({ headers: { prefer } }: IncomingMessage, name: string): s
   for (const preference of text.split(/[,;]/)) {
     const found = parseParameter(preference)
     if (found?.name === name) return found.value
+    // Without a value: as one that is empty.
+    if (found === null && preference.trim().toLowerCase() === name) return ''
   }
   return undefined
 }

@@ -182,6 +182,45 @@ describe('the data API', () => {
     assert.deepEqual(await applied({}), [201, 'local', null])
   })
 
+  it('takes an age in "Prefer", which what is no copy always has', async (t) => {
+    const { call } = await openApi(t)
+    const headers = { ...admin, prefer: 'max-age=0' }
+    const made = await call('POST', '/api/feedback', { body: { rating: 1 }, headers })
+    const path = `/api/feedback/${made.json.id}`
+    const answers = [
+      made,
+      await call('GET', '/api/feedback', { headers }),
+      await call('GET', path, { headers }),
+      await call('PATCH', path, { body: { rating: 2 }, headers }),
+      await call('PATCH', path, { body: { rating: 3 }, headers: { ...admin, prefer: 'max-age=7, durability=local' } }),
+      await call('DELETE', path, { headers }),
+    ]
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers.get('preference-applied'), headers.get('holdfast-as-of')]),
+      [
+        [201, 'max-age=0', null],
+        [200, 'max-age=0', null],
+        [200, 'max-age=0', null],
+        [200, 'max-age=0', null],
+        [200, 'durability=local, max-age=7', null],
+        [204, 'max-age=0', null],
+      ],
+    )
+    for (const age of ['max-age', 'max-age=', 'max-age=-1', 'max-age=1.5', 'max-age=soon', 'max-age=9999999999']) {
+      for (const [method, at] of [
+        ['GET', '/api/feedback'],
+        ['GET', path],
+        ['POST', '/api/feedback'],
+        ['PATCH', path],
+        ['DELETE', path],
+      ] as const) {
+        const body = method === 'POST' || method === 'PATCH' ? { body: { rating: 1 } } : {}
+        const { status, json } = await call(method, at, { ...body, headers: { ...admin, prefer: age } })
+        assert.deepEqual([status, json.code], [400, 'REQUEST_INVALID'], `${method} ${age}`)
+      }
+    }
+  })
+
   it('lists the methods that an address accepts', async (t) => {
     const { call } = await openApi(t)
     const places = [

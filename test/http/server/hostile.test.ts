@@ -6,7 +6,7 @@ import { parsePrecondition } from '../../../src/collection/row/etag.ts'
 import { Secret } from '../../../src/config/secret.ts'
 import { parseParameter, readJson } from '../../../src/http/data/body.ts'
 import { clientAddress } from '../../../src/http/data/client-address.ts'
-import { parseDemand } from '../../../src/http/data/data-request.ts'
+import { parseDemand, parseMaxAge } from '../../../src/http/data/data-request.ts'
 import { baseUrlOf, prefersHtml } from '../../../src/http/page/front-page.ts'
 import { isAdmin } from '../../../src/http/server/auth.ts'
 import { requestIdFor } from '../../../src/http/server/exchange.ts'
@@ -43,6 +43,7 @@ const readers: readonly (readonly [string, (text: string) => unknown])[] = [
   ],
   ['a parameter', (text) => parseParameter(`charset=${text}`)],
   ['Prefer', (text) => parseDemand(request('prefer', text))],
+  ['max-age in Prefer', (text) => parseMaxAge(request('prefer', `max-age=${text}`))],
   ['If-Match', (text) => parsePrecondition(text, true)],
   ['Accept', (text) => prefersHtml(text)],
   ['Host', (text) => baseUrlOf(request('host', text), null)],
