@@ -33,7 +33,7 @@ Commands
               and a second time, do no harm
   journal list [FILE]
               list what waits to be carried
-  conflicts list|show ID|take ours ID|take theirs ID|retry ID
+  conflicts list|list settled|show ID|take ours ID|take theirs ID|retry ID
               list, show and settle the changes that could not be carried
   prune       delete what the primary keeps to recognize old files; a change that
               is older, and turns up later, becomes a conflict

@@ -4,12 +4,13 @@ import type { Replay } from '../driver/facet/replay.ts'
 import type { FaultError } from '../driver/fault.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { faultError } from '../driver/kit/read-error.ts'
-import { ConflictRows } from './conflict/conflict-rows.ts'
+import { ConflictRows, isUuid } from './conflict/conflict-rows.ts'
 import {
   type JudgeOptions,
   judge,
   type ParkedEntry,
   type PrimaryRows,
+  type SettledEntry,
   type TablesByName,
   type Verdict,
   type Write,
@@ -41,6 +42,8 @@ export interface BatchTarget {
 export interface BatchOutcome {
   readonly applied: readonly LocalTransaction[]
   readonly parked: readonly Parked[]
+  /** Conflicts of the applied ones, which policies have settled. */
+  readonly settled: readonly SettledEntry[]
 }
 
 /** A transaction that was kept aside. */
@@ -90,7 +93,8 @@ export async function carryBatch(
     const { fresh, old } = await claimed(target, batch)
     signal.throwIfAborted()
     const rows = await lockRows(target.replay, target.tables, rowsIn([...old, ...fresh]))
-    const verdicts = judge(fresh, rows, target.tables, target.options)
+    const parkedBefore = await target.conflicts.openAmong(basesIn(fresh, target.tables))
+    const verdicts = judge(fresh, rows, target.tables, { ...target.options, parked: parkedBefore })
     const applied = verdicts.filter((verdict) => verdict.is === 'applied')
     const tooOld = old.map((transaction) => parkedWhole(transaction, rows, 'too_old', null))
     const parked = [...tooOld, ...verdicts.filter((verdict) => verdict.is === 'parked')]
@@ -104,8 +108,10 @@ export async function carryBatch(
       progress.write = null
     } else await writeLayers(target.replay, writes, target.tables)
     await target.conflicts.park(parked, target.source)
+    await target.conflicts.record(applied, target.source)
     signal.throwIfAborted()
-    return { applied: applied.map(({ transaction }) => transaction), parked }
+    const settled = applied.flatMap((verdict) => verdict.settled)
+    return { applied: applied.map(({ transaction }) => transaction), parked, settled }
   })
 }
 
@@ -128,7 +134,7 @@ export async function parkBatch(
         ...fresh.map((one) => parkedWhole(one, rows, reason, failed)),
       ]
       await target.conflicts.park(parked, target.source)
-      return { applied: [], parked }
+      return { applied: [], parked, settled: [] }
     })
   try {
     return await attempt(true)
@@ -175,6 +181,16 @@ async function claimed(
 function otherPrimary(label: string): FaultError {
   const summary = `${label} is not the database that the journal is for.`
   return faultError('configuration', 'IDENTITY_CHANGED', summary, 'Check where the address of the primary leads.')
+}
+
+/** The attempts that changes build on, where it matters whether those are parked. */
+function basesIn(batch: readonly LocalTransaction[], tables: TablesByName): readonly string[] {
+  const bases = new Set<string>()
+  for (const { base, table } of rowsIn(batch)) {
+    const policy = tables.get(table)?.rules.policy
+    if ((policy === 'primary-wins' || policy === 'fallback-wins') && base !== null && isUuid(base)) bases.add(base)
+  }
+  return [...bases]
 }
 
 function rowsIn(batch: readonly LocalTransaction[]): readonly Entry[] {

@@ -13,6 +13,7 @@ export class CarryReport {
   #sinceMs = performance.now()
   #transactions = 0
   #parked = 0
+  #settled = 0
   #entries = 0
   #hasParked = false
 
@@ -29,9 +30,10 @@ export class CarryReport {
   }
 
   /** A batch was committed. */
-  add(batch: readonly LocalTransaction[], { applied, parked }: BatchOutcome): void {
+  add(batch: readonly LocalTransaction[], { applied, parked, settled }: BatchOutcome): void {
     this.#transactions += applied.length
     this.#parked += parked.length
+    this.#settled += settled.length
     this.#entries += batch.reduce((sum, { entries }) => sum + entries.length, 0)
     for (const one of parked) this.#park(one)
     if (performance.now() - this.#sinceMs >= everyMs) this.end()
@@ -39,11 +41,11 @@ export class CarryReport {
 
   /** Reports what was not reported yet. */
   end(): void {
-    const [transactions, parked, entries] = [this.#transactions, this.#parked, this.#entries]
+    const [transactions, parked, settled, entries] = [this.#transactions, this.#parked, this.#settled, this.#entries]
     const nowMs = performance.now()
     const tookMs = nowMs - this.#sinceMs
     this.#sinceMs = nowMs
-    this.#transactions = this.#parked = this.#entries = 0
+    this.#transactions = this.#parked = this.#settled = this.#entries = 0
     // What had been carried before is no news.
     if (transactions + parked === 0) return
     this.#observe({
@@ -51,6 +53,7 @@ export class CarryReport {
       label: this.#label,
       transactions,
       parked,
+      settled,
       entries,
       tookMs,
       left: this.#left(),

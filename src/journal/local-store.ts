@@ -24,7 +24,9 @@ export async function carryLocalRows(
   signal: AbortSignal,
   progress?: (done: number) => void,
 ): Promise<readonly string[]> {
-  const target = batchTarget(to, to.replay, tablesByName(tables), rows.fileId, null, { acceptsEqualRows: true })
+  // Without rules: a row of another life has changed nothing here, and wins over nothing.
+  const plain = tablesByName(tables.map(({ name, columns }) => ({ name, columns })))
+  const target = batchTarget(to, to.replay, plain, rows.fileId, null, { acceptsEqualRows: true })
   await replayer.carryPortions(target, portionsOf(rows, tables), signal, progress)
   const known = new Set(tables.map(({ name }) => name))
   const left = (await rows.tables()).filter((name) => !known.has(name))

@@ -49,22 +49,24 @@ export const attemptColumn = 'holdfast_attempt'
  * | anything else | a conflict |
  *
  * Values are compared by what they mean. Integers add up exactly, other numbers as doubles. A column that an image lacks is
- * NULL in `base` and `theirs`, and unchanged in `ours`. Gives the columns that change in the primary; null: a conflict. Merging
- * is a change of the primary by its difference, so a later change on the fallback merges in the same way: its base differs
- * from the merged row by no more than what others have changed. Pure.
+ * NULL in `base` and `theirs`, and unchanged in `ours`. Gives the columns that change in the primary; null: a conflict, unless
+ * `isOurs` takes ours for each. Merging changes the primary by a difference, so a later change on the fallback merges in the
+ * same way: its base differs from the merged row by no more than what others have changed. Pure.
  */
 export function merge(
   versions: RowVersions,
   attempt: string,
   columns: ReadonlyMap<string, ImageColumn>,
   { sums }: ConflictRules,
+  isOurs = false,
 ): Image | null {
   const changes: Record<string, string | null> = {}
   for (const name in versions.ours) {
     const column = columns.get(name)
     // A column that the primary lacks holds nothing but NULL: `judge` parks other values.
     if (column === undefined || name === attemptColumn) continue
-    const value = mergedValue(column, versions, sums.get(name))
+    let value = mergedValue(column, versions, sums.get(name))
+    if (value === undefined && isOurs) value = versions.ours[name] ?? null
     if (value === undefined) return null
     if (value !== (versions.theirs[name] ?? null)) changes[name] = value
   }

@@ -11,6 +11,8 @@ export type JournalObservation =
       /** Local transactions, without those that are parked or had been carried before. */
       readonly transactions: number
       readonly parked: number
+      /** Changed rows whose conflicts the policies of their collections have settled. */
+      readonly settled: number
       readonly entries: number
       /** Since the last of these, or since the carrying began. */
       readonly tookMs: number

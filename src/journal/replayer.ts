@@ -2,13 +2,12 @@ import type { Problem } from '../config/problem.ts'
 import { faultOf } from '../database/machine/faults.ts'
 import type { Store } from '../database/store/store.ts'
 import { statementTimeoutCode } from '../database/work/failure.ts'
-import type { ImageTable } from '../driver/facet/image.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import { FaultError } from '../driver/fault.ts'
 import { type BatchOutcome, type BatchProgress, type BatchTarget, batchTarget, carryBatch, parkBatch } from './batch.ts'
 import { CarryReport } from './carry-report.ts'
 import { EndedConnections } from './ended-connections.ts'
-import { tablesByName } from './judge.ts'
+import { type CarriedTable, tablesByName } from './judge.ts'
 import { CountOff } from './layers.ts'
 import { type LocalTransaction, transactionBatches, transactionsOf } from './local-transaction.ts'
 import type { JournalObservation } from './observation.ts'
@@ -25,7 +24,7 @@ const triesMax = 5
 /** What a replayer works with. */
 export interface ReplayerParts {
   /** The tables of collections. */
-  tables(): readonly ImageTable[]
+  tables(): readonly CarriedTable[]
   observe(seen: JournalObservation): void
   /** The identity of a primary as last found: its own tables may come while it is open. Absent: as found when it was opened. */
   identityOf?(primary: Store): string | undefined
@@ -196,7 +195,7 @@ export class Replayer {
     signal: AbortSignal,
   ): Promise<BatchOutcome | null> {
     const [first] = batch
-    if (first === undefined) return { applied: [], parked: [] }
+    if (first === undefined) return { applied: [], parked: [], settled: [] }
     const isAlone = batch.length === 1
     if (isAlone && this.#ended.isCulprit(first.id)) return await this.#park(target, first, 'connection_ended', null)
     for (let tries = 1; ; tries += 1) {

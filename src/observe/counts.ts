@@ -56,6 +56,8 @@ export class Counts {
   readonly connections: Tally<{ reason: string }> = new Tally({ reason: 'other' })
   /** Local transactions of journals, by what became of them. */
   readonly carried: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
+  /** Changed rows in conflict that the policies of their collections have settled. */
+  settled = 0
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
@@ -91,6 +93,7 @@ export class Counts {
       case 'journal.carried':
         this.carried.add({ outcome: 'applied' }, seen.transactions)
         this.carried.add({ outcome: 'parked' }, seen.parked)
+        this.settled += seen.settled
         break
       case 'connection.dropped':
         this.connections.add({ reason: 'limit' })

@@ -26,9 +26,13 @@ export function journalLine(seen: JournalObservation): LogLine {
 }
 
 function carriedLine(seen: Extract<JournalObservation, { type: 'journal.carried' }>): LogLine {
-  const { label, transactions, parked, entries, tookMs, left } = seen
+  const { label, transactions, parked, settled, entries, tookMs, left } = seen
   const carried = `${transactions === 1 ? '1 transaction' : `${transactions} transactions`}`
-  const rest = [parked === 0 ? '' : `, parked ${parked}`, left === 0 ? '' : `; ${left} left`].join('')
-  const fields = { label, transactions, parked, entries, tookMs: Math.round(tookMs), left }
+  const rest = [
+    parked === 0 ? '' : `, parked ${parked}`,
+    settled === 0 ? '' : `, ${settled === 1 ? '1 conflict' : `${settled} conflicts`} settled by policy`,
+    left === 0 ? '' : `; ${left} left`,
+  ].join('')
+  const fields = { label, transactions, parked, settled, entries, tookMs: Math.round(tookMs), left }
   return logLine('info', `Carried ${carried} to the primary${rest}.`, fields)
 }

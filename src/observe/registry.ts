@@ -145,6 +145,13 @@ function addCounters(registry: Registry, source: MetricsSource, counts: Counts):
     ['outcome'],
     counts.carried,
   )
+  counter(
+    registry,
+    'holdfast_conflicts_settled_total',
+    'Changed rows in conflict that the policies of their collections have settled.',
+    [],
+    (add) => add({}, counts.settled),
+  )
   tallied(
     registry,
     'holdfast_connections_refused_total',

@@ -1,4 +1,4 @@
-import { imageTableOf } from '../collection/table/image-table.ts'
+import { carriedTableOf } from '../collection/table/carried-table.ts'
 import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { State } from '../database/machine/state.ts'
 import type { Store } from '../database/store/store.ts'
@@ -54,7 +54,7 @@ export function createReplayer({
   observe,
 }: Pick<StepParts, 'active' | 'supervisor' | 'observe'>): Replayer {
   return new Replayer({
-    tables: () => active().collections.map(imageTableOf),
+    tables: () => active().collections.map(carriedTableOf),
     observe,
     identityOf: (primary) => identityIn(supervisor(), primary),
   })
@@ -106,5 +106,5 @@ export function unreplayedJournal(state: State<Store>): Journal | null {
 export function openConflicts(store: Store | null, active: ActiveConfig): Conflicts | null {
   if (store === null || store.role !== 'primary' || store.replay === null || store.facts.ownTables !== 'ours')
     return null
-  return new Conflicts(store, store.replay, tablesByName(active.collections.map(imageTableOf)))
+  return new Conflicts(store, store.replay, tablesByName(active.collections.map(carriedTableOf)))
 }

@@ -128,6 +128,16 @@ onServers(
       assert.deepEqual(jsonLines(retried.stdout), [{ event: 'settling', id: later, is: 'settled', as: 'retried' }])
       assert.deepEqual(await scene.words(), { [idOf('a')]: 'ours too' })
       assert.equal((await holdfast(t, scene, 'conflicts', 'list')).stdout, 'No conflict is open.\n')
+      const settled = await holdfast(t, scene, 'conflicts', 'list', 'settled')
+      assert.equal(
+        plainText(settled.stdout),
+        [
+          '  ID  TIME  update_differing  ours     update of everything row-a',
+          '  ID  TIME  update_differing  retried  update of everything row-a',
+          '2 settled conflicts.',
+          '',
+        ].join('\n'),
+      )
       const absent = await holdfast(t, scene, 'conflicts', 'show', 'nothing')
       assert.equal(absent.code, 1)
     })

@@ -18,7 +18,7 @@ import type { Replay } from '../../src/driver/facet/replay.ts'
 import type { Value } from '../../src/driver/facet/statements.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
 import { Conflicts } from '../../src/journal/conflict/conflicts.ts'
-import { tablesByName } from '../../src/journal/judge.ts'
+import { type CarriedTable, tablesByName } from '../../src/journal/judge.ts'
 import type { JournalObservation } from '../../src/journal/observation.ts'
 import { Replayer } from '../../src/journal/replayer.ts'
 import { everything } from '../collection/support.ts'
@@ -100,12 +100,12 @@ export class Scene {
     return { ...store, localRows: store.localRows }
   }
 
-  replayer(tables: readonly ImageTable[] = imageTables): Replayer {
+  replayer(tables: readonly CarriedTable[] = imageTables): Replayer {
     return new Replayer({ tables: () => tables, observe: (seen) => void this.seen.push(seen) })
   }
 
-  conflicts(primary: OpenPrimary): Conflicts {
-    return new Conflicts(primary, primary.replay, tablesByName(imageTables))
+  conflicts(primary: OpenPrimary, tables: readonly CarriedTable[] = imageTables): Conflicts {
+    return new Conflicts(primary, primary.replay, tablesByName(tables))
   }
 
   /** The words of the rows of `everything` in the primary, by id, and of `plain` where that is given. */

@@ -76,6 +76,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     type: 'journal.carried',
     label: 'postgresql db7/x',
     transactions: 40,
+    settled: 1,
     parked: 2,
     entries: 60,
     tookMs: 12.4,

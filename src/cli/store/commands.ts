@@ -31,7 +31,7 @@ export const storeCommands: Readonly<Record<string, Command>> = {
     flags: ['json'],
     words: (words) =>
       actionOf(words) === null
-        ? 'write "conflicts" with "list", "show ID", "take ours ID", "take theirs ID" or "retry ID"'
+        ? 'write "conflicts" with "list", "list settled", "show ID", "take ours ID", "take theirs ID" or "retry ID"'
         : null,
     run: async (given, context) => {
       const { conflictsCommand } = await import('./conflicts.ts')
@@ -67,7 +67,8 @@ function optionsOf(
 /** Null: that is not an action. */
 function actionOf(words: readonly string[]): ConflictsAction | null {
   const [verb, second, third] = words
-  if (verb === 'list' && words.length === 1) return { do: 'list' }
+  if (verb === 'list' && words.length === 1) return { do: 'list', state: 'open' }
+  if (verb === 'list' && second === 'settled' && words.length === 2) return { do: 'list', state: second }
   if ((verb === 'show' || verb === 'retry') && second !== undefined && words.length === 2)
     return { do: verb, id: second }
   if (verb !== 'take' || (second !== 'ours' && second !== 'theirs') || third === undefined || words.length !== 3)

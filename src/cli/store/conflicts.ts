@@ -12,7 +12,7 @@ const portionMax = 100
 
 /** What `holdfast conflicts` is to do; the ids are attempts. */
 export type ConflictsAction =
-  | { readonly do: 'list' }
+  | { readonly do: 'list'; readonly state: 'open' | 'settled' }
   | { readonly do: 'show'; readonly id: string }
   | { readonly do: 'take'; readonly side: 'ours' | 'theirs'; readonly id: string }
   | { readonly do: 'retry'; readonly id: string }
@@ -28,7 +28,7 @@ export async function conflictsCommand(
     const conflicts = new Conflicts(primary, primary.replay, tablesByName(stores.tables))
     switch (action.do) {
       case 'list':
-        return await list(context, conflicts, json, signal)
+        return await list(context, conflicts, action.state, json, signal)
       case 'show': {
         const found = await conflicts.show(action.id)
         if (found === null) return settled(context, json, action.id, { is: 'absent' })
@@ -46,13 +46,14 @@ export async function conflictsCommand(
 async function list(
   context: CommandContext,
   conflicts: Conflicts,
+  state: 'open' | 'settled',
   json: boolean,
   signal: AbortSignal,
 ): Promise<StoreExit> {
   let count = 0
   for (let after: string | null = null; ; ) {
     signal.throwIfAborted()
-    const portion: readonly Conflict<ConflictOutline>[] = await conflicts.list(portionMax, after)
+    const portion: readonly Conflict<ConflictOutline>[] = await conflicts.list(portionMax, after, state)
     const last = portion.at(-1)
     if (last === undefined) break
     if (json) for (const one of portion) context.out(line({ event: 'conflict', ...one }))
@@ -60,22 +61,24 @@ async function list(
     count += portion.length
     after = last.transaction
   }
-  if (!json) context.out(count === 0 ? 'No conflict is open.\n' : `${counted(count, 'open conflict')}.\n`)
+  if (!json) context.out(count === 0 ? `No conflict is ${state}.\n` : `${counted(count, `${state} conflict`)}.\n`)
   return 0
 }
 
 function cellsOf({ attempt, transaction, entries }: Conflict<ConflictOutline>): readonly string[] {
   const shown = entries.find(({ reason }) => reason !== 'with_transaction') ?? entries[0]
   const what = shown === undefined ? '' : `${shown.operation} of ${shown.collection} ${shown.row}`
+  const settlings = [...new Set(entries.flatMap(({ settledAs }) => settledAs ?? []))]
   const more = entries.length === 1 ? '' : `and ${entries.length - 1} more`
-  return [attempt, timeOfId(transaction), shown?.reason ?? '', what, more]
+  return [attempt, timeOfId(transaction), shown?.reason ?? '', ...settlings, what, more]
 }
 
 function conflictText({ attempt, transaction, source, settledAs, entries }: Conflict): string {
   const state = settledAs === null ? 'open' : `settled: ${settledAs}`
   const lines = [`${attempt}  ${timeOfId(transaction)}  ${state}`, `from the file ${source}`]
-  for (const { position, operation, collection, row, reason, old, ours, theirs } of entries) {
-    lines.push('', `${position}. ${operation} of ${collection} ${row}: ${reason}`)
+  for (const { position, operation, collection, row, reason, settledAs: as, old, ours, theirs } of entries) {
+    const outcome = as === null || as === settledAs ? '' : `, settled: ${as}`
+    lines.push('', `${position}. ${operation} of ${collection} ${row}: ${reason}${outcome}`)
     lines.push(...table([['', 'before', 'ours', 'theirs'], ...differences(old, ours, theirs)], 40))
   }
   return `${lines.join('\n')}\n`

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve as resolvePath } from 'node:path'
+import { carriedTableOf } from '../../collection/table/carried-table.ts'
 import { entityOf } from '../../collection/table/entity.ts'
-import { imageTableOf } from '../../collection/table/image-table.ts'
 import { ensureTables } from '../../collection/table/tables.ts'
 import { Secret } from '../../config/secret.ts'
 import type { ResolvedTarget } from '../../database/address/config.ts'
@@ -12,9 +12,9 @@ import { inspectTarget } from '../../database/store/inspect-target.ts'
 import type { Store } from '../../database/store/store.ts'
 import type { Role } from '../../driver/address.ts'
 import type { Attempts } from '../../driver/facet/attempts.ts'
-import type { ImageTable } from '../../driver/facet/image.ts'
 import type { Replay } from '../../driver/facet/replay.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
+import type { CarriedTable } from '../../journal/judge.ts'
 import { readCollections } from '../../service/active-config.ts'
 import { type Resolution, resolveAll } from '../../service/resolve.ts'
 import type { CommandContext } from '../command.ts'
@@ -41,7 +41,7 @@ const closeMs = 1_000
 /** The databases of one command, opened as it needs them. */
 export class CommandStores implements AsyncDisposable {
   readonly found: Resolution
-  readonly tables: readonly ImageTable[]
+  readonly tables: readonly CarriedTable[]
   readonly #collections: Parameters<typeof ensureTables>[1]
   readonly #factory: DatabaseEngineFactory
   readonly #cwd: string
@@ -51,7 +51,7 @@ export class CommandStores implements AsyncDisposable {
     this.found = found
     this.#collections = collections
     this.#cwd = cwd
-    this.tables = collections.map(imageTableOf)
+    this.tables = collections.map(carriedTableOf)
     const settings = connectionSettingsOf(found.resolved.settings)
     this.#factory = new DatabaseEngineFactory({ entities: collections.map(entityOf), settings: () => settings })
   }

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv'
 import { nearest } from '../../config/nearest.ts'
 import { createAjv, escapePointer, pointerOf } from './ajv.ts'
-import { bounds, type Collection, type Field, isInstant } from './declaration.ts'
+import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 import { declarationValidator } from './declaration-validator.ts'
 import { findUnstorable } from './json-limits.ts'
 import { collectionNameDefect, fieldNameDefect } from './names.ts'
@@ -39,7 +39,13 @@ export function checkCollection(value: unknown): Checked {
       .map((error) => ({ pointer: pointerOf(error), ...explain(error) }))
     return { collection: null, defects }
   }
-  const found = [...nameDefects(value), ...fieldsDefects(value), ...referenceDefects(value), ...costDefects(value)]
+  const found = [
+    ...nameDefects(value),
+    ...fieldsDefects(value),
+    ...referenceDefects(value),
+    ...sumDefects(value),
+    ...costDefects(value),
+  ]
   const defects = found.slice(0, maxDefects)
   return defects.length > 0 ? { collection: null, defects } : { collection: value, defects: [] }
 }
@@ -52,6 +58,9 @@ function explain(error: ErrorObject): Omit<Defect, 'pointer'> {
   const see = (text: string) => ({ message: text, suggestion: seeSchema })
   switch (keyword) {
     case 'additionalProperties': {
+      if (params.additionalProperty === 'sum') {
+        return { message: '"sum" is for integers and numbers.', suggestion: 'Remove it.' }
+      }
       const known = Object.keys((parentSchema?.properties ?? {}) as object).filter((name) => name !== '$schema') // Ours.
       const near = nearest(String(params.additionalProperty), known)
       const suggestion = near === null ? `Remove it. Known keys: ${known.join(', ')}.` : `Did you mean "${near}"?`
@@ -228,6 +237,21 @@ function referenceDefects(collection: Collection): readonly Defect[] {
     if (bytes <= indexedBytes) continue
     const message = `The texts of this index may be too long together: ${bytes} bytes; every database can index ${indexedBytes}.`
     defects.push({ pointer: `/indexes/${at}/fields`, message, suggestion: 'Lower "maxLength", or index fewer fields.' })
+  }
+  return defects
+}
+
+function sumDefects(collection: Collection): readonly Defect[] {
+  const defects: Defect[] = []
+  for (const [name, field] of Object.entries(collection.fields)) {
+    if (!('sum' in field)) continue
+    const add = (message: string, suggestion: string) =>
+      defects.push({ pointer: `/fields/${escapePointer(name)}/sum`, message, suggestion })
+    if (field.enum !== undefined) add('"sum" cannot be combined with "enum".', 'Remove one of them.')
+    if (!isRequired(collection, name))
+      add('A "sum" needs a field that is never null.', `Add "${name}" to "required", and perhaps a "default".`)
+    if (collection.conflict !== 'merge')
+      add('"sum" has no effect without "conflict": "merge".', 'Add it to the collection, or remove "sum".')
   }
   return defects
 }

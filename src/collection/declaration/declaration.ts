@@ -36,6 +36,8 @@ export interface IntegerField extends FieldCommon {
   readonly maximum?: number
   readonly enum?: readonly number[]
   readonly default?: number
+  /** A counter: with `conflict: "merge"` the changes of both sides add up. */
+  readonly sum?: true
 }
 
 /** A double-precision number. */
@@ -45,6 +47,8 @@ export interface NumberField extends FieldCommon {
   readonly maximum?: number
   readonly enum?: readonly number[]
   readonly default?: number
+  /** A counter: with `conflict: "merge"` the changes of both sides add up. */
+  readonly sum?: true
 }
 
 /** True or false. */
@@ -102,6 +106,8 @@ export interface Collection {
   readonly durability?: 'primary' | 'journal' | 'local'
   /** Whether its rows in a primary are copied into the fallback. By default, while all copies together stay below COPY_MAX_BYTES. */
   readonly copy?: boolean
+  /** What becomes of a change from an outage to a row that the primary has changed, too. Defaults to `park`. */
+  readonly conflict?: 'park' | 'merge' | 'primary-wins' | 'fallback-wins'
 }
 
 /** Bounds of declarations: nothing that may become public is unbounded. */

@@ -1,5 +1,11 @@
 import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
 
+/** Whole numbers that JSON represents exactly. */
+export const safeIntegers: { readonly minimum: number; readonly maximum: number } = {
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+}
+
 /** The JSON Schema of one value of a field. */
 export function fieldSchema(field: Field): Readonly<Record<string, unknown>> {
   const { description: _description, default: _default, ...keywords } = field
@@ -8,7 +14,10 @@ export function fieldSchema(field: Field): Readonly<Record<string, unknown>> {
       // An instant has its own maximum length, so its format is never checked on longer text.
       return { ...keywords, maxLength: isInstant(field) ? 40 : (field.maxLength ?? bounds.defaultLength) }
     case 'integer':
-      return { minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, ...keywords }
+    case 'number': {
+      const { sum: _sum, ...rest } = keywords as Omit<typeof field, 'description' | 'default'> // The same field.
+      return field.type === 'integer' ? { ...safeIntegers, ...rest } : rest
+    }
     case 'object':
       return { maxBytes: bounds.defaultBytes, ...keywords }
     case 'array':

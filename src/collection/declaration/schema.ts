@@ -15,6 +15,10 @@ const numberKeywords = {
   maximum: { type: 'number' },
   enum: { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 200, uniqueItems: true },
   default: { type: 'number' },
+  sum: {
+    const: true,
+    description: 'A counter: with "conflict": "merge" the changes of both sides add up. The field must be required.',
+  },
 }
 
 /** One branch per type, so that errors name the keywords of that type. */
@@ -123,6 +127,11 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
       type: 'boolean',
       description:
         'Whether the rows in the primary are copied into the fallback, to be readable and writable in an outage. By default while all copies together stay below COPY_MAX_BYTES.',
+    },
+    conflict: {
+      enum: ['park', 'merge', 'primary-wins', 'fallback-wins'],
+      description:
+        'What becomes of a change from an outage to a row that the primary has changed, too. Defaults to "park".',
     },
   },
 }

@@ -21,7 +21,8 @@ type Handler = Parameters<App['get']>[1]
 
 /**
  * Adds `GET /admin/conflicts` and `/admin/conflicts/ID`, and `POST /admin/conflicts/ID/take/ours`, `.../take/theirs` and
- * `.../retry`, behind the admin token. A list has at most 100 conflicts; `?after=` the last one's `transaction` continues it.
+ * `.../retry`, behind the admin token. A list has at most 100 conflicts; `?after=` the last one's `transaction`
+ * continues it, `?state=settled` lists those that are settled.
  */
 export function addConflictRoutes(app: App, { token, conflicts }: ConflictRoutesParts): void {
   const answer =
@@ -29,7 +30,7 @@ export function addConflictRoutes(app: App, { token, conflicts }: ConflictRoutes
       work: (
         conflicts: Conflicts,
         params: Readonly<Record<string, string | undefined>>,
-        after: string | null,
+        query: URLSearchParams,
       ) => Promise<object>,
     ): Handler =>
     async (req, res) => {
@@ -37,18 +38,22 @@ export function addConflictRoutes(app: App, { token, conflicts }: ConflictRoutes
       const open = conflicts()
       if (open === null)
         throw new HoldfastError('STORE_UNAVAILABLE', { detail: 'The primary is not open.', retryAfterS: 1 })
-      const after = new URLSearchParams(req.url?.split('?')[1] ?? '').get('after')
-      const body = await work(open, req.params, after).catch((error: unknown) => {
+      const query = new URLSearchParams(req.url?.split('?')[1] ?? '')
+      const body = await work(open, req.params, query).catch((error: unknown) => {
         throw error instanceof FaultError
           ? new HoldfastError('STORE_UNAVAILABLE', { cause: error, retryAfterS: 1 })
           : error
       })
       sendJson(res, 200, JSON.stringify(body, null, 2), { 'Cache-Control': 'no-store' })
     }
-  const list = answer(async (open, _, after) => {
+  const list = answer(async (open, _, query) => {
+    const after = query.get('after')
+    const state = query.get('state') ?? 'open'
+    if (state !== 'open' && state !== 'settled')
+      throw new HoldfastError('QUERY_INVALID', { detail: '"state" is "open" or "settled".' })
     if (after !== null && !isUuid(after))
       throw new HoldfastError('QUERY_INVALID', { detail: '"after" is the "transaction" of a conflict.' })
-    return { items: await open.list(pageMax, after) }
+    return { items: await open.list(pageMax, after, state) }
   })
   const show = answer(async (open, { id = '' }) => (await open.show(id)) ?? refusedSettling({ is: 'absent' }))
   const take = answer(async (open, { id = '', side }) => {

@@ -4,18 +4,19 @@ import type { Image } from '../../driver/facet/image.ts'
 import type { Entry } from '../../driver/facet/journal.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { partsOf } from '../../driver/kit/primary/row-batches.ts'
-import { type ParkedEntry, rowId } from '../judge.ts'
+import { type ParkedEntry, rowId, type SettledEntry } from '../judge.ts'
 import type { LocalTransaction } from '../local-transaction.ts'
 import { OwnStatements, type OwnTableColumns } from '../own-rows.ts'
 import type { ParkReason } from '../park-reason.ts'
+import type { PolicySide } from '../policy.ts'
 
 /** Rows of one statement, and values in one list. */
 const rowsMax = 200
 
-/** How a conflict was settled; `retried`: its transaction was applied after all. */
-export type SettledAs = 'ours' | 'theirs' | 'retried'
+/** How a conflict was settled, by a person or a policy; `retried`: its transaction was applied after all. */
+export type SettledAs = PolicySide | 'retried'
 
-/** One changed row of a parked transaction, without its images. */
+/** One changed row in conflict, or of a transaction with one, without its images. */
 export interface ConflictOutline {
   /** Its place in the transaction; 1 for the first. */
   readonly position: number
@@ -23,9 +24,11 @@ export interface ConflictOutline {
   readonly row: string
   readonly operation: Entry['operation']
   readonly reason: ParkReason
+  /** Null: it is open. */
+  readonly settledAs: SettledAs | null
 }
 
-/** One changed row of a parked transaction. */
+/** One changed row of these, with its images. */
 export interface ConflictEntry extends ConflictOutline {
   /** The attempt that the row named on the fallback before the change. */
   readonly base: string | null
@@ -37,7 +40,10 @@ export interface ConflictEntry extends ConflictOutline {
   readonly theirs: Image | null
 }
 
-/** A local transaction that could not be applied, with what it changed. */
+/**
+ * A local transaction that could not be applied as it was, with what it changed; where policies settled all of its conflicts,
+ * with those alone.
+ */
 export interface Conflict<E = ConflictEntry> {
   /** Its id. */
   readonly attempt: string
@@ -45,7 +51,7 @@ export interface Conflict<E = ConflictEntry> {
   readonly transaction: string
   /** The id of the file that it comes from. */
   readonly source: string
-  /** Null: it is open. */
+  /** Null: it is open. Of its first entry, where policies settled several in different ways. */
   readonly settledAs: SettledAs | null
   readonly entries: readonly E[]
 }
@@ -69,7 +75,35 @@ export class ConflictRows {
     parked: readonly { readonly transaction: LocalTransaction; readonly parked: readonly ParkedEntry[] }[],
     source: string,
   ): Promise<void> {
-    const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))
+    await this.#add(parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source))))
+  }
+
+  /** Records conflicts that policies have settled in the same transaction. */
+  async record(
+    applied: readonly { readonly transaction: LocalTransaction; readonly settled: readonly SettledEntry[] }[],
+    source: string,
+  ): Promise<void> {
+    const rows = applied.flatMap(({ transaction, settled }) =>
+      settled.map((entry) => ({
+        ...rowOf(transaction, entry, source),
+        settled_at: sql`current_timestamp(3)`,
+        settled_as: entry.as,
+      })),
+    )
+    await this.#add(rows)
+  }
+
+  /** Which of these attempts are of transactions that are parked and open. */
+  async openAmong(attempts: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = new Set<string>()
+    for (const some of partsOf(attempts, rowsMax)) {
+      const open = this.#from.select('attempt').distinct().where('attempt', 'in', some).where('settled_at', 'is', null)
+      for (const { attempt } of await this.#own.read(open)) found.add(String(attempt))
+    }
+    return found
+  }
+
+  async #add(rows: readonly OwnTableColumns['holdfast_conflict'][]): Promise<void> {
     for (const some of partsOf(rows, rowsMax)) {
       const attempts = [...new Set(some.map(({ attempt }) => attempt))]
       const there = this.#from.select(['attempt', 'entry']).where('attempt', 'in', attempts)
@@ -86,9 +120,16 @@ export class ConflictRows {
     return Number(row?.open ?? 0)
   }
 
-  /** The open ones behind that transaction, oldest first. */
-  async open(limit: number, after: string | null): Promise<readonly Conflict<ConflictOutline>[]> {
-    let ids = this.#from.select(['transaction', 'attempt']).distinct().where('settled_at', 'is', null)
+  /** The open ones, or those that are settled, behind that transaction, oldest first. */
+  async list(
+    state: 'open' | 'settled',
+    limit: number,
+    after: string | null,
+  ): Promise<readonly Conflict<ConflictOutline>[]> {
+    let ids = this.#from
+      .select(['transaction', 'attempt'])
+      .distinct()
+      .where('settled_at', state === 'open' ? 'is' : 'is not', null)
     if (after !== null) ids = ids.where('transaction', '>', after)
     const found = await this.#own.read(ids.orderBy('transaction').orderBy('attempt').limit(limit))
     if (found.length === 0) return []
@@ -153,12 +194,15 @@ export class ConflictRows {
     }
   }
 
-  async settle(attempt: string, as: SettledAs): Promise<void> {
-    const change = this.#own.builder
-      .updateTable('holdfast_conflict')
-      .set({ settled_at: sql`current_timestamp(3)`, settled_as: as })
-      .where('attempt', '=', attempt)
-    await this.#own.write(change)
+  /** Settles a whole one; entries that a policy has settled say so themselves. */
+  async settle(attempt: string, as: SettledAs, byPolicy: readonly SettledEntry[] = []): Promise<void> {
+    const change = this.#own.builder.updateTable('holdfast_conflict').where('attempt', '=', attempt)
+    await this.#own.write(change.set({ settled_at: sql`current_timestamp(3)`, settled_as: as }))
+    for (const { position, as: side, reason, theirs } of byPolicy) {
+      await this.#own.write(
+        change.set({ settled_as: side, reason, theirs: jsonOf(theirs) }).where('entry', '=', position),
+      )
+    }
   }
 
   get #from() {
@@ -201,7 +245,7 @@ function grouped<E>(rows: readonly Row[], entry: (row: Row) => E): readonly Conf
         attempt,
         transaction: String(row.transaction),
         source: String(row.source),
-        settledAs: row.settled_as as SettledAs | null, // Written by `settle` alone.
+        settledAs: settledAs(row),
         entries: [entry(row)],
       })
     }
@@ -216,6 +260,7 @@ function outlineOf(row: Row): ConflictOutline {
     row: String(row.row_id),
     operation: row.operation as Entry['operation'], // Written by `park` alone, as the next one is.
     reason: row.reason as ParkReason,
+    settledAs: settledAs(row),
   }
 }
 
@@ -227,6 +272,10 @@ function entryOf(row: Row): ConflictEntry {
     ours: imageOf(row.ours),
     theirs: imageOf(row.theirs),
   }
+}
+
+function settledAs({ settled_as: as }: Row): SettledAs | null {
+  return as === null ? null : (as as SettledAs) // Written by `settle` and `record` alone.
 }
 
 function imageOf(text: unknown): Image | null {

@@ -5,10 +5,10 @@ import type { Entry } from '../../driver/facet/journal.ts'
 import type { Refusal, Replay } from '../../driver/facet/replay.ts'
 import { FaultError } from '../../driver/fault.ts'
 import { matchesImage } from '../canonical.ts'
-import { judge, type PrimaryRows, rowId, type TablesByName, type Write } from '../judge.ts'
+import { judge, type PrimaryRows, rowId, type TableColumns, type TablesByName, type Write } from '../judge.ts'
 import { CountOff, writeInOrder } from '../layers.ts'
 import { lockRows, transactionOf } from '../locking.ts'
-import { attemptColumn } from '../merge.ts'
+import { attemptColumn, merge } from '../merge.ts'
 import {
   type Conflict,
   type ConflictEntry,
@@ -62,9 +62,13 @@ export class Conflicts {
     return await this.#guarded(() => this.#rows.countOpen())
   }
 
-  /** The open ones, oldest first; those behind the local transaction `after`. */
-  async list(limit: number, after: string | null = null): Promise<readonly Conflict<ConflictOutline>[]> {
-    return await this.#guarded(() => this.#rows.open(limit, after))
+  /** The open ones, or those that are settled, oldest first; those behind the local transaction `after`. */
+  async list(
+    limit: number,
+    after: string | null = null,
+    state: 'open' | 'settled' = 'open',
+  ): Promise<readonly Conflict<ConflictOutline>[]> {
+    return await this.#guarded(() => this.#rows.list(state, limit, after))
   }
 
   /** One with the rows as they are in the primary now, which count as shown; null: there is none. */
@@ -108,7 +112,7 @@ export class Conflicts {
         return { is: 'conflicting', conflict: known }
       }
       await writeInOrder(this.#replay, verdict?.writes ?? [], this.#tables, () => {})
-      await this.#rows.settle(attempt, 'retried')
+      await this.#rows.settle(attempt, 'retried', verdict?.settled)
       return { is: 'settled', as: 'retried' }
     })
   }
@@ -168,9 +172,13 @@ export class Conflicts {
     }
   }
 
-  /** What turns the rows of the primary into those that the transaction left. */
+  /**
+   * What turns the rows of the primary into those that the transaction left. Where a collection merges, into those with its
+   * own changes: later ones may have been merged already.
+   */
   #overwriting(conflict: Conflict, rows: PrimaryRows): readonly Write[] | Settling {
     const last = new Map(conflict.entries.map((entry) => [rowId(entry.collection, entry.row), entry] as const))
+    const first = new Map(conflict.entries.toReversed().map((entry) => [rowId(entry.collection, entry.row), entry]))
     const writes: Write[] = []
     for (const entry of last.values()) {
       const known = this.#tables.get(entry.collection)
@@ -180,16 +188,30 @@ export class Conflicts {
       const found = rows.get(entry.collection, entry.row)
       if (found === null && entry.ours === null) continue
       const operation = entry.ours === null ? 'delete' : found === null ? 'insert' : 'update'
-      const image =
-        entry.ours === null
-          ? null
-          : Object.fromEntries(Object.entries(entry.ours).filter(([name]) => known.columns.has(name)))
+      const old = first.get(rowId(entry.collection, entry.row))?.old ?? null
+      const image = oursOver(conflict.attempt, old, entry.ours, found, known)
       const base = found?.[attemptColumn] ?? null
       writes.push({ entry: entryOf(conflict, entry), operation, base, image })
     }
     // Removals first: a unique key that is given up is free for another row.
     return writes.sort((one, other) => orderOf[one.operation] - orderOf[other.operation])
   }
+}
+
+/** Ours in the columns of the primary. */
+function oursOver(
+  attempt: string,
+  old: Image | null,
+  ours: Image | null,
+  found: Image | null,
+  { columns, rules }: TableColumns,
+): Image | null {
+  if (ours === null) return null
+  if (rules.policy === 'merge' && old !== null && found !== null) {
+    const merged = merge({ base: old, ours, theirs: found }, attempt, columns, rules, true)
+    if (merged !== null) return { id: found.id ?? null, ...merged }
+  }
+  return Object.fromEntries(Object.entries(ours).filter(([name]) => columns.has(name)))
 }
 
 const orderOf: Readonly<Record<Entry['operation'], number>> = { delete: 0, update: 1, insert: 2 }

@@ -3,6 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { checkCollection } from '../../../src/collection/declaration/check.ts'
 import { collectionSchema } from '../../../src/collection/declaration/schema.ts'
+import { Validator } from '../../../src/collection/declaration/validator.ts'
+import { carriedTableOf } from '../../../src/collection/table/carried-table.ts'
 import { everything, feedback } from '../support.ts'
 
 const schemaFile = new URL('../../../config/collection.schema.json', import.meta.url)
@@ -62,6 +64,22 @@ describe('a declaration', () => {
       assert.equal(checkCollection(value).collection, null)
     })
   }
+
+  it('may name a policy for conflicts, and counters for merging', () => {
+    const counters = { views: { type: 'integer', sum: true, default: 0 }, spent: { type: 'number', sum: true } }
+    for (const conflict of ['park', 'merge', 'primary-wins', 'fallback-wins']) {
+      assert.deepEqual(pointersOf({ conflict }), [], conflict)
+    }
+    const counting = { conflict: 'merge', fields: counters, required: ['views', 'spent'] }
+    const { collection, defects } = checkCollection({ name: 'page', ...counting })
+    assert.deepEqual(defects, [])
+    assert.ok(collection !== null)
+    assert.deepEqual([...new Validator(collection).create({ spent: 0.5 })], [0, 0.5])
+    assert.deepEqual(carriedTableOf(collection).rules?.sums.get('views'), {
+      minimum: Number.MIN_SAFE_INTEGER,
+      maximum: Number.MAX_SAFE_INTEGER,
+    })
+  })
 
   const wrong: readonly (readonly [string, object, string])[] = [
     ['a name with a hyphen', { name: 'feed-back' }, '/name'],
@@ -126,6 +144,20 @@ describe('a declaration', () => {
     ['a rate limit without a window', { rateLimit: { requests: 5 } }, '/rateLimit/windowS'],
     ['no rows at all', { maxRows: 0 }, '/maxRows'],
     ['a durability that nobody can demand', { durability: 'archived' }, '/durability'],
+    ['a policy for conflicts that is none', { conflict: 'last-wins' }, '/conflict'],
+    ['a counter of texts', field({ type: 'string', sum: true }), '/fields/it/sum'],
+    ['a counter that is none', field({ type: 'integer', sum: false }), '/fields/it/sum'],
+    ['a counter that may be null', { conflict: 'merge', ...field({ type: 'integer', sum: true }) }, '/fields/it/sum'],
+    [
+      'a counter that is never added up',
+      { fields: { rating: { type: 'integer', sum: true } }, conflict: 'primary-wins' },
+      '/fields/rating/sum',
+    ],
+    [
+      'a counter of a choice',
+      { fields: { rating: { type: 'integer', sum: true, enum: [1, 2] } }, conflict: 'merge' },
+      '/fields/rating/sum',
+    ],
   ]
   for (const [what, parts, pointer] of wrong) {
     it(`is refused with ${what}, and told where`, () => {

@@ -58,6 +58,12 @@ onServers(
       assert.deepEqual((await ask(`/${first}/take/ours`, 'POST')).body, { is: 'settled', as: 'ours' })
       assert.deepEqual((await ask(`/${second}/retry`, 'POST')).body, { is: 'settled', as: 'retried' })
       assert.deepEqual(await scene.words(), { [idOf('a')]: 'ours too' })
+      const settled = (await ask('?state=settled')).body as { items: { settledAs: string }[] }
+      assert.deepEqual(
+        [(await ask('')).body, settled.items.map((one) => one.settledAs)],
+        [{ items: [] }, ['ours', 'retried']],
+      )
+      assert.equal((await ask('?state=nothing')).body.code, 'QUERY_INVALID')
       assert.equal((await ask('/nothing')).status, 404)
       assert.equal((await ask(`/${first}/take/both`, 'POST')).body.code, 'ROUTE_NOT_FOUND')
     })

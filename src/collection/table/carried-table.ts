@@ -1,0 +1,20 @@
+import type { CarriedTable } from '../../journal/judge.ts'
+import type { ConflictRules, SumBounds } from '../../journal/merge.ts'
+import type { Collection } from '../declaration/declaration.ts'
+import { safeIntegers } from '../declaration/row-schema.ts'
+import { imageTableOf } from './image-table.ts'
+
+/** The table of a collection as a journal is carried to it: with what the declaration says about conflicts. */
+export function carriedTableOf(collection: Collection): CarriedTable {
+  return { ...imageTableOf(collection), rules: rulesOf(collection) }
+}
+
+function rulesOf({ conflict = 'park', fields }: Collection): ConflictRules {
+  const sums = new Map<string, SumBounds>()
+  for (const [name, field] of Object.entries(fields)) {
+    if (!('sum' in field)) continue
+    const widest = field.type === 'integer' ? safeIntegers : { minimum: -Infinity, maximum: Infinity }
+    sums.set(name, { minimum: field.minimum ?? widest.minimum, maximum: field.maximum ?? widest.maximum })
+  }
+  return { policy: conflict, sums }
+}
