@@ -20,10 +20,18 @@ export interface HoldfastOptions {
   readonly settings?: SettingsInput | ResolvedSettings
   /** Replaces the setting `drivers`: names, paths, or drivers. */
   readonly drivers?: readonly (Driver | string)[]
-  /** An application's own entities, in every store next to those of the collections. The application creates their tables, in the
-   * primary or the local store; the fallback of a primary has none of them, so sessions and transactions there are refused
-   * with INCOMPLETE. */
+  /**
+   * An application's own entities, in every store next to those of the collections. The application creates their tables, in
+   * the primary or the local store. The fallback of a primary has rows of them only as `copyEntities` says: else sessions and
+   * transactions there are refused with INCOMPLETE.
+   */
   readonly entities?: readonly EntitySchema[]
+  /**
+   * Those of `entities`, or their names, whose rows are copied into the fallback of a primary. Once all rows of *all* the
+   * application's entities were copied, sessions and transactions may read them there; a write to them gets INCOMPLETE. Each
+   * needs a primary key of one column (a UUID, a whole number or a text); what cannot be copied is a problem.
+   */
+  readonly copyEntities?: readonly (EntitySchema | string)[]
   /** A folder of collection files (relative to the working directory), or collections. None when absent. */
   readonly collections?: string | readonly Collection[]
   /** Adds an application's own routes, which precede Holdfast's. Called once, before the first request. */

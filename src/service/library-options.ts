@@ -9,6 +9,7 @@ const optionNames: Readonly<Record<keyof HoldfastOptions, true>> = {
   settings: true,
   drivers: true,
   entities: true,
+  copyEntities: true,
   collections: true,
   routes: true,
   observe: true,

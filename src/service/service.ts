@@ -29,6 +29,7 @@ import { ConflictCount } from './conflict-count.ts'
 import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions, libraryToken } from './library-options.ts'
+import { OwnEntities } from './own-entities.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
 import { createReplayer, createSteps, openConflicts, unreplayedJournal } from './store-steps.ts'
@@ -40,6 +41,7 @@ const closeReserveMs = 1_000
 export class Service implements Holdfast {
   readonly #options: HoldfastOptions
   readonly #config: ConfigSource
+  readonly #entities: OwnEntities
   readonly #tables = new TableReports()
   readonly #replayer: Replayer
   readonly #conflicts: ConflictCount
@@ -75,6 +77,7 @@ export class Service implements Holdfast {
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     })
+    this.#entities = new OwnEntities(options, () => this.#config)
     const find = (): Promise<readonly Problem[]> =>
       process_?.data.find(this.#config.active.found.resolved) ?? Promise.resolve([])
     this.#dataProblems =
@@ -82,8 +85,9 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
     this.#replayer = createReplayer({ active: () => this.#config.active, supervisor: () => this.#supervisor, observe })
     this.#supervisor = this.#createSupervisor(observe)
-    this.#work = new WorkRunner(this.#supervisor, observe, () => (options.entities ?? []).length === 0)
-    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe)
+    this.#work = new WorkRunner(this.#supervisor, observe, (store) => this.#entities.mayUse(store))
+    const asOfMs = (store: Store): number | null => this.#entities.asOfMs(store)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, asOfMs)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     const unknown = findUnknownOptions(options)
     this.#view = createStatusView({
@@ -93,7 +97,7 @@ export class Service implements Holdfast {
       replayer: this.#replayer,
       conflicts: () => this.#conflicts.open,
       token: this.#token,
-      ownProblems: () => [...unknown, ...(this.#dataProblems?.known ?? []), ...this.#hostProblems],
+      ownProblems: () => [unknown, this.#entities.problems, this.#dataProblems?.known ?? [], this.#hostProblems].flat(),
       isClosing: () => this.#closing !== null,
     })
     this.#metrics = createMetrics(this.#view)
@@ -213,7 +217,7 @@ export class Service implements Holdfast {
       opener,
       steps: createSteps({
         ...{ active: () => config.active, supervisor: () => this.#supervisor, observe },
-        ...{ tables: this.#tables, replayer: this.#replayer },
+        ...{ tables: this.#tables, replayer: this.#replayer, entities: this.#entities },
       }),
       settings: config.active.connection,
       maxActiveSessions: () => config.settings.http.maxActiveSessions,

@@ -11,6 +11,7 @@ import { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
+import type { OwnEntities } from './own-entities.ts'
 
 /** What the steps need. */
 export interface StepParts {
@@ -18,6 +19,7 @@ export interface StepParts {
   readonly supervisor: () => Supervisor
   readonly tables: TableReports
   readonly replayer: Replayer
+  readonly entities: OwnEntities
   readonly observe: (seen: Observation) => void
 }
 
@@ -28,6 +30,8 @@ export function createSteps(parts: StepParts): StoreSteps {
     prepare: async (store) => {
       await prepareTables(parts, store)
       await limitJournal(parts, store)
+      if (store.role !== 'primary') return
+      for (const problem of parts.entities.prepare(store)) parts.observe({ type: 'problem.found', problem })
     },
     lacks: (store) => (parts.tables.of(store)?.unusable.size ?? 0) > 0,
     owed,

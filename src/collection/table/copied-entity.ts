@@ -15,11 +15,9 @@ import { copiedColumnOf } from './copied-column.ts'
 
 /** Problems with the option `copyEntities`, by code; documentation and tests read it. */
 export const copyEntityProblems = {
-  COPY_ENTITY_UNFIT: 'An entity of the application cannot be copied; sessions in an outage get 503.',
+  COPY_ENTITY_UNFIT: 'An entity of the application cannot be copied. Its sessions get 503 in an outage.',
+  COPY_ENTITY_LEFT_OUT: 'Entities of the application are not in "copyEntities". Its sessions get 503 in an outage.',
 } as const
-
-/** What the option `copyEntities` names: entities, or their names. */
-export type CopyEntities = readonly (EntitySchema | string)[]
 
 /** The tables of an application's entities that are copied, and problems with the others. */
 export interface CopiedEntities {
@@ -38,21 +36,20 @@ interface Surrounding {
 
 const keyTypes: ReadonlySet<unknown> = new Set([types.string, types.text, types.uuid])
 
-/** The names of entities that are to be copied. */
-export function copyEntityNames(given: CopyEntities): readonly string[] {
-  return [...new Set(given.map((one) => (typeof one === 'string' ? one : one.meta.className)))]
-}
-
 /**
- * The tables of these entities as a copy knows them, by what the ORM of the primary knows of them. `own` are the
- * application's; a name that is none of theirs is a problem.
+ * The tables of an application's entities as a copy knows them, by what the ORM of the primary knows of them. `given` is the
+ * option `copyEntities`, `own` the option `entities`, `isCollection` true of the name of a collection.
  */
-export function copiedEntities(orm: MikroORM, given: CopyEntities, own: readonly EntitySchema[]): CopiedEntities {
-  const names = new Set(own.map(({ meta }) => meta.className))
+export function copiedEntities(
+  orm: MikroORM,
+  given: readonly (EntitySchema | string)[],
+  own: readonly EntitySchema[],
+  isCollection: (name: string) => boolean = () => false,
+): CopiedEntities {
   const metadata = orm.getMetadata()
-  const known = copyEntityNames(given)
-    .filter((name) => names.has(name))
-    .map((name) => metadata.getByClassName(name))
+  const ownNames = new Set(own.map(nameOf))
+  const names = new Set(given.map(nameOf))
+  const known = [...names].filter((name) => ownNames.has(name)).map((name) => metadata.getByClassName(name))
   const surrounding: Surrounding = {
     platform: orm.em.getPlatform(),
     taken: tablesByLowerName(orm),
@@ -60,14 +57,31 @@ export function copiedEntities(orm: MikroORM, given: CopyEntities, own: readonly
   }
   const tables: CopiedTable[] = []
   const problems: Problem[] = []
+  for (const name of names) if (!ownNames.has(name)) problems.push(unfitProblem(name, 'It is not one of "entities".'))
   for (const meta of known) {
     const found = copiedEntity(meta, surrounding)
     if (typeof found === 'string') problems.push(unfitProblem(meta.className, found))
     else tables.push(found)
   }
-  const others = copyEntityNames(given).filter((name) => !names.has(name))
-  problems.push(...others.map((name) => unfitProblem(name, 'It is not one of the option "entities".')))
+  const others = entitiesIn(orm, isCollection).filter(({ className }) => !names.has(className))
+  if (others.length > 0) problems.push(leftOutProblem(others.map(({ className }) => className)))
   return { tables, problems }
+}
+
+/** The tables that a session of the application may read through its ORM, but for those of the collections. */
+export function entityTables(orm: MikroORM, isCollection: (name: string) => boolean): readonly string[] {
+  return entitiesIn(orm, isCollection).map(({ tableName }) => tableName)
+}
+
+/** Those of relations among them: MikroORM finds entities that another one refers to, and makes some for their tables. */
+function entitiesIn(orm: MikroORM, isCollection: (name: string) => boolean): readonly EntityMetadata[] {
+  const all = [...orm.getMetadata().getAll().values()]
+  return all.filter(({ abstract, embeddable, className }) => !abstract && !embeddable && !isCollection(className))
+}
+
+/** Plain JavaScript may pass anything. */
+function nameOf(given: EntitySchema | string): string {
+  return typeof given === 'string' ? given : String(given?.meta?.className)
 }
 
 function unfitProblem(name: string, why: string): Problem {
@@ -75,7 +89,15 @@ function unfitProblem(name: string, why: string): Problem {
     origin: { from: 'options' },
     part: name,
     message: `The entity "${name}" cannot be copied into the fallback. ${why}`,
-    suggestion: 'In an outage, sessions get 503. Change the entity, or leave it out of "copyEntities".',
+    suggestion: 'Change the entity. Until then sessions of the application get 503 in an outage.',
+  })
+}
+
+function leftOutProblem(names: readonly string[]): Problem {
+  return createProblem('COPY_ENTITY_LEFT_OUT', 'warning', 'copyEntities', {
+    origin: { from: 'options' },
+    message: `These entities are not copied into the fallback: ${names.join(', ')}.`,
+    suggestion: 'Name all entities: sessions of the application get 503 in an outage while one is not copied.',
   })
 }
 

@@ -1,3 +1,4 @@
+import { copyReadOnlyCode } from '../../driver/facet/copy.ts'
 import { restingCode } from '../../driver/facet/journal.ts'
 import { type Fault, FaultError, type FaultKind } from '../../driver/fault.ts'
 import type { DatabaseConfig } from '../address/config.ts'
@@ -20,10 +21,11 @@ const retryMs = 50
 
 const kept: Liveness = { verdict: 'kept' }
 
-/** Whether this fault says nothing against the store. A fallback may be meant to refuse writes. */
+/** Whether this fault says nothing against the store. A fallback may be meant to refuse writes, or those of a table. */
 export function isHarmless({ role }: Store, { kind, code }: Fault, block: WriteBlock | null): boolean {
   if (harmlessKinds.has(kind)) return true
-  return role === 'fallback' && (code === restingCode || (kind === 'read-only' && block !== null))
+  if (role !== 'fallback') return false
+  return code === restingCode || code === copyReadOnlyCode || (kind === 'read-only' && block !== null)
 }
 
 /** What `LivenessCheck` works with. */

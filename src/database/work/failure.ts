@@ -1,4 +1,5 @@
 import { claimKnownCode } from '../../driver/facet/attempts.ts'
+import { copyReadOnlyCode } from '../../driver/facet/copy.ts'
 import { journalFullCode, restingCode } from '../../driver/facet/journal.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
 import { commonError } from '../../driver/kit/fault-reader.ts'
@@ -42,6 +43,7 @@ export function errorForFault(
   keys?: WorkOptions['keys'],
 ): HoldfastError | null {
   if (fault.ambiguous) return new HoldfastError('COMMIT_UNKNOWN', { cause })
+  if (fault.code === copyReadOnlyCode) return incompleteError(copyReadOnlyDetail, cause)
   switch (fault.kind) {
     case 'statement':
       return null
@@ -88,9 +90,11 @@ function ruleError(fault: Fault, cause: unknown, keys: WorkOptions['keys']): Hol
 }
 
 /** The error for what a fallback does not have: the primary that it stands in for may have it. */
-export function incompleteError(detail?: string): HoldfastError {
-  return new HoldfastError('INCOMPLETE', { retryAfterS, ...(detail === undefined ? {} : { detail }) })
+export function incompleteError(detail?: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('INCOMPLETE', { retryAfterS, cause, ...(detail === undefined ? {} : { detail }) })
 }
+
+const copyReadOnlyDetail = "The fallback has a copy of the application's own entities, which only the primary changes."
 
 /** Whether the fallback refused a change because the primary is about to serve: nothing was written, nothing was lost. */
 export function isResting(fault: Fault): boolean {

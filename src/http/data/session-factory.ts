@@ -1,6 +1,6 @@
 import { type ChannelListener, channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Serving } from '../../database/store/store.ts'
+import type { Serving, Store } from '../../database/store/store.ts'
 import type { DatabaseObservation, Observe } from '../../database/supervisor/observation.ts'
 import type { Supervisor } from '../../database/supervisor/supervisor.ts'
 import type { Session } from '../../database/work/session.ts'
@@ -8,6 +8,9 @@ import { HandlerSession, ReadOnlySession, type WorkSession } from '../../databas
 import type { WorkRunner } from '../../database/work/work.ts'
 import { HoldfastError } from '../../errors.ts'
 import { storeHeader } from './store-header.ts'
+
+/** When the look at the primary began of which no copied row of this fallback is older; null: it has no whole copy. */
+export type AsOf = (fallback: Store) => number | null
 
 /**
  * Sessions for an application's handlers: one per request, released when its answer ends or fails. No EntityManager is
@@ -17,20 +20,27 @@ export class DatabaseSessionFactory {
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
   readonly #observe: Observe<DatabaseObservation>
+  readonly #asOfMs: AsOf
   readonly #responses = new ResponseFinder()
   readonly #sessions = new WeakMap<IncomingMessage, Promise<WorkSession>>()
 
-  constructor(supervisor: Supervisor, work: WorkRunner, observe: Observe<DatabaseObservation> = () => {}) {
+  constructor(
+    supervisor: Supervisor,
+    work: WorkRunner,
+    observe: Observe<DatabaseObservation> = () => {},
+    asOfMs: AsOf = () => null,
+  ) {
     this.#supervisor = supervisor
     this.#work = work
     this.#observe = observe
+    this.#asOfMs = asOfMs
   }
 
   /**
    * The session of this request, opened at the first call. `response` is found automatically for every server that is
    * made of `node:http` (Polka, Express, ...).
    *
-   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING, INCOMPLETE on a fallback where the application has entities of its own; TypeError when no response is found.
+   * @throws HoldfastError STORE_UNAVAILABLE, OVERLOADED, CLOSING, INCOMPLETE on a fallback that has not the rows of all of the application's entities; TypeError when no response is found.
    */
   session(request: IncomingMessage, response?: ServerResponse): Promise<Session> {
     const known = this.#sessions.get(request)
@@ -105,7 +115,10 @@ export class DatabaseSessionFactory {
       void this.#abandon(session)
     })
     const { shown, store } = serving
-    if (!response.headersSent) response.setHeader('Holdfast-Store', storeHeader(shown, store.driver.name))
+    if (response.headersSent) return session
+    response.setHeader('Holdfast-Store', storeHeader(shown, store.driver.name))
+    const asOfMs = shown === 'fallback' ? this.#asOfMs(store) : null
+    if (asOfMs !== null) response.setHeader('Holdfast-As-Of', new Date(asOfMs).toISOString())
     return session
   }
 

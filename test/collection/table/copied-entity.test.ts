@@ -301,7 +301,7 @@ for (const [name, make] of [
       )
       assert.deepEqual(
         problems.map(({ part, message }) => [part, message.split('. ')[1]]),
-        [['Tug', 'It is not one of the option "entities".']],
+        [['Tug', 'It is not one of "entities".']],
       )
     })
   })
