@@ -1,7 +1,7 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import { type CopiedEntities, copiedEntities, entityTables } from '../collection/table/copied-entity.ts'
 import type { Problem } from '../config/problem.ts'
-import { wholeCopyOf } from '../copy/whole-copy.ts'
+import { copyTargetOf, wholeCopyOf } from '../copy/whole-copy.ts'
 import type { Store } from '../database/store/store.ts'
 import type { CopiedTable } from '../driver/facet/feed.ts'
 import type { ConfigSource } from './config-source.ts'
@@ -50,18 +50,15 @@ export class OwnEntities {
   }
 
   /** Whether a session of the application may read this fallback. */
-  mayUse(fallback: Store): boolean {
-    return this.#own.length === 0 || this.asOfMs(fallback) !== null
-  }
+  readonly mayUse = (fallback: Store): boolean => this.#own.length === 0 || this.asOfMs(fallback) !== null
 
   /**
    * When the look at the primary began of which no row of the entities in this fallback is older; null: it has not the rows of
    * each, or there are none.
    */
-  asOfMs(fallback: Store): number | null {
+  readonly asOfMs = (fallback: Store): number | null => {
     if (this.#own.length === 0 || this.#copied.length === 0) return null
-    const { primary } = this.#config().current
-    const target = primary === null ? null : primary.driver.describe(primary.target)
+    const target = copyTargetOf(this.#config().current)
     let oldest: number | null = null
     for (const table of this.#tablesIn(fallback)) {
       const whole = wholeCopyOf(fallback, table, target)

@@ -64,10 +64,9 @@ export class Service implements Holdfast {
   constructor(options: HoldfastOptions = {}, process_: ProcessParts | null = null) {
     this.#options = options
     const observe = (seen: Observation): void => this.#observe(seen)
-    const run: WorkRunner['run'] = (work, how, findCommitted) => this.#work.run(work, how, findCommitted)
     this.#config = new ConfigSource(options, process_, {
       rows: {
-        run,
+        run: (work, how, findCommitted) => this.#work.run(work, how, findCommitted),
         tables: this.#tables,
         recheck: (store) => this.#supervisor.watch.prepareAgain(store),
         unreplayed: () => unreplayedJournal(this.#supervisor.state),
@@ -85,11 +84,9 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
     this.#replayer = createReplayer({ active: () => this.#config.active, supervisor: () => this.#supervisor, observe })
     this.#supervisor = this.#createSupervisor(observe)
-    this.#work = new WorkRunner(this.#supervisor, observe, (store) => this.#entities.mayUse(store))
-    const asOfMs = (store: Store): number | null => this.#entities.asOfMs(store)
-    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, asOfMs)
+    this.#work = new WorkRunner(this.#supervisor, observe, this.#entities.mayUse)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, this.#entities.asOfMs)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
-    const unknown = findUnknownOptions(options)
     this.#view = createStatusView({
       active: () => this.#config.active,
       supervisor: this.#supervisor,
@@ -97,7 +94,13 @@ export class Service implements Holdfast {
       replayer: this.#replayer,
       conflicts: () => this.#conflicts.open,
       token: this.#token,
-      ownProblems: () => [unknown, this.#entities.problems, this.#dataProblems?.known ?? [], this.#hostProblems].flat(),
+      ownProblems: () =>
+        [
+          findUnknownOptions(options),
+          this.#entities.problems,
+          this.#dataProblems?.known ?? [],
+          this.#hostProblems,
+        ].flat(),
       isClosing: () => this.#closing !== null,
     })
     this.#metrics = createMetrics(this.#view)

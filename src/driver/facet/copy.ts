@@ -99,5 +99,4 @@ export interface Copy extends CopyView {
 }
 
 /** The code of the fault of a change of a table that only the copy may change. */
-/** The code of the fault of a change to a copied table that only the copy may change. Nothing is written. */
 export const copyReadOnlyCode = 'COPY_READ_ONLY'
