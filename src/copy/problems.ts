@@ -21,7 +21,7 @@ export interface LeftOut {
 /** `sum`: of all tables that `COPY_MAX_BYTES` limits. */
 export function tooLargeProblem(left: readonly LeftOut[], sum: number, maxBytes: number): Problem {
   const names = left.map(({ name, bytes }) => `${name} (${roundBytes(bytes)})`).join(', ')
-  return createProblem('COPY_TOO_LARGE', 'info', 'copy.maxBytes', {
+  return createProblem('COPY_TOO_LARGE', 'info', 'copies.maxBytes', {
     message: `The collections take ${roundBytes(sum)}, and COPY_MAX_BYTES is ${formatBytes(maxBytes)}: not copied: ${names}.`,
     suggestion: 'Raise COPY_MAX_BYTES, or set "copy": true in the file of a collection that an outage must not hide.',
   })
@@ -45,11 +45,10 @@ export function unfitProblem(setting: string, table: string, key: string, why: s
   })
 }
 
-/** `fault`: of the write that failed; null: there is too little room to try. */
-export function stoppedProblem(fault: Fault | null): Problem {
-  const why = fault === null ? 'too little of the disk is free' : fault.summary.replace(/\.$/, '')
+/** `fault`: why it cannot be written. */
+export function stoppedProblem({ summary }: Fault): Problem {
   return createProblem('COPY_STOPPED', 'warning', 'data.dir', {
-    message: `The copy of the primary is not written: ${why}. Writes of clients come first.`,
+    message: `The copy of the primary is not written. ${summary} Writes of clients come first.`,
     suggestion: 'Free space under DATA_DIR, lower COPY_MAX_BYTES, or set COPY=off. It goes on without a restart.',
   })
 }

@@ -38,7 +38,7 @@ export interface WriteThroughParts {
   /** Whether the rows of this table are copied whenever a fallback is open. */
   isWanted(primary: Store, table: string): boolean
   /** Writes of this table are in the copy. `isUnverified`: some of its rows are to be looked at once more. */
-  applied(table: string, rows: number, outcome: CopyOutcome, isUnverified: boolean): void
+  applied(table: string, rows: number, isUnverified: boolean): void
   /** The copy could not be written. */
   failed(fault: Fault): void
 }
@@ -223,7 +223,7 @@ export class WriteThrough implements CopySink {
   #report(name: string, change: CopyChange, outcome: CopyOutcome): void {
     const isUnknown = change.rows.some(({ version }) => version === '')
     const isUnverified = isUnknown || outcome.waiting > 0 || outcome.refused.length > 0
-    this.#parts.applied(name, change.rows.length + change.removed.length, outcome, isUnverified)
+    this.#parts.applied(name, change.rows.length + change.removed.length, isUnverified)
   }
 
   #fail({ fallback }: WriteRoute, name: string, error: unknown): void {

@@ -58,6 +58,10 @@ export class Counts {
   readonly carried: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
   /** Changed rows in conflict that the policies of their collections have settled. */
   settled = 0
+  /** Rows of the primary that were compared with the copy. */
+  readonly copyCompared: Tally<{ collection: string }> = new Tally({ collection: 'other' })
+  /** Rows of the copy that changed, by what brought them. */
+  readonly copyChanged: Tally<{ collection: string; by: string }> = new Tally({ collection: 'other', by: 'other' })
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
@@ -94,6 +98,15 @@ export class Counts {
         this.carried.add({ outcome: 'applied' }, seen.transactions)
         this.carried.add({ outcome: 'parked' }, seen.parked)
         this.settled += seen.settled
+        break
+      case 'copy.looked': {
+        const { collection, rows, written, removed } = seen
+        this.copyCompared.add({ collection }, rows)
+        this.copyChanged.add({ collection, by: 'look' }, written + removed)
+        break
+      }
+      case 'copy.written-through':
+        this.copyChanged.add({ collection: seen.collection, by: 'write' }, seen.rows)
         break
       case 'connection.dropped':
         this.connections.add({ reason: 'limit' })

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
+import type { CopyLine } from '../copy/copy-line.ts'
 import type { StateName } from '../database/machine/state.ts'
 import type { Durability, Shown } from '../database/store/store.ts'
 import type { RenderMetrics } from '../http/status/status-routes.ts'
@@ -26,6 +27,7 @@ export interface MetricsSource {
   }
   durability(): Durability | null
   conflicts(): number
+  copy(): readonly CopyLine[]
   problems(): readonly { readonly severity: string }[]
 }
 
@@ -43,6 +45,7 @@ export function createRenderer(source: MetricsSource, counts: Counts): RenderMet
   const registry = new Registry()
   addStateMetrics(registry, source, counts)
   addJournalMetrics(registry, source)
+  addCopyMetrics(registry, source, counts)
   addCounters(registry, source, counts)
   addDurations(registry, counts)
   addProcessMetrics(registry, source, counts)
@@ -113,6 +116,37 @@ function addJournalMetrics(registry: Registry, source: MetricsSource): void {
   gauge(registry, 'holdfast_conflicts_open', 'Parked transactions that are not settled.', [], (set) => {
     set({}, source.conflicts())
   })
+}
+
+/** Gauges are absent where there is nothing to show. */
+function addCopyMetrics(registry: Registry, source: MetricsSource, counts: Counts): void {
+  const gauges: readonly (readonly [string, string, (line: CopyLine) => number | null])[] = [
+    ['holdfast_copy_complete', '1 if an outage leaves the collection readable and writable.', (line) => +line.isWhole],
+    [
+      'holdfast_copy_age_seconds',
+      'Age of the oldest part of a complete copy, in seconds.',
+      ({ asOfMs }) => ageS(asOfMs),
+    ],
+    ['holdfast_copy_rows', 'Rows of the primary in the copy.', ({ rows }) => rows],
+    ['holdfast_copy_bytes', 'Size of the rows in the copy.', ({ bytes }) => bytes],
+  ]
+  for (const [name, help, read] of gauges) {
+    gauge(registry, name, help, ['collection'], (set) => {
+      for (const line of source.copy()) {
+        const value = read(line)
+        if (value !== null) set({ collection: line.collection }, value)
+      }
+    })
+  }
+  const compared = 'Rows of the primary that were compared with the copy.'
+  tallied(registry, 'holdfast_copy_compared_rows_total', compared, ['collection'], counts.copyCompared)
+  const changed =
+    'Rows of the copy that were written or removed, by what brought them: a look at the primary, or a write.'
+  tallied(registry, 'holdfast_copy_changed_rows_total', changed, ['collection', 'by'], counts.copyChanged)
+}
+
+function ageS(asOfMs: number | null): number | null {
+  return asOfMs === null ? null : Math.max(0, Date.now() - asOfMs) / 1000
 }
 
 function addCounters(registry: Registry, source: MetricsSource, counts: Counts): void {

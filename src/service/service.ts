@@ -5,10 +5,10 @@ import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings, Settings } from '../config/settings.ts'
 import { copyTargetOf } from '../copy/whole-copy.ts'
 import type { State } from '../database/machine/state.ts'
+import { atMost } from '../database/store/bounded.ts'
 import { systemClock } from '../database/store/clock.ts'
-import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import type { Store } from '../database/store/store.ts'
-import { Supervisor } from '../database/supervisor/supervisor.ts'
+import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Outcome, Session } from '../database/work/session.ts'
 import { type TransactionOptions, WorkRunner } from '../database/work/work.ts'
 import { HoldfastError } from '../errors.ts'
@@ -24,8 +24,10 @@ import type { Conflicts } from '../journal/conflict/conflicts.ts'
 import type { Replayer } from '../journal/replayer.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
+import type { ActiveConfig } from './active-config.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
 import { ConflictCount } from './conflict-count.ts'
+import { Copying, type CopyingParts } from './copying/copying.ts'
 import { DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions, libraryToken } from './library-options.ts'
@@ -33,6 +35,7 @@ import { OwnEntities } from './own-entities.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
 import { createReplayer, createSteps, openConflicts, unreplayedJournal } from './store-steps.ts'
+import { createSupervisor } from './supervising.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
 const closeReserveMs = 1_000
@@ -44,6 +47,7 @@ export class Service implements Holdfast {
   readonly #entities: OwnEntities
   readonly #tables = new TableReports()
   readonly #replayer: Replayer
+  readonly #copying: Copying
   readonly #conflicts: ConflictCount
   readonly #supervisor: Supervisor
   readonly #work: WorkRunner
@@ -64,34 +68,39 @@ export class Service implements Holdfast {
   constructor(options: HoldfastOptions = {}, process_: ProcessParts | null = null) {
     this.#options = options
     const observe = (seen: Observation): void => this.#observe(seen)
+    const active = (): ActiveConfig => this.#config.active
+    const supervisor = (): Supervisor => this.#supervisor
+    const entities = new OwnEntities(options, () => this.#config)
+    this.#entities = entities
+    const entityTables: CopyingParts['entityTables'] = (primary) => entities.tablesOf(primary)
+    this.#copying = new Copying({ active, supervisor, tables: this.#tables, entityTables, observe })
     this.#config = new ConfigSource(options, process_, {
       rows: {
         run: (work, how, findCommitted) => this.#work.run(work, how, findCommitted),
         tables: this.#tables,
         recheck: (store) => this.#supervisor.watch.prepareAgain(store),
         unreplayed: () => unreplayedJournal(this.#supervisor.state),
+        copy: this.#copying.sink,
         copyTarget: () => copyTargetOf(this.#config.current),
         now: () => performance.now(),
       },
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     })
-    this.#entities = new OwnEntities(options, () => this.#config)
     const find = (): Promise<readonly Problem[]> =>
       process_?.data.find(this.#config.active.found.resolved) ?? Promise.resolve([])
     this.#dataProblems =
       process_ && new DataProblems({ clock: systemClock, first: process_.data.problems, find, observe })
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
-    this.#replayer = createReplayer({ active: () => this.#config.active, supervisor: () => this.#supervisor, observe })
-    this.#supervisor = this.#createSupervisor(observe)
-    this.#work = new WorkRunner(this.#supervisor, observe, this.#entities.mayUse)
-    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, this.#entities.asOfMs)
+    this.#replayer = createReplayer({ active, supervisor, observe })
+    const [tables, replayer, copying] = [this.#tables, this.#replayer, this.#copying]
+    const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, entities })
+    this.#supervisor = createSupervisor(this.#config, steps, observe)
+    this.#work = new WorkRunner(this.#supervisor, observe, entities.mayUse)
+    this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, entities.asOfMs)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     this.#view = createStatusView({
-      active: () => this.#config.active,
-      supervisor: this.#supervisor,
-      tables: this.#tables,
-      replayer: this.#replayer,
+      ...{ active, tables, replayer, copying, supervisor: this.#supervisor },
       conflicts: () => this.#conflicts.open,
       token: this.#token,
       ownProblems: () =>
@@ -203,30 +212,10 @@ export class Service implements Holdfast {
   }
 
   #observe(seen: Observation): void {
+    this.#copying.observe(seen)
     if (seen.type === 'conflicts.counted') this.#conflicts.counted(seen.open)
     this.#metrics.observe(seen)
     this.#options.observe?.(seen)
-  }
-
-  #createSupervisor(observe: (seen: Observation) => void): Supervisor {
-    const config = this.#config
-    const opener = new DatabaseEngineFactory({
-      get entities() {
-        return config.active.entities
-      },
-      settings: () => config.active.connection,
-    })
-    return new Supervisor({
-      opener,
-      steps: createSteps({
-        ...{ active: () => config.active, supervisor: () => this.#supervisor, observe },
-        ...{ tables: this.#tables, replayer: this.#replayer, entities: this.#entities },
-      }),
-      settings: config.active.connection,
-      maxActiveSessions: () => config.settings.http.maxActiveSessions,
-      config,
-      observe,
-    })
   }
 
   /** Once: loads drivers and collections. Never rejects: a defect is observed, and what is there serves. */
@@ -278,6 +267,7 @@ export class Service implements Holdfast {
       await this.#dataProblems?.check()
       if (reconnects) await this.#supervisor.reconfigure(this.#config.active.connection)
       else await this.#compareTables()
+      this.#copying.reloaded()
       this.#observe(
         applied
           ? { type: 'settings.reloaded', changed, needsRestart, added, removed }
@@ -309,6 +299,7 @@ export class Service implements Holdfast {
     const closed = this.#supervisor.close(leftMs(0))
     await answered
     await closed
+    await atMost(systemClock, leftMs(0), this.#copying.close())
     this.#dataProblems?.close()
     this.#sessions.close()
     this.#work.close()

@@ -2,6 +2,7 @@ import { accessTo, type Collection } from '../collection/declaration/declaration
 import { exampleRow } from '../collection/declaration/example.ts'
 import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
+import type { CopyLine } from '../copy/copy-line.ts'
 import { heldStores } from '../database/machine/state.ts'
 import type { Durability } from '../database/store/store.ts'
 import { connectionStatusOf } from '../database/supervisor/connection-status.ts'
@@ -11,6 +12,8 @@ import type { AdminToken } from '../http/admin/admin-token.ts'
 import type { CollectionLine, StatusSource } from '../http/status/status-source.ts'
 import type { Replayer } from '../journal/replayer.ts'
 import type { ActiveConfig } from './active-config.ts'
+import { copyLineOf } from './copying/copy-line-of.ts'
+import type { Copying } from './copying/copying.ts'
 import { version } from './version.ts'
 
 /** What the view reads. Functions where a reload replaces what is behind them. */
@@ -19,6 +22,7 @@ export interface ViewParts {
   readonly supervisor: Supervisor
   readonly tables: TableReports
   readonly replayer: Replayer
+  readonly copying: Copying
   readonly conflicts: () => number
   readonly token: AdminToken
   /** Problems of the process: the data directory, the host. */
@@ -37,6 +41,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     startedAt: new Date(),
     database: () => connectionStatusOf(supervisor),
     conflicts: parts.conflicts,
+    copy: () => copyLines(parts),
     lacking: () => lackingNow(parts),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
@@ -55,12 +60,24 @@ function durabilityNow({ current, writeBlock }: Supervisor): Durability | null {
   return durabilityOf(current.store, current.shown)
 }
 
+function copyLines({ active, supervisor, copying }: ViewParts): readonly CopyLine[] {
+  return active().collections.map(({ name }) => copyLineOf(supervisor, name, (table) => copying.whyNot(table)))
+}
+
 function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly string[] {
   return current === null ? [] : [...(tables.of(current.store)?.unusable.keys() ?? [])]
 }
 
 /** Those of settings and addresses, of the process, and of each open store. */
-function problemsOf({ active, supervisor, tables, replayer, token, ownProblems }: ViewParts): readonly Problem[] {
+function problemsOf({
+  active,
+  supervisor,
+  tables,
+  replayer,
+  copying,
+  token,
+  ownProblems,
+}: ViewParts): readonly Problem[] {
   const ofStores = heldStores(supervisor.state).flatMap((store) => [
     // Newer than those of the opening: a right may have been granted or revoked since.
     ...((store.role === 'primary' ? supervisor.watch.facts : null) ?? store.facts).problems,
@@ -69,7 +86,7 @@ function problemsOf({ active, supervisor, tables, replayer, token, ownProblems }
   const { fallback } = supervisor
   const primary = heldStores(supervisor.state).find(({ role }) => role === 'primary') ?? null
   const ofJournal = fallback === null ? [] : replayer.problems(fallback, primary)
-  return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores, ...ofJournal]
+  return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores, ...ofJournal, ...copying.problems]
 }
 
 function collectionLine(collection: Collection): CollectionLine {

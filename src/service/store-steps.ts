@@ -11,7 +11,9 @@ import { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
+import type { Copying } from './copying/copying.ts'
 import type { OwnEntities } from './own-entities.ts'
+import { identityIn } from './primary-identity.ts'
 
 /** What the steps need. */
 export interface StepParts {
@@ -20,6 +22,7 @@ export interface StepParts {
   readonly tables: TableReports
   readonly replayer: Replayer
   readonly entities: OwnEntities
+  readonly copying: Copying
   readonly observe: (seen: Observation) => void
 }
 
@@ -42,10 +45,9 @@ export function createSteps(parts: StepParts): StoreSteps {
     },
     serve: ({ journal }, isServing) => journal?.serve(isServing),
     rest: async ({ journal }, signal) => await journal?.rest(signal),
-    changed: () => {},
+    changed: (state) => parts.copying.changed(state),
     returned: async (fallback) => {
-      const { collections } = parts.active()
-      await fallback.journal?.removeCarried(collections.map(({ name }) => name))
+      await parts.copying.returned(fallback)
       await limitJournal(parts, fallback)
     },
   }
@@ -90,12 +92,6 @@ async function limitJournal({ active }: StepParts, { journal, facts }: Store): P
   const limitBytes = await journalLimit(settings, facts.path)
   journal.setLimit(limitBytes)
   await pruneJournal(journal, settings, limitBytes, Date.now())
-}
-
-/** The identity of a primary: its own tables may come while it is open. */
-function identityIn({ watch, config }: Supervisor, { target, facts }: Store): string | undefined {
-  const latest = config.primary?.target.id === target.id ? watch.facts : null
-  return latest?.identity ?? facts.identity
 }
 
 /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */

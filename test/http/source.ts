@@ -64,6 +64,7 @@ export function createSource(
     startedAt: new Date(Date.now() - 5_000),
     database: () => ({ ...localDatabase, ...database }),
     conflicts: () => 0,
+    copy: () => [],
     lacking: () => [],
     durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),

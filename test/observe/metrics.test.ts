@@ -24,6 +24,10 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
     }),
     durability: () => 'primary',
     conflicts: () => 4,
+    copy: () => [
+      { collection: 'notes', isWhole: true, asOfMs: Date.now() - 9_000, rows: 3, bytes: 400, why: null },
+      { collection: 'logs', isWhole: false, asOfMs: null, rows: 0, bytes: 0, why: 'it is not copied yet' },
+    ],
     problems: () => [{ severity: 'warning' }],
     ...source,
   })

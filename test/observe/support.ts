@@ -109,7 +109,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'copy.reset': { type: 'copy.reset', label: 'postgresql db7/x' },
   'copy.failed': { type: 'copy.failed', at: 'primary', label: 'postgresql db7/x', fault: refused, retryMs: 1_000 },
   'copy.problem': { type: 'copy.problem', problem: stoppedProblem(refused) },
-  'copy.problem.ended': { type: 'copy.problem.ended', problem: stoppedProblem(null) },
+  'copy.problem.ended': { type: 'copy.problem.ended', problem: stoppedProblem(refused) },
   'conflicts.counted': { type: 'conflicts.counted', label: 'postgresql db7/x', open: 2 },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
   'request.answered': {

@@ -2,6 +2,7 @@ import type { Access, Operation } from '../../collection/declaration/declaration
 import type { Problem } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
 import type { SettingLine, Settings } from '../../config/settings.ts'
+import type { CopyLine } from '../../copy/copy-line.ts'
 import type { Durability } from '../../database/store/store.ts'
 import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
 
@@ -32,6 +33,8 @@ export interface StatusSource {
   database(): DatabaseSessionContext
   /** Changes that are kept aside in the primary, and not settled. */
   conflicts(): number
+  /** What an outage means for each collection. */
+  copy(): readonly CopyLine[]
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
   /** The durability of a write made now; null if none can be made. */
