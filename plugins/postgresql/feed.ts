@@ -159,7 +159,7 @@ const sizeText = `with recursive part (oid) as (
   select sum(bytes)::text as bytes,
     case when bool_and(main = 0 or (relpages > 0 and reltuples >= 0)) then
       round(sum(case when main = 0 then 0
-        else reltuples / relpages * (main / current_setting('block_size')::int) end))::bigint::text end as rows,
+        else reltuples / nullif(relpages, 0) * (main / current_setting('block_size')::int) end))::bigint::text end as rows,
     (select coalesce(json_agg(attname), '[]')::text from pg_attribute
       where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
         and has_column_privilege(attrelid, attnum, 'SELECT')) as columns
