@@ -156,7 +156,7 @@ export class CopyRounds {
       const found: Looked = await this.#looks.compare(table, after, lookRows(), { poll: { id, isLast } })
       if (found.seen !== null && !isLast(found.seen)) this.#seen.set(table.name, found.seen)
       after = found.last === null || isLast(found.last) ? null : found.last
-      if (after !== null) await this.#rest(found.rows, beganMs)
+      if (after !== null) await this.#rest(found, beganMs)
     }
   }
 
@@ -175,7 +175,7 @@ export class CopyRounds {
     const polled = table.keyOrder === 'uuid' || pass === undefined ? {} : { poll: { id: pass.id, isLast: () => false } }
     const found = await this.#looks.compare(table, state.after, lookRows(), { isSweep: true, ...polled })
     if (found.last === null) this.#end(table)
-    await this.#rest(found.rows, beganMs)
+    await this.#rest(found, beganMs)
   }
 
   /** At the full speed of both sides: until it has ended, an outage hides the table. */
@@ -211,9 +211,9 @@ export class CopyRounds {
   }
 
   /** After a look, in proportion to what it has cost the server. */
-  async #rest(rows: number, beganMs: number): Promise<void> {
+  async #rest({ rows, outcome: { written, removed } }: Looked, beganMs: number): Promise<void> {
     const { clock, rate } = this.#parts
-    await this.#pause(sweepPauseMs(rows, clock.now() - beganMs, rate()))
+    await this.#pause(sweepPauseMs(rows, written + removed, clock.now() - beganMs, rate()))
   }
 
   /** What is to be verified does not wait for its end. */
