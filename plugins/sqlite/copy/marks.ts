@@ -17,23 +17,26 @@ export interface Marking {
 const groupSize = 16
 const columnCount = 6
 
+const plainText = /^[ -~]*$/
+
 const upsert = `on conflict (table_number, key) do update set version = excluded.version, high = excluded.high,
   low = excluded.low, bytes = excluded.bytes`
 
 /** Writes the marks of one table; the sums in `holdfast_copy` follow with `settleSums`. To be used within one transaction. */
 export class Marks {
-  readonly #native: Native
   readonly #record: CopyRecord
   readonly #group: Database.Statement
   readonly #single: Database.Statement
   readonly #delete: Database.Statement
+  readonly #wanted: Database.Statement<unknown[], [string, number]>
+  readonly #from: Database.Statement
+  readonly #add: Database.Statement
   /** What the marks at hand were before: bytes by key. */
   #known: Map<string, number> = new Map()
   #rows = 0
   #bytes = 0
 
   constructor(native: Native, record: CopyRecord) {
-    this.#native = native
     this.#record = record
     const values = (count: number): string =>
       Array(count)
@@ -43,6 +46,14 @@ export class Marks {
     this.#group = native.prepare(`${insert} ${values(groupSize)} ${upsert}`)
     this.#single = native.prepare(`${insert} ${values(1)} ${upsert}`)
     this.#delete = native.prepare('delete from holdfast_copied where table_number = ? and key = ?')
+    this.#wanted = native
+      .prepare<unknown[], [string, number]>(
+        `select cast(mark.key as text), mark.bytes from json_each(?) as wanted cross join holdfast_copied as mark
+         where mark.table_number = ? and mark.key = wanted.value`,
+      )
+      .raw()
+    this.#from = native.prepare('select 1 from holdfast_copied where table_number = ? and key >= ? limit 1')
+    this.#add = native.prepare('update holdfast_copy set rows = rows + ?, bytes = bytes + ? where number = ?')
   }
 
   get number(): number {
@@ -56,15 +67,19 @@ export class Marks {
   /** Reads the marks of these keys: before any of them is written. */
   read(keys: readonly string[]): void {
     const { number, isNumeric } = this.#record
-    const known = isNumeric ? keys.filter((key) => markKeyOf(true, key) !== null) : keys
-    const rows = this.#native
-      .prepare<unknown[], [string, number]>(
-        `select cast(mark.key as text), mark.bytes from json_each(?) as wanted cross join holdfast_copied as mark
-         where mark.table_number = ? and mark.key = wanted.value`,
-      )
-      .raw()
-      .all(isNumeric ? `[${known.join(',')}]` : JSON.stringify(known), number)
-    for (const [key, bytes] of rows) this.#known.set(key, bytes)
+    if (keys.length === 0) return
+    const text = isNumeric ? `[${keys.join(',')}]` : JSON.stringify(keys)
+    if (!isNumeric && this.#isBehind(keys, text)) return
+    for (const [key, bytes] of this.#wanted.all(text, number)) this.#known.set(key, bytes)
+  }
+
+  /** Whether no mark has one of these keys or a greater one, as while a copy is filled: most marks need not be read then. */
+  #isBehind(keys: readonly string[], text: string): boolean {
+    // Other texts may sort otherwise in JavaScript.
+    if (!plainText.test(text)) return false
+    let least = keys[0]
+    for (const key of keys) if (least === undefined || key < least) least = key
+    return this.#from.get(this.#record.number, least) === undefined
   }
 
   /** Whether the row is marked. `read` has read the key, or it is read now. */
@@ -102,10 +117,7 @@ export class Marks {
 
   /** Adds what has changed to the sums of the table; forgets what was read. */
   settleSums(): void {
-    if (this.#rows !== 0 || this.#bytes !== 0)
-      this.#native
-        .prepare('update holdfast_copy set rows = rows + ?, bytes = bytes + ? where number = ?')
-        .run(this.#rows, this.#bytes, this.#record.number)
+    if (this.#rows !== 0 || this.#bytes !== 0) this.#add.run(this.#rows, this.#bytes, this.#record.number)
     this.forget()
   }
 

@@ -10,7 +10,7 @@ import { quote } from '../journal/quote.ts'
 import { recordProgress } from './looks.ts'
 import type { Marking, Marks } from './marks.ts'
 import type { CopyRecord } from './reader.ts'
-import { defectOf, type PreparedRow, type RowWriter, rowGroupSize } from './row-writer.ts'
+import { defectOf, type RowWriter, rowGroupSize } from './row-writer.ts'
 import { markKeyOf } from './values.ts'
 
 /** What one transaction of a pass has done. */
@@ -30,6 +30,12 @@ interface Counts {
   removed: number
   waiting: number
   readonly refused: { readonly key: string; readonly why: string }[]
+}
+
+/** A row on its way into the table. */
+interface Placed {
+  readonly row: FedRow
+  readonly marking: Marking & { readonly bytes: number }
 }
 
 /** A group of rows ends with so many bytes of images. */
@@ -108,8 +114,7 @@ export class CopyPass {
       counts.removals += 1
       if (this.#change.isNewer?.(key) === true) continue
       if (waiting.has(key)) {
-        counts.waiting += 1
-        this.#marks.write([toVerify(key)])
+        this.#wait(key, counts)
       } else if (this.#marks.has(key)) {
         this.#writer.remove(key)
         this.#marks.remove(key)
@@ -121,15 +126,15 @@ export class CopyPass {
 
   #write(rows: readonly FedRow[], waiting: ReadonlySet<string>, counts: Counts, untilMs: number): void {
     const numbers = this.#numbers(rows)
-    let group: PreparedRow[] = []
+    let group: Placed[] = []
     let bytes = 0
     for (const row of rows) {
       if (counts.rows > 0 && performance.now() > untilMs) break
       counts.rows += 1
-      const prepared = this.#prepared(row, waiting, numbers, counts)
-      if (prepared === null) continue
-      group.push(prepared)
-      bytes += prepared.bytes
+      if (!this.#isWanted(row, waiting, numbers, counts)) continue
+      const placed = { row, marking: { key: row.key, version: row.version, bytes: this.#writer.bytesOf(row) } }
+      group.push(placed)
+      bytes += placed.marking.bytes
       if (group.length < rowGroupSize && bytes < groupBytes) continue
       this.#flush(group, counts)
       group = []
@@ -138,89 +143,89 @@ export class CopyPass {
     this.#flush(group, counts)
   }
 
-  /** The row with its values; null: it is not to be written. */
-  #prepared(
-    row: FedRow,
+  #isWanted(
+    { key, image }: FedRow,
     waiting: ReadonlySet<string>,
     numbers: Map<string, number>,
     counts: Counts,
-  ): PreparedRow | null {
+  ): boolean {
     const { isNewer, newerBy } = this.#change
-    if (isNewer?.(row.key) === true) return null
-    if (waiting.has(row.key)) {
-      counts.waiting += 1
-      this.#marks.write([toVerify(row.key)])
-      return null
+    if (isNewer?.(key) === true) return false
+    if (waiting.has(key)) {
+      this.#wait(key, counts)
+      return false
     }
-    if (newerBy !== undefined) {
-      const number = Number(row.image[newerBy] ?? 0)
-      if ((numbers.get(row.key) ?? Number.NEGATIVE_INFINITY) >= number) return null
-      numbers.set(row.key, number)
-    }
-    try {
-      return this.#writer.prepare(row)
-    } catch (error) {
-      this.#refuse(row.key, error, counts)
-      return null
-    }
+    if (newerBy === undefined) return true
+    const number = Number(image[newerBy] ?? 0)
+    if ((numbers.get(key) ?? Number.NEGATIVE_INFINITY) >= number) return false
+    numbers.set(key, number)
+    return true
   }
 
-  #flush(rows: readonly PreparedRow[], counts: Counts): void {
-    if (rows.length === rowGroupSize) {
+  #flush(group: readonly Placed[], counts: Counts): void {
+    if (group.length === rowGroupSize) {
       try {
-        this.#writer.writeGroup(rows)
-        this.#marks.write(rows.map(markingOf))
-        counts.written += rows.length
+        this.#writer.writeGroup(group.map(({ row }) => row))
+        this.#marks.write(group.map(({ marking }) => marking))
+        counts.written += group.length
         return
       } catch (error) {
         if (defectOf(error) === null) throw error
       }
     }
-    for (const row of rows) this.#writeOne(row, counts)
+    for (const placed of group) this.#place(placed, counts)
   }
 
-  #writeOne(prepared: PreparedRow, counts: Counts): void {
-    const { row } = prepared
+  #place({ row, marking }: Placed, counts: Counts): void {
     try {
-      if (!this.#isWritten(prepared)) {
-        if (!this.#hasGivenWay(row)) {
-          counts.waiting += 1
-          this.#marks.write([toVerify(row.key)])
-          return
-        }
-        this.#writer.write(prepared)
+      const clash = this.#writeUnlessClashing(row)
+      if (clash !== null) {
+        if (!this.#makeWay(row, clash)) return this.#wait(row.key, counts)
+        this.#writer.write(row)
       }
-      this.#marks.write([markingOf(prepared)])
+      this.#marks.write([marking])
       counts.written += 1
     } catch (error) {
-      this.#refuse(row.key, error, counts)
+      const defect = defectOf(error)
+      if (defect === null) throw error
+      counts.refused.push({ key: row.key, why: defect.why })
+      this.#marks.write([toVerify(row.key)])
     }
   }
 
-  /** False: another row has a unique key of it. */
-  #isWritten(prepared: PreparedRow): boolean {
+  /** The error of a row that has a unique key of it; null: it is written. */
+  #writeUnlessClashing(row: FedRow): unknown {
     try {
-      this.#writer.write(prepared)
-      return true
+      this.#writer.write(row)
+      return null
     } catch (error) {
-      if (defectOf(error)?.kind === 'unique') return false
+      if (defectOf(error)?.isUnique === true) return error
       throw error
     }
   }
 
   /**
-   * Removes the copied rows that have a unique key of this row; they are to be verified. False: one of them is not the copy's
-   * to remove, and nothing is removed.
+   * Removes the copied rows that have a unique key of this row; they are to be verified. False: one of them is not the copy's to
+   * remove, and nothing is removed. @throws the clash, where the rows cannot be found.
    */
-  #hasGivenWay({ key: own, image }: FedRow): boolean {
+  #makeWay({ key: own, image }: FedRow, clash: unknown): boolean {
     const keys = this.#writer.clashing(image).filter((key) => key !== own)
+    if (keys.length === 0) throw clash
     const waiting = waitingKeys(this.#native, this.#record.name, keys)
     if (keys.some((key) => waiting.has(key) || !this.#marks.has(key))) return false
-    for (const key of keys) {
-      this.#writer.remove(key)
-      this.#marks.write([{ key, version: '', bytes: 0 }])
-    }
-    return keys.length > 0
+    this.#takeOut(keys)
+    return true
+  }
+
+  #takeOut(keys: readonly string[]): void {
+    for (const key of keys) this.#writer.remove(key)
+    this.#marks.write(keys.map((key) => ({ key, version: '', bytes: 0 })))
+  }
+
+  /** Entries wait on the row, or on one with a unique key of it. */
+  #wait(key: string, counts: Counts): void {
+    counts.waiting += 1
+    this.#marks.write([toVerify(key)])
   }
 
   /** `Copy.giveWay`: removes those that may be removed. */
@@ -229,20 +234,9 @@ export class CopyPass {
     const keys = this.#writer.clashing(image)
     const waiting = waitingKeys(this.#native, this.#record.name, keys)
     const free = keys.filter((key) => !waiting.has(key) && this.#marks.has(key))
-    for (const key of free) {
-      this.#writer.remove(key)
-      this.#marks.write([{ key, version: '', bytes: 0 }])
-    }
+    this.#takeOut(free)
     this.#marks.settleSums()
     return free.length > 0
-  }
-
-  #refuse(key: string, error: unknown, counts: Counts): void {
-    const defect = defectOf(error)
-    if (defect === null) throw error
-    const why = defect.kind === 'unique' ? 'another row has a unique key of it' : defect.why
-    counts.refused.push({ key, why })
-    this.#marks.write([toVerify(key)])
   }
 
   /** What the rows that are here have in the column of `newerBy`. */
@@ -258,10 +252,6 @@ export class CopyPass {
       .raw()
     return new Map(rows.flatMap((row) => found.all(this.#writer.keyValue(row.key))))
   }
-}
-
-function markingOf({ row, bytes }: PreparedRow): Marking {
-  return { key: row.key, version: row.version, bytes }
 }
 
 function toVerify(key: string): Marking {

@@ -5,16 +5,12 @@ import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
 import { type BoundValue, ValueError, valueFrom } from './values.ts'
 
-/** A row with the values of its columns. */
-export interface PreparedRow {
-  readonly row: FedRow
-  readonly values: readonly BoundValue[]
-  /** The length of its image. */
-  readonly bytes: number
-}
-
 /** Why a row cannot be written as it is. */
-export type RowDefect = { readonly kind: 'unique' } | { readonly kind: 'refused'; readonly why: string }
+export interface RowDefect {
+  /** Another row has a unique key of it. */
+  readonly isUnique: boolean
+  readonly why: string
+}
 
 /** How many rows one statement writes: a call of the client costs as much as a row. */
 export const rowGroupSize = 16
@@ -47,27 +43,21 @@ export class RowWriter {
     this.#overhead = this.#columns.reduce((sum, { name }) => sum + name.length + columnBytes, 0)
   }
 
-  /** @throws ValueError */
-  prepare(row: FedRow): PreparedRow {
-    const values: BoundValue[] = []
+  /** The length of the image. */
+  bytesOf({ image }: FedRow): number {
     let bytes = this.#overhead
-    for (const { name, kind } of this.#columns) {
-      const text = row.image[name] ?? null
-      values.push(valueFrom(kind, text))
-      bytes += text?.length ?? 0
-    }
-    return { row, values, bytes }
+    for (const { name } of this.#columns) bytes += image[name]?.length ?? 0
+    return bytes
   }
 
-  /** Writes so many rows. A rule that one of them breaks undoes all, and is thrown as `defectOf` reads it. */
-  writeGroup(rows: readonly PreparedRow[]): void {
-    const values: BoundValue[] = []
-    for (const row of rows) values.push(...row.values)
-    this.#group.run(values)
+  /** Writes `rowGroupSize` rows, or none: what one of them breaks is thrown, as `defectOf` reads it. */
+  writeGroup(rows: readonly FedRow[]): void {
+    this.#group.run(this.#values(rows))
   }
 
-  write({ values }: PreparedRow): void {
-    this.#single.run([...values])
+  /** @throws what `defectOf` reads. */
+  write(row: FedRow): void {
+    this.#single.run(this.#values([row]))
   }
 
   remove(key: string): void {
@@ -88,6 +78,13 @@ export class RowWriter {
       for (const key of statement.all(...values)) keys.add(key)
     }
     return [...keys]
+  }
+
+  #values(rows: readonly FedRow[]): readonly BoundValue[] {
+    const values: BoundValue[] = []
+    for (const { image } of rows)
+      for (const { name, kind } of this.#columns) values.push(valueFrom(kind, image[name] ?? null))
+    return values
   }
 
   #upsert(count: number): string {
@@ -130,12 +127,12 @@ function uniqueKeysOf(native: Native, { name, key, columns }: CopiedTable): read
 
 /** What an error of a written row means; null: it is none of the row. */
 export function defectOf(error: unknown): RowDefect | null {
-  if (error instanceof ValueError) return { kind: 'refused', why: error.message }
   // The client refuses texts that SQLite could not hold.
-  if (error instanceof RangeError) return { kind: 'refused', why: error.message }
+  if (error instanceof ValueError || error instanceof RangeError) return { isUnique: false, why: error.message }
   if (typeof error !== 'object' || error === null) return null
   const code = codeOf(error) ?? ''
-  if (code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY') return { kind: 'unique' }
   const isRefusal = code.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || code === 'SQLITE_TOOBIG'
-  return isRefusal ? { kind: 'refused', why: messageOf(error) } : null
+  if (!isRefusal) return null
+  const isUnique = code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
+  return { isUnique, why: messageOf(error) }
 }
