@@ -4,6 +4,7 @@ import { conformAddresses } from './address.ts'
 import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
 import { conformConnections } from './connection.ts'
+import { conformCopies } from './copy.ts'
 import { conformJournal } from './journal.ts'
 import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
@@ -37,6 +38,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformSchemaLock(bench)
     conformAttempts(bench)
     conformJournal(bench)
+    conformCopies(bench)
     conformReplay(bench)
     conformOutages(bench, harness)
   })

@@ -94,8 +94,11 @@ export class Scene {
   }
 
   /** The same file for a service without a primary. */
-  async local(file = 'local.db'): Promise<Store & { readonly localRows: LocalRows }> {
-    const store = await this.#open('fallback', file, collections, null)
+  async local(
+    file = 'local.db',
+    own: readonly Collection[] = collections,
+  ): Promise<Store & { readonly localRows: LocalRows }> {
+    const store = await this.#open('fallback', file, own, null)
     if (store.localRows === null) throw new Error('The store is not a local one.')
     return { ...store, localRows: store.localRows }
   }

@@ -180,7 +180,10 @@ export class CopyPass {
     try {
       const clash = this.#writeUnlessClashing(row)
       if (clash !== null) {
-        if (!this.#makeWay(row, clash)) return this.#wait(row.key, counts)
+        if (!this.#makeWay(row, clash)) {
+          this.#wait(row.key, counts)
+          return
+        }
         this.#writer.write(row)
       }
       this.#marks.write([marking])

@@ -11,7 +11,7 @@ import type { Store } from '../../database/store/store.ts'
 import type { RunStatement } from '../../driver/facet/journal.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import { type Collection, isInstant } from '../declaration/declaration.ts'
-import type { ownColumns } from '../declaration/names.ts'
+import { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
 import { imageTableOf } from './image-table.ts'
 import type { DeniedOperations } from './rights.ts'
@@ -109,7 +109,7 @@ function helperOf(platform: AbstractSqlPlatform): SchemaHelper {
 }
 
 function planTable(
-  { orm, driver }: Pick<Store, 'orm' | 'driver'>,
+  { orm, driver, journal }: Pick<Store, 'orm' | 'driver' | 'journal'>,
   collection: Collection,
   found: DatabaseTable | undefined,
 ): TablePlan {
@@ -118,6 +118,8 @@ function planTable(
   const schemaName = orm.config.get('schema') ?? platform.getDefaultSchemaName()
   const wanted = DatabaseSchema.fromMetadata([meta], platform, orm.config, schemaName).getTable(collection.name)
   if (wanted === undefined) throw new Error(`The entity of "${collection.name}" has no table.`)
+  // A copy keeps what the primary has, be it there by raw SQL; requests are validated before.
+  if (journal !== null) for (const column of wanted.getColumns()) column.nullable ||= !isOwnColumn(column.name)
   const { textCollation } = driver
   const texts = wanted.getColumns().filter(({ name }) => isText(collection, name))
   if (textCollation !== undefined) for (const column of texts) column.collation = textCollation
@@ -229,6 +231,10 @@ function additions(
     },
     true,
   )
+}
+
+function isOwnColumn(name: string): boolean {
+  return name !== 'holdfast_attempt' && ownColumns.some((own) => own === name)
 }
 
 /** `version` is never null; its default makes it possible to add it to existing rows. */
