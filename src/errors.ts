@@ -134,7 +134,7 @@ export const errorCatalogue = {
   },
   INCOMPLETE: {
     status: 503,
-    title: 'The fallback serves and does not have this row; the primary, which is not available, may have it.',
+    title: 'The fallback serves and cannot know this: the primary, which is not available, may have other rows.',
     hint: 'Send the request again when the primary is back. GET /health reports the state of the service.',
   },
   REPLAYING: {
