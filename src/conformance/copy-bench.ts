@@ -18,7 +18,7 @@ export const copySource: CopySource = { identity: 'one', target: 'a database' }
 export const copyBranch: CopySource = { identity: 'one', target: 'another database' }
 
 /** Registers a test of a store whose copy has begun. */
-export type Copying = (title: string, run: (store: KeptStore, copy: Copy) => Promise<void>) => void
+export type CopyCase = (title: string, run: (store: KeptStore, copy: Copy) => Promise<void>) => void
 
 /** A change that changes nothing. */
 export const noChange: CopyChange = { rows: [], removed: [] }

@@ -4,7 +4,7 @@ import type { CopiedTable } from '../driver/facet/feed.ts'
 import type { Bench } from './bench.ts'
 import { rejection, using } from './connection.ts'
 import {
-  type Copying,
+  type CopyCase,
   copiedTable,
   copyBranch,
   copySource,
@@ -16,14 +16,14 @@ import {
 import { Imaged, openKept } from './journal-bench.ts'
 
 /** What a copy knows of itself, and what another copySource or other tables do to it. */
-export function conformCopyStates(copying: Copying, bench: () => Bench): void {
+export function conformCopyStates(copying: CopyCase, bench: () => Bench): void {
   conformLooks(copying, bench)
   conformOutageEnd(copying)
   conformSources(copying)
   conformOwnTables(copying, bench)
 }
 
-function conformLooks(copying: Copying, bench: () => Bench): void {
+function conformLooks(copying: CopyCase, bench: () => Bench): void {
   copying('knows how old its oldest part is, also after it was opened again', async (store, copy) => {
     const state = () => copy.state(copiedTable.name)
     assert.deepEqual([state()?.asOfMs, state()?.isSwept, state()?.polled, state()?.after], [null, false, null, null])
@@ -59,7 +59,7 @@ function conformLooks(copying: Copying, bench: () => Bench): void {
   })
 }
 
-function conformOutageEnd(copying: Copying): void {
+function conformOutageEnd(copying: CopyCase): void {
   copying('is to verify what an outage has changed, and forgets what is removed after it', async (store, copy) => {
     const { orm, journal } = store
     const rows = ['a', 'b', 'c', 'd'].map((id) => fedRow(id, id, '1'))
@@ -90,7 +90,7 @@ function conformOutageEnd(copying: Copying): void {
   })
 }
 
-function conformSources(copying: Copying): void {
+function conformSources(copying: CopyCase): void {
   copying('hides and removes the rows of another source, but for those that wait', async (store, copy) => {
     const rows = Array.from({ length: 2_000 }, (_, index) => fedRow(`n-${index}`, null, '1'))
     await copy.apply(copiedTable, { ...noChange, rows, look: { after: null, last: null, atMs: 1 } })
@@ -112,7 +112,7 @@ function conformSources(copying: Copying): void {
   })
 }
 
-function conformOwnTables(copying: Copying, bench: () => Bench): void {
+function conformOwnTables(copying: CopyCase, bench: () => Bench): void {
   copying('creates the tables that are not there, in which only the copy changes anything', async (store, copy) => {
     const { orm, statements } = store
     await copy.begin(copySource, [copiedTable, numbered])

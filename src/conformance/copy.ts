@@ -6,7 +6,7 @@ import type { Image } from '../driver/facet/image.ts'
 import type { Bench } from './bench.ts'
 import { rejection, using } from './connection.ts'
 import {
-  type Copying,
+  type CopyCase,
   copiedTable,
   copySource,
   digestOfRows,
@@ -23,7 +23,7 @@ import { blank, Imaged, keptTarget, openKept } from './journal-bench.ts'
 
 /** The engine's `copy`. */
 export function conformCopies(bench: () => Bench): void {
-  const copying: Copying = (title, run) => {
+  const copying: CopyCase = (title, run) => {
     test(title, async (t) => {
       if (bench().driver.journals !== true) return t.skip('the driver has no "copy"')
       await using(await openKept(bench()), async (store) => {
@@ -48,7 +48,7 @@ export function conformCopies(bench: () => Bench): void {
   })
 }
 
-function conformRows(copying: Copying): void {
+function conformRows(copying: CopyCase): void {
   copying('copies every value exactly, as an EntityManager and the journal read it', async (store, copy) => {
     const { orm } = store
     const written = [
@@ -82,7 +82,7 @@ function conformRows(copying: Copying): void {
   })
 }
 
-function conformMarks(copying: Copying): void {
+function conformMarks(copying: CopyCase): void {
   copying('marks what it writes, journals none of it, and removes only what is marked', async (store, copy) => {
     const rows = Array.from({ length: 300 }, (_, index) => fedRow(`n-${index + 100}`, `w-${index}`, `${index}`))
     assert.deepEqual(await copy.apply(copiedTable, { ...noChange, rows }), { ...noOutcome, written: 300 })
@@ -120,7 +120,7 @@ function conformMarks(copying: Copying): void {
   })
 }
 
-function conformOrder(copying: Copying): void {
+function conformOrder(copying: CopyCase): void {
   copying('touches no row on which an entry waits, for whichever primary', async (store, copy) => {
     const { orm, journal } = store
     await copy.apply(copiedTable, { ...noChange, rows: [fedRow('a', 'old', '1'), fedRow('b', 'old b', '1')] })
@@ -151,7 +151,7 @@ function conformOrder(copying: Copying): void {
   })
 }
 
-function conformClashes(copying: Copying): void {
+function conformClashes(copying: CopyCase): void {
   copying(
     'gives a unique key to the newer copied row, and never takes one from a row that waits',
     async (store, copy) => {

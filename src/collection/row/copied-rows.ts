@@ -2,8 +2,8 @@ import type { CopySink } from '../../copy/copy-sink.ts'
 import { type WholeCopy, wholeCopyOf } from '../../copy/whole-copy.ts'
 import { incompleteError } from '../../database/work/failure.ts'
 import type { Session } from '../../database/work/session.ts'
+import { versionColumn } from '../../driver/facet/feed.ts'
 import type { Row } from '../../driver/facet/statements.ts'
-import { versionColumn } from '../table/queries.ts'
 import type { RowTable, TableView } from './row-table.ts'
 
 /** How old the rows of an answer may be, and are. */

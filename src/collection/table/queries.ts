@@ -1,4 +1,5 @@
 import { type AliasedRawBuilder, type Kysely, type SqlBool, sql } from 'kysely'
+import { versionColumn } from '../../driver/facet/feed.ts'
 import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
@@ -20,9 +21,6 @@ export interface QueryOptions {
   /** Only rows for which this condition is true are read. */
   readonly where?: string
 }
-
-/** The column of a row's version, next to the table's own. */
-export const versionColumn = 'holdfast version'
 
 /** The column of the text of a JSON column: some clients give its value alone, which has lost digits of large numbers. */
 export function textColumn(name: string): string {

@@ -95,3 +95,6 @@ export interface FeedConnection {
 
 /** The code of the fault of a feed that answers from another database, or from a standby. */
 export const otherSourceCode = 'FEED_OTHER_SOURCE'
+
+/** The column of a row's version in answers, next to the table's own: no column of a table has its name. */
+export const versionColumn = 'holdfast version'

@@ -29,6 +29,7 @@ export {
   otherSourceCode,
   type RowDigest,
   type TableSize,
+  versionColumn,
 } from '../facet/feed.ts'
 export type { Image, ImageColumn, ImageKind, ImageTable } from '../facet/image.ts'
 export {
@@ -129,7 +130,6 @@ export {
   ServerFeedConnection,
   sourceColumn,
   type TableQueries,
-  versionColumn,
 } from './primary/server-feed.ts'
 export { faultError, readError } from './read-error.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts, withSignal } from './server-candidate.ts'

@@ -6,6 +6,7 @@ import {
   type FeedConnection,
   otherSourceCode,
   type TableSize,
+  versionColumn,
 } from '../../facet/feed.ts'
 import type { Image } from '../../facet/image.ts'
 import { faultError } from '../read-error.ts'
@@ -60,9 +61,8 @@ export interface FeedSession extends ProofClient {
   isMissing(error: unknown, table: string): boolean
 }
 
-/** Names that no column of a table has. */
+/** A name that no column of a table has. */
 export const sourceColumn = 'holdfast source'
-export const versionColumn = 'holdfast version'
 
 /** The feed of a server: a connection of its own, which runs a statement at a time. */
 export class ServerFeedConnection implements FeedConnection {
