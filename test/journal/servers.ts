@@ -4,6 +4,14 @@ import { noPostgres, startPostgres } from '../support/servers/postgres.ts'
 import { cleanupOf } from '../support/temp.ts'
 import type { Server } from './bench.ts'
 
+/** A server that can be lost. */
+export interface RunningServer extends Server {
+  /** Never answers again; what it had committed is there when it starts. */
+  kill(): Promise<void>
+  /** On the same port. */
+  start(): Promise<void>
+}
+
 /** How one kind of server says what the tests need. */
 export interface Kind {
   readonly name: 'PostgreSQL' | 'MariaDB'
@@ -37,7 +45,11 @@ const mariadb: Kind = {
 }
 
 /** Registers tests for each kind of server that is installed, or one of them, on a private one. */
-export function onServers(title: string, tests: (server: () => Server, kind: Kind) => void, only?: Kind['name']): void {
+export function onServers(
+  title: string,
+  tests: (server: () => RunningServer, kind: Kind) => void,
+  only?: Kind['name'],
+): void {
   for (const [kind, skip, start] of [
     [postgresql, noPostgres, startPostgres],
     [mariadb, noMariadb, startMariadb],
@@ -45,11 +57,11 @@ export function onServers(title: string, tests: (server: () => Server, kind: Kin
     if (only !== undefined && only !== kind.name) continue
     describe(`${title} on ${kind.name}`, { skip }, () => {
       const cleanup = cleanupOf(after)
-      let server: Server | null = null
+      let server: RunningServer | null = null
       before(async () => {
         server = await start(cleanup)
       })
-      const started = (): Server => {
+      const started = (): RunningServer => {
         if (server === null) throw new Error('The server has not started.')
         return server
       }
