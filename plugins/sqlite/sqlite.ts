@@ -34,7 +34,13 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     const { createCandidates } = await import('./candidate.ts')
     return createCandidates(target, limits)
   },
-  embedded: { files: (target) => filesOf(target) },
+  embedded: {
+    files: (target) => filesOf(target),
+    async glance(path, read) {
+      const { glanceAt } = await import('./copy/glance.ts')
+      return glanceAt(path, read)
+    },
+  },
   journals: true,
 })
 

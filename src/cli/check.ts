@@ -3,12 +3,14 @@ import { layersOfOptions } from '../config/layers.ts'
 import { exitCodeFor, formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
 import type { ResolvedSettings, SettingLine } from '../config/settings.ts'
+import { copyStatusOf } from '../copy/copy-line.ts'
 import type { ResolvedTarget } from '../database/address/config.ts'
 import { type Disk, diskOf } from '../disk/disk.ts'
 import type { Target } from '../driver/address.ts'
 import { inspectResolution } from '../service/preflight.ts'
 import { declarationsOf, type Resolution, resolveAll } from '../service/resolve.ts'
 import { type ConnectionReport, connectReport } from './connect.ts'
+import { type OutageReport, outageReport } from './outage.ts'
 
 /** What is configured, from where, and what is wrong. Holds no secret. */
 export interface CheckReport {
@@ -22,6 +24,8 @@ export interface CheckReport {
   /** The names of settings that differ from the default, or come from the environment. */
   readonly chosen: ReadonlySet<string>
   readonly collections: readonly string[]
+  /** Null when no primary is declared. */
+  readonly outage: OutageReport | null
   readonly problems: readonly Problem[]
   /** Only when it was asked for. */
   readonly connection?: ConnectionReport
@@ -45,7 +49,8 @@ export interface FallbackReport {
 
 /**
  * Resolves settings, drivers, addresses and collections, and inspects the files that they name; with `connects` also
- * connects to the primary's server. Changes no database, creates no file, never rejects.
+ * connects to the primary's server. Opens no other database than the fallback's, to read what is copied. Changes none, leaves
+ * no file, never rejects.
  */
 export async function check(
   from: { env: NodeJS.ProcessEnv; cwd: string },
@@ -66,6 +71,7 @@ export async function check(
     settings: resolved.lines(),
     chosen: chosenSettings(found),
     collections: collections.map(({ name }) => name),
+    outage: await outageReport(found, collections, paths.fallback),
     problems: [...problems, ...(connection?.problems ?? [])],
     ...(connection === null ? {} : { connection }),
   }
@@ -84,7 +90,7 @@ export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
 
 /** The report as JSON. */
 export function checkJson(report: CheckReport): object {
-  const { fallback, connection } = report
+  const { fallback, outage, connection } = report
   const { file = null, ...primary } = report.primary ?? {}
   return {
     primary: report.primary && { ...primary, ...(file && { path: file.path, disk: file.disk.kind }) },
@@ -94,6 +100,7 @@ export function checkJson(report: CheckReport): object {
       ...problem,
       origin: problem.origin && formatOrigin(problem.origin),
     })),
+    ...(outage === null ? {} : { copy: outage.lines.map(copyStatusOf) }),
     // Its problems are among the others.
     ...(connection === undefined ? {} : { connection: { ...connection, problems: undefined } }),
   }

@@ -1,7 +1,9 @@
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
+import { copySentence } from '../copy/copy-line.ts'
 import type { FaultStatus } from '../database/supervisor/connection-status.ts'
 import type { CheckReport, FallbackReport } from './check.ts'
 import type { ConnectionReport, FallbackState, PrimaryConnection } from './connect.ts'
+import type { OutageReport } from './outage.ts'
 import { type Paint, table, wrap } from './terminal.ts'
 
 const order: readonly Severity[] = ['error', 'warning', 'info']
@@ -12,6 +14,7 @@ export function checkText(report: CheckReport, paint: Paint): string {
   return [
     ...databases(report, paint),
     '',
+    ...(report.outage === null ? [] : [...outageText(report.outage, paint), '']),
     ...(report.connection === undefined ? [] : [...connectionText(report.connection, report.declared, paint), '']),
     ...settings(report, paint),
     '',
@@ -44,6 +47,14 @@ function fileLines({ label, path, disk }: Pick<FallbackReport, 'label' | 'path' 
 function named(name: string, text: string, margin = indent): string[] {
   const [first = '', ...rest] = wrap(text, margin)
   return [`  ${name.padEnd(margin - 2)}${first.trimStart()}`, ...rest]
+}
+
+/** What an outage means now. */
+function outageText({ hasFallback, isWritable, lines }: OutageReport, paint: Paint): string[] {
+  const title = paint('heading', 'Without the primary')
+  if (!hasFallback) return [title, '  no fallback: requests get 503 until the primary is back']
+  const now = Date.now()
+  return [title, ...lines.flatMap((line) => named(line.collection, copySentence(line, now, isWritable)))]
 }
 
 function connectionText({ primary, fallback, advice }: ConnectionReport, declared: boolean, paint: Paint): string[] {

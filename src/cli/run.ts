@@ -24,8 +24,8 @@ const help = `Usage: holdfast [command] [options]
 Commands
   start       run the service (the default)
   check       show the configuration, where it comes from, what is wrong and how
-              to fix it; exits with 2 when a value cannot be used; opens no
-              database unless --connect is given
+              to fix it, and what an outage means now; exits with 2 when a value
+              cannot be used; connects to no server unless --connect is given
   config      list every setting with its value and origin
   replay [FILE]
               carry what a fallback has written to the primary: the configured

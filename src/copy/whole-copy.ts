@@ -1,5 +1,5 @@
 import type { DatabaseConfig } from '../database/address/config.ts'
-import type { Store } from '../database/store/store.ts'
+import type { CopyView } from '../driver/facet/copy.ts'
 import { doubtOf } from './doubts.ts'
 
 /**
@@ -18,11 +18,18 @@ export interface WholeCopy {
   knows(id: string): boolean
 }
 
+/** A fallback with its copy, as far as it is known whether the copy may be answered from. */
+export interface KnownCopy {
+  readonly copy: CopyView | null
+  /** The journal; `identity`: of the primary that it is addressed to. */
+  readonly journal: { readonly identity: string | null } | null
+}
+
 /**
  * The copy of a table in the fallback, as far as it may be answered from; null: it is not whole. `target`: where the declared
  * primary is; null: not known. From memory.
  */
-export function wholeCopyOf({ copy, journal }: Store, table: string, target: string | null): WholeCopy | null {
+export function wholeCopyOf({ copy, journal }: KnownCopy, table: string, target: string | null): WholeCopy | null {
   if (copy === null || journal === null) return null
   const source = copy.source()
   if (source === null || source.target !== target || source.identity !== journal.identity) return null

@@ -2,7 +2,8 @@ import { accessTo, type Collection } from '../collection/declaration/declaration
 import { exampleRow } from '../collection/declaration/example.ts'
 import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
-import type { CopyLine } from '../copy/copy-line.ts'
+import { type CopyLine, copyLineOf } from '../copy/copy-line.ts'
+import { copyTargetOf } from '../copy/whole-copy.ts'
 import { heldStores } from '../database/machine/state.ts'
 import type { Durability } from '../database/store/store.ts'
 import { connectionStatusOf } from '../database/supervisor/connection-status.ts'
@@ -12,7 +13,6 @@ import type { AdminToken } from '../http/admin/admin-token.ts'
 import type { CollectionLine, StatusSource } from '../http/status/status-source.ts'
 import type { Replayer } from '../journal/replayer.ts'
 import type { ActiveConfig } from './active-config.ts'
-import { copyLineOf } from './copying/copy-line-of.ts'
 import type { Copying } from './copying/copying.ts'
 import { version } from './version.ts'
 
@@ -61,7 +61,11 @@ function durabilityNow({ current, writeBlock }: Supervisor): Durability | null {
 }
 
 function copyLines({ active, supervisor, copying }: ViewParts): readonly CopyLine[] {
-  return active().collections.map(({ name }) => copyLineOf(supervisor, name, (table) => copying.whyNot(table)))
+  const { config, fallback } = supervisor
+  // Without a declared primary the rows are in no other database that could be lost.
+  if (!config.declared) return []
+  const target = copyTargetOf(config)
+  return active().collections.map(({ name }) => copyLineOf(fallback, name, target, (table) => copying.whyNot(table)))
 }
 
 function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly string[] {

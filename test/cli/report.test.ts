@@ -25,6 +25,11 @@ const report: CheckReport = {
   ],
   chosen: new Set(['database.url', 'http.port']),
   collections: ['feedback'],
+  outage: {
+    hasFallback: true,
+    isWritable: true,
+    lines: [{ collection: 'feedback', isWhole: false, asOfMs: null, rows: 0, bytes: 0, why: 'COPY is off' }],
+  },
   problems: [
     {
       code: 'ADDRESS_REPAIRED',
@@ -55,6 +60,9 @@ const expected = `Databases
                container, which a restart empties.
   collections  feedback
 
+Without the primary
+  feedback     not copied: new rows only (COPY is off)
+
 Settings that differ from the default
   database.url  ***   environment DATABASE_URL
   http.port     8080  config/production.json
@@ -77,11 +85,17 @@ describe('the report for people', () => {
     assert.equal(checkText(report, plain), expected)
   })
 
+  it('says what an outage means without a fallback', () => {
+    const alone = { ...report, outage: { hasFallback: false, isWritable: false, lines: [] } }
+    assert.match(checkText(alone, plain), /^Without the primary\n {2}no fallback: requests get 503 until/m)
+  })
+
   it('says why nothing is declared, that nothing was chosen and that nothing is wrong', () => {
     const quiet = {
       ...report,
       declared: false,
       absence: 'DATABASE_URL is not set.',
+      outage: null,
       chosen: new Set<string>(),
       problems: [],
     }

@@ -61,6 +61,12 @@ export interface CopyView {
   state(table: string): CopyState | null
 }
 
+/** What a file says to a process that only looks at it. */
+export interface CopyGlance extends CopyView {
+  /** Of the primary that the journal in the file is addressed to; null: none was reached yet. */
+  readonly identity: string | null
+}
+
 /**
  * Facet of an embedded store next to a primary: rows of the primary in the tables of the store, each marked as copied with
  * its version. Nothing of it is journaled, touches a row on which entries wait, or removes a row that is not marked. A

@@ -12,6 +12,7 @@ export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
 export {
   type Copy,
   type CopyChange,
+  type CopyGlance,
   type CopyOutcome,
   type CopySource,
   type CopyState,

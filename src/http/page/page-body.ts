@@ -7,6 +7,7 @@ import {
   journalSentence,
   lackingSentence,
   noFallbackSentence,
+  outageSentence,
   stateSentence,
 } from '../status/wording.ts'
 import { type Content, html, Markup } from './html.ts'
@@ -48,7 +49,7 @@ export function renderPage(at: PagePlace, source: StatusSource): string {
 <p class="lead" id="state">${stateSentence(database)}</p>
 ${warningParagraphs(source)}
 <p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
-${collectionsSection(at, source.collections())}
+${collectionsSection(at, source)}
 ${operatorSection(at, source)}
 <footer>Holdfast ${source.version} · in this state since <time datetime="${database.since}">${readableTime(database.since)}</time></footer>
 </main>
@@ -97,19 +98,28 @@ function pillOf(source: StatusSource): { readonly colour: HealthStatus; readonly
 const icon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%230b8fa5' stroke-width='2.2' stroke-linecap='round'%3E%3Ccircle cx='12' cy='5' r='2.5'/%3E%3Cpath d='M12 7.5V21M7 11h10M4 14c0 4.5 4 7 8 7s8-2.5 8-7'/%3E%3C/svg%3E"
 
-function collectionsSection(at: PagePlace, collections: readonly CollectionLine[]): Markup {
+function collectionsSection(at: PagePlace, source: StatusSource): Markup {
+  const collections = source.collections()
   if (collections.length === 0) {
     return html`<section><h2>Collections</h2><p>No collections yet. A collection is one JSON file in the collections folder. The startup log and <a href="${at.mount}${links.status}">Status</a> name that folder.</p></section>`
   }
-  return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(at, one))}</section>`
+  return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(at, one, outageOf(source, one)))}</section>`
 }
 
-function collectionArticle({ base, mount }: PagePlace, collection: CollectionLine): Markup {
+/** Null: there is no primary, or no fallback for it. */
+function outageOf(source: StatusSource, { name }: CollectionLine): string | null {
+  const { hasFallback, writeBlock } = source.database()
+  const line = hasFallback ? source.copy().find(({ collection }) => collection === name) : undefined
+  return line === undefined ? null : outageSentence(line, Date.now(), writeBlock === null)
+}
+
+function collectionArticle({ base, mount }: PagePlace, collection: CollectionLine, outage: string | null): Markup {
   const { path, access, description } = collection
   const hint = lineHint(collection)
   return html`<article>
 <div class="row"><h3><a href="${mount}${path}">${mount}${path}</a></h3><span class="soft small">${accessLine(access)}</span></div>
 ${description === null ? null : html`<p>${description}</p>`}
+${outage === null ? null : html`<p class="soft small outage">${outage}</p>`}
 ${hint === null ? null : html`<p class="soft small">${hint}</p>`}
 <p class="label">Create a row with curl</p>
 <pre>${unbroken(curlLine(base, collection))}</pre>

@@ -47,6 +47,7 @@ function send(
     ...diskCheck(database),
     ...lackingCheck(source),
     ...journalCheck(database),
+    ...copyCheck(source, database),
     ...conflictCheck(source),
     ...problemCheck(source),
     ...writesCheck(database),
@@ -120,6 +121,13 @@ function journalCheck({ journal }: DatabaseSessionContext): readonly Check[] {
   const waiting = { name: 'fallback:journal', observedValue: journal.transactions, observedUnit: 'transactions' }
   const output = journalSentence(journal)
   return [output === null ? { ...waiting, status: 'pass' } : { ...waiting, status: 'warn', output }]
+}
+
+/** How many collections an outage leaves readable. One that is filling or resting is no warning; a copy that stopped is a problem. */
+function copyCheck(source: StatusSource, { declared, hasFallback }: DatabaseSessionContext): readonly Check[] {
+  if (!declared || !hasFallback) return []
+  const complete = source.copy().filter(({ isWhole }) => isWhole).length
+  return [{ name: 'fallback:copy', observedValue: complete, observedUnit: 'complete', status: 'pass' }]
 }
 
 /** Whether the fallback of a declared primary accepts writes. A block chosen by a setting is no warning. */

@@ -1,4 +1,5 @@
 import { formatOrigin } from '../../config/problem.ts'
+import { copyStatusOf } from '../../copy/copy-line.ts'
 import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
 import { requireAdmin } from '../server/auth.ts'
@@ -47,6 +48,7 @@ function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
       conflicts: source.conflicts(),
       validationErrors: source.problems().flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])),
     },
+    copy: source.copy().map(copyStatusOf),
     adminToken: source.adminToken().source,
     problems: source.problems(),
     transitions,

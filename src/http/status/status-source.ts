@@ -33,7 +33,7 @@ export interface StatusSource {
   database(): DatabaseSessionContext
   /** Changes that are kept aside in the primary, and not settled. */
   conflicts(): number
-  /** What an outage means for each collection. */
+  /** What an outage means for each collection; none without a declared primary. */
   copy(): readonly CopyLine[]
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]

@@ -1,3 +1,4 @@
+import { ageText, type CopyLine } from '../../copy/copy-line.ts'
 import type { Durability } from '../../database/store/store.ts'
 import type { DatabaseSessionContext, JournalStatus } from '../../database/supervisor/connection-status.ts'
 
@@ -31,6 +32,16 @@ export function journalSentence({ transactions, since }: JournalStatus): string 
   const [wait, them] = transactions === 1 ? ['waits', 'it'] : ['wait', 'them']
   const from = since === null ? '' : ` since ${since.slice(0, 10)} ${since.slice(11, 19)} UTC`
   return `${what} ${wait} in the journal of the fallback${from}; Holdfast carries ${them} to the primary.`
+}
+
+/** What an outage means for a collection, in a sentence for everyone: no counts. */
+export function outageSentence({ asOfMs }: CopyLine, nowMs: number, isWritable: boolean): string {
+  if (asOfMs !== null) {
+    const still = isWritable ? 'readable and writable' : 'readable'
+    return `Without the primary, its rows stay ${still}: the copy is ${ageText(nowMs - asOfMs)} old.`
+  }
+  const what = isWritable ? 'new rows are accepted, and older ones' : 'its rows'
+  return `Without the primary, ${what} are not available: the copy is not complete.`
 }
 
 /** The primary serves without its fallback, in two sentences. */

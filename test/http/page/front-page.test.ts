@@ -52,6 +52,32 @@ test('the page escapes what it shows, and shows neither token nor paths, hosts o
   assert.match(page, /Serving from the fallback/)
 })
 
+test('the page says what an outage means for each collection, without a count', async (t) => {
+  const whole = {
+    collection: 'feedback',
+    isWhole: true,
+    asOfMs: Date.now() - 3_600_000 * 5,
+    rows: 777,
+    bytes: 7,
+    why: null,
+  }
+  const filling = { ...whole, isWhole: false, asOfMs: null, why: 'it takes 7 GB' }
+  for (const [line, writeBlock, expected] of [
+    [whole, null, /its rows stay readable and writable: the copy is 5 h old\./],
+    [whole, 'setting', /its rows stay readable: the copy is 5 h old\./],
+    [filling, null, /new rows are accepted, and older ones are not available: the copy is not complete\./],
+    [filling, 'setting', /its rows are not available: the copy is not complete\./],
+  ] as const) {
+    const source = createSource({ row: 'primary', hasFallback: true, writeBlock }, { copy: () => [line] })
+    const { base } = await serve(t, (app) => addFrontPage(app, source))
+    const page = await (await fetch(base, { headers: browser })).text()
+    assert.match(page, expected)
+    assert.doesNotMatch(page, /777|7 GB/)
+  }
+  const { base } = await serve(t, (app) => addFrontPage(app, createSource()))
+  assert.doesNotMatch(await (await fetch(base, { headers: browser })).text(), /Without the primary/)
+})
+
 test('the page brings everything with it, and its policy allows just that', async (t) => {
   const { base } = await serve(t, (app) => addFrontPage(app, createSource()))
   const answer = await fetch(base, { headers: browser })

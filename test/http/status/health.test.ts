@@ -46,6 +46,27 @@ for (const [row, policy, ready, health, status] of table) {
   })
 }
 
+test('a copy is counted next to a primary; one that is not complete is no warning', async (t) => {
+  const lineOf = (collection: string, isWhole: boolean) => ({
+    ...{ collection, isWhole, asOfMs: isWhole ? Date.now() : null },
+    ...{ rows: 1, bytes: 1, why: isWhole ? null : 'it is being copied' },
+  })
+  const copy = () => [lineOf('a', true), lineOf('b', false)]
+  for (const [declared, expected] of [
+    [true, { observedValue: 1, observedUnit: 'complete', status: 'pass' }],
+    [false, undefined],
+  ] as const) {
+    const row = declared ? 'primary' : 'local'
+    const source = createSource({ row, declared, hasFallback: true }, { copy })
+    const { base } = await serve(t, (app) => addHealthRoutes(app, source))
+    const body = JSON.parse(await (await fetch(`${base}/health`)).text())
+    assert.equal(body.status, 'pass')
+    const [check] = body.checks['fallback:copy'] ?? []
+    const { observedValue, observedUnit, status } = check ?? {}
+    assert.deepEqual(check && { observedValue, observedUnit, status }, expected)
+  }
+})
+
 test('a primary whose fallback could not be opened is a warning', async (t) => {
   for (const [hasFallback, status] of [
     [false, 'warn'],

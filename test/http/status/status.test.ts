@@ -32,6 +32,15 @@ test('the status tells everything but secrets', async (t) => {
   assert.equal(status.adminToken.path, '/srv/private/admin-token')
 })
 
+test('the status says what an outage means for each collection', async (t) => {
+  const line = { collection: 'feedback', isWhole: true, asOfMs: 1_790_000_000_000, rows: 3, bytes: 200, why: null }
+  const { base } = await serve(t, (app) => addStatusRoute(app, createSource({}, { copy: () => [line] })))
+  const { copy } = JSON.parse(await (await fetch(`${base}/status`, { headers: admin })).text())
+  assert.deepEqual(copy, [
+    { collection: 'feedback', complete: true, asOf: '2026-09-21T14:13:20.000Z', rows: 3, bytes: 200, why: null },
+  ])
+})
+
 test('the metrics are open, in the format that they say', async (t) => {
   const render = async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'a 1\n' })
   const { base } = await serve(t, (app) => addMetricsRoute(app, render))
