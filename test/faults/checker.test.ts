@@ -117,7 +117,7 @@ for (const { what, ending, wrong, ...found } of cases) {
 test('contradictions of readers are violations', () => {
   const history = new History()
   history.contradict('a reader saw a half')
-  const { violations } = judge({ history, audit: [], parked: [], journal: [] })
+  const { violations } = judge({ history, audit: [], parked: [], journal: [], times: new Map() })
   assert.deepEqual(violations, [{ wrong: 'contradiction', what: 'a reader saw a half', evidence: [] }])
 })
 
@@ -128,6 +128,7 @@ function evidenceOf(ending: Ending, { write, audit = [], parked: aside = [], jou
   const nothing = { oldAttempt: null, newAttempt: null, oldToken: null, newToken: null }
   return {
     history,
+    times: new Map(),
     audit: audit.map((line, at) => ({
       sequence: at,
       atMs: 500,

@@ -1,5 +1,7 @@
 import type { AuditLine, ParkedLine } from '../stage/audit.ts'
+import type { CommitTime } from '../stage/audit-watch.ts'
 import type { JournalLine } from '../stage/fallback-file.ts'
+import { isApplication, judgeReadings } from './copy-judge.ts'
 import type { History, WriteRecord } from './history.ts'
 
 /** What is known at the end of a history. */
@@ -9,10 +11,22 @@ export interface Evidence {
   readonly parked: readonly ParkedLine[]
   /** Entries of every journal that could be read. */
   readonly journal: readonly JournalLine[]
+  /** When changes of the audit were committed, by their sequence, as far as that is known. */
+  readonly times: ReadonlyMap<number, CommitTime>
 }
 
-/** What may not happen to a write, and did. */
-export type Wrong = 'lost' | 'doubled' | 'laid over' | 'half' | 'refused and applied' | 'late' | 'contradiction'
+/** What may not happen to a write, or be answered from a copy, and did. */
+export type Wrong =
+  | 'lost'
+  | 'doubled'
+  | 'laid over'
+  | 'half'
+  | 'refused and applied'
+  | 'late'
+  | 'stale'
+  | 'unheard of'
+  | 'missing'
+  | 'contradiction'
 
 /** A broken promise, with what shows it. */
 export interface Violation {
@@ -52,13 +66,8 @@ export function judge(evidence: Evidence): Verdict {
     parked: found.parkedWrites,
     unknown: counted('unknown') + counted('pending'),
     refused: counted('refused'),
-    violations: [...found.violations, ...told],
+    violations: [...found.violations, ...judgeReadings(evidence), ...told],
   }
-}
-
-/** Whether a change of the audit brings a new version of a row, and not only touches it. */
-function isApplication({ operation, oldAttempt, newAttempt, oldToken, newToken }: AuditLine): boolean {
-  return operation === 'insert' || (operation === 'update' && (oldAttempt !== newAttempt || oldToken !== newToken))
 }
 
 class Findings {

@@ -29,6 +29,23 @@ export interface WriteRecord {
   endedMs: number | null
 }
 
+/** What a client was shown by a fallback that said how old its copy is at most. */
+export interface CopyReading {
+  /** The process that answered. */
+  readonly client: string
+  /** `Holdfast-As-Of`, in milliseconds since 1970. */
+  readonly asOfMs: number
+  readonly sentMs: number
+  readonly receivedMs: number
+  /** `attempt` null: the answer did not name it. */
+  readonly rows: readonly { readonly id: string; readonly token: string; readonly attempt: string | null }[]
+  /** What it says is not there: this row; all other rows above that one (null: all others); null: it says nothing. */
+  readonly without: { readonly id: string } | { readonly above: string | null } | null
+}
+
+/** Of more lists than these only every tenth is kept: they would fill the memory. */
+const listsMax = 2_000
+
 /** Refusals that say that nothing was written. */
 const nothingWritten: ReadonlySet<string> = new Set([
   'STORE_LOST',
@@ -57,7 +74,10 @@ export class History {
   readonly writes: WriteRecord[] = []
   /** Sentences on answers that contradict each other. */
   readonly contradictions: string[] = []
+  /** Answers from whole copies. */
+  readonly readings: CopyReading[] = []
   #tokens = 0
+  #lists = 0
 
   /** A write that is about to be sent. */
   begin(
@@ -83,5 +103,11 @@ export class History {
 
   contradict(what: string): void {
     this.contradictions.push(what)
+  }
+
+  read(reading: CopyReading): void {
+    const isList = reading.without !== null && 'above' in reading.without
+    if (isList) this.#lists += 1
+    if (!isList || this.#lists <= listsMax || this.#lists % 10 === 0) this.readings.push(reading)
   }
 }

@@ -1,6 +1,6 @@
 import type { Service } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
-import { endingOf, type History, type Side, type WriteRecord } from '../history/history.ts'
+import { type CopyReading, endingOf, type History, type Side, type WriteRecord } from '../history/history.ts'
 import type { ItemFields, Step, TransactionRequest } from './steps.ts'
 
 /** The admin token of the services under test. */
@@ -15,6 +15,8 @@ export interface Answer {
   /** The attempt that the ETag names. */
   readonly attempt: string | null
   readonly partial: boolean
+  /** `Holdfast-As-Of`, in milliseconds since 1970; null: it is from no copy. */
+  readonly asOfMs: number | null
   readonly retryAfter: string | null
   /** The row, the list or the problem; null without a body. */
   readonly body: Readonly<Record<string, unknown>> | null
@@ -97,12 +99,25 @@ export class Actor {
     return { ...answer, write }
   }
 
-  get(id: string): Promise<Answer> {
-    return this.send('GET', `/api/item/${id}`)
+  async get(id: string): Promise<Answer> {
+    const sentMs = Date.now()
+    const answer = await this.send('GET', `/api/item/${id}`)
+    const { status, body, attempt } = answer
+    if (status === 200) this.#read(answer, sentMs, [{ id, token: String(body?.token), attempt }], null)
+    if (status === 404) this.#read(answer, sentMs, [], { id })
+    return answer
   }
 
-  list(limit: number = 100): Promise<Answer> {
-    return this.send('GET', `/api/item?limit=${limit}`)
+  async list(limit: number = 100): Promise<Answer> {
+    const sentMs = Date.now()
+    const answer = await this.send('GET', `/api/item?limit=${limit}`)
+    const { status, body } = answer
+    const items = Array.isArray(body?.items) ? (body.items as readonly { id: string; token: string }[]) : null // Rows of ours.
+    if (status === 200 && items !== null) {
+      const rows = items.map(({ id, token }) => ({ id, token, attempt: null }))
+      this.#read(answer, sentMs, rows, { above: body?.next === null ? null : (items.at(-1)?.id ?? null) })
+    }
+    return answer
   }
 
   async status(): Promise<Status> {
@@ -158,9 +173,21 @@ export class Actor {
       durability: response.headers.get('holdfast-durability'),
       attempt: /^"(.*)"$/.exec(response.headers.get('etag') ?? '')?.[1] ?? null,
       partial: parsed?.partial === true,
+      asOfMs: instantOf(response.headers.get('holdfast-as-of')),
       retryAfter: response.headers.get('retry-after'),
       body: parsed,
     }
+  }
+
+  #read(
+    { side, partial, asOfMs }: Answer,
+    sentMs: number,
+    rows: CopyReading['rows'],
+    without: CopyReading['without'],
+  ): void {
+    if (side !== 'fallback' || asOfMs === null) return
+    if (partial) this.#history.contradict(`${this.name} answered a part of a collection from a whole copy`)
+    this.#history.read({ client: this.name, asOfMs, sentMs, receivedMs: Date.now(), rows, without })
   }
 
   /** A connection that breaks leaves the write unknown: the service was killed. */
@@ -205,6 +232,7 @@ const noAnswer: Answer = {
     durability: null,
     attempt: null,
     partial: false,
+    asOfMs: null,
     retryAfter: null,
     body: null,
   },
@@ -213,6 +241,10 @@ const noAnswer: Answer = {
 function sideOf(store: string | null): Side | null {
   const [name] = store?.split(';') ?? []
   return name === 'primary' || name === 'fallback' || name === 'local' ? name : null
+}
+
+function instantOf(text: string | null): number | null {
+  return text === null ? null : Date.parse(text)
 }
 
 function tokenOf({ token }: Partial<ItemFields>): { readonly token?: string } {

@@ -37,7 +37,13 @@ const postgresql = `
     seq bigserial primary key, at float8 not null default extract(epoch from clock_timestamp()) * 1000,
     who text not null default session_user, id text, op text, old_attempt text, new_attempt text, old_token text, new_token text
   );
+  create index on audit.line (at);
   create function audit.note() returns trigger language plpgsql security definer as $$ begin
+    if tg_op = 'UPDATE' and old.id <> new.id then
+      insert into audit.line (${columns}) values (old.id::text, 'delete', old.holdfast_attempt::text, null, old.token, null),
+        (new.id::text, 'insert', null, new.holdfast_attempt::text, null, new.token);
+      return null;
+    end if;
     insert into audit.line (${columns}) values (coalesce(new.id, old.id)::text, lower(tg_op), old.holdfast_attempt::text,
       new.holdfast_attempt::text, old.token, new.token);
     return null;
@@ -47,17 +53,22 @@ const postgresql = `
 
 function mysql(database: string): readonly string[] {
   const audit = `${database}_audit`
-  const trigger = (operation: string, values: string): string =>
-    `create trigger audit_${operation} after ${operation} on item for each row insert into ${audit}.line ` +
-    `(at, who, ${columns}) values (unix_timestamp(sysdate(6)) * 1000, user(), ${values})`
+  const note = (values: string): string =>
+    `insert into ${audit}.line (at, who, ${columns}) values (unix_timestamp(sysdate(6)) * 1000, user(), ${values})`
+  const trigger = (operation: string, text: string): string =>
+    `create trigger audit_${operation} after ${operation} on item for each row ${text}`
+  const inserted = note("new.id, 'insert', null, new.holdfast_attempt, null, new.token")
+  const updated = note("new.id, 'update', old.holdfast_attempt, new.holdfast_attempt, old.token, new.token")
+  const deleted = note("old.id, 'delete', old.holdfast_attempt, null, old.token, null")
   return [
     `create database ${audit}`,
     `create table ${audit}.line (seq bigint auto_increment primary key, at double not null, who varchar(200) not null, ` +
       'id varchar(40), op varchar(10), old_attempt varchar(40), new_attempt varchar(40), ' +
-      'old_token varchar(300), new_token varchar(300)) character set utf8mb4',
-    trigger('insert', "new.id, 'insert', null, new.holdfast_attempt, null, new.token"),
-    trigger('update', "new.id, 'update', old.holdfast_attempt, new.holdfast_attempt, old.token, new.token"),
-    trigger('delete', "old.id, 'delete', old.holdfast_attempt, null, old.token, null"),
+      'old_token varchar(300), new_token varchar(300), index (at)) character set utf8mb4',
+    trigger('insert', inserted),
+    // Another id is another row.
+    trigger('update', `if old.id = new.id then ${updated}; else ${deleted}; ${inserted}; end if`),
+    trigger('delete', deleted),
   ]
 }
 
@@ -73,6 +84,10 @@ export class Audit {
     this.#database = database
   }
 
+  get #table(): string {
+    return this.#kind === 'postgresql' ? 'audit.line' : `${this.#database}_audit.line`
+  }
+
   /** Writes the triggers. The table is there. */
   async install(): Promise<void> {
     if (this.#kind === 'postgresql') await this.#server.query(postgresql, this.#database)
@@ -80,8 +95,7 @@ export class Audit {
   }
 
   async lines(): Promise<readonly AuditLine[]> {
-    const table = this.#kind === 'postgresql' ? 'audit.line' : `${this.#database}_audit.line`
-    const rows = await this.#server.query(`select * from ${table} order by seq`, this.#database)
+    const rows = await this.#server.query(`select * from ${this.#table} order by seq`, this.#database)
     return rows.map((row) => ({
       sequence: Number(row.seq),
       atMs: Number(row.at),
@@ -93,6 +107,12 @@ export class Audit {
       oldToken: textOf(row.old_token),
       newToken: textOf(row.new_token),
     }))
+  }
+
+  /** The sequences of the changes of which the statements came since then. */
+  async sequencesSince(atMs: number): Promise<readonly number[]> {
+    const rows = await this.#server.query(`select seq from ${this.#table} where at > ${atMs}`, this.#database)
+    return rows.map(({ seq }) => Number(seq))
   }
 
   /** What is parked; nothing while the table is not there. */

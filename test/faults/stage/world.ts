@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path'
 import { runCommand } from '../../support/hosted.ts'
 import { makeWorkingDir, startService } from '../../support/process.ts'
 import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
-import { type Cleanup, type Files, writeFiles } from '../../support/temp.ts'
+import { type Cleanup, cleanLater, type Files, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { type Evidence, judge, type Verdict } from '../history/checker.ts'
 import { History, type WriteRecord } from '../history/history.ts'
 import { Actor, adminToken } from './actor.ts'
 import { Audit } from './audit.ts'
+import { AuditWatch } from './audit-watch.ts'
 import { fallbackFile, type JournalLine, readJournal } from './fallback-file.ts'
 import { addressOf, createServiceDatabase, type FaultyServer, type ServerKind, type Stage } from './stage.ts'
 
@@ -68,6 +69,7 @@ export class World {
   readonly database: string
   readonly proxy: TcpProxy
   readonly audit: Audit
+  readonly #watch: AuditWatch
   readonly #journals = new Map<string, JournalLine>()
   readonly #dirs = new Set<string>()
   readonly #actors: Actor[] = []
@@ -78,6 +80,7 @@ export class World {
     this.database = database
     this.proxy = proxy
     this.audit = new Audit(stage.kind, stage.server, database)
+    this.#watch = new AuditWatch(this.audit)
   }
 
   static async create(t: Cleanup, stage: Stage): Promise<World> {
@@ -130,6 +133,12 @@ export class World {
     const env = { ...environment(this.kind), DATABASE_URL: addressOf(this.kind, this.server.port, this.database) }
     const { code, stderr } = await runCommand(args, { cwd, env })
     if (code !== 0) throw new Error(`holdfast ${args.join(' ')} ended with ${code}: ${stderr}`)
+  }
+
+  /** From now on it is known when changes are committed; ends with the schedule. */
+  watch(): void {
+    this.#watch.start()
+    cleanLater(this.t, () => this.#watch.end())
   }
 
   /** Another way to the server. */
@@ -200,7 +209,8 @@ export class World {
       }
     }
     const [audit, parked] = await Promise.all([this.audit.lines(), this.audit.parked()])
-    return { history: this.history, audit, parked, journal: [...this.#journals.values()] }
+    const journal = [...this.#journals.values()]
+    return { history: this.history, audit, parked, journal, times: this.#watch.times }
   }
 }
 
