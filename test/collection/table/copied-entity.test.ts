@@ -7,14 +7,13 @@ import { MikroORM as PostgreSql } from '@mikro-orm/postgresql'
 import { driver as mysql } from '../../../plugins/mysql/mysql.ts'
 import { driver as postgresql } from '../../../plugins/postgresql/postgresql.ts'
 import { driver as sqlite } from '../../../plugins/sqlite/sqlite.ts'
-import { copiedEntities } from '../../../src/collection/table/copied-entity.ts'
+import { copiedEntities, entityTables } from '../../../src/collection/table/copied-entity.ts'
 import { DatabaseUrlResolver } from '../../../src/database/address/resolver.ts'
 import { connectionSettingsOf } from '../../../src/database/machine/connection-settings.ts'
 import { DatabaseEngineFactory } from '../../../src/database/store/engine-factory.ts'
 import type { Store } from '../../../src/database/store/store.ts'
+import type { CopyOutcome } from '../../../src/driver/facet/copy.ts'
 import type { CopiedTable } from '../../../src/driver/facet/feed.ts'
-import type { Image, ImageColumn } from '../../../src/driver/facet/image.ts'
-import type { Value } from '../../../src/driver/facet/statements.ts'
 import { DriverRegistry } from '../../../src/driver/registry.ts'
 import { onServers } from '../../journal/servers.ts'
 import { settingsFromOptions } from '../../support/settings.ts'
@@ -98,36 +97,21 @@ async function open(
   return store
 }
 
-/** The types of columns that keep the values of each kind as they are. */
-const fileTypes = {
-  text: 'text',
-  integer: 'integer',
-  number: 'real',
-  boolean: 'integer',
-  instant: 'integer',
-  json: 'text',
-}
-
-/** Copies the rows of a table, as their images, into a table of the file that has no rules. */
-async function copy(primary: Store, file: Store, { name, key, columns }: CopiedTable): Promise<void> {
-  const { replay } = primary
-  assert.ok(replay !== null)
-  const [table, id] = [name, key.name].map((word) => primary.orm.em.getPlatform().quoteIdentifier(word))
-  const ids = (await primary.statements.read(`select ${id} as id from ${table}`, [])).map((row) => String(row.id))
-  const images = await primary.orm.em.fork().transactional(() => replay.lock({ name, columns }, ids))
-  const declared = columns.map((one) => `"${one.name}" ${fileTypes[one.kind]}`)
-  await file.statements.write(`create table "${name}" (${declared.join(', ')}, primary key ("${key.name}"))`, [])
-  const marks = columns.map(() => '?').join(', ')
-  for (const image of images.values()) {
-    const values = columns.map((one) => nativeValue(image, one))
-    await file.statements.write(`insert into "${name}" values (${marks})`, values)
+/** Copies the rows of tables, as a service does. */
+async function copy(primary: Store, file: Store, tables: readonly CopiedTable[]): Promise<void> {
+  const { identity } = primary.facts
+  assert.ok(primary.feed !== null && file.copy !== null && identity !== undefined)
+  await file.copy.begin({ identity, target: 'here' }, tables)
+  const connection = await primary.feed.connect(AbortSignal.timeout(5_000))
+  try {
+    for (const table of tables) {
+      const rows = await connection.page(identity, table, null, 1_000)
+      const outcome: CopyOutcome = await file.copy.apply(table, { rows, removed: [] })
+      assert.deepEqual(outcome, { written: rows.length, removed: 0, waiting: 0, refused: [] })
+    }
+  } finally {
+    await connection.close()
   }
-}
-
-function nativeValue(image: Image, { name, kind }: ImageColumn): Value {
-  const text = image[name] ?? null
-  if (text === null || kind === 'text' || kind === 'json') return text
-  return kind === 'number' ? Number(text) : BigInt(text)
 }
 
 /** Values of each column that are awkward in one database or the other; null is one of each. */
@@ -192,7 +176,7 @@ onServers('entities of an application', (server) => {
     await em.flush()
     const { tables, problems } = copiedEntities(primary.orm, ['Port', Ship, 'Visit'], entities)
     assert.deepEqual(problems, [])
-    for (const table of tables) await copy(primary, file, table)
+    await copy(primary, file, tables)
     const wanted = await shipsOf(primary)
     assert.equal(wanted.length, longest + 1)
     assert.deepEqual(await shipsOf(file), wanted)
@@ -284,8 +268,9 @@ for (const [name, make] of [
     for (const [entity, why] of misfits) {
       test(`${entity.meta.className}: ${why.source}`, () => {
         const own = [entity, Tag, Pair, Address]
-        const { tables, problems } = copiedEntities(make([...new Set(own)]), [entity], own)
-        assert.deepEqual(tables, [])
+        const found = copiedEntities(make([...new Set(own)]), [entity], own)
+        const problems = found.problems.filter((one) => one.code !== 'COPY_ENTITY_LEFT_OUT')
+        assert.deepEqual(found.tables, [])
         assert.equal(problems.length, 1)
         const [{ code, severity, part, message } = { code: '', severity: '', part: '', message: '' }] = problems
         assert.deepEqual([code, severity, part], ['COPY_ENTITY_UNFIT', 'warning', entity.meta.className])
@@ -306,6 +291,23 @@ for (const [name, make] of [
     })
   })
 }
+
+test('entities that are not named are a problem, those of relations and of tables between two among them', () => {
+  const Crew = defineEntity({ name: 'Crew', properties: { id: id(), tags: () => p.manyToMany(Tag) } })
+  const orm = new PostgreSql({ entities: [Crew, Pair], dbName: 'none' })
+  const { problems } = copiedEntities(orm, [Crew], [Crew, Pair], (name) => name === 'Pair')
+  assert.deepEqual(
+    problems.map(({ code, severity }) => [code, severity]),
+    [
+      ['COPY_ENTITY_UNFIT', 'warning'],
+      ['COPY_ENTITY_LEFT_OUT', 'warning'],
+    ],
+  )
+  assert.match(problems[1]?.message ?? '', /: (Tag, crew_tags|crew_tags, Tag)\.$/)
+  assert.deepEqual(entityTables(orm, (name) => name === 'Pair').toSorted(), ['crew', 'crew_tags', 'tag'])
+  const whole = new PostgreSql({ entities: [Tag], dbName: 'none' })
+  assert.deepEqual(copiedEntities(whole, [Tag], [Tag]).problems, [])
+})
 
 test('arrays are texts where the database has none, and a misfit where it has', () => {
   const Listed = defineEntity({ name: 'Listed', properties: { id: id(), words: p.array() } })
