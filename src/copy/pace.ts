@@ -12,7 +12,7 @@ export function lookRowsOf(rate: number): number {
 }
 
 /** The share while much has changed: what is old is to be replaced soon. */
-const changedShare = 0.5
+const changedShare = 1
 
 /**
  * How long the primary is left alone after a look at so many rows, of which so many had changed. A higher rate than the
