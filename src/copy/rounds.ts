@@ -147,9 +147,9 @@ export class CopyRounds {
     if (lastMs === null) return
     const [overlap, seen = overlap] = [firstIdOf(lastMs - overlapMs), this.#seen.get(table.name)]
     const id = drawId()
-    const latestMs = (idTimeMs(id) ?? 0) + overlapMs
     // Behind the ids of this time there are only those that say nothing of theirs.
-    const isLast = (key: string): boolean => (idTimeMs(key) ?? Number.POSITIVE_INFINITY) > latestMs
+    const latest = firstIdOf((idTimeMs(id) ?? 0) + overlapMs)
+    const isLast = (key: string): boolean => key > latest
     // The clock of the others may be late: theirs are behind the last one that was seen.
     for (let after: string | null = seen < overlap ? seen : overlap; after !== null; ) {
       const beganMs = this.#parts.clock.now()
