@@ -1,4 +1,4 @@
-import type { ImageColumn, ImageKind } from '../../src/driver/kit/driver-kit.ts'
+import { dateOf, type ImageColumn, type ImageKind } from '../../src/driver/kit/driver-kit.ts'
 import { quoted } from './own-tables.ts'
 
 /** A column as the text of an image, in the letters and the collation of the connection. */
@@ -13,4 +13,9 @@ const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
   json: (column) => `cast(${column} as char)`,
   boolean: (column) => `cast(${column} <> 0 as char)`,
   instant: (column) => `cast(floor(timestampdiff(microsecond, '1970-01-01 00:00:00', ${column}) / 1000) as char)`,
+}
+
+/** An instant of an image as the server writes it, in UTC, as the session; a year that the server lacks is one that it refuses. */
+export function instantText(milliseconds: string): string {
+  return dateOf(milliseconds)?.toISOString().replace('T', ' ').replace('Z', '') ?? milliseconds
 }

@@ -79,44 +79,31 @@ interface Key {
 function keyOf({ name, key, keyOrder }: CopiedTable, isSorted: boolean): Key {
   const text = columnText(key)
   const isNumber = keyOrder === 'number'
-  const sort = isNumber || isSorted ? `${quoted(name)}.${quoted(key.name)}` : bytesOf(text)
-  const mark = isNumber || isSorted ? '?' : bytesOf('?')
-  // A number as a text would be compared as a double.
-  const literalOf = (given: string): FeedQuery =>
-    isNumber ? { text: numberText(given), values: [] } : { text: mark, values: [given] }
-  const compared = (given: string | null, operator: string): readonly FeedQuery[] => {
-    if (given === null) return []
-    const value = literalOf(given)
-    return [{ text: `${sort} ${operator} ${value.text}`, values: value.values }]
+  const isPlain = isNumber || isSorted
+  const sort = isPlain ? `${quoted(name)}.${quoted(key.name)}` : bytesOf(text)
+  const placeOf = (given: string): string => {
+    // As a text it would be compared as a double.
+    if (key.kind === 'integer') return `cast(? as ${given.startsWith('-') ? 'signed' : 'unsigned'})`
+    return isPlain ? '?' : bytesOf('?')
   }
   return {
     text,
     sort,
     last: isNumber ? 'cast(max(sort) as char)' : `convert(max(${bytesOf('`key`')}) using utf8mb4)`,
     range({ after, last }) {
-      const conditions = [...compared(after, '>'), ...compared(last, '<=')]
-      if (conditions.length === 0) return { text: 'true', values: [] }
-      return joined(conditions, ' and ')
+      const conditions: string[] = []
+      if (after !== null) conditions.push(`${sort} > ${placeOf(after)}`)
+      if (last !== null) conditions.push(`${sort} <= ${placeOf(last)}`)
+      const values = [after, last].filter((value) => value !== null)
+      return { text: conditions.length === 0 ? 'true' : conditions.join(' and '), values }
     },
-    among(keys) {
-      const { text: list, values } = joined(keys.map(literalOf), ', ')
-      return { text: `${sort} in (${list})`, values }
-    },
+    among: (keys) => ({ text: `${sort} in (${keys.map(placeOf).join(', ')})`, values: keys }),
   }
-}
-
-function joined(parts: readonly FeedQuery[], separator: string): FeedQuery {
-  return { text: parts.map(({ text }) => text).join(separator), values: parts.flatMap(({ values }) => values) }
 }
 
 /** In the letters of the connection. */
 function bytesOf(text: string): string {
   return `cast(${text} as binary)`
-}
-
-function numberText(text: string): string {
-  if (/^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text)) return text
-  throw new TypeError('The key of a table of numbers is not a number.')
 }
 
 /** The marks as of `markOf`: eight bytes as two numbers. */

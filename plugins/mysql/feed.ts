@@ -57,8 +57,8 @@ class Session implements FeedSession {
     return rows as FeedAnswer[] // Each column is cast to text.
   }
 
-  sorting(identity: string, { name, key }: CopiedTable): FeedQuery {
-    return { text: sortingText, values: [identity, name, key.name] }
+  sorting(identity: string, { name, key, keyOrder }: CopiedTable): FeedQuery {
+    return { text: sortingText, values: [identity, keyOrder, name, key.name] }
   }
 
   async size({ name }: CopiedTable): Promise<TableSize | null> {
@@ -88,18 +88,22 @@ class Session implements FeedSession {
 /** The server's error number for a table that does not exist. */
 const tableMissing = 1146
 
-/** Texts sort by their bytes where they have one of these collations; the others forget case, or blanks at the end. */
+/**
+ * Texts sort by their bytes where they have one of these collations; others forget case, or blanks at the end. UUIDs have
+ * neither. The least of several: tables may differ by case alone.
+ */
 const sortingText = `select ${sourceText} as \`holdfast source\`, (
-    select case when numeric_precision is not null then '1'
+    select min(case when numeric_precision is not null then '1'
       when data_type not in ('char', 'varchar') then '0'
-      when collation_name like '%\\_nopad\\_bin' or collation_name in ('utf8mb4_0900_bin', 'ascii_bin') then '1'
-      else '0' end
+      when collation_name like '%\\_nopad\\_bin' or collation_name = 'utf8mb4_0900_bin' then '1'
+      when collation_name like '%\\_bin' and ? = 'uuid' then '1'
+      else '0' end)
     from information_schema.columns where table_schema = database() and table_name = ? and column_name = ?
   ) as sorted`
 
 /** By the statistics of the server; a view has none. */
 const sizeText = `select cast(table_rows as char) as \`rows\`, cast(data_length as char) as bytes
-  from information_schema.tables where table_schema = database() and table_name = ? and table_rows is not null`
+  from information_schema.tables where table_schema = database() and table_name = ? and table_rows is not null limit 1`
 
 /** Those that this account may see. */
 const columnsText = `select cast(column_name as char) as name from information_schema.columns

@@ -1,7 +1,6 @@
 import {
   claimError,
   columnUnknownCode,
-  dateOf,
   faultError,
   type Image,
   type ImageTable,
@@ -16,7 +15,7 @@ import {
 } from '../../src/driver/kit/driver-kit.ts'
 import type { Answer } from './client/answer.ts'
 import type { SafePool } from './client/pool.ts'
-import { columnText } from './column-text.ts'
+import { columnText, instantText } from './column-text.ts'
 import { faults, numberOf } from './faults.ts'
 import { quoted } from './own-tables.ts'
 
@@ -166,11 +165,6 @@ function valuesOf(columns: RowBatch<unknown>['columns'], image: Image): readonly
     const value = image[name] ?? null
     return kind === 'instant' && value !== null ? instantText(value) : value
   })
-}
-
-/** In UTC, as the session; a year that the server lacks is one that it refuses. */
-function instantText(milliseconds: string): string {
-  return dateOf(milliseconds)?.toISOString().replace('T', ' ').replace('Z', '') ?? milliseconds
 }
 
 /** Of an image that is too large for a packet, or a row too large for a page; a column that the server computes. */

@@ -37,7 +37,8 @@ export function hasSha256(version: string): boolean {
 export function feedOf(pool: SafePool): Feed {
   const size = new AnswerSize()
   return {
-    returned: (table) => `${quoted(table)}.xmin::text`,
+    // Not the column itself: partitioned tables refuse to return it, and views have none.
+    returned: () => '(txid_current() & 4294967295)::text',
     async connect(signal) {
       const client = await pool.openAside(signal)
       try {

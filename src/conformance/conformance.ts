@@ -5,6 +5,7 @@ import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
 import { conformConnections } from './connection.ts'
 import { conformCopies } from './copy.ts'
+import { conformFeed } from './feed.ts'
 import { conformJournal } from './journal.ts'
 import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
@@ -40,6 +41,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformJournal(bench)
     conformCopies(bench)
     conformReplay(bench)
+    conformFeed(bench)
     conformOutages(bench, harness)
   })
 }

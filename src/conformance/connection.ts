@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { Candidate } from '../driver/driver.ts'
 import {
   type Bench,
@@ -240,13 +240,13 @@ export async function using<S extends AsyncDisposable, T>(store: S, work: (store
 /** Registers tests of one member of the engine; where it is absent they are skipped by name. */
 export function engineTest(
   bench: () => Bench,
-  member: 'statements' | 'schemaLock' | 'setReadOnly' | 'attempts' | 'replay',
-): (title: string, run: (store: BenchStore) => Promise<void>) => void {
+  member: 'statements' | 'schemaLock' | 'setReadOnly' | 'attempts' | 'replay' | 'feed',
+): (title: string, run: (store: BenchStore, t: TestContext) => Promise<void>) => void {
   return (title, run) => {
     test(title, async (t) => {
       await using(await openStore(bench()), async (store) => {
         if (store.engine[member] === undefined) t.skip(`the engine has no "${member}"`)
-        else await run(store)
+        else await run(store, t)
       })
     })
   }

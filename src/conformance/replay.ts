@@ -25,18 +25,18 @@ function conformReplayedClaims(bench: () => Bench, test: EngineTest, other: Othe
   test('claims many attempts in replay, and gives those that were new', async (store) => {
     const attempts = draw(1_200)
     const [known = '', answered = '', undone = ''] = attempts
-    assert.deepEqual(await inTransaction(store, ({ claim }) => claim([])), new Set())
-    await inTransaction(store, ({ claim }) => claim([known]))
+    assert.deepEqual(await inReplay(store, ({ claim }) => claim([])), new Set())
+    await inReplay(store, ({ claim }) => claim([known]))
     await store.orm.em.fork().execute(`insert into holdfast_request (id) values ('${answered}')`)
-    const failing = inTransaction(store, async ({ claim }) => {
+    const failing = inReplay(store, async ({ claim }) => {
       assert.deepEqual(await claim([undone]), new Set([undone]))
       assert.deepEqual(await claim([undone]), new Set())
       throw new Error('on purpose')
     })
     await assert.rejects(failing, /on purpose/)
     const wanted = new Set(attempts.filter((attempt) => attempt !== known && attempt !== answered))
-    assert.deepEqual(sorted(await inTransaction(store, ({ claim }) => claim(attempts))), sorted(wanted))
-    assert.deepEqual(await inTransaction(store, ({ claim }) => claim(attempts)), new Set())
+    assert.deepEqual(sorted(await inReplay(store, ({ claim }) => claim(attempts))), sorted(wanted))
+    assert.deepEqual(await inReplay(store, ({ claim }) => claim(attempts)), new Set())
   })
 
   test('gives each attempt to one of two replayers that claim in opposite orders at a time', async (store) => {
@@ -46,7 +46,7 @@ function conformReplayedClaims(bench: () => Bench, test: EngineTest, other: Othe
         const mine: string[] = []
         for (let at = 0; at < list.length; at += 40) {
           const part = list.slice(at, at + 40)
-          mine.push(...(await again(bench(), () => inTransaction(place, ({ claim }) => claim(part)))))
+          mine.push(...(await again(bench(), () => inReplay(place, ({ claim }) => claim(part)))))
         }
         return mine
       }
@@ -60,18 +60,18 @@ function conformReplayedClaims(bench: () => Bench, test: EngineTest, other: Othe
 function conformReplayedRows(test: EngineTest): void {
   test('writes the images of replay exactly, and reads them as they were', async (store) => {
     const images = exactImages()
-    assert.equal(await inTransaction(store, ({ insert }) => insert(carriedTable, images)), images.length)
+    assert.equal(await inReplay(store, ({ insert }) => insert(carriedTable, images)), images.length)
     await assertRows(store, images)
     const others = images.map(({ id = '' }, at): Image => ({ ...images.at(-1 - at), id }))
     const updates = others.map((image, at) => ({ image, base: images[at]?.holdfast_attempt ?? null }))
-    assert.equal(await inTransaction(store, ({ update }) => update(carriedTable, updates)), images.length)
+    assert.equal(await inReplay(store, ({ update }) => update(carriedTable, updates)), images.length)
     await assertRows(store, others)
   })
 
   test('leaves columns that an image of replay lacks to their defaults', async (store) => {
     const [first, second] = [imageOf({ defaulted: 'given' }), imageOf({})]
-    await inTransaction(store, ({ insert }) => insert(carriedTable, [first, second, imageOf({ text: 'x' })]))
-    await inTransaction(store, async ({ lock, update }) => {
+    await inReplay(store, ({ insert }) => insert(carriedTable, [first, second, imageOf({ text: 'x' })]))
+    await inReplay(store, async ({ lock, update }) => {
       const found = await lock(carriedTable, [first.id ?? '', second.id ?? ''])
       assert.equal(found.get(first.id ?? '')?.defaulted, 'given')
       assert.equal(found.get(second.id ?? '')?.defaulted, 'left')
@@ -85,17 +85,17 @@ function conformReplayedRows(test: EngineTest): void {
   test('replays thousands of rows, and counts them', async (store) => {
     const images = Array.from({ length: 2_500 }, (_, at) => imageOf({ order: String(at), text: 'x'.repeat(at % 400) }))
     const ids = images.map(({ id }) => id ?? '')
-    assert.equal(await inTransaction(store, ({ insert }) => insert(carriedTable, images)), images.length)
+    assert.equal(await inReplay(store, ({ insert }) => insert(carriedTable, images)), images.length)
     const updates = images.map((image) => ({ image: { ...image, order: '7' }, base: image.holdfast_attempt ?? null }))
-    assert.equal(await inTransaction(store, ({ update }) => update(carriedTable, updates)), images.length)
-    const found = await inTransaction(store, ({ lock }) => lock(carriedTable, [...ids, randomUUID()]))
+    assert.equal(await inReplay(store, ({ update }) => update(carriedTable, updates)), images.length)
+    const found = await inReplay(store, ({ lock }) => lock(carriedTable, [...ids, randomUUID()]))
     assert.deepEqual(sorted(found.keys()), sorted(ids))
     assert.ok([...found.values()].every(({ order }) => order === '7'))
     const removals = images.map(({ id, holdfast_attempt: base }) => ({ id: id ?? '', base: base ?? null }))
-    assert.equal(await inTransaction(store, ({ remove }) => remove(carriedTable, removals)), images.length)
-    assert.equal((await inTransaction(store, ({ lock }) => lock(carriedTable, ids))).size, 0)
+    assert.equal(await inReplay(store, ({ remove }) => remove(carriedTable, removals)), images.length)
+    assert.equal((await inReplay(store, ({ lock }) => lock(carriedTable, ids))).size, 0)
     for (const none of ['insert', 'update', 'remove'] as const) {
-      assert.equal(await inTransaction(store, (replay) => replay[none](carriedTable, [])), 0)
+      assert.equal(await inReplay(store, (replay) => replay[none](carriedTable, [])), 0)
     }
   })
 }
@@ -104,13 +104,13 @@ function conformGuards(test: EngineTest, other: OtherStore): void {
   test('replays over no row that names another attempt than the base', async (store) => {
     const [named, nameless] = [imageOf({ text: 'named' }), imageOf({ text: 'nameless', holdfast_attempt: null })]
     const base = named.holdfast_attempt ?? null
-    await inTransaction(store, ({ insert }) => insert(carriedTable, [named, nameless]))
+    await inReplay(store, ({ insert }) => insert(carriedTable, [named, nameless]))
     const wrong: readonly RowUpdate[] = [
       { image: { ...named, text: 'wrong' }, base: randomUUID() },
       { image: { ...nameless, text: 'wrong' }, base: randomUUID() },
     ]
     const gone: RowUpdate = { image: imageOf({ text: 'wrong' }), base: null }
-    await inTransaction(store, async ({ update, remove }) => {
+    await inReplay(store, async ({ update, remove }) => {
       assert.equal(await update(carriedTable, [...wrong, gone]), 0)
       assert.equal(await update(carriedTable, [{ image: { ...named, text: 'wrong' }, base: null }]), 0)
       const removals = [...wrong, gone].map(({ image, base: one }) => ({ id: image.id ?? '', base: one }))
@@ -118,7 +118,7 @@ function conformGuards(test: EngineTest, other: OtherStore): void {
       assert.equal(await remove(carriedTable, [{ id: named.id ?? '', base: null }]), 0)
     })
     await assertRows(store, [named, nameless])
-    await inTransaction(store, async ({ update, remove }) => {
+    await inReplay(store, async ({ update, remove }) => {
       const right = { image: { ...nameless, text: 'right' }, base: null }
       assert.equal(await update(carriedTable, [...wrong, right, { image: named, base }]), 2)
       assert.equal(await remove(carriedTable, [{ id: nameless.id ?? '', base: null }]), 1)
@@ -129,10 +129,10 @@ function conformGuards(test: EngineTest, other: OtherStore): void {
   test('locks rows for replay behind a change of another transaction, and reads the newest version', async (store) => {
     const image = imageOf({ text: 'before' })
     const [id, base] = [image.id ?? '', image.holdfast_attempt ?? null]
-    await inTransaction(store, ({ insert }) => insert(carriedTable, [image]))
+    await inReplay(store, ({ insert }) => insert(carriedTable, [image]))
     await using(await other(store), async (two) => {
       const [inside, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-      const writer = inTransaction(two, async ({ update }) => {
+      const writer = inReplay(two, async ({ update }) => {
         await update(carriedTable, [{ image: { ...image, text: 'after' }, base }])
         inside.resolve()
         await over.promise
@@ -157,7 +157,7 @@ function conformGuards(test: EngineTest, other: OtherStore): void {
 function conformRefusals(test: EngineTest): void {
   /** Why the rows are refused; the whole transaction is undone. */
   const refusal = async (store: BenchStore, work: (replay: Replay) => Promise<unknown>): Promise<unknown> =>
-    replayOf(store).refusalOf(await rejection(inTransaction(store, work)))
+    replayOf(store).refusalOf(await rejection(inReplay(store, work)))
 
   test('tells in replay a missing table from a missing column', async (store) => {
     const image = imageOf({})
@@ -183,7 +183,7 @@ function conformRefusals(test: EngineTest): void {
 
   test('tells in replay rows that the table refuses from anything else', async (store) => {
     const taken = imageOf({ key: 'taken' })
-    await inTransaction(store, ({ insert }) => insert(carriedTable, [taken]))
+    await inReplay(store, ({ insert }) => insert(carriedTable, [taken]))
     const refused = (image: Image): Promise<unknown> =>
       refusal(store, ({ insert }) => insert(carriedTable, [imageOf({ text: 'good' }), image]))
     assert.equal(await refused(imageOf({ key: 'taken' })), 'unique')
@@ -212,21 +212,21 @@ function conformLetters(test: EngineTest): void {
   test('keeps, or refuses, a letter that not every database has', async (store) => {
     for (const text of ['a\0b', '\ud800']) {
       const image = imageOf({ text })
-      const error = await inTransaction(store, ({ insert }) => insert(carriedTable, [image])).then(
+      const error = await inReplay(store, ({ insert }) => insert(carriedTable, [image])).then(
         () => null,
         (reason: unknown) => reason,
       )
       if (error === null && text.isWellFormed()) await assertRows(store, [image])
       else if (error !== null) assert.equal(replayOf(store).refusalOf(error), 'refused')
-      await inTransaction(store, ({ remove }) =>
+      await inReplay(store, ({ remove }) =>
         remove(carriedTable, [{ id: image.id ?? '', base: image.holdfast_attempt ?? null }]),
       )
     }
   })
 }
 
-/** Each kind of value at its limits. */
-function exactImages(): readonly Image[] {
+/** Rows of `carriedTable` with each kind of value at its limits. */
+export function exactImages(): readonly Image[] {
   const given: readonly Image[] = [
     { order: '9223372036854775807', ratio: '0.30000000000000004', isOn: '1', createdAt: '1' },
     { order: '-9223372036854775808', ratio: '5e-324', isOn: '0', createdAt: '-1' },
@@ -241,7 +241,8 @@ function exactImages(): readonly Image[] {
   return given.map((values) => ({ ...nothing, defaulted: 'given', ...imageOf(values) }))
 }
 
-function imageOf(given: Image): Image {
+/** A row of `carriedTable` with these values. */
+export function imageOf(given: Image): Image {
   return { id: randomUUID(), holdfast_attempt: randomUUID(), required: 'given', ...given }
 }
 
@@ -251,7 +252,7 @@ async function assertRows(store: BenchStore, images: readonly Image[]): Promise<
     { n: unknown },
   ] // One row.
   assert.equal(Number(n), images.length)
-  const found = await inTransaction(store, ({ lock }) =>
+  const found = await inReplay(store, ({ lock }) =>
     lock(
       carriedTable,
       images.map(({ id }) => id ?? ''),
@@ -287,7 +288,8 @@ function replayOf({ engine, orm }: BenchStore): Replay {
   return replay
 }
 
-function inTransaction<T>(store: BenchStore, work: (replay: Replay) => Promise<T>): Promise<T> {
+/** Runs in a transaction, and gives what it resolves with. */
+export function inReplay<T>(store: BenchStore, work: (replay: Replay) => Promise<T>): Promise<T> {
   return store.orm.em.fork().transactional(() => work(replayOf(store)))
 }
 

@@ -52,7 +52,9 @@ export interface TableSize {
 /** Facet of a primary: its rows, for a copy. Asks for no more than the right to SELECT; changes nothing. */
 export interface Feed {
   /**
-   * The version of a row of a table that a write has returned, as an expression for RETURNING; absent: `versionOf` tells.
+   * The version of a row that a statement outside of a transaction writes, as an expression for its RETURNING; works for
+   * whatever is written to, as a view. Absent: `versionOf` tells. Not to be used where a trigger may change what is written:
+   * the version would be that of the row as it is, not as it was returned.
    */
   readonly returned?: (table: string) => string
   /** The version of a row of which only the image is known; null: it cannot be told. Pure. */
