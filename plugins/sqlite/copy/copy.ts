@@ -14,10 +14,10 @@ import type { JournalRoom } from '../journal/room.ts'
 import { unsynced } from '../journal/unsynced.ts'
 import { nextTurn, type OwnChanges, type RunAlone } from '../own-changes.ts'
 import { removeCopied } from './leaving.ts'
-import { Pace } from './pace.ts'
 import { CopyPass } from './pass.ts'
 import { CopyReader, type CopyRecord, ownRowsOf } from './reader.ts'
 import { settleTables } from './settling.ts'
+import { StepSize } from './step-size.ts'
 import { assertCopyable, declare, enter, hide, register, TableWriters, tableIn } from './tables-of-copy.ts'
 
 const label = 'rows of the copy'
@@ -47,7 +47,7 @@ export class FileCopy implements Copy {
   readonly #ground: CopyGround
   readonly #reader: CopyReader
   readonly #writers: TableWriters
-  readonly #pace: Pace = new Pace()
+  readonly #steps: StepSize = new StepSize()
   readonly #unsynced: RunAlone
   /** Null: something was committed since it was read. */
   #known: Known | null = null
@@ -91,7 +91,7 @@ export class FileCopy implements Copy {
     const { native } = hot
     await this.#changed(changes.change(label, () => register(native, tables)))
     const marksOf = (table: CopiedTable) => this.#writers.of(this.#recordOf(table), table).marks
-    const ground = { native, changes, unsynced: this.#unsynced, pace: this.#pace, marksOf }
+    const ground = { native, changes, unsynced: this.#unsynced, steps: this.#steps, marksOf }
     await this.#changed(settleTables(ground, tables))
   }
 
@@ -116,11 +116,11 @@ export class FileCopy implements Copy {
     let beganMs = 0
     const step = () => {
       beganMs = performance.now()
-      return pass.portion(this.#pace.size, this.#pace.until())
+      return pass.portion(this.#steps.size, this.#steps.until())
     }
     for (;;) {
       const portion = await this.#changed(this.#ground.changes.change(label, step, this.#unsynced))
-      this.#pace.note(portion.removals + portion.rows, beganMs)
+      this.#steps.note(portion.removals + portion.rows, beganMs)
       pass.moveOn(portion)
       if (pass.isDone) return pass.outcome
       await nextTurn()
@@ -165,7 +165,7 @@ export class FileCopy implements Copy {
     const { hot, changes } = this.#ground
     for (const record of this.#read().records.values()) {
       if (!record.isLeaving) continue
-      await this.#changed(changes.inSteps(label, () => removeCopied(hot.native, record, this.#pace), this.#unsynced))
+      await this.#changed(changes.inSteps(label, () => removeCopied(hot.native, record, this.#steps), this.#unsynced))
     }
   }
 

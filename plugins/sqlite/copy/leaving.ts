@@ -1,14 +1,14 @@
 import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
 import { dropGuarded } from './guard.ts'
-import type { Pace } from './pace.ts'
 import { type CopyRecord, waitsFor } from './reader.ts'
+import type { StepSize } from './step-size.ts'
 
 /**
  * Removes what was copied of a table that is out of sight, a step at a time. A row on which entries wait stays: it is the
  * journal's. Returns how many marks were there; 0: the table itself has gone from the copy.
  */
-export function removeCopied(native: Native, record: CopyRecord, pace: Pace): number {
+export function removeCopied(native: Native, record: CopyRecord, steps: StepSize): number {
   const beganMs = performance.now()
   const { number, name, keyName, isGuarded } = record
   const step = native
@@ -16,7 +16,7 @@ export function removeCopied(native: Native, record: CopyRecord, pace: Pace): nu
       `select count(*) as count, max(key) as last from (select key from holdfast_copied where table_number = ? order by key limit ?)`,
     )
     .safeIntegers()
-    .get(number, pace.size)
+    .get(number, steps.size)
   const count = Number(step?.count ?? 0)
   if (step === undefined || count === 0) {
     if (isGuarded) dropGuarded(native, name)
@@ -34,6 +34,6 @@ export function removeCopied(native: Native, record: CopyRecord, pace: Pace): nu
       )
       .run(number, step.last)
   native.prepare(`delete ${marks}`).run(number, step.last)
-  pace.note(count, beganMs)
+  steps.note(count, beganMs)
   return count
 }

@@ -91,17 +91,15 @@ export class Marks {
   /** Writes marks whose keys `read` has read. */
   write(markings: readonly Marking[]): void {
     const { number, isNumeric } = this.#record
-    for (let at = 0; at < markings.length; ) {
-      const isGroup = markings.length - at >= groupSize
-      const group = isGroup ? markings.slice(at, at + groupSize) : [markings[at]]
-      const values: unknown[] = []
-      for (const marking of group) {
-        if (marking === undefined) continue
-        const { high, low } = markOf(marking.key, marking.version)
-        values.push(number, markKeyOf(isNumeric, marking.key), marking.version, high, low, this.#counted(marking))
-      }
-      ;(isGroup ? this.#group : this.#single).run(values)
-      at += group.length
+    const grouped = markings.length - (markings.length % groupSize)
+    let values: unknown[] = []
+    for (const [index, marking] of markings.entries()) {
+      const { high, low } = markOf(marking.key, marking.version)
+      values.push(number, markKeyOf(isNumeric, marking.key), marking.version, high, low, this.#counted(marking))
+      if (index < grouped && values.length < groupSize * columnCount) continue
+      const statement = index < grouped ? this.#group : this.#single
+      statement.run(values)
+      values = []
     }
   }
 

@@ -3,8 +3,8 @@ import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
 import type { OwnChanges, RunAlone } from '../own-changes.ts'
 import type { Marks } from './marks.ts'
-import type { Pace } from './pace.ts'
 import { waitsFor } from './reader.ts'
+import type { StepSize } from './step-size.ts'
 import { markKeyOf } from './values.ts'
 
 /** What `settle` needs. */
@@ -12,7 +12,7 @@ export interface SettlingGround {
   readonly native: Native
   readonly changes: OwnChanges
   readonly unsynced: RunAlone
-  readonly pace: Pace
+  readonly steps: StepSize
   /** What marks the rows of a table; the table is registered where it is not. */
   marksOf(table: CopiedTable): Marks
 }
@@ -33,7 +33,7 @@ export async function settleTables(ground: SettlingGround, tables: readonly Copi
 
 /** The rows that the journal changed since the last outage ended; what waits here is of the next one. */
 async function markChanged(
-  { native, changes, unsynced, pace, marksOf }: SettlingGround,
+  { native, changes, unsynced, steps, marksOf }: SettlingGround,
   tables: readonly CopiedTable[],
 ): Promise<void> {
   const byName = new Map(tables.map((table) => [table.name, table]))
@@ -47,12 +47,12 @@ async function markChanged(
           `select sequence, table_name as name, row_id as key from holdfast_journal where sequence > ?
            and (carried_at is not null or address <> (select address from holdfast_life)) order by sequence limit ?`,
         )
-        .all(after, pace.size)
+        .all(after, steps.size)
       for (const [name, entries] of Map.groupBy(found, (entry) => entry.name)) {
         const table = byName.get(name)
         if (table !== undefined) markAll(marksOf(table), [...new Set(entries.map(({ key }) => key))])
       }
-      pace.note(found.length, beganMs)
+      steps.note(found.length, beganMs)
       after = found.at(-1)?.sequence ?? after
       return found.length
     },
@@ -62,7 +62,7 @@ async function markChanged(
 
 /** Rows that were carried when the copy knew nothing of it. */
 async function markUnmarked(ground: SettlingGround, table: CopiedTable): Promise<void> {
-  const { native, changes, unsynced, pace, marksOf } = ground
+  const { native, changes, unsynced, steps, marksOf } = ground
   const { name, key } = table
   const column = `${quote(name)}.${quote(key.name)}`
   let after: string | bigint | null = null
@@ -80,12 +80,12 @@ async function markUnmarked(ground: SettlingGround, table: CopiedTable): Promise
            from ${quote(name)} ${after === null ? '' : `where ${column} > ?`} order by ${column} limit ?`,
         )
         .raw()
-        .all(...[marks.number, ...(after === null ? [] : [after]), pace.size])
+        .all(...[marks.number, ...(after === null ? [] : [after]), steps.size])
       markAll(
         marks,
         found.flatMap(([id, isKnown]) => (isKnown === 1 ? [] : [id])),
       )
-      pace.note(found.length, beganMs)
+      steps.note(found.length, beganMs)
       const last = found.at(-1)
       if (last !== undefined) after = markKeyOf(marks.isNumeric, last[0])
       return found.length

@@ -1,8 +1,8 @@
 /** How long a step works; with its commit it holds the writer for at most 5 ms. */
-const stepMs = 3
+const stepMs = Number(process.env.STEP ?? 3)
 
 /** How much of a step's work is begun at once, by what the last steps took. */
-export class Pace {
+export class StepSize {
   #size = 128
   readonly #most: number
 
