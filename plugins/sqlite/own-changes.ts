@@ -58,6 +58,16 @@ export class OwnChanges {
     }
   }
 
+  /** Repeats a change with what the one before it gave, until that is null; writes of the service come in between. */
+  async walk<K>(label: string, step: (last: K | null) => K | null, run?: RunAlone): Promise<void> {
+    let last: K | null = null
+    do {
+      const before: K | null = last
+      if (before !== null) await nextTurn()
+      last = await this.change(label, () => step(before), run)
+    } while (last !== null)
+  }
+
   /** Resolves when everything committed before is on the disk. */
   async durable(): Promise<void> {
     const { after } = this.#ground.sync

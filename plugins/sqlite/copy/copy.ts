@@ -36,6 +36,7 @@ interface Known {
 }
 
 const nothing: CopyOutcome = { written: 0, removed: 0, waiting: 0, refused: [] }
+const noChange: CopyChange = { rows: [], removed: [] }
 const noRows: RowDigest = { count: 0, high: 0, low: 0 }
 
 /**
@@ -140,11 +141,11 @@ export class FileCopy implements Copy {
   }
 
   async giveWay(table: string, image: Image): Promise<boolean> {
-    const record = this.#copied(table)
-    if (record === null) return false
-    const pass = this.#passOf(tableIn(record), { rows: [], removed: [] })
-    const { changes } = this.#ground
-    return await this.#changed(changes.change(label, () => pass?.giveWay(image) ?? false, this.#unsynced))
+    // Rows that are out of sight and not removed yet are in the way, too.
+    const record = this.#read().records.get(table)
+    if (record === undefined) return false
+    const pass = new CopyPass(this.#ground.hot.native, record, this.#writers.of(record, tableIn(record)), noChange)
+    return await this.#changed(this.#ground.changes.change(label, () => pass.giveWay(image), this.#unsynced))
   }
 
   ownRows(table: string): string {

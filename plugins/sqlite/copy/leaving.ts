@@ -1,7 +1,7 @@
 import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
-import { dropGuarded } from './guard.ts'
-import { type CopyRecord, waitsFor } from './reader.ts'
+import { dropGuarded, isJournaled } from './guard.ts'
+import { type CopyRecord, hasTable, waitsFor } from './reader.ts'
 import type { StepSize } from './step-size.ts'
 
 /**
@@ -19,15 +19,14 @@ export function removeCopied(native: Native, record: CopyRecord, steps: StepSize
     .get(number, steps.size)
   const count = Number(step?.count ?? 0)
   if (step === undefined || count === 0) {
-    if (isGuarded) dropGuarded(native, name)
+    // A collection may have its name by now.
+    if (isGuarded && !isJournaled(native, name)) dropGuarded(native, name)
     native.prepare('delete from holdfast_copy_chunk where table_number = ?').run(number)
     native.prepare('delete from holdfast_copy where number = ?').run(number)
     return 0
   }
   const marks = 'from holdfast_copied where table_number = ? and key <= ?'
-  const isThere =
-    native.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(name) !== undefined
-  if (isThere)
+  if (hasTable(native, name))
     native
       .prepare(
         `delete from ${quote(name)} where ${quote(keyName)} in (select key ${marks}) and not ${waitsFor(name, keyName)}`,

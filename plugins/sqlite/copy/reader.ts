@@ -127,6 +127,12 @@ export class CopyReader {
   }
 }
 
+/** Whether the file has a table of that name. */
+export function hasTable(native: Native, name: string): boolean {
+  const sql = "select 1 from sqlite_master where type = 'table' and lower(name) = lower(?)"
+  return native.prepare(sql).get(name) !== undefined
+}
+
 /** A condition on the rows of a table: those on which an entry waits, for whichever primary. */
 export function waitsFor(table: string, keyName: string): string {
   return `exists (select 1 from holdfast_journal indexed by holdfast_journal_row

@@ -3,7 +3,7 @@ import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
 import type { OwnChanges, RunAlone } from '../own-changes.ts'
 import type { Marks } from './marks.ts'
-import { waitsFor } from './reader.ts'
+import { hasTable, waitsFor } from './reader.ts'
 import type { StepSize } from './step-size.ts'
 import { markKeyOf } from './values.ts'
 
@@ -32,29 +32,25 @@ export async function settleTables(ground: SettlingGround, tables: readonly Copi
 }
 
 /** The rows that the journal changed since the last outage ended; what waits here is of the next one. */
-async function markChanged(
-  { native, changes, unsynced, steps, marksOf }: SettlingGround,
-  tables: readonly CopiedTable[],
-): Promise<void> {
+async function markChanged(ground: SettlingGround, tables: readonly CopiedTable[]): Promise<void> {
+  const { native, changes, unsynced, steps, marksOf } = ground
   const byName = new Map(tables.map((table) => [table.name, table]))
-  let after = native.prepare<unknown[], number>('select settled from holdfast_life').pluck().get() ?? 0
-  await changes.inSteps(
+  const settled = native.prepare<unknown[], number>('select settled from holdfast_life').pluck()
+  const after = native.prepare<unknown[], Change>(
+    `select sequence, table_name as name, row_id as key from holdfast_journal where sequence > ?
+     and (carried_at is not null or address <> (select address from holdfast_life)) order by sequence limit ?`,
+  )
+  await changes.walk<number>(
     label,
-    () => {
+    (last) => {
       const beganMs = performance.now()
-      const found = native
-        .prepare<unknown[], Change>(
-          `select sequence, table_name as name, row_id as key from holdfast_journal where sequence > ?
-           and (carried_at is not null or address <> (select address from holdfast_life)) order by sequence limit ?`,
-        )
-        .all(after, steps.size)
+      const found = after.all(last ?? settled.get() ?? 0, steps.size)
       for (const [name, entries] of Map.groupBy(found, (entry) => entry.name)) {
         const table = byName.get(name)
         if (table !== undefined) markAll(marksOf(table), [...new Set(entries.map(({ key }) => key))])
       }
       steps.note(found.length, beganMs)
-      after = found.at(-1)?.sequence ?? after
-      return found.length
+      return found.at(-1)?.sequence ?? null
     },
     unsynced,
   )
@@ -65,30 +61,29 @@ async function markUnmarked(ground: SettlingGround, table: CopiedTable): Promise
   const { native, changes, unsynced, steps, marksOf } = ground
   const { name, key } = table
   const column = `${quote(name)}.${quote(key.name)}`
-  let after: string | bigint | null = null
-  await changes.inSteps(
+  if (!hasTable(native, name)) return
+  const { number, isNumeric } = marksOf(table)
+  const pageOf = (condition: string) =>
+    native
+      .prepare<unknown[], [string, number]>(
+        `select cast(${column} as text), exists (select 1 from holdfast_copied where table_number = ${number} and key = ${column})
+           or ${waitsFor(name, key.name)}
+         from ${quote(name)} ${condition} order by ${column} limit ?`,
+      )
+      .raw()
+  const [first, next] = [pageOf(''), pageOf(`where ${column} > ?`)]
+  await changes.walk<string | bigint>(
     label,
-    () => {
-      if (native.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(name) === undefined)
-        return 0
+    (last) => {
       const beganMs = performance.now()
-      const marks = marksOf(table)
-      const found: readonly [string, number][] = native
-        .prepare<unknown[], [string, number]>(
-          `select cast(${column} as text), exists (select 1 from holdfast_copied where table_number = ? and key = ${column})
-             or ${waitsFor(name, key.name)}
-           from ${quote(name)} ${after === null ? '' : `where ${column} > ?`} order by ${column} limit ?`,
-        )
-        .raw()
-        .all(...[marks.number, ...(after === null ? [] : [after]), steps.size])
+      const found = last === null ? first.all(steps.size) : next.all(last, steps.size)
       markAll(
-        marks,
+        marksOf(table),
         found.flatMap(([id, isKnown]) => (isKnown === 1 ? [] : [id])),
       )
       steps.note(found.length, beganMs)
-      const last = found.at(-1)
-      if (last !== undefined) after = markKeyOf(marks.isNumeric, last[0])
-      return found.length
+      const end = found.at(-1)
+      return end === undefined ? null : markKeyOf(isNumeric, end[0])
     },
     unsynced,
   )

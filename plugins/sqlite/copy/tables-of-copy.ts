@@ -4,7 +4,7 @@ import { createGuarded, isJournaled } from './guard.ts'
 import { beginLooks } from './looks.ts'
 import { Marks } from './marks.ts'
 import type { TableWriter } from './pass.ts'
-import { CopyReader, type CopyRecord } from './reader.ts'
+import { CopyReader, type CopyRecord, hasTable } from './reader.ts'
 import { RowWriter } from './row-writer.ts'
 import { isNumeric } from './values.ts'
 
@@ -40,6 +40,8 @@ export function enter(native: Native, tables: readonly CopiedTable[]): void {
   for (const table of tables) {
     if (known.has(table.name)) continue
     const isGuarded = !isJournaled(native, table.name)
+    // Somebody else's: what was copied into it could be changed unseen.
+    if (isGuarded && hasTable(native, table.name)) continue
     if (isGuarded) createGuarded(native, table)
     const { lastInsertRowid } = insertRecord(native, table, isGuarded, false)
     beginLooks(native, Number(lastInsertRowid))

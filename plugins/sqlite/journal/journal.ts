@@ -9,6 +9,7 @@ import type {
 import { whileBusy } from '../busy.ts'
 import type { FileCopy } from '../copy/copy.ts'
 import { removeMarks } from '../copy/marks.ts'
+import { hasTable } from '../copy/reader.ts'
 import { isBusy } from '../faults.ts'
 import type { Handle } from '../handle.ts'
 import type { OwnChanges } from '../own-changes.ts'
@@ -141,21 +142,9 @@ export class FileJournal implements Journal {
     // What was deleted and carried is the primary's business from now on: somebody may have made it again. What waits is of
     // the next outage, which may have begun meanwhile.
     await this.#ground.changes.change('the end of an outage', () => this.#run(settleCarried, []))
-    for (const table of tables) {
-      let after = ''
-      await this.#ground.changes.inSteps('carried rows', () => {
-        if (this.#ground.gate.isServing || !this.#reader.hasTable(table)) return 0
-        const ids = this.#reader.ids(table, after, stepMax)
-        after = ids.at(-1) ?? after
-        const step = JSON.stringify(ids)
-        const gone = `select value from json_each(?) as one where not exists (select 1 from holdfast_journal
-          indexed by holdfast_journal_row where row_id = one.value and table_name = ${quoteText(table)} and carried_at is null)`
-        this.#run(`delete from ${quote(table)} where id in (${gone})`, [step])
-        removeMarks(this.#ground.hot.native, table, gone, step)
-        return ids.length
-      })
-      this.#ground.copy.forget()
-    }
+    for (const table of tables)
+      await this.#ground.changes.walk<string>('carried rows', (last) => this.#remove(table, last ?? ''))
+    this.#ground.copy.forget()
   }
 
   async prune(beforeMs: number): Promise<void> {
@@ -174,6 +163,19 @@ export class FileJournal implements Journal {
 
   elsewhere(): ReturnType<Journal['elsewhere']> {
     return elsewhereIn(this.#reader)
+  }
+
+  /** A step of `removeCarried`; gives the last id that it looked at. */
+  #remove(table: string, after: string): string | null {
+    const { native } = this.#ground.hot
+    if (this.#ground.gate.isServing || !hasTable(native, table)) return null
+    const ids = this.#reader.ids(table, after, stepMax)
+    const step = JSON.stringify(ids)
+    const gone = `select value from json_each(?) as one where not exists (select 1 from holdfast_journal
+      indexed by holdfast_journal_row where row_id = one.value and table_name = ${quoteText(table)} and carried_at is null)`
+    this.#run(`delete from ${quote(table)} where id in (${gone})`, [step])
+    removeMarks(native, table, gone, step)
+    return ids.at(-1) ?? null
   }
 
   #address(identity: string, label: string): void {

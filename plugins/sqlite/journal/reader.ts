@@ -135,10 +135,6 @@ export class JournalReader {
       .all(address, limit)
   }
 
-  hasTable(name: string): boolean {
-    return this.#native.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(name) !== undefined
-  }
-
   /** Ids behind `after` in the table, in order. */
   ids(table: string, after: string, limit: number): readonly string[] {
     const sql = `select id from ${quote(table)} where id > ? order by id limit ?`

@@ -288,6 +288,42 @@ test('tables that the file lacks are created, accept no change but the copy’s,
   assert.deepEqual(await run.read("select 1 from sqlite_master where name = 'Person'", []), [])
 })
 
+test('a table of somebody else is not copied into, and one that is a collection’s by now is not dropped', async (t) => {
+  const store = await openCopy(t, await tempFolder(t))
+  const { copy, run } = store
+  await store.sql('create table "Person" (number integer primary key, name text)')
+  await copy.begin(here, [noteCopied, person])
+  assert.equal(copy.state('Person'), null)
+  assert.notEqual(copy.state('note'), null)
+  const item = { ...noteCopied, name: 'item' }
+  await copy.begin(here, [noteCopied, item])
+  assert.notEqual(copy.state('item'), null)
+  const onOrm = async (sql: string, values: readonly unknown[]) => await store.orm.em.fork().execute(sql, [...values])
+  for (const sql of await store.journal.triggerChanges(item, onOrm)) await store.sql(sql)
+  await run.write("insert into item (id) values ('own')", [])
+  await copy.begin(here, [noteCopied])
+  assert.deepEqual(
+    (await run.read('select id from item', [])).map((row) => ({ ...row })),
+    [{ id: 'own' }],
+  )
+})
+
+test('a create gets the place of rows that are still to be removed', async (t) => {
+  const folder = await tempFolder(t)
+  const first = await openJournal(folder)
+  const copy = first.engine.copy()
+  await copy?.begin(here, [noteCopied])
+  await copy?.apply(noteCopied, { rows: [fed('a', 'one', '1')], removed: [] })
+  await first.close()
+  const file = new Database(join(folder, 'x.db'))
+  file.exec('update holdfast_copy set is_leaving = 1')
+  file.close()
+  const store = await openCopy(t, folder, true)
+  assert.equal(await store.copy.giveWay('note', { id: 'b', words: 'one' }), true)
+  await store.run.write(insert, ['b', 'one'])
+  assert.deepEqual(await notesOf(store), ['b one'])
+})
+
 test('a file of an earlier release gets what a copy needs, and its rows and entries stay', async (t) => {
   const folder = await tempFolder(t)
   const first = await openJournal(folder)
