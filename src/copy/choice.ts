@@ -29,12 +29,12 @@ export function chooseTables(tables: readonly SizedTable[], maxBytes: number): C
   const weights = new Map(
     counted.map((table) => [table, table.bytes * (isFirst || table.isCopied ? 1 : entryFactor)] as const),
   )
-  const largestFirst = [...weights.keys()].sort((one, other) => other.bytes - one.bytes)
+  const largestFirst = [...weights].sort(([, one], [, other]) => other - one)
   let total = [...weights.values()].reduce((sum, weight) => sum + weight, 0)
   const left: LeftOut[] = []
-  for (const table of largestFirst) {
+  for (const [table, weight] of largestFirst) {
     if (total <= maxBytes) break
-    total -= weights.get(table) ?? 0
+    total -= weight
     left.push({ name: table.name, bytes: table.bytes })
   }
   const names = new Set(left.map(({ name }) => name))

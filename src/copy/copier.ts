@@ -8,6 +8,7 @@ import { doubt } from './doubts.ts'
 import { KnownProblems } from './known-problems.ts'
 import type { CopyObservation } from './observation.ts'
 import type { CopyPair, WantedTable } from './pair.ts'
+import { Positions } from './positions.ts'
 import type { LeftOut } from './problems.ts'
 import { CopyRun, type CopySettings } from './run.ts'
 import { WriteThrough } from './write-through.ts'
@@ -58,7 +59,7 @@ export class Copier {
   readonly #through: WriteThrough
   readonly #problems: KnownProblems
   /** By identity and target. */
-  readonly #positions = new Map<string, { last: bigint | null }>()
+  readonly #positions = new Map<string, Positions>()
   #left: readonly LeftOut[] = []
   #pair: StorePair | null = null
   #running: Running | null = null
@@ -160,7 +161,7 @@ export class Copier {
         chose: (tables, left) => this.#chose(pair, tables, left),
         stop: (isStopped) => this.#through.stop(isStopped),
         settled: () => this.#parts.settled(pair.fallback),
-        position: this.#positionOf(pair),
+        positions: this.#positionsOf(pair),
       },
       controller.signal,
     )
@@ -175,9 +176,9 @@ export class Copier {
     this.#through.lead({ ...pair, tables: new Map(tables.map((table) => [table.name, table])) }, pair.copy)
   }
 
-  #positionOf({ source }: StorePair): { last: bigint | null } {
+  #positionsOf({ source }: StorePair): Positions {
     const name = `${source.identity} ${source.target}`
-    const known = this.#positions.get(name) ?? { last: null }
+    const known = this.#positions.get(name) ?? new Positions(() => this.#parts.clock.now())
     this.#positions.set(name, known)
     return known
   }

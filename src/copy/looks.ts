@@ -5,11 +5,8 @@ import type { CopyObservation } from './observation.ts'
 import { type CopyPair, doneBy } from './pair.ts'
 import type { OpenLook } from './touched-rows.ts'
 
-/** Rows that differ are fetched in portions of about so many bytes, by the average of the table. */
-const portionBytes = 4_000_000
-const portionMax = 2_000
-/** As many while nothing is known of the size of rows. */
-const portionFirst = 100
+/** As many rows are asked for, and applied, at once. */
+const portionMax = 1_000
 
 /** What `Looks` work with. */
 export interface LookParts {
@@ -17,8 +14,6 @@ export interface LookParts {
   readonly pair: CopyPair
   readonly connection: FeedConnection
   look(table: string): OpenLook
-  /** Portions are so many times smaller than they could be. */
-  divisor(): number
   /** Called with rows that were fetched. */
   fetched(table: CopiedTable, rows: readonly FedRow[]): void
   /** Called with rows that the file cannot hold. */
@@ -151,13 +146,6 @@ export class Looks {
     }
   }
 
-  /** How many rows are fetched at once. */
-  portion(table: CopiedTable): number {
-    const { rows = 0, bytes = 0 } = this.#copy.state(table.name) ?? {}
-    const most = rows === 0 ? portionFirst : Math.min(portionMax, (portionBytes * rows) / Math.max(1, bytes))
-    return Math.max(1, Math.floor(most / this.#parts.divisor()))
-  }
-
   /** Fetches what differs in a range; what is to be removed is left to the look itself. */
   async #difference(
     table: CopiedTable,
@@ -178,7 +166,7 @@ export class Looks {
     const { connection } = this.#parts
     let done = nothingDone
     for (let from = 0; from < keys.length; ) {
-      const portion = keys.slice(from, from + this.portion(table))
+      const portion = keys.slice(from, from + portionMax)
       const { looked, rows } = await this.#primary(connection.rows(this.#identity, table, portion))
       from += looked
       this.#parts.fetched(table, rows)

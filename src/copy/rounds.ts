@@ -1,19 +1,21 @@
 import type { Clock } from '../database/store/clock.ts'
 import type { Copy } from '../driver/facet/copy.ts'
 import type { CopiedTable } from '../driver/facet/feed.ts'
-import { drawId } from '../driver/kit/draw-id.ts'
 import { doubtOf, endDoubt } from './doubts.ts'
 import type { CopyPage, Looked, Looks } from './looks.ts'
 import type { CopyObservation } from './observation.ts'
 import { sweepPauseMs } from './pace.ts'
 import { CopyFault } from './pair.ts'
-import { idTimeMs, overlapMs } from './whole-copy.ts'
+import { idOfTime, idTimeMs, overlapMs } from './whole-copy.ts'
 
 /** Between two polls, and the least time of a round over all tables. */
 const pollMs = 1_000
 
 /** Between two looks at rows that cannot be verified: entries for another primary wait on them, or the file refuses them. */
 const stuckMs = 30_000
+
+/** As many rows are verified at once. */
+const verifiedMax = 1_000
 
 /** A table that the server refuses to read is left alone for so long. */
 const refusedMs = 60_000
@@ -52,7 +54,7 @@ export class CopyRounds {
   readonly #tables: readonly CopiedTable[]
   readonly #beganMs: number
   readonly #passes = new Map<string, Pass>()
-  /** By table: the newest id that a poll has seen. */
+  /** By table: the newest id that was seen at its end. */
   readonly #seen = new Map<string, string>()
   /** By table and key: when it may be looked at again. */
   readonly #stuck = new Map<string, Map<string, number>>()
@@ -114,11 +116,10 @@ export class CopyRounds {
     for (const [key, until] of stuck) if (until <= clock.now()) stuck.delete(key)
     for (;;) {
       check()
-      const portion = this.#looks.portion(table)
-      const keys = copy.unverified(table.name, portion + stuck.size).filter((key) => !stuck.has(key))
+      const keys = copy.unverified(table.name, verifiedMax + stuck.size).filter((key) => !stuck.has(key))
       if (keys.length === 0) return
       await this.#looks.verify(table, keys)
-      const left = new Set(copy.unverified(table.name, portion + stuck.size))
+      const left = new Set(copy.unverified(table.name, verifiedMax + stuck.size))
       for (const key of keys) if (left.has(key)) stuck.set(key, clock.now() + stuckMs)
       if (stuck.size > 0) this.#stuck.set(table.name, stuck)
     }
@@ -145,19 +146,26 @@ export class CopyRounds {
     if (state?.isSwept !== true) return
     const lastMs = (state.polled === null ? null : idTimeMs(state.polled)) ?? state.asOfMs
     if (lastMs === null) return
-    const [overlap, seen = overlap] = [firstIdOf(lastMs - overlapMs), this.#seen.get(table.name)]
-    const id = drawId()
-    // Behind the ids of this time there are only those that say nothing of theirs.
-    const latest = firstIdOf((idTimeMs(id) ?? 0) + overlapMs)
-    const isLast = (key: string): boolean => key > latest
+    const [overlap, seen = overlap] = [idOfTime(lastMs - overlapMs), this.#seen.get(table.name)]
+    const id = idOfTime(this.#parts.clock.wallMs())
+    const isLast = (key: string): boolean => !this.#isOfNow(key)
     // The clock of the others may be late: theirs are behind the last one that was seen.
     for (let after: string | null = seen < overlap ? seen : overlap; after !== null; ) {
       const beganMs = this.#parts.clock.now()
       const found: Looked = await this.#looks.compare(table, after, lookRows(), { poll: { id, isLast } })
-      if (found.seen !== null && !isLast(found.seen)) this.#seen.set(table.name, found.seen)
+      this.#see(table, found)
       after = found.last === null || isLast(found.last) ? null : found.last
       if (after !== null) await this.#rest(found, beganMs)
     }
+  }
+
+  #see({ name }: CopiedTable, { seen }: Looked): void {
+    if (seen !== null && this.#isOfNow(seen)) this.#seen.set(name, seen)
+  }
+
+  /** Behind the ids of this time there are only those that say nothing of theirs. */
+  #isOfNow(id: string): boolean {
+    return id <= idOfTime(this.#parts.clock.wallMs() + overlapMs)
   }
 
   /** The first copy of a table as a whole, or one part of its sweep. */
@@ -174,7 +182,10 @@ export class CopyRounds {
     const pass = this.#passes.get(table.name)
     const polled = table.keyOrder === 'uuid' || pass === undefined ? {} : { poll: { id: pass.id, isLast: () => false } }
     const found = await this.#looks.compare(table, state.after, lookRows(), { isSweep: true, ...polled })
-    if (found.last === null) this.#end(table)
+    if (found.last === null) {
+      this.#see(table, found)
+      this.#end(table)
+    }
     await this.#rest(found, beganMs)
   }
 
@@ -201,7 +212,8 @@ export class CopyRounds {
   }
 
   #begin({ name }: CopiedTable, after: string | null): void {
-    if (after === null) this.#passes.set(name, { doubt: doubtOf(this.#parts.copy, name), id: drawId() })
+    if (after === null)
+      this.#passes.set(name, { doubt: doubtOf(this.#parts.copy, name), id: idOfTime(this.#parts.clock.wallMs()) })
   }
 
   #end({ name }: CopiedTable): void {
@@ -238,10 +250,4 @@ export class CopyRounds {
     const tookMs = this.#parts.clock.now() - this.#beganMs
     this.#parts.observe({ type: 'copy.completed', collection: name, rows, bytes, tookMs })
   }
-}
-
-/** No id of that time sorts before it. */
-function firstIdOf(timeMs: number): string {
-  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
 }

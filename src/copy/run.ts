@@ -10,6 +10,7 @@ import type { CopyObservation } from './observation.ts'
 import { lookRowsMax, lookRowsOf } from './pace.ts'
 import { CopyFault, type CopyPair, doneBy, type WantedTable } from './pair.ts'
 import { CopyPlan } from './plan.ts'
+import type { Positions } from './positions.ts'
 import { type LeftOut, stoppedProblem, unfitProblem } from './problems.ts'
 import { CopyRounds } from './rounds.ts'
 import type { OpenLook } from './touched-rows.ts'
@@ -61,8 +62,8 @@ export interface RunParts {
   stop(isStopped: boolean): void
   /** Resolves when what the last outage changed is marked. Rejects with what the fallback's driver classifies. */
   settled(): Promise<void>
-  /** The last position of the primary; kept beyond this run. */
-  readonly position: { last: bigint | null }
+  /** Positions of the primary; kept beyond this run. */
+  readonly positions: Positions
   observe(seen: CopyObservation): void
 }
 
@@ -179,7 +180,6 @@ export class CopyRun {
     const { clock, observe, look } = this.#parts
     return new Looks({
       ...{ clock, observe, look, connection, pair: this.#pair },
-      divisor: () => this.#divisor,
       fetched: (table, rows) => this.#compareRows(table, rows),
       refused: (table, [first]) => {
         if (first !== undefined) this.#nameRow(table, first.key, first.why)
@@ -189,11 +189,8 @@ export class CopyRun {
 
   /** A primary that was set back has other rows: nothing of the copy is shown from then on. */
   async #comparePosition(looks: Looks): Promise<void> {
-    const { position, observe } = this.#parts
-    const now = await looks.position()
-    const before = position.last
-    if (now !== null) position.last = now
-    if (now === null || before === null || now >= before) return
+    const { positions, observe } = this.#parts
+    if (!positions.wentBack(await looks.position())) return
     observe({ type: 'copy.reset', label: this.#pair.primary.label })
     await doneBy(this.#pair, 'fallback', this.#pair.copy.reset())
     throw new SetBack()

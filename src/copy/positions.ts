@@ -1,0 +1,27 @@
+/** A server that ended at once may lose what it has not promised yet: a position counts only when it is so old. */
+const promisedMs = 10_000
+
+/** Positions of a primary, which only grow unless it was set back. */
+export class Positions {
+  readonly #now: () => number
+  #promised: bigint | null = null
+  #last: { readonly position: bigint; readonly atMs: number } | null = null
+
+  /** `now`: a monotonic clock in milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Whether the primary was set back since a position some time ago. `position`: of now; null: not known. */
+  wentBack(position: bigint | null): boolean {
+    if (position === null) return false
+    const isBack = this.#promised !== null && position < this.#promised
+    if (isBack) this.#promised = null
+    if (isBack || this.#last === null) this.#last = { position, atMs: this.#now() }
+    if (this.#now() - this.#last.atMs >= promisedMs) {
+      this.#promised = this.#last.position
+      this.#last = { position, atMs: this.#now() }
+    }
+    return isBack
+  }
+}

@@ -1,0 +1,116 @@
+import type { Collection } from '../../src/collection/declaration/declaration.ts'
+import { createHoldfast, type Holdfast, type Observation, type SettingsInput } from '../../src/index.ts'
+import type { Server } from '../journal/bench.ts'
+import { startProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts'
+import { type Cleanup, cleanLater, makeTempDir } from '../support/temp.ts'
+import { until } from '../support/until.ts'
+
+const publicly = { create: 'public', list: 'public', get: 'public', update: 'public', delete: 'public' } as const
+
+export const notes: Collection = {
+  name: 'notes',
+  fields: { text: { type: 'string' }, stars: { type: 'integer' } },
+  access: publicly,
+}
+
+/** A row as it is answered. */
+export interface Note {
+  readonly id: string
+  readonly text: string | null
+  readonly stars: number | null
+}
+
+/** A service whose primary is a database of a real server, behind a proxy. */
+export class CopiedService {
+  readonly holdfast: Holdfast
+  readonly url: string
+  readonly proxy: TcpProxy
+  readonly seen: Observation[]
+
+  constructor(holdfast: Holdfast, url: string, proxy: TcpProxy, seen: Observation[]) {
+    this.holdfast = holdfast
+    this.url = url
+    this.proxy = proxy
+    this.seen = seen
+  }
+
+  /** Sends a request to the collection. */
+  fetch(path = '', init: RequestInit = {}): Promise<Response> {
+    const headers = { 'content-type': 'application/json', ...init.headers }
+    return fetch(`${this.url}/api/notes${path}`, { ...init, headers })
+  }
+
+  async create(text: string): Promise<Note> {
+    const answer = await this.fetch('', { method: 'POST', body: JSON.stringify({ text }) })
+    if (answer.status !== 201) throw new Error(`The create got ${answer.status}: ${await answer.text()}`)
+    return (await answer.json()) as Note // As declared.
+  }
+
+  /** The series of a metric by its labels. */
+  async metric(series: string): Promise<number | undefined> {
+    const text = await (await fetch(`${this.url}/metrics`)).text()
+    const line = text.split('\n').find((one) => one.startsWith(`${series} `))
+    return line === undefined ? undefined : Number(line.slice(series.length + 1))
+  }
+
+  /** Waits until the copy is whole. */
+  async whole(collection = 'notes'): Promise<void> {
+    const name = `holdfast_copy_complete{collection="${collection}"}`
+    await until(async () => (await this.metric(name)) === 1, { what: 'a complete copy', withinMs: 20_000 })
+  }
+
+  /** Waits until another look at the copy has begun. */
+  async sweptAgain(): Promise<void> {
+    const nowMs = Date.now()
+    const age = async () => (await this.metric('holdfast_copy_age_seconds{collection="notes"}')) ?? Number.NaN
+    await until(async () => Date.now() - (await age()) * 1000 > nowMs, { what: 'a sweep', withinMs: 20_000 })
+  }
+
+  /** Makes the primary unreachable, and waits until the fallback serves. */
+  async lose(): Promise<void> {
+    await this.proxy.refuse()
+    this.proxy.dropAll()
+    await this.#served('fallback')
+  }
+
+  async giveBack(): Promise<void> {
+    await this.proxy.accept()
+    await this.#served('primary')
+  }
+
+  async #served(shown: string): Promise<void> {
+    const store = async () => (await this.fetch('?limit=1')).headers.get('holdfast-store')
+    await until(async () => (await store())?.startsWith(shown) === true, { what: shown, withinMs: 20_000 })
+  }
+}
+
+/** Starts a service on this database, or a new one. */
+export async function startCopied(
+  t: Cleanup,
+  server: Server,
+  more: {
+    readonly database?: string
+    readonly dir?: string
+    readonly collections?: readonly Collection[]
+    readonly settings?: SettingsInput
+  } = {},
+): Promise<CopiedService> {
+  const database = more.database ?? (await server.createDatabase())
+  const proxy = await startProxy(t, { port: Number(new URL(server.url(database)).port) })
+  const seen: Observation[] = []
+  const holdfast = createHoldfast({
+    collections: more.collections ?? [notes],
+    observe: (one) => seen.push(one),
+    settings: {
+      ...more.settings,
+      data: { dir: more.dir ?? (await makeTempDir(t, 'copy')) },
+      database: { url: server.url(database, proxy.port) },
+      fallback: { timeoutS: 2, maxRetriesPrimary: 0 },
+      http: { rateLimit: 0 },
+    },
+  })
+  cleanLater(t, () => holdfast.close({ withinMs: 2_000 }))
+  await holdfast.open()
+  const { url } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
+  return new CopiedService(holdfast, url, proxy, seen)
+}
