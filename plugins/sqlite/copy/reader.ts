@@ -1,3 +1,4 @@
+import type Database from 'better-sqlite3'
 import type { CopySource, CopyState, RowDigest } from '../../../src/driver/kit/driver-kit.ts'
 import type { Native } from '../handle.ts'
 import { quote, quoteText } from '../journal/quote.ts'
@@ -37,6 +38,7 @@ const elsewhereMax = 10_000
 /** Reads what a file knows of its copy: what is committed. */
 export class CopyReader {
   readonly #native: Native
+  #others: Database.Statement<unknown[], { number: number; entries: number }> | null = null
   /** The tables on whose rows entries for other primaries wait; null: any. Kept while their number stays the same. */
   #elsewhere: { readonly key: string; readonly tables: ReadonlySet<string> | null } = { key: '', tables: new Set() }
 
@@ -100,12 +102,10 @@ export class CopyReader {
   }
 
   #waitsElsewhere(table: string): boolean {
-    const others = this.#native
-      .prepare<unknown[], { number: number; entries: number }>(
-        `select number, entries from holdfast_address
-         where entries > 0 and number <> (select address from holdfast_life) order by number`,
-      )
-      .all()
+    // Compiled once: each answer from the copy asks.
+    this.#others ??= this.#native.prepare(`select number, entries from holdfast_address
+      where entries > 0 and number <> (select address from holdfast_life) order by number`)
+    const others = this.#others.all()
     if (others.length === 0) return false
     const key = JSON.stringify(others)
     // Nothing is added to them or carried while another primary is addressed.
