@@ -49,8 +49,9 @@ export class OwnEntities {
     return found.tables
   }
 
-  /** Whether a session of the application may read this fallback. */
-  readonly mayUse = (fallback: Store): boolean => this.#own.length === 0 || this.asOfMs(fallback) !== null
+  /** Whether a session of the application may read this fallback: an EntityManager sees what the data API does not show. */
+  readonly mayUse = (fallback: Store): boolean =>
+    this.#own.length === 0 ? !this.#hasOthersRows(fallback) : this.asOfMs(fallback) !== null
 
   /**
    * When the look at the primary began of which no row of the entities in this fallback is older; null: it has not the rows of
@@ -66,6 +67,13 @@ export class OwnEntities {
       oldest = Math.min(oldest ?? whole.asOfMs, whole.asOfMs)
     }
     return oldest
+  }
+
+  /** Whether rows of another primary than the declared one may be in its tables. */
+  #hasOthersRows({ copy, journal }: Store): boolean {
+    const source = copy?.source() ?? null
+    if (source === null) return false
+    return source.identity !== journal?.identity || source.target !== copyTargetOf(this.#config().current)
   }
 
   #tablesIn(fallback: Store): readonly string[] {

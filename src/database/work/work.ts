@@ -49,7 +49,7 @@ export class WorkRunner {
   readonly #claims: ClaimCleanup
   readonly #mayUseFallback: (fallback: Store) => boolean
 
-  /** `mayUseFallback`: whether this fallback has the rows of the application's own entities. */
+  /** `mayUseFallback`: whether this fallback has the rows that a session of the application may read, and no others. */
   constructor(
     supervisor: Supervisor,
     observe: Observe<DatabaseObservation> = () => {},
@@ -295,7 +295,7 @@ export class WorkRunner {
   /** Rejects what this store cannot give, before anything is written. */
   #refuseUnmet({ store, shown }: Serving, { kind, demand, isBusiness }: Admission): void {
     if (isBusiness && shown === 'fallback' && !this.#mayUseFallback(store)) {
-      throw incompleteError("The fallback has no rows of the application's own entities.")
+      throw incompleteError('The fallback does not have the rows that the application may read.')
     }
     if (kind === 'write' && shown === 'fallback') {
       const block = this.#supervisor.writeBlock

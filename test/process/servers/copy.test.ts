@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { Collection } from '../../../src/collection/declaration/declaration.ts'
+import { entityOf } from '../../../src/collection/table/entity.ts'
+import { createHoldfast } from '../../../src/index.ts'
 import { type Kind, onServers, type RunningServer } from '../../journal/servers.ts'
 import { type Hosted, hostService } from '../../support/hosted.ts'
 import { makeWorkingDir, type Service, startService } from '../../support/process.ts'
 import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
-import type { Cleanup } from '../../support/temp.ts'
+import { type Cleanup, cleanLater } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { hurriedEnv } from '../serving.ts'
 
 /** Rows with a unique key, a limit, and fields of several types. */
-const tickets = {
+const tickets: Collection = {
   name: 'tickets',
   fields: {
     title: { type: 'string', maxLength: 200 },
@@ -370,5 +373,41 @@ onServers('the copy of a collection', (server, kind) => {
       [theirs],
     )
     assert.notEqual(made.id, theirs)
+  })
+  test('an application sees nothing of another target either, and all of a whole copy', async (t) => {
+    const stage = await Stage.make(t, server(), kind)
+    const branch = await startProxy(t, { port: stage.proxy.port })
+    const open = async (port: number) => {
+      const holdfast = createHoldfast({
+        collections: [tickets],
+        settings: {
+          data: { dir: stage.dir },
+          database: { url: stage.server.url(stage.database, port) },
+          fallback: { timeoutS: 1, maxRetriesPrimary: 0 },
+          http: { rateLimit: 0 },
+        },
+      })
+      cleanLater(t, () => holdfast.close({ withinMs: 1_000 }))
+      const { url } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
+      const titles = async () =>
+        await holdfast.transactional(async ({ em }) => (await em.find(entityOf(tickets), {})).map(({ title }) => title))
+      return { holdfast, titles, client: { fetch: (path: string, init?: RequestInit) => fetch(url + path, init) } }
+    }
+    const first = await open(stage.proxy.port)
+    await create(first.client, 'theirs')
+    await copied(first.client)
+    await first.holdfast.close()
+    await branch.refuse()
+    const second = await open(branch.port)
+    await serves(second.client, 'fallback')
+    await assert.rejects(second.titles(), { code: 'INCOMPLETE' })
+    await branch.accept()
+    await serves(second.client, 'primary')
+    await copied(second.client)
+    await branch.refuse()
+    branch.dropAll()
+    await serves(second.client, 'fallback')
+    const { value, store } = await second.titles()
+    assert.deepEqual([value, store], [['theirs'], 'fallback'])
   })
 })
