@@ -12,9 +12,13 @@ export interface Figures {
   readonly parked: number
   readonly unknown: number
   readonly refused: number
+  /** Answers from whole copies. */
+  readonly copied: number
   readonly lost: number
   readonly doubled: number
   readonly laidOver: number
+  /** Answers from copies that were older than they said, of what never was, or without what was there. */
+  readonly misread: number
   /** All violations, those three among them. */
   readonly violations: number
 }
@@ -24,6 +28,7 @@ export function figuresOf(seed: number, { violations, ...counts }: Verdict): Fig
   const of = (wrong: string): number => violations.filter((one) => one.wrong === wrong).length
   return {
     ...{ seed, ...counts, lost: of('lost'), doubled: of('doubled'), laidOver: of('laid over') },
+    misread: of('stale') + of('unheard of') + of('missing'),
     violations: violations.length,
   }
 }
@@ -45,7 +50,8 @@ export function isLeak(growth: number | null): boolean {
 
 /** The end of a history, for a person. */
 export function summary({ seed, seconds }: HistoryOptions, { verdict, tally, measured }: Outcome): string {
-  const { acknowledged, applied, parked, unknown, refused, lost, doubled, laidOver } = figuresOf(seed, verdict)
+  const figures = figuresOf(seed, verdict)
+  const { acknowledged, applied, parked, unknown, refused, lost, doubled, laidOver } = figures
   const growth = growthOf(measured, seconds)
   const memory = measured.length === 0 ? null : spreadOf(measured.map(({ rssMb }) => rssMb))
   return [
@@ -60,6 +66,8 @@ export function summary({ seed, seconds }: HistoryOptions, { verdict, tally, mea
       ['lost', String(lost)],
       ['doubled', String(doubled)],
       ['laid over', String(laidOver)],
+      ['answers from whole copies', String(figures.copied)],
+      ['of them wrong', String(figures.misread)],
       ['requests', String(tally.requests)],
       ['longest answer', `${tally.longestMs.toFixed(0)} ms`],
       ['longest without a useful answer', `${tally.longestOutageMs.toFixed(0)} ms`],

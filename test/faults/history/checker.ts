@@ -42,6 +42,8 @@ export interface Verdict {
   readonly parked: number
   readonly unknown: number
   readonly refused: number
+  /** Answers from whole copies. */
+  readonly copied: number
   readonly violations: readonly Violation[]
 }
 
@@ -66,6 +68,7 @@ export function judge(evidence: Evidence): Verdict {
     parked: found.parkedWrites,
     unknown: counted('unknown') + counted('pending'),
     refused: counted('refused'),
+    copied: evidence.history.readings.length,
     violations: [...found.violations, ...judgeReadings(evidence), ...told],
   }
 }

@@ -1,5 +1,5 @@
 import type { History } from '../history/history.ts'
-import type { Written } from '../stage/actor.ts'
+import type { Actor, Answer, Written } from '../stage/actor.ts'
 import type { Random } from './random.ts'
 import type { Replica } from './replica.ts'
 import type { Shared } from './shared.ts'
@@ -22,6 +22,9 @@ interface OwnRow {
   tokens: Set<string>
   /** The attempt that it names; null after such a change. */
   attempt: string | null
+  /** The process that was asked for its last change, and when that was answered. */
+  by: string
+  changedMs: number
   isUncertain: boolean
   mayBeGone: boolean
   isGone: boolean
@@ -78,12 +81,19 @@ export class LoadClient {
     const [id] = write.ids
     if (status !== 201 || id === undefined) return
     if (slug !== null || random.next() < 0.1) shared.add(id)
-    else this.#rows.push({ id, tokens: new Set([write.token]), attempt, ...certain })
+    else
+      this.#rows.push({
+        ...{ id, tokens: new Set([write.token]), attempt, by: write.client, changedMs: write.endedMs ?? 0 },
+        ...certain,
+      })
   }
 
   async #get(row: OwnRow): Promise<void> {
     const { replica, tally } = this.#parts
-    const { status, body, side } = await tally.measure('GET', replica.actor.get(row.id))
+    const { actor } = replica
+    const answer = await tally.measure('GET', actor.get(row.id))
+    const { status, body, side } = answer
+    if (mayBeOlder(answer, row, actor)) return
     if (status === 404) this.#missed(row, 'read')
     if (status !== 200) return
     if (row.isGone) this.#contradict(`row ${row.id} was deleted and is read from the ${side}`)
@@ -96,15 +106,19 @@ export class LoadClient {
   async #change(row: OwnRow): Promise<void> {
     const { replica, random, tally } = this.#parts
     const base = random.next() < 0.4 ? row.attempt : null
-    const changing = replica.actor.change(row.id, { base, seen: row.attempt })
-    const answer = await tally.measure('PATCH', changing)
-    this.#note(row, answer)
+    const { actor } = replica
+    const answer = await tally.measure('PATCH', actor.change(row.id, { base, seen: row.attempt }))
+    const isOlder = mayBeOlder(answer, row, actor)
+    // A change of an older version parks when it is carried, and then never was.
+    if (isOlder) row.isUncertain = true
+    if (!isOlder || answer.status !== 404) this.#note(row, answer)
     if (answer.status === 412 && !row.isUncertain) {
       this.#contradict(`row ${row.id} was refused with 412 although nobody else changes it (${answer.side})`)
     }
   }
 
   #note(row: OwnRow, { status, attempt, write }: Written): void {
+    if (write.ending !== 'refused') Object.assign(row, { by: write.client, changedMs: write.endedMs ?? Date.now() })
     if (write.ending === 'acknowledged') {
       row.tokens = new Set(row.isUncertain ? [...row.tokens, write.token] : [write.token])
       row.attempt = row.isUncertain ? null : attempt
@@ -118,10 +132,14 @@ export class LoadClient {
   async #remove(row: OwnRow): Promise<void> {
     const { replica, random, tally } = this.#parts
     const base = random.next() < 0.3 ? row.attempt : null
-    const { status, write } = await tally.measure('DELETE', replica.actor.remove(row.id, base))
-    if (write.ending === 'acknowledged') row.isGone = true
-    else if (write.ending === 'unknown') row.mayBeGone = true
-    else if (status === 404) this.#missed(row, 'deleted')
+    const { actor } = replica
+    const answer = await tally.measure('DELETE', actor.remove(row.id, base))
+    const { status, write } = answer
+    const isOlder = mayBeOlder(answer, row, actor)
+    if (write.ending === 'acknowledged' && !isOlder) row.isGone = true
+    else if (write.ending !== 'refused') row.mayBeGone = true
+    else if (status === 404 && !isOlder) this.#missed(row, 'deleted')
+    if (write.ending !== 'refused') Object.assign(row, { by: write.client, changedMs: write.endedMs ?? Date.now() })
     // A deleted row is still asked for a few times: it must not come back.
     if (row.mayBeGone || (row.isGone && random.next() < 0.7)) this.#rows = this.#rows.filter((one) => one !== row)
   }
@@ -142,8 +160,9 @@ export class LoadClient {
 
   async #list(): Promise<void> {
     const { replica, tally, shared } = this.#parts
-    const { status, body } = await tally.measure('GET', replica.actor.list())
-    if (status !== 200) return
+    const { status, body, asOfMs } = await tally.measure('GET', replica.actor.list())
+    // Rows of a copy may be from different moments.
+    if (status !== 200 || asOfMs !== null) return
     const items = body?.items
     if (!Array.isArray(items)) this.#contradict('a list without items')
     else shared.saw(items, body?.next !== null)
@@ -152,6 +171,11 @@ export class LoadClient {
   #contradict(what: string): void {
     this.#parts.history.contradict(`${new Date().toISOString()} ${this.#parts.replica.actor.name}: ${what}`)
   }
+}
+
+/** Whether an answer is from a copy that is older than the last change of the row, which another process had taken. */
+function mayBeOlder({ asOfMs }: Answer, { by, changedMs }: OwnRow, { name }: Actor): boolean {
+  return asOfMs !== null && name !== by && asOfMs < changedMs
 }
 
 /** Resolves after so many milliseconds. */

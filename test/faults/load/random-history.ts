@@ -64,6 +64,7 @@ export async function runHistory(t: Cleanup, stage: Stage, options: HistoryOptio
   const { history } = world
   const started = { env: { ...shortLimits, POOL_SIZE: String(poolSize) } }
   const first = await world.first(started)
+  world.watch()
   const proxy = await world.anotherProxy()
   const second = await world.start({ ...started, proxy, serves: 'primary' })
   const replicas = [
