@@ -32,12 +32,19 @@ export interface Contestant {
 export interface Place {
   readonly cwd?: string
   readonly port?: number
-  /** The address of its PostgreSQL; absent: on SQLite. */
+  /** The address of its server; absent: on SQLite. */
   readonly url?: string
+  /** Settings of Holdfast beyond those of all contestants, and files in its folder. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly files?: Files
 }
 
 /** How each of them is started; the same folder starts it again with the same rows. */
-export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0, url }: Place = {}): Promise<Running> {
+export async function start(
+  t: Cleanup,
+  name: Name,
+  { cwd: dir, port: wanted = 0, url, env = {}, files = {} }: Place = {},
+): Promise<Running> {
   const port = String(wanted)
   const cwd = dir === undefined ? {} : { cwd: dir }
   const script = servers[name]
@@ -53,8 +60,8 @@ export async function start(t: Cleanup, name: Name, { cwd: dir, port: wanted = 0
   return startProcess(t, {
     ...cwd,
     ...(isLogging ? { command: 'sh', args: ['-c', drained, process.execPath, ...args] } : { args }),
-    files: unlimited(repository),
-    env: { ...environment(url), PORT: port, LOG_REQUESTS: String(isLogging) },
+    files: { ...unlimited(repository), ...files },
+    env: { ...environment(url), PORT: port, LOG_REQUESTS: String(isLogging), ...env },
   })
 }
 
@@ -70,9 +77,14 @@ const servers: Readonly<Partial<Record<Name, 'by-hand' | 'fastify-drizzle'>>> = 
 }
 
 /** Starts one and waits until it listens. */
-export async function enter(t: Cleanup, name: Name, url?: string): Promise<Contestant> {
+export async function enter(
+  t: Cleanup,
+  name: Name,
+  url?: string,
+  more: Pick<Place, 'cwd' | 'env' | 'files'> = {},
+): Promise<Contestant> {
   const port = await freePort()
-  const running = await start(t, name, { port, ...(url === undefined ? {} : { url }) })
+  const running = await start(t, name, { ...more, port, ...(url === undefined ? {} : { url }) })
   await until(() => isOpen(port), { withinMs: 20_000, what: `${name} to listen` }).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${running.output()}`)
   })
@@ -102,8 +114,12 @@ function unlimited(folder: string): Files {
 function environment(url: string | undefined): Readonly<Record<string, string>> {
   return {
     ...{ NODE_ENV: 'production', ...startEnvironment, RATE_LIMIT: '0', LOG_REQUESTS: 'false' },
-    ...(url === undefined ? {} : { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url }),
+    ...(url === undefined ? {} : { DRIVERS: `sqlite,${driverOf(url)}`, DATABASE_URL: url }),
   }
+}
+
+function driverOf(url: string): string {
+  return url.startsWith('postgres') ? 'postgresql' : 'mysql'
 }
 
 /** Not Drizzle: for its modules, which import each other in circles, Node's loader takes a second and 200 MB. */

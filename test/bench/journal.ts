@@ -7,12 +7,13 @@ import { parseArgs } from 'node:util'
 import { isBuilt } from '../../src/cli/entry.js'
 import type { Cleanup } from '../support/temp.ts'
 import { measureCreates } from './journal/creates.ts'
+import type { JournalBenchOptions } from './journal/journal-options.ts'
 import { measureLarge } from './journal/large.ts'
-import { type JournalBenchOptions, type Part, showPart } from './journal/part.ts'
 import { measureReplay } from './journal/replays.ts'
 import { measureKill, measureReturn } from './journal/returns.ts'
 import { endLoad } from './load/generator.ts'
 import { readCount, readNumber, withCleanup } from './options.ts'
+import { type Part, showPart } from './part.ts'
 
 const parts: Readonly<Record<string, (t: Cleanup, options: JournalBenchOptions) => Promise<readonly Part[]>>> = {
   creates: measureCreates,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Case, collectionPath, newRow } from './cases.ts'
 import type { Contestant } from './contestant.ts'
 import { load } from './load/generator.ts'
@@ -40,6 +41,7 @@ export async function seed(one: Contestant, rows: number): Promise<Seeded> {
 /**
  * Runs one case against each contestant in turn, in slices of a quarter of a second and every second time in the other
  * order, until each has had its `seconds`; gives their samples. Whatever else the machine does meanwhile meets all.
+ * `tailMs`: what a contestant does so long after its last answer is counted, too.
  *
  * @throws {Error} when a request failed.
  */
@@ -47,12 +49,13 @@ export async function measureInTurn(
   one: Case,
   contestants: readonly Seeded[],
   seconds: number,
+  tailMs = 0,
 ): Promise<readonly Sample[]> {
   const slices = Math.max(1, Math.round(seconds / sliceSeconds))
   const turn = contestants.map((contestant) => ({ contestant, parts: [] as Slice[] }))
   for (let at = 0; at < slices; at += 1) {
     for (const { contestant, parts } of at % 2 === 0 ? turn : [...turn].reverse()) {
-      parts.push(await measureSlice(one, contestant, seconds / slices))
+      parts.push(await measureSlice(one, contestant, seconds / slices, tailMs))
     }
   }
   return turn.map(({ parts }) => sampleOf(parts))
@@ -66,7 +69,7 @@ interface Slice {
   readonly loadMs: number
 }
 
-async function measureSlice(one: Case, contestant: Seeded, seconds: number): Promise<Slice> {
+async function measureSlice(one: Case, contestant: Seeded, seconds: number, tailMs: number): Promise<Slice> {
   const { name, at, goals: _, ...request } = one
   const { fresh, port, running } = contestant
   if (at === 'rows of its own') await refill(contestant, seconds)
@@ -77,6 +80,7 @@ async function measureSlice(one: Case, contestant: Seeded, seconds: number): Pro
     ...{ ...request, port, seconds, paths },
     ...once,
   })
+  if (tailMs > 0) await sleep(tailMs)
   const usedMs = cpuMs(running.pid) - beforeMs
   if (failures > 0 || requests === 0) {
     const what = failures > 0 ? `failed ${failures} times` : 'answered nothing'

@@ -3,9 +3,10 @@ import { cases, collectionPath, newRow } from '../cases.ts'
 import { type Contestant, enter, freePort } from '../contestant.ts'
 import { measureInTurn, type Sample, type Seeded, seed } from '../measure.ts'
 import { withCleanup } from '../options.ts'
+import type { Part } from '../part.ts'
 import { ratiosOf, spreadOf } from '../statistics.ts'
 import { judge, refuseUnsteady } from '../verdict.ts'
-import type { JournalBenchOptions, Part } from './part.ts'
+import type { JournalBenchOptions } from './journal-options.ts'
 
 /** What journaling may cost, times the same without. */
 const limit = { atMost: 1.5 } as const

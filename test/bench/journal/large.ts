@@ -8,11 +8,12 @@ import { until } from '../../support/until.ts'
 import { collectionPath, newRow } from '../cases.ts'
 import { type Contestant, enter, freePort, start } from '../contestant.ts'
 import { withCleanup } from '../options.ts'
+import type { Part } from '../part.ts'
 import { residentMb } from '../process-meter.ts'
 import { spreadOf } from '../statistics.ts'
 import { judge } from '../verdict.ts'
 import { columns, drawRow, insertText } from './fallback-rows.ts'
-import type { JournalBenchOptions, Part } from './part.ts'
+import type { JournalBenchOptions } from './journal-options.ts'
 
 /** From the start of the process to its first answer of the primary, in milliseconds. */
 const startLimit = { atMost: 1_000 } as const

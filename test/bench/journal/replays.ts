@@ -7,11 +7,12 @@ import { noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { startPostgres } from '../../support/servers/postgres.ts'
 import type { Cleanup } from '../../support/temp.ts'
 import { withCleanup } from '../options.ts'
+import type { Part } from '../part.ts'
 import { cpuMs } from '../process-meter.ts'
 import { ratiosOf, spreadOf } from '../statistics.ts'
 import { judge, refuseUnsteady } from '../verdict.ts'
 import { columns, drawRow, type FeedbackRow, feedback, fill, type Shape } from './fallback-rows.ts'
-import type { JournalBenchOptions, Part } from './part.ts'
+import type { JournalBenchOptions } from './journal-options.ts'
 
 /** Entries per second that a local PostgreSQL is to take. */
 const limit = { atLeast: 15_000 } as const

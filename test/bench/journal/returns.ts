@@ -7,9 +7,10 @@ import { type Contestant, enter } from '../contestant.ts'
 import { load } from '../load/generator.ts'
 import type { LoadResult } from '../load/load.ts'
 import { withCleanup } from '../options.ts'
+import type { Part } from '../part.ts'
 import { quantileOf, spreadOf } from '../statistics.ts'
 import { judge } from '../verdict.ts'
-import type { JournalBenchOptions, Part } from './part.ts'
+import type { JournalBenchOptions } from './journal-options.ts'
 
 const connections = 64
 

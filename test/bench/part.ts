@@ -1,17 +1,6 @@
-import { type Spread, showSpread, table } from '../statistics.ts'
-import type { Verdict } from '../verdict.ts'
-import { showVerdicts } from '../verdict-text.ts'
-
-/** How much is measured. */
-export interface JournalBenchOptions {
-  readonly repeat: number
-  /** The length of one measurement. */
-  readonly seconds: number
-  /** Entries that one replay carries. */
-  readonly entries: number
-  /** Entries of the large journal. */
-  readonly large: number
-}
+import { type Spread, showSpread, table } from './statistics.ts'
+import type { Verdict } from './verdict.ts'
+import { showVerdicts } from './verdict-text.ts'
 
 /** One value over all repetitions. */
 export interface Figure {
@@ -19,7 +8,7 @@ export interface Figure {
   readonly is: Spread
 }
 
-/** What one part of `npm run bench:journal` measured. */
+/** What one part of a benchmark measured. */
 export interface Part {
   readonly name: string
   readonly figures: readonly Figure[]
