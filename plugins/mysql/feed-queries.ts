@@ -82,7 +82,7 @@ function keyOf({ name, key, keyOrder }: CopiedTable, isSorted: boolean): Key {
   const isPlain = isNumber || isSorted
   const sort = isPlain ? `${quoted(name)}.${quoted(key.name)}` : bytesOf(text)
   const placeOf = (given: string): string => {
-    // As a text it would be compared as a double.
+    // MySQL may compare a number with a text as doubles.
     if (key.kind === 'integer') return `cast(? as ${given.startsWith('-') ? 'signed' : 'unsigned'})`
     return isPlain ? '?' : bytesOf('?')
   }

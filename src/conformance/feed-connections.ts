@@ -25,7 +25,8 @@ export function conformKeyOrder(test: FeedTest): void {
   })
 
   test('feeds keys that are numbers by their size', async ({ store, connection, identity }) => {
-    const keys = ['-9223372036854775808', '-5', '0', '2', '10', '9007199254740993', '9223372036854775807']
+    const double = ['9007199254740992', '9007199254740993', '9007199254740994']
+    const keys = ['-9223372036854775808', '-5', '0', '2', '10', ...double, '9223372036854775807']
     const em = store.orm.em.fork()
     await em.execute('create table conformance_numbered (id bigint primary key)')
     await em.execute(`insert into conformance_numbered values (${keys.toReversed().join('), (')})`)

@@ -163,6 +163,8 @@ function conformVersions(test: FeedTest): void {
       { data: '{"a":1}' },
       { data: '{"a":2}' },
       { data: 'null' },
+      { key: 'x,y', required: 'z' },
+      { key: 'x', required: 'y,z' },
     ]
     for (const [at, set] of sets.entries()) {
       await change(set)
