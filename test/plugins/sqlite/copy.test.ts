@@ -107,6 +107,17 @@ test('a row that is waited for keeps its unique key: the copied one is left out'
   assert.deepEqual(copy.unverified('note', 10), ['new', 'old'])
 })
 
+test('so does a copied row that was changed here', async (t) => {
+  const store = await openCopy(t, await tempFolder(t))
+  const { copy, run } = store
+  await copy.apply(noteCopied, { rows: [fed('a', 'free', '1')], removed: [] })
+  await run.write("update note set words = 'taken' where id = 'a'", [])
+  const outcome = await copy.apply(noteCopied, { rows: [fed('new', 'taken', '2')], removed: [] })
+  assert.deepEqual([outcome.written, outcome.waiting], [0, 1])
+  assert.deepEqual(await notesOf(store), ['a taken'])
+  assert.equal(await copy.giveWay('note', { words: 'taken' }), false)
+})
+
 test('an unmarked row keeps its unique key, too: it is not the copy’s to remove', async (t) => {
   const store = await openCopy(t, await tempFolder(t))
   await store.run.write(insert, ['mine', 'taken'])
