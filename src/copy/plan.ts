@@ -25,7 +25,8 @@ export class CopyPlan {
   #chosen: readonly WantedTable[] = []
   #left: readonly LeftOut[] = []
   #decidedAt = Number.NEGATIVE_INFINITY
-  #key = ''
+  #wanted: readonly WantedTable[] = []
+  #maxBytes = -1
 
   constructor(parts: PlanParts) {
     this.#parts = parts
@@ -43,17 +44,15 @@ export class CopyPlan {
   /** Whether the choice is to be made again: other tables, another limit, a copy that outgrew it, or an hour has passed. */
   get isDue(): boolean {
     const { clock, maxBytes } = this.#parts
-    return (
-      clock.now() - this.#decidedAt >= againMs || this.#key !== this.#keyOfNow() || this.#copiedBytes() > maxBytes()
-    )
+    return clock.now() - this.#decidedAt >= againMs || this.#isChanged() || this.#copiedBytes() > maxBytes()
   }
 
   /** Makes the choice and has the copy begin with it. True: other tables than before are copied. Rejects with a `CopyFault`. */
   async decide(connection: FeedConnection): Promise<boolean> {
     const { clock, pair, maxBytes, problems } = this.#parts
-    const key = this.#keyOfNow()
+    const [wantedNow, most] = [this.#parts.wanted(), maxBytes()]
     const sized: { readonly wanted: WantedTable; readonly bytes: number }[] = []
-    for (const wanted of this.#parts.wanted()) {
+    for (const wanted of wantedNow) {
       const size = await doneBy(pair, 'primary', connection.size(wanted.table))
       if (size === null) continue
       this.#compareColumns(wanted, size)
@@ -63,17 +62,18 @@ export class CopyPlan {
       sized.map(({ wanted: { table, isAlways }, bytes }) => {
         return { name: table.name, isAlways, bytes, isCopied: pair.copy.state(table.name) !== null }
       }),
-      maxBytes(),
+      most,
     )
     for (const { name, bytes } of left) this.#learnt.set(name, bytes)
     this.#left = left
-    problems.set('size', left.length === 0 ? null : tooLargeProblem(left, sum, maxBytes()))
+    problems.set('size', left.length === 0 ? null : tooLargeProblem(left, sum, most))
     const before = namesOf(this.#chosen)
     this.#chosen = sized.map(({ wanted }) => wanted).filter(({ table }) => chosen.has(table.name))
     const tables = this.#chosen.map(({ table }) => table)
     await doneBy(pair, 'fallback', pair.copy.begin(pair.source, tables))
     this.#decidedAt = clock.now()
-    this.#key = key
+    this.#wanted = wantedNow
+    this.#maxBytes = most
     return before !== namesOf(this.#chosen)
   }
 
@@ -96,9 +96,12 @@ export class CopyPlan {
     this.#parts.problems.set(`columns ${table.name}`, problem)
   }
 
-  #keyOfNow(): string {
-    const tables = this.#parts.wanted().map(({ table, isAlways }) => [table, isAlways])
-    return JSON.stringify([tables, this.#parts.maxBytes()])
+  /** Other tables are wanted than at the last choice, or another limit holds. Each declaration has a table of its own. */
+  #isChanged(): boolean {
+    const now = this.#parts.wanted()
+    const isSame = (one: WantedTable, at: number): boolean =>
+      one.table === this.#wanted[at]?.table && one.isAlways === this.#wanted[at]?.isAlways
+    return now.length !== this.#wanted.length || !now.every(isSame) || this.#parts.maxBytes() !== this.#maxBytes
   }
 }
 

@@ -26,12 +26,22 @@ export class CopiedService {
   readonly url: string
   readonly proxy: TcpProxy
   readonly seen: Observation[]
+  readonly dir: string
+  readonly #settings: SettingsInput
 
-  constructor(holdfast: Holdfast, url: string, proxy: TcpProxy, seen: Observation[]) {
-    this.holdfast = holdfast
-    this.url = url
-    this.proxy = proxy
-    this.seen = seen
+  constructor(parts: Pick<CopiedService, 'holdfast' | 'url' | 'proxy' | 'seen' | 'dir'> & { settings: SettingsInput }) {
+    this.holdfast = parts.holdfast
+    this.url = parts.url
+    this.proxy = parts.proxy
+    this.seen = parts.seen
+    this.dir = parts.dir
+    this.#settings = parts.settings
+  }
+
+  /** Applies other settings of the copy. */
+  async reload(more: Pick<SettingsInput, 'copies'>): Promise<void> {
+    const loaded = await loadSettings({ defaults: { ...this.#settings, ...more } })
+    await this.holdfast.reload(loaded)
   }
 
   /** Sends a request to the collection. */
@@ -92,25 +102,32 @@ export async function startCopied(
     readonly database?: string
     readonly dir?: string
     readonly collections?: readonly Collection[]
-    readonly settings?: SettingsInput
+    readonly settings?: Pick<SettingsInput, 'copies'>
+    readonly fallback?: SettingsInput['fallback']
+    /** The primary is unreachable from the start. */
+    readonly isLost?: boolean
   } = {},
 ): Promise<CopiedService> {
   const database = more.database ?? (await server.createDatabase())
   const proxy = await startProxy(t, { port: Number(new URL(server.url(database)).port) })
+  if (more.isLost === true) await proxy.refuse()
+  const dir = more.dir ?? (await makeTempDir(t, 'copy'))
   const seen: Observation[] = []
+  const settings: SettingsInput = {
+    ...more.settings,
+    data: { dir },
+    database: { url: server.url(database, proxy.port) },
+    // One target, whatever the port of its proxy.
+    fallback: { timeoutS: 2, maxRetriesPrimary: 0, ...more.fallback },
+    http: { rateLimit: 0 },
+  }
   const holdfast = createHoldfast({
     collections: more.collections ?? [notes],
     observe: (one) => seen.push(one),
-    settings: {
-      ...more.settings,
-      data: { dir: more.dir ?? (await makeTempDir(t, 'copy')) },
-      database: { url: server.url(database, proxy.port) },
-      fallback: { timeoutS: 2, maxRetriesPrimary: 0 },
-      http: { rateLimit: 0 },
-    },
+    settings,
   })
   cleanLater(t, () => holdfast.close({ withinMs: 2_000 }))
   await holdfast.open()
   const { url } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
-  return new CopiedService(holdfast, url, proxy, seen)
+  return new CopiedService({ holdfast, url, proxy, seen, dir, settings })
 }

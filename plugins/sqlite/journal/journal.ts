@@ -28,6 +28,9 @@ const stepMax = 500
 const settleCarried = `update holdfast_life set settled = coalesce((select max((
   select max(sequence) from holdfast_journal where address = number and carried_at is not null)) from holdfast_address), 0)`
 
+const notWhole = `update holdfast_copy set is_swept = 0, after = null, polled = null
+  where name in (select value from json_each(?))`
+
 /** What a journal needs of the file that it is in. */
 export interface JournalGround {
   readonly hot: Handle
@@ -141,7 +144,12 @@ export class FileJournal implements Journal {
   async removeCarried(tables: readonly string[]): Promise<void> {
     // What was deleted and carried is the primary's business from now on: somebody may have made it again. What waits is of
     // the next outage, which may have begun meanwhile.
-    await this.#ground.changes.change('the end of an outage', () => this.#run(settleCarried, []))
+    await this.#ground.changes.change('the end of an outage', () => {
+      this.#run(settleCarried, [])
+      // Whatever copy of them there is, rows of it go now.
+      this.#run(notWhole, [JSON.stringify(tables)])
+    })
+    this.#ground.copy.forget()
     for (const table of tables)
       await this.#ground.changes.walk<string>('carried rows', (last) => this.#remove(table, last ?? ''))
     this.#ground.copy.forget()

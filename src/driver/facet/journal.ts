@@ -85,7 +85,7 @@ export interface Journal {
   lastCarried(): { readonly attempt: string; readonly transaction: string } | null
   /** Every kept entry for the addressed primary waits again. Resolves with their number. */
   carryAgain(): Promise<number>
-  /** Removes the rows of these tables of which nothing waits, without journaling it. */
+  /** Removes the rows of these tables of which nothing waits, without journaling it. A copy of them is not whole from then on. */
   removeCarried(tables: readonly string[]): Promise<void>
   /** Deletes entries that were carried before that time, in milliseconds since 1970. */
   prune(beforeMs: number): Promise<void>

@@ -195,13 +195,15 @@ test('rows that were carried before a copy began are not shown in the next outag
 test('what is removed after an outage loses its mark, too', async (t) => {
   const store = await openCopy(t, await tempFolder(t))
   const { copy, journal, run } = store
-  await copy.apply(noteCopied, { rows: [fed('a', 'a', '1'), fed('b', 'b', '1')], removed: [] })
+  const next = { after: null, isWhole: true }
+  await copy.apply(noteCopied, { rows: [fed('a', 'a', '1'), fed('b', 'b', '1')], removed: [], next })
   await run.write("update note set words = 'waits' where id = 'b'", [])
   journal.serve(false)
   await journal.removeCarried(['note'])
   assert.deepEqual(await notesOf(store), ['b waits'])
   assert.deepEqual(copy.digest('note', null, null), digestOf([fed('b', 'b', '1')]))
   assert.equal(copy.state('note')?.rows, 1)
+  assert.equal(copy.state('note')?.isSwept, false, 'a copy without its rows is not whole')
 })
 
 test('entries for another primary keep their table from being whole', async (t) => {
