@@ -2,6 +2,7 @@ import type { Collection } from '../../src/collection/declaration/declaration.ts
 import { createHoldfast, type Holdfast, type Observation, type SettingsInput } from '../../src/index.ts'
 import type { Server } from '../journal/bench.ts'
 import { startProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts'
+import { settingsFromOptions } from '../support/settings.ts'
 import { type Cleanup, cleanLater, makeTempDir } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
@@ -40,8 +41,8 @@ export class CopiedService {
 
   /** Applies other settings of the copy. */
   async reload(more: Pick<SettingsInput, 'copies'>): Promise<void> {
-    const loaded = await loadSettings({ defaults: { ...this.#settings, ...more } })
-    await this.holdfast.reload(loaded)
+    const { applied } = await this.holdfast.reload(settingsFromOptions({ ...this.#settings, ...more }))
+    if (!applied) throw new Error('The settings were not applied.')
   }
 
   /** Sends a request to the collection. */
@@ -104,12 +105,14 @@ export async function startCopied(
     readonly collections?: readonly Collection[]
     readonly settings?: Pick<SettingsInput, 'copies'>
     readonly fallback?: SettingsInput['fallback']
+    /** Of an earlier service, where the primary is to be where it was. */
+    readonly proxy?: TcpProxy
     /** The primary is unreachable from the start. */
     readonly isLost?: boolean
   } = {},
 ): Promise<CopiedService> {
   const database = more.database ?? (await server.createDatabase())
-  const proxy = await startProxy(t, { port: Number(new URL(server.url(database)).port) })
+  const proxy = more.proxy ?? (await startProxy(t, { port: Number(new URL(server.url(database)).port) }))
   if (more.isLost === true) await proxy.refuse()
   const dir = more.dir ?? (await makeTempDir(t, 'copy'))
   const seen: Observation[] = []
@@ -117,7 +120,6 @@ export async function startCopied(
     ...more.settings,
     data: { dir },
     database: { url: server.url(database, proxy.port) },
-    // One target, whatever the port of its proxy.
     fallback: { timeoutS: 2, maxRetriesPrimary: 0, ...more.fallback },
     http: { rateLimit: 0 },
   }
