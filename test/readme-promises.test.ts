@@ -113,13 +113,10 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
-    'A row that the fallback does not have gets 503 `INCOMPLETE`, not 404, and its lists contain `"partial": true`.',
+    'Collections above `COPY_MAX_BYTES` are not copied: their lists contain `"partial": true`, and a row of the primary gets 503 `INCOMPLETE`, not 404.',
+    'COLLECTION-TEST',
     'in an outage nothing is denied that the primary has',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
-  ],
-  [
-    '`/health/live` never depends on a database.',
-    'FALLBACK_MODE=read-only refuses writes in an outage, and ENABLE_FALLBACK=false everything, until it ends',
   ],
   [
     'A probe must commit a write, twice; then the journal is carried, and the primary serves.',
@@ -130,6 +127,10 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   [
     'A row whose changes are still on their way gets 503 `REPLAYING`.',
     'a row with such a change is refused, and lists are partial',
+  ],
+  [
+    'Collections may merge changes.',
+    'merge: each field has the value of who changed it, counters add up, and later changes merge on',
   ],
   [
     'Holdfast finds out whether the primary has committed the write, or answers 503 `COMMIT_UNKNOWN`.',

@@ -52,6 +52,8 @@ export interface Postgres {
   kill(): Promise<void>
   /** Starts it again where it was; resolves when it answers. */
   start(): Promise<void>
+  /** Runs statements while it does not run, in a process that listens to nobody. */
+  alone(text: string): Promise<void>
   /** A fast shutdown; resolves when it has ended. */
   stop(): Promise<void>
   /** SIGSTOP and SIGCONT to all of its processes. */
@@ -186,6 +188,10 @@ class Server implements Postgres {
     await this.#end(() => this.#signal('SIGKILL'))
   }
 
+  async alone(text: string): Promise<void> {
+    await run(this.#binary, ['--single', '-D', this.#data, 'postgres'], {}, `${text}\n`)
+  }
+
   async stop(): Promise<void> {
     await this.#end(() => this.#child?.kill('SIGINT'))
   }
@@ -222,9 +228,15 @@ export function asServer(): { uid?: number; gid?: number } {
   return isRoot ? { uid: ordinaryUid, gid: ordinaryUid } : {}
 }
 
-async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+async function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input: string = '',
+): Promise<void> {
   const options = { env: { ...process.env, ...env }, ...asServer(), cwd: '/' }
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], ...options })
+  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'], ...options })
+  child.stdin.end(input)
   let said = ''
   child.stderr.on('data', (text) => {
     said += text
