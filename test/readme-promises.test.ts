@@ -15,7 +15,8 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'rows land in PostgreSQL, and all five operations answer from it',
   ],
   [
-    'It starts without its database, reports what is wrong with it, answers from an embedded SQLite database in the meantime and returns without a restart.',
+    'It starts without its database, reports what is wrong with it, answers from an embedded SQLite database, which has a copy of its rows, and returns without a restart.',
+    'a process that begins in the outage, or anew in it, has the copy whole',
     'a primary that cannot be opened: the fallback serves and says so, readiness is as it was wished',
     'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
   ],
@@ -114,7 +115,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   [
     'Collections above `COPY_MAX_BYTES` are not copied: their lists contain `"partial": true`, and a row of the primary gets 503 `INCOMPLETE`, not 404.',
-    'COLLECTION-TEST',
+    'above COPY_MAX_BYTES it is not copied, and an outage hides its rows',
     'in an outage nothing is denied that the primary has',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],

@@ -35,7 +35,8 @@ export async function outageReport(
     collections.map((one) => {
       const reason = reasonOf(found, one) ?? why
       const known = glance === null || reason !== null ? null : { copy: glance, journal: glance }
-      return copyLineOf(known, one.name, copyTargetOf(config), () => reason)
+      const isSeen = known !== null && known.copy.state(one.name) !== null
+      return copyLineOf(known, one.name, copyTargetOf(config), () => reason ?? (isSeen ? null : unseen))
     })
   if (embedded?.glance === undefined)
     return { hasFallback: true, isWritable, lines: linesOf(null, 'the driver of the fallback keeps no copies') }
@@ -48,6 +49,9 @@ export async function outageReport(
     return { hasFallback: true, isWritable, lines: linesOf(null, why) }
   }
 }
+
+/** A service knows more: how large it is, whether it can be read. */
+const unseen = 'nothing of it is copied so far; a running service says why in /status'
 
 /** Why a collection is not copied, by the settings; null: nothing keeps it from being. */
 function reasonOf({ config, resolved }: Resolution, { copy }: Collection): string | null {
