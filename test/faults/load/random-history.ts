@@ -3,7 +3,7 @@ import type { Cleanup } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import type { Verdict } from '../history/checker.ts'
 import type { Stage } from '../stage/stage.ts'
-import { shortLimits, shortMs, World } from '../stage/world.ts'
+import { copying, shortLimits, shortMs, World } from '../stage/world.ts'
 import { BusinessClient } from './business.ts'
 import { LoadClient, pause } from './client.ts'
 import { faultsOf, type Victim } from './nemesis.ts'
@@ -62,7 +62,7 @@ const poolSize = 5
 export async function runHistory(t: Cleanup, stage: Stage, options: HistoryOptions): Promise<Outcome> {
   const world = await World.create(t, stage)
   const { history } = world
-  const started = { env: { ...shortLimits, POOL_SIZE: String(poolSize) } }
+  const started = { env: { ...shortLimits, ...copying, POOL_SIZE: String(poolSize) } }
   const first = await world.first(started)
   world.watch()
   const proxy = await world.anotherProxy()

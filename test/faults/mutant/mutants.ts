@@ -33,8 +33,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/collection/table/queries.ts',
-        find: 'compiled(claims ? this.#claimedInsert() : this.#insert())',
-        replacement: 'compiled(this.#insert())',
+        find: 'const insert = claims ? this.#claimedInsert() : this.#insert()',
+        replacement: 'const insert = this.#insert()',
       },
     ],
     caughtBy: 'late create, after it was carried and deleted',
@@ -44,8 +44,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/collection/row/rows.ts',
-        find: "table.queries.update(changed, expected.attempt !== null, session.claims === 'with')",
-        replacement: 'table.queries.update(changed, expected.attempt !== null, false)',
+        find: "view.queries.update(changed, expected.attempt !== null, session.claims === 'with')",
+        replacement: 'view.queries.update(changed, expected.attempt !== null, false)',
       },
     ],
     caughtBy: 'late change, after it was run again and overwritten',
@@ -82,7 +82,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/journal/layers.ts',
-        find: 'if (image === null) table.removals.push({ id: entry.key, base: entry.base })',
+        find: 'if (image === null) table.removals.push({ id: entry.key, base })',
         replacement: 'if (image === null) continue',
       },
     ],
@@ -105,9 +105,9 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/journal/conflict/conflict-rows.ts',
-        find: 'const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))',
+        find: 'parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))',
         replacement:
-          'const rows = parked.flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source))).slice(0, 0)',
+          'parked.slice(0, 0).flatMap((one) => one.parked.map((entry) => rowOf(one.transaction, entry, source)))',
       },
     ],
     caughtBy: 'conflict parked, then the data directory is deleted',
@@ -122,9 +122,9 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'src/journal/judge.ts',
-        find: "return { is: 'applied', transaction, writes: judged.writes }",
+        find: "return { is: 'applied', transaction, writes: judged.writes, settled: judged.settled }",
         replacement:
-          "return { is: 'applied', transaction, writes: judged.writes.filter((_, at) => judged.reasons[at] === null) }",
+          "return { is: 'applied', transaction, writes: judged.writes.filter((_, at) => judged.reasons[at] === null), settled: [] }",
       },
     ],
     caughtBy: 'transaction with one row that another client changed: parked whole',

@@ -27,6 +27,9 @@ export const shortLimits: Readonly<Record<string, string>> = {
   FALLBACK_TIMEOUT: `${shortMs}ms`,
 }
 
+/** The settings of a service whose fallback has the rows of the primary. */
+export const copying: Readonly<Record<string, string>> = { COPY: 'auto' }
+
 /** How long an acknowledged row may take to the primary once this is there again. */
 const arrivalMs = 30_000
 
@@ -227,5 +230,7 @@ function environment(kind: ServerKind): Readonly<Record<string, string>> {
     MAX_RETRIES_PRIMARY: '0',
     DATABASE_BOOT: 'eager',
     DATA_DURABLE: 'true',
+    // Most schedules are about rows that a fallback does not have.
+    COPY: 'off',
   }
 }
