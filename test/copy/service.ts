@@ -130,6 +130,9 @@ export async function startCopied(
   })
   cleanLater(t, () => holdfast.close({ withinMs: 2_000 }))
   await holdfast.open()
+  // A loaded machine may take longer to connect than the timeout above.
+  const state = more.isLost === true ? 'FALLBACK_CONNECTED' : 'PRIMARY_CONNECTED'
+  await until(() => holdfast.status().database.state === state, { what: state, withinMs: 20_000 })
   const { url } = await holdfast.listen({ port: 0, host: '127.0.0.1' })
   return new CopiedService({ holdfast, url, proxy, seen, dir, settings })
 }
