@@ -15,6 +15,19 @@ export interface RowWrite {
   readonly isNew: boolean
 }
 
+/** Inserts a row in a fallback. */
+export function insertInFallback(
+  session: Session,
+  table: RowTable,
+  view: TableView,
+  values: ValuesByName,
+  id: string,
+  attempt: string,
+): Promise<Written> {
+  const query = view.queries.insert(false)
+  return writeInFallback(session, { table, view, id, query, values, attempt, isNew: true })
+}
+
 /** Writes a row in a fallback. Copied rows that are not shown make way where they have a unique key of the row. */
 export async function writeInFallback(session: Session, write: RowWrite): Promise<Written> {
   const { table, view, id, query, values, attempt, isNew } = write

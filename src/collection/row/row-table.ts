@@ -1,4 +1,5 @@
 import type { WholeCopy } from '../../copy/whole-copy.ts'
+import { faultOf } from '../../database/machine/faults.ts'
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import { currentTurn } from '../../database/work/turn.ts'
@@ -45,6 +46,7 @@ export class RowTable {
   /** The poll of the copy whose rows the quota has counted. */
   #counted: string | null = null
   #fed: TableView | null = null
+  #returnsVersions = true
   #own: { readonly where: string; readonly view: TableView } | null = null
   readonly #kept: ReadCache<AnsweredRow>
   readonly #keptPages: ReadCache<string>
@@ -74,6 +76,25 @@ export class RowTable {
   get fed(): TableView {
     this.#fed ??= this.#makeFed(this.#store.feed?.returned?.(this.name))
     return this.#fed
+  }
+
+  /** Whether a row that was inserted must be read to know its version: PostgreSQL returns none of a partitioned table. */
+  isReadBack(view: TableView): boolean {
+    return !this.#returnsVersions && view === this.#fed
+  }
+
+  /** Inserts a row on a primary. */
+  insert(session: Session, view: TableView, row: ValuesByName, attempt: string): Promise<Written> {
+    const claims = session.claims === 'with'
+    const { queries } = this.isReadBack(view) ? this.plain : view
+    const inserting = this.write(session, queries.insert(claims), row, attempt)
+    if (queries === this.plain.queries) return inserting
+    return inserting.catch(async (error: unknown) => {
+      if (faultOf(session.store.driver, error, 'statement').kind !== 'statement') throw error
+      const written = await this.write(session, this.plain.queries.insert(claims), row, attempt)
+      this.#returnsVersions = false
+      return written
+    })
   }
 
   /** Of a fallback: all rows, or those that were written in it where its copy is not whole. */

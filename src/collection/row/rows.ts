@@ -16,7 +16,7 @@ import { claimed } from './claimed.ts'
 import { type AnswerAge, CopiedRows, type CopyParts } from './copied-rows.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import { FailedStatements, type FailureParts } from './failed-statements.ts'
-import { isCopiedBefore, writeInFallback } from './fallback-write.ts'
+import { insertInFallback, isCopiedBefore, writeInFallback } from './fallback-write.ts'
 import { decodeCursor } from './page.ts'
 import { absent, expectation, type RowResult, stale, untouched } from './precondition.ts'
 import { type AnsweredRow, RowTable, type TableView } from './row-table.ts'
@@ -74,7 +74,7 @@ export class Rows {
         // The text is made while the database writes.
         const text = table.serialize(row, true)
         const version = await inserting
-        if (this.#mayRewrite(session)) {
+        if (this.#mayRewrite(session) || table.isReadBack(view)) {
           const stored = await afterWrite(session, this.#written(session, id, attempt))
           if (stored?.is === 'row') return stored
         } else this.#copies.wrote(session, table, id, row, version)
@@ -235,12 +235,10 @@ export class Rows {
     let isCreated = false
     try {
       // What a trigger rewrites is read back, with the version that it has then.
-      const { queries } = this.#mayRewrite(session) ? table.plain : view
-      const query = queries.insert(session.claims === 'with')
       const { changed, rows } =
         session.shown === 'fallback'
-          ? await writeInFallback(session, { table, view, id, query, values: row, attempt, isNew: true })
-          : await table.write(session, query, row, attempt)
+          ? await insertInFallback(session, table, view, row, id, attempt)
+          : await table.insert(session, this.#mayRewrite(session) ? table.plain : view, row, attempt)
       // A trigger that writes the row elsewhere, such as into a partition, leaves nothing to count.
       isCreated = changed > 0 || (await afterWrite(session, table.read(session, id)))[0]?.holdfast_attempt === attempt
       if (!isCreated) throw new HoldfastError('WRITE_DISCARDED')
