@@ -1,4 +1,5 @@
 import { carrying } from './carrying.ts'
+import { copies } from './copying.ts'
 import { files } from './files.ts'
 import { killed } from './killed.ts'
 import { lostReplies } from './lost-reply.ts'
@@ -16,6 +17,7 @@ export const schedules: readonly Schedule[] = [
   ...carrying,
   ...switching,
   ...settling,
+  ...copies,
 ]
 
 /** The schedule of this name. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
+import { idTimeMs } from '../../../src/copy/whole-copy.ts'
 
 /** One entry of a journal, as its file has it. */
 export interface JournalLine {
@@ -60,6 +61,38 @@ export async function copyFallback(from: string, dir: string): Promise<void> {
   const database = new Database(from, { readonly: true })
   try {
     await database.backup(target)
+  } finally {
+    database.close()
+  }
+}
+
+/** What a file says of its copy of `item`. */
+export interface CopyInFile {
+  readonly rows: number
+  /** Each row was looked at, and none is to be looked at once more. */
+  readonly isWhole: boolean
+  /** When the oldest look or the last poll began; 0: there was none. */
+  readonly asOfMs: number
+}
+
+/** Null while there is no copy. */
+export function readCopy(file: string): CopyInFile | null {
+  if (!existsSync(file)) return null
+  const database = new Database(file, { readonly: true })
+  try {
+    if (database.prepare("select 1 from sqlite_master where name = 'holdfast_copy'").get() === undefined) return null
+    const row = database
+      .prepare<[], { rows: number; open: number; swept: number; polled: string | null; at: number | null }>(
+        `select count(key) as rows, total(version = '') as open, is_swept as swept, polled,
+         (select min(at_ms) from holdfast_copy_chunk where table_number = number) as at
+         from holdfast_copy left join holdfast_copied on table_number = number
+         where name = 'item' and is_leaving = 0 group by number`,
+      )
+      .get()
+    if (row === undefined) return null
+    const { rows, open, swept, polled, at } = row
+    const polledMs = polled === null ? 0 : (idTimeMs(polled) ?? 0)
+    return { rows, isWhole: swept === 1 && open === 0, asOfMs: Math.min(at ?? 0, polledMs) }
   } finally {
     database.close()
   }
