@@ -190,4 +190,96 @@ export const mutants: readonly Mutant[] = [
     ],
     caughtBy: 'address set for the first time, unset, set',
   },
+  {
+    name: 'copy laid over a journaled row',
+    edits: [
+      {
+        file: 'plugins/sqlite/copy/pass.ts',
+        find: `if (waiting.has(key)) {
+      this.#wait(key, counts)
+      return false`,
+        replacement: `if (waiting.has('')) {
+      this.#wait(key, counts)
+      return false`,
+      },
+    ],
+    caughtBy: 'copy of another primary over rows that wait',
+  },
+  {
+    name: 'unmarked row removed',
+    edits: [
+      {
+        file: 'plugins/sqlite/copy/leaving.ts',
+        find: ') and not ',
+        replacement: ') or 1 = 1 or ',
+      },
+    ],
+    caughtBy: 'copy of another primary over rows that wait',
+  },
+  {
+    name: 'copies journaled',
+    edits: [
+      { file: 'plugins/sqlite/journal/author.ts', find: '(this.#isSilent ? null : 1)', replacement: '1' },
+      {
+        file: 'plugins/sqlite/journal/author.ts',
+        find: 'if (this.#isSilent) return null',
+        replacement: 'if (this.#isSilent) return drawId() + drawId()',
+      },
+    ],
+    caughtBy: 'rows that are copied are not journaled',
+  },
+  {
+    name: 'complete too early',
+    edits: [
+      {
+        file: 'src/copy/whole-copy.ts',
+        find: '!state.isSwept || !state.isVerified || state.asOfMs === null || state.polled === null',
+        replacement: '!state.isVerified',
+      },
+      {
+        file: 'src/copy/whole-copy.ts',
+        find: 'const polledMs = idTimeMs(state.polled) ?? 0',
+        replacement: "const polledMs = idTimeMs(state.polled ?? '') ?? Date.now()",
+      },
+      {
+        file: 'src/copy/whole-copy.ts',
+        find: 'asOfMs: Math.min(state.asOfMs, polledMs),',
+        replacement: 'asOfMs: Math.min(state.asOfMs ?? Date.now(), polledMs),',
+      },
+    ],
+    caughtBy: 'outage in the middle of the first copy',
+  },
+  {
+    name: 'deletes not seen',
+    edits: [
+      {
+        file: 'src/copy/looks.ts',
+        find: 'removed: [...ours.keys()].filter((key) => !theirs.has(key)) }',
+        replacement: 'removed: [] }',
+      },
+    ],
+    caughtBy: 'row deleted by another client before an outage',
+  },
+  {
+    name: 'write-through before COMMIT',
+    edits: [
+      {
+        file: 'src/collection/row/rows.ts',
+        find: 'const inserting = this.#insert(',
+        replacement: "this.#copies.wrote(session, table, id, row, 'early')\n        const inserting = this.#insert(",
+      },
+    ],
+    caughtBy: 'create that the primary refused, then an outage',
+  },
+  {
+    name: "an old identity's rows shown",
+    edits: [
+      {
+        file: 'src/copy/whole-copy.ts',
+        find: ' || source.target !== target || source.identity !== journal.identity',
+        replacement: '',
+      },
+    ],
+    caughtBy: 'file with the copy of another primary',
+  },
 ]
