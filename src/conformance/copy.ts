@@ -123,6 +123,7 @@ function conformMarks(copying: CopyCase): void {
 function conformOrder(copying: CopyCase): void {
   copying('touches no row on which an entry waits, for whichever primary', async (store, copy) => {
     const { orm, journal } = store
+    await journal.address('one', 'the first')
     await copy.apply(copiedTable, { ...noChange, rows: [fedRow('a', 'old', '1'), fedRow('b', 'old b', '1')] })
     await orm.em.fork().nativeUpdate(Imaged, { id: 'a' }, { words: 'changed here' })
     await orm.em.fork().nativeDelete(Imaged, { id: 'b' })

@@ -11,7 +11,7 @@ import type {
 import { isBusy } from '../faults.ts'
 import type { Handle } from '../handle.ts'
 import type { JournalRoom } from '../journal/room.ts'
-import { unsynced } from '../journal/unsynced.ts'
+import { unsyncedOn } from '../journal/unsynced.ts'
 import { nextTurn, type OwnChanges, type RunAlone } from '../own-changes.ts'
 import { removeCopied } from './leaving.ts'
 import { CopyPass } from './pass.ts'
@@ -58,7 +58,7 @@ export class FileCopy implements Copy {
     this.#ground = ground
     this.#reader = new CopyReader(ground.hot.native)
     this.#writers = new TableWriters(ground.hot.native)
-    this.#unsynced = (work) => unsynced(ground.hot, work)
+    this.#unsynced = unsyncedOn(ground.hot)
   }
 
   source(): CopySource | null {

@@ -129,7 +129,7 @@ export class CopyPass {
     let group: Placed[] = []
     let bytes = 0
     for (const row of rows) {
-      if (counts.rows > 0 && performance.now() > untilMs) break
+      if (group.length === 0 && counts.rows > 0 && performance.now() > untilMs) break
       counts.rows += 1
       if (!this.#isWanted(row, waiting, numbers, counts)) continue
       const placed = { row, marking: { key: row.key, version: row.version, bytes: this.#writer.bytesOf(row) } }

@@ -1,6 +1,9 @@
 /** How long a step works; with its commit it holds the writer for at most 5 ms. */
 const stepMs = Number(process.env.STEP ?? 3)
 
+/** Rows are written in groups of this size. */
+const unit = 16
+
 /** How much of a step's work is begun at once, by what the last steps took. */
 export class StepSize {
   #size = 128
@@ -23,6 +26,7 @@ export class StepSize {
   note(done: number, beganMs: number): void {
     const tookMs = Math.max(performance.now() - beganMs, 0.05)
     const fitting = Math.ceil((done * stepMs) / tookMs)
-    this.#size = Math.max(8, Math.min(this.#most, fitting, 2 * this.#size))
+    const size = Math.min(this.#most, fitting, 2 * this.#size)
+    this.#size = Math.max(unit, size - (size % unit))
   }
 }

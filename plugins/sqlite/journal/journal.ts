@@ -12,14 +12,14 @@ import { removeMarks } from '../copy/marks.ts'
 import { hasTable } from '../copy/reader.ts'
 import { isBusy } from '../faults.ts'
 import type { Handle } from '../handle.ts'
-import type { OwnChanges } from '../own-changes.ts'
+import type { OwnChanges, RunAlone } from '../own-changes.ts'
 import type { Writer } from '../writer.ts'
 import type { Author, JournalGate } from './author.ts'
 import { quote, quoteText } from './quote.ts'
 import { elsewhereIn, JournalReader } from './reader.ts'
 import { readLife } from './tables.ts'
 import { triggerChanges } from './triggers.ts'
-import { unsynced } from './unsynced.ts'
+import { unsyncedOn } from './unsynced.ts'
 
 /** Entries or rows that one transaction of ours changes: the event loop stands still for as long as it takes. */
 const stepMax = 500
@@ -51,6 +51,7 @@ export class FileJournal implements Journal {
   readonly fileId: string
   readonly #ground: JournalGround
   readonly #reader: JournalReader
+  readonly #unsynced: RunAlone
   #counts: JournalCounts
 
   /** @throws what the client throws. */
@@ -60,6 +61,7 @@ export class FileJournal implements Journal {
     if (life === null) throw new Error('unreachable: the file got its life when it was checked')
     this.fileId = life.id
     this.#reader = new JournalReader(ground.hot)
+    this.#unsynced = unsyncedOn(ground.hot)
     this.#counts = this.#reader.counts()
   }
 
@@ -126,7 +128,7 @@ export class FileJournal implements Journal {
       await this.#ground.changes.change(
         'carried entries',
         () => this.#run(`${mark} (select value from json_each(?))`, [Date.now(), step]),
-        (work) => unsynced(this.#ground.hot, work),
+        this.#unsynced,
       )
     }
   }

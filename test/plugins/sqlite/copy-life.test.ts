@@ -181,6 +181,19 @@ test('after an outage each changed row is to be verified, and each that nobody m
   assert.equal(new Set(copy.unverified('note', 10_000)).has('a'), false, 'once is enough')
 })
 
+test('a row of which the journal knows nothing any more is to be verified, too', async (t) => {
+  const store = await openCopy(t, await tempFolder(t))
+  const { copy, journal, run } = store
+  for (let index = 0; index < 300; index += 1) void run.write(insert, [`n-${index}`, null])
+  await run.write(insert, ['last', null])
+  await journal.carried((await entriesOf(store)).map(({ sequence }) => sequence))
+  await journal.prune(Date.now() + 60_000)
+  await run.write(insert, ['waits', null])
+  await copy.settle([noteCopied])
+  assert.equal(copy.unverified('note', 1_000).length, 301)
+  assert.deepEqual(await notesOf(store, copy.ownRows('note')), ['waits null'])
+})
+
 test('rows that were carried before a copy began are not shown in the next outage', async (t) => {
   const store = await openCopy(t, await tempFolder(t), true)
   await store.run.write(insert, ['a', 'carried'])

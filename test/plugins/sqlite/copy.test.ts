@@ -47,6 +47,7 @@ test('writes while the store accepts no changes, and while it is read-only', asy
 test('touches no row on which an entry waits, for whichever primary, and is to verify it', async (t) => {
   const store = await openCopy(t, await tempFolder(t))
   const { copy, journal, run } = store
+  await journal.address('one', 'the first')
   await copy.apply(noteCopied, { rows: [fed('a', 'copied', '1'), fed('b', 'copied too', '1')], removed: [] })
   await run.write("update note set words = 'changed here' where id = 'a'", [])
   await run.write("delete from note where id = 'b'", [])

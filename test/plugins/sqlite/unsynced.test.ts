@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { applySettings, Handle, openNative } from '../../../plugins/sqlite/handle.ts'
-import { unsynced } from '../../../plugins/sqlite/journal/unsynced.ts'
+import { unsyncedOn } from '../../../plugins/sqlite/journal/unsynced.ts'
 import { cleanLater, makeTempDir } from '../../support/temp.ts'
 
 for (const [mode, inside] of [
@@ -15,13 +15,14 @@ for (const [mode, inside] of [
     native.pragma(`journal_mode = ${mode}`)
     applySettings(native, { synchronous: 'full' })
     const handle = new Handle(native)
+    const unsynced = unsyncedOn(handle)
     const synchronous = (): unknown => native.pragma('synchronous', { simple: true })
-    assert.equal(unsynced(handle, synchronous), inside)
+    assert.equal(unsynced(synchronous), inside)
     assert.equal(synchronous(), 2)
     const failing = (): never => {
       throw new Error('x')
     }
-    assert.throws(() => unsynced(handle, failing), /^Error: x$/)
+    assert.throws(() => unsynced(failing), /^Error: x$/)
     assert.deepEqual([synchronous(), native.inTransaction], [2, false])
   })
 }
