@@ -70,11 +70,6 @@ export class CopyRounds {
     this.#incomplete = new Set(tables.map(({ name }) => name).filter((name) => !this.#isWhole(name)))
   }
 
-  /** True when every table has been copied once: nothing is missed by resting. */
-  get mayRest(): boolean {
-    return this.#tables.every(({ name }) => this.#parts.copy.state(name)?.isSwept === true)
-  }
-
   /** One part of each table; takes a second at least. Rejects with a `CopyFault`, and like `check`. */
   async round(): Promise<void> {
     const { clock } = this.#parts

@@ -141,7 +141,7 @@ export class CopyRun {
 
   async #rounds(connection: FeedConnection): Promise<void> {
     const looks = this.#looks(connection)
-    for (let rounds: CopyRounds | null = null; rounds === null || !this.#isIdle(rounds); ) {
+    for (let rounds: CopyRounds | null = null; rounds === null || !this.#isIdle; ) {
       this.#check()
       try {
         if (rounds === null) await this.#comparePosition(looks)
@@ -236,9 +236,9 @@ export class CopyRun {
     this.#parts.observe({ type: 'copy.failed', at, label: this.#pair[at].label, fault, retryMs })
   }
 
-  #isIdle(rounds: CopyRounds): boolean {
-    if (this.#plan.chosen.length === 0) return true
-    return !this.#isUsed() && rounds.mayRest
+  /** Between two rounds each table has been copied, but for those that cannot be read. */
+  get #isIdle(): boolean {
+    return this.#plan.chosen.length === 0 || !this.#isUsed()
   }
 
   /** Whether anybody has asked for anything within COPY_IDLE. */

@@ -103,7 +103,6 @@ export class WriteThrough implements CopySink {
   /** While stopped, writes are missed. */
   stop(isStopped: boolean): void {
     this.#isStopped = isStopped
-    if (isStopped) this.#drop(this.#take())
   }
 
   /** To be called before the primary is asked for rows of a table. */
@@ -229,10 +228,6 @@ export class WriteThrough implements CopySink {
   #fail({ fallback }: WriteRoute, name: string, error: unknown): void {
     this.#miss(name)
     this.#parts.failed(faultOf(fallback.driver, error, 'statement'))
-  }
-
-  #drop(batch: Batch): void {
-    for (const name of batch.keys()) this.#miss(name)
   }
 
   #miss(table: string): void {

@@ -45,6 +45,8 @@ export class ScriptedFeed implements Feed {
   evicted = 0
   /** Called before each answer. */
   before: (call: string) => Promise<void> | void = () => {}
+  /** Called when the versions were read, before they are given. */
+  onTheWay: () => Promise<void> | void = () => {}
 
   versionOf(_table: CopiedTable, image: Image): string | null {
     return image.text ?? null
@@ -95,6 +97,7 @@ export class ScriptedFeed implements Feed {
       versions: async (_identity, { name }, after, last) => {
         await call(`versions ${name}`)
         const rows = this.behind(name, after).filter(({ key }) => last === null || key <= last)
+        await this.onTheWay()
         return new Map(rows.map(({ key, version }) => [key, version]))
       },
       rows: async (_identity, { name }, keys) => {

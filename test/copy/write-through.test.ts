@@ -107,6 +107,26 @@ test('what a look has read before a write does not replace it', async () => {
   assert.equal(rig.copy.textOf('notes', id), 'written')
 })
 
+test('a row that was created after a look had read the keys is not removed by it', async () => {
+  const rig = await copied()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const made = idAt(old, 3)
+  rig.feed.put('notes', rowOf(id, 'changed'))
+  rig.feed.onTheWay = () => promise
+  await rig.use(2_000)
+  write(rig, made, 'made')
+  await rig.clock.advance(20)
+  assert.equal(rig.copy.textOf('notes', made), 'made')
+  let removed = 0
+  rig.copy.before = (call) => {
+    if (call === 'apply notes 0 1') removed += 1
+  }
+  resolve()
+  await rig.clock.advance(10)
+  assert.equal(removed, 1, 'the look has missed it')
+  assert.equal(rig.copy.textOf('notes', made), 'made')
+})
+
 test('a row whose version nobody knows is verified at once', async () => {
   const rig = await copied()
   rig.feed.versionOf = () => null
