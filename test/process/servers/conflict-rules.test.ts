@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { CopyStatus } from '../../../src/copy/copy-line.ts'
 import { onServers, type RunningServer } from '../../journal/servers.ts'
 import { type Hosted, hostService, runCommand } from '../../support/hosted.ts'
 import { makeWorkingDir } from '../../support/process.ts'
@@ -69,16 +70,19 @@ async function call(service: Hosted, method: string, path: string, body: object)
   return { status: answer.status, json }
 }
 
-async function copyOf(service: Hosted): Promise<readonly Record<string, unknown>[]> {
+/** What `/status` says of the copy; `rows` is null while it is not complete. */
+async function pagesOf(service: Hosted) {
   const answer = await service.fetch('/status', { headers: { 'holdfast-token': admin } })
-  return ((await answer.json()) as { copy: Record<string, unknown>[] }).copy // As the service documents it.
+  const { copy } = (await answer.json()) as { copy: CopyStatus[] } // As the service makes it.
+  const found = copy.find(({ collection }) => collection === 'pages')
+  return { rows: found?.complete === true ? found.rows : null, asOf: found?.asOf ?? null, why: found?.why ?? null }
 }
 
 onServers('a collection whose changes are merged', (server) => {
   test('has the changes of both sides after an outage, and nothing that waits for a person', async (t) => {
     const { service, dir, env, sql, lose, giveBack } = await stage(t, server(), merging)
     const { json: page } = await call(service, 'POST', '', { title: 'one', text: 'text', views: 5 })
-    await until(async () => (await copyOf(service))[0]?.complete === true, { what: 'the copy', withinMs: 20_000 })
+    await until(async () => (await pagesOf(service)).rows === 1, { what: 'the copy', withinMs: 20_000 })
     const checked = await runCommand(['check'], { cwd: dir, env })
     assert.match(checked.stdout, /^ {2}pages +1 row, complete, \d+ s old: readable and writable$/m)
     await lose()
@@ -105,7 +109,9 @@ onServers('a collection whose changes are merged', (server) => {
     const listed = await runCommand(['conflicts', 'list', 'settled'], { cwd: dir, env })
     assert.match(listed.stdout, /update_differing +merged +update of pages[\s\S]*3 settled conflicts\./)
     // What the copy has is the merged row: the next change builds on it.
-    await until(async () => (await copyOf(service))[0]?.complete === true, { what: 'the copy again', withinMs: 20_000 })
+    const since = new Date().toISOString()
+    const isAnew = async () => ((await pagesOf(service)).asOf ?? '') > since
+    await until(isAnew, { what: 'the copy again', withinMs: 20_000 })
     await lose()
     assert.equal((await call(service, 'PATCH', `/${page.id}`, { views: 20 })).json.text, 'theirs')
     await giveBack()
@@ -116,7 +122,7 @@ onServers('a collection whose changes are merged', (server) => {
   test('above COPY_MAX_BYTES it is not copied, and an outage hides its rows', async (t) => {
     const { service, dir, env, lose } = await stage(t, server(), merging, { COPY_MAX_BYTES: '1B' })
     const { json: page } = await call(service, 'POST', '', { title: 'one', text: 'text' })
-    const whyNot = async () => String((await copyOf(service))[0]?.why)
+    const whyNot = async () => String((await pagesOf(service)).why)
     await until(async () => /^it takes .+, and COPY_MAX_BYTES is 1 B$/.test(await whyNot()), {
       what: 'the reason',
       withinMs: 20_000,
