@@ -50,8 +50,14 @@ export interface Verdict {
 /** Two clocks of one machine, read one after the other. */
 const clockMs = 20
 
-/** Judges every write by its attempt: what the primary's audit says became of it, against what its client was told. */
+/** Judges every write, and every answer from a copy. */
 export function judge(evidence: Evidence): Verdict {
+  const verdict = judgeWrites(evidence)
+  return { ...verdict, violations: [...verdict.violations, ...judgeReadings(evidence)] }
+}
+
+/** Judges every write by its attempt: what the primary's audit says became of it, against what its client was told. */
+export function judgeWrites(evidence: Evidence): Verdict {
   const found = new Findings(evidence)
   for (const write of evidence.history.writes) {
     if (write.operation === 'remove') found.judgeRemoval(write)
@@ -69,7 +75,7 @@ export function judge(evidence: Evidence): Verdict {
     unknown: counted('unknown') + counted('pending'),
     refused: counted('refused'),
     copied: evidence.history.readings.length,
-    violations: [...found.violations, ...judgeReadings(evidence), ...told],
+    violations: [...found.violations, ...told],
   }
 }
 

@@ -5,6 +5,9 @@ import type { CopyReading, WriteRecord } from './history.ts'
 /** Two clocks of one machine, read one after the other. */
 const clockMs = 20
 
+/** Violations of which all is shown that concerns them. */
+const shownMax = 50
+
 type ShownRow = CopyReading['rows'][number]
 
 /**
@@ -140,6 +143,10 @@ class ReadingJudge {
     const row = rows.find((one) => one.id === id)
     const what =
       row === undefined ? `row ${id} is not in an answer of ${client}` : `row ${id} reads ${row.token} from ${client}`
+    if (this.violations.length >= shownMax) {
+      this.violations.push({ wrong, what: `${what}, ${why}`, evidence: [] })
+      return
+    }
     const audit = this.#evidence.audit.filter((line) => line.id === id)
     const writes = this.#evidence.history.writes.filter(({ ids }) => ids.includes(id))
     const journal = this.#evidence.journal.filter((line) => line.id === id)

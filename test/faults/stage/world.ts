@@ -6,7 +6,7 @@ import { makeWorkingDir, startService } from '../../support/process.ts'
 import { startProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts'
 import { type Cleanup, cleanLater, type Files, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { type Evidence, judge, type Verdict } from '../history/checker.ts'
+import { type Evidence, judge, judgeWrites, type Verdict } from '../history/checker.ts'
 import { History, type WriteRecord } from '../history/history.ts'
 import { Actor, adminToken } from './actor.ts'
 import { Audit } from './audit.ts'
@@ -190,8 +190,9 @@ export class World {
 
   /** Waits until nothing that was acknowledged is missing in the primary; then judges. Reads the journals of all services. */
   async settled(withinMs: number = arrivalMs): Promise<Verdict> {
+    // Quick: the ways to the server lead through this process.
     const isMissing = async (): Promise<boolean> =>
-      judge(await this.evidence()).violations.some(({ wrong }) => wrong === 'lost')
+      judgeWrites(await this.evidence()).violations.some(({ wrong }) => wrong === 'lost')
     const look = async (): Promise<boolean> => !(await isMissing())
     // What does not come is what the verdict is about.
     await until(look, { withinMs, everyMs: 60 }).catch(() => undefined)
