@@ -1,5 +1,5 @@
 /** How long a step works; with its commit it holds the writer for at most 5 ms. */
-const stepMs = Number(process.env.STEP ?? 3)
+const stepMs = 3
 
 /** Rows are written in groups of this size. */
 const unit = 16
