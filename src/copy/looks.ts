@@ -121,7 +121,7 @@ export class Looks {
       const present = marked.size === 0 ? marked : new Set(rows.map(({ key }) => key))
       const outcome = await this.#apply(table, {
         rows: rows.filter(({ key, version }) => version === '' || marked.get(key) !== version),
-        removed: [],
+        removed: [...marked.keys()].filter((key) => !present.has(key)),
         isNewer: look.isNewer,
         look: { after, last, atMs },
         next: { after: last, isWhole: last === null },

@@ -127,6 +127,30 @@ test('a row that was created after a look had read the keys is not removed by it
   assert.equal(rig.copy.textOf('notes', made), 'made')
 })
 
+test('a row that was written through before a first copy came to it, and removed by others since, does not stay', async () => {
+  const rig = new CopyRig()
+  for (let at = 0; at < 6_000; at += 1) rig.feed.put('notes', rowOf(idAt(old, at), 'a'))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let pages = 0
+  rig.feed.before = (call) => {
+    if (call === 'page notes') pages += 1
+    return call === 'page notes' && pages === 2 ? promise : undefined
+  }
+  rig.start()
+  await rig.clock.advance(0)
+  const behind = idAt(old, 9_000)
+  write(rig, behind, 'for a moment')
+  await rig.clock.advance(20)
+  assert.equal(rig.copy.textOf('notes', behind), 'for a moment')
+  rig.lose()
+  rig.feed.of('notes').delete(behind)
+  rig.start()
+  resolve()
+  await rig.use(2_000)
+  assert.ok(whole(rig))
+  assert.equal(rig.copy.textOf('notes', behind), undefined)
+})
+
 test('a row whose version nobody knows is verified at once', async () => {
   const rig = await copied()
   rig.feed.versionOf = () => null
