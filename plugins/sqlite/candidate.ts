@@ -12,7 +12,7 @@ import { FileConnection } from './proof/file-connection.ts'
 import { foreignFile } from './proof/inspect.ts'
 import { memoryFile, removeLeftovers } from './proof/memory.ts'
 import { isServed } from './proof/open-files.ts'
-import { isTrusted, prepareFile, setAside } from './proof/prepare-file.ts'
+import { isTrusted, makePrivate, prepareFile, setAside } from './proof/prepare-file.ts'
 import { type FileLocation, type JournalMode, maskPath, type SqliteTarget } from './target.ts'
 
 /** The files of a target, in the order to try them. Nothing is open afterwards. @throws what `classify` reads. */
@@ -167,9 +167,13 @@ class FileCandidate implements Candidate {
     const { life } = this.#target
     // A file that was set aside is still reported when the same candidate opens again.
     const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
+    const open = async (): Promise<Checked> => {
+      if (life === 'fallback') await makePrivate(file)
+      return await openChecked(file, mode, life, signal)
+    }
     let checked: Checked
     try {
-      checked = await openChecked(file, mode, life, signal)
+      checked = await open()
     } catch (error) {
       if (!this.#mayReplace(error)) throw error
       const aside = maskPath(await setAside(file))
@@ -178,7 +182,7 @@ class FileCandidate implements Candidate {
         ? `Changes in it that the primary lacks are carried only by the command: holdfast replay ${aside}`
         : `Check ${aside} for its contents.`
       kept.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, remedy))
-      checked = await openChecked(file, mode, life, signal)
+      checked = await open()
     }
     this.#problems = [...kept, ...this.#found, ...this.#remarks(checked)]
     return checked

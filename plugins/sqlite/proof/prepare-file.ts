@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { chmod, lstat, open, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import {
   claimFolder,
@@ -28,6 +28,30 @@ export async function prepareFile(location: FileLocation, wish: JournalMode): Pr
   await assertFile(location.file, root)
   return await probe(folder, wish, await sizeOf(location.file))
 }
+
+/**
+ * Makes a file that only its owner may read, or takes the rights of others from one that is there: it will hold rows of
+ * the primary, whose readers are the primary's to choose. What SQLite makes next to it gets its rights. Somebody else's file
+ * is left as it is.
+ */
+export async function makePrivate(file: string): Promise<void> {
+  try {
+    const made = await open(file, 'ax', ownerOnly)
+    await made.close()
+    return
+  } catch (error) {
+    // SQLite meets it, too, and says it in its own words.
+    if (!hasCode(error, 'EEXIST')) return
+  }
+  // Never opened here: closing it would drop SQLite's locks on it.
+  for (const path of companionsOf(file)) {
+    const found = await statOrNull(path)
+    if (found !== null && (found.mode & rightsOfOthers) !== 0) await chmod(path, ownerOnly).catch(() => {})
+  }
+}
+
+const ownerOnly = 0o600
+const rightsOfOthers = 0o077
 
 /** Bytes of a file; 0 when it is not there. The file is not opened: closing it would drop SQLite's locks on it. */
 export async function sizeOf(file: string): Promise<number> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -249,4 +249,18 @@ test('a link to a file is that file: it is synced, and one process has it under 
   assert.equal(nameOf(linked.facts), 'rows.db')
   assert.equal(existsSync(join(folder, 'rows.db.owner')), true)
   assert.equal(existsSync(join(folder, 'link.db.owner')), false)
+})
+
+test('only the owner of a fallback reads its files, which hold rows of the primary', async (t) => {
+  const folder = await tempFolder(t)
+  const rightsOf = async (name: string) => ((await stat(join(folder, name))).mode & 0o777).toString(8)
+  const made = await openJournal(folder)
+  await made.run.write("insert into note (id) values ('a')", [])
+  assert.deepEqual([await rightsOf('x.db'), await rightsOf('x.db-wal')], ['600', '600'])
+  await made.close()
+  await chmod(join(folder, 'x.db'), 0o644)
+  const again = await openJournal(folder)
+  await again.run.write("insert into note (id) values ('b')", [])
+  assert.deepEqual([await rightsOf('x.db'), await rightsOf('x.db-wal')], ['600', '600'])
+  await again.close()
 })
