@@ -1,9 +1,13 @@
+import { idOfTime } from '../../../src/copy/whole-copy.ts'
 import type { AuditLine } from '../stage/audit.ts'
 import type { Evidence, Violation, Wrong } from './checker.ts'
 import type { CopyReading, WriteRecord } from './history.ts'
 
 /** Two clocks of one machine, read one after the other. */
 const clockMs = 20
+
+/** So much later than an answer no id is of a row that should be in it. */
+const laterMs = 60_000
 
 /** Violations of which all is shown that concerns them. */
 const shownMax = 50
@@ -58,9 +62,8 @@ class ReadingJudge {
 
   judge(reading: CopyReading): void {
     for (const row of reading.rows) this.#judgeRow(reading, row)
-    if (reading.without === null) return
     const shown = new Set(reading.rows.map(({ id }) => id))
-    for (const id of this.#idsOf(reading.without)) if (!shown.has(id)) this.#judgeAbsence(reading, id)
+    for (const id of this.#idsOf(reading)) if (!shown.has(id)) this.#judgeAbsence(reading, id)
   }
 
   /** A token may stand in several versions: one of them must be right. */
@@ -125,17 +128,25 @@ class ReadingJudge {
     return line === undefined ? undefined : this.#evidence.times.get(line.sequence)
   }
 
-  #idsOf(without: NonNullable<CopyReading['without']>): readonly string[] {
+  /** But for those that were made after the answer, of which there are many. */
+  #idsOf({ without, receivedMs }: CopyReading): readonly string[] {
+    if (without === null) return []
     if ('id' in without) return [without.id]
-    const { above } = without
-    if (above === null) return this.#ids
+    const first = without.above === null ? 0 : this.#placeOf(without.above)
+    const later = Math.max(first, this.#placeOf(idOfTime(receivedMs + laterMs)))
+    const others = Math.max(later, this.#placeOf(idOfTime(Date.now() + laterMs)))
+    return [...this.#ids.slice(first, later), ...this.#ids.slice(others)]
+  }
+
+  /** The place of the first id above this one. */
+  #placeOf(id: string): number {
     let [low, high] = [0, this.#ids.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#ids[middle] ?? '') > above) high = middle
+      if ((this.#ids[middle] ?? '') > id) high = middle
       else low = middle + 1
     }
-    return this.#ids.slice(low)
+    return low
   }
 
   #violate(wrong: Wrong, why: string, reading: CopyReading, id: string): void {
