@@ -73,7 +73,7 @@ export class OpenFile {
     this.writer = new Writer(() => this.#generation.advance())
     this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
     this.sync = options.isAsync
-      ? new WalSync(options.path, (isSlow) => this.#checkpointer.synced(isSlow))
+      ? new WalSync(options.path, (isSlow) => this.#checkpointer.committed(isSlow))
       : new FullSync(options.path)
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
     const kept = options.isJournaling ? this.#openJournal() : null
@@ -94,7 +94,10 @@ export class OpenFile {
     own.author = ownAuthor
     const limitMs = limits.queryMs
     const changes = new OwnChanges({ hot, writer, sync, limitMs, author })
-    const copy = new FileCopy({ hot, changes, room })
+    const committed = (isMuch: boolean): void => {
+      if (sync.after !== null) this.#checkpointer.committed(isMuch)
+    }
+    const copy = new FileCopy({ hot, changes, room, committed })
     return { copy, journal: new FileJournal({ hot, writer, changes, copy, limitMs, gate, ownAuthor }) }
   }
 

@@ -27,7 +27,12 @@ export interface CopyGround {
   readonly hot: Handle
   readonly changes: OwnChanges
   readonly room: JournalRoom
+  /** To be called after commits, which nothing syncs. `isMuch`: carrying them into the file is worth a thread. */
+  committed(isMuch: boolean): void
 }
+
+/** A change of so many rows is a part of a first copy, or of much that has changed. */
+const muchRows = 1_000
 
 /** What is known of a file, from its last commit. */
 interface Known {
@@ -121,6 +126,7 @@ export class FileCopy implements Copy {
     }
     for (;;) {
       const portion = await this.#changed(this.#ground.changes.change(label, step, this.#unsynced))
+      if (change.rows.length >= muchRows) this.#ground.committed(true)
       this.#steps.note(portion.removals + portion.rows, beganMs)
       pass.moveOn(portion)
       if (pass.isDone) return pass.outcome
@@ -136,6 +142,7 @@ export class FileCopy implements Copy {
       pass.moveOn(this.#ground.changes.changeNow(label, all, this.#unsynced))
     } finally {
       this.forget()
+      this.#ground.committed(false)
     }
     return pass.outcome
   }
@@ -175,6 +182,7 @@ export class FileCopy implements Copy {
       return await change
     } finally {
       this.forget()
+      this.#ground.committed(false)
     }
   }
 

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import { until } from '../../support/until.ts'
 import { faultOf, tempFolder } from './bench.ts'
 import { digestOf, fed, here, noteCopied, notesOf, openCopy } from './copy-store.ts'
 import { entriesOf } from './journal-store.ts'
@@ -33,6 +37,33 @@ test('applies rows and removals with their marks, and journals nothing of it', a
   await copy.apply(noteCopied, { rows: [], removed: [...copy.versions('note', null, null).keys()] })
   assert.deepEqual([copy.state('note')?.rows, copy.state('note')?.bytes], [0, 0])
   assert.deepEqual(await notesOf(store), [])
+})
+
+test('a thread carries a copy of much into the file, and all that is copied after it', async (t) => {
+  const folder = await tempFolder(t)
+  const { copy, run } = await openCopy(t, folder)
+  const isCarried = async (): Promise<boolean> => {
+    const rows = Array.from({ length: 1_000 }, (_, index) => fed(`n-${index}`, 'words', '1'))
+    await copy.apply(noteCopied, { rows, removed: [] })
+    const [row] = await run.read('pragma wal_autocheckpoint', [])
+    return row?.wal_autocheckpoint === 0
+  }
+  await until(isCarried, { withinMs: 20_000, what: 'the thread' })
+  // The file by itself, without what is still in the WAL.
+  const isThere = async (id: string): Promise<boolean> => {
+    await copyFile(join(folder, 'x.db'), join(folder, 'alone.db'))
+    const alone = new Database(join(folder, 'alone.db'))
+    try {
+      return alone.prepare('select 1 from note where id = ?').get(id) !== undefined
+    } finally {
+      alone.close()
+    }
+  }
+  // The first one is carried with what was before it.
+  for (const id of ['one', 'two']) {
+    await copy.apply(noteCopied, { rows: [fed(id, 'words', '1')], removed: [] })
+    await until(() => isThere(id), { withinMs: 10_000, what: `row ${id} in the file` })
+  }
 })
 
 test('writes while the store accepts no changes, and while it is read-only', async (t) => {

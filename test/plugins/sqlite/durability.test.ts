@@ -254,14 +254,14 @@ test('a thread that hangs is left, and SQLite carries the WAL by itself again', 
     parentPort.on('message', () => { for (;;); })
     parentPort.postMessage('ready')`
   const checkpointer = new Checkpointer('/nowhere', tell, { code, runMs: 1_500 }) // A busy machine takes its time to start a thread, too.
-  checkpointer.synced(false)
+  checkpointer.committed(false)
   assert.deepEqual(told, [])
-  checkpointer.synced(true)
+  checkpointer.committed(true)
   // Its own timers do not keep the process.
   const alive = setInterval(() => {}, 1_000)
   await lost.finally(() => clearInterval(alive))
   assert.deepEqual(told, [false, true])
-  checkpointer.synced(true)
+  checkpointer.committed(true)
   await checkpointer.end()
 })
 
