@@ -27,9 +27,14 @@ export interface KnownCopy {
 
 /**
  * The copy of a table in the fallback, as far as it may be answered from; null: it is not whole. `target`: where the declared
- * primary is; null: not known. From memory.
+ * primary is; null: not known. `columns`: those that an answer has. From memory.
  */
-export function wholeCopyOf({ copy, journal }: KnownCopy, table: string, target: string | null): WholeCopy | null {
+export function wholeCopyOf(
+  { copy, journal }: KnownCopy,
+  table: string,
+  target: string | null,
+  columns: readonly string[] = [],
+): WholeCopy | null {
   if (copy === null || journal === null) return null
   const source = copy.source()
   if (source === null || source.target !== target || source.identity !== journal.identity) return null
@@ -37,6 +42,7 @@ export function wholeCopyOf({ copy, journal }: KnownCopy, table: string, target:
   if (state === null || !state.isSwept || !state.isVerified || state.asOfMs === null || state.polled === null)
     return null
   if (doubtOf(copy, table) !== null) return null
+  if (columns.some((name) => !state.columns.includes(name))) return null
   const polledMs = idTimeMs(state.polled) ?? 0
   return {
     asOfMs: Math.min(state.asOfMs, polledMs),

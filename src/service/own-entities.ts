@@ -13,7 +13,7 @@ export class OwnEntities {
   readonly #copied: readonly (EntitySchema | string)[]
   readonly #config: () => Pick<ConfigSource, 'active' | 'current'>
   readonly #found = new WeakMap<Store, CopiedEntities>()
-  readonly #tables = new WeakMap<Store, readonly string[]>()
+  readonly #tables = new WeakMap<Store, ReadonlyMap<string, readonly string[]>>()
   #problems: readonly Problem[] = []
 
   constructor(
@@ -61,8 +61,8 @@ export class OwnEntities {
     if (this.#own.length === 0 || this.#copied.length === 0) return null
     const target = copyTargetOf(this.#config().current)
     let oldest: number | null = null
-    for (const table of this.#tablesIn(fallback)) {
-      const whole = wholeCopyOf(fallback, table, target)
+    for (const [table, columns] of this.#tablesIn(fallback)) {
+      const whole = wholeCopyOf(fallback, table, target, columns)
       if (whole === null) return null
       oldest = Math.min(oldest ?? whole.asOfMs, whole.asOfMs)
     }
@@ -76,7 +76,7 @@ export class OwnEntities {
     return source.identity !== journal?.identity || source.target !== copyTargetOf(this.#config().current)
   }
 
-  #tablesIn(fallback: Store): readonly string[] {
+  #tablesIn(fallback: Store): ReadonlyMap<string, readonly string[]> {
     const known = this.#tables.get(fallback)
     if (known !== undefined) return known
     const found = entityTables(fallback.orm, this.#isCollection)

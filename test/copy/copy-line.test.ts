@@ -9,7 +9,7 @@ const target = 'postgresql db:5432/app'
 const nowMs = 1_790_000_000_000
 
 const state: CopyState = {
-  ...{ isSwept: true, isVerified: true, after: null, asOfMs: nowMs - 9_000 },
+  ...{ isSwept: true, isVerified: true, columns: [], after: null, asOfMs: nowMs - 9_000 },
   ...{ polled: drawId(), rows: 1_204, bytes: 70_000 },
 }
 

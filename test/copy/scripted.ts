@@ -247,6 +247,7 @@ export class ScriptedCopy implements Copy {
     const { state } = copied
     copied.state = {
       isSwept: state.isSwept || next?.isWhole === true,
+      columns: state.columns,
       after: next === undefined ? state.after : next.after,
       asOfMs: look === undefined ? state.asOfMs : look.atMs,
       polled: polled ?? state.polled,
@@ -265,7 +266,7 @@ export class ScriptedCopy implements Copy {
   }
 }
 
-const nothing = { isSwept: false, after: null, asOfMs: null, polled: null }
+const nothing = { isSwept: false, columns: [], after: null, asOfMs: null, polled: null }
 
 function digestOf(rows: readonly FedRow[]): RowDigest {
   let [high, low] = [0, 0]

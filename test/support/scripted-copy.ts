@@ -4,9 +4,9 @@ import type { Copy, CopyOutcome, CopySource, CopyState } from '../../src/driver/
 import type { RowDigest } from '../../src/driver/facet/feed.ts'
 import type { Image } from '../../src/driver/facet/image.ts'
 
-/** The state of a copy that is whole. `polled`: an id of the time of the last poll. */
-export function wholeState(asOfMs: number, polled: string): CopyState {
-  return { isSwept: true, isVerified: true, after: null, asOfMs, polled, rows: 0, bytes: 0 }
+/** The state of a copy that is whole. `polled`: an id of the time of the last poll. `columns`: those that are copied. */
+export function wholeState(asOfMs: number, polled: string, columns: readonly string[]): CopyState {
+  return { isSwept: true, isVerified: true, columns, after: null, asOfMs, polled, rows: 0, bytes: 0 }
 }
 
 const nothing: CopyOutcome = { written: 0, removed: 0, waiting: 0, refused: [] }

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3'
-import type { CopySource, CopyState, RowDigest } from '../../../src/driver/kit/driver-kit.ts'
+import type { CopiedTable, CopySource, CopyState, RowDigest } from '../../../src/driver/kit/driver-kit.ts'
 import type { Native } from '../handle.ts'
 import { quote, quoteText } from '../journal/quote.ts'
 import { markKeyOf } from './values.ts'
@@ -42,6 +42,9 @@ export class CopyReader {
   /** The tables on whose rows entries for other primaries wait; null: any. Kept while their number stays the same. */
   #elsewhere: { readonly key: string; readonly tables: ReadonlySet<string> | null } = { key: '', tables: new Set() }
 
+  /** By shape: each answer from the copy asks. */
+  readonly #columns = new Map<string, readonly string[]>()
+
   constructor(native: Native) {
     this.#native = native
   }
@@ -70,7 +73,16 @@ export class CopyReader {
   stateOf(record: CopyRecord): CopyState {
     const { isSwept, after, asOfMs, polled, rows, bytes } = record
     const isVerified = record.isVerified && !this.#waitsElsewhere(record.name)
-    return { isSwept, isVerified, after, asOfMs, polled, rows, bytes }
+    return { isSwept, isVerified, columns: this.#columnsOf(record), after, asOfMs, polled, rows, bytes }
+  }
+
+  #columnsOf({ shape }: CopyRecord): readonly string[] {
+    const known = this.#columns.get(shape)
+    if (known !== undefined) return known
+    const { columns } = JSON.parse(shape) as CopiedTable // Made by `shapeOf`.
+    const names = columns.map(({ name }) => name)
+    this.#columns.set(shape, names)
+    return names
   }
 
   digest(record: CopyRecord, after: string | null, last: string | null): RowDigest {

@@ -4,6 +4,7 @@ import { incompleteError } from '../../database/work/failure.ts'
 import type { Session } from '../../database/work/session.ts'
 import { versionColumn } from '../../driver/facet/feed.ts'
 import type { Row } from '../../driver/facet/statements.ts'
+import type { Collection } from '../declaration/declaration.ts'
 import type { RowTable, TableView } from './row-table.ts'
 
 /** How old the rows of an answer may be, and are. */
@@ -25,10 +26,12 @@ export interface CopyParts {
 /** The copy of one collection, both ways: what is written into the primary goes to it, and a fallback answers from it. */
 export class CopiedRows {
   readonly #name: string
+  readonly #fields: readonly string[]
   readonly #parts: CopyParts
 
-  constructor(name: string, parts: CopyParts) {
+  constructor({ name, fields }: Pick<Collection, 'name' | 'fields'>, parts: CopyParts) {
     this.#name = name
+    this.#fields = Object.keys(fields)
     this.#parts = parts
   }
 
@@ -62,7 +65,7 @@ export class CopiedRows {
   }
 
   #whole({ store }: Session): WholeCopy | null {
-    return wholeCopyOf(store, this.#name, this.#parts.copyTarget?.() ?? null)
+    return wholeCopyOf(store, this.#name, this.#parts.copyTarget?.() ?? null, this.#fields)
   }
 }
 

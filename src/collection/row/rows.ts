@@ -50,7 +50,7 @@ export class Rows {
     this.collection = collection
     this.#validator = new Validator(collection)
     this.#deps = deps
-    this.#copies = new CopiedRows(collection.name, deps)
+    this.#copies = new CopiedRows(collection, deps)
     this.#failures = new FailedStatements(collection.name, deps)
     this.#fields = Object.keys(collection.fields)
     const names = indexNames(collection)

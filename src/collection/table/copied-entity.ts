@@ -68,9 +68,16 @@ export function copiedEntities(
   return { tables, problems }
 }
 
-/** The tables that a session of the application may read through its ORM, but for those of the collections. */
-export function entityTables(orm: MikroORM, isCollection: (name: string) => boolean): readonly string[] {
-  return entitiesIn(orm, isCollection).map(({ tableName }) => tableName)
+/** The tables that a session of the application may read through its ORM, with their columns, but for those of the collections. */
+export function entityTables(
+  orm: MikroORM,
+  isCollection: (name: string) => boolean,
+): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    entitiesIn(orm, isCollection).map(({ tableName, comparableProps }) => {
+      return [tableName, comparableProps.flatMap(({ fieldNames = [] }) => fieldNames)]
+    }),
+  )
 }
 
 /** Those of relations among them: MikroORM finds entities that another one refers to, and makes some for their tables. */

@@ -14,6 +14,8 @@ export interface CopyState {
   readonly isSwept: boolean
   /** Nothing is to be looked at once more (`unverified`), and no entry for another primary waits on its rows. */
   readonly isVerified: boolean
+  /** The columns that are copied: a field that was declared since is not among them. */
+  readonly columns: readonly string[]
   /** Where the sweep goes on; null: at the first row. */
   readonly after: string | null
   /** When the look at the part that was looked at longest ago began, in milliseconds since 1970; null: some never was. */

@@ -16,6 +16,7 @@ import { ScriptedJournal } from '../../support/scripted-journal.ts'
 import { feedback } from '../support.ts'
 
 const collection = { ...feedback, indexes: [{ fields: ['comment'], unique: true }], maxRows: 3 }
+const fields = Object.keys(collection.fields)
 
 /** When the last poll began, and when the look at the oldest part did. */
 const polledMs = Date.parse('2026-11-28T12:00:00Z')
@@ -51,7 +52,7 @@ async function setUp(t: TestContext): Promise<Setup> {
   t.after(() => rig.supervisor.close(1_000))
   const [journal, copy] = [new ScriptedJournal(), new ScriptedCopy()]
   journal.identity = 'identity'
-  copy.states = new Map([['feedback', wholeState(asOfMs, idAt(polledMs))]])
+  copy.states = new Map([['feedback', wholeState(asOfMs, idAt(polledMs), fields)]])
   rig.fallback.engine = { journal: () => journal, copy: () => copy }
   rig.primary.script = ['auth']
   const { store, shown } = await rig.supervisor.serving()
@@ -133,14 +134,14 @@ describe('a fallback with a whole copy of a collection', () => {
     await rows.create({ rating: 1 })
     await rows.remove(old, null)
     for (const last of ['4', '5']) await put(idAt(asOfMs, last))
-    copy.states = new Map([['feedback', wholeState(asOfMs, idAt(polledMs + 1_000))]])
+    copy.states = new Map([['feedback', wholeState(asOfMs, idAt(polledMs + 1_000), fields)]])
     await assert.rejects(rows.create({ rating: 1 }), { code: 'COLLECTION_FULL' })
   })
 
   it('is not one for another identity, another target, or while something is to be verified', async (t) => {
     const { rows, put, copy, journal } = await setUp(t)
     await put(old)
-    const whole = wholeState(asOfMs, idAt(polledMs))
+    const whole = wholeState(asOfMs, idAt(polledMs), fields)
     copy.own = "id < ''"
     for (const spoil of [
       () => (copy.from = null),
@@ -148,6 +149,7 @@ describe('a fallback with a whole copy of a collection', () => {
       () => (copy.from = { identity: 'identity', target: 'elsewhere' }),
       () => (copy.states = new Map()),
       () => (copy.states = new Map([['feedback', { ...whole, isSwept: false }]])),
+      () => (copy.states = new Map([['feedback', { ...whole, columns: fields.slice(1) }]])),
       () => (copy.states = new Map([['feedback', { ...whole, isVerified: false }]])),
       () => (copy.states = new Map([['feedback', { ...whole, asOfMs: null }]])),
       () => (copy.states = new Map([['feedback', { ...whole, polled: null }]])),

@@ -18,6 +18,7 @@ test('a part is as old as its last look, the table as its oldest part, and swept
   assert.deepEqual(state(), {
     isSwept: false,
     isVerified: true,
+    columns: noteCopied.columns.map(({ name }) => name),
     after: null,
     asOfMs: null,
     polled: null,
