@@ -7,6 +7,7 @@ import {
 } from '../../../src/driver/kit/driver-kit.ts'
 import type { Native } from '../handle.ts'
 import { quote } from '../journal/quote.ts'
+import { keptStatement } from './kept-statements.ts'
 import { recordProgress } from './looks.ts'
 import type { Marking, Marks } from './marks.ts'
 import type { CopyRecord } from './reader.ts'
@@ -247,12 +248,9 @@ export class CopyPass {
     const { newerBy } = this.#change
     if (newerBy === undefined) return new Map()
     const { name, key } = this.#writer.table
-    const found = this.#native
-      .prepare<unknown[], [string, number]>(
-        `select cast(${quote(key.name)} as text), cast(${quote(newerBy)} as real) from ${quote(name)}
-         where ${quote(key.name)} = ? and ${quote(newerBy)} is not null`,
-      )
-      .raw()
+    const sql = `select cast(${quote(key.name)} as text), cast(${quote(newerBy)} as real) from ${quote(name)}
+      where ${quote(key.name)} = ? and ${quote(newerBy)} is not null`
+    const found = keptStatement<[string, number]>(this.#native, sql).raw()
     return new Map(rows.flatMap((row) => found.all(this.#writer.keyValue(row.key))))
   }
 }
@@ -263,12 +261,12 @@ function toVerify(key: string): Marking {
 
 /** Those of the keys on whose rows an entry waits, for whichever primary. */
 export function waitingKeys(native: Native, table: string, keys: readonly string[]): ReadonlySet<string> {
-  const isAny = native.prepare('select 1 from holdfast_address where entries > 0').get() !== undefined
+  const isAny = keptStatement(native, 'select 1 from holdfast_address where entries > 0').get() !== undefined
   if (!isAny || keys.length === 0) return new Set()
   const sql = `select wanted.value from json_each(?) as wanted where exists (
     select 1 from holdfast_journal indexed by holdfast_journal_row
     where row_id = wanted.value and table_name = ? and carried_at is null)`
-  return new Set(native.prepare<unknown[], string>(sql).pluck().all(JSON.stringify(keys), table))
+  return new Set(keptStatement<string>(native, sql).pluck().all(JSON.stringify(keys), table))
 }
 
 function assertKey({ name, isNumeric }: CopyRecord, key: string): void {

@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3'
 import type { CopiedTable, CopySource, CopyState, RowDigest } from '../../../src/driver/kit/driver-kit.ts'
 import type { Native } from '../handle.ts'
 import { quote, quoteText } from '../journal/quote.ts'
+import { keptStatement } from './kept-statements.ts'
 import { markKeyOf } from './values.ts'
 
 /** A table of the copy, as the file knows it. */
@@ -51,15 +52,16 @@ export class CopyReader {
 
   source(): CopySource | null {
     const sql = 'select identity, target from holdfast_copy_source'
-    return this.#native.prepare<unknown[], CopySource>(sql).get() ?? null
+    return keptStatement<CopySource>(this.#native, sql).get() ?? null
   }
 
   records(): readonly CopyRecord[] {
-    const found = this.#native.prepare<unknown[], RecordRow>(`select number, name, shape, key_name as keyName,
+    const sql = `select number, name, shape, key_name as keyName,
       is_numeric as isNumeric, is_guarded as isGuarded, is_leaving as isLeaving, is_swept as isSwept, after, polled, rows, bytes,
       nullif((select min(at_ms) from holdfast_copy_chunk where table_number = number), 0) as asOfMs,
       not exists (select 1 from holdfast_copied where table_number = number and version = '') as isVerified
-      from holdfast_copy order by number`)
+      from holdfast_copy order by number`
+    const found = keptStatement<RecordRow>(this.#native, sql)
     return found.all().map((row) => ({
       ...row,
       isNumeric: row.isNumeric === 1,
@@ -87,30 +89,24 @@ export class CopyReader {
 
   digest(record: CopyRecord, after: string | null, last: string | null): RowDigest {
     const range = rangeOf(record, after, last)
-    const found = this.#native
-      .prepare<unknown[], RowDigest>(
-        `select count(*) as count, total(high) as high, total(low) as low from holdfast_copied where ${range.sql}`,
-      )
-      .get(...range.values)
+    const sql = `select count(*) as count, total(high) as high, total(low) as low from holdfast_copied where ${range.sql}`
+    const found = keptStatement<RowDigest>(this.#native, sql).get(...range.values)
     return found ?? { count: 0, high: 0, low: 0 }
   }
 
   versions(record: CopyRecord, after: string | null, last: string | null): ReadonlyMap<string, string> {
     const range = rangeOf(record, after, last)
-    const rows = this.#native
-      .prepare<unknown[], [string, string]>(`select cast(key as text), version from holdfast_copied where ${range.sql}`)
-      .raw()
-      .all(...range.values)
-    return new Map(rows)
+    const sql = `select cast(key as text), version from holdfast_copied where ${range.sql}`
+    return new Map(
+      keptStatement<[string, string]>(this.#native, sql)
+        .raw()
+        .all(...range.values),
+    )
   }
 
   unverified({ number }: CopyRecord, limit: number): readonly string[] {
-    return this.#native
-      .prepare<unknown[], string>(
-        `select cast(key as text) from holdfast_copied where table_number = ? and version = '' order by key limit ?`,
-      )
-      .pluck()
-      .all(number, limit)
+    const sql = `select cast(key as text) from holdfast_copied where table_number = ? and version = '' order by key limit ?`
+    return keptStatement<string>(this.#native, sql).pluck().all(number, limit)
   }
 
   #waitsElsewhere(table: string): boolean {

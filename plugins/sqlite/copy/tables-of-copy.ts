@@ -1,6 +1,7 @@
 import { type CopiedTable, type CopySource, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import type { Native } from '../handle.ts'
 import { createGuarded, isJournaled } from './guard.ts'
+import { keptStatement } from './kept-statements.ts'
 import { beginLooks } from './looks.ts'
 import { Marks } from './marks.ts'
 import type { TableWriter } from './pass.ts'
@@ -82,7 +83,7 @@ export class TableWriters {
   }
 
   of(record: CopyRecord, table: CopiedTable): TableWriter {
-    const schema = this.#native.pragma('schema_version', { simple: true })
+    const schema = keptStatement<number>(this.#native, 'pragma schema_version').pluck().get()
     const state = `${schema} ${record.number} ${shapeOf(table)}`
     const kept = this.#kept.get(table.name)
     if (kept?.state === state) return kept.writer

@@ -35,7 +35,7 @@ test('a SIGKILL in the middle of copying leaves rows, marks and sums of one mind
 
 test('writes of clients come in between the steps of a copy', async (t) => {
   const { copy, run } = await openCopy(t, await tempFolder(t))
-  const rows = Array.from({ length: 20_000 }, (_, index) => fed(`n-${index}`, null, '1'))
+  const rows = Array.from({ length: 60_000 }, (_, index) => fed(`n-${index}`, null, '1'))
   let isApplied = false
   const applied = copy
     .apply(noteCopied, { rows, removed: [], look: { after: null, last: null, atMs: 7 } })
@@ -48,9 +48,9 @@ test('writes of clients come in between the steps of a copy', async (t) => {
   copy.applyNow(noteCopied, { rows: [fed('now', 'now', '1')], removed: [] })
   assert.equal(isApplied, false)
   assert.equal(copy.state('note')?.asOfMs, null, 'the look becomes known with its end')
-  assert.equal((await applied).written, 20_000)
+  assert.equal((await applied).written, 60_000)
   assert.equal(copy.state('note')?.asOfMs, 7)
-  assert.equal(copy.state('note')?.rows, 20_001)
+  assert.equal(copy.state('note')?.rows, 60_001)
   assert.deepEqual(copy.source(), here)
 })
 
