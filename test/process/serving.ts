@@ -23,8 +23,15 @@ export async function storeOf(service: Hosted): Promise<string | null> {
   return answer.status === 200 ? answer.headers.get('holdfast-store') : null
 }
 
+/** The service once this store answers: a machine that does much else may need more than the limits above to connect. */
+export async function ready<S extends Hosted>(starting: Promise<S>, store: string): Promise<S> {
+  const service = await starting
+  await reach(service, store)
+  return service
+}
+
 /** Milliseconds until this store answers. */
-export async function reach(service: Hosted, store: string, withinMs = 10_000): Promise<number> {
+export async function reach(service: Hosted, store: string, withinMs = 30_000): Promise<number> {
   const since = performance.now()
   await until(async () => (await storeOf(service)) === store, { withinMs, everyMs: 10, what: `the store "${store}"` })
   return performance.now() - since

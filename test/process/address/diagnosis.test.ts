@@ -382,7 +382,9 @@ describe('an address of a real PostgreSQL', { skip: noPostgres, concurrency: 2 }
       const check = await checkHere(cwd, { DATABASE_URL: url })
       assertChecked(check, row, 0)
       assert.match(String(check.primary?.database), /^(?:app|plain)$/)
-      const options = { cwd, env: { DATABASE_URL: url, LOG_LEVEL: 'trace', ECHO_SQL: 'true' } }
+      // How long it takes is not asked here.
+      const patience = { CONNECTION_TIMEOUT: '30s', FALLBACK_TIMEOUT: '30s' }
+      const options = { cwd, env: { DATABASE_URL: url, LOG_LEVEL: 'trace', ECHO_SQL: 'true', ...patience } }
       const sight = isByProcess(at) ? await serveAndLook(t, options) : await hostAndLook(t, options)
       assert.equal(sight.store, 'primary; driver=postgresql', sight.service.output())
       for (const wanted of row.wanted) await assertSaid(sight, { setting: 'database.url', ...wanted })

@@ -29,6 +29,7 @@ export class LifeCell implements Driven {
   readonly front: Driven['front']
   readonly database: string
   readonly poolSize: number
+  readonly feeds: Driven['feeds']
   readonly #server: ServerUnderTest
   readonly #occupation: Occupation
   readonly #held: Held[] = []
@@ -41,6 +42,7 @@ export class LifeCell implements Driven {
     this.front = driven.front
     this.database = driven.database
     this.poolSize = driven.poolSize
+    this.feeds = driven.feeds
     this.#server = server
     this.#occupation = occupation
   }

@@ -18,8 +18,8 @@ lifeTable('MariaDB', noMariadb, async (cleanup) => {
         await server.query(`kill ${Number(id)}`).catch(() => {})
       }
     },
-    countSessions: async (database: string) =>
-      Number((await server.query(`select count(*) as n ${others(database)}`))[0]?.n),
+    sessions: async (database: string) =>
+      (await server.query(`select host ${others(database)}`)).map(({ host }) => Number(String(host).split(':').at(-1))),
     sleep: (seconds: number) => `select connection_id() as session, sleep(${seconds}) as slept`,
     // Each session switches "autocommit" on.
     words: { begin: /begin/i, commit: /(?<!auto)commit/i },

@@ -41,7 +41,7 @@ for (const [what, fail] of outages) {
         const created = await create(service)
         return created.store === 'primary; driver=sqlite' ? created : null
       },
-      { withinMs: 10_000, what: 'the primary' },
+      { withinMs: 40_000, what: 'the primary' },
     )
     assert.equal(before.durability, 'primary')
     const open = databaseFiles(service)
@@ -60,7 +60,7 @@ for (const [what, fail] of outages) {
       assert.match((await service.fetch('/api/feedback')).headers.get('holdfast-store') ?? '', /^fallback/)
       await putBack(folder)
       await until(async () => (await write(service)).store === 'primary; driver=sqlite', {
-        withinMs: 10_000,
+        withinMs: 40_000,
         what: 'the return',
       })
       assert.equal((await health(service)).state, 'PRIMARY_CONNECTED')
@@ -120,7 +120,7 @@ for (const mode of ['read-write', 'read-only'] as const) {
       if (said !== null) assert.equal(said.code, writes.includes(init) ? 'STORE_READ_ONLY' : 'INCOMPLETE')
     }
     await putBack(folder)
-    await until(async () => (await service.fetch(path)).status === 200, { withinMs: 10_000, what: 'the return' })
+    await until(async () => (await service.fetch(path)).status === 200, { withinMs: 40_000, what: 'the return' })
     assert.equal((await service.fetch(path)).headers.get('etag'), etag, 'nothing was changed')
     const other = await service.fetch('/api/feedback/01890000-0000-7000-8000-000000000000')
     assert.equal(other.status, 404, 'the primary knows that there is no such row')
@@ -155,7 +155,7 @@ test('work under load during an outage is answered, every time', async (t) => {
   await until(() => stores.has('STORE_READ_ONLY'), { what: 'the fallback' })
   await putBack(folder)
   stores.clear()
-  await until(() => stores.has('primary; driver=sqlite'), { withinMs: 10_000, what: 'the return' })
+  await until(() => stores.has('primary; driver=sqlite'), { withinMs: 40_000, what: 'the return' })
   isOver = true
   await Promise.all(workers)
   await until(async () => (await health(service)).sessions === 0, { what: 'every session to be released' })

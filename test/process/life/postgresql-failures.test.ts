@@ -13,8 +13,8 @@ lifeTable('PostgreSQL', noPostgres, async (cleanup) => {
     },
     terminateAll: async (database: string) =>
       void (await server.query(`select pg_terminate_backend(pid) ${others(database)}`)),
-    countSessions: async (database: string) =>
-      Number((await server.query(`select count(*) as n ${others(database)}`))[0]?.n),
+    sessions: async (database: string) =>
+      (await server.query(`select client_port as port ${others(database)}`)).map(({ port }) => Number(port)),
     sleep: (seconds: number) => `select pg_backend_pid() as session from pg_sleep(${seconds})`,
     // No word boundary: the byte before may be any.
     words: { begin: /begin/i, commit: /commit/i },

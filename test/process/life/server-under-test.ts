@@ -1,5 +1,5 @@
 import type { Service } from '../../support/process.ts'
-import type { TcpProxy } from '../../support/servers/tcp-proxy.ts'
+import type { TcpProxy, Watched } from '../../support/servers/tcp-proxy.ts'
 import type { Cleanup } from '../../support/temp.ts'
 
 /** A way to a server that leads through a proxy of its own. */
@@ -31,8 +31,8 @@ export interface ServerUnderTest {
   resume(): void
   /** Ends the sessions of all others on this database, as an administrator does. */
   terminateAll(database: string): Promise<void>
-  /** Sessions of others on this database. */
-  countSessions(database: string): Promise<number>
+  /** The client's port of each session of others on this database. */
+  sessions(database: string): Promise<readonly number[]>
   /** One row with the session's number as `session`, after so many seconds. */
   sleep(seconds: number): string
   /** How its clients' bytes say it. */
@@ -45,4 +45,6 @@ export interface Driven {
   readonly front: Front
   readonly database: string
   readonly poolSize: number
+  /** The connections of the copy, which has one outside of the pool. */
+  readonly feeds: Watched
 }

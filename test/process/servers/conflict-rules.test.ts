@@ -41,6 +41,7 @@ async function stage(
     env: { ...hurriedEnv, DATABASE_URL: server.url(database, proxy.port), ...env },
   }
   const service = await hostService(t, options)
+  await serves(service, 'primary')
   const sql = (text: string) => server.query(text, database)
   const lose = async (): Promise<void> => {
     await proxy.refuse()

@@ -148,6 +148,13 @@ async function serves(service: Client, shown: string): Promise<void> {
   await until(async () => (await store())?.startsWith(shown) === true, { what: shown, withinMs: 20_000 })
 }
 
+/** A machine that does much else may need more than the hurried limits to connect. */
+async function onPrimary<C extends Client>(starting: Promise<C>): Promise<C> {
+  const service = await starting
+  await serves(service, 'primary')
+  return service
+}
+
 /** Waits until the copy is whole, and no part of it older than now. */
 async function copied(service: Client): Promise<void> {
   const since = Date.now()
@@ -171,7 +178,7 @@ const hourMs = 3_600_000
 onServers('the copy of a collection', (server, kind) => {
   test('a server is killed: its rows are shown whole, and can be changed; what was changed is on it when it is back', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const service = await stage.host()
+    const service = await onPrimary(stage.host())
     const [one, two, three] = [
       await create(service, 'one'),
       await create(service, 'two'),
@@ -234,7 +241,7 @@ onServers('the copy of a collection', (server, kind) => {
 
   test('a process that begins in the outage, or anew in it, has the copy whole', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const first = await stage.start()
+    const first = await onPrimary(stage.start())
     const own = await create(first, 'own')
     await stage.insert(idAt(Date.now() - hourMs), 'theirs')
     await copied(first)
@@ -262,7 +269,7 @@ onServers('the copy of a collection', (server, kind) => {
 
   test('a process that is killed as it answers denies nothing that it has answered', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const first = await stage.start()
+    const first = await onPrimary(stage.start())
     await create(first, 'own')
     await copied(first)
     const made = await create(first, 'just made')
@@ -282,7 +289,7 @@ onServers('the copy of a collection', (server, kind) => {
 
   test('what the primary no longer has as it was copied parks: a key that was taken, a row that has gone', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const service = await stage.host()
+    const service = await onPrimary(stage.host())
     const [gone, changed, kept] = [
       await create(service, 'gone'),
       await create(service, 'changed'),
@@ -315,7 +322,7 @@ onServers('the copy of a collection', (server, kind) => {
 
   test('rows that the declaration would refuse are shown as they are, and can be changed', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const service = await stage.host()
+    const service = await onPrimary(stage.host())
     await create(service, 'own')
     const nullable = kind.name === 'PostgreSQL' ? 'alter column title drop not null' : 'modify title varchar(200) null'
     await stage.sql(`alter table tickets ${nullable}`)
@@ -345,8 +352,7 @@ onServers('the copy of a collection', (server, kind) => {
 
   test('nothing of another target is shown, whatever its identity', async (t) => {
     const stage = await Stage.make(t, server(), kind)
-    const first = await stage.host()
-    await serves(first, 'primary')
+    const first = await onPrimary(stage.host())
     const theirs = idAt(Date.now() - hourMs)
     await stage.insert(theirs, 'theirs')
     await copied(first)
@@ -394,6 +400,7 @@ onServers('the copy of a collection', (server, kind) => {
       return { holdfast, titles, client: { fetch: (path: string, init?: RequestInit) => fetch(url + path, init) } }
     }
     const first = await open(stage.proxy.port)
+    await serves(first.client, 'primary')
     await create(first.client, 'theirs')
     await copied(first.client)
     await first.holdfast.close()

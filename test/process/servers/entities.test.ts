@@ -83,8 +83,8 @@ async function start(t: TestContext, url: string, more: Partial<HoldfastOptions>
     },
     settings: {
       data: { dir: await makeTempDir(t, 'entities'), durable: true },
-      database: { url, connectionTimeoutS: 8, queryTimeoutS: 8, boot: 'eager' },
-      fallback: { timeoutS: 8, maxRetriesPrimary: 0 },
+      database: { url, connectionTimeoutS: 20, queryTimeoutS: 8, boot: 'eager' },
+      fallback: { timeoutS: 20, maxRetriesPrimary: 0 },
       http: { rateLimit: 0 },
     },
     ...more,
@@ -126,7 +126,7 @@ onServers('entities in an outage', (server, { name }) => {
     const list = (): Promise<Response> => fetch(`${url}/ships`)
     const wanted = await (await list()).text()
     assert.match(wanted, /"Argo".*"9007199254740993".*2024-02-29T12:30:15.123Z/)
-    await until(() => isCopied(subject, 'ship') && isCopied(subject, 'port'), { what: 'the copy' })
+    await until(() => isCopied(subject, 'ship') && isCopied(subject, 'port'), { what: 'the copy', withinMs: 30_000 })
     assert.deepEqual(
       holdfast.status().problems.filter(({ code }) => code.startsWith('COPY_')),
       [],
@@ -171,7 +171,10 @@ onServers('entities in an outage', (server, { name }) => {
     await own().start()
     await until(async () => sideOf(await list()) === 'primary', { withinMs: 60_000, what: 'the primary' })
     const carried = (): Promise<unknown> => own().query('select text from notes', made)
-    await until(async () => JSON.stringify(await carried()) === '[{"text":"whole"}]', { what: 'the note' })
+    await until(async () => JSON.stringify(await carried()) === '[{"text":"whole"}]', {
+      what: 'the note',
+      withinMs: 30_000,
+    })
     assert.equal((await fetch(`${url}/ships`, { method: 'POST' })).status, 200)
     assert.equal((await own().query('select name from ship where id = 9', made)).length, 1)
   })

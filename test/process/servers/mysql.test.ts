@@ -9,7 +9,7 @@ import { type Mariadb, mariadbUser, noMariadb, startMariadb } from '../../suppor
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { admin, hurriedEnv, reach, statusText } from '../serving.ts'
+import { admin, hurriedEnv, reach, ready, statusText } from '../serving.ts'
 
 const primary = 'primary; driver=mysql'
 const fallback = 'fallback; driver=sqlite'
@@ -96,7 +96,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
 
   test('a field of each kind comes back as it was sent, and lies in MariaDB', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, server.url(database))
+    const service = await ready(start(t, server.url(database)), primary)
     const made: Body[] = []
     for (const row of rows) {
       const answer = await service.send('POST', '/api/everything', row)
@@ -143,7 +143,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   })
 
   test('keys, conditions and pages mean what they mean on the other stores', async (t) => {
-    const service = await host(t, server.url(await server.createDatabase()))
+    const service = await ready(host(t, server.url(await server.createDatabase())), primary)
     const post = (body: object) => service.send('POST', '/api/everything', body)
     // Equal to a collation that looks past case, accents or trailing blanks; not to a reader.
     const codes = ['key', 'KEY', 'k\u00e9y', 'key ', 'k\u0065\u0301y', '\u00dfss', 'ssss', 'key\t']
@@ -175,7 +175,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   })
 
   test('of many who change one row at once each is answered with his own change', async (t) => {
-    const service = await host(t, server.url(await server.createDatabase()))
+    const service = await ready(host(t, server.url(await server.createDatabase())), primary)
     const row = (await (await service.send('POST', '/api/everything', { code: 'many' })).json()) as Body
     const answers = await Promise.all(
       Array.from({ length: 24 }, async (_, at) => {
@@ -195,7 +195,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
 
   test('a second start finds its tables, and the password is nowhere', async (t) => {
     const database = await server.createDatabase()
-    const first = await start(t, server.url(database))
+    const first = await ready(start(t, server.url(database)), primary)
     assert.equal((await create(first, 5)).status, 201)
     assert.deepEqual(await first.end(), { code: 0, signal: null })
     const tables = await server.query('show tables', database)
@@ -215,7 +215,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
 
   test('a field that is declared later becomes a column, and the rows that are there stay', async (t) => {
     const database = await server.createDatabase()
-    const before = await host(t, server.url(database))
+    const before = await ready(host(t, server.url(database)), primary)
     const row = (await (await before.send('POST', '/api/everything', rows[0])).json()) as Body
     await before.end()
     const more = {
@@ -323,7 +323,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
 
   test('when MariaDB is killed the fallback answers, and when it is back it serves without a restart', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, server.url(database))
+    const service = await ready(start(t, server.url(database)), primary)
     await create(service, 5)
     await server.kill()
     const killed = performance.now()
@@ -346,7 +346,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   })
 
   test('when MariaDB is stopped callers are freed within QUERY_TIMEOUT, and it serves again when it goes on', async (t) => {
-    const service = await host(t, server.url(await server.createDatabase()))
+    const service = await ready(host(t, server.url(await server.createDatabase())), primary)
     await create(service, 5)
     server.pause()
     try {
@@ -364,7 +364,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   })
 
   test('an orderly restart of MariaDB is answered through, and it serves again', async (t) => {
-    const service = await host(t, server.url(await server.createDatabase()))
+    const service = await ready(host(t, server.url(await server.createDatabase())), primary)
     await create(service, 5)
     await server.stop()
     await reach(service, fallback)
@@ -379,7 +379,10 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
     test(`the network does "${behaviour}": answers go on, and afterwards a pool of two is whole`, async (t) => {
       const proxy = await startProxy(t, server)
       const database = await server.createDatabase()
-      const service = await host(t, server.url(database, proxy.port), { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' })
+      const service = await ready(
+        host(t, server.url(database, proxy.port), { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' }),
+        primary,
+      )
       await create(service, 5)
       proxy.behave(behaviour)
       const answers = await Promise.all([
@@ -400,7 +403,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
   test('a commit whose answer is lost is one row or none, never two, and is told as unknown', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
-    const service = await host(t, server.url(database, proxy.port))
+    const service = await ready(host(t, server.url(database, proxy.port)), primary)
     await create(service, 5)
     const met = proxy.once(/the unknown one/, 'mute')
     const answer = await create(service, 1, 'the unknown one')

@@ -10,7 +10,7 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { admin, reach, statusText } from '../serving.ts'
+import { admin, reach, ready, statusText } from '../serving.ts'
 
 const primary = 'primary; driver=neon'
 const fallback = 'fallback; driver=sqlite'
@@ -73,7 +73,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
   test('rows land in PostgreSQL, and all five operations answer from it', async (t) => {
     const bridge = await startBridge(t, server)
     const database = await server.createDatabase()
-    const service = await start(t, urlOf(database), { ...patience, ...through(bridge) })
+    const service = await ready(start(t, urlOf(database), { ...patience, ...through(bridge) }), primary)
     const created = await create(service, 5)
     assert.equal(created.status, 201)
     assert.equal(created.headers.get('holdfast-store'), primary)
@@ -96,7 +96,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
   test('when the bridge is gone the fallback answers, and when it is back the primary, without a restart', async (t) => {
     const bridge = await startBridge(t, server)
     const database = await server.createDatabase()
-    const service = await start(t, urlOf(database), { ...patience, ...through(bridge) })
+    const service = await ready(start(t, urlOf(database), { ...patience, ...through(bridge) }), primary)
     await create(service, 5)
     await bridge.kill()
     const gone = performance.now()
@@ -119,7 +119,10 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   test('when PostgreSQL is killed behind the bridge the fallback answers, and then the primary again', async (t) => {
     const bridge = await startBridge(t, server)
-    const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+    const service = await ready(
+      host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) }),
+      primary,
+    )
     await create(service, 5)
     await server.kill()
     const killed = performance.now()
@@ -134,7 +137,10 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
 
   test('when PostgreSQL is stopped behind the bridge callers are freed within QUERY_TIMEOUT', async (t) => {
     const bridge = await startBridge(t, server)
-    const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+    const service = await ready(
+      host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) }),
+      primary,
+    )
     await create(service, 5)
     server.pause()
     try {
@@ -158,7 +164,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`a create whose answer is lost ${how}`, async (t) => {
       const bridge = await startBridge(t, server)
       const database = await server.createDatabase()
-      const service = await host(t, urlOf(database), { ...patience, ...through(bridge) })
+      const service = await ready(host(t, urlOf(database), { ...patience, ...through(bridge) }), primary)
       await create(service, 5)
       const met = bridge.once(/insert into "feedback"/i, 'mute')
       const creating = create(service, 1)
@@ -182,7 +188,10 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`the bridge does "${behaviour}": answers go on, and afterwards a pool of two is whole`, async (t) => {
       const bridge = await startBridge(t, server)
       const pool = { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' }
-      const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...pool, ...through(bridge) })
+      const service = await ready(
+        host(t, urlOf(await server.createDatabase()), { ...patience, ...pool, ...through(bridge) }),
+        primary,
+      )
       await create(service, 5)
       bridge.behave(behaviour)
       const answers = await Promise.all([
@@ -206,7 +215,10 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`an upgrade that is refused with ${upgrade} is told, the fallback serves, and it heals`, async (t) => {
       const bridge = await startBridge(t, server)
       bridge.upgrade(upgrade)
-      const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
+      const service = await ready(
+        host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) }),
+        primary,
+      )
       await reach(service, fallback)
       const status = await statusText(service)
       assert.ok(status.includes(code), status)

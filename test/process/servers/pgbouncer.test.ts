@@ -5,7 +5,7 @@ import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/serve
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { admin, hurriedEnv, reach, statusText } from '../serving.ts'
+import { admin, hurriedEnv, reach, ready, statusText } from '../serving.ts'
 
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
@@ -54,7 +54,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
   ] as const) {
     test(`all five operations answer through a pooler ${how}`, async (t) => {
       const database = await server.createDatabase()
-      const service = await start(t, `${pooler.url(database)}${query}`)
+      const service = await ready(start(t, `${pooler.url(database)}${query}`), primary)
       const created = await create(service, 5)
       assert.deepEqual([created.status, created.headers.get('holdfast-store')], [201, primary])
       const row = (await created.json()) as Row
@@ -75,7 +75,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
 
   test('when the pooler is killed the fallback answers, and when it is back the primary serves', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, pooler.url(database))
+    const service = await ready(start(t, pooler.url(database)), primary)
     await create(service, 5)
     await pooler.kill()
     try {
@@ -90,7 +90,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
   })
 
   test('when the pooler hangs callers are freed within QUERY_TIMEOUT, and it serves again when it goes on', async (t) => {
-    const service = await start(t, pooler.url(await server.createDatabase()))
+    const service = await ready(start(t, pooler.url(await server.createDatabase())), primary)
     await create(service, 5)
     pooler.pause()
     try {
@@ -108,7 +108,7 @@ describe('the service through a PgBouncer in transaction mode', { skip: noPostgr
 
   test('when PostgreSQL dies behind the pooler the fallback answers, and the primary soon after it is back', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, pooler.url(database))
+    const service = await ready(start(t, pooler.url(database)), primary)
     await create(service, 5)
     await server.kill()
     try {

@@ -6,7 +6,7 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf, makeTempDir, writeFiles } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { admin, hurriedEnv, reach, storeOf } from '../serving.ts'
+import { admin, hurriedEnv, reach, ready, storeOf } from '../serving.ts'
 
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
@@ -47,7 +47,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
 
   test('rows land in PostgreSQL, and all five operations answer from it', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, server.url(database))
+    const service = await ready(start(t, server.url(database)), primary)
     const created = await create(service, 5, 'a\'b"c\\d;--\u00e9\u{1f600}')
     assert.equal(created.status, 201)
     assert.equal(created.headers.get('holdfast-store'), primary)
@@ -96,7 +96,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
 
   test('when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart', async (t) => {
     const database = await server.createDatabase()
-    const service = await start(t, server.url(database))
+    const service = await ready(start(t, server.url(database)), primary)
     await create(service, 5)
     await server.kill()
     const killed = performance.now()
@@ -119,7 +119,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
   })
 
   test('when PostgreSQL is stopped callers are freed within QUERY_TIMEOUT, and it serves again when it goes on', async (t) => {
-    const service = await host(t, server.url(await server.createDatabase()))
+    const service = await ready(host(t, server.url(await server.createDatabase())), primary)
     await create(service, 5)
     server.pause()
     try {
@@ -141,7 +141,10 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
     test(`the network does "${behaviour}": answers go on, and afterwards a pool of two is whole`, async (t) => {
       const proxy = await startProxy(t, server)
       const database = await server.createDatabase()
-      const service = await host(t, server.url(database, proxy.port), { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' })
+      const service = await ready(
+        host(t, server.url(database, proxy.port), { POOL_SIZE: '2', POOL_MAX_OVERFLOW: '0' }),
+        primary,
+      )
       await create(service, 5)
       proxy.behave(behaviour)
       const answers = await Promise.all([
@@ -165,7 +168,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
   test('a commit whose answer is lost on one connection is looked for on another, and acknowledged', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
-    const service = await host(t, server.url(database, proxy.port))
+    const service = await ready(host(t, server.url(database, proxy.port)), primary)
     await create(service, 5)
     const met = proxy.once(/insert into "feedback"|holdfast_[0-9a-f]{32}/i, 'mute')
     const answer = await create(service, 1, 'unknown')
@@ -182,7 +185,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
   test('a write whose answer failed to come is settled by a claim: nothing was written, and never will be', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
-    const service = await host(t, server.url(database, proxy.port))
+    const service = await ready(host(t, server.url(database, proxy.port)), primary)
     const { id } = (await (await create(service, 5)).json()) as Row
     for (const write of [
       () => create(service, 1, 'unknown'),
@@ -202,7 +205,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
   test('a change whose answer is lost with the database is told as unknown, and is written nowhere else', async (t) => {
     const proxy = await startProxy(t, server)
     const database = await server.createDatabase()
-    const service = await host(t, server.url(database, proxy.port))
+    const service = await ready(host(t, server.url(database, proxy.port)), primary)
     const { id } = (await (await create(service, 5)).json()) as Row
     const met = proxy.once(/update "feedback"|holdfast_[0-9a-f]{32}/i, 'mute')
     const changing = service.send('PATCH', `/api/feedback/${id}`, { comment: 'unknown' }, admin)

@@ -8,7 +8,7 @@ import { noPostgres, type Postgres, startPostgres } from '../../support/servers/
 import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanLater, cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { admin, hurriedEnv, reach, statusText } from '../serving.ts'
+import { admin, hurriedEnv, reach, ready, statusText } from '../serving.ts'
 
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
@@ -41,7 +41,7 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
 
   test('what the fallback accepted reaches the primary, once, with no request; until then it is shown everywhere', async (t) => {
     const database = await server.createDatabase()
-    const service = await host(t, server.url(database))
+    const service = await ready(host(t, server.url(database)), primary)
     assert.equal((await create(service, 1)).headers.get('holdfast-durability'), 'primary')
     await server.kill()
     await reach(service, fallback)
@@ -57,7 +57,10 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
     const page = await (await service.fetch('/', { headers: { accept: 'text/html' } })).text()
     assert.match(page, /<p id="journal">3 changes wait in the journal/)
     await server.start()
-    await until(async () => (await ratings(database)).length === 3, { what: 'the rows in the primary' })
+    await until(async () => (await ratings(database)).length === 3, {
+      what: 'the rows in the primary',
+      withinMs: 30_000,
+    })
     assert.deepEqual(await ratings(database), [1, 4, 3])
     await until(async () => (await status(service)).health.status === 'pass', { what: 'a passing health' })
     const back = await status(service)
@@ -95,6 +98,10 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
     cleanLater(t, () => holdfast.close({ withinMs: 1_000 }))
     const { url } = await holdfast.listen()
     await holdfast.open()
+    await until(() => holdfast.status().database.state === 'PRIMARY_CONNECTED', {
+      withinMs: 20_000,
+      what: 'the primary',
+    })
     await proxy.refuse()
     proxy.dropAll()
     const insert = (text: string, ready: Promise<unknown> = Promise.resolve()) =>
@@ -111,12 +118,15 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
     const open = insert('open', commits.promise)
     await proxy.accept()
     // The holds that the transaction makes too short open the fallback again.
-    await until(() => holdfast.status().database.recovery === 'pausing', { what: 'a hold that is too short' })
+    await until(() => holdfast.status().database.recovery === 'pausing', {
+      what: 'a hold that is too short',
+      withinMs: 30_000,
+    })
     assert.equal(holdfast.status().database.state, 'FALLBACK_CONNECTED')
     commits.resolve()
     assert.equal((await open).store, 'fallback')
     await until(() => holdfast.status().database.state === 'PRIMARY_CONNECTED', {
-      withinMs: 15_000,
+      withinMs: 40_000,
       what: 'the return',
     })
     const texts = (await server.query('select text from notes order by id', database)).map(({ text }) => text)
@@ -129,7 +139,7 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
   test('a primary that is lost in the hold is left, writes go on, and all of them reach it once', async (t) => {
     const database = await server.createDatabase()
     const proxy = await startProxy(t, server)
-    const service = await host(t, server.url(database, proxy.port))
+    const service = await ready(host(t, server.url(database, proxy.port)), primary)
     await create(service, 1)
     await proxy.refuse()
     proxy.dropAll()

@@ -28,11 +28,19 @@ export interface TcpProxy {
    * does not run, or is far away, and arrives in the end.
    */
   strand(pattern: RegExp): Stranded
+  /** From now on notes over which of the open connections the client's bytes held this text. */
+  watch(pattern: RegExp): Watched
   /** New connections are refused, or taken again. Those that are open stay. */
   refuse(): Promise<void>
   accept(): Promise<void>
   /** Ends all open connections by RST. */
   dropAll(): void
+}
+
+/** Connections over which something was sent. */
+export interface Watched {
+  /** Of those that are open: the port from which the server sees each. */
+  readonly ports: readonly number[]
 }
 
 /** Bytes that are kept back on one connection. */
@@ -75,6 +83,8 @@ interface Pair {
   held: Buffer[] | null
   /** The server's side outlives the client's. */
   isStranded: boolean
+  /** What is watched for and was sent. */
+  readonly sent: Set<RegExp>
   /** What still has to come, for each direction, in its order whatever becomes of the delay. */
   readonly late: Record<'client' | 'server', Promise<void> | null>
 }
@@ -87,6 +97,7 @@ class SwitchedProxy implements TcpProxy {
   #behaviour: Behaviour = 'pass'
   #delayMs = 0
   #triggers: Trigger[] = []
+  readonly #watched: RegExp[] = []
 
   constructor(target: number) {
     this.#target = target
@@ -155,6 +166,16 @@ class SwitchedProxy implements TcpProxy {
     return { met: met.promise, left: left.promise, release }
   }
 
+  watch(pattern: RegExp): Watched {
+    this.#watched.push(pattern)
+    const pairs = this.#pairs
+    return {
+      get ports() {
+        return [...pairs].filter(({ sent }) => sent.has(pattern)).map(({ server }) => server.localPort ?? 0)
+      },
+    }
+  }
+
   async refuse(): Promise<void> {
     const server = this.#server
     this.#server = null
@@ -185,7 +206,7 @@ class SwitchedProxy implements TcpProxy {
   #join(client: Socket): void {
     const server = connect(this.#target, '127.0.0.1')
     const pair: Pair = {
-      ...{ client, server, behaviour: null, held: null, isStranded: false },
+      ...{ client, server, behaviour: null, held: null, isStranded: false, sent: new Set<RegExp>() },
       late: { client: null, server: null },
     }
     this.#pairs.add(pair)
@@ -214,6 +235,7 @@ class SwitchedProxy implements TcpProxy {
       return
     }
     const text = bytes.toString('latin1')
+    for (const pattern of this.#watched) if (pattern.test(text)) pair.sent.add(pattern)
     const trigger = this.#triggers.find(({ pattern }) => pattern.test(text))
     if (trigger !== undefined) {
       this.#triggers = this.#triggers.filter((other) => other !== trigger)
