@@ -37,7 +37,7 @@ export function rowOf(key: string, text: string, version: string = text): FedRow
 
 /** A primary in memory. Each call is in `calls`, as a word and a table. */
 export class ScriptedFeed implements Feed {
-  readonly tables: Map<string, Map<string, FedRow>> = new Map()
+  readonly tables: Map<string, SortedRows> = new Map()
   readonly calls: string[] = []
   readonly sizes: Map<string, TableSize | null> = new Map()
   at: bigint | null = null
@@ -52,8 +52,8 @@ export class ScriptedFeed implements Feed {
     return image.text ?? null
   }
 
-  of(table: string): Map<string, FedRow> {
-    const rows = this.tables.get(table) ?? new Map<string, FedRow>()
+  of(table: string): SortedRows {
+    const rows = this.tables.get(table) ?? new SortedRows()
     this.tables.set(table, rows)
     return rows
   }
@@ -63,8 +63,7 @@ export class ScriptedFeed implements Feed {
   }
 
   behind(table: string, after: string | null, limit: number = Number.POSITIVE_INFINITY): readonly FedRow[] {
-    const rows = [...this.of(table).values()].filter(({ key }) => after === null || key > after)
-    return rows.sort((one, other) => (one.key < other.key ? -1 : 1)).slice(0, limit)
+    return this.of(table).between(after, null, limit)
   }
 
   async connect(): Promise<FeedConnection> {
@@ -96,7 +95,7 @@ export class ScriptedFeed implements Feed {
       },
       versions: async (_identity, { name }, after, last) => {
         await call(`versions ${name}`)
-        const rows = this.behind(name, after).filter(({ key }) => last === null || key <= last)
+        const rows = this.of(name).between(after, last)
         await this.onTheWay()
         return new Map(rows.map(({ key, version }) => [key, version]))
       },
@@ -128,8 +127,55 @@ export class ScriptedFeed implements Feed {
   }
 }
 
+/** Rows by key, in the order of their keys when they are asked for, and what is to be known of all of them. */
+export class SortedRows extends Map<string, FedRow> {
+  bytes = 0
+  readonly unverified: Set<string> = new Set()
+  #sorted: readonly FedRow[] | null = null
+
+  override set(key: string, row: FedRow): this {
+    this.#forget(key)
+    this.bytes += row.image.text?.length ?? 0
+    if (row.version === '') this.unverified.add(key)
+    return super.set(key, row)
+  }
+
+  override delete(key: string): boolean {
+    this.#forget(key)
+    return super.delete(key)
+  }
+
+  override clear(): void {
+    for (const key of this.keys()) this.#forget(key)
+    super.clear()
+  }
+
+  between(after: string | null, last: string | null, limit: number = Number.POSITIVE_INFINITY): readonly FedRow[] {
+    this.#sorted ??= [...this.values()].sort((one, other) => (one.key < other.key ? -1 : 1))
+    const from = after === null ? 0 : this.#upTo(after)
+    return this.#sorted.slice(from, Math.min(from + limit, last === null ? Number.POSITIVE_INFINITY : this.#upTo(last)))
+  }
+
+  #forget(key: string): void {
+    this.#sorted = null
+    this.bytes -= this.get(key)?.image.text?.length ?? 0
+    this.unverified.delete(key)
+  }
+
+  /** How many keys are not greater. */
+  #upTo(key: string): number {
+    let [low, high] = [0, this.size]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#sorted?.[middle]?.key ?? '') <= key) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
 interface CopiedRows {
-  readonly rows: Map<string, FedRow>
+  readonly rows: SortedRows
   state: Omit<CopyState, 'rows' | 'bytes' | 'isVerified'>
 }
 
@@ -150,9 +196,8 @@ export class ScriptedCopy implements Copy {
   state(table: string): CopyState | null {
     const found = this.tables.get(table)
     if (found === undefined) return null
-    const rows = [...found.rows.values()]
-    const bytes = rows.reduce((sum, { image }) => sum + (image.text?.length ?? 0), 0)
-    return { ...found.state, isVerified: rows.every(({ version }) => version !== ''), rows: rows.length, bytes }
+    const { size, bytes, unverified } = found.rows
+    return { ...found.state, isVerified: unverified.size === 0, rows: size, bytes }
   }
 
   async begin(source: CopySource, tables: readonly CopiedTable[]): Promise<void> {
@@ -160,7 +205,8 @@ export class ScriptedCopy implements Copy {
     const isSame = this.from?.identity === source.identity && this.from.target === source.target
     const names = new Set(tables.map(({ name }) => name))
     for (const name of [...this.tables.keys()]) if (!isSame || !names.has(name)) this.tables.delete(name)
-    for (const name of names) if (!this.tables.has(name)) this.tables.set(name, { rows: new Map(), state: nothing })
+    for (const name of names)
+      if (!this.tables.has(name)) this.tables.set(name, { rows: new SortedRows(), state: nothing })
     this.from = source
   }
 
@@ -183,11 +229,7 @@ export class ScriptedCopy implements Copy {
   }
 
   unverified(table: string, limit: number): readonly string[] {
-    const rows = [...(this.tables.get(table)?.rows.values() ?? [])]
-    return rows
-      .filter(({ version }) => version === '')
-      .map(({ key }) => key)
-      .slice(0, limit)
+    return [...(this.tables.get(table)?.rows.unverified ?? [])].slice(0, limit)
   }
 
   async apply(table: CopiedTable, change: CopyChange): Promise<CopyOutcome> {
@@ -256,8 +298,7 @@ export class ScriptedCopy implements Copy {
   }
 
   #between(table: string, after: string | null, last: string | null): readonly FedRow[] {
-    const rows = [...(this.tables.get(table)?.rows.values() ?? [])]
-    return rows.filter(({ key }) => (after === null || key > after) && (last === null || key <= last))
+    return this.tables.get(table)?.rows.between(after, last) ?? []
   }
 
   #call(call: string): Promise<void> | void {
@@ -268,10 +309,14 @@ export class ScriptedCopy implements Copy {
 
 const nothing = { isSwept: false, columns: [], after: null, asOfMs: null, polled: null }
 
+/** A row is hashed once. */
+const marks = new WeakMap<FedRow, ReturnType<typeof markOf>>()
+
 function digestOf(rows: readonly FedRow[]): RowDigest {
   let [high, low] = [0, 0]
-  for (const { key, version } of rows) {
-    const mark = markOf(key, version)
+  for (const row of rows) {
+    const mark = marks.get(row) ?? markOf(row.key, row.version)
+    marks.set(row, mark)
     high += mark.high
     low += mark.low
   }

@@ -42,10 +42,10 @@ test('when answers of 64 MiB wait for their readers, further reads are refused, 
       sleepers.push(sleep())
       return null
     },
-    { what: 'the refusal' },
+    { what: 'the refusal', withinMs: 60_000 },
   )
   assert.equal(JSON.parse(refused.text).code, 'OVERLOADED')
   assert.equal(refused.retryAfter, '1')
   for (const socket of sleepers) socket.destroy()
-  await until(async () => (await ask()).status === 200, { what: 'reads to be taken again' })
+  await until(async () => (await ask()).status === 200, { what: 'reads to be taken again', withinMs: 30_000 })
 })

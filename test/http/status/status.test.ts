@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addAdminRoutes, type Reloaded } from '../../../src/http/admin/admin-routes.ts'
 import { addMetricsRoute, addStatusRoute } from '../../../src/http/status/status-routes.ts'
+import { until } from '../../support/until.ts'
 import { adminToken, createSource, refusedFault } from '../source.ts'
 import { serve } from '../support.ts'
 
@@ -58,13 +59,23 @@ test('a reload is for the admin, runs once for all who ask, and says what change
     await gate.promise
     return report
   }
+  let asked = 0
   const { token } = createSource().adminToken()
-  const { base } = await serve(t, (app) => addAdminRoutes(app, { token: () => token, reload }))
+  const parts = {
+    token: () => {
+      asked += 1
+      return token
+    },
+    reload,
+  }
+  const { base } = await serve(t, (app) => addAdminRoutes(app, parts))
   const post = (headers: Record<string, string>) => fetch(`${base}/admin/reload`, { method: 'POST', headers })
   assert.equal((await post({})).status, 401)
   assert.equal((await fetch(`${base}/admin/reload`, { headers: admin })).status, 405)
+  asked = 0
   const both = [post(admin), post(admin)]
-  setTimeout(gate.resolve, 50)
+  await until(() => asked === 2, { what: 'both requests' })
+  gate.resolve()
   for (const answer of await Promise.all(both)) assert.deepEqual(await answer.json(), report)
   assert.equal(calls, 1)
   await post(admin)

@@ -48,7 +48,7 @@ describe('claims and replay on a real PostgreSQL', { skip: noPostgres }, () => {
       const database = await server.createDatabase()
       // A cancel request would end the write: behind a pooler none is sent.
       const writer = await open(database, '?pgbouncer=true', { limits: { ...short, poolSize: 1 } })
-      const settler = await open(database, '', { made: true })
+      const settler = await open(database, '', { made: true, limits: { ...short, connectMs: 30_000, queryMs: 10_000 } })
       const [attempt, pid] = [randomUUID(), await backendOf(writer)]
       process.kill(pid, 'SIGSTOP')
       const write = faultOf(writer.statements().write(claimingInsert, [attempt, 'row'], { attempt }), 'commit')

@@ -36,11 +36,24 @@ describe('statements that share a connection', { skip: noPostgres }, () => {
   async function open(poolMaxOverflow: number): Promise<Room> {
     const database = await server.createDatabase()
     const target = targetOf(bench, server.url(database))
-    const store = await openStore(bench, { target, limits: { ...limits, queryMs, poolSize: 1, poolMaxOverflow } })
+    const store = await openStore(bench, {
+      target,
+      limits: { ...limits, connectMs: 30_000, queryMs, poolSize: 1, poolMaxOverflow },
+    })
     cleanup.after(async () => store[Symbol.asyncDispose]())
     const native = store.statements()
     for (const id of ['a', 'b', 'c']) await native.write('insert into conformance_note values ($1, $1, 0)', [id])
-    for (let at = 0; at < 40; at += 1) await native.read(reading, ['a'])
+    let fast = 0
+    // So many of them that earlier measurements count for nothing.
+    await until(
+      async () => {
+        const startedAt = performance.now()
+        await native.read(reading, ['a'])
+        fast = performance.now() - startedAt < 2 ? fast + 1 : 0
+        return fast >= 20
+      },
+      { withinMs: 60_000, everyMs: 0, what: 'fast statements' },
+    )
     const { pool } = store.engine as ServerEngine<SafePool> // This driver's own.
     assert.ok(pool !== null)
     return { ...store, statements: store.statements, database, pool, native }

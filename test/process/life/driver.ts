@@ -61,12 +61,14 @@ export async function drive(
     },
   })
   const driven = { service, front, database, poolSize, feeds }
-  await until(async () => (await storeOf(service)) === `primary; driver=${server.driver}`, {
-    withinMs: 45_000,
-    what: 'the primary',
-  })
-  const answer = await ask(service, 'POST', '/api/feedback', { rating: 5 })
-  assert.deepEqual([answer.status, answer.store], [201, `primary; driver=${server.driver}`], service.output())
+  // Again where a busy machine was too slow for the limits, which are short for the failures that come.
+  await until(
+    async () => {
+      const { status, store } = await ask(service, 'POST', '/api/feedback', { rating: 5 })
+      return status === 201 && store === `primary; driver=${server.driver}`
+    },
+    { withinMs: 45_000, what: 'a row in the primary' },
+  )
   await wholePool(server, driven)
   return driven
 }
