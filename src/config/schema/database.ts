@@ -89,7 +89,7 @@ export const databaseSchema = {
       env: 'TRANSACTION_TIMEOUT',
     },
     poolSize: {
-      doc: 'Connections kept open.',
+      doc: 'Connections kept open. The copy has one more.',
       format: 'holdfast:integer',
       min: 1,
       max: 1000,
