@@ -80,23 +80,23 @@ function instantText(raw: unknown, platform: Platform): string {
 }
 
 /**
- * Passes JSON text through once it is known to be valid: some databases return it, and rows that were just written hold
- * it. Fields of this kind contain no bare strings, so text is never the value itself.
+ * Some databases return JSON as text, and rows that were just written hold it. The text of a server has blanks and an order of
+ * its own, and so has a copy of it: it is written again, so that a row reads the same in every database. Fields of this kind
+ * contain no bare strings, so text is never the value itself.
  */
 function jsonDecoder(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
   const { customType } = property
   return (raw, isOwn = false) => {
     if (raw === null || raw === undefined) return 'null'
-    if (typeof raw === 'string') return isOwn || isJson(raw) ? raw : JSON.stringify(raw)
+    if (typeof raw === 'string') return isOwn ? raw : jsonAgain(raw)
     return JSON.stringify(customType === undefined ? raw : customType.convertToJSValue(raw, platform)) ?? 'null'
   }
 }
 
-function isJson(text: string): boolean {
+function jsonAgain(text: string): string {
   try {
-    JSON.parse(text)
-    return true
+    return JSON.stringify(JSON.parse(text))
   } catch {
-    return false
+    return JSON.stringify(text)
   }
 }

@@ -221,6 +221,20 @@ describe('rows', () => {
       { meta: 'no json', at: 'never', large: null, flag: true, word: '5' },
     )
   })
+
+  it('have their JSON in one form, whoever wrote its text', async (t) => {
+    const house = openHouse(t, await makeTempDir(t), [everything])
+    const rows = house.rows('everything')
+    const { value } = await rows.create({ meta: { a: 1 } })
+    const { statements } = await house.store()
+    const shown = async (text: string) => {
+      await statements.write('update everything set meta = ? where id = ?', [text, value.id])
+      const { value: page } = await rows.list(1, null)
+      return /"meta":(.*?),"createdAt"/s.exec(page)?.[1]
+    }
+    assert.equal(await shown('{"a": 1.0, "b": [1, 2], "10": "x, y: z"}'), '{"10":"x, y: z","a":1,"b":[1,2]}')
+    assert.equal(await shown('{"a": 123456789012345678901, "a": 1e400, "__proto__": {}}'), '{"a":null,"__proto__":{}}')
+  })
 })
 
 describe('a cursor', () => {
