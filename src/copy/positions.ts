@@ -12,16 +12,21 @@ export class Positions {
     this.#now = now
   }
 
-  /** Whether the primary was set back since a position some time ago. `position`: of now; null: not known. */
+  /** Whether the primary was set back since a position some time ago, until `forget`. `position`: of now; null: not known. */
   wentBack(position: bigint | null): boolean {
     if (position === null) return false
-    const isBack = this.#promised !== null && position < this.#promised
-    if (isBack) this.#promised = null
-    if (isBack || this.#last === null) this.#last = { position, atMs: this.#now() }
+    if (this.#promised !== null && position < this.#promised) return true
+    this.#last ??= { position, atMs: this.#now() }
     if (this.#now() - this.#last.atMs >= promisedMs) {
       this.#promised = this.#last.position
       this.#last = { position, atMs: this.#now() }
     }
-    return isBack
+    return false
+  }
+
+  /** Nothing that was copied up to now is left. */
+  forget(): void {
+    this.#promised = null
+    this.#last = null
   }
 }

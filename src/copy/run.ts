@@ -193,6 +193,8 @@ export class CopyRun {
     if (!positions.wentBack(await looks.position())) return
     observe({ type: 'copy.reset', label: this.#pair.primary.label })
     await doneBy(this.#pair, 'fallback', this.#pair.copy.reset())
+    // Only now: a reset that failed, as on a full disk, is tried again.
+    positions.forget()
     throw new SetBack()
   }
 
