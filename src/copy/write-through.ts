@@ -81,7 +81,9 @@ export class WriteThrough implements CopySink {
 
   /** The route from now on; null: there is none. `copy`: of the fallback that is open; null: none is. */
   lead(route: WriteRoute | null, copy: Copy | null): void {
-    if (this.#route !== null && route?.copy !== this.#route.copy) this.leave()
+    // What waits is of the primary that has answered it.
+    if (this.#route !== null && (route?.copy !== this.#route.copy || route.primary !== this.#route.primary))
+      this.leave()
     this.#route = route
     this.#copy = copy
     this.#isServing = route !== null
@@ -96,7 +98,9 @@ export class WriteThrough implements CopySink {
     this.#cancel?.()
     this.#cancel = null
     // Half of it may be there already; nothing is written twice.
-    if (this.#inFlight !== null) this.#applyNow(this.#inFlight)
+    const inFlight = this.#inFlight
+    this.#inFlight = null
+    if (inFlight !== null) this.#applyNow(inFlight)
     this.#applyNow(this.#take())
   }
 
@@ -162,7 +166,11 @@ export class WriteThrough implements CopySink {
     while (this.#count > 0 && this.#isServing) {
       const batch = this.#take()
       this.#inFlight = batch
-      for (const [name, writes] of batch) await this.#apply(name, writes)
+      for (const [name, writes] of batch) {
+        await this.#apply(name, writes)
+        // All of it was applied at once meanwhile, and the route may be another one by now.
+        if (this.#inFlight !== batch) return
+      }
       this.#inFlight = null
     }
   }

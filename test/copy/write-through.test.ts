@@ -262,3 +262,21 @@ test('tables that are not copied are not asked for', async () => {
   await rig.use(2_000)
   assert.equal(sink.isCopied(rig.pair.primary, 'logs'), true)
 })
+
+test('what one primary has answered does not go to the copy of the next', async () => {
+  const rig = await copied()
+  const blocked = Promise.withResolvers<void>()
+  rig.copy.before = (call) => (call.startsWith('apply notes') ? blocked.promise : undefined)
+  write(rig, id, 'in flight')
+  await rig.clock.advance(20)
+  write(rig, idAt(old, 3), 'waits')
+  rig.pair = rig.pairOf({ identity: 'two' })
+  rig.start()
+  assert.deepEqual(
+    rig.copy.take().filter((call) => call.startsWith('applyNow')),
+    ['applyNow notes 1 0', 'applyNow notes 1 0'],
+    'into the copy that it was for, before there is another one',
+  )
+  rig.copy.before = () => {}
+  rig.copier.changed({ pair: null, mayRun: false, copy: null })
+})
