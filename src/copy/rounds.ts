@@ -20,10 +20,19 @@ const verifiedMax = 1_000
 /** A table that the server refuses to read is left alone for so long. */
 const refusedMs = 60_000
 
+/** The beginning of a sweep of a table. */
+export interface Pass {
+  readonly doubt: number | null
+  /** An id of that time. */
+  readonly id: string
+}
+
 /** What `CopyRounds` work with. */
 export interface RoundParts {
   readonly clock: Clock
   readonly copy: Copy
+  /** By table: the sweep that is under way; kept beyond these rounds, as its place is. */
+  readonly passes: Map<string, Pass>
   /** COPY_RATE, in rows per second. */
   rate(): number
   /** The most rows of one look, and of one page of a first copy. */
@@ -40,20 +49,12 @@ export interface RoundParts {
   observe(seen: CopyObservation): void
 }
 
-/** The beginning of a sweep of a table. */
-interface Pass {
-  readonly doubt: number | null
-  /** An id of that time. */
-  readonly id: string
-}
-
 /** The work on the tables of a copy, on one connection: what is to be verified, new rows, a first copy, the sweep. */
 export class CopyRounds {
   readonly #parts: RoundParts
   readonly #looks: Looks
   readonly #tables: readonly CopiedTable[]
   readonly #beganMs: number
-  readonly #passes = new Map<string, Pass>()
   /** By table: the newest id that was seen at its end. */
   readonly #seen = new Map<string, string>()
   /** By table and key: when it may be looked at again. */
@@ -127,11 +128,14 @@ export class CopyRounds {
     if (beganMs < this.#nextPollMs) return
     // What it waits for must not begin another one.
     this.#nextPollMs = Number.POSITIVE_INFINITY
-    await polling()
-    for (const table of this.#tables) {
-      if (table.keyOrder === 'uuid') await this.#attempt(table, () => this.#poll(table))
+    try {
+      await polling()
+      for (const table of this.#tables) {
+        if (table.keyOrder === 'uuid') await this.#attempt(table, () => this.#poll(table))
+      }
+    } finally {
+      this.#nextPollMs = beganMs + Math.max(pollMs, 2 * (clock.now() - beganMs))
     }
-    this.#nextPollMs = beganMs + Math.max(pollMs, 2 * (clock.now() - beganMs))
   }
 
   /** New rows of others: their ids are at the end, but for those whose transactions took long, or whose clocks are late. */
@@ -174,7 +178,7 @@ export class CopyRounds {
     }
     const beganMs = clock.now()
     this.#begin(table, state.after)
-    const pass = this.#passes.get(table.name)
+    const pass = this.#parts.passes.get(table.name)
     const polled = table.keyOrder === 'uuid' || pass === undefined ? {} : { poll: { id: pass.id, isLast: () => false } }
     const found = await this.#looks.compare(table, state.after, lookRows(), { isSweep: true, ...polled })
     if (found.last === null) {
@@ -208,13 +212,13 @@ export class CopyRounds {
 
   #begin({ name }: CopiedTable, after: string | null): void {
     if (after === null)
-      this.#passes.set(name, { doubt: doubtOf(this.#parts.copy, name), id: idOfTime(this.#parts.clock.wallMs()) })
+      this.#parts.passes.set(name, { doubt: doubtOf(this.#parts.copy, name), id: idOfTime(this.#parts.clock.wallMs()) })
   }
 
   #end({ name }: CopiedTable): void {
-    const pass = this.#passes.get(name)
+    const pass = this.#parts.passes.get(name)
     if (pass !== undefined) endDoubt(this.#parts.copy, name, pass.doubt)
-    this.#passes.delete(name)
+    this.#parts.passes.delete(name)
   }
 
   /** After a look, in proportion to what it has cost the server. */

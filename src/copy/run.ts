@@ -12,7 +12,7 @@ import { CopyFault, type CopyPair, doneBy, type WantedTable } from './pair.ts'
 import { CopyPlan } from './plan.ts'
 import type { Positions } from './positions.ts'
 import { type LeftOut, stoppedProblem, unfitProblem } from './problems.ts'
-import { CopyRounds } from './rounds.ts'
+import { CopyRounds, type Pass } from './rounds.ts'
 import type { OpenLook } from './touched-rows.ts'
 
 /** Between two tries of a copy that its disk or its file refuses. */
@@ -73,6 +73,7 @@ export class CopyRun {
   readonly #parts: RunParts
   readonly #signal: AbortSignal
   readonly #plan: CopyPlan
+  readonly #passes = new Map<string, Pass>()
   #wake: () => void = () => {}
   #isWoken = false
   #fault: Fault | null = null
@@ -165,7 +166,7 @@ export class CopyRun {
     chose(tables, this.#plan.left)
     if (isChanged) observe({ type: 'copy.began', label: this.#pair.primary.label, tables: names })
     return new CopyRounds(looks, tables, {
-      ...{ clock, observe, copy: this.#pair.copy },
+      ...{ clock, observe, copy: this.#pair.copy, passes: this.#passes },
       rate: () => settings().rate,
       lookRows: () => Math.ceil(lookRowsOf(settings().rate) / this.#divisor),
       pageRows: () => Math.ceil(lookRowsMax / this.#divisor),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { doubt } from '../../src/copy/doubts.ts'
 import { wholeCopyOf } from '../../src/copy/whole-copy.ts'
 import { FaultError } from '../../src/driver/fault.ts'
 import { faultLike } from '../support/scripted-driver.ts'
@@ -151,6 +152,25 @@ test('ids that say nothing of their time are not polled again and again', async 
   await rig.use(22_000)
   const rows = rig.of('copy.looked').slice(before)
   assert.ok(rows.length <= 2 * 22 + 2, `${rows.length} looks in 22 s`)
+  assert.ok(whole(rig))
+})
+
+test('a write that the copy has missed is made up for by one sweep, however often it rests meanwhile', async () => {
+  const rig = new CopyRig()
+  rig.settings = { ...rig.settings, rate: 100, idleMs: 1_000 }
+  rig.feed.put('notes', ...Array.from({ length: 600 }, (_, at) => rowOf(idAt(startMs - 3_600_000, at), 'as it was')))
+  rig.start()
+  await rig.use(20_000)
+  assert.ok(whole(rig))
+  doubt(rig.copy, 'notes')
+  let isResting = true
+  for (let times = 0; times < 20; times += 1) {
+    rig.units += 1
+    await rig.clock.advance(1_000)
+    await rig.clock.advance(9_000)
+    isResting = isResting && rig.feed.open === 0
+  }
+  assert.ok(isResting)
   assert.ok(whole(rig))
 })
 
