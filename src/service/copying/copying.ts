@@ -34,6 +34,8 @@ export class Copying {
   readonly #settled = new WeakMap<Store, Promise<void>>()
   /** Fallbacks whose copy is not wanted, and is being dropped. */
   readonly #dropped = new WeakSet<Store>()
+  /** Counts what tells one outage from the next. */
+  #outages = 0
 
   constructor(parts: CopyingParts) {
     this.#parts = parts
@@ -63,7 +65,10 @@ export class Copying {
   /** To be called with each change of the connection's state, before anything is read from the fallback. Never throws. */
   changed(state: State<Store>): void {
     try {
-      if (state.name === 'FALLBACK_CONNECTED') this.#settled.delete(state.store)
+      if (state.name === 'FALLBACK_CONNECTED') {
+        this.#settled.delete(state.store)
+        this.#outages += 1
+      }
       this.#copier.changed(this.#situation(state))
     } catch (error) {
       this.#defect(error)
@@ -171,7 +176,10 @@ export class Copying {
   async #return(fallback: Store): Promise<void> {
     const { collections } = this.#parts.active()
     const copied = this.#copiedIn(fallback)
+    const outages = this.#outages
     if (copied.length > 0) await fallback.copy?.settle(copied)
+    // The next outage may have been carried, too, and is not marked yet: what follows at its end is for both.
+    if (outages !== this.#outages) return
     const names = new Set(copied.map(({ name }) => name))
     // Last: with it the outage has ended, and what it has changed is no longer told apart.
     await fallback.journal?.removeCarried(collections.map(({ name }) => name).filter((name) => !names.has(name)))
