@@ -39,6 +39,8 @@ interface Placed {
   readonly marking: Marking & { readonly bytes: number }
 }
 
+const nothingDone: CopyOutcome = { written: 0, removed: 0, waiting: 0, refused: [] }
+
 /** A group of rows ends with so many bytes of images. */
 const groupBytes = 64 * 1_024
 
@@ -58,7 +60,7 @@ export class CopyPass {
   #removalsDone = 0
   #rowsDone = 0
   #isDone = false
-  #outcome: CopyOutcome = { written: 0, removed: 0, waiting: 0, refused: [] }
+  #outcome: CopyOutcome = nothingDone
 
   constructor(native: Native, record: CopyRecord, writers: TableWriter, change: CopyChange) {
     this.#native = native
@@ -92,6 +94,8 @@ export class CopyPass {
 
   /** At most `limit` removals and rows, until that time. Changes nothing but the file, so that it can be run again. */
   portion(limit: number, untilMs: number): Portion {
+    // Since it began, the copy may have gone: a row that is written now would look like one that was written here.
+    if (!this.#isThere()) return { ...nothingDone, removals: 0, rows: 0, isLast: true }
     const { removed: allRemoved, rows: allRows } = this.#change
     const removed = allRemoved.slice(this.#removalsDone, this.#removalsDone + limit)
     const rows = allRows.slice(this.#rowsDone, this.#rowsDone + limit - removed.length)
@@ -108,6 +112,11 @@ export class CopyPass {
       this.#removalsDone + counts.removals >= allRemoved.length && this.#rowsDone + counts.rows >= allRows.length
     if (isLast) recordProgress(this.#native, this.#record, this.#change)
     return { ...counts, isLast }
+  }
+
+  #isThere(): boolean {
+    const sql = 'select 1 from holdfast_copy where number = ? and is_leaving = 0'
+    return this.#native.prepare(sql).get(this.#record.number) !== undefined
   }
 
   #remove(keys: readonly string[], waiting: ReadonlySet<string>, counts: Counts, untilMs: number): void {

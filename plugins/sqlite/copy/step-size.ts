@@ -24,6 +24,8 @@ export class StepSize {
 
   /** So much was done since then. */
   note(done: number, beganMs: number): void {
+    // A look that found nothing says nothing of the next step.
+    if (done === 0) return
     const tookMs = Math.max(performance.now() - beganMs, 0.05)
     const fitting = Math.ceil((done * stepMs) / tookMs)
     const size = Math.min(this.#most, fitting, 2 * this.#size)

@@ -3,7 +3,8 @@ import type { Native } from '../handle.ts'
 /**
  * What a copy keeps in a file. `holdfast_copied`: the marks, one per copied row; a numeric key is an integer, so that marks sort
  * as the primary's rows. `holdfast_copy_chunk`: the last keys of the parts that were looked at, and when; the last part ends
- * with an empty BLOB, behind every number and text. A column of type BLOB keeps each value as it is.
+ * with an empty BLOB, behind every number and text. A column of type BLOB keeps each value as it is. The number of a copy is never
+ * used again: what is still under way for one that has gone must not meet another.
  */
 export const copyTables: readonly string[] = [
   `create table if not exists holdfast_copy_source (
@@ -12,7 +13,7 @@ export const copyTables: readonly string[] = [
   target text not null
 )`,
   `create table if not exists holdfast_copy (
-  number integer primary key,
+  number integer primary key autoincrement,
   name text not null unique,
   shape text not null,
   key_name text not null,

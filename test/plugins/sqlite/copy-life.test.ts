@@ -362,3 +362,16 @@ test('a file of an earlier release gets what a copy needs, and its rows and entr
     [2],
   )
 })
+
+test('what is still under way when its copy is dropped, is not written: it would look like rows of this file', async (t) => {
+  const { copy, ...store } = await openCopy(t, await tempFolder(t))
+  const rows = Array.from({ length: 5_000 }, (_, at) => fed(`n${String(at).padStart(4, '0')}`, 'old', '1'))
+  await copy.apply(noteCopied, { rows: [fed('a', 'a', '1')], removed: [] })
+  const under = copy.apply(noteCopied, { rows, removed: [] })
+  await copy.reset()
+  await copy.begin(elsewhere, [noteCopied])
+  await copy.apply(noteCopied, { rows: [fed('b', 'b', '1')], removed: [] })
+  await under
+  assert.deepEqual(await notesOf({ ...store }), ['b b'])
+  assert.equal(copy.state('note')?.rows, 1)
+})
