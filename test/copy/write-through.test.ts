@@ -47,6 +47,21 @@ test('writes are in the copy within 20 ms after the answer, all of that time in 
   assert.deepEqual([...new Set(rig.feed.take())].sort(), ['digest notes', 'position'])
 })
 
+test('writes that are answered while a change is under way share the next one', async () => {
+  const rig = await copied()
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  rig.copy.before = (call) => (call.startsWith('apply ') ? gate : undefined)
+  write(rig, id, 'changed')
+  await rig.clock.advance(20)
+  write(rig, idAt(old, 3), 'third')
+  open()
+  await rig.clock.advance(10)
+  write(rig, idAt(old, 4), 'fourth')
+  assert.deepEqual(rig.copy.take(), ['apply notes 1 0'])
+  await rig.clock.advance(10)
+  assert.deepEqual(rig.copy.take(), ['apply notes 2 0'])
+})
+
 test('before anything is read from the fallback, what waits is there', async () => {
   const rig = await copied()
   write(rig, id, 'changed')
