@@ -183,7 +183,7 @@ onServers('entities in an outage', (server, { name }) => {
     const subject = await start(t, own().url(await database()), { copyEntities: ['Ship'] })
     const codes = subject.holdfast.status().problems.map(({ code }) => code)
     assert.ok(codes.includes('COPY_ENTITY_LEFT_OUT'), codes.join())
-    await until(() => isCopied(subject, 'ship'), { what: 'the copy' })
+    await until(() => isCopied(subject, 'ship'), { what: 'the copy', withinMs: 30_000 })
     await own().kill()
     const away = await until(
       async () => {

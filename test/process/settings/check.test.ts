@@ -7,14 +7,14 @@ import { checkHere, checkJson, findProblem, makeHome, serve, statusOf } from '..
 const problemKeys = ['code', 'severity', 'setting', 'origin', 'part', 'message', 'suggestion']
 
 describe('holdfast check --json', { concurrency: 2 }, () => {
-  test('prints primary, fallback, settings and problems in the documented shape', async (t) => {
+  test('prints primary, fallback, settings, problems and copy in the documented shape', async (t) => {
     const cwd = await makeHome(t)
     const env = { DATABASE_URL: 'sqlite:///./x.db?timeout=5', RATE_LIMIT: 'lots' }
     const { code, text } = await checkJson(t, { cwd, env })
     assert.equal(code, 2)
     const report = JSON.parse(text)
-    assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems'])
-    const { primary, fallback, settings, problems } = report
+    assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems', 'copy'])
+    const { primary, fallback, settings, problems, copy } = report
     assert.match(primary.disk, /^(durable|ephemeral|unknown)$/)
     assert.deepEqual(primary, {
       disk: primary.disk,
@@ -30,6 +30,10 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
     assert.deepEqual(Object.keys(fallback), ['driver', 'path', 'disk', 'label'])
     assert.equal(fallback.path, join(cwd, 'data/production.db'))
     assert.match(fallback.disk, /^(durable|ephemeral|unknown)$/)
+    assert.deepEqual(
+      copy.map(({ why, ...line }: { why: string }) => [line, typeof why]),
+      [[{ collection: 'feedback', complete: false, asOf: null, rows: 0, bytes: 0 }, 'string']],
+    )
     for (const setting of settings) assert.deepEqual(Object.keys(setting), ['name', 'value', 'origin'])
     assert.equal(problems.length, 2)
     assert.deepEqual(
