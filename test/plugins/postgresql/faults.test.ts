@@ -362,11 +362,13 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
 
   test('a proof leaves our tables, one identity and no attempt', async () => {
     const database = await server.createDatabase()
-    const [candidate] = await driver.connect(targetOf(server.url(database)), short)
+    // They wait for each other.
+    const patient = { ...short, connectMs: 20_000, queryMs: 20_000 }
+    const [candidate] = await driver.connect(targetOf(server.url(database)), patient)
     assert.ok(candidate)
     const proofs = Array.from({ length: 6 }, async () => {
-      const connection = await candidate.open(AbortSignal.timeout(3_000))
-      await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(3_000))
+      const connection = await candidate.open(AbortSignal.timeout(20_000))
+      await connection.verify({ role: 'primary', proof: 'write' }, AbortSignal.timeout(20_000))
       await connection.close()
     })
     await Promise.all(proofs)
