@@ -204,7 +204,7 @@ describe('the service on a real MariaDB', { skip: noMariadb }, () => {
       ['everything', 'feedback', 'holdfast_attempt', 'holdfast_conflict', 'holdfast_identity', 'holdfast_request'],
     )
     const made = await server.query('show create table everything', database)
-    const again = await start(t, server.url(database))
+    const again = await ready(start(t, server.url(database)), primary)
     assert.equal(((await (await again.fetch('/api/feedback')).json()) as { items: unknown[] }).items.length, 1)
     assert.deepEqual(await server.query('show create table everything', database), made, 'nothing was altered')
     assert.deepEqual(await again.end(), { code: 0, signal: null })

@@ -87,7 +87,7 @@ describe('the service on a real PostgreSQL', { skip: noPostgres }, () => {
       ['feedback', 'holdfast_attempt', 'holdfast_conflict', 'holdfast_identity', 'holdfast_request'],
     )
     assert.deepEqual(await service.end(), { code: 0, signal: null })
-    const again = await start(t, server.url(database))
+    const again = await ready(start(t, server.url(database)), primary)
     assert.equal(((await (await again.fetch('/api/feedback')).json()) as { items: Row[] }).items.length, 1)
     assert.deepEqual(await again.end(), { code: 0, signal: null })
     assert.ok(!(service.output() + again.output()).includes('pa ss/w@rd'), 'the password is nowhere')
