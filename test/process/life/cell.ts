@@ -124,7 +124,7 @@ export class LifeCell implements Driven {
     const since = performance.now()
     const wanted = `primary; driver=${this.#server.driver}`
     const what = `the primary (${this.#occupation})`
-    await until(async () => (await storeOf(this.service)) === wanted, { withinMs: 15_000, everyMs: 20, what })
+    await until(async () => (await storeOf(this.service)) === wanted, { withinMs: 40_000, everyMs: 20, what })
     return performance.now() - since
   }
 

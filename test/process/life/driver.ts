@@ -65,11 +65,12 @@ export async function drive(
   await until(
     async () => {
       const { status, store } = await ask(service, 'POST', '/api/feedback', { rating: 5 })
-      return status === 201 && store === `primary; driver=${server.driver}`
+      if (status !== 201 || store !== `primary; driver=${server.driver}`) return false
+      await wholePool(server, driven)
+      return true
     },
-    { withinMs: 45_000, what: 'a row in the primary' },
+    { withinMs: 60_000, what: 'a row in the primary, and a pool that is whole' },
   )
-  await wholePool(server, driven)
   return driven
 }
 
