@@ -45,6 +45,20 @@ describe('the feed of a real MariaDB', { skip: noMariadb }, () => {
     return { database, store, identity: String(row?.id), connection: await connect(store) }
   }
 
+  test('a date that is none stays one, and the year 0 keeps its days', async () => {
+    const { database, store, identity, connection } = await openFeed()
+    for (const date of ['0000-00-00 00:00:00', '2026-00-00 00:00:00', '0000-01-01 00:00:00', '0001-01-01 00:00:00']) {
+      await insertCarried(store, [imageOf({})])
+      await server.query(
+        `set statement sql_mode = '' for update conformance_carried set createdAt = '${date}'`,
+        database,
+      )
+      const [row] = await connection.page(identity, carried, null, 1)
+      assert.equal(row?.image.createdAt, date.startsWith('0001') ? '-62135596800000' : `${date}.000`)
+      await server.query('delete from conformance_carried', database)
+    }
+  })
+
   test('a server that was set to read-only feeds nothing', async () => {
     const { store, identity, connection } = await openFeed()
     await insertCarried(store, [imageOf({})])
