@@ -6,6 +6,8 @@ import type { Fault } from '../driver/fault.ts'
 export const copyProblems = {
   COPY_COLUMN_LEFT_OUT:
     'A table of the primary has columns that the declaration of its collection lacks. They are not copied.',
+  COPY_ROW_REFUSED:
+    'A row of the primary is one that the fallback cannot hold. An outage hides its collection until the row is changed.',
   COPY_ROW_UNFIT:
     'A row of the primary does not match the declaration of its collection. It is copied and shown as it is.',
   COPY_STOPPED: 'The copy cannot be written at the moment, because the disk is full or almost full. It is tried again.',
@@ -42,6 +44,14 @@ export function unfitProblem(setting: string, table: string, key: string, why: s
   return createProblem('COPY_ROW_UNFIT', 'info', setting, {
     message: `Rows of table "${table}" in the primary do not match the declaration, such as ${key}: ${why}.`,
     suggestion: 'Change the rows or the declaration. They are copied and shown as they are.',
+  })
+}
+
+/** `why`: what the fallback's file says. */
+export function refusedProblem(setting: string, table: string, key: string, why: string): Problem {
+  return createProblem('COPY_ROW_REFUSED', 'warning', setting, {
+    message: `The fallback cannot hold row ${key} of table "${table}" in the primary: ${why}.`,
+    suggestion: 'Change or delete the row. Until then the copy of this collection is not complete.',
   })
 }
 

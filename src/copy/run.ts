@@ -11,7 +11,7 @@ import { lookRowsMax, lookRowsOf } from './pace.ts'
 import { CopyFault, type CopyPair, doneBy, type WantedTable } from './pair.ts'
 import { CopyPlan } from './plan.ts'
 import type { Positions } from './positions.ts'
-import { type LeftOut, stoppedProblem, unfitProblem } from './problems.ts'
+import { type LeftOut, refusedProblem, stoppedProblem, unfitProblem } from './problems.ts'
 import { CopyRounds, type Pass } from './rounds.ts'
 import type { OpenLook } from './touched-rows.ts'
 
@@ -26,6 +26,9 @@ const idleLookMs = 1_000
 
 /** Answers of the primary that come too late, or are too large, are halved so often. */
 const divisorMax = 64
+
+/** How problems of rows begin that the file cannot hold; the name of the table follows. */
+const refusedIn = 'refused '
 
 const tooSlowCodes: ReadonlySet<string> = new Set([statementTimeoutCode, 'ANSWER_TOO_LARGE'])
 
@@ -149,6 +152,7 @@ export class CopyRun {
         if (rounds === null || this.#plan.isDue) rounds = await this.#decided(connection, looks)
         this.#parts.problems.set('stopped', null)
         await rounds.round()
+        this.#endRefusals()
         this.#failures = 0
       } catch (error) {
         if (!(error instanceof SetBack)) throw error
@@ -183,7 +187,7 @@ export class CopyRun {
       ...{ clock, observe, look, connection, pair: this.#pair },
       fetched: (table, rows) => this.#compareRows(table, rows),
       refused: (table, [first]) => {
-        if (first !== undefined) this.#nameRow(table, first.key, first.why)
+        if (first !== undefined) this.#nameRefused(table, first.key, first.why)
       },
     })
   }
@@ -215,6 +219,20 @@ export class CopyRun {
     const wanted = this.#plan.chosen.find(({ table }) => table.name === name)
     if (wanted !== undefined && !this.#parts.problems.has(`row ${name}`))
       this.#parts.problems.set(`row ${name}`, unfitProblem(wanted.setting, name, key, why))
+  }
+
+  /** It hides its whole table, so it is named whatever else is known of the table. */
+  #nameRefused({ name }: CopiedTable, key: string, why: string): void {
+    const wanted = this.#plan.chosen.find(({ table }) => table.name === name)
+    if (wanted !== undefined)
+      this.#parts.problems.set(`${refusedIn}${name}`, refusedProblem(wanted.setting, name, key, why))
+  }
+
+  #endRefusals(): void {
+    const { copy } = this.#pair
+    this.#parts.problems.keep(
+      (name) => !name.startsWith(refusedIn) || copy.state(name.slice(refusedIn.length))?.isVerified === false,
+    )
   }
 
   /** Waits until the next try. */

@@ -106,6 +106,25 @@ test('rows that the declaration refuses are copied as they are, and one is named
   assert.equal(compared, 51)
 })
 
+test('a row that the file cannot hold is named until it is gone, next to one that the declaration refuses', async () => {
+  const rig = new CopyRig()
+  rig.wanted = [wantedOf('notes', { misfit: () => '"text" is bad' })]
+  const bad = idAt(startMs, 7)
+  rig.copy.refusing.add(bad)
+  for (let at = 0; at < 10; at += 1) rig.feed.put('notes', rowOf(idAt(startMs, at), `text ${at}`))
+  rig.start()
+  await rig.use(5_000)
+  assert.deepEqual(rig.copier.problems.map(({ code }) => code).sort(), ['COPY_ROW_REFUSED', 'COPY_ROW_UNFIT'])
+  const refused = rig.copier.problems.find(({ code }) => code === 'COPY_ROW_REFUSED')
+  assert.match(refused?.message ?? '', new RegExp(`row ${bad} of table "notes" .*: it is too long`))
+  rig.copy.refusing.clear()
+  await rig.use(60_000)
+  assert.deepEqual(
+    rig.copier.problems.map(({ code }) => code),
+    ['COPY_ROW_UNFIT'],
+  )
+})
+
 test('a table that the primary does not have is not copied', async () => {
   const rig = new CopyRig()
   rig.wanted = [wantedOf('notes'), wantedOf('logs')]

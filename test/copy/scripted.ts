@@ -179,10 +179,11 @@ interface CopiedRows {
   state: Omit<CopyState, 'rows' | 'bytes' | 'isVerified'>
 }
 
-/** A copy in memory. Rows on which entries wait are in `waiting`. */
+/** A copy in memory. Rows on which entries wait are in `waiting`, those that it cannot hold in `refusing`. */
 export class ScriptedCopy implements Copy {
   readonly tables: Map<string, CopiedRows> = new Map()
   readonly waiting: Set<string> = new Set()
+  readonly refusing: Set<string> = new Set()
   readonly calls: string[] = []
   from: CopySource | null = null
   room = true
@@ -267,6 +268,7 @@ export class ScriptedCopy implements Copy {
     if (copied === undefined) return { written: 0, removed: 0, waiting: 0, refused: [] }
     const { rows: kept } = copied
     let [written, removed, waiting] = [0, 0, 0]
+    const refused: { key: string; why: string }[] = []
     for (const key of change.removed) {
       if (change.isNewer?.(key) === true) continue
       if (kept.delete(key)) removed += 1
@@ -277,6 +279,11 @@ export class ScriptedCopy implements Copy {
       if (this.waiting.has(row.key)) {
         kept.set(row.key, { ...(before ?? row), version: '' })
         waiting += 1
+        continue
+      }
+      if (this.refusing.has(row.key)) {
+        kept.set(row.key, { ...row, version: '' })
+        refused.push({ key: row.key, why: 'it is too long' })
         continue
       }
       const column = change.newerBy
@@ -294,7 +301,7 @@ export class ScriptedCopy implements Copy {
       asOfMs: look === undefined ? state.asOfMs : look.atMs,
       polled: polled ?? state.polled,
     }
-    return { written, removed, waiting, refused: [] }
+    return { written, removed, waiting, refused }
   }
 
   #between(table: string, after: string | null, last: string | null): readonly FedRow[] {
