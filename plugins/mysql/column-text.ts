@@ -12,10 +12,10 @@ const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
   number: (column) => `cast(${column} as char)`,
   json: (column) => `cast(${column} as char)`,
   boolean: (column) => `cast(${column} <> 0 as char)`,
-  // Dates that are none (`0000-00-00`) stay as they are, as does the year 0, whose days the server counts otherwise.
-  instant: (column) => `coalesce(case when year(${column}) > 0
-    then cast(floor(timestampdiff(microsecond, '1970-01-01 00:00:00', ${column}) / 1000) as char) end,
-    cast(${column} as char))`,
+  // A date that is none (`0000-00-00`) has no milliseconds, and stays as it is.
+  instant: (column) => `coalesce(
+    cast(floor(timestampdiff(microsecond, '1970-01-01 00:00:00', ${column}) / 1000) as char),
+    date_format(${column}, '%Y-%m-%d %H:%i:%s'))`,
 }
 
 /** An instant of an image as the server writes it, in UTC, as the session; a year that the server lacks is one that it refuses. */
