@@ -25,6 +25,8 @@ export interface LookParts {
 export interface Looked {
   /** Rows of the primary in it. */
   readonly rows: number
+  /** How long the primary took to say what it has; the rest was spent on what differs. */
+  readonly comparedMs: number
   /** The key up to which it went; null: to the end. */
   readonly last: string | null
   /** The last key that the primary has in it; null: there is none. */
@@ -75,6 +77,7 @@ export class Looks {
     const look = this.#parts.look(table.name)
     try {
       const found = await this.#primary(connection.digest(this.#identity, table, after, limit))
+      const comparedMs = clock.now() - beganMs
       // What is counted is the end when it is less than was asked for; behind it there may be rows of the copy alone.
       const last = found.count < limit ? null : found.last
       const isSame = isEqual(found, this.#copy.digest(table.name, after, last))
@@ -91,7 +94,7 @@ export class Looks {
       })
       const outcome = sumOf(fetched, applied)
       this.#looked(table, found.count, outcome, beganMs)
-      return { rows: found.count, last, seen: found.last, outcome }
+      return { rows: found.count, comparedMs, last, seen: found.last, outcome }
     } finally {
       look.end()
     }
@@ -127,7 +130,7 @@ export class Looks {
         next: { after: last, isWhole: last === null },
       })
       this.#looked(table, rows.length, outcome, beganMs)
-      return { rows: rows.length, last, seen: last, outcome }
+      return { rows: rows.length, comparedMs: 0, last, seen: last, outcome }
     } finally {
       look.end()
     }
@@ -140,7 +143,7 @@ export class Looks {
     try {
       const outcome = await this.#fetch(table, keys, look)
       this.#looked(table, keys.length, outcome, beganMs)
-      return { rows: keys.length, last: null, seen: null, outcome }
+      return { rows: keys.length, comparedMs: 0, last: null, seen: null, outcome }
     } finally {
       look.end()
     }

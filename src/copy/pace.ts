@@ -11,15 +11,11 @@ export function lookRowsOf(rate: number): number {
   return Math.max(lookRowsMin, Math.min(lookRowsMax, rate))
 }
 
-/** The share while much has changed: what is old is to be replaced soon. */
-const changedShare = 1
-
 /**
- * How long the primary is left alone after a look at so many rows, of which so many had changed. A higher rate than the
- * default takes a larger share.
+ * How long the primary is left alone after a look at so many rows. A higher rate than the default takes a larger share. What
+ * was fetched counts no more than once: what is old is to be replaced soon.
  */
-export function sweepPauseMs(rows: number, changed: number, tookMs: number, rate: number): number {
-  const least = changed * 10 > rows ? changedShare : share
-  const taken = Math.min(1, Math.max(least, (share * rate) / defaultRate))
-  return Math.max((rows * 1000) / rate, tookMs / taken)
+export function sweepPauseMs(rows: number, comparedMs: number, fetchedMs: number, rate: number): number {
+  const taken = Math.min(1, share * Math.max(1, rate / defaultRate))
+  return Math.max((rows * 1000) / rate, comparedMs / taken, fetchedMs)
 }

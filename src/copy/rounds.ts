@@ -222,9 +222,9 @@ export class CopyRounds {
   }
 
   /** After a look, in proportion to what it has cost the server. */
-  async #rest({ rows, outcome: { written, removed } }: Looked, beganMs: number): Promise<void> {
+  async #rest({ rows, comparedMs }: Looked, beganMs: number): Promise<void> {
     const { clock, rate } = this.#parts
-    await this.#pause(sweepPauseMs(rows, written + removed, clock.now() - beganMs, rate()))
+    await this.#pause(sweepPauseMs(rows, comparedMs, clock.now() - beganMs - comparedMs, rate()))
   }
 
   /** What is to be verified does not wait for its end. */
