@@ -14,6 +14,8 @@ export interface LookParts {
   readonly pair: CopyPair
   readonly connection: FeedConnection
   look(table: string): OpenLook
+  /** Called before each portion of rows that differ is asked for. Throws where no more may be written. */
+  check(): void
   /** Called with rows that were fetched. */
   fetched(table: CopiedTable, rows: readonly FedRow[]): void
   /** Called with rows that the file cannot hold. */
@@ -169,6 +171,7 @@ export class Looks {
     const { connection } = this.#parts
     let done = nothingDone
     for (let from = 0; from < keys.length; ) {
+      this.#parts.check()
       const portion = keys.slice(from, from + portionMax)
       const { looked, rows } = await this.#primary(connection.rows(this.#identity, table, portion))
       from += looked

@@ -185,6 +185,7 @@ export class CopyRun {
     const { clock, observe, look } = this.#parts
     return new Looks({
       ...{ clock, observe, look, connection, pair: this.#pair },
+      check: () => this.#check(),
       fetched: (table, rows) => this.#compareRows(table, rows),
       refused: (table, [first]) => {
         if (first !== undefined) this.#nameRefused(table, first.key, first.why)

@@ -134,3 +134,16 @@ test('a table that the primary does not have is not copied', async () => {
   assert.equal(rig.copy.state('logs'), null)
   assert.notEqual(rig.copy.state('notes'), null)
 })
+
+test('a look at many rows ends where the disk has no more room, not behind its last row', async () => {
+  const rig = new CopyRig()
+  rig.wanted = [wantedOf('notes')]
+  rig.feed.put('notes', rowOf(idAt(startMs, 0), 'first'))
+  rig.start()
+  await rig.use(5_000)
+  const count = () => rig.copy.tables.get('notes')?.rows.size ?? 0
+  rig.copy.hasRoom = () => count() < 500
+  for (let at = 1; at <= 3_000; at += 1) rig.feed.put('notes', rowOf(idAt(startMs, at), `text ${at}`))
+  await rig.use(20_000)
+  assert.ok(count() > 500 && count() <= 1_500, `${count()} rows`)
+})
