@@ -14,6 +14,8 @@ const row = { rating: 5 }
 test('slow clients are ended by the limit, and others are served meanwhile', async (t) => {
   const env = { HTTP_HEADERS_TIMEOUT: '1', HTTP_REQUEST_TIMEOUT: '2', RATE_LIMIT: '0' }
   const service = await startService(t, { env })
+  // The first one opens the database.
+  assert.equal((await service.send('POST', '/api/feedback', row)).status, 201)
   const head = 'POST /api/feedback HTTP/1.1\r\nHost: x\r\n'
   const starts = [head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"comment":"`]
   const slow = Array.from({ length: 60 }, (_, at) => rawConnect(t, service.port, starts[at % 2] ?? ''))

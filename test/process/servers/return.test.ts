@@ -177,7 +177,10 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
     )
     assert.equal((await create(next, 1)).headers.get('holdfast-store'), primary)
     await first.end('SIGKILL')
-    await until(async () => (await ratings(database)).length === 2, { what: 'the row of the first process' })
+    await until(async () => (await ratings(database)).length === 2, {
+      what: 'the row of the first process',
+      withinMs: 30_000,
+    })
     const changes = next.log().filter(({ event }) => event === 'connection.changed')
     assert.deepEqual(
       changes.map(({ to }) => to),
@@ -191,11 +194,14 @@ describe('the return to a real PostgreSQL', { skip: noPostgres }, () => {
   test('a journal is carried after a start that no request follows, also of an address that was mistyped before', async (t) => {
     const database = await server.createDatabase()
     const env = { DRIVERS: 'sqlite,postgresql', ...hurriedEnv }
-    const mistyped = await startService(t, { env: { ...env, DATABASE_URL: 'postgresql://user:pw@host:99999/db' } })
+    const mistyped = await ready(
+      startService(t, { env: { ...env, DATABASE_URL: 'postgresql://user:pw@host:99999/db' } }),
+      fallback,
+    )
     assert.equal((await create(mistyped, 2)).headers.get('holdfast-store'), fallback)
     assert.deepEqual(await mistyped.end(), { code: 0, signal: null })
     const next = await startService(t, { env: { ...env, DATABASE_URL: server.url(database) }, cwd: mistyped.dir })
-    await until(async () => (await ratings(database)).length === 1, { what: 'the row' })
+    await until(async () => (await ratings(database)).length === 1, { what: 'the row', withinMs: 30_000 })
     assert.deepEqual(await next.end(), { code: 0, signal: null })
   })
 
