@@ -215,10 +215,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     test(`an upgrade that is refused with ${upgrade} is told, the fallback serves, and it heals`, async (t) => {
       const bridge = await startBridge(t, server)
       bridge.upgrade(upgrade)
-      const service = await ready(
-        host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) }),
-        primary,
-      )
+      const service = await host(t, urlOf(await server.createDatabase()), { ...patience, ...through(bridge) })
       await reach(service, fallback)
       const status = await statusText(service)
       assert.ok(status.includes(code), status)
@@ -243,7 +240,7 @@ describe('the service on a real PostgreSQL behind WebSockets', { skip: noPostgre
     await reach(stranger, fallback)
     assert.match(await statusText(stranger), /UNABLE_TO|SELF_SIGNED/)
     await stranger.end()
-    const service = await start(t, `${url}?sslmode=require`, { ...env, NEON_SSL_ROOT_CERT: authority })
+    const service = await ready(start(t, `${url}?sslmode=require`, { ...env, NEON_SSL_ROOT_CERT: authority }), primary)
     assert.equal((await create(service, 5)).headers.get('holdfast-store'), primary)
     assert.equal(bridge.asked.at(-1), '/v2')
     await endWhole(service, bridge)
