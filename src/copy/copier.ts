@@ -176,9 +176,11 @@ export class Copier {
     this.#through.lead({ ...pair, tables: new Map(tables.map((table) => [table.name, table])) }, pair.copy)
   }
 
-  #positionsOf({ source }: StorePair): Positions {
+  #positionsOf({ source, copy }: StorePair): Positions {
     const name = `${source.identity} ${source.target}`
-    const known = this.#positions.get(name) ?? new Positions(() => this.#parts.clock.now())
+    const of = copy.source()
+    const kept = of?.identity === source.identity && of.target === source.target ? copy.position() : null
+    const known = this.#positions.get(name) ?? new Positions(() => this.#parts.clock.now(), kept)
     this.#positions.set(name, known)
     return known
   }

@@ -7,9 +7,15 @@ export class Positions {
   #promised: bigint | null = null
   #last: { readonly position: bigint; readonly atMs: number } | null = null
 
-  /** `now`: a monotonic clock in milliseconds. */
-  constructor(now: () => number) {
+  /** `now`: a monotonic clock in milliseconds. `kept`: what an earlier process has left; null: nothing. */
+  constructor(now: () => number, kept: bigint | null = null) {
     this.#now = now
+    this.#promised = kept
+  }
+
+  /** What is to be kept for the next process; null: nothing yet. */
+  get promised(): bigint | null {
+    return this.#promised
   }
 
   /** Whether the primary was set back since a position some time ago, until `forget`. `position`: of now; null: not known. */

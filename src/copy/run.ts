@@ -196,9 +196,15 @@ export class CopyRun {
   /** A primary that was set back has other rows: nothing of the copy is shown from then on. */
   async #comparePosition(looks: Looks): Promise<void> {
     const { positions, observe } = this.#parts
-    if (!positions.wentBack(await looks.position())) return
+    const { copy } = this.#pair
+    const before = positions.promised
+    if (!positions.wentBack(await looks.position())) {
+      const { promised } = positions
+      if (promised !== null && promised !== before) await doneBy(this.#pair, 'fallback', copy.keepPosition(promised))
+      return
+    }
     observe({ type: 'copy.reset', label: this.#pair.primary.label })
-    await doneBy(this.#pair, 'fallback', this.#pair.copy.reset())
+    await doneBy(this.#pair, 'fallback', copy.reset())
     // Only now: a reset that failed, as on a full disk, is tried again.
     positions.forget()
     throw new SetBack()

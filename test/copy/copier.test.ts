@@ -337,6 +337,19 @@ test('a primary that was set back has its copy dropped at once, and made again',
   assert.ok(whole(rig))
 })
 
+test('a primary that was set back while no process looked has its copy dropped before anything is compared', async () => {
+  const rig = await copied()
+  rig.feed.at = 500n
+  await rig.use(25_000)
+  assert.equal(rig.copy.kept, 500n)
+  await rig.copier.close()
+  const next = new CopyRig(rig.copy)
+  next.feed.at = 400n
+  next.start()
+  await next.use(3_000)
+  assert.equal(next.of('copy.reset').length, 1)
+})
+
 test('what the journal says of a primary that was set back hides the copy before anything else happens', async () => {
   const rig = await copied()
   const reset = rig.copier.reset(rig.copy, ['notes'], 'primary')

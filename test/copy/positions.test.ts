@@ -2,6 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Positions } from '../../src/copy/positions.ts'
 
+test('a position of an earlier process counts at once', () => {
+  const positions = new Positions(() => 0, 100n)
+  assert.equal(positions.promised, 100n)
+  assert.equal(positions.wentBack(99n), true)
+  positions.forget()
+  assert.equal(positions.promised, null)
+  assert.equal(positions.wentBack(99n), false)
+})
+
 test('a primary is set back when it is behind a position of ten seconds ago, for as long as it is not forgotten', () => {
   let now = 0
   const positions = new Positions(() => now)

@@ -186,6 +186,7 @@ export class ScriptedCopy implements Copy {
   readonly refusing: Set<string> = new Set()
   readonly calls: string[] = []
   from: CopySource | null = null
+  kept: bigint | null = null
   room = true
   /** Called before each write. */
   before: (call: string) => Promise<void> | void = () => {}
@@ -208,6 +209,7 @@ export class ScriptedCopy implements Copy {
     for (const name of [...this.tables.keys()]) if (!isSame || !names.has(name)) this.tables.delete(name)
     for (const name of names)
       if (!this.tables.has(name)) this.tables.set(name, { rows: new SortedRows(), state: nothing })
+    if (!isSame) this.kept = null
     this.from = source
   }
 
@@ -215,6 +217,15 @@ export class ScriptedCopy implements Copy {
     await this.#call('reset')
     this.tables.clear()
     this.from = null
+    this.kept = null
+  }
+
+  position(): bigint | null {
+    return this.kept
+  }
+
+  async keepPosition(position: bigint): Promise<void> {
+    this.kept = position
   }
 
   async settle(tables: readonly CopiedTable[]): Promise<void> {
@@ -334,7 +345,7 @@ function digestOf(rows: readonly FedRow[]): RowDigest {
 export class CopyRig {
   readonly clock: FakeClock = new FakeClock()
   readonly feed: ScriptedFeed = new ScriptedFeed()
-  readonly copy: ScriptedCopy = new ScriptedCopy()
+  readonly copy: ScriptedCopy
   readonly seen: CopyObservation[] = []
   readonly copier: Copier
   wanted: readonly WantedTable[] = [wantedOf('notes')]
@@ -343,7 +354,9 @@ export class CopyRig {
   settled: () => Promise<void> = async () => {}
   pair: StorePair
 
-  constructor() {
+  /** `copy`: what an earlier copier has left. */
+  constructor(copy: ScriptedCopy = new ScriptedCopy()) {
+    this.copy = copy
     this.pair = this.pairOf()
     this.copier = new Copier({
       clock: this.clock,

@@ -40,6 +40,10 @@ export class ScriptedCopy implements Copy {
 
   async begin(): Promise<void> {}
   async reset(): Promise<void> {}
+  position(): bigint | null {
+    return null
+  }
+  async keepPosition(): Promise<void> {}
   async settle(): Promise<void> {}
   digest(): RowDigest {
     return { count: 0, high: 0, low: 0 }

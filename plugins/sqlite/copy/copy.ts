@@ -92,6 +92,17 @@ export class FileCopy implements Copy {
     await this.#leave()
   }
 
+  position(): bigint | null {
+    const kept = this.#reader.position()
+    return kept === null ? null : BigInt(kept)
+  }
+
+  async keepPosition(position: bigint): Promise<void> {
+    const { hot, changes } = this.#ground
+    const keep = hot.native.prepare('update holdfast_copy_source set position = ?')
+    await changes.change(label, () => keep.run(String(position)), this.#unsynced)
+  }
+
   async settle(tables: readonly CopiedTable[]): Promise<void> {
     const { hot, changes } = this.#ground
     const { native } = hot

@@ -55,6 +55,11 @@ export class CopyReader {
     return keptStatement<CopySource>(this.#native, sql).get() ?? null
   }
 
+  position(): string | null {
+    const sql = 'select position from holdfast_copy_source'
+    return this.#native.prepare<unknown[], string | null>(sql).pluck().get() ?? null
+  }
+
   records(): readonly CopyRecord[] {
     const sql = `select number, name, shape, key_name as keyName,
       is_numeric as isNumeric, is_guarded as isGuarded, is_leaving as isLeaving, is_swept as isSwept, after, polled, rows, bytes,

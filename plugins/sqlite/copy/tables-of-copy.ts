@@ -26,8 +26,8 @@ export function declare(native: Native, { identity, target }: CopySource, tables
   // A version says nothing of a column that was not copied before.
   for (const { number, name, shape } of reader.records()) if (!isSame || shapes.get(name) !== shape) leave.run(number)
   native
-    .prepare('insert or replace into holdfast_copy_source (singleton, identity, target) values (1, ?, ?)')
-    .run(identity, target)
+    .prepare('insert or replace into holdfast_copy_source (singleton, identity, target, position) values (1, ?, ?, ?)')
+    .run(identity, target, isSame ? reader.position() : null)
 }
 
 /** Everything that was copied is out of sight. */

@@ -10,7 +10,8 @@ export const copyTables: readonly string[] = [
   `create table if not exists holdfast_copy_source (
   singleton integer primary key check (singleton = 1),
   identity text not null,
-  target text not null
+  target text not null,
+  position text
 )`,
   `create table if not exists holdfast_copy (
   number integer primary key autoincrement,

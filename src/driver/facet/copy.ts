@@ -83,6 +83,10 @@ export interface Copy extends CopyView {
   begin(source: CopySource, tables: readonly CopiedTable[]): Promise<void>
   /** Everything that was copied is out of sight at once, and is removed until this resolves. */
   reset(): Promise<void>
+  /** The position of the source that was kept last; null: none. */
+  position(): bigint | null
+  /** Keeps a position of the source (`FeedConnection.position`), for the next process. */
+  keepPosition(position: bigint): Promise<void>
   /**
    * After the journal was drained: what was changed here since the last call, or is in these tables unmarked with nothing
    * that waits, is marked and to be verified.

@@ -76,11 +76,26 @@ test('everything is known again after the file was opened again, and to a reader
   assert.deepEqual(first.engine.copyView()?.state('note'), state)
   assert.deepEqual(first.engine.copyView()?.source(), here)
   assert.equal(first.engine.copyView()?.state('other'), null)
+  assert.equal(copy?.position(), null)
+  await copy?.keepPosition(2n ** 63n)
   await first.close()
   const again = await openCopy(t, folder)
+  assert.equal(again.copy.position(), 2n ** 63n)
   assert.deepEqual(again.copy.state('note'), state)
   assert.deepEqual(again.copy.digest('note', null, null), digestOf(rows))
   assert.deepEqual(await notesOf(again), ['a a', 'b b'], 'to begin once more with the same changes nothing')
+})
+
+test('a position is that of its source: it is gone with another one, and with what was copied', async (t) => {
+  const { copy } = await openCopy(t, await tempFolder(t))
+  await copy.keepPosition(7n)
+  await copy.begin(here, [noteCopied])
+  assert.equal(copy.position(), 7n)
+  await copy.begin(elsewhere, [noteCopied])
+  assert.equal(copy.position(), null)
+  await copy.keepPosition(8n)
+  await copy.reset()
+  assert.equal(copy.position(), null)
 })
 
 test('nothing of another source is shown, and it is removed but for what the journal has', async (t) => {
