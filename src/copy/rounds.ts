@@ -71,10 +71,10 @@ export class CopyRounds {
     this.#incomplete = new Set(tables.map(({ name }) => name).filter((name) => !this.#isWhole(name)))
   }
 
-  /** One part of each table; takes a second at least. Rejects with a `CopyFault`, and like `check`. */
+  /** One part of each table; takes a second at least, or as long as the rate asks for. Rejects with a `CopyFault`, and like `check`. */
   async round(): Promise<void> {
-    const { clock } = this.#parts
-    const endMs = clock.now() + pollMs
+    const { clock, lookRows, rate } = this.#parts
+    const endMs = clock.now() + Math.min(pollMs, (lookRows() * 1000) / rate())
     await this.#verifyAll()
     for (const table of this.#tables) {
       await this.#pollAll()

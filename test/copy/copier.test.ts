@@ -129,6 +129,18 @@ test('rows of a writer whose clock is late are behind the last one that was seen
   assert.equal(rig.copy.textOf('notes', idAt(late + 30_000, 2)), 'two')
 })
 
+test('a higher rate looks at more parts in a second', async () => {
+  const rig = await copied(20_000)
+  const looksIn = async (ms: number): Promise<number> => {
+    rig.feed.take()
+    await rig.use(ms)
+    return rig.feed.take().filter((call) => call === 'digest notes').length
+  }
+  const before = await looksIn(4_000)
+  rig.settings = { ...rig.settings, rate: 50_000 }
+  assert.ok((await looksIn(4_000)) > 2 * before)
+})
+
 test('very many new rows leave the sweep half of its time', async () => {
   const rig = await copied(20_000)
   const nowMs = rig.clock.wallMs()
