@@ -62,6 +62,8 @@ export class Copier {
   readonly #positions = new Map<string, Positions>()
   #left: readonly LeftOut[] = []
   #pair: StorePair | null = null
+  /** Of the fallback that is open. */
+  #copy: Copy | null = null
   #running: Running | null = null
   /** The end of the last run. */
   #ended: Promise<void> = Promise.resolve()
@@ -100,7 +102,8 @@ export class Copier {
 
   /** To be called with each change of the state, before anything is read from the fallback. */
   changed({ pair, mayRun, copy }: CopySituation): void {
-    if (!isSame(pair, this.#pair)) this.#lead(pair, copy)
+    // A fallback that opens only after the primary was lost must know, too, what was missed before.
+    if (!isSame(pair, this.#pair) || copy !== this.#copy) this.#lead(pair, copy)
     const wanted = mayRun ? pair : null
     if (isSame(wanted, this.#running?.pair ?? null)) return
     this.#stop()
@@ -136,6 +139,7 @@ export class Copier {
   #lead(pair: StorePair | null, copy: Copy | null): void {
     const before = this.#pair
     this.#pair = pair
+    this.#copy = copy
     // What the primary that has served answers late still goes into the copy of the fallback that took its place.
     if (pair === null && before !== null && before.copy === copy) this.#through.leave()
     else this.#through.lead(pair === null ? null : { ...pair, tables: this.#tablesOf(pair) }, copy)

@@ -129,6 +129,14 @@ test('rows of a writer whose clock is late are behind the last one that was seen
   assert.equal(rig.copy.textOf('notes', idAt(late + 30_000, 2)), 'two')
 })
 
+test('what was written before any fallback was open hides the table of one that opens after the primary was lost', async () => {
+  const rig = await copied()
+  rig.copier.changed({ pair: null, mayRun: false, copy: null })
+  rig.copier.sink.wrote(rig.pair.primary, 'notes', idAt(old, 1), () => ({ id: idAt(old, 1) }), '2')
+  rig.lose()
+  assert.equal(whole(rig), null)
+})
+
 test('a higher rate looks at more parts in a second', async () => {
   const rig = await copied(20_000)
   const looksIn = async (ms: number): Promise<number> => {
