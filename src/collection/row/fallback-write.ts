@@ -37,7 +37,8 @@ export async function writeInFallback(session: Session, write: RowWrite): Promis
     const { copy } = session.store
     if (copy === null || view.whole !== null || !breaksKey(session, error)) throw error
     const [before] = await table.read(session, id)
-    if (isNew && before !== undefined) throw error
+    // A row of this create that was copied from the primary is hidden as well: its caller could not read it.
+    if (isNew && before !== undefined && before.holdfast_attempt !== attempt) throw error
     if (!(await copy.giveWay(table.name, table.image({ ...before, ...values })))) throw error
     return await table.write(session, query, values, attempt)
   }

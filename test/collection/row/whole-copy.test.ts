@@ -167,23 +167,38 @@ describe('a fallback with a whole copy of a collection', () => {
   })
 
   it('finds the row of a create that the primary had committed, and that was copied since', async (t) => {
-    const { put, copy, before, store } = await setUp(t)
-    const whole = copy.states
-    for (const states of [whole, new Map()]) {
-      copy.states = states
-      copy.own = "id < ''"
-      let id = ''
-      const rows = before(async ([first]) => {
-        id = String(first)
-        await put(id, { rating: 5 })
-      })
-      const { value } = await rows.create({ rating: 5 })
-      assert.equal(value.id, id)
-      const changed = before(async ([first]) => await put(String(first), { attempt: old }))
-      await assert.rejects(changed.create({ rating: 5 }), { code: 'COMMIT_UNKNOWN' })
-      await store.statements.write('delete from feedback', [])
-    }
+    const { put, copy, before } = await setUp(t)
+    let id = ''
+    const rows = before(async ([first]) => {
+      id = String(first)
+      await put(id, { rating: 5 })
+    })
+    const { value } = await rows.create({ rating: 5 })
+    assert.equal(value.id, id)
+    const changed = before(async ([first]) => await put(String(first), { attempt: old }))
+    await assert.rejects(changed.create({ rating: 5 }), { code: 'COMMIT_UNKNOWN' })
     assert.deepEqual(copy.asked, [], 'nothing makes way')
+  })
+
+  it('writes it where the copied row is hidden: its caller could not read it', async (t) => {
+    const { put, copy, before, store } = await setUp(t)
+    copy.states = new Map()
+    copy.own = "id < ''"
+    copy.onGiveWay = async () => (await store.statements.write('delete from feedback', [])).changed > 0
+    let id = ''
+    const rows = before(async ([first]) => {
+      if (id === '') await put(String(first), { rating: 4 })
+      id = String(first)
+    })
+    const { value } = await rows.create({ rating: 5 })
+    assert.equal(value.id, id)
+    assert.deepEqual(
+      copy.asked.map((image) => image.id),
+      [id],
+    )
+    assert.deepEqual(await store.statements.read('select id, rating from feedback', []), [{ id, rating: 5 }])
+    const changed = before(async ([first]) => await put(String(first), { attempt: old }))
+    await assert.rejects(changed.create({ rating: 5 }), { code: 'COMMIT_UNKNOWN' })
   })
 })
 
