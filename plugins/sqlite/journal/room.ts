@@ -11,6 +11,9 @@ const sparePart = 1 / 8
 /** How many times the same a copy leaves: it can be made again, what clients write cannot. */
 const copySpare = 3
 
+/** Room for what is copied between two looks at the disk: an answer of the primary, in the WAL and in the file. */
+const copyStepBytes = 16 * 1_024 * 1_024
+
 /**
  * Whether a journal's disk has room for what comes after an outage: to mark and remove what was carried, too, takes space, and a
  * journal that has filled its own disk could never be emptied.
@@ -35,10 +38,10 @@ export class JournalRoom {
 
   /** Whether there is room for rows that are copied, next to what clients write. */
   hasMore(): boolean {
-    return !this.#look(copySpare)
+    return !this.#look(copySpare, copyStepBytes)
   }
 
-  #look(spare: number = 1): boolean {
+  #look(spare: number = 1, roomBytes: number = 0): boolean {
     try {
       const { blocks, bavail, bfree, bsize } = statfsSync(dirname(this.#file))
       if (blocks === 0) return false
@@ -46,7 +49,7 @@ export class JournalRoom {
       const free = (process.getuid?.() === 0 ? bfree : bavail) * bsize
       // A checkpoint makes the file larger by at most the WAL.
       const wal = statSync(`${this.#file}-wal`, { throwIfNoEntry: false })?.size ?? 0
-      return free < wal + spare * Math.min(spareBytes, blocks * bsize * sparePart)
+      return free < wal + roomBytes + spare * Math.min(spareBytes, blocks * bsize * sparePart)
     } catch {
       return false
     }

@@ -5,18 +5,19 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { check } from '../../../src/cli/check.ts'
 import { cleanEnvironment, ordinaryUid, type Service } from '../../support/process.ts'
+import { noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { noPostgres, startPostgres } from '../../support/servers/postgres.ts'
 import { type Cleanup, cleanLater, makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { canMount } from '../mounts.ts'
 import { bodyOf, healthOf, look, makeHome, serve, statusOf } from '../sight.ts'
 
-/** A working directory whose `data` is a disk of its own of two megabytes. */
-async function homeOnSmallDisk(t: Cleanup): Promise<string> {
+/** A working directory whose `data` is a disk of its own, of two megabytes unless it is said. */
+async function homeOnSmallDisk(t: Cleanup, size = '2m'): Promise<string> {
   const cwd = await makeHome(t)
   const data = join(cwd, 'data')
   mkdirSync(data)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'holdfast-test', data])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'holdfast-test', data])
   cleanLater(t, () => void execFileSync('umount', ['-l', data]))
   return cwd
 }
@@ -211,4 +212,40 @@ describe('a full disk', { concurrency: 2, skip: canMount ? false : 'only root ca
     assert.deepEqual([accepted.length > 0, accepted.filter((id) => !rows.has(id))], [true, []])
     assert.equal((await service.fetch(`/api/feedback/${accepted[0]}`)).status, 200)
   })
+
+  for (const [name, skip, begin, id, series] of [
+    ['PostgreSQL', noPostgres, startPostgres, 'gen_random_uuid()', 'generate_series(1, 40000)'],
+    [
+      'MariaDB',
+      noMariadb,
+      startMariadb,
+      'uuid()',
+      '(select 1 from information_schema.columns as a, information_schema.columns as b limit 40000) as n',
+    ],
+  ] as const) {
+    test(`of a fallback stops the copy of ${name}, and writes of clients come first`, { skip }, async (t) => {
+      const server = await begin(t)
+      const database = await server.createDatabase()
+      const cwd = await homeOnSmallDisk(t, '96m')
+      const env = { DATABASE_URL: server.url(database), RATE_LIMIT: '0', COPY_RATE: '50000' }
+      const service = await serve(t, { cwd, env })
+      await until(async () => (await write(service)).headers.get('holdfast-durability') === 'primary', {
+        withinMs: 20_000,
+      })
+      const quoted = (column: string): string => (name === 'MariaDB' ? column : `"${column}"`)
+      await server.query(
+        `insert into feedback (id, rating, comment, ${quoted('createdAt')}, ${quoted('updatedAt')}, version)
+         select ${id}, 3, repeat('x', 2000), current_timestamp, current_timestamp, 1 from ${series}`,
+        database,
+      )
+      const isStopped = async (): Promise<boolean> => /COPY_STOPPED/.test((await healthOf(service)).output ?? '')
+      await until(isStopped, { withinMs: 60_000, everyMs: 100, what: 'the copy to stop' })
+      await server.kill()
+      await until(async () => (await write(service)).headers.get('holdfast-durability')?.startsWith('journal'), {
+        withinMs: 10_000,
+        everyMs: 50,
+      })
+      for (let count = 0; count < 50; count += 1) assert.equal((await write(service)).status, 201)
+    })
+  }
 })
