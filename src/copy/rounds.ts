@@ -1,12 +1,13 @@
 import type { Clock } from '../database/store/clock.ts'
 import type { Copy } from '../driver/facet/copy.ts'
 import type { CopiedTable } from '../driver/facet/feed.ts'
+import { idOfTime } from '../driver/kit/draw-id.ts'
 import { doubtOf, endDoubt } from './doubts.ts'
 import type { CopyPage, Looked, Looks } from './looks.ts'
 import type { CopyObservation } from './observation.ts'
 import { sweepPauseMs } from './pace.ts'
 import { CopyFault } from './pair.ts'
-import { idOfTime, idTimeMs, overlapMs } from './whole-copy.ts'
+import { idTimeMs, overlapMs } from './whole-copy.ts'
 
 /** Between two polls, and the least time of a round over all tables. */
 const pollMs = 1_000

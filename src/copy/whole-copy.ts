@@ -63,9 +63,3 @@ export function copyTargetOf({ primary }: DatabaseConfig): string | null {
 export function idTimeMs(id: string): number | null {
   return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : null
 }
-
-/** A UUIDv7 of that time, in milliseconds since 1970, before which no other of that time sorts. */
-export function idOfTime(timeMs: number): string {
-  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
-}

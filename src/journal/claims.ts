@@ -3,6 +3,7 @@ import { faultOf } from '../database/machine/faults.ts'
 import type { Store } from '../database/store/store.ts'
 import type { Attempts } from '../driver/facet/attempts.ts'
 import { FaultError } from '../driver/fault.ts'
+import { idOfTime } from '../driver/kit/draw-id.ts'
 import { OwnStatements } from './own-rows.ts'
 
 /** Claims that one step deletes. */
@@ -28,7 +29,7 @@ export async function pruneClaims(
   progress: (deleted: number) => void = () => {},
 ): Promise<number> {
   const own = new OwnStatements(store)
-  const watermark = watermarkOf(beforeMs)
+  const watermark = idOfTime(beforeMs)
   try {
     // Committed before any claim goes: replay reads it after it has claimed.
     const change = own.builder
@@ -76,10 +77,4 @@ async function deleteOlder(
     deleted += ids.length
     progress(deleted)
   }
-}
-
-/** The least UUIDv7 of that time. */
-function watermarkOf(atMs: number): string {
-  const hex = Math.max(0, Math.floor(atMs)).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
 }

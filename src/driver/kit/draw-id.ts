@@ -31,3 +31,9 @@ function fillRandom(): void {
   for (let at = 0; at < random.length; at += 1) random[at] = pool[poolUsed + at] ?? 0
   poolUsed += random.length
 }
+
+/** A UUIDv7 of that time, in milliseconds since 1970, before which no other of that time sorts. */
+export function idOfTime(timeMs: number): string {
+  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}

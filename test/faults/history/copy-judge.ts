@@ -1,4 +1,4 @@
-import { idOfTime } from '../../../src/copy/whole-copy.ts'
+import { idOfTime } from '../../../src/driver/kit/draw-id.ts'
 import type { AuditLine } from '../stage/audit.ts'
 import type { Evidence, Violation, Wrong } from './checker.ts'
 import type { CopyReading, WriteRecord } from './history.ts'
