@@ -37,6 +37,21 @@ export const errorCatalogue = {
     title: 'A query parameter is unknown or has an invalid value.',
     hint: '"detail" names the parameter and the values it accepts.',
   },
+  QUERY_TOO_COMPLEX: {
+    status: 400,
+    title: 'The query asks for more than one request may.',
+    hint: '"detail" names the limit. Split the query, or send fewer conditions or values.',
+  },
+  QUERY_UNINDEXED: {
+    status: 400,
+    title: 'No index serves this sort.',
+    hint: 'Add the index that "detail" shows to the collection file, or sort by fields that have one.',
+  },
+  KEY_INVALID: {
+    status: 400,
+    title: 'The Idempotency-Key is not valid.',
+    hint: 'Send 16 to 255 visible ASCII characters that are drawn anew for each operation, such as a UUID.',
+  },
   REQUEST_INVALID: {
     status: 400,
     title: 'The request is malformed.',
@@ -51,6 +66,21 @@ export const errorCatalogue = {
     status: 403,
     title: 'The token is not the admin token.',
     hint: 'Use the value of ADMIN_TOKEN (in a settings file: "admin": {"token"}). If it is not set, use the token in the file that the startup log names.',
+  },
+  SCOPE_MISSING: {
+    status: 403,
+    title: 'The token does not have the scope for this operation.',
+    hint: 'Add the scope that "detail" names to the token in API_TOKENS, or use another token.',
+  },
+  ACCESS_DENIED: {
+    status: 403,
+    title: 'This caller may not perform this operation.',
+    hint: 'The "access" of the collection names who may.',
+  },
+  RULE_REFUSED: {
+    status: 403,
+    title: 'The access rules do not allow this change. Nothing was written.',
+    hint: 'Change the row so that the rule in "access" holds for it before and after the change.',
   },
   ROUTE_NOT_FOUND: {
     status: 404,
@@ -72,6 +102,11 @@ export const errorCatalogue = {
     title: 'This path does not support this method.',
     hint: 'The Allow header lists the methods it supports.',
   },
+  FORMAT_NOT_ACCEPTABLE: {
+    status: 406,
+    title: 'This resource is not available in the requested format.',
+    hint: 'Send an Accept header with one of the formats that "detail" names.',
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     title: 'The request did not arrive in time.',
@@ -81,6 +116,26 @@ export const errorCatalogue = {
     status: 409,
     title: 'The row conflicts with an existing row.',
     hint: 'Another row has the same value for a unique key. Change the value, or update that row.',
+  },
+  REFERENCE_MISSING: {
+    status: 409,
+    title: 'A field refers to a row that does not exist. Nothing was written.',
+    hint: '"errors" names the field. Create the other row first, or send the id of an existing one.',
+  },
+  REFERENCED: {
+    status: 409,
+    title: 'Other rows refer to this row, so it cannot be deleted.',
+    hint: 'Delete or change the rows of the collection that "detail" names first.',
+  },
+  TOO_MANY: {
+    status: 409,
+    title: 'More rows match than the request allows. Nothing was written.',
+    hint: 'Raise "max" (at most 1,000), or add conditions.',
+  },
+  KEY_IN_USE: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is still in progress.',
+    hint: 'Send the request again after the number of seconds in Retry-After.',
   },
   WRITE_DISCARDED: {
     status: 409,
@@ -111,6 +166,21 @@ export const errorCatalogue = {
     status: 422,
     title: 'The row is not valid for this collection.',
     hint: '"errors" names each invalid field by JSON pointer, with the values it accepts.',
+  },
+  KEY_REUSED: {
+    status: 422,
+    title: 'The Idempotency-Key was used for a different request.',
+    hint: 'Draw a new key for each operation, and repeat a request unchanged.',
+  },
+  AGGREGATE_TOO_LARGE: {
+    status: 422,
+    title: 'The aggregate would read too many rows.',
+    hint: 'Add conditions that fewer rows match. A result of a part of them would be wrong.',
+  },
+  SUM_INEXACT: {
+    status: 422,
+    title: 'The sum is beyond what a JSON number holds exactly.',
+    hint: 'Add conditions, or declare the field as text with "format": "int64" or "decimal".',
   },
   RATE_LIMITED: {
     status: 429,
@@ -146,6 +216,16 @@ export const errorCatalogue = {
     status: 503,
     title: "The collection's table is missing or does not match its declaration.",
     hint: 'GET /status, with the admin token, has the SQL that fixes it. The fix takes effect within seconds.',
+  },
+  PLAN_NEEDED: {
+    status: 503,
+    title: 'The table needs a change that someone must make by hand. Until then the collection is read-only.',
+    hint: 'GET /status, with the admin token, has the SQL. Writes work again within seconds after it ran.',
+  },
+  AUTH_UNAVAILABLE: {
+    status: 503,
+    title: 'The keys that verify signed tokens have never been reached.',
+    hint: 'Send the request again after the number of seconds in Retry-After. Requests without a signed token are not affected.',
   },
   STORE_LOST: {
     status: 503,

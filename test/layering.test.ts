@@ -23,11 +23,18 @@ const modules = [
   'copy',
   'archive',
   'collection/declaration',
+  'collection/filter',
+  'collection/query',
+  'collection/access',
   'collection/table',
   'collection/row',
+  'collection/ask',
+  'collection/write',
   'http/server',
+  'http/auth',
   'http/status',
   'http/data',
+  'http/docs',
   'http/page',
   'http/admin',
   'observe',
@@ -46,6 +53,11 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['src/observe/'],
   'prom-client': ['src/observe/'],
   ajv: ['src/collection/'],
+  'ajv-formats': ['src/collection/'],
+  jose: ['src/http/auth/'],
+  cors: ['src/http/server/'],
+  'csv-stringify': ['src/http/data/'],
+  'openapi-types': ['src/http/docs/'],
   re2js: ['src/collection/'],
   uuid: ['src/driver/'],
   '@mikro-orm/core': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],
@@ -64,6 +76,11 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 
 /** Lines that a file may have: about 300. */
 const linesMax = 320
+
+/** Files that may be longer, each with the reason. */
+const longFiles: Readonly<Record<string, string>> = {
+  'src/errors.ts': 'the catalogue: one entry for each code',
+}
 
 /** Lines that a function may have, from its name to its last brace. */
 const functionLinesMax = 60
@@ -182,7 +199,7 @@ test('nothing is exported as default but a plugin', () => {
 
 test('a file has one purpose: a short name in kebab case and not too many lines', () => {
   const named = all.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(file.path)))
-  const long = all.filter((file) => file.text.split('\n').length > linesMax)
+  const long = all.filter((file) => file.text.split('\n').length > linesMax && longFiles[file.path] === undefined)
   assert.deepEqual(named.concat(long).map(lineCount), [])
 })
 

@@ -1,10 +1,11 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import type { Collection } from '../collection/declaration/declaration.ts'
 import { checkCollections, type LoadedCollections, loadCollections } from '../collection/declaration/load.ts'
-import { Rows, type RowsDeps } from '../collection/row/rows.ts'
+import type { RowsDeps } from '../collection/row/table-access.ts'
 import { entityOf } from '../collection/table/entity.ts'
 import type { Problem } from '../config/problem.ts'
 import { type ConnectionSettings, connectionSettingsOf } from '../database/machine/connection-settings.ts'
+import { type ServedCollection, serveCollections } from '../http/data/served-collection.ts'
 import type { Resolution } from './resolve.ts'
 
 /** The configuration in force at one moment. Never changed in place: a reload creates another one. */
@@ -15,7 +16,7 @@ export interface ActiveConfig {
   readonly trustedProxies: number
   readonly collections: readonly Collection[]
   /** By the collection's name. */
-  readonly rows: ReadonlyMap<string, Rows>
+  readonly served: ReadonlyMap<string, ServedCollection>
   /** Of the collections and of the application. */
   readonly entities: readonly EntitySchema[]
   /** Problems of the collections, and of settings that wait for a restart. */
@@ -58,7 +59,7 @@ export function createActiveConfig(
     connection: connectionSettingsOf(settings, parts.echo),
     trustedProxies: settings.http.trustedProxies ?? (settings.platform.spaceId === null ? 0 : 1),
     collections,
-    rows: new Map(collections.map((collection) => [collection.name, new Rows(collection, rows)])),
+    served: serveCollections(collections, rows),
     entities: [...collections.map(entityOf), ...parts.entities],
     ownProblems: loaded.problems,
     problems: [...found.problems, ...loaded.problems],

@@ -122,7 +122,7 @@ export class ConfigSource implements DatabaseConfigSource {
     const isSameDeclared = JSON.stringify(before.collections) === JSON.stringify(after.collections)
     const ownProblems = [...after.ownProblems, ...waiting.map((key) => restartProblem(key, resolved))]
     const problems = [...after.found.problems, ...ownProblems]
-    const kept = isSameDeclared ? { rows: before.rows, entities: before.entities } : {}
+    const kept = isSameDeclared ? { served: before.served, entities: before.entities } : {}
     this.#process?.inForce(resolved.settings)
     this.#active = { ...after, ...kept, ownProblems, problems }
     const changed = isSameDeclared ? keys : [...keys, 'collections']

@@ -84,5 +84,5 @@ export class OwnEntities {
     return found
   }
 
-  readonly #isCollection = (name: string): boolean => this.#config().active.rows.has(name)
+  readonly #isCollection = (name: string): boolean => this.#config().active.served.has(name)
 }

@@ -28,7 +28,7 @@ export function addRoutes(app: App, parts: RouteParts): void {
   const { active, view, render, reload } = parts
   const token = (): Secret => parts.token
   dataRoutes(app, {
-    collections: () => active().rows,
+    collections: () => active().served,
     settings: () => active().found.resolved.settings.http,
     token,
     trustedProxies: () => active().trustedProxies,

@@ -1,4 +1,4 @@
-import { accessTo, type Collection } from '../collection/declaration/declaration.ts'
+import { accessText, type Collection, type Operation, operations } from '../collection/declaration/declaration.ts'
 import { exampleRow } from '../collection/declaration/example.ts'
 import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'
@@ -98,13 +98,11 @@ function collectionLine(collection: Collection): CollectionLine {
     name: collection.name,
     path: `/api/${collection.name}`,
     description: collection.description ?? null,
-    access: {
-      create: accessTo(collection, 'create'),
-      list: accessTo(collection, 'list'),
-      get: accessTo(collection, 'get'),
-      update: accessTo(collection, 'update'),
-      delete: accessTo(collection, 'delete'),
-    },
+    // An entry for each operation.
+    access: Object.fromEntries(operations.map((one) => [one, accessText(collection, one)])) as Record<
+      Operation,
+      string
+    >,
     example: exampleRow(collection),
   }
 }

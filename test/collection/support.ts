@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { driver } from '../../plugins/sqlite/sqlite.ts'
 import type { Collection } from '../../src/collection/declaration/declaration.ts'
-import { Rows } from '../../src/collection/row/rows.ts'
+import type { Rows } from '../../src/collection/row/rows.ts'
 import { entityOf } from '../../src/collection/table/entity.ts'
 import { ensureTables, type SchemaApply, type TableReport, TableReports } from '../../src/collection/table/tables.ts'
 import type { Settings } from '../../src/config/settings.ts'
@@ -14,6 +14,7 @@ import { emptySteps } from '../../src/database/supervisor/steps.ts'
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
 import { DriverRegistry } from '../../src/driver/registry.ts'
+import { type ServedCollection, serveCollections } from '../../src/http/data/served-collection.ts'
 import { settingsFromOptions } from '../support/settings.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 
@@ -55,7 +56,7 @@ export interface House {
   /** The store that serves; opened when nobody has asked yet. */
   store(): Promise<Store>
   rows(name: string): Rows
-  readonly all: ReadonlyMap<string, Rows>
+  readonly all: ReadonlyMap<string, ServedCollection>
 }
 
 /** Everything from the settings to the rows, composed as the service does it. Closed when the test ends. */
@@ -96,7 +97,7 @@ export function openHouse(
     await supervisor.close(1_000)
   })
   const now = options.now ?? (() => performance.now())
-  const all = new Map(collections.map((one) => [one.name, new Rows(one, { run: work.run, tables, now })]))
+  const all = serveCollections(collections, { run: work.run, tables, now })
   return {
     settings: resolved.settings,
     work,
@@ -105,7 +106,7 @@ export function openHouse(
     all,
     store: async () => (await work.run(async ({ store }) => store, { kind: 'read', rerun: 'never' })).value,
     rows: (name) => {
-      const rows = all.get(name)
+      const rows = all.get(name)?.rows
       if (rows === undefined) throw new Error(`No collection ${name}.`)
       return rows
     },

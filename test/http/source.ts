@@ -49,7 +49,7 @@ export const feedback: CollectionLine = {
   name: 'feedback',
   path: '/api/feedback',
   description: 'What people say about the model’s answers.',
-  access: { create: 'public', list: 'public', get: 'public', update: 'admin', delete: 'admin' },
+  access: { create: 'public', list: 'public', get: 'public', update: 'admin', delete: 'admin', aggregate: 'public' },
   example: { rating: 5, comment: "it's <b>works</b>", meta: { ok: true, none: null } },
 }
 

@@ -3,34 +3,77 @@
  */
 
 /** The operations of a collection over HTTP. */
-export const operations = ['create', 'list', 'get', 'update', 'delete'] as const
+export const operations = ['create', 'list', 'get', 'update', 'delete', 'aggregate'] as const
 
-/** One of the five operations of a collection. */
+/** One of the operations of a collection. */
 export type Operation = (typeof operations)[number]
 
-/** Who may perform an operation: everyone, or holders of the admin token. */
-export type Access = 'public' | 'admin'
+/**
+ * Who a grant is for: everyone; holders of an API token with the scope; signed-in users; the caller whom the `owner` field
+ * of the row names; holders of the admin token; or no one, not even they.
+ */
+export type Grantee = 'public' | 'token' | 'user' | 'owner' | 'admin' | 'none'
+
+/** A filter as JSON, in a body, in `where=` and in a rule. */
+export type FilterJson = Readonly<Record<string, unknown>>
+
+/** Who may perform an operation, and on which rows: those for which `where` is true. */
+export type Grant = Grantee | { readonly to: Grantee; readonly where: FilterJson }
+
+/** Who may perform an operation: any of these suffices. */
+export type Access = Grant | readonly Grant[]
 
 /** Keywords of every field. */
 interface FieldCommon {
   readonly description?: string
+  /** Only the admin sees it; for everyone else the field does not exist. */
+  readonly private?: true
+  /** Only the admin may write it. */
+  readonly readOnly?: true
+  /** It is accepted and never answered, to no one; no one filters or sorts by it. */
+  readonly writeOnly?: true
 }
 
+/** Keywords of fields that can be a key. */
+interface KeyKeywords {
+  /** No two rows have the same value; rows without a value never conflict. */
+  readonly unique?: true
+  /** Short for an index of this field alone. */
+  readonly index?: true
+}
+
+/** What becomes of rows that refer to a row that is deleted. */
+export type OnDelete = 'restrict' | 'setNull' | 'cascade'
+
+/** A field that has the id of a row of a collection. `onDelete` defaults to `restrict`. */
+export type Reference = string | { readonly collection: string; readonly onDelete?: OnDelete }
+
+/** The formats of text. */
+export type TextFormat = 'date-time' | 'date' | 'uuid' | 'email' | 'uri' | 'decimal' | 'int64'
+
 /** Text of at most `maxLength` characters (code points); defaults to 10,000. */
-export interface StringField extends FieldCommon {
+export interface StringField extends FieldCommon, KeyKeywords {
   readonly type: 'string'
   readonly minLength?: number
   readonly maxLength?: number
   readonly enum?: readonly string[]
   /** Anchored by `^` and `$`; checked in linear time. Needs a `maxLength` of at most 256. */
   readonly pattern?: string
+  /** `now` for a `date-time`, `today` for a `date` (UTC), `uuid` for a `uuid`: drawn for each row. */
   readonly default?: string
-  /** An instant in RFC 3339 with an offset; returned in UTC with milliseconds. */
-  readonly format?: 'date-time'
+  /**
+   * `date-time`: an instant in RFC 3339 with an offset, returned in UTC with milliseconds. `date`: a day. `uuid`: lower case.
+   * `decimal`: at most 18 digits, `scale` of them behind the point. `int64`: a whole number of 64 bits, as text.
+   */
+  readonly format?: TextFormat
+  /** Digits behind the point of a `decimal`, 0 to 9. */
+  readonly scale?: number
+  /** For a `uuid`: the collection of whose rows it has the id. Indexed by itself. */
+  readonly references?: Reference
 }
 
 /** A whole number that JSON represents exactly (up to 2^53 - 1 either way). */
-export interface IntegerField extends FieldCommon {
+export interface IntegerField extends FieldCommon, KeyKeywords {
   readonly type: 'integer'
   readonly minimum?: number
   readonly maximum?: number
@@ -41,7 +84,7 @@ export interface IntegerField extends FieldCommon {
 }
 
 /** A double-precision number. */
-export interface NumberField extends FieldCommon {
+export interface NumberField extends FieldCommon, KeyKeywords {
   readonly type: 'number'
   readonly minimum?: number
   readonly maximum?: number
@@ -52,9 +95,22 @@ export interface NumberField extends FieldCommon {
 }
 
 /** True or false. */
-export interface BooleanField extends FieldCommon {
+export interface BooleanField extends FieldCommon, KeyKeywords {
   readonly type: 'boolean'
   readonly default?: boolean
+}
+
+/** A member of an object, or an item of an array: a scalar without keywords of a column. */
+export type ScalarField =
+  | Omit<StringField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'references'>
+  | Omit<IntegerField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'sum'>
+  | Omit<NumberField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'sum'>
+  | { readonly type: 'boolean' }
+
+/** Declared members of an object. Undeclared ones are accepted, too. */
+export interface ObjectMembers {
+  readonly type: 'object'
+  readonly properties: Readonly<Record<string, ScalarField | ObjectMembers>>
 }
 
 /** Any JSON object of at most `maxBytes` bytes of JSON; defaults to 16 KiB. */
@@ -62,6 +118,8 @@ export interface ObjectField extends FieldCommon {
   readonly type: 'object'
   readonly maxBytes?: number
   readonly default?: Readonly<Record<string, unknown>>
+  /** Members that filters compare by their type: at most 50 in all, 3 levels deep. */
+  readonly properties?: ObjectMembers['properties']
 }
 
 /** Any JSON array of at most `maxItems` items and `maxBytes` bytes of JSON. */
@@ -70,6 +128,8 @@ export interface ArrayField extends FieldCommon {
   readonly maxItems?: number
   readonly maxBytes?: number
   readonly default?: readonly unknown[]
+  /** What each item is: then `has` finds rows by an item. */
+  readonly items?: ScalarField
 }
 
 /** The declaration of one field, a subset of JSON Schema. */
@@ -96,8 +156,12 @@ export interface Collection {
   readonly fields: Readonly<Record<string, Field>>
   readonly required?: readonly string[]
   readonly indexes?: readonly Index[]
-  /** Defaults to `admin` for each operation. */
+  /** Defaults to `admin` for each operation, `aggregate` to what `list` has. */
   readonly access?: Readonly<Partial<Record<Operation, Access>>>
+  /** The field that names who created the row: set by the service, read-only. */
+  readonly owner?: string
+  /** Who gives a row its id. `client`: a create may have one, and `PUT` creates. Defaults to `server`. */
+  readonly ids?: 'server' | 'client'
   /** For public creates. Defaults to the limit in the settings. */
   readonly rateLimit?: RateLimit
   /** Creates above this number of rows get 507. No limit by default. */
@@ -118,6 +182,10 @@ export const bounds: {
   readonly indexes: number
   readonly indexFields: number
   readonly indexedLength: number
+  readonly members: number
+  readonly memberDepth: number
+  readonly decimalDigits: number
+  readonly decimalScale: number
   readonly patternLength: number
   readonly patternedLength: number
   readonly defaultLength: number
@@ -130,15 +198,38 @@ export const bounds: {
   indexFields: 4,
   /** Longer text cannot be indexed in every database. */
   indexedLength: 255,
+  members: 50,
+  memberDepth: 3,
+  decimalDigits: 18,
+  decimalScale: 9,
   patternLength: 200,
   patternedLength: 256,
   defaultLength: 10_000,
   defaultBytes: 16 * 1024,
 }
 
-/** Who may perform `operation`. */
-export function accessTo(collection: Collection, operation: Operation): Access {
-  return collection.access?.[operation] ?? 'admin'
+/** The grants of an operation; one suffices. */
+export function grantsOf({ access }: Collection, operation: Operation): readonly Grant[] {
+  const given = access?.[operation] ?? (operation === 'aggregate' ? access?.list : undefined) ?? 'admin'
+  return isList(given) ? given : [given]
+}
+
+function isList(access: Access): access is readonly Grant[] {
+  return Array.isArray(access)
+}
+
+/** Who may perform the operation, for people: `public`, `token, owner`. */
+export function accessText(collection: Collection, operation: Operation): string {
+  return grantsOf(collection, operation).map(granteeOf).join(', ')
+}
+
+function granteeOf(grant: Grant): Grantee {
+  return typeof grant === 'string' ? grant : grant.to
+}
+
+/** True if everyone may perform the operation, on some rows at least. */
+export function isPublic(collection: Collection, operation: Operation): boolean {
+  return grantsOf(collection, operation).some((grant) => granteeOf(grant) === 'public')
 }
 
 /** True if every row must have the field. */
@@ -149,6 +240,55 @@ export function isRequired(collection: Collection, field: string): boolean {
 /** True for text with the format of an instant. */
 export function isInstant(field: Field): boolean {
   return field.type === 'string' && field.format === 'date-time'
+}
+
+/** How the values of a field are stored, compared and written. */
+export type FieldKind =
+  | 'text'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'instant'
+  | 'date'
+  | 'uuid'
+  | 'decimal'
+  | 'int64'
+  | 'object'
+  | 'array'
+
+/** The kind of a field, of a declared member or of an item. */
+export function kindOfField(field: Field | ScalarField | ObjectMembers): FieldKind {
+  if (field.type !== 'string') return field.type
+  const { format } = field
+  switch (format) {
+    case 'date-time':
+      return 'instant'
+    case 'date':
+    case 'uuid':
+    case 'decimal':
+    case 'int64':
+      return format
+    default:
+      return 'text'
+  }
+}
+
+/** The collection that a field refers to, and what a delete there does here; null: it refers to none. */
+export function referenceOf(field: Field): { readonly collection: string; readonly onDelete: OnDelete } | null {
+  if (field.type !== 'string' || field.references === undefined) return null
+  const { references } = field
+  if (typeof references === 'string') return { collection: references, onDelete: 'restrict' }
+  return { collection: references.collection, onDelete: references.onDelete ?? 'restrict' }
+}
+
+/** All indexes of a collection: those of `indexes`, then those of `unique`, `index` and `references` of its fields. */
+export function indexesOf({ fields, indexes = [] }: Pick<Collection, 'fields' | 'indexes'>): readonly Index[] {
+  const known = new Set(indexes.map(({ fields: names, unique }) => `${unique === true} ${names.join()}`))
+  const own = Object.entries(fields).flatMap(([name, field]): Index[] => {
+    if ('unique' in field) return [{ fields: [name], unique: true }]
+    return 'index' in field || referenceOf(field) !== null ? [{ fields: [name] }] : []
+  })
+  return [...indexes, ...own.filter(({ fields: names, unique }) => !known.has(`${unique === true} ${names.join()}`))]
 }
 
 const sources = new WeakMap<Collection, string>()

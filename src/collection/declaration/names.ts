@@ -1,4 +1,4 @@
-import type { Collection } from './declaration.ts'
+import { type Collection, indexesOf } from './declaration.ts'
 
 /** The columns that every row has besides its fields; responses contain the first four. */
 export const ownColumns = ['id', 'createdAt', 'updatedAt', 'version', 'holdfast_attempt'] as const
@@ -39,9 +39,10 @@ function isPrototypeName(name: string): boolean {
   return name in Object.prototype || name === 'toJSON'
 }
 
-/** The names of a collection's indexes, in the order of the declaration. Fixed, whatever naming strategy an application uses. */
-export function indexNames({ name, indexes }: Pick<Collection, 'name' | 'indexes'>): readonly string[] {
-  return (indexes ?? []).map(({ fields, unique }) => keyName(name, fields, unique === true ? 'unique' : 'index'))
+/** The names of a collection's indexes, in the order of `indexesOf`. Fixed, whatever naming strategy an application uses. */
+export function indexNames(collection: Pick<Collection, 'name' | 'fields' | 'indexes'>): readonly string[] {
+  const { name } = collection
+  return indexesOf(collection).map(({ fields, unique }) => keyName(name, fields, unique === true ? 'unique' : 'index'))
 }
 
 /** Databases cut or reject names above 63 bytes, and two cut names could be equal. */

@@ -1,86 +1,66 @@
-import type { Demand, Store } from '../../database/store/store.ts'
-import { strongest } from '../../database/work/durability.ts'
 import { afterWrite, isClaimKnown } from '../../database/work/failure.ts'
-import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
+import type { Outcome, Session } from '../../database/work/session.ts'
 import { withinTransaction } from '../../database/work/work-session.ts'
 import { versionColumn } from '../../driver/facet/feed.ts'
-import type { Journal } from '../../driver/facet/journal.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
-import { indexNames } from '../declaration/names.ts'
 import { type FieldValue, Validator } from '../declaration/validator.ts'
 import type { ValuesByName } from '../table/queries.ts'
 import { claimed } from './claimed.ts'
-import { type AnswerAge, CopiedRows, type CopyParts } from './copied-rows.ts'
+import type { AnswerAge, CopiedRows } from './copied-rows.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
-import { FailedStatements, type FailureParts } from './failed-statements.ts'
 import { insertInFallback, isCopiedBefore, writeInFallback } from './fallback-write.ts'
 import { decodeCursor } from './page.ts'
 import { absent, expectation, type RowResult, stale, untouched } from './precondition.ts'
-import { type AnsweredRow, RowTable, type TableView } from './row-table.ts'
-
-/** The dependencies of `Rows`. */
-export interface RowsDeps extends CopyParts, FailureParts {
-  readonly run: RunWork
-  /** The journal of the fallback next to the primary that serves, while anything in it waits to be carried; else null. */
-  readonly unreplayed?: () => Journal | null
-  /** The most memory in which one collection keeps what was read of it, for as long as it stays the same; absent: none. */
-  readonly keptBytes?: number
-}
+import type { AnsweredRow, RowTable, TableView } from './row-table.ts'
+import { type RowRequest, type RowsDeps, readingWork, TableAccess } from './table-access.ts'
 
 /**
  * The rows of one collection: the five operations, on compiled statements. Each rejects with the errors of `RunWork`;
  * creates and changes also with ROW_INVALID, creates with COLLECTION_FULL, lists with CURSOR_INVALID, and INCOMPLETE where
- * the rows are older than `age` says. `demand` is the minimum durability that the client accepts; the declaration may demand
- * more.
+ * the rows are older than the request accepts.
  */
 export class Rows {
   readonly collection: Collection
   readonly #validator: Validator
-  readonly #deps: RowsDeps
+  readonly access: TableAccess
   readonly #fields: readonly string[]
-  readonly #keys: ReadonlyMap<string, readonly string[]>
-  readonly #stores = new WeakMap<Store, RowTable>()
   readonly #copies: CopiedRows
-  readonly #failures: FailedStatements
 
   constructor(collection: Collection, deps: RowsDeps) {
     this.collection = collection
     this.#validator = new Validator(collection)
-    this.#deps = deps
-    this.#copies = new CopiedRows(collection, deps)
-    this.#failures = new FailedStatements(collection.name, deps)
+    this.access = new TableAccess(collection, deps)
+    this.#copies = this.access.copies
     this.#fields = Object.keys(collection.fields)
-    const names = indexNames(collection)
-    this.#keys = new Map((collection.indexes ?? []).map(({ fields }, at) => [names[at] ?? '', fields]))
   }
 
   /** Creates a row. Draws its id, which is also its attempt, and its times once, so that each try writes the same row. */
-  async create(body: unknown, demand?: Demand, age?: AnswerAge): Promise<Outcome<AnsweredRow>> {
+  async create(body: unknown, { demand, age }: RowRequest = {}): Promise<Outcome<AnsweredRow>> {
     const given = this.#validator.create(body)
     const [id, now] = [drawId(), new Date()]
     const attempt = id
     const values = new Map<string, FieldValue>([['id', id]])
     for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
     values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)
-    return await this.#deps.run(
+    return await this.access.deps.run(
       async (session) => {
-        const table = this.#table(session, 'create')
+        const table = this.access.table(session, 'create')
         const view = this.#copies.viewForWrite(session, table, age)
         const row = table.encode(values)
         const inserting = this.#insert(session, table, view, row, id, attempt)
         // The text is made while the database writes.
         const text = table.serialize(row, true)
         const version = await inserting
-        if (this.#mayRewrite(session) || table.isReadBack(view)) {
+        if (this.access.mayRewrite(session) || table.isReadBack(view)) {
           const stored = await afterWrite(session, this.#written(session, id, attempt))
           if (stored?.is === 'row') return stored
         } else this.#copies.wrote(session, table, id, row, version)
         return { is: 'row', id, etag: etagOf(attempt), text }
       },
-      { ...this.#writeOptions(attempt, demand), elsewhere: true },
+      { ...this.access.writeOptions(attempt, demand), elsewhere: true },
       async (session) => {
         const found = await this.#written(session, id, attempt)
         return found?.is === 'row' ? found : null
@@ -89,27 +69,23 @@ export class Rows {
   }
 
   /** Lists rows, newest first, as the JSON of the response. Throws CURSOR_INVALID. */
-  async list(limit: number, cursor: string | null, age?: AnswerAge): Promise<Outcome<string>> {
+  async list(limit: number, cursor: string | null, { age }: RowRequest = {}): Promise<Outcome<string>> {
     const after = cursor === null ? null : decodeCursor(cursor)
-    return await this.#deps.run(async (session) => {
-      const table = this.#table(session, 'list')
+    return await this.access.deps.run(async (session) => {
+      const table = this.access.table(session, 'list')
       const view = this.#copies.view(session, table, age)
-      const isPartial =
-        session.shown === 'fallback'
-          ? view.whole === null
-          : this.#unreplayed(session)?.mayWait(this.collection.name) === true
-      return await table.page(session, limit, after, isPartial, view)
-    }, readOptions)
+      return await table.page(session, limit, after, this.access.isPartial(session, view), view)
+    }, readingWork)
   }
 
   /** Reads a row. */
-  get(id: string, age?: AnswerAge): Promise<Outcome<RowResult>> {
-    return this.#deps.run(async (session) => {
-      const table = this.#table(session, 'get')
-      this.#refuseUnreplayed(session, id)
+  get(id: string, { age }: RowRequest = {}): Promise<Outcome<RowResult>> {
+    return this.access.deps.run(async (session) => {
+      const table = this.access.table(session, 'get')
+      this.access.refuseUnreplayed(session, id)
       const view = this.#copies.view(session, table, age)
       return (await table.row(session, id, view)) ?? absent(session, { table, view, id, match: null })
-    }, readOptions)
+    }, readingWork)
   }
 
   /** Changes the fields in the body, in one statement; null clears a field. An empty body changes nothing. */
@@ -117,8 +93,7 @@ export class Rows {
     id: string,
     body: unknown,
     match: Precondition | null,
-    demand?: Demand,
-    age?: AnswerAge,
+    { demand, age }: RowRequest = {},
   ): Promise<Outcome<RowResult>> {
     const changes = this.#validator.change(body)
     if (changes.size === 0) return this.#unchanged(id, match, age)
@@ -127,17 +102,17 @@ export class Rows {
     const values = new Map([...changes.values()].map((value, at) => [changed[at] ?? '', value]))
     values.set('id', id).set('updatedAt', now).set('holdfast_attempt', attempt)
     const known = async (session: Session): Promise<RowResult | null> => await this.#written(session, id, attempt)
-    return this.#deps.run(
+    return this.access.deps.run(
       claimed(attempt, known, async (session) => {
-        const table = this.#table(session, 'update')
-        this.#refuseUnreplayed(session, id)
+        const table = this.access.table(session, 'update')
+        this.access.refuseUnreplayed(session, id)
         const view = this.#copies.viewForWrite(session, table, age)
         const wanted = { table, view, id, match }
         const expected = await expectation(session, wanted)
         if (expected.settled !== null) return { settled: expected.settled }
         const bound = table.encode(values)
         if (expected.attempt !== null) bound.match = table.encodeId(expected.attempt)
-        const isReturned = view.queries.returning && !this.#mayRewrite(session)
+        const isReturned = view.queries.returning && !this.access.mayRewrite(session)
         const query = view.queries.update(changed, expected.attempt !== null, session.claims === 'with')
         let written: Row | undefined
         const apply = async (inside: Session): Promise<RowResult> => {
@@ -159,22 +134,22 @@ export class Rows {
         if (written !== undefined) this.#copies.wrote(session, table, id, written)
         return result
       }),
-      this.#writeOptions(attempt, demand),
+      this.access.writeOptions(attempt, demand),
       known,
     )
   }
 
   /** Deletes a row. */
-  remove(id: string, match: Precondition | null, demand?: Demand, age?: AnswerAge): Promise<Outcome<RowResult>> {
+  remove(id: string, match: Precondition | null, { demand, age }: RowRequest = {}): Promise<Outcome<RowResult>> {
     const attempt = drawId()
     const known = async (session: Session): Promise<RowResult | null> => {
-      if ((await this.#table(session, 'delete').read(session, id)).length > 0) return null
+      if ((await this.access.table(session, 'delete').read(session, id)).length > 0) return null
       return this.#removed(session, id)
     }
-    return this.#deps.run(
+    return this.access.deps.run(
       claimed(attempt, known, async (session) => {
-        const table = this.#table(session, 'delete')
-        this.#refuseUnreplayed(session, id)
+        const table = this.access.table(session, 'delete')
+        this.access.refuseUnreplayed(session, id)
         const view = this.#copies.view(session, table, age)
         const wanted = { table, view, id, match }
         const expected = await expectation(session, wanted)
@@ -191,7 +166,7 @@ export class Rows {
         removed?.()
         return this.#removed(session, id)
       }),
-      this.#writeOptions(attempt, demand),
+      this.access.writeOptions(attempt, demand),
       known,
     )
   }
@@ -201,7 +176,7 @@ export class Rows {
    * or closed to this service, else the same error. Never rejects.
    */
   explained(error: unknown, operation: Operation): Promise<unknown> {
-    return this.#failures.explained(error, operation)
+    return this.access.explained(error, operation)
   }
 
   #removed(session: Session, id: string): RowResult {
@@ -210,15 +185,15 @@ export class Rows {
   }
 
   #unchanged(id: string, match: Precondition | null, age: AnswerAge | undefined): Promise<Outcome<RowResult>> {
-    return this.#deps.run(async (session) => {
-      const table = this.#table(session, 'get')
-      this.#refuseUnreplayed(session, id)
+    return this.access.deps.run(async (session) => {
+      const table = this.access.table(session, 'get')
+      this.access.refuseUnreplayed(session, id)
       const view = this.#copies.view(session, table, age)
       const [row] = await table.read(session, id, view)
       if (row === undefined) return absent(session, { table, view, id, match })
       const isWanted = match === null || isNamed(match, row.holdfast_attempt)
       return isWanted ? table.answered(row) : stale(session, { table, view, id, match })
-    }, readOptions)
+    }, readingWork)
   }
 
   /** Inserts within the row limit. Resolves with the row's version where the statement returns it. */
@@ -238,7 +213,7 @@ export class Rows {
       const { changed, rows } =
         session.shown === 'fallback'
           ? await insertInFallback(session, table, view, row, id, attempt)
-          : await table.insert(session, this.#mayRewrite(session) ? table.plain : view, row, attempt)
+          : await table.insert(session, this.access.mayRewrite(session) ? table.plain : view, row, attempt)
       // A trigger that writes the row elsewhere, such as into a partition, leaves nothing to count.
       isCreated = changed > 0 || (await afterWrite(session, table.read(session, id)))[0]?.holdfast_attempt === attempt
       if (!isCreated) throw new HoldfastError('WRITE_DISCARDED')
@@ -254,43 +229,12 @@ export class Rows {
     }
   }
 
-  #unreplayed({ shown }: Session): Journal | null {
-    return shown === 'primary' ? (this.#deps.unreplayed?.() ?? null) : null
-  }
-
-  /** The primary has an older version of a row while its change waits to be carried. */
-  #refuseUnreplayed(session: Session, id: string): void {
-    if (this.#unreplayed(session)?.history(this.collection.name, id).isWaiting !== true) return
-    throw new HoldfastError('REPLAYING', { retryAfterS: 1 })
-  }
-
   /** The row as this attempt wrote it; null if it does not exist or has been written since. */
   async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
-    const table = this.#table(session, 'get')
+    const table = this.access.table(session, 'get')
     const [row] = await table.read(session, id, this.#copies.viewForWrite(session, table, undefined))
     if (row?.holdfast_attempt !== attempt) return null
     this.#copies.wrote(session, table, id, row)
     return table.answered(row)
   }
-
-  #mayRewrite({ store }: Session): boolean {
-    return this.#deps.tables.of(store)?.rewriting.has(this.collection.name) ?? false
-  }
-
-  #table({ store }: Session, operation: Operation): RowTable {
-    this.#deps.tables.check(store, this.collection.name, operation)
-    const known = this.#stores.get(store)
-    if (known !== undefined) return known
-    const made = new RowTable(store, this.collection, this.#deps.now, this.#deps.keptBytes)
-    this.#stores.set(store, made)
-    return made
-  }
-
-  #writeOptions(attempt: string, wanted: Demand | undefined): WorkOptions {
-    const demand = strongest(wanted, this.collection.durability)
-    const options = { kind: 'write', rerun: 'always', attempt, claims: true, keys: this.#keys } as const
-    return demand === undefined ? options : { ...options, demand }
-  }
 }
-
-const readOptions: WorkOptions = { kind: 'read', rerun: 'always' }

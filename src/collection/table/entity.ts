@@ -2,7 +2,7 @@ import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-o
 import { openAttemptOf } from '../../database/store/transaction-attempts.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import type { EntityManager } from '../../driver/orm.ts'
-import { bounds, type Collection, type Field, isInstant, isRequired } from '../declaration/declaration.ts'
+import { bounds, type Collection, type Field, indexesOf, isInstant, isRequired } from '../declaration/declaration.ts'
 import { indexNames } from '../declaration/names.ts'
 
 /** A row as an EntityManager returns it; its fields are those of the declaration. */
@@ -114,7 +114,7 @@ interface Key {
 
 function keysOf(collection: Collection): { indexes: Key[]; uniques: Key[] } {
   const names = indexNames(collection)
-  const keys = (collection.indexes ?? []).map(({ fields, unique }, at) => {
+  const keys = indexesOf(collection).map(({ fields, unique }, at) => {
     return { unique, key: { name: names[at] ?? '', properties: [...fields] } }
   })
   return {

@@ -16,7 +16,7 @@ export interface DeniedOperations {
 const allowed = new Error('The database allows it.')
 
 const servedBy: Readonly<Record<string, readonly Operation[]>> = {
-  select: ['list', 'get'],
+  select: ['list', 'get', 'aggregate'],
   insert: ['create'],
   update: ['update'],
   delete: ['delete'],

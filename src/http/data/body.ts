@@ -48,7 +48,8 @@ function parseText(text: string): unknown {
   } catch (cause) {
     // V8's message quotes the body; only the position is safe to repeat.
     const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined
-    const detail = position === undefined ? {} : { detail: `The JSON is incomplete or invalid at character ${position}.` }
+    const detail =
+      position === undefined ? {} : { detail: `The JSON is incomplete or invalid at character ${position}.` }
     throw new HoldfastError('JSON_INVALID', detail)
   }
 }
@@ -69,7 +70,9 @@ function checkContentType(req: IncomingMessage): void {
   for (const parameter of parameters) {
     const { name, value } = parseParameter(parameter) ?? { name: '', value: '' }
     if (name === 'charset' && !/^utf-?8$/i.test(value)) {
-      throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', { detail: 'JSON must be UTF-8; no other charset is accepted.' })
+      throw new HoldfastError('CONTENT_TYPE_UNSUPPORTED', {
+        detail: 'JSON must be UTF-8; no other charset is accepted.',
+      })
     }
   }
   const encoding = req.headers['content-encoding']
@@ -106,7 +109,9 @@ function readBefore(req: IncomingMessage): unknown {
   if ('body' in req && req.body !== undefined) return req.body
   const isEmpty = req.headers['transfer-encoding'] === undefined && Number(req.headers['content-length'] ?? 0) === 0
   if (isEmpty) throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
-  throw new TypeError('The body was read before the request reached Holdfast. Pass what was read in "body" of the request.')
+  throw new TypeError(
+    'The body was read before the request reached Holdfast. Pass what was read in "body" of the request.',
+  )
 }
 
 function tooLarge(limitBytes: number): HoldfastError {
@@ -127,7 +132,9 @@ function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
     const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     const onGone = () => {
       settle(() =>
-        reject(new HoldfastError('REQUEST_INVALID', { detail: 'The client disconnected before the body was complete.' })),
+        reject(
+          new HoldfastError('REQUEST_INVALID', { detail: 'The client disconnected before the body was complete.' }),
+        ),
       )
     }
     const settle = (act: () => void) => {

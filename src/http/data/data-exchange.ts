@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
-import { accessTo, type Collection } from '../../collection/declaration/declaration.ts'
+import type { Granted } from '../../collection/access/granted.ts'
+import { type Collection, isPublic } from '../../collection/declaration/declaration.ts'
 import type { AnswerAge } from '../../collection/row/copied-rows.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult } from '../../collection/row/precondition.ts'
 import type { Rows } from '../../collection/row/rows.ts'
+import type { RowRequest } from '../../collection/row/table-access.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { failedStore, incompleteError } from '../../database/work/failure.ts'
 import type { Outcome } from '../../database/work/session.ts'
@@ -32,14 +34,17 @@ function instantOf(ms: number): string {
 export class DataExchange implements AnswerAge {
   readonly req: Request
   readonly res: ServerResponse
+  /** What the caller may do, for the operation at hand. */
+  readonly granted: Granted
   maxAgeS: number | null = null
   asOfMs: number | null = null
   #demand: Demand | undefined = undefined
   #store: string | null = null
 
-  constructor(req: Request, res: ServerResponse) {
+  constructor(req: Request, res: ServerResponse, granted: Granted) {
     this.req = req
     this.res = res
+    this.granted = granted
   }
 
   /** `GET /api/:collection`: 200 with a page. */
@@ -47,7 +52,7 @@ export class DataExchange implements AnswerAge {
     const { limit, cursor } = parsePage(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.list(limit, cursor, this)
+    const outcome = await rows.list(limit, cursor, this.#request)
     const headers = this.#storeHeaders(outcome)
     headers.push('Cache-Control', caching(rows, 'list'))
     this.#sendRead(outcome.value, headers)
@@ -58,7 +63,7 @@ export class DataExchange implements AnswerAge {
     refuseQuery(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.get(this.#id(), this)
+    const outcome = await rows.get(this.#id(), this.#request)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     headers.push('Cache-Control', caching(rows, 'get'))
@@ -72,7 +77,7 @@ export class DataExchange implements AnswerAge {
   async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
     refuseQuery(this.req.search)
     this.#readPreferences()
-    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#demand, this)
+    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#request)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
@@ -86,7 +91,7 @@ export class DataExchange implements AnswerAge {
     const id = this.#id()
     this.#readPreferences()
     const body = await readJson(this.req, bodyLimitBytes)
-    const outcome = await rows.change(id, body, this.#match(), this.#demand, this)
+    const outcome = await rows.change(id, body, this.#match(), this.#request)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
@@ -97,7 +102,7 @@ export class DataExchange implements AnswerAge {
   async remove(rows: Rows): Promise<void> {
     refuseQuery(this.req.search)
     this.#readPreferences()
-    const outcome = await rows.remove(this.#id(), this.#match(), this.#demand, this)
+    const outcome = await rows.remove(this.#id(), this.#match(), this.#request)
     const headers = this.#storeHeaders(outcome)
     if (outcome.value.is !== 'removed') rowOf(outcome, headers)
     this.#addDurability(outcome, headers)
@@ -117,6 +122,10 @@ export class DataExchange implements AnswerAge {
     const id = parseId(this.req.params.id ?? '')
     if (id === null) throw new HoldfastError('ROW_NOT_FOUND')
     return id
+  }
+
+  get #request(): RowRequest {
+    return { granted: this.granted, demand: this.#demand, age: this }
   }
 
   #match(): Precondition | null {
@@ -181,5 +190,5 @@ function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & 
 }
 
 function caching({ collection }: { readonly collection: Collection }, operation: 'list' | 'get'): string {
-  return accessTo(collection, operation) === 'public' ? 'no-cache' : 'private, no-cache'
+  return isPublic(collection, operation) ? 'no-cache' : 'private, no-cache'
 }

@@ -31,7 +31,9 @@ function readParameters(search: string, known: readonly string[]): ReadonlyMap<s
     const shown = JSON.stringify(name.slice(0, 40))
     if (!known.includes(name)) {
       const accepted = known.length === 0 ? 'none' : known.join(' and ')
-      throw new HoldfastError('QUERY_INVALID', { detail: `Unknown parameter ${shown}. This address accepts ${accepted}.` })
+      throw new HoldfastError('QUERY_INVALID', {
+        detail: `Unknown parameter ${shown}. This address accepts ${accepted}.`,
+      })
     }
     if (found.has(name)) throw new HoldfastError('QUERY_INVALID', { detail: `The parameter ${shown} appears twice.` })
     found.set(name, value)

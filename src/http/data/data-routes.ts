@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Middleware, Polka, Request } from 'polka'
+import { adminCaller, publicCaller } from '../../collection/access/caller.ts'
+import { permit } from '../../collection/access/permit.ts'
 import type { Collection, Operation } from '../../collection/declaration/declaration.ts'
-import { accessTo } from '../../collection/declaration/declaration.ts'
-import type { Rows } from '../../collection/row/rows.ts'
+import { isPublic } from '../../collection/declaration/declaration.ts'
 import type { Secret } from '../../config/secret.ts'
 import type { Settings } from '../../config/settings.ts'
 import { HoldfastError } from '../../errors.ts'
@@ -11,11 +12,12 @@ import { isAdmin, requireAdmin } from '../server/auth.ts'
 import { clientAddress } from './client-address.ts'
 import { DataExchange } from './data-exchange.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import type { ServedCollection } from './served-collection.ts'
 
 /** What the data API works with. Functions are called for each request, so that a reload takes effect. */
 export interface DataRoutesDeps {
   /** By name. */
-  readonly collections: () => ReadonlyMap<string, Rows>
+  readonly collections: () => ReadonlyMap<string, ServedCollection>
   readonly settings: () => Settings['http']
   /** The admin token. */
   readonly token: () => Secret
@@ -41,10 +43,9 @@ export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
 function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeof methods): Middleware {
   const allowed = [...methods[resource].keys(), 'OPTIONS'].join(', ')
   return (req, res) => {
-    const exchange = new DataExchange(req, res)
     try {
-      const rows = deps.collections().get(req.params.collection ?? '')
-      if (rows === undefined) throw new HoldfastError('COLLECTION_NOT_FOUND')
+      const served = deps.collections().get(req.params.collection ?? '')
+      if (served === undefined) throw new HoldfastError('COLLECTION_NOT_FOUND')
       if (req.method === 'OPTIONS') {
         res.writeHead(204, { Allow: allowed }).end()
         return
@@ -54,9 +55,11 @@ function route(deps: DataRoutesDeps, limits: CreateLimits, resource: keyof typeo
         res.setHeader('Allow', allowed)
         throw new HoldfastError('METHOD_NOT_ALLOWED')
       }
-      if (accessTo(rows.collection, operation) === 'admin') requireAdmin(req, deps.token())
-      answer(deps, limits, exchange, rows, operation).catch(async (thrown: unknown) => {
-        const error = await rows.explained(thrown, operation)
+      if (!isPublic(served.collection, operation)) requireAdmin(req, deps.token())
+      const caller = isAdmin(req, deps.token()) ? adminCaller : publicCaller
+      const exchange = new DataExchange(req, res, permit(served.collection, operation, caller))
+      answer(deps, limits, exchange, served, operation).catch(async (thrown: unknown) => {
+        const error = await served.access.explained(thrown, operation)
         exchange.describeError(error)
         sendError(req, res, error)
       })
@@ -71,17 +74,18 @@ function answer(
   deps: DataRoutesDeps,
   limits: CreateLimits,
   exchange: DataExchange,
-  rows: Rows,
+  { collection, rows }: ServedCollection,
   operation: Operation,
 ): Promise<void> {
   switch (operation) {
     case 'get':
       return exchange.get(rows)
     case 'list':
+    case 'aggregate':
       return exchange.list(rows)
     case 'create': {
       const { bodyLimitBytes } = deps.settings()
-      const taken = limits.take(exchange, rows.collection)
+      const taken = limits.take(exchange, collection)
       return taken === null
         ? exchange.create(rows, bodyLimitBytes)
         : taken.then(() => exchange.create(rows, bodyLimitBytes))
@@ -118,7 +122,7 @@ class CreateLimits {
   /** The collection's own limit, else that of the settings; 0 in the settings disables all of them. */
   #limitOf(collection: Collection): RateLimiter | null {
     const { rateLimit, rateLimitWindowS } = this.#deps.settings()
-    if (rateLimit === 0 || accessTo(collection, 'create') === 'admin') return null
+    if (rateLimit === 0 || !isPublic(collection, 'create')) return null
     const { requests, windowS } = collection.rateLimit ?? { requests: rateLimit, windowS: rateLimitWindowS }
     const known = this.#limits.get(collection.name)
     if (known?.limit.requests === requests && known.limit.windowS === windowS) return known

@@ -1,4 +1,4 @@
-import type { Access, Operation } from '../../collection/declaration/declaration.ts'
+import type { Operation } from '../../collection/declaration/declaration.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
 import type { SettingLine, Settings } from '../../config/settings.ts'
@@ -12,7 +12,7 @@ export interface CollectionLine {
   /** Its path: `/api/feedback`. */
   readonly path: string
   readonly description: string | null
-  readonly access: Readonly<Record<Operation, Access>>
+  readonly access: Readonly<Record<Operation, string>>
   /** A row that the collection accepts. */
   readonly example: Readonly<Record<string, unknown>>
 }

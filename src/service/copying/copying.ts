@@ -207,7 +207,7 @@ export class Copying {
     const { config, settings } = supervisor()
     if (feed === null || config.fallback === null || !settings.fallbackEnabled || this.#settings.mode === 'off')
       return false
-    return active().rows.get(table)?.collection.copy !== false
+    return active().served.get(table)?.collection.copy !== false
   }
 
   #defect(error: unknown): void {

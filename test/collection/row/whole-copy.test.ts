@@ -289,17 +289,17 @@ describe('the age of what a fallback answers', () => {
     await put(old, { comment: 'taken' })
     const age = (): AnswerAge => ({ maxAgeS: 60, asOfMs: null })
     const asked: readonly ((age: AnswerAge) => Promise<unknown>)[] = [
-      (one) => rows.list(10, null, one),
-      (one) => rows.get(old, one),
-      (one) => rows.get(idAt(0), one),
-      (one) => rows.get(young, one),
-      (one) => rows.create({ rating: 1 }, undefined, one),
-      (one) => rows.create({ rating: 1, comment: 'taken' }, undefined, one),
-      (one) => rows.change(old, { rating: 2 }, null, undefined, one),
-      (one) => rows.change(old, {}, null, undefined, one),
-      (one) => rows.change(old, { rating: 2 }, [young], undefined, one),
-      (one) => rows.remove(idAt(0), null, undefined, one),
-      (one) => rows.remove(old, null, undefined, one),
+      (age) => rows.list(10, null, { age }),
+      (age) => rows.get(old, { age }),
+      (age) => rows.get(idAt(0), { age }),
+      (age) => rows.get(young, { age }),
+      (age) => rows.create({ rating: 1 }, { age }),
+      (age) => rows.create({ rating: 1, comment: 'taken' }, { age }),
+      (age) => rows.change(old, { rating: 2 }, null, { age }),
+      (age) => rows.change(old, {}, null, { age }),
+      (age) => rows.change(old, { rating: 2 }, [young], { age }),
+      (age) => rows.remove(idAt(0), null, { age }),
+      (age) => rows.remove(old, null, { age }),
     ]
     for (const ask of asked) {
       const one = age()
@@ -325,16 +325,16 @@ describe('the age of what a fallback answers', () => {
     }
     const of = (maxAgeS: number): AnswerAge => ({ maxAgeS, asOfMs: null })
     const age = of(29)
-    await assert.rejects(rows.list(10, null, age), tooOld)
-    await assert.rejects(rows.get(old, age), tooOld)
-    await assert.rejects(rows.create({ rating: 1 }, undefined, age), tooOld)
-    await assert.rejects(rows.change(old, { rating: 2 }, null, undefined, age), tooOld)
-    await assert.rejects(rows.change(old, {}, null, undefined, age), tooOld)
-    await assert.rejects(rows.remove(old, null, undefined, age), tooOld)
+    await assert.rejects(rows.list(10, null, { age }), tooOld)
+    await assert.rejects(rows.get(old, { age }), tooOld)
+    await assert.rejects(rows.create({ rating: 1 }, { age }), tooOld)
+    await assert.rejects(rows.change(old, { rating: 2 }, null, { age }), tooOld)
+    await assert.rejects(rows.change(old, {}, null, { age }), tooOld)
+    await assert.rejects(rows.remove(old, null, { age }), tooOld)
     assert.equal(journal.attempts.length, begun)
-    assert.equal((await rows.get(old, of(30))).value.is, 'row')
+    assert.equal((await rows.get(old, { age: of(30) })).value.is, 'row')
     copy.states = new Map()
-    await assert.rejects(rows.list(10, null, of(999_999)), { code: 'INCOMPLETE' })
+    await assert.rejects(rows.list(10, null, { age: of(999_999) }), { code: 'INCOMPLETE' })
   })
 
   it('is no matter on the primary', async (t) => {
@@ -343,7 +343,7 @@ describe('the age of what a fallback answers', () => {
     await rig.supervisor.reconfigure(rig.supervisor.settings)
     await rig.supervisor.serving()
     const age: AnswerAge = { maxAgeS: 0, asOfMs: 1 }
-    const { store } = await rows.list(10, null, age)
+    const { store } = await rows.list(10, null, { age })
     assert.deepEqual([store, age.asOfMs], ['primary', null])
   })
 })

@@ -138,9 +138,9 @@ describe('the least durability of a write', () => {
       const collection: Collection = declared === undefined ? feedback : { ...feedback, durability: declared }
       const rows = new Rows(collection, { run, tables, now: () => 0 })
       const id = '01a1fa59-5117-779e-a923-656b1f8dd41a'
-      await assert.rejects(rows.create({ rating: 1 }, asked), /enough/)
-      await assert.rejects(rows.change(id, { rating: 1 }, null, asked), /enough/)
-      await assert.rejects(rows.remove(id, null, asked), /enough/)
+      await assert.rejects(rows.create({ rating: 1 }, { demand: asked }), /enough/)
+      await assert.rejects(rows.change(id, { rating: 1 }, null, { demand: asked }), /enough/)
+      await assert.rejects(rows.remove(id, null, { demand: asked }), /enough/)
       assert.deepEqual(seen, [demand, demand, demand])
     })
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readJson } from '../../../src/http/data/body.ts'
 import { sendJson } from '../../../src/http/server/answers.ts'
 import type { App } from '../../../src/http/server/app.ts'
-import { readJson } from '../../../src/http/data/body.ts'
 import { until, within } from '../../support/until.ts'
 import { parseAnswer, rawConnect, serve } from '../support.ts'
 

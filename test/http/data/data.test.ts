@@ -124,7 +124,10 @@ describe('the data API', () => {
     const latest = changed.headers.get('etag') ?? ''
     for (const weak of [`W/${latest}`, `${etag}, W/${latest}`]) {
       const headers = { ...admin, 'if-match': weak }
-      for (const answer of [await call('PATCH', path, { body: { rating: 3 }, headers }), await call('DELETE', path, { headers })])
+      for (const answer of [
+        await call('PATCH', path, { body: { rating: 3 }, headers }),
+        await call('DELETE', path, { headers }),
+      ])
         assert.deepEqual([answer.status, answer.json.code], [412, 'PRECONDITION_FAILED'], weak)
     }
     assert.equal((await call('GET', path)).headers.get('etag'), latest)

@@ -5,13 +5,13 @@ import { type AddressInfo, connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { defineEntity, p } from '@mikro-orm/core'
 import polka from 'polka'
-import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
 import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
 import { HoldfastError } from '../../../src/errors.ts'
+import { DatabaseSessionFactory } from '../../../src/http/data/session-factory.ts'
+import { type Rig, type RigOptions, rigOf } from '../../database/rig.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
-import { type Rig, type RigOptions, rigOf } from '../../database/rig.ts'
 
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary() } })
 
