@@ -15,6 +15,8 @@ export interface JsonDuplicate {
   readonly line: number
   readonly column: number
   readonly name: string
+  /** The names and positions that lead to it, from the outside. */
+  readonly path: readonly string[]
 }
 
 /** A JSON text as parsed, or where it stops being JSON. */
@@ -27,7 +29,11 @@ export function readJsonText(text: string): JsonReading {
   const scanner = new Scanner(text)
   const hint = scanner.document()
   if (hint !== null) return { fault: { ...positionIn(text, scanner.at), hint } }
-  const duplicates = scanner.duplicates.map(({ at, name }) => ({ ...positionIn(text, at), name }))
+  const duplicates = scanner.duplicates.map(({ at, path }) => ({
+    ...positionIn(text, at),
+    name: path.at(-1) ?? '',
+    path,
+  }))
   return { value: JSON.parse(text), duplicates }
 }
 
@@ -39,7 +45,9 @@ function positionIn(text: string, at: number): { readonly line: number; readonly
 /** Each method moves `at` past what it read and returns null, or leaves it at the mistake and returns a hint. */
 class Scanner {
   at = 0
-  readonly duplicates: { readonly at: number; readonly name: string }[] = []
+  readonly duplicates: { readonly at: number; readonly path: readonly string[] }[] = []
+  /** Where the value that is read now stands. */
+  readonly #path: string[] = []
   readonly #text: string
 
   constructor(text: string) {
@@ -62,7 +70,10 @@ class Scanner {
       const names = new Set<string>()
       return this.#members('}', () => this.#member(depth, names))
     }
-    if (start === '[') return this.#members(']', () => this.#value(depth + 1))
+    if (start === '[') {
+      let position = 0
+      return this.#members(']', () => this.#below(String(position++), depth))
+    }
     if (start === '"') return this.#string()
     return this.#take(/(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y)
       ? null
@@ -90,12 +101,19 @@ class Scanner {
     const fault = this.#string()
     if (fault !== null) return fault
     const name: string = JSON.parse(this.#text.slice(start, this.at))
-    if (names.has(name)) this.duplicates.push({ at: start, name })
+    if (names.has(name)) this.duplicates.push({ at: start, path: [...this.#path, name] })
     names.add(name)
     this.#blanks()
     if (!this.#skip(':')) return this.#unexpected('":"')
     this.#blanks()
-    return this.#value(depth + 1)
+    return this.#below(name, depth)
+  }
+
+  #below(step: string, depth: number): string | null {
+    this.#path.push(step)
+    const hint = this.#value(depth + 1)
+    this.#path.pop()
+    return hint
   }
 
   #string(): string | null {

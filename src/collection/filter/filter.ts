@@ -30,7 +30,10 @@ export interface FieldPath {
   readonly field: string
   /** Below an object field; empty for the field itself. */
   readonly members: readonly string[]
-  /** `undeclared`: a member that `properties` does not have, which is compared as text. */
+  /**
+   * `undeclared`: a member that `properties` does not have. Its text is compared: that of a string, of `true` and `false`, and
+   * of a whole number up to 2^53 - 1 without a fraction or an exponent; anything else is never equal to an operand.
+   */
   readonly kind: FieldKind | 'undeclared'
   /** Of a `decimal`. */
   readonly scale?: number
@@ -40,15 +43,18 @@ export interface FieldPath {
 
 /**
  * A filter that has been read and checked: what is compared exists and takes the operator, and operands have the kind of
- * their path (as `FieldValue`; of an undeclared path, text, booleans and whole numbers). Two-valued: a comparison
- * with a missing value is false; `ne`, `nin` and `not` are exact complements.
+ * their path (as `FieldValue`; of an undeclared path, text). Two-valued: a comparison with a missing value is false; `ne`,
+ * `nin` and `not` are exact complements. `and` of none is true, `or` of none is false.
+ *
+ * A member is reached through objects alone, never through an array. A declared member, or an item, whose value is not of its kind
+ * in the canonical form of answers is as good as missing; but `null` asks only whether any value other than JSON's null is there.
  */
 export type Filter =
   | { readonly is: 'and' | 'or'; readonly filters: readonly Filter[] }
   | { readonly is: 'not'; readonly filter: Filter }
   | Condition
 
-/** One comparison. `in` and `nin` have any number of operands, at least one; `has` one per item; `null` true or false; the others one. */
+/** One comparison. `in` and `nin` have one operand or more; `has` one for each item that the array must have; `null` true or false; the others one. */
 export interface Condition {
   readonly is: 'condition'
   readonly path: FieldPath
