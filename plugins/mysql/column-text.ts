@@ -10,6 +10,7 @@ const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
   text: (column) => `cast(${column} as char)`,
   integer: (column) => `cast(${column} as char)`,
   number: (column) => `cast(${column} as char)`,
+  decimal: (column) => `cast(${column} as char)`,
   json: (column) => `cast(${column} as char)`,
   boolean: (column) => `cast(${column} <> 0 as char)`,
   // A date that is none (`0000-00-00`) has no milliseconds, and stays as it is.

@@ -13,6 +13,7 @@ const texts: Readonly<Record<ImageKind, (column: string) => string>> = {
   text: (column) => `${column}::text`,
   integer: (column) => `${column}::text`,
   number: (column) => `${column}::text`,
+  decimal: (column) => `${column}::text`,
   json: (column) => `${column}::text`,
   boolean: (column) => `${column}::int::text`,
   // Truncated first: before version 14 the seconds are a double.

@@ -42,6 +42,7 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     },
   },
   journals: true,
+  integersOnly: true,
 })
 
 export default driver

@@ -159,9 +159,9 @@ function requiredLater() {
     name: 'required-later',
     setup(build) {
       build.onLoad({ filter: /\/src\/collection\/declaration\/ajv\.ts$/ }, ({ path }) => {
-        const [before, after] = readFileSync(path, 'utf8').split('createRequire(import.meta.url)(')
-        if (after === undefined) throw new Error(`${path} requires nothing.`)
-        return { contents: `${before}require(${after}`, loader: 'ts' }
+        const [text, later] = [readFileSync(path, 'utf8'), 'createRequire(import.meta.url)(']
+        if (!text.includes(later)) throw new Error(`${path} requires nothing.`)
+        return { contents: text.replaceAll(later, 'require('), loader: 'ts' }
       })
     },
   }

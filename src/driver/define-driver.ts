@@ -38,6 +38,7 @@ const shape: { readonly [Member in keyof Required<Driver>]: readonly [string, (v
   replays: ['true', (value) => value === true],
   exclusive: ['a string', (value) => typeof value === 'string'],
   textCollation: ['a string', (value) => typeof value === 'string'],
+  integersOnly: ['true', (value) => value === true],
 }
 const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'accepts',
@@ -48,6 +49,7 @@ const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'replays',
   'exclusive',
   'textCollation',
+  'integersOnly',
 ])
 
 /** What is wrong with the shape of a value that claims to be a driver; empty when nothing is. Total. */

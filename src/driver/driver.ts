@@ -68,6 +68,11 @@ export interface Driver<T extends Target = Target> {
    * of the database. Absent: the engine's options or the database see to it.
    */
   readonly textCollation?: string
+  /**
+   * Its database has no exact decimals, and its native client gives integers of 64 bits as doubles: decimals are kept as
+   * integers there, scaled, and both are read as text.
+   */
+  readonly integersOnly?: true
 }
 
 /** One host, or one file, that may be opened. Creating it opens nothing. */

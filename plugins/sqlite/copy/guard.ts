@@ -9,6 +9,7 @@ const types: Readonly<Record<ImageKind, string>> = {
   json: 'text',
   integer: 'integer',
   number: 'real',
+  decimal: 'integer',
   boolean: 'integer',
   instant: 'integer',
 }

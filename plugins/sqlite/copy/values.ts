@@ -1,4 +1,4 @@
-import type { CopiedTable, ImageKind } from '../../../src/driver/kit/driver-kit.ts'
+import { type CopiedTable, type ImageKind, scaledInteger } from '../../../src/driver/kit/driver-kit.ts'
 
 /** A value as the client binds it. */
 export type BoundValue = string | number | bigint | null
@@ -23,6 +23,8 @@ export function valueFrom(kind: ImageKind, text: string | null): BoundValue {
       return text
     case 'number':
       return doubleOf(text)
+    case 'decimal':
+      return integerOf(/^-?\d+(?:\.\d+)?$/.test(text) ? String(scaledInteger(text)) : text)
     case 'boolean':
     case 'integer':
     case 'instant':

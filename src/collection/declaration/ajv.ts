@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Ajv, ErrorObject } from 'ajv'
-import { parseInstant } from './instant.ts'
+import { canonicalDecimal, canonicalInt64, canonicalUuid } from './canonical.ts'
+import { isDay, parseInstant } from './instant.ts'
 import { matcherOf } from './pattern.ts'
 
 /**
@@ -29,7 +30,13 @@ export function createAjv(options: {
     strict: true,
     strictTypes: false,
     strictRequired: false,
-    formats: { 'date-time': (text: string) => parseInstant(text) !== null },
+    formats,
+  })
+  ajv.addKeyword({
+    keyword: 'decimalScale',
+    type: 'string',
+    schemaType: 'number',
+    validate: (scale: number, text: string) => canonicalDecimal(text, scale) !== null,
   })
   ajv.addKeyword({
     keyword: 'maxBytes',
@@ -38,6 +45,23 @@ export function createAjv(options: {
     validate: (maxBytes: number, value: unknown) => Buffer.byteLength(JSON.stringify(value)) <= maxBytes,
   })
   return ajv
+}
+
+/** Checked on text that is short enough: see `longestOf`. */
+const formats = {
+  'date-time': (text: string): boolean => parseInstant(text) !== null,
+  date: isDay,
+  uuid: (text: string): boolean => canonicalUuid(text) !== null,
+  int64: (text: string): boolean => canonicalInt64(text) !== null,
+  email: (text: string): boolean => isOf('email', text),
+  uri: (text: string): boolean => isOf('uri', text),
+}
+
+/** By ajv-formats, in its thorough mode; loaded by the first such value. */
+function isOf(format: 'email' | 'uri', text: string): boolean {
+  const library = createRequire(import.meta.url)('ajv-formats') as typeof import('ajv-formats') // `require` is untyped.
+  const check = library.default.get(format, 'full')
+  return check instanceof RegExp ? check.test(text) : typeof check === 'function' && check(text) === true
 }
 
 /** Loaded by the first body, or by a declaration with a default: a service that is read from starts without it. */

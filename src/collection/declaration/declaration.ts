@@ -51,16 +51,13 @@ export type Reference = string | { readonly collection: string; readonly onDelet
 /** The formats of text. */
 export type TextFormat = 'date-time' | 'date' | 'uuid' | 'email' | 'uri' | 'decimal' | 'int64'
 
-/** Text of at most `maxLength` characters (code points); defaults to 10,000. */
-export interface StringField extends FieldCommon, KeyKeywords {
-  readonly type: 'string'
+/** Keywords of text, in fields, members and items. */
+export interface TextKeywords {
   readonly minLength?: number
   readonly maxLength?: number
   readonly enum?: readonly string[]
   /** Anchored by `^` and `$`; checked in linear time. Needs a `maxLength` of at most 256. */
   readonly pattern?: string
-  /** `now` for a `date-time`, `today` for a `date` (UTC), `uuid` for a `uuid`: drawn for each row. */
-  readonly default?: string
   /**
    * `date-time`: an instant in RFC 3339 with an offset, returned in UTC with milliseconds. `date`: a day. `uuid`: lower case.
    * `decimal`: at most 18 digits, `scale` of them behind the point. `int64`: a whole number of 64 bits, as text.
@@ -68,6 +65,18 @@ export interface StringField extends FieldCommon, KeyKeywords {
   readonly format?: TextFormat
   /** Digits behind the point of a `decimal`, 0 to 9. */
   readonly scale?: number
+}
+
+/**
+ * Text of at most `maxLength` characters (code points): 10,000 unless declared, of an `email` 254, of a `uri` 2,048. The other
+ * formats have a length of their own.
+ */
+export interface StringField extends FieldCommon, KeyKeywords, TextKeywords {
+  readonly type: 'string'
+  /** `now` for a `date-time`, `today` for a `date` (UTC), `uuid` for a `uuid`: drawn for each row. */
+  readonly default?: string
+  /** For a `decimal` or `int64`, a counter: with `conflict: "merge"` the changes of both sides add up. */
+  readonly sum?: true
   /** For a `uuid`: the collection of whose rows it has the id. Indexed by itself. */
   readonly references?: Reference
 }
@@ -102,7 +111,7 @@ export interface BooleanField extends FieldCommon, KeyKeywords {
 
 /** A member of an object, or an item of an array: a scalar without keywords of a column. */
 export type ScalarField =
-  | Omit<StringField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'references'>
+  | ({ readonly type: 'string' } & TextKeywords)
   | Omit<IntegerField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'sum'>
   | Omit<NumberField, keyof FieldCommon | keyof KeyKeywords | 'default' | 'sum'>
   | { readonly type: 'boolean' }
@@ -134,6 +143,9 @@ export interface ArrayField extends FieldCommon {
 
 /** The declaration of one field, a subset of JSON Schema. */
 export type Field = StringField | IntegerField | NumberField | BooleanField | ObjectField | ArrayField
+
+/** A field, a declared member of an object, or an item of an array. */
+export type Declared = Field | ScalarField | ObjectMembers
 
 /** Fields that are indexed, or unique, together. Rows with a null among them never conflict. */
 export interface Index {
@@ -175,24 +187,9 @@ export interface Collection {
 }
 
 /** Bounds of declarations: nothing that may become public is unbounded. */
-export const bounds: {
-  readonly collections: number
-  readonly fileBytes: number
-  readonly fields: number
-  readonly indexes: number
-  readonly indexFields: number
-  readonly indexedLength: number
-  readonly members: number
-  readonly memberDepth: number
-  readonly decimalDigits: number
-  readonly decimalScale: number
-  readonly patternLength: number
-  readonly patternedLength: number
-  readonly defaultLength: number
-  readonly defaultBytes: number
-} = {
+export const bounds = {
   collections: 100,
-  fileBytes: 256 * 1024,
+  fileBytes: 262_144,
   fields: 100,
   indexes: 10,
   indexFields: 4,
@@ -205,8 +202,10 @@ export const bounds: {
   patternLength: 200,
   patternedLength: 256,
   defaultLength: 10_000,
-  defaultBytes: 16 * 1024,
-}
+  emailLength: 254,
+  uriLength: 2_048,
+  defaultBytes: 16_384,
+} as const
 
 /** The grants of an operation; one suffices. */
 export function grantsOf({ access }: Collection, operation: Operation): readonly Grant[] {
@@ -257,7 +256,7 @@ export type FieldKind =
   | 'array'
 
 /** The kind of a field, of a declared member or of an item. */
-export function kindOfField(field: Field | ScalarField | ObjectMembers): FieldKind {
+export function kindOfField(field: Declared): FieldKind {
   if (field.type !== 'string') return field.type
   const { format } = field
   switch (format) {
@@ -270,6 +269,27 @@ export function kindOfField(field: Field | ScalarField | ObjectMembers): FieldKi
       return format
     default:
       return 'text'
+  }
+}
+
+/** The characters that text may have. */
+export function longestOf({ format, maxLength }: TextKeywords): number {
+  switch (format) {
+    case 'date-time':
+      return 40
+    case 'date':
+      return 10
+    case 'uuid':
+      return 36
+    case 'decimal':
+    case 'int64':
+      return 20
+    case 'email':
+      return maxLength ?? bounds.emailLength
+    case 'uri':
+      return maxLength ?? bounds.uriLength
+    default:
+      return maxLength ?? bounds.defaultLength
   }
 }
 
@@ -289,16 +309,4 @@ export function indexesOf({ fields, indexes = [] }: Pick<Collection, 'fields' | 
     return 'index' in field || referenceOf(field) !== null ? [{ fields: [name] }] : []
   })
   return [...indexes, ...own.filter(({ fields: names, unique }) => !known.has(`${unique === true} ${names.join()}`))]
-}
-
-const sources = new WeakMap<Collection, string>()
-
-/** Records where a collection was declared: its file, or its position in the options. */
-export function recordSource(collection: Collection, source: string): void {
-  sources.set(collection, source)
-}
-
-/** The setting that a problem with this collection names: its source and a JSON pointer. */
-export function pointerInto(collection: Collection, pointer = ''): string {
-  return `${sources.get(collection) ?? `collection ${collection.name}`}#${pointer}`
 }

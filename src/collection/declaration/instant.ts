@@ -1,3 +1,13 @@
+const dayPattern = /^(\d{4})-(\d\d)-(\d\d)$/
+
+/** True for a day of the years 1 to 9999: `2026-01-31`. */
+export function isDay(text: string): boolean {
+  const parts = dayPattern.exec(text)
+  if (parts === null) return false
+  const [year = 0, month = 0, day = 0] = parts.slice(1).map(Number)
+  return year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
+}
+
 const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))$/
 
 /** Parses RFC 3339 text with an offset, to the millisecond; null for anything else. Never throws. */

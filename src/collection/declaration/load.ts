@@ -4,8 +4,9 @@ import { readJsonText } from '../../config/json-fault.ts'
 import { createProblem, type Origin, type Problem } from '../../config/problem.ts'
 import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
-import { bounds, type Collection, recordSource } from './declaration.ts'
+import { bounds, type Collection } from './declaration.ts'
 import { relationNames } from './names.ts'
+import { recordSource } from './source.ts'
 
 /** Problems with declarations of collections, by code. */
 export const collectionProblems: Readonly<Record<string, string>> = {

@@ -1,4 +1,13 @@
-import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
+import {
+  bounds,
+  type Collection,
+  type Declared,
+  type Field,
+  isRequired,
+  longestOf,
+  type TextFormat,
+  type TextKeywords,
+} from './declaration.ts'
 
 /** Whole numbers that JSON represents exactly. */
 export const safeIntegers: { readonly minimum: number; readonly maximum: number } = {
@@ -6,29 +15,43 @@ export const safeIntegers: { readonly minimum: number; readonly maximum: number 
   maximum: Number.MAX_SAFE_INTEGER,
 }
 
-/** The JSON Schema of one value of a field. */
-export function fieldSchema(field: Field): Readonly<Record<string, unknown>> {
-  const { description: _description, default: _default, ...keywords } = field
-  switch (field.type) {
-    case 'string':
-      // An instant has its own maximum length, so its format is never checked on longer text.
-      return { ...keywords, maxLength: isInstant(field) ? 40 : (field.maxLength ?? bounds.defaultLength) }
-    case 'integer':
-    case 'number': {
-      const { sum: _sum, ...rest } = keywords as Omit<typeof field, 'description' | 'default'> // The same field.
-      return field.type === 'integer' ? { ...safeIntegers, ...rest } : rest
-    }
-    case 'object':
-      return { maxBytes: bounds.defaultBytes, ...keywords }
-    case 'array':
-      return { maxItems: 10_000, maxBytes: bounds.defaultBytes, ...keywords }
-    default:
-      return keywords
+/** What is not a keyword of JSON Schema, or says something about a column. */
+const ownKeywords: ReadonlySet<string> = new Set([
+  ...['description', 'default', 'private', 'readOnly', 'writeOnly', 'unique', 'index', 'references', 'sum'],
+  ...['format', 'scale', 'properties', 'items'],
+])
+
+type Schema = Readonly<Record<string, unknown>>
+
+/** The JSON Schema of one value of a field, with the keywords of `createAjv`. */
+export function fieldSchema(field: Field): Schema {
+  if (field.type === 'object') return { maxBytes: bounds.defaultBytes, ...valueSchema(field) }
+  if (field.type === 'array') return { maxItems: 10_000, maxBytes: bounds.defaultBytes, ...valueSchema(field) }
+  return valueSchema(field)
+}
+
+/** Of a field, a declared member or an item. Members may be null: they have no value then. */
+function valueSchema(declared: Declared): Schema {
+  const keywords = Object.fromEntries(Object.entries(declared).filter(([keyword]) => !ownKeywords.has(keyword)))
+  if (declared.type === 'integer') return { ...safeIntegers, ...keywords }
+  if (declared.type === 'string') {
+    const { format, scale = 0 } = declared
+    // Each format has its own maximum length, so it is never checked on longer text.
+    const text = { ...keywords, maxLength: longestOf(declared) }
+    if (format === undefined) return text
+    return format === 'decimal' ? { ...text, decimalScale: scale } : { ...text, format }
   }
+  if (declared.type === 'object' && declared.properties !== undefined) {
+    const members = Object.entries(declared.properties).map(([name, member]) => [name, orNull(valueSchema(member))])
+    return { ...keywords, properties: Object.fromEntries(members) }
+  }
+  if (declared.type === 'array' && declared.items !== undefined)
+    return { ...keywords, items: valueSchema(declared.items) }
+  return keywords
 }
 
 /** The JSON Schema of a body. All fields are optional: creates and changes require different ones. */
-export function bodySchema(collection: Collection): Readonly<Record<string, unknown>> {
+export function bodySchema(collection: Collection): Schema {
   const properties = Object.entries(collection.fields).map(([name, field]) => {
     const schema = fieldSchema(field)
     return [name, isRequired(collection, name) ? schema : orNull(schema)]
@@ -36,14 +59,14 @@ export function bodySchema(collection: Collection): Readonly<Record<string, unkn
   return { type: 'object', additionalProperties: false, properties: Object.fromEntries(properties) }
 }
 
-function orNull(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function orNull(schema: Schema): Schema {
   const { enum: values } = schema
   const nullable = { ...schema, type: [schema.type, 'null'] }
   return Array.isArray(values) ? { ...nullable, enum: [...values, null] } : nullable
 }
 
-/** The values that a field accepts, in words: `an integer from 1 to 5`. */
-export function accepts(field: Field): string {
+/** The values that a field, a member or an item accepts, in words: `an integer from 1 to 5`. */
+export function accepts(field: Declared): string {
   switch (field.type) {
     case 'string':
       return acceptsText(field)
@@ -54,19 +77,38 @@ export function accepts(field: Field): string {
     }
     case 'boolean':
       return 'true or false'
-    case 'object':
-      return `an object of at most ${field.maxBytes ?? bounds.defaultBytes} bytes of JSON`
-    case 'array':
-      return `an array of at most ${field.maxItems ?? 10_000} items and ${field.maxBytes ?? bounds.defaultBytes} bytes of JSON`
+    case 'object': {
+      const maxBytes = 'maxBytes' in field ? field.maxBytes : undefined
+      return `an object of at most ${maxBytes ?? bounds.defaultBytes} bytes of JSON`
+    }
+    case 'array': {
+      const items = field.items === undefined ? '' : `, each ${accepts(field.items)}`
+      return `an array of at most ${field.maxItems ?? 10_000} items and ${field.maxBytes ?? bounds.defaultBytes} bytes of JSON${items}`
+    }
   }
 }
 
-function acceptsText(field: Field & { type: 'string' }): string {
-  if (isInstant(field)) return 'a date and time such as "2026-01-31T12:00:00Z" (RFC 3339 with an offset)'
+/** What each format accepts. */
+const formatTexts: Readonly<Record<Exclude<TextFormat, 'decimal' | 'email' | 'uri'>, string>> = {
+  'date-time': 'a date and time such as "2026-01-31T12:00:00Z" (RFC 3339 with an offset)',
+  date: 'a day such as "2026-01-31"',
+  uuid: 'a UUID such as "018f4d2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f"',
+  int64: 'a whole number of 64 bits as text, such as "9007199254740993"',
+}
+
+function acceptsText(field: TextKeywords): string {
+  const { format, minLength = 0, pattern } = field
+  if (format === 'decimal') {
+    const { scale = 0 } = field
+    const example = scale === 0 ? '12' : `12.${'5'.padEnd(scale, '0')}`
+    return `a decimal as text, such as "${example}", with at most ${bounds.decimalDigits - scale} digits before the point and ${scale} behind it`
+  }
+  if (format !== undefined && format !== 'email' && format !== 'uri') return formatTexts[format]
   if (field.enum !== undefined) return `one of ${field.enum.map((value) => JSON.stringify(value)).join(', ')}`
-  const { minLength = 0, maxLength = bounds.defaultLength, pattern } = field
+  const what = format === undefined ? 'text' : format === 'email' ? 'an email address' : 'a URI'
+  const maxLength = longestOf(field)
   const length = minLength > 0 ? `${minLength} to ${maxLength}` : `at most ${maxLength}`
-  return `text of ${length} characters${pattern === undefined ? '' : ` that matches ${pattern}`}`
+  return `${what} of ${length} characters${pattern === undefined ? '' : ` that matches ${pattern}`}`
 }
 
 function rangeOf(minimum: number | undefined, maximum: number | undefined): string {

@@ -1,17 +1,29 @@
+import { randomUUID } from 'node:crypto'
 import type { ValidateFunction } from 'ajv'
 import { type FieldError, HoldfastError } from '../../errors.ts'
 import { createAjv, escapePointer } from './ajv.ts'
-import { type Collection, type Field, isInstant, isRequired } from './declaration.ts'
-import { parseInstant } from './instant.ts'
+import { canonicalUuid, canonicalValue, type FieldValue } from './canonical.ts'
+import { type Collection, type Declared, type Field, isRequired, kindOfField } from './declaration.ts'
 import { findUnstorable } from './json-limits.ts'
 import { ownColumns } from './names.ts'
 import { accepts, bodySchema } from './row-schema.ts'
 
-/** A value of a field inside the service: instants are `Date`, objects and arrays are parsed JSON. */
-export type FieldValue = string | number | boolean | null | Date | object
+export type { FieldValue } from './canonical.ts'
 
 /** Errors reported per body. */
 const maxErrors = 50
+
+/** What a body may contain besides what its fields accept. */
+export interface BodyRules {
+  /** The fields that its author sees, and those that they may write. Absent: all. */
+  readonly fields?: { readonly asked: ReadonlySet<string>; readonly written: ReadonlySet<string> } | undefined
+  /** The value of the `owner` field where the body has none: the subject of its author. */
+  readonly owner?: string | null
+  /** It may have an `id`, a UUID: see `givenId`. A create may where the declaration leaves ids to clients. */
+  readonly hasId?: boolean
+  /** The time of the write, for the default `now`. */
+  readonly now?: Date
+}
 
 /** Validates request bodies for a collection. Compiles at the first body, so a read-only service does not pay for it. */
 export class Validator {
@@ -25,33 +37,39 @@ export class Validator {
   }
 
   /** The value of every field, in the order of the declaration: from the body, else the default, else null. Throws ROW_INVALID. */
-  create(body: unknown): readonly FieldValue[] {
-    const given = this.#check(body, true)
+  create(body: unknown, rules: BodyRules = {}): readonly FieldValue[] {
+    const { owner } = this.#collection
+    const { hasId = this.#collection.ids === 'client' } = rules
+    const given = this.#check(body, { ...rules, hasId }, true)
     return this.#fields.map(([name, field]) => {
-      const value = Object.hasOwn(given, name) ? given[name] : (field.default ?? null)
-      return canonical(field, value)
+      if (Object.hasOwn(given, name)) return canonicalValue(field, given[name])
+      return name === owner && rules.owner != null ? rules.owner : defaultOf(field, rules.now)
     })
   }
 
   /** The fields that the body changes, by position in the declaration; null clears a field. Throws ROW_INVALID. */
-  change(body: unknown): ReadonlyMap<number, FieldValue> {
-    const given = this.#check(body, false)
+  change(body: unknown, rules: BodyRules = {}): ReadonlyMap<number, FieldValue> {
+    const given = this.#check(body, rules, false)
     const changes = new Map<number, FieldValue>()
     for (const [position, [name, field]] of this.#fields.entries()) {
-      if (Object.hasOwn(given, name)) changes.set(position, canonical(field, given[name]))
+      if (Object.hasOwn(given, name)) changes.set(position, canonicalValue(field, given[name]))
     }
     return changes
   }
 
-  #check(body: unknown, whole: boolean): Record<string, unknown> {
+  #check(body: unknown, rules: BodyRules, whole: boolean): Record<string, unknown> {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw invalid([{ pointer: '', message: 'A row must be one JSON object.' }])
     }
     const unstorable = findUnstorable(body)
     if (unstorable !== null) throw invalid([unstorable])
-    const missing = whole ? this.#missing(body) : []
-    if (this.#fits(body) && missing.length === 0) return body as Record<string, unknown> // An object, as checked above.
-    throw invalid([...missing, ...this.#errors(body)])
+    const given = rules.hasId === true ? withoutId(body) : body
+    const missing = whole ? this.#missing(given, rules) : []
+    const refused = this.#refused(given, rules)
+    if (missing.length === 0 && refused.size === 0 && this.#fits(given)) {
+      return given as Record<string, unknown> // An object, as checked above.
+    }
+    throw invalid([...missing, ...this.#errors(given, refused, rules)])
   }
 
   #fits(body: object): boolean {
@@ -59,67 +77,99 @@ export class Validator {
     return this.#compiled(body)
   }
 
-  #missing(body: object): readonly FieldError[] {
+  #missing(body: object, rules: BodyRules): readonly FieldError[] {
     const missing: FieldError[] = []
     for (const [name, field] of this.#fields) {
       if (Object.hasOwn(body, name) || field.default !== undefined || !isRequired(this.#collection, name)) continue
+      if (name === this.#collection.owner && rules.owner != null) continue
       missing.push({ pointer: `/${name}`, message: `This field is required. It accepts ${accepts(field)}.` })
     }
     return missing
   }
 
+  /** Why its author may not write some of the members, by their names; to whom a field is private it does not exist. */
+  #refused(body: object, { fields }: BodyRules): ReadonlyMap<string, string> {
+    const refused = new Map<string, string>()
+    if (fields === undefined) return refused
+    for (const name in body) {
+      if (fields.written.has(name) || !Object.hasOwn(this.#collection.fields, name)) continue
+      const isSeen = fields.asked.has(name)
+      refused.set(name, isSeen ? 'This field is read-only. Remove it.' : this.#unknown(name, fields))
+    }
+    return refused
+  }
+
   /** All errors, member by member. The compiled check itself stops at the first one, so it is never slow. */
-  #errors(body: object): readonly FieldError[] {
+  #errors(body: object, refused: ReadonlyMap<string, string>, { fields }: BodyRules): readonly FieldError[] {
     const errors: FieldError[] = []
     for (const [name, value] of Object.entries(body)) {
       if (errors.length >= maxErrors) break
       const pointer = `/${escapePointer(name)}`
+      const why = refused.get(name)
       const field = Object.hasOwn(this.#collection.fields, name) ? this.#collection.fields[name] : undefined
-      if (field === undefined) errors.push({ pointer, message: this.#unknown(name) })
+      if (why !== undefined) errors.push({ pointer, message: why })
+      else if (field === undefined) errors.push({ pointer, message: this.#unknown(name, fields) })
       // A body of this one member; the name is untrusted, so the object has no prototype.
       else if (!this.#fits(Object.assign(Object.create(null), { [name]: value }))) {
-        const orNull = isRequired(this.#collection, name) ? '' : ', or null'
-        errors.push({ pointer, message: `This field accepts ${accepts(field)}${orNull}.` })
+        errors.push(this.#errorOf(name, field, this.#compiled?.errors?.[0]?.instancePath ?? pointer))
       }
     }
     return errors
   }
 
-  #unknown(name: string): string {
+  /** `path`: where the check has stopped, perhaps at a member or an item of the field. */
+  #errorOf(name: string, field: Field, path: string): FieldError {
+    const steps = path.split('/').slice(2)
+    const inner = steps.length === 0 ? null : declaredAt(field, steps)
+    if (inner !== null) return { pointer: path, message: `This value accepts ${accepts(inner)}.` }
+    const orNull = isRequired(this.#collection, name) ? '' : ', or null'
+    return { pointer: `/${escapePointer(name)}`, message: `This field accepts ${accepts(field)}${orNull}.` }
+  }
+
+  #unknown(name: string, fields: BodyRules['fields']): string {
     const own: readonly string[] = ownColumns
     if (own.includes(name)) return 'The service sets this field. Remove it.'
-    const known = this.#fields.map(([field]) => field).join(', ')
-    return `The collection has no such field. Its fields are ${known}.`
+    const known = this.#fields.filter(
+      ([field]) => fields === undefined || fields.asked.has(field) || fields.written.has(field),
+    )
+    return `The collection has no such field. Its fields are ${known.map(([field]) => field).join(', ')}.`
   }
+}
+
+/** The id that a body has, in lower case; null: it has none. Throws ROW_INVALID where it is not a UUID. */
+export function givenId(body: unknown): string | null {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'id')) return null
+  const value: unknown = Reflect.get(body, 'id')
+  const id = typeof value === 'string' ? canonicalUuid(value) : null
+  if (id === null) throw invalid([{ pointer: '/id', message: 'An id is a UUID.' }])
+  return id
+}
+
+function withoutId(body: object): object {
+  if (givenId(body) === null) return body
+  return Object.fromEntries(Object.entries(body).filter(([name]) => name !== 'id'))
+}
+
+/** What a member or an item is declared as; null: it is not. The steps are those of a JSON pointer. */
+function declaredAt(field: Declared, steps: readonly string[]): Declared | null {
+  let found: Declared | undefined = field
+  for (const step of steps) {
+    if (found?.type === 'array') found = found.items
+    else if (found?.type !== 'object' || !Object.hasOwn(found.properties ?? {}, step)) return null
+    else found = found.properties?.[step]
+  }
+  return found ?? null
+}
+
+/** The value of a field that a new row is not given; `now`, `today` and `uuid` are of this row alone. */
+function defaultOf(field: Field, now = new Date()): FieldValue {
+  const { default: given = null } = field
+  const kind = kindOfField(field)
+  if (kind === 'instant' && given === 'now') return now
+  if (kind === 'date' && given === 'today') return now.toISOString().slice(0, 10)
+  return kind === 'uuid' && given === 'uuid' ? randomUUID() : canonicalValue(field, given)
 }
 
 function invalid(errors: readonly FieldError[]): HoldfastError {
   return new HoldfastError('ROW_INVALID', { errors })
-}
-
-function canonical(field: Field, value: unknown): FieldValue {
-  if (isInstant(field) && typeof value === 'string') return parseInstant(value)
-  return canonicalJson(value) as FieldValue // The compiled check has seen the type.
-}
-
-/**
- * The same value with sorted keys: by length in bytes, then by bytes, as PostgreSQL and MySQL store them; JavaScript puts
- * whole numbers first. So a row reads as it was answered when it was written, in every database. JSON has no -0.
- */
-function canonicalJson(value: unknown): unknown {
-  if (value === 0) return 0
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(canonicalJson)
-  const sorted: Record<string, unknown> = {}
-  for (const name of Object.keys(value).sort(compareBytes)) sorted[name] = canonicalJson(Reflect.get(value, name))
-  return sorted
-}
-
-function compareBytes(one: string, other: string): number {
-  const bytes = Buffer.byteLength(one)
-  const difference = bytes - Buffer.byteLength(other)
-  if (difference !== 0) return difference
-  // ASCII text has the order of its bytes.
-  if (bytes === one.length && bytes === other.length) return one < other ? -1 : 1
-  return Buffer.from(one).compare(Buffer.from(other))
 }

@@ -5,8 +5,9 @@ import { versionColumn } from '../../driver/facet/feed.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { HoldfastError } from '../../errors.ts'
+import { subjectOf } from '../access/caller.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
-import { type FieldValue, Validator } from '../declaration/validator.ts'
+import { type FieldValue, givenId, Validator } from '../declaration/validator.ts'
 import type { ValuesByName } from '../table/queries.ts'
 import { claimed } from './claimed.ts'
 import type { AnswerAge, CopiedRows } from './copied-rows.ts'
@@ -38,10 +39,13 @@ export class Rows {
   }
 
   /** Creates a row. Draws its id, which is also its attempt, and its times once, so that each try writes the same row. */
-  async create(body: unknown, { demand, age }: RowRequest = {}): Promise<Outcome<AnsweredRow>> {
-    const given = this.#validator.create(body)
-    const [id, now] = [drawId(), new Date()]
-    const attempt = id
+  async create(body: unknown, { demand, age, granted }: RowRequest = {}): Promise<Outcome<AnsweredRow>> {
+    const now = new Date()
+    const owner = granted === undefined ? null : subjectOf(granted.caller)
+    const given = this.#validator.create(body, { fields: granted?.fields, owner, now })
+    // A client may give the id of a row that was deleted: its attempt was claimed.
+    const attempt = drawId()
+    const id = (this.collection.ids === 'client' ? givenId(body) : null) ?? attempt
     const values = new Map<string, FieldValue>([['id', id]])
     for (const [at, name] of this.#fields.entries()) values.set(name, given[at] ?? null)
     values.set('createdAt', now).set('updatedAt', now).set('version', 1).set('holdfast_attempt', attempt)
@@ -93,9 +97,9 @@ export class Rows {
     id: string,
     body: unknown,
     match: Precondition | null,
-    { demand, age }: RowRequest = {},
+    { demand, age, granted }: RowRequest = {},
   ): Promise<Outcome<RowResult>> {
-    const changes = this.#validator.change(body)
+    const changes = this.#validator.change(body, { fields: granted?.fields })
     if (changes.size === 0) return this.#unchanged(id, match, age)
     const [attempt, now] = [drawId(), new Date()]
     const changed = [...changes.keys()].map((at) => this.#fields[at] ?? '')

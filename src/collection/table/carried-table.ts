@@ -14,7 +14,8 @@ function rulesOf({ conflict = 'park', fields }: Collection): ConflictRules {
   for (const [name, field] of Object.entries(fields)) {
     if (!('sum' in field)) continue
     const widest = field.type === 'integer' ? safeIntegers : { minimum: -Infinity, maximum: Infinity }
-    sums.set(name, { minimum: field.minimum ?? widest.minimum, maximum: field.maximum ?? widest.maximum })
+    const { minimum = widest.minimum, maximum = widest.maximum } = field.type === 'string' ? {} : field
+    sums.set(name, { minimum, maximum })
   }
   return { policy: conflict, sums }
 }

@@ -1,8 +1,9 @@
 import type { EntityProperty, Platform } from '@mikro-orm/core'
-import type { ImageKind } from '../../driver/facet/image.ts'
+import { keepsIntegersOnly } from '../../database/store/integers-only.ts'
+import { decimalOf, type ImageKind, scaledInteger } from '../../driver/facet/image.ts'
 import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
-import type { Collection } from '../declaration/declaration.ts'
+import { type Collection, type FieldKind, kindOfField } from '../declaration/declaration.ts'
 import { formatInstant, reformatInstant } from '../declaration/instant.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { RowEntity } from './entity.ts'
@@ -13,6 +14,12 @@ export interface Column {
   readonly name: string
   /** How its values look in an image. */
   readonly kind: ImageKind
+  /** What its field is. */
+  readonly field: FieldKind
+  /** The database keeps integers of 64 bits that its client would round: it is selected as text. */
+  readonly isReadAsText: boolean
+  /** Of a decimal that the database keeps as an integer: the digits behind the point. Null: it is kept as it is. */
+  readonly scaled: number | null
   /** Converts a value as MikroORM does, so that applications read the same one. */
   toDatabase(value: FieldValue): Value
   /** The JSON of a value from the native client or, with `isOwn`, from `toDatabase`. Never throws. */
@@ -23,11 +30,29 @@ export interface Column {
 export function columnsOf(orm: MikroORM, collection: Collection): readonly Column[] {
   const { properties } = orm.getMetadata().getByClassName<RowEntity>(collection.name)
   const platform = orm.em.getPlatform()
-  return imageTableOf(collection).columns.map(({ name, kind }) => {
+  const isIntegersOnly = keepsIntegersOnly(platform)
+  return imageTableOf(collection).columns.map(({ name, kind, scale = 0 }) => {
     const property = properties[name]
     if (property === undefined) throw new Error(`The entity of "${collection.name}" has no property "${name}".`)
-    return { name, kind, toDatabase: encoderOf(property, platform), toJson: decoderOf(property, platform) }
+    const field = kindOfColumn(collection, name)
+    const isReadAsText = isIntegersOnly && (field === 'decimal' || field === 'int64')
+    const scaled = isReadAsText && field === 'decimal' ? scale : null
+    const toDatabase = isReadAsText ? (value: FieldValue) => exactInteger(value) : encoderOf(property, platform)
+    return { name, kind, field, isReadAsText, scaled, toDatabase, toJson: decoderOf(field, scaled, property, platform) }
   })
+}
+
+/** The kind of a column: that of its field, or of one of ours. */
+function kindOfColumn({ fields }: Collection, name: string): FieldKind {
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+  if (field !== undefined) return kindOfField(field)
+  if (name === 'version') return 'integer'
+  return name === 'createdAt' || name === 'updatedAt' ? 'instant' : 'uuid'
+}
+
+/** Canonical text as the client binds an integer of 64 bits; a decimal is scaled. */
+function exactInteger(value: FieldValue): Value {
+  return value === null ? null : scaledInteger(String(value))
 }
 
 /** The same steps as in MikroORM: the type of the property, else the platform's form of a date. */
@@ -45,18 +70,27 @@ function encoderOf(property: EntityProperty, platform: Platform): (value: FieldV
   }
 }
 
-function decoderOf(property: EntityProperty, platform: Platform): (raw: unknown, isOwn?: boolean) => string {
-  switch (property.runtimeType) {
+function decoderOf(
+  field: FieldKind,
+  scaled: number | null,
+  property: EntityProperty,
+  platform: Platform,
+): (raw: unknown, isOwn?: boolean) => string {
+  switch (field) {
+    case 'integer':
     case 'number':
       return (raw) => (raw === null || raw === undefined ? 'null' : numberText(Number(raw)))
     case 'boolean':
       return (raw) => (raw === null || raw === undefined ? 'null' : raw ? 'true' : 'false')
-    case 'Date':
+    case 'instant':
       return (raw) => instantText(raw, platform)
-    case 'string':
-      return (raw) => (typeof raw === 'string' ? JSON.stringify(raw) : textOf(raw))
-    default:
+    case 'object':
+    case 'array':
       return jsonDecoder(property, platform)
+    default:
+      if (scaled !== null)
+        return (raw) => (raw === null || raw === undefined ? 'null' : `"${decimalOf(String(raw), scaled)}"`)
+      return (raw) => (typeof raw === 'string' ? JSON.stringify(raw) : textOf(raw))
   }
 }
 

@@ -1,6 +1,9 @@
 import { type EntityProperty, type Platform, ReferenceKind, types } from '@mikro-orm/core'
 import type { ImageColumn, ImageKind } from '../../driver/facet/image.ts'
 
+/** A decimal of an application has digits that its column does not declare. */
+type CopiedKind = Exclude<ImageKind, 'decimal'>
+
 /** The column of a property, or why it cannot be copied, as a clause. */
 export type PropertyColumn = { readonly column: ImageColumn } | { readonly why: string }
 
@@ -8,7 +11,7 @@ export type PropertyColumn = { readonly column: ImageColumn } | { readonly why: 
  * How columns look in an image, by MikroORM's type for the type of the column: what SQLite gives back and compares as the
  * primary does. A decimal is no text, of which 10.0 is less than 9.0; a character type is padded by PostgreSQL.
  */
-const kinds: ReadonlyMap<unknown, ImageKind> = new Map<unknown, ImageKind>([
+const kinds: ReadonlyMap<unknown, CopiedKind> = new Map<unknown, CopiedKind>([
   [types.string, 'text'],
   [types.text, 'text'],
   [types.uuid, 'text'],
@@ -49,12 +52,12 @@ export function copiedColumnOf(property: EntityProperty, platform: Platform): Pr
   return misfit === null ? { column: { name, kind: kindOfColumn } } : { why: misfit }
 }
 
-function columnKind(type: string, platform: Platform): ImageKind | null {
+function columnKind(type: string, platform: Platform): CopiedKind | null {
   return kinds.get(platform.getMappedType(type).constructor) ?? null
 }
 
 /** Why the property would read another value in SQLite, where a driver's own form of the column is converted; null: it reads the same. */
-function misfitOf(property: EntityProperty, type: string, kind: ImageKind, platform: Platform): string | null {
+function misfitOf(property: EntityProperty, type: string, kind: CopiedKind, platform: Platform): string | null {
   const { customType, runtimeType } = property
   const isBig = platform.getMappedType(type).constructor === types.bigint
   if (customType !== undefined && !ownTypes.has(customType.constructor)) {

@@ -2,8 +2,18 @@ import { defineEntity, type EntitySchema, type OptionalProps, p } from '@mikro-o
 import { openAttemptOf } from '../../database/store/transaction-attempts.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import type { EntityManager } from '../../driver/orm.ts'
-import { bounds, type Collection, type Field, indexesOf, isInstant, isRequired } from '../declaration/declaration.ts'
+import {
+  bounds,
+  type Collection,
+  type Field,
+  indexesOf,
+  isRequired,
+  kindOfField,
+  longestOf,
+  type StringField,
+} from '../declaration/declaration.ts'
 import { indexNames } from '../declaration/names.ts'
+import { DecimalText } from './decimal-text.ts'
 
 /** A row as an EntityManager returns it; its fields are those of the declaration. */
 export interface RowEntity {
@@ -85,11 +95,8 @@ function column(name: string, builder: unknown): Property {
 
 function propertyOf(field: Field): unknown {
   switch (field.type) {
-    case 'string': {
-      if (isInstant(field)) return p.datetime(instantDigits)
-      const { maxLength = bounds.defaultLength } = field
-      return maxLength <= bounds.indexedLength ? p.string().length(maxLength) : p.text()
-    }
+    case 'string':
+      return textProperty(field)
     case 'integer':
       return isSmall(field.minimum) && isSmall(field.maximum) ? p.integer() : p.bigint('number')
     case 'number':
@@ -99,6 +106,28 @@ function propertyOf(field: Field): unknown {
     case 'object':
     case 'array':
       return p.json()
+  }
+}
+
+function textProperty(field: StringField): unknown {
+  switch (kindOfField(field)) {
+    case 'instant':
+      return p.datetime(instantDigits)
+    case 'date':
+      return p.date()
+    case 'uuid':
+      return p.uuid()
+    case 'decimal':
+      return p
+        .type(DecimalText)
+        .precision(bounds.decimalDigits)
+        .scale(field.scale ?? 0)
+    case 'int64':
+      return p.bigint('string')
+    default: {
+      const length = longestOf(field)
+      return length <= bounds.indexedLength ? p.string().length(length) : p.text()
+    }
   }
 }
 

@@ -1,9 +1,9 @@
-import type { ImageColumn, ImageKind, ImageTable } from '../../driver/facet/image.ts'
-import { type Collection, type Field, isInstant } from '../declaration/declaration.ts'
+import type { ImageColumn, ImageTable } from '../../driver/facet/image.ts'
+import { type Collection, type Field, kindOfField, type StringField } from '../declaration/declaration.ts'
 
 /** The table of a collection as journals and replay know it. */
 export function imageTableOf(collection: Collection): ImageTable {
-  const fields = Object.entries(collection.fields).map(([name, field]): ImageColumn => ({ name, kind: kindOf(field) }))
+  const fields = Object.entries(collection.fields).map(([name, field]) => imageColumnOf(name, field))
   return {
     name: collection.name,
     columns: [
@@ -17,16 +17,20 @@ export function imageTableOf(collection: Collection): ImageTable {
   }
 }
 
-function kindOf(field: Field): ImageKind {
-  switch (field.type) {
-    case 'string':
-      return isInstant(field) ? 'instant' : 'text'
-    case 'integer':
-    case 'number':
-    case 'boolean':
-      return field.type
+function imageColumnOf(name: string, field: Field): ImageColumn {
+  const kind = kindOfField(field)
+  switch (kind) {
+    case 'decimal':
+      return { name, kind, scale: (field as StringField).scale ?? 0 } // Only text has this kind.
+    case 'int64':
+      return { name, kind: 'integer' }
+    case 'date':
+    case 'uuid':
+      return { name, kind: 'text' }
     case 'object':
     case 'array':
-      return 'json'
+      return { name, kind: 'json' }
+    default:
+      return { name, kind }
   }
 }

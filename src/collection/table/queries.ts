@@ -44,6 +44,7 @@ export class Queries {
   readonly #builder: Kysely<AnyTable>
   readonly #table: string
   readonly #names: readonly string[]
+  readonly #columns: readonly Column[]
   /** What each row comes with besides its columns. */
   readonly #extras: readonly AliasedRawBuilder<unknown, string>[]
   readonly #updates = new Map<string, Query>()
@@ -54,9 +55,12 @@ export class Queries {
     this.#builder = orm.em.fork().getKysely() as unknown as Kysely<AnyTable> // Tables are known only at run time.
     this.#table = table
     this.#names = columns.map(({ name }) => name)
+    this.#columns = columns
     this.returning = orm.em.getPlatform().usesReturningStatement()
     this.#extras = options.version === undefined ? [] : extrasOf(table, columns, options.version)
-    const all = this.#builder.selectFrom(table).select([...this.#names, ...this.#extras])
+    const all = this.#builder
+      .selectFrom(table)
+      .select([...columns.map((column) => selected(column, table) ?? column.name), ...this.#extras])
     const rows = options.where === undefined ? all : all.where(sql<SqlBool>`${sql.raw(options.where)}`)
     const page = rows.orderBy('id', 'desc').limit(slot('limit'))
     this.get = compiled(rows.where('id', '=', slot('id')))
@@ -136,7 +140,8 @@ export class Queries {
       .where(this.#column('id'), '=', slot('id'))
     if (matching) query = query.where(this.#column('holdfast_attempt'), '=', slot('match'))
     if (!this.returning) return compiled(query)
-    return compiled(query.returning([...this.#names.map((name) => this.#column(name)), ...this.#extras]))
+    const columns = this.#columns.map((column) => selected(column, this.#table) ?? this.#column(column.name))
+    return compiled(query.returning([...columns, ...this.#extras]))
   }
 
   /** With the table: a claim has an `id`, too. */
@@ -151,6 +156,14 @@ export class Queries {
     this.#others.set(key, made)
     return made
   }
+}
+
+/**
+ * The text of a column that the client would round, under its name; null: the column is selected as it is. A sort must name the
+ * column with its table: by its name alone it would sort the text.
+ */
+export function selected({ name, isReadAsText }: Column, table: string): AliasedRawBuilder<string, string> | null {
+  return isReadAsText ? sql<string>`cast(${sql.ref(`${table}.${name}`)} as text)`.as(name) : null
 }
 
 /** The version first. */

@@ -1,4 +1,5 @@
 import type { Image, ImageKind } from '../../driver/facet/image.ts'
+import { decimalOf } from '../../driver/facet/image.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import type { Column } from './column.ts'
 import { textColumn } from './queries.ts'
@@ -9,9 +10,10 @@ import { textColumn } from './queries.ts'
  */
 export function rowImage(columns: readonly Column[], row: Row): Image {
   const image: Record<string, string | null> = {}
-  for (const { name, kind } of columns) {
+  for (const { name, kind, scaled } of columns) {
     const raw = kind === 'json' ? (row[textColumn(name)] ?? row[name]) : row[name]
-    image[name] = raw === null || raw === undefined ? null : valueText(kind, raw)
+    if (raw === null || raw === undefined) image[name] = null
+    else image[name] = scaled === null ? valueText(kind, raw) : decimalOf(String(raw), scaled)
   }
   return image
 }
@@ -21,6 +23,7 @@ function valueText(kind: ImageKind, raw: unknown): string {
     case 'text':
     case 'integer':
     case 'number':
+    case 'decimal':
       return String(raw)
     case 'boolean':
       return isTrue(raw) ? '1' : '0'

@@ -4,7 +4,7 @@ import { CompiledQuery } from 'kysely'
 import type { Problem } from '../../config/problem.ts'
 import { type Disk, diskOf } from '../../disk/disk.ts'
 import type { Role } from '../../driver/address.ts'
-import type { Candidate, Engine, Facts, Want } from '../../driver/driver.ts'
+import type { Candidate, Driver, Engine, Facts, Want } from '../../driver/driver.ts'
 import type { Row, Statements, Value, Written } from '../../driver/facet/statements.ts'
 import type { Fault } from '../../driver/fault.ts'
 import { FaultError } from '../../driver/fault.ts'
@@ -16,6 +16,7 @@ import { advised } from './advice.ts'
 import { untilAborted } from './bounded.ts'
 import { systemClock } from './clock.ts'
 import { inspectTarget } from './inspect-target.ts'
+import { withIntegersOnly } from './integers-only.ts'
 import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
 import { TransactionAttempts } from './transaction-attempts.ts'
@@ -78,7 +79,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     const want: Want = { role, proof: 'open' }
     return await this.#firstOf(resolved, signal, async (candidate) => {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
-      return ormOptionsOf(candidate.engine(facts), this.#options.entities)
+      return ormOptionsOf(resolved.driver, candidate.engine(facts), this.#options.entities)
     })
   }
 
@@ -131,7 +132,7 @@ export class DatabaseEngineFactory implements StoreOpener {
   ): Promise<Store> {
     const engine = candidate.engine(facts)
     const transactionAttempts = new TransactionAttempts()
-    const orm = createOrm(engine, this.#options.entities, transactionAttempts)
+    const orm = createOrm(driver, engine, this.#options.entities, transactionAttempts)
     const close = async (withinMs: number): Promise<void> => await engine.close(orm, withinMs)
     try {
       await untilAborted(orm.connect(), signal)
@@ -179,11 +180,16 @@ function joined(looking: readonly Problem[], connecting: readonly Problem[]): re
   return [...connecting, ...looking.filter((problem) => !known.has(problem.code))]
 }
 
-function createOrm(engine: Engine, entities: readonly EntitySchema[], subscriber: EventSubscriber): MikroORM {
+function createOrm(
+  driver: Driver,
+  engine: Engine,
+  entities: readonly EntitySchema[],
+  subscriber: EventSubscriber,
+): MikroORM {
   storesMade += 1
   try {
     checkNames(entities)
-    const options = ormOptionsOf(engine, entities)
+    const options = ormOptionsOf(driver, engine, entities)
     const subscribers = [...(options.subscribers ?? []), subscriber]
     return new SqlMikroORM({ ...options, subscribers, contextName: `holdfast-${storesMade}` })
   } catch (cause) {
@@ -206,9 +212,9 @@ function entitiesError(cause: unknown): FaultError {
   return new FaultError({ kind: 'configuration', code: 'ENTITY_INVALID', summary, hint, ambiguous: false, cause })
 }
 
-function ormOptionsOf({ ormOptions }: Engine, entities: readonly EntitySchema[]): SqlOptions {
+function ormOptionsOf(driver: Driver, { ormOptions }: Engine, entities: readonly EntitySchema[]): SqlOptions {
   // The contract speaks of MikroORM's options for any driver; those of SQL drivers are the same object.
-  const options = ormOptions as Omit<SqlOptions, 'entities' | 'entitiesTs'>
+  const options = withIntegersOnly(driver, ormOptions) as Omit<SqlOptions, 'entities' | 'entitiesTs'>
   // A service without collections is legitimate.
   const discovery = { ...options.discovery, warnWhenNoEntities: false }
   return { ...options, discovery, entities: [...entities] }

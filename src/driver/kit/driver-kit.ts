@@ -32,7 +32,14 @@ export {
   type TableSize,
   versionColumn,
 } from '../facet/feed.ts'
-export type { Image, ImageColumn, ImageKind, ImageTable } from '../facet/image.ts'
+export {
+  decimalOf,
+  type Image,
+  type ImageColumn,
+  type ImageKind,
+  type ImageTable,
+  scaledInteger,
+} from '../facet/image.ts'
 export {
   type Entry,
   type Journal,

@@ -1,5 +1,6 @@
-import { type Collection, pointerInto } from '../../collection/declaration/declaration.ts'
+import type { Collection } from '../../collection/declaration/declaration.ts'
 import { misfitOf } from '../../collection/declaration/misfit.ts'
+import { pointerInto } from '../../collection/declaration/source.ts'
 import { imageTableOf } from '../../collection/table/image-table.ts'
 import type { TableReports } from '../../collection/table/tables.ts'
 import type { WantedTable } from '../../copy/pair.ts'
