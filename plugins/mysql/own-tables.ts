@@ -6,6 +6,7 @@ import {
   OwnTables,
   type OwnTablesDialect,
   ownFormat,
+  type Upgrade,
 } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
@@ -47,13 +48,25 @@ const statements: readonly string[] = [
   ) ${engine} collate utf8mb4_bin`,
   `create table if not exists holdfast_request (
     id ${id} not null primary key,
-    answer longtext null,
-    made_at datetime(3) not null default current_timestamp(3)
+    holdfast_attempt ${id} null,
+    fingerprint varchar(255) null,
+    status int null,
+    headers longtext null,
+    body longtext null,
+    made_at datetime(3) not null default current_timestamp(3),
+    key holdfast_request_made_at (made_at)
   ) ${engine} collate utf8mb4_bin`,
 ]
 
 /** Without `if not exists`, which MySQL does not know. */
 const upgrades: readonly string[] = [`alter table holdfast_identity add column watermark ${id} null`]
+
+/** All or none of it is done. */
+const requestUpgrades: readonly string[] = [
+  `alter table holdfast_request add column holdfast_attempt ${id} null, add column fingerprint varchar(255) null,
+    add column status int null, add column headers longtext null, add column body longtext null,
+    add key holdfast_request_made_at (made_at)`,
+]
 
 /** The column exists. */
 const duplicateColumn = '1060'
@@ -73,7 +86,7 @@ const probes: readonly string[] = [
   'insert into holdfast_conflict select * from holdfast_conflict where false',
   'update holdfast_conflict set entry = entry where false',
   'insert into holdfast_request select * from holdfast_request where false',
-  'update holdfast_request set answer = answer where false',
+  'update holdfast_request set made_at = made_at where false',
   'delete from holdfast_request where false',
 ]
 
@@ -86,6 +99,7 @@ const lockWaitS = 10
 const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   upgrades,
+  requestUpgrades,
   isUpgraded: (error) => faults.classify(error, 'statement').code === duplicateColumn,
   probes,
   // Of the session, since DDL commits by itself.
@@ -109,10 +123,11 @@ const dialect: OwnTablesDialect<SafeClient> = {
 export function ownTablesOf(client: SafeClient, target: MysqlTarget, account: string | null): OwnTables<SafeClient> {
   const [user, database] = [quotedAccount(account ?? `${target.user}@%`), quoted(target.database)]
   const here = (text: string): string => text.replace(/\s+/g, ' ').replace(/holdfast_/, `${database}.holdfast_`)
-  const remedy = (isOlder: boolean): string =>
+  const remedy = ({ isOlder, requests }: Upgrade): string =>
     [
       ...statements.map(here),
-      ...(isOlder ? [...upgrades, `update holdfast_identity set format = ${ownFormat}`].map(here) : []),
+      ...(requests === 'older' ? requestUpgrades : []).map(here),
+      ...(isOlder ? [...upgrades, `update holdfast_identity set format = ${ownFormat}`] : []).map(here),
       `insert ignore into ${database}.holdfast_identity (id, format) values (uuid(), ${ownFormat})`,
       ...Object.entries(ownRights).map(
         ([table, rights]) => `grant ${rights.join(', ')} on ${database}.${table} to ${user}`,

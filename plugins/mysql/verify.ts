@@ -26,6 +26,7 @@ interface Seen {
   readonly values: Readonly<Partial<Record<Variable, string>>>
   readonly account: string | null
   readonly tables: TablesRights['exist']
+  readonly requests: TablesRights['requests']
 }
 
 /**
@@ -48,9 +49,10 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
       : null
   const tables =
     insight === null
-      ? await own.prove(want, { exist: seen.tables, mayCreate: null, mayWrite: null })
+      ? await own.prove(want, { exist: seen.tables, requests: seen.requests, mayCreate: null, mayWrite: null })
       : await own.look({
           exist: seen.tables,
+          requests: seen.requests,
           mayCreate: insight.mayMakeTables,
           mayRead: null,
           mayWrite: insight.mayWriteOwnTables,
@@ -74,12 +76,17 @@ async function look(client: SafeClient): Promise<Seen> {
   )
   const names = Object.keys(ownRights).map((name) => `'${name}'`)
   const question = `select current_user() as account, count(table_name) as ours,
-    count(case when table_name = 'holdfast_identity' then 1 end) as identities
+    count(case when table_name = 'holdfast_identity' then 1 end) as identities,
+    count(case when table_name = 'holdfast_request' then 1 end) as requests,
+    (select count(*) from information_schema.columns where table_schema = database()
+      and table_name = 'holdfast_request' and column_name = 'fingerprint') as fingerprints
     from information_schema.tables where table_schema = database() and table_name in (${names.join(', ')})`
   const [row] = (await client.run(question, [], { phase: 'open' })).rows
   const account = typeof row?.account === 'string' ? row.account : null
   const isWhole = Number(row?.ours) === names.length
-  return { values, account, tables: Number(row?.identities) === 0 ? 'none' : isWhole ? 'all' : 'some' }
+  const tables = Number(row?.identities) === 0 ? 'none' : isWhole ? 'all' : 'some'
+  const requests = Number(row?.requests) === 0 ? 'none' : Number(row?.fingerprints) > 0 ? 'whole' : 'older'
+  return { values, account, tables, requests }
 }
 
 /** The first with texts by their bytes, checks on columns, and long unique keys. */

@@ -1,4 +1,4 @@
-import { OwnTables, type OwnTablesDialect, ownFormat } from '../../src/driver/kit/driver-kit.ts'
+import { OwnTables, type OwnTablesDialect, ownFormat, type Upgrade } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { faults } from './faults.ts'
@@ -38,12 +38,24 @@ const statements: readonly string[] = [
   )`,
   `create table if not exists holdfast_request (
     id uuid primary key,
-    answer text,
+    holdfast_attempt uuid,
+    fingerprint text,
+    status integer,
+    headers text,
+    body text,
     made_at timestamptz not null default now()
   )`,
+  'create index if not exists holdfast_request_made_at on holdfast_request (made_at)',
 ]
 
 const upgrades: readonly string[] = ['alter table holdfast_identity add column if not exists watermark uuid']
+
+const requestUpgrades: readonly string[] = [
+  `alter table holdfast_request add column if not exists holdfast_attempt uuid,
+    add column if not exists fingerprint text, add column if not exists status integer,
+    add column if not exists headers text, add column if not exists body text`,
+  'create index if not exists holdfast_request_made_at on holdfast_request (made_at)',
+]
 
 /** The rights to each of the own tables. */
 export const ownRights: Readonly<Record<string, readonly string[]>> = {
@@ -56,6 +68,7 @@ export const ownRights: Readonly<Record<string, readonly string[]>> = {
 const dialect: OwnTablesDialect<SafeClient> = {
   statements,
   upgrades,
+  requestUpgrades,
   insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
   async alone(client, create) {
     try {
@@ -80,10 +93,11 @@ export function ownTablesOf(
   const [user, folder] = [quoted(target.user ?? 'user'), quoted(schema ?? 'public')]
   // Servers before 13 have no gen_random_uuid() of their own.
   const id = 'md5(random()::text || clock_timestamp()::text)::uuid'
-  const remedy = (isOlder: boolean): string =>
+  const remedy = ({ isOlder, requests }: Upgrade): string =>
     [
-      ...statements.map((text) => text.replace(/\s+/g, ' ')),
-      ...(isOlder ? [...upgrades, `update holdfast_identity set format = ${ownFormat}`] : []),
+      ...statements.map(oneLine),
+      ...(requests === 'older' ? requestUpgrades : []).map(oneLine),
+      ...(isOlder ? [...upgrades, `update holdfast_identity set format = ${ownFormat}`] : []).map(oneLine),
       `insert into holdfast_identity (id, format) values (${id}, ${ownFormat}) on conflict do nothing`,
       `grant usage on schema ${folder} to ${user}`,
       ...Object.entries(ownRights).map(
@@ -96,4 +110,8 @@ export function ownTablesOf(
 /** A name as it stands in a statement. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ')
 }

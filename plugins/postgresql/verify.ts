@@ -13,6 +13,7 @@ interface Seen {
   readonly schema: string | null
   readonly creates: boolean
   readonly tables: TablesRights['exist']
+  readonly requests: TablesRights['requests']
   /** Null where a table is missing. */
   readonly reads: boolean | null
   readonly writes: boolean | null
@@ -31,6 +32,9 @@ const question = `select current_setting('server_version') as version,
     when ${Object.keys(ownRights)
       .map((table) => `to_regclass('${table}')`)
       .join(' is null or ')} is null then 'some' else 'all' end as tables,
+  case when to_regclass('holdfast_request') is null then 'none'
+    when exists (select from pg_attribute where attrelid = to_regclass('holdfast_request') and attname = 'fingerprint'
+      and not attisdropped) then 'whole' else 'older' end as requests,
   ${hasRights('holdfast_identity', ['select'])} as reads,
   ${Object.entries(ownRights)
     .map(([table, rights]) => hasRights(table, rights))
@@ -70,7 +74,7 @@ async function tablesFacts(
   const isReadOnly = seen.standby || seen.readonly
   const own = ownTablesOf(client, target, seen.schema)
   const { reads, writes } = seen
-  const known = { exist: seen.tables, mayCreate: seen.creates, mayWrite: writes }
+  const known = { exist: seen.tables, requests: seen.requests, mayCreate: seen.creates, mayWrite: writes }
   if (want.proof !== 'look') {
     return { tables: isReadOnly ? readOnlyAsWished(target) : await own.prove(want, known), insight: null }
   }

@@ -5,6 +5,7 @@ import { type Life, type Problem, type Severity, syncFolder } from '../../src/dr
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
 import { holdFile, isShared } from './journal/owner.ts'
+import { requestStatements } from './journal/requests.ts'
 import { OpenFile } from './open-file.ts'
 import { type Checked, openChecked, openNamed } from './proof/checked.ts'
 import { chooseFiles } from './proof/choice.ts'
@@ -64,6 +65,7 @@ class FileCandidate implements Candidate {
       native: checked.native,
       path: this.#location.file,
       isEphemeral: this.#target.isMemory,
+      keepsRequests: checked.keepsRequests,
       problems: this.#problems,
       left: () => {
         release()
@@ -164,12 +166,12 @@ class FileCandidate implements Candidate {
   /** A damaged file is replaced, where that is allowed. */
   async #openWhole(mode: JournalMode, signal: AbortSignal): Promise<Checked> {
     const { file } = this.#location
-    const { life } = this.#target
+    const { life, mayMakeTables } = this.#target
     // A file that was set aside is still reported when the same candidate opens again.
     const kept = this.#problems.filter((problem) => problem.code === 'SQLITE_SET_ASIDE')
     const open = async (): Promise<Checked> => {
       if (life === 'fallback') await makePrivate(file)
-      return await openChecked(file, mode, life, signal)
+      return await openChecked(file, mode, life, signal, mayMakeTables)
     }
     let checked: Checked
     try {
@@ -212,6 +214,12 @@ class FileCandidate implements Candidate {
       const message = 'No shared memory, or no space, for a WAL: using a rollback journal, which is slower.'
       remarks.push(
         this.#problem('SQLITE_NO_WAL', 'info', message, 'Use a local disk with free space for the data directory.'),
+      )
+    }
+    if (!checked.keepsRequests && !this.#target.mayMakeTables) {
+      const message = 'The table of requests with an Idempotency-Key is missing: such requests get 503.'
+      remarks.push(
+        this.#problem('SQLITE_NO_REQUESTS', 'info', message, `Run in the file: ${requestStatements.join('; ')}`),
       )
     }
     if (checked.isForeign) {

@@ -7,6 +7,8 @@ export const sqliteProblems = {
   SQLITE_OTHER_FILE: 'Another file than the configured one is used.',
   SQLITE_SET_ASIDE: 'A damaged file was moved aside and a new one made.',
   SQLITE_NO_WAL: 'The file system does not support a WAL; a rollback journal is used.',
+  SQLITE_NO_REQUESTS:
+    'The file lacks the table of requests with an Idempotency-Key, and SCHEMA_APPLY=none. Such requests get 503.',
   JOURNAL_LEFT: 'A file has changes for a primary, and no primary is configured.',
   ROWS_LOCAL: 'A file of a time without a primary has rows that are not in the primary.',
   SQLITE_FOREIGN_FILE: 'The file carries the mark of another application.',

@@ -30,6 +30,8 @@ export interface SqliteTarget extends Target {
    * moved nor replaced.
    */
   readonly isNamed: boolean
+  /** Whether tables of our own may be made in it. */
+  readonly mayMakeTables: boolean
   /** A file of our own in the temporary directory, removed at close. */
   readonly isMemory: boolean
   readonly journalMode: JournalMode

@@ -184,6 +184,8 @@ export interface Facts {
   readonly ownTables?: 'ours' | 'absent' | 'newer'
   /** The id in `holdfast_identity`, which tells primaries apart; left out where `ownTables` is not `ours`. */
   readonly identity?: string
+  /** Whether `holdfast_request` is there as `requestTable` describes it, and accepts writes. Left out: it is not. */
+  readonly keepsRequests?: boolean
   /** For the proof `look` only, and where the driver knows it. */
   readonly insight?: Insight
   /** What an operator should know: a file set aside, another folder than the configured one, a slower mode. */

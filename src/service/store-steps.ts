@@ -1,4 +1,4 @@
-import { carriedTableOf } from '../collection/table/carried-table.ts'
+import { carriedTablesOf } from '../collection/table/carried-table.ts'
 import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { State } from '../database/machine/state.ts'
 import type { Store } from '../database/store/store.ts'
@@ -60,7 +60,7 @@ export function createReplayer({
   observe,
 }: Pick<StepParts, 'active' | 'supervisor' | 'observe'>): Replayer {
   return new Replayer({
-    tables: () => active().collections.map(carriedTableOf),
+    tables: () => carriedTablesOf(active().collections),
     observe,
     identityOf: (primary) => identityIn(supervisor(), primary),
   })
@@ -106,5 +106,5 @@ export function unreplayedJournal(state: State<Store>): Journal | null {
 export function openConflicts(store: Store | null, active: ActiveConfig): Conflicts | null {
   if (store === null || store.role !== 'primary' || store.replay === null || store.facts.ownTables !== 'ours')
     return null
-  return new Conflicts(store, store.replay, tablesByName(active.collections.map(carriedTableOf)))
+  return new Conflicts(store, store.replay, tablesByName(carriedTablesOf(active.collections)))
 }

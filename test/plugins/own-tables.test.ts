@@ -5,7 +5,7 @@ import mysql from '../../plugins/mysql/mysql.ts'
 import postgresql from '../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench, urlAddress } from '../../src/conformance/bench.ts'
 import type { Driver, Facts, Want } from '../../src/driver/driver.ts'
-import { ownFormat } from '../../src/driver/kit/driver-kit.ts'
+import { ownFormat, requestTable } from '../../src/driver/kit/driver-kit.ts'
 import { noMariadb, startMariadb } from '../support/servers/mariadb.ts'
 import { noPostgres, startPostgres } from '../support/servers/postgres.ts'
 import { type Cleanup, cleanupOf } from '../support/temp.ts'
@@ -136,7 +136,10 @@ for (const [name, kind] of Object.entries(kinds)) {
     test('of format 1 whose change ended half-way are changed to the end', async () => {
       const [database, id] = await makeFormer()
       await server.query(`alter table holdfast_identity add column watermark ${kind.type}`, database)
-      await server.query(`create table holdfast_request (id ${kind.type} primary key, answer text)`, database)
+      await server.query(
+        `create table holdfast_request (id ${kind.type} primary key, answer text, made_at timestamp default now())`,
+        database,
+      )
       assert.equal((await prove(server.url(database))).identity, id)
       assert.equal(await formatOf(database), ownFormat)
     })
@@ -159,6 +162,42 @@ for (const [name, kind] of Object.entries(kinds)) {
       }
       const then = await prove(url)
       assert.deepEqual([then.ownTables, then.identity, then.problems], ['ours', id, []])
+    })
+
+    /** A database whose `holdfast_request` is of an earlier release. */
+    async function makeOlderRequests(): Promise<string> {
+      const database = await server.createDatabase()
+      await prove(server.url(database))
+      await server.query('drop table holdfast_request', database)
+      const columns = `id ${kind.type} primary key, answer text, made_at timestamp default now()`
+      await server.query(`create table holdfast_request (${columns})`, database)
+      return database
+    }
+
+    test('get the columns of requests with a key by several processes at a time', async () => {
+      const database = await makeOlderRequests()
+      const seen = await prove(server.url(database), 'look')
+      assert.deepEqual([seen.ownTables, seen.keepsRequests, seen.problems], ['ours', false, []])
+      const facts = await Promise.all(Array.from({ length: 4 }, () => prove(server.url(database))))
+      for (const { ownTables: state, keepsRequests } of facts) assert.deepEqual([state, keepsRequests], ['ours', true])
+      const names = requestTable.columns.map(({ name }) => name).join(', ')
+      assert.deepEqual(await server.query(`select ${names} from holdfast_request`, database), [])
+    })
+
+    test('are used without keys of requests where the user may not add the columns', async () => {
+      const database = await makeOlderRequests()
+      const [user] = await kind.createUser(server, database)
+      for (const table of ownTables) {
+        await server.query(`grant select, insert, update, delete on ${table} to ${user}`, database)
+      }
+      const url = server.url(database).replace(/\/\/[^@]*@/, `//${user}:plain@`)
+      const { ownTables: state, keepsRequests, problems } = await prove(url)
+      assert.deepEqual([state, keepsRequests, problems[0]?.code], ['ours', false, 'REQUESTS_MISSING'])
+      for (const sql of problems[0]?.suggestion.replace(/^[^:]*: /, '').split('; ') ?? []) {
+        await server.query(sql, database)
+      }
+      const then = await prove(url)
+      assert.deepEqual([then.ownTables, then.keepsRequests, then.problems], ['ours', true, []])
     })
 
     for (const [table, rights] of [

@@ -56,6 +56,8 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
       origin,
       locations,
       life: address.life ?? null,
+      // SCHEMA_APPLY protects a primary; in Holdfast's own files tables are always made.
+      mayMakeTables: role === 'fallback' || settings.database?.schemaApply !== 'none',
       isNamed: role === 'fallback' && address.life === undefined && !isMemory,
       isMemory,
       journalMode: options.journalMode,

@@ -7,9 +7,11 @@ const idLength = 36
 /** What an entry takes beyond its images, about. */
 const entryBytes = 200
 
-interface Trigger {
+/** A trigger as it is to be. */
+export interface Trigger {
   readonly name: string
   readonly sql: string
+  readonly event: 'insert' | 'update' | 'delete'
 }
 
 /** One entry of a trigger: which row it is of, and what is known of it. */
@@ -26,7 +28,7 @@ interface EntryText {
  * column was added would leave it out without a word.
  */
 export async function triggerChanges(table: ImageTable, run: RunStatement): Promise<readonly string[]> {
-  const wanted = triggersOf(table)
+  const wanted = createdTriggers(table)
   const found = await run(
     `select name, sql from sqlite_master where type = 'trigger' and lower(tbl_name) = lower(?) and name like 'holdfast\\_%' escape '\\'`,
     [table.name],
@@ -34,7 +36,7 @@ export async function triggerChanges(table: ImageTable, run: RunStatement): Prom
   const known = new Map(found.map(({ name, sql }) => [String(name), String(sql)]))
   const drops = [...known]
     .filter(([name, sql]) => wanted.find((one) => one.name === name)?.sql !== sql)
-    .map(([name]) => `DROP TRIGGER ${quote(name)}`)
+    .map(([name]) => dropTrigger(name))
   const creates = wanted.filter(({ name, sql }) => known.get(name) !== sql).map(({ sql }) => sql)
   return [...drops, ...creates]
 }
@@ -45,24 +47,30 @@ export function imageText(table: ImageTable, row: string): string {
   return `json_object(${values.join(', ')})`
 }
 
-function triggersOf(table: ImageTable): readonly Trigger[] {
+/** The statement that drops a trigger. */
+export function dropTrigger(name: string): string {
+  return `DROP TRIGGER ${quote(name)}`
+}
+
+/** The triggers of a table, in the form in which SQLite keeps them. */
+export function createdTriggers(table: ImageTable): readonly Trigger[] {
   const inserted: EntryText = { operation: 'insert', key: 'new', hasOld: false, hasNew: true }
   const updated: EntryText = { operation: 'update', key: 'new', hasOld: true, hasNew: true }
   const deleted: EntryText = { operation: 'delete', key: 'old', hasOld: true, hasNew: false }
   const isKept = 'new.id IS old.id'
   return [
-    triggerOf(table, 'insert', 'INSERT', '', [inserted]),
-    triggerOf(table, 'update', 'UPDATE', ` AND ${isKept}`, [updated]),
+    triggerOf(table, 'insert', 'insert', '', [inserted]),
+    triggerOf(table, 'update', 'update', ` AND ${isKept}`, [updated]),
     // Another id is another row: the primary knows no other way to say it.
-    triggerOf(table, 'move', 'UPDATE', ` AND NOT (${isKept})`, [deleted, inserted]),
-    triggerOf(table, 'delete', 'DELETE', '', [deleted]),
+    triggerOf(table, 'move', 'update', ` AND NOT (${isKept})`, [deleted, inserted]),
+    triggerOf(table, 'delete', 'delete', '', [deleted]),
   ]
 }
 
 function triggerOf(
   table: ImageTable,
   suffix: string,
-  event: string,
+  event: Trigger['event'],
   when: string,
   entries: readonly EntryText[],
 ): Trigger {
@@ -70,10 +78,10 @@ function triggerOf(
   const body = entries.map((entry) => `${entryText(table, entry)};`).join(' ')
   // Without an author nothing is journaled, nor are the images made.
   const isJournaled = `${authorFunction}() IS NOT NULL${when}`
-  // In the form in which SQLite keeps it.
   return {
     name,
-    sql: `CREATE TRIGGER ${quote(name)} AFTER ${event} ON ${quote(table.name)} WHEN ${isJournaled} BEGIN ${body} END`,
+    event,
+    sql: `CREATE TRIGGER ${quote(name)} AFTER ${event.toUpperCase()} ON ${quote(table.name)} WHEN ${isJournaled} BEGIN ${body} END`,
   }
 }
 

@@ -2,6 +2,7 @@ import { faultError, type Life } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
 import { classify } from '../faults.ts'
 import { applySettings, type Native, openNative } from '../handle.ts'
+import { giveRequests, keepsRequests } from '../journal/requests.ts'
 import { assertNoFallback, forgetCarried, readLife, settleLife } from '../journal/tables.ts'
 import { applicationId, type JournalMode } from '../target.ts'
 import { isForeignMark } from './inspect.ts'
@@ -18,6 +19,8 @@ export interface Checked {
   readonly isForeign: boolean
   /** What the file is for; null: it is a primary. */
   readonly life: Life | null
+  /** It keeps the answers of requests with a key. */
+  readonly keepsRequests: boolean
 }
 
 /** How long foreign locks are waited for when no signal says otherwise. */
@@ -25,7 +28,7 @@ const waitMs = 60_000
 
 /**
  * Opens the file whole: an empty or missing one becomes ours, a damaged one is refused. `life` is what it is for; null: it is
- * a primary.
+ * a primary, and `mayMakeTables` whether it gets tables of our own.
  *
  * @throws what `classify` reads; then nothing is open. `SQLITE_CORRUPT` also for what `quick_check` finds.
  */
@@ -34,14 +37,15 @@ export async function openChecked(
   wish: JournalMode,
   life: Life | null,
   signal: AbortSignal,
+  mayMakeTables = true,
 ): Promise<Checked> {
   try {
-    return await openWhole(file, wish, life, signal)
+    return await openWhole(file, wish, life, signal, mayMakeTables)
   } catch (error) {
     // A WAL needs some space next to the file, even to be read.
     if (!hasCode(error, 'SQLITE_IOERR_SHMSIZE') || isServed(file)) throw error
     leaveWal(file)
-    return await openWhole(file, 'delete', life, signal)
+    return await openWhole(file, 'delete', life, signal, mayMakeTables)
   }
 }
 
@@ -70,11 +74,17 @@ export async function openNamed(file: string, wish: JournalMode, signal: AbortSi
 function isOurs(native: Native): boolean {
   if (native.pragma('application_id', { simple: true }) === applicationId || readLife(native) !== null) return true
   const sql = `select 1 from sqlite_master as one, pragma_table_info(one.name) as of_one
-    where one.type = 'table' and of_one.name = 'holdfast_attempt' limit 1`
+    where one.type = 'table' and of_one.name = 'holdfast_attempt' and one.name <> 'holdfast_request' limit 1`
   return native.prepare(sql).get() !== undefined
 }
 
-async function openWhole(file: string, wish: JournalMode, life: Life | null, signal: AbortSignal): Promise<Checked> {
+async function openWhole(
+  file: string,
+  wish: JournalMode,
+  life: Life | null,
+  signal: AbortSignal,
+  mayMakeTables: boolean,
+): Promise<Checked> {
   const native = openNative(file)
   try {
     const isNew = await whileBusy(() => native.pragma('page_count', { simple: true }) === 0, waitMs, signal)
@@ -82,7 +92,8 @@ async function openWhole(file: string, wish: JournalMode, life: Life | null, sig
     if (!isNew && !isServed(file)) await assertWhole(native, waitMs, signal)
     const checked = await whileBusy(() => settle(native, wish, life, isNew), waitMs, signal)
     if (life === 'local') await whileBusy(() => forgetCarried(native), waitMs, signal)
-    return checked
+    if (!mayMakeTables) return checked
+    return { ...checked, keepsRequests: await whileBusy(() => tryToKeepRequests(native, life), waitMs, signal) }
   } catch (error) {
     native.close()
     throw error
@@ -96,7 +107,18 @@ function settle(native: Native, wish: JournalMode, life: Life | null, isNew: boo
   if (life !== null) giveLife(native, life)
   else assertNoFallback(native)
   const id = native.pragma('application_id', { simple: true })
-  return { native, journalMode, isForeign: isForeignMark(id), life }
+  return { native, journalMode, isForeign: isForeignMark(id), life, keepsRequests: keepsRequests(native, life) }
+}
+
+/** A full disk still answers reads. */
+function tryToKeepRequests(native: Native, life: Life | null): boolean {
+  try {
+    giveRequests(native, life)
+    return true
+  } catch (error) {
+    if (classify(error, 'commit').kind !== 'disk-full') throw error
+    return false
+  }
 }
 
 /** A full disk still answers reads from a local store that has no mark yet: without one a file with rows counts as local. */

@@ -14,6 +14,7 @@ export interface FileConnectionParts {
   readonly native: Native
   readonly path: string
   readonly isEphemeral: boolean
+  readonly keepsRequests: boolean
   readonly problems: readonly Problem[]
   /** Called once, when the native connection is closed. */
   readonly left: () => Promise<void>
@@ -33,7 +34,7 @@ export class FileConnection implements Connection {
   /** @throws what `classify` reads; on a full disk the proof `open` passes, because reads can be
    * answered; a busy writer is not a failure. */
   async verify(want: Want, signal: AbortSignal): Promise<Facts> {
-    const { native, path, isEphemeral, problems } = this.#parts
+    const { native, path, isEphemeral, keepsRequests, problems } = this.#parts
     signal.throwIfAborted()
     const version = String(native.prepare('select sqlite_version()').pluck().get())
     let full = await isFull(path)
@@ -47,7 +48,7 @@ export class FileConnection implements Connection {
       if (kind !== 'transient' && (want.proof === 'write' || kind !== 'disk-full')) throw error
       full ||= kind === 'disk-full'
     }
-    return { version, path, ephemeral: isEphemeral, full, pooled: false, problems }
+    return { version, path, ephemeral: isEphemeral, full, pooled: false, keepsRequests, problems }
   }
 
   /** Never throws. Safe to call twice and after `evict`. */

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve as resolvePath } from 'node:path'
-import { carriedTableOf } from '../../collection/table/carried-table.ts'
+import { carriedTablesOf } from '../../collection/table/carried-table.ts'
 import { entityOf } from '../../collection/table/entity.ts'
 import { ensureTables } from '../../collection/table/tables.ts'
 import { Secret } from '../../config/secret.ts'
@@ -51,7 +51,7 @@ export class CommandStores implements AsyncDisposable {
     this.found = found
     this.#collections = collections
     this.#cwd = cwd
-    this.tables = collections.map(carriedTableOf)
+    this.tables = carriedTablesOf(collections)
     const settings = connectionSettingsOf(found.resolved.settings)
     this.#factory = new DatabaseEngineFactory({ entities: collections.map(entityOf), settings: () => settings })
   }

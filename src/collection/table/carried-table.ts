@@ -1,8 +1,14 @@
+import { requestTable } from '../../driver/facet/requests.ts'
 import type { CarriedTable } from '../../journal/judge.ts'
 import type { ConflictRules, SumBounds } from '../../journal/merge.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { safeIntegers } from '../declaration/row-schema.ts'
 import { imageTableOf } from './image-table.ts'
+
+/** What a journal is carried to: the tables of these collections, and that of requests with a key. */
+export function carriedTablesOf(collections: readonly Collection[]): readonly CarriedTable[] {
+  return [...collections.map(carriedTableOf), requestTable]
+}
 
 /** The table of a collection as a journal is carried to it: with what the declaration says about conflicts. */
 export function carriedTableOf(collection: Collection): CarriedTable {

@@ -12,6 +12,12 @@ export interface Written {
   readonly changed: number
 }
 
+/** A statement with its values. */
+export interface Statement {
+  readonly sql: string
+  readonly values: readonly Value[]
+}
+
 /** Details of a write besides its statement. */
 export interface WriteNote {
   /** The attempt of the transaction that the statement is, outside of an open one. Absent: a journaling store draws one. */
@@ -21,6 +27,11 @@ export interface WriteNote {
    * `claimKnownCode` where the claim exists; `changed` counts the statement's own rows.
    */
   readonly claims?: true
+  /**
+   * Runs before the statement, as one transaction with it: the claim of a request with a key. Only where `takesFirst` is set,
+   * and not with `claims`. Fails with `requestKnownCode` where it breaks a unique key; then nothing has changed.
+   */
+  readonly first?: Statement
 }
 
 /**
@@ -33,6 +44,10 @@ export interface Statements {
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
   /** Runs one atomic statement. Resolves when the change is as durable as the store promises. */
   write(sql: string, values: readonly Value[], note?: WriteNote): Promise<Written>
+  /**
+   * Whether `write` takes `WriteNote.first`, at less than the price of a transaction. Absent: it does not.
+   */
+  readonly takesFirst?: true
   /**
    * A number that grows when anything in the database may have changed, by this process or another one, so that what was
    * read may be kept. What others committed is asked for at most once in each `turn` (of the event loop), so that it is

@@ -52,8 +52,9 @@ export {
 } from '../facet/journal.ts'
 export type { LocalRows } from '../facet/local-rows.ts'
 export type { Refusal, Replay, RowRemoval, RowUpdate } from '../facet/replay.ts'
+export { requestKnownCode, requestTable } from '../facet/requests.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
-export type { Row, Statements, Value, WriteNote, Written } from '../facet/statements.ts'
+export type { Row, Statement, Statements, Value, WriteNote, Written } from '../facet/statements.ts'
 export { type Fault, FaultError, type FaultKind, type Phase, type TableRule } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
 export type { AddressDialect, ServerTarget } from './address/dialect.ts'
@@ -119,6 +120,7 @@ export {
   type TablesClient,
   type TablesFacts,
   type TablesRights,
+  type Upgrade,
 } from './primary/own-tables.ts'
 export {
   claimError,

@@ -6,19 +6,11 @@ import type { TableReports } from '../../collection/table/tables.ts'
 import type { WantedTable } from '../../copy/pair.ts'
 import type { Store } from '../../database/store/store.ts'
 import type { CopiedTable } from '../../driver/facet/feed.ts'
+import { requestTable } from '../../driver/facet/requests.ts'
 
 /** The answers of keyed requests: one that was answered before an outage is answered alike in it. */
-const requestTable: WantedTable = {
-  table: {
-    name: 'holdfast_request',
-    key: { name: 'id', kind: 'text' },
-    keyOrder: 'uuid',
-    columns: [
-      { name: 'id', kind: 'text' },
-      { name: 'answer', kind: 'text' },
-      { name: 'made_at', kind: 'instant' },
-    ],
-  },
+const wantedRequests: WantedTable = {
+  table: { ...requestTable, key: { name: 'id', kind: 'text' }, keyOrder: 'uuid' },
   setting: 'copies.mode',
   isAlways: true,
   misfit: () => null,
@@ -52,7 +44,7 @@ export function wantedTables(
   isUsable: (collection: string) => boolean,
 ): readonly WantedTable[] {
   const wanted = collections.filter(({ name, copy }) => copy !== false && isUsable(name))
-  return [...wanted.map(wantedTableOf), ...entities.map(wantedEntityOf), requestTable]
+  return [...wanted.map(wantedTableOf), ...entities.map(wantedEntityOf), wantedRequests]
 }
 
 /** Whether the rows of a collection can be read in each of these stores. */

@@ -314,7 +314,14 @@ test('a transaction or a dump whose rollback fails frees the writer, and the fil
 test('a proof whose rollback fails says that the file is lost', async (t) => {
   const native = new Database(join(await tempFolder(t), 'x.db'))
   const left = async (): Promise<void> => {}
-  const connection = new FileConnection({ native, path: native.name, isEphemeral: false, problems: [], left })
+  const connection = new FileConnection({
+    native,
+    path: native.name,
+    isEphemeral: false,
+    keepsRequests: true,
+    problems: [],
+    left,
+  })
   t.after(() => connection.close())
   const { exec } = native
   native.exec = (sql) => {

@@ -14,6 +14,8 @@ const proofRows = 800
 export const ownTablesProblems = {
   OWN_TABLES_MISSING: "Holdfast's own tables are not in the primary and may not be created there.",
   FORMAT_NEWER: "A later release created Holdfast's own tables in the primary.",
+  REQUESTS_MISSING:
+    'The table of requests with an Idempotency-Key is from an earlier release, and may not be changed. Such requests get 503.',
 } as const
 
 /** A connection that runs one statement at a time. */
@@ -31,7 +33,9 @@ export interface OwnTablesDialect<C extends TablesClient> {
   readonly statements: readonly string[]
   /** DDL that changes tables of format 1 to the current format. */
   readonly upgrades: readonly string[]
-  /** True when a change of `upgrades` was made before; never where absent. */
+  /** DDL that gives `holdfast_request` of an earlier release what it lacks. */
+  readonly requestUpgrades: readonly string[]
+  /** True when a change of these was made before; never where absent. */
   isUpgraded?(error: unknown): boolean
   /** Statements that fail without the rights to the tables and change nothing; absent: `TablesRights.mayWrite` is known. */
   readonly probes?: readonly string[]
@@ -49,13 +53,23 @@ export interface OwnTablesDialect<C extends TablesClient> {
 export interface TablesRights {
   /** `some`: `holdfast_identity` is there, others are not, as after a release of format 1. */
   readonly exist: 'all' | 'some' | 'none'
+  /** `older`: `holdfast_request` lacks columns. */
+  readonly requests: 'whole' | 'older' | 'none'
   readonly mayCreate: boolean | null
   readonly mayRead: boolean | null
   readonly mayWrite: boolean | null
 }
 
+/** What tables that are there need. */
+export interface Upgrade extends Pick<TablesRights, 'requests'> {
+  /** They have an earlier format. */
+  readonly isOlder: boolean
+}
+
+const noUpgrade: Upgrade = { isOlder: false, requests: 'none' }
+
 /** The part of `Facts` that the own tables decide. */
-export type TablesFacts = Required<Pick<Facts, 'ownTables' | 'problems'>> & Pick<Facts, 'identity'>
+export type TablesFacts = Required<Pick<Facts, 'ownTables' | 'problems'>> & Pick<Facts, 'identity' | 'keepsRequests'>
 
 /** The row of `holdfast_identity`. */
 interface Identity {
@@ -68,14 +82,14 @@ export class OwnTables<C extends TablesClient> {
   readonly #client: C
   readonly #dialect: OwnTablesDialect<C>
   readonly #target: Pick<Problem, 'setting' | 'origin'> & { readonly mayMakeTables: boolean }
-  readonly #remedy: (isOlder: boolean) => string
+  readonly #remedy: (upgrade: Upgrade) => string
 
-  /** `remedy` is the SQL for an administrator: tables, identity and grants; `isOlder`: the tables have an earlier format. */
+  /** `remedy` is the SQL for an administrator: tables, identity and grants. */
   constructor(
     client: C,
     dialect: OwnTablesDialect<C>,
     target: Pick<Problem, 'setting' | 'origin'> & { readonly mayMakeTables: boolean },
-    remedy: (isOlder: boolean) => string,
+    remedy: (upgrade: Upgrade) => string,
   ) {
     this.#client = client
     this.#dialect = dialect
@@ -84,15 +98,20 @@ export class OwnTables<C extends TablesClient> {
   }
 
   /** Reports what can be seen without changing anything; tables that are merely not created yet are no problem. */
-  async look({ exist, mayCreate, mayRead, mayWrite }: TablesRights): Promise<TablesFacts> {
-    if (exist === 'none') return this.#creatable(mayCreate, false)
+  async look({ exist, requests, mayCreate, mayRead, mayWrite }: TablesRights): Promise<TablesFacts> {
+    if (exist === 'none') return this.#creatable(mayCreate, noUpgrade)
     try {
       if (mayRead === false) return this.#missing(notWritable)
       const found = await this.#identity()
       if (found !== null && found.format > ownFormat) return this.#newer(found.format)
-      if (exist === 'some' || (found !== null && found.format < ownFormat)) return this.#creatable(mayCreate, true)
+      if (exist === 'some' || (found !== null && found.format < ownFormat)) {
+        return this.#creatable(mayCreate, { isOlder: true, requests })
+      }
       if (found === null) return this.#target.mayMakeTables ? notCreatedYet : this.#missing(nobody)
-      return mayWrite === false ? this.#missing(notWritable) : ours(found)
+      if (mayWrite === false) return this.#missing(notWritable)
+      const isWhole = requests === 'whole'
+      if (isWhole || this.#whyNotCreated(mayCreate) === null) return ours(found, isWhole)
+      return this.#withoutRequests(found)
     } catch (error) {
       if (!this.#dialect.isDenied(error)) throw error
       return this.#missing(notWritable)
@@ -103,7 +122,8 @@ export class OwnTables<C extends TablesClient> {
    * Creates what is missing and may be created, and changes tables of an earlier format; for the proof `write`, commits a
    * write that leaves nothing.
    */
-  async prove(want: Want, { exist, mayCreate, mayWrite }: Omit<TablesRights, 'mayRead'>): Promise<TablesFacts> {
+  async prove(want: Want, rights: Omit<TablesRights, 'mayRead'>): Promise<TablesFacts> {
+    const { exist, mayCreate, mayWrite } = rights
     let isMaking = exist === 'none'
     let isOlder = false
     try {
@@ -111,15 +131,19 @@ export class OwnTables<C extends TablesClient> {
       if (found !== null && found.format > ownFormat) return this.#newer(found.format)
       isOlder = exist === 'some' || (found !== null && found.format < ownFormat)
       isMaking ||= isOlder
+      let keepsRequests = true
       if (isMaking) {
         const why = this.#whyNotCreated(mayCreate)
-        if (why !== null) return this.#missing(why, isOlder)
-        await this.#create(isOlder)
+        if (why !== null) return this.#missing(why, { isOlder, requests: rights.requests })
+        await this.#create({ isOlder, requests: rights.requests })
         found = await this.#identity()
-      } else if (found === null && this.#target.mayMakeTables) {
-        // An administrator, or a process that ended half-way, created the tables without a row.
-        await this.#identify()
-        found = await this.#identity()
+      } else {
+        if (found === null && this.#target.mayMakeTables) {
+          // An administrator, or a process that ended half-way, created the tables without a row.
+          await this.#identify()
+          found = await this.#identity()
+        }
+        keepsRequests = rights.requests === 'whole' || (await this.#addRequests(mayCreate))
       }
       isMaking = false
       if (found === null) return this.#missing(nobody)
@@ -127,18 +151,19 @@ export class OwnTables<C extends TablesClient> {
       if (mayWrite === false) return this.#missing(notWritable)
       for (const probe of this.#dialect.probes ?? []) await this.#client.run(probe)
       if (want.proof === 'write') await this.#write()
-      return ours(found)
+      return keepsRequests ? ours(found, true) : this.#withoutRequests(found)
     } catch (error) {
       // Anything else says something about the database.
       if (!this.#dialect.isDenied(error)) throw error
-      return this.#missing(isMaking ? notCreatable : notWritable, isOlder)
+      const upgrade = { isOlder, requests: rights.requests }
+      return this.#missing(isMaking ? notCreatable : notWritable, upgrade)
     }
   }
 
   /** The facts of tables that are not there yet, or not in this format. */
-  #creatable(mayCreate: boolean | null, isOlder: boolean): TablesFacts {
+  #creatable(mayCreate: boolean | null, upgrade: Upgrade): TablesFacts {
     const why = this.#whyNotCreated(mayCreate)
-    return why === null ? notCreatedYet : this.#missing(why, isOlder)
+    return why === null ? notCreatedYet : this.#missing(why, upgrade)
   }
 
   #whyNotCreated(mayCreate: boolean | null): string | null {
@@ -146,18 +171,37 @@ export class OwnTables<C extends TablesClient> {
     return mayCreate === false ? notCreatable : null
   }
 
-  async #create(isOlder: boolean): Promise<void> {
-    const { statements, upgrades, alone } = this.#dialect
-    const create = async (): Promise<void> => {
+  async #create({ isOlder, requests }: Upgrade): Promise<void> {
+    const { statements, upgrades, requestUpgrades } = this.#dialect
+    await this.#alone(async () => {
       for (const statement of statements) await this.#client.run(statement)
       if (isOlder) {
-        for (const upgrade of upgrades) await this.#upgrade(upgrade)
+        const ofRequests = requests === 'older' ? requestUpgrades : []
+        for (const upgrade of [...upgrades, ...ofRequests]) await this.#upgrade(upgrade)
         // Last, since DDL may have no transaction; another process may have been first.
         await this.#client.run(`update holdfast_identity set format = ${ownFormat} where format < ${ownFormat}`)
       }
       await this.#identify()
+    })
+  }
+
+  /** False: it may not be changed. What else the tables are for does not depend on it. */
+  async #addRequests(mayCreate: boolean | null): Promise<boolean> {
+    if (this.#whyNotCreated(mayCreate) !== null) return false
+    try {
+      await this.#alone(async () => {
+        for (const upgrade of this.#dialect.requestUpgrades) await this.#upgrade(upgrade)
+      })
+      return true
+    } catch (error) {
+      if (!this.#dialect.isDenied(error)) throw error
+      return false
     }
-    await (alone === undefined ? create() : alone(this.#client, create))
+  }
+
+  async #alone(change: () => Promise<void>): Promise<void> {
+    const { alone } = this.#dialect
+    await (alone === undefined ? change() : alone(this.#client, change))
   }
 
   async #upgrade(statement: string): Promise<void> {
@@ -208,10 +252,17 @@ export class OwnTables<C extends TablesClient> {
     }
   }
 
-  #missing(why: string, isOlder = false): TablesFacts {
+  #missing(why: string, upgrade = noUpgrade): TablesFacts {
     const message = `Holdfast's own tables are not usable: ${why}. The primary serves; its fallback accepts no writes.`
-    const suggestion = `As the owner of the database run: ${this.#remedy(isOlder)}`
+    const suggestion = `As the owner of the database run: ${this.#remedy(upgrade)}`
     return { ownTables: 'absent', problems: [this.#problem('OWN_TABLES_MISSING', message, suggestion)] }
+  }
+
+  #withoutRequests(found: Identity): TablesFacts {
+    const message = 'The table holdfast_request is from an earlier release, and the user may not change it.'
+    const suggestion = `As the owner of the database run: ${this.#dialect.requestUpgrades.map(oneLine).join('; ')}`
+    const { problems, ...facts } = ours(found, false)
+    return { ...facts, problems: [...problems, this.#problem('REQUESTS_MISSING', message, suggestion)] }
   }
 
   #problem(code: keyof typeof ownTablesProblems, message: string, suggestion: string): Problem {
@@ -226,6 +277,10 @@ const nobody = 'holdfast_identity has no row'
 
 const notCreatedYet: TablesFacts = { ownTables: 'absent', problems: [] }
 
-function ours({ id }: Identity): TablesFacts {
-  return { ownTables: 'ours', identity: id, problems: [] }
+function ours({ id }: Identity, keepsRequests: boolean): TablesFacts {
+  return { ownTables: 'ours', identity: id, keepsRequests, problems: [] }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ')
 }
