@@ -62,6 +62,8 @@ interface CarriedRow {
   text: string | null
   order: bigint | null
   ratio: number | null
+  price: string | null
+  day: string | null
   isOn: boolean | null
   createdAt: Date | null
   data: unknown
@@ -80,6 +82,8 @@ const Carried: EntitySchema<CarriedRow> = new EntitySchema<CarriedRow>({
     text: { type: 'text', nullable: true },
     order: { type: 'bigint', nullable: true },
     ratio: { type: 'double', nullable: true },
+    price: { type: 'decimal', precision: 18, scale: 2, nullable: true },
+    day: { type: 'date', nullable: true },
     isOn: { type: 'boolean', nullable: true, fieldName: 'isOn' },
     createdAt: { type: 'datetime', length: 3, nullable: true, fieldName: 'createdAt' },
     data: { type: 'json', nullable: true },
@@ -98,6 +102,8 @@ export const carriedTable: ImageTable = {
     { name: 'text', kind: 'text' },
     { name: 'order', kind: 'integer' },
     { name: 'ratio', kind: 'number' },
+    { name: 'price', kind: 'decimal', scale: 2 },
+    { name: 'day', kind: 'text' },
     { name: 'isOn', kind: 'boolean' },
     { name: 'createdAt', kind: 'instant' },
     { name: 'data', kind: 'json' },

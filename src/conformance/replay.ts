@@ -228,10 +228,23 @@ function conformLetters(test: EngineTest): void {
 /** Rows of `carriedTable` with each kind of value at its limits. */
 export function exactImages(): readonly Image[] {
   const given: readonly Image[] = [
-    { order: '9223372036854775807', ratio: '0.30000000000000004', isOn: '1', createdAt: '1' },
-    { order: '-9223372036854775808', ratio: '5e-324', isOn: '0', createdAt: '-1' },
-    { order: '9007199254740993', ratio: '1.7976931348623157e308', isOn: null, createdAt: '-62135596799999' },
-    { order: '0', ratio: '-0.1', createdAt: '253402300799999', text: 'a\'b"c\\d;--é\u{1f600}\n\t%_?$1{}' },
+    {
+      order: '9223372036854775807',
+      ratio: '0.30000000000000004',
+      price: '9999999999999999.99',
+      isOn: '1',
+      createdAt: '1',
+    },
+    { order: '-9223372036854775808', ratio: '5e-324', price: '-0.01', isOn: '0', createdAt: '-1' },
+    { order: '9007199254740993', ratio: '1.7976931348623157e308', day: '1000-01-01', createdAt: '-62135596799999' },
+    {
+      order: '0',
+      ratio: '-0.1',
+      price: '0.00',
+      day: '9999-12-31',
+      createdAt: '253402300799999',
+      text: 'a\'b"c\\d;--é\u{1f600}\n\t%_?$1{}',
+    },
     { order: null, ratio: null, createdAt: null, text: '', data: '{"b":[1,{"a":"\\u00e9\\\\"}],"a":null}' },
     { ratio: '123456789.123456789', text: ' blanks ', data: '{"n":12345678901234567890123.5,"e":1e-9}' },
     { text: 'null', data: 'null', createdAt: '1700000000123' },

@@ -8,6 +8,8 @@ export function isSameValue(kind: ImageKind, one: string | null, other: string |
     case 'number':
       // -0 and 0 are one number in every database.
       return Number(one) === Number(other)
+    case 'decimal':
+      return canonicalDecimal(one) === canonicalDecimal(other)
     case 'json':
       return canonicalJson(one) === canonicalJson(other)
     default:
@@ -31,6 +33,14 @@ export function matchesImage(
     if (!isSameValue(column === undefined ? 'text' : column.kind, image[name] ?? null, row[name] ?? null)) return false
   }
   return true
+}
+
+/** Without zeros that say nothing; what is no decimal stays as it is. */
+function canonicalDecimal(text: string): string {
+  const [, sign = '', whole = '', fraction = ''] = /^(-?)0*(\d+?)(?:\.(\d*?)0*)?$/.exec(text) ?? []
+  if (whole === '') return text
+  const value = fraction === '' ? whole : `${whole}.${fraction}`
+  return value === '0' ? value : `${sign}${value}`
 }
 
 /** JSON with sorted keys; a text that is not JSON stays as it is. */

@@ -48,7 +48,7 @@ export const attemptColumn = 'holdfast_attempt'
  * | the same value on both sides, or two nulls; not two equal numbers, which may be two increments | that value |
  * | anything else | a conflict |
  *
- * Values are compared by what they mean. Integers add up exactly, other numbers as doubles. A column that an image lacks is
+ * Values are compared by what they mean. Integers and decimals add up exactly, other numbers as doubles. A column that an image lacks is
  * NULL in `base` and `theirs`, and unchanged in `ours`. Gives the columns that change in the primary; null: a conflict, unless
  * `isOurs` takes ours for each. Merging changes the primary by a difference, so a later change on the fallback merges in the
  * same way: its base differs from the merged row by no more than what others have changed. Pure.
@@ -80,10 +80,11 @@ export function mergedAttempt(attempt: string): string {
 
 /** The value of a column; undefined: a conflict. */
 function mergedValue(
-  { name, kind }: ImageColumn,
+  column: ImageColumn,
   versions: RowVersions,
   bounds: SumBounds | undefined,
 ): string | null | undefined {
+  const { name, kind } = column
   const base = versions.base[name] ?? null
   const ours = versions.ours[name] ?? null
   const theirs = versions.theirs[name] ?? null
@@ -92,12 +93,17 @@ function mergedValue(
   if (name === 'version' && base !== null && ours !== null && theirs !== null) return exactSum(base, ours, theirs)
   if (name === 'updatedAt' && ours !== null && theirs !== null) return laterOf(ours, theirs)
   if (isSame(base, theirs)) return ours
-  const isNumber = kind === 'integer' || kind === 'number'
+  const isNumber = kind === 'integer' || kind === 'number' || kind === 'decimal'
   if (isNumber && bounds !== undefined && base !== null && ours !== null && theirs !== null) {
-    const sum = kind === 'integer' ? exactSum(base, ours, theirs) : doubleSum(base, ours, theirs)
+    const sum = addedUp(column, base, ours, theirs)
     return sum !== undefined && Number(sum) >= bounds.minimum && Number(sum) <= bounds.maximum ? sum : undefined
   }
   return isSame(ours, theirs) && (!isNumber || ours === null) ? theirs : undefined
+}
+
+function addedUp({ kind, scale = 0 }: ImageColumn, base: string, ours: string, theirs: string): string | undefined {
+  if (kind === 'integer') return exactSum(base, ours, theirs)
+  return kind === 'decimal' ? decimalSum(scale, base, ours, theirs) : doubleSum(base, ours, theirs)
 }
 
 const integer = /^-?\d+$/
@@ -108,6 +114,30 @@ function exactSum(base: string, ours: string, theirs: string): string | undefine
   if (![base, ours, theirs].every((text) => integer.test(text))) return undefined
   const sum = BigInt(theirs) + (BigInt(ours) - BigInt(base))
   return sum >= -limit && sum < limit ? String(sum) : undefined
+}
+
+/** The most digits of a decimal. */
+const decimalDigits = 18
+
+/** Undefined: more digits than a decimal has, or not a sum of decimals of this scale. */
+function decimalSum(
+  scale: number,
+  ...texts: readonly [base: string, ours: string, theirs: string]
+): string | undefined {
+  const [base, ours, theirs] = texts.map((text) => unitsOf(text, scale))
+  if (base === undefined || ours === undefined || theirs === undefined) return undefined
+  const sum = theirs + (ours - base)
+  const digits = String(sum < 0n ? -sum : sum).padStart(scale + 1, '0')
+  if (digits.length > decimalDigits) return undefined
+  const whole = digits.slice(0, digits.length - scale)
+  return `${sum < 0n ? '-' : ''}${whole}${scale === 0 ? '' : `.${digits.slice(-scale)}`}`
+}
+
+/** A decimal in its smallest units; undefined: it is none of this scale. */
+function unitsOf(text: string, scale: number): bigint | undefined {
+  const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) ?? []
+  if (whole === '' || fraction.length !== scale) return undefined
+  return BigInt(`${sign}${whole}${fraction}`)
 }
 
 /** Undefined: not a finite number. */

@@ -14,17 +14,22 @@ const kinds: Readonly<Record<string, ImageColumn['kind']>> = {
   real: 'number',
   views: 'integer',
   spent: 'number',
+  price: 'decimal',
+  balance: 'decimal',
   createdAt: 'instant',
   updatedAt: 'instant',
   version: 'integer',
   holdfast_attempt: 'text',
 }
-const columns = new Map(Object.entries(kinds).map(([name, kind]) => [name, { name, kind }]))
+const columns: ReadonlyMap<string, ImageColumn> = new Map(
+  Object.entries(kinds).map(([name, kind]) => [name, { name, kind, scale: 2 }]),
+)
 const rules: ConflictRules = {
   policy: 'merge',
   sums: new Map([
     ['views', { minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }],
     ['spent', { minimum: -1_000, maximum: 1_000 }],
+    ['balance', { minimum: -Infinity, maximum: Infinity }],
   ]),
 }
 
@@ -38,6 +43,8 @@ const plain: Image = {
   real: '0.5',
   views: '5',
   spent: '0.5',
+  price: '12.50',
+  balance: '12.50',
   createdAt: '1000',
   updatedAt: '2000',
   version: '3',
@@ -96,6 +103,20 @@ test('integers add up exactly, and a sum that the field does not accept is a con
   assert.equal(merged({ views: '9223372036854775807' }, { views: '1' }, { views: '0' }), 'conflict')
   assert.equal(merged({ spent: '900' }, { spent: '101' }, { spent: '0' }), 'conflict')
   assert.deepEqual(merged({ spent: '900' }, { spent: '100' }, { spent: '0' }), { spent: '1000' })
+})
+
+test('decimals add up exactly, and 64-bit integers, and a sum that their column does not hold is a conflict', () => {
+  assert.deepEqual(merged({ balance: '12.40' }, { balance: '0.00' }), { balance: '-0.10' })
+  assert.deepEqual(merged({ balance: '0.01' }, { balance: '9999999999999999.97' }, { balance: '0.00' }), {
+    balance: '9999999999999999.98',
+  })
+  assert.deepEqual(merged({ balance: '-12.50' }, { balance: '25.00' }), { balance: '0.00' })
+  assert.equal(merged({ balance: '0.03' }, { balance: '9999999999999999.97' }, { balance: '0.00' }), 'conflict')
+  assert.equal(merged({ balance: '12.60' }, { balance: '1.5' }), 'conflict')
+  assert.equal(merged({ price: '12.60' }, { price: '12.60' }), 'conflict')
+  assert.deepEqual(merged({ word: 'ours' }, { price: '12.5' }), { word: 'ours' }, 'the same in another form')
+  assert.deepEqual(merged({ price: '12.60' }, { price: '12.5' }), { price: '12.60' })
+  assert.equal(merged({ views: '9223372036854775807' }, { views: '6' }), 'conflict')
 })
 
 test('null adds up with nothing, nor does what is not a number', () => {

@@ -65,7 +65,7 @@ export class RowWriter {
   }
 
   keyValue(key: string): BoundValue {
-    return valueFrom(this.table.key.kind, key)
+    return valueFrom(this.table.key, key)
   }
 
   /** Keys of rows that have a unique key of this one, with the row of the same key. */
@@ -73,7 +73,7 @@ export class RowWriter {
     this.#keys ??= uniqueKeysOf(this.#native, this.table)
     const keys = new Set<string>()
     for (const { columns, statement } of this.#keys) {
-      const values = columns.map(({ name, kind }) => valueFrom(kind, image[name] ?? null))
+      const values = columns.map((column) => valueFrom(column, image[column.name] ?? null))
       if (values.includes(null)) continue
       for (const key of statement.all(...values)) keys.add(key)
     }
@@ -83,7 +83,7 @@ export class RowWriter {
   #values(rows: readonly FedRow[]): readonly BoundValue[] {
     const values: BoundValue[] = []
     for (const { image } of rows)
-      for (const { name, kind } of this.#columns) values.push(valueFrom(kind, image[name] ?? null))
+      for (const column of this.#columns) values.push(valueFrom(column, image[column.name] ?? null))
     return values
   }
 

@@ -69,7 +69,7 @@ function insertRecord(native: Native, table: CopiedTable, isGuarded: boolean, is
 }
 
 function shapeOf({ name, key, keyOrder, columns }: CopiedTable): string {
-  const columnsOf = columns.map(({ name: column, kind }) => ({ name: column, kind }))
+  const columnsOf = columns.map(({ name: column, kind, scale }) => ({ name: column, kind, scale }))
   return JSON.stringify({ name, key: { name: key.name, kind: key.kind }, keyOrder, columns: columnsOf })
 }
 

@@ -1,4 +1,4 @@
-import { type CopiedTable, type ImageKind, scaledInteger } from '../../../src/driver/kit/driver-kit.ts'
+import type { CopiedTable, ImageColumn } from '../../../src/driver/kit/driver-kit.ts'
 
 /** A value as the client binds it. */
 export type BoundValue = string | number | bigint | null
@@ -15,16 +15,16 @@ const greatest = 2n ** 63n - 1n
  * The value that MikroORM stores for a text of an image, so that an image of the row is the same again. What is not of its
  * kind stays text. @throws ValueError
  */
-export function valueFrom(kind: ImageKind, text: string | null): BoundValue {
+export function valueFrom({ kind, scale = 0 }: Pick<ImageColumn, 'kind' | 'scale'>, text: string | null): BoundValue {
   if (text === null) return null
   switch (kind) {
     case 'text':
     case 'json':
       return text
+    case 'decimal':
+      return scaledOf(text, scale)
     case 'number':
       return doubleOf(text)
-    case 'decimal':
-      return integerOf(/^-?\d+(?:\.\d+)?$/.test(text) ? String(scaledInteger(text)) : text)
     case 'boolean':
     case 'integer':
     case 'instant':
@@ -52,6 +52,18 @@ function integerOf(text: string): BoundValue {
   const value = BigInt(text)
   if (!isHeld(value)) throw new ValueError(`the number ${text} does not fit`)
   return value
+}
+
+const decimal = /^(-?)(\d+)(?:\.(\d+))?$/
+
+/** A decimal in the smallest units of its column. */
+function scaledOf(text: string, scale: number): BoundValue {
+  const [, sign = '', whole = '', fraction = ''] = decimal.exec(text) ?? []
+  if (whole === '') return text
+  const more = fraction.slice(scale)
+  if (/[1-9]/.test(more)) throw new ValueError(`the number ${text} has more than ${scale} digits behind the point`)
+  const value = BigInt(`${whole}${fraction.slice(0, scale).padEnd(scale, '0')}`)
+  return integerOf(String(sign === '-' ? -value : value))
 }
 
 function isHeld(value: bigint): boolean {

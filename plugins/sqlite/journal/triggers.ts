@@ -107,9 +107,17 @@ function entryText(table: ImageTable, { operation, key, hasOld, hasNew }: EntryT
 }
 
 /** Exact: SQLite's own text of a number reads back as the same one. A BLOB, which no kind is, is refused by `json_object`. */
-function valueText({ name, kind }: ImageColumn, row: string): string {
+function valueText({ name, kind, scale = 0 }: ImageColumn, row: string): string {
   const value = `${row}.${quote(name)}`
   const text = `iif(typeof(${value}) = 'blob', ${value}, cast(${value} AS text))`
+  if (kind === 'decimal' && scale > 0) return decimalText(value, scale, text)
   // SQLite writes "Inf", which other databases do not read.
   return kind === 'number' ? `replace(${text}, 'Inf', 'Infinity')` : text
+}
+
+/** A whole number of the smallest units with its point. What has more digits than a decimal is no value of ours, and stays. */
+function decimalText(value: string, scale: number, text: string): string {
+  const [unit, most] = [10 ** scale, '9'.repeat(18)]
+  const digits = `format('%s%d.%0${scale}d', iif(${value} < 0, '-', ''), abs(${value}) / ${unit}, abs(${value}) % ${unit})`
+  return `iif(typeof(${value}) = 'integer' AND ${value} BETWEEN -${most} AND ${most}, ${digits}, ${text})`
 }

@@ -14,6 +14,10 @@ const columns: readonly ImageColumn[] = [
   { name: 'whole', kind: 'integer' },
   { name: 'large', kind: 'integer' },
   { name: 'ratio', kind: 'number' },
+  { name: 'price', kind: 'decimal', scale: 2 },
+  { name: 'units', kind: 'decimal', scale: 0 },
+  { name: 'tiny', kind: 'decimal', scale: 9 },
+  { name: 'day', kind: 'text' },
   { name: 'flag', kind: 'boolean' },
   { name: 'at', kind: 'instant' },
   { name: 'doc', kind: 'json' },
@@ -25,12 +29,20 @@ const table: CopiedTable = { name: 'thing', key: { name: 'id', kind: 'text' }, k
 /** As MikroORM creates it, and as a copy creates it for the table of an application. */
 const types = {
   collection:
-    'id text not null primary key, words text, short varchar(255), whole integer, large bigint, ratio double precision, flag integer, at datetime, doc json, holdfast_attempt text',
+    'id text not null primary key, words text, short varchar(255), whole integer, large bigint, ratio double precision, price bigint, units bigint, tiny bigint, day date, flag integer, at datetime, doc json, holdfast_attempt text',
   application: null,
 }
 
 const text = fc.string({ unit: 'binary', maxLength: 30 }).filter((value) => value.isWellFormed())
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+/** Decimals of at most 18 digits, so many of them behind the point. */
+const decimal = (scale: number): fc.Arbitrary<string> =>
+  fc.bigInt({ min: -(10n ** 18n) + 1n, max: 10n ** 18n - 1n }).map((value) => {
+    const digits = String(value < 0n ? -value : value).padStart(scale + 1, '0')
+    const fraction = scale === 0 ? '' : `.${digits.slice(-scale)}`
+    return `${value < 0n ? '-' : ''}${digits.slice(0, digits.length - scale)}${fraction}`
+  })
+const small = fc.constantFrom('0.00', '-0.01', '0.10', '12.50', '9999999999999999.99', '-9999999999999999.99')
 const odd = fc.constantFrom('', ' ', '0', '12', '-0', '1e5', '0x10', 'Infinity', 'NaN', 'null', ' 7', '9'.repeat(25))
 
 /** Texts of each kind, in the forms in which databases write them. */
@@ -47,6 +59,10 @@ const image: fc.Arbitrary<Image> = fc.record({
       fc.constantFrom('NaN', 'Infinity', '-Infinity', '1e+21', '5e-324', '1.7976931348623157e308'),
     ),
   ),
+  price: fc.option(fc.oneof(decimal(2), small)),
+  units: fc.option(decimal(0)),
+  tiny: fc.option(decimal(9)),
+  day: fc.option(fc.constantFrom('2026-01-31', '0001-01-01', '9999-12-31')),
   flag: fc.option(fc.constantFrom('0', '1')),
   at: fc.option(fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }).map(String)),
   doc: fc.option(
@@ -108,3 +124,34 @@ function assertSame(copied: Image, found: Image): void {
     assert.ok(isExact, `${name}: ${one} became ${other}`)
   }
 }
+
+test('a decimal of other digits than its column has is copied where it is the same, else refused', async (t) => {
+  const store = await openFor(t, await tempFolder(t))
+  await store.sql('create table thing (id text not null primary key, price bigint, holdfast_attempt text)')
+  const priced: CopiedTable = {
+    ...table,
+    columns: columns.filter(({ name }) => ['id', 'price', 'holdfast_attempt'].includes(name)),
+  }
+  for (const sql of await store.journal.triggerChanges(
+    priced,
+    async (text, values) => await store.run.read(text, values),
+  ))
+    await store.sql(sql)
+  const copy = store.engine.copy()
+  await copy?.begin(here, [priced])
+  const rows = ['12.5', '7', '1.2500', '1.005'].map((price, at) => ({
+    key: `r${at}`,
+    version: '1',
+    image: { id: `r${at}`, price },
+  }))
+  const outcome = await copy?.apply(priced, { rows, removed: [] })
+  assert.deepEqual(
+    outcome?.refused.map(({ key }) => key),
+    ['r3'],
+  )
+  assert.deepEqual(await store.run.read('select id, price from thing order by id', []), [
+    { id: 'r0', price: 1250 },
+    { id: 'r1', price: 700 },
+    { id: 'r2', price: 125 },
+  ])
+})

@@ -1,4 +1,4 @@
-import type { Image, ImageKind, ImageTable } from '../../facet/image.ts'
+import type { Image, ImageColumn, ImageTable } from '../../facet/image.ts'
 import type { FaultError } from '../../fault.ts'
 import { faultError } from '../read-error.ts'
 
@@ -8,7 +8,7 @@ export const columnUnknownCode = 'COLUMN_UNKNOWN'
 /** Rows that one statement writes. */
 export interface RowBatch<R> {
   /** The columns that the image of each row has, in one order. */
-  readonly columns: readonly { readonly name: string; readonly kind: ImageKind }[]
+  readonly columns: readonly ImageColumn[]
   readonly rows: readonly R[]
 }
 
@@ -23,7 +23,7 @@ export function rowBatchesOf<R extends { readonly image: Image }>(
   rows: readonly R[],
   limits: { readonly rows: number; readonly bytes: number },
 ): readonly RowBatch<R>[] {
-  const kinds = new Map(table.columns.map(({ name, kind }) => [name, kind]))
+  const known = new Map(table.columns.map((column) => [column.name, column]))
   const open = new Map<string, { readonly columns: RowBatch<R>['columns']; rows: R[]; bytes: number }>()
   const batches: RowBatch<R>[] = []
   // Most rows have the columns of the row before, in one order: their keys need not be sorted again.
@@ -43,7 +43,7 @@ export function rowBatchesOf<R extends { readonly image: Image }>(
       last?.columns ??
       Object.keys(row.image)
         .sort()
-        .map((name) => ({ name, kind: kinds.get(name) ?? unknownColumn(table, name) }))
+        .map((name) => known.get(name) ?? unknownColumn(table, name))
     const batch = { columns, rows: [row], bytes }
     open.set(key, batch)
     batches.push(batch)
