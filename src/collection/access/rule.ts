@@ -122,5 +122,6 @@ function bindCondition(condition: Condition, caller: Caller, now: Date): Filter 
   }
   if (operands.length > 0) return { ...condition, operands }
   // A claim that is an empty list. Every array has all items of none, which no one means.
-  return condition.operator === 'nin' ? { is: 'and', filters: [] } : null
+  if (condition.operator === 'has') return null
+  return { is: condition.operator === 'in' ? 'or' : 'and', filters: [] }
 }

@@ -54,8 +54,7 @@ export class FilterReader {
     const filters = Object.keys(value).flatMap((name) =>
       this.#member(name, value[name], `${pointer}/${escapePointer(name)}`, depth),
     )
-    const [only] = filters
-    return filters.length === 1 && only !== undefined ? only : { is: 'and', filters }
+    return joined('and', filters)
   }
 
   #member(name: string, value: unknown, pointer: string, depth: number): readonly Filter[] {
@@ -64,7 +63,7 @@ export class FilterReader {
       case 'OR': {
         if (!Array.isArray(value)) throw queryInvalid(`"${name}" takes an array of filters.`, pointer)
         const filters = value.map((inner, at) => this.#filter(inner, `${pointer}/${at}`, depth + 1))
-        return [{ is: name === 'AND' ? 'and' : 'or', filters }]
+        return [joined(name === 'AND' ? 'and' : 'or', filters)]
       }
       case 'NOT':
         return [{ is: 'not', filter: this.#filter(value, pointer, depth + 1) }]
@@ -139,6 +138,12 @@ export class FilterReader {
     }
     if (this.#listed > filterLimits.listValues) throw tooManyValues(pointer)
   }
+}
+
+/** One filter by itself stays as it is, so that an index serves it. */
+function joined(is: 'and' | 'or', filters: readonly Filter[]): Filter {
+  const [only] = filters
+  return filters.length === 1 && only !== undefined ? only : { is, filters }
 }
 
 function tooManyValues(pointer: string | undefined): Error {
