@@ -1,4 +1,4 @@
-import type { FieldValue } from '../declaration/validator.ts'
+import type { FieldValue } from '../declaration/canonical.ts'
 import type { Condition, FieldPath, Filter } from './filter.ts'
 import { type Operand, operandOfJson } from './operand.ts'
 import type { OperandType } from './paths.ts'

@@ -1,5 +1,5 @@
+import type { FieldValue } from '../declaration/canonical.ts'
 import type { FieldKind } from '../declaration/declaration.ts'
-import type { FieldValue } from '../declaration/validator.ts'
 
 /** How a condition compares. */
 export const operators = [

@@ -1,6 +1,6 @@
+import { canonicalDecimal, canonicalInt64, canonicalUuid, type FieldValue } from '../declaration/canonical.ts'
 import { bounds } from '../declaration/declaration.ts'
-import { parseInstant } from '../declaration/instant.ts'
-import type { FieldValue } from '../declaration/validator.ts'
+import { isDay, parseInstant } from '../declaration/instant.ts'
 import type { OperandType } from './paths.ts'
 
 /** An operand of a condition: what a value is compared with. */
@@ -45,13 +45,13 @@ function operandOfString({ kind, scale = 0 }: OperandType, text: string): Operan
     case 'instant':
       return instantOf(text)
     case 'date':
-      return /^\d{4}-\d\d-\d\d$/.test(text) && parseInstant(`${text}T00:00:00Z`) !== null ? text : null
+      return isDay(text) ? text : null
     case 'uuid':
-      return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text.toLowerCase() : null
+      return canonicalUuid(text)
     case 'decimal':
-      return decimalOf(text, scale)
+      return canonicalDecimal(text, scale)
     case 'int64':
-      return int64Of(text)
+      return canonicalInt64(text)
     default:
       return null
   }
@@ -101,21 +101,4 @@ function storableText(text: string): string | null {
 function instantOf(text: string): Date | null {
   if (text.length === 10) return parseInstant(`${text}T00:00:00Z`)
   return parseInstant(text.replace(/ (?=\d\d:\d\d$)/, '+'))
-}
-
-/** With exactly `scale` digits behind the point, as it is stored and answered. */
-function decimalOf(text: string, scale: number): string | null {
-  const [, sign = '', whole = '', fraction = ''] = /^(-?)(0|[1-9]\d{0,17})(?:\.(\d{1,9}))?$/.exec(text) ?? []
-  if (whole === '' || fraction.length > scale || whole.length > bounds.decimalDigits - scale) return null
-  const digits = scale === 0 ? whole : `${whole}.${fraction.padEnd(scale, '0')}`
-  return /[1-9]/.test(digits) ? sign + digits : digits
-}
-
-const int64Least = -(2n ** 63n)
-const int64Greatest = 2n ** 63n - 1n
-
-function int64Of(text: string): string | null {
-  if (!/^-?(?:0|[1-9]\d{0,18})$/.test(text)) return null
-  const value = BigInt(text)
-  return value < int64Least || value > int64Greatest ? null : String(value)
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { HoldfastError } from '../../errors.ts'
+import type { FieldValue } from '../declaration/canonical.ts'
 import type { Collection } from '../declaration/declaration.ts'
-import type { FieldValue } from '../declaration/validator.ts'
 import { operandOfText } from '../filter/operand.ts'
 import { fieldPath, type OperandType } from '../filter/paths.ts'
 import type { PagePlace, SortKey } from './list-query.ts'

@@ -1,4 +1,4 @@
-import type { FieldValue } from '../declaration/validator.ts'
+import type { FieldValue } from '../declaration/canonical.ts'
 import type { Filter } from '../filter/filter.ts'
 
 /** One key of a sort. Null is the smallest value; text sorts by its bytes. */

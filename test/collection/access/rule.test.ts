@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { adminCaller, type Caller, publicCaller } from '../../../src/collection/access/caller.ts'
 import { readRule, ruleDefect } from '../../../src/collection/access/rule.ts'
+import type { FieldValue } from '../../../src/collection/declaration/canonical.ts'
 import type { Collection, FilterJson } from '../../../src/collection/declaration/declaration.ts'
-import type { FieldValue } from '../../../src/collection/declaration/validator.ts'
 import { isMatch } from '../../../src/collection/filter/evaluator.ts'
 
 const collection: Collection = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { FieldValue } from '../../../src/collection/declaration/canonical.ts'
 import type { Collection } from '../../../src/collection/declaration/declaration.ts'
-import type { FieldValue } from '../../../src/collection/declaration/validator.ts'
 import { compareValues, isMatch } from '../../../src/collection/filter/evaluator.ts'
 import { FilterReader } from '../../../src/collection/filter/filter-reader.ts'
 import fc from '../../support/property.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { FieldValue } from '../../../src/collection/declaration/validator.ts'
+import type { FieldValue } from '../../../src/collection/declaration/canonical.ts'
 import { type CursorCodec, cursorCodec } from '../../../src/collection/query/cursor.ts'
 import { newestFirst, readSort } from '../../../src/collection/query/sort.ts'
 import fc from '../../support/property.ts'
