@@ -59,13 +59,13 @@ export const errorCatalogue = {
   },
   TOKEN_MISSING: {
     status: 401,
-    title: 'This request needs the admin token.',
-    hint: 'Send "Authorization: Bearer <ADMIN_TOKEN>". If a proxy uses that header, send "Holdfast-Token: <ADMIN_TOKEN>".',
+    title: 'This request needs a token.',
+    hint: 'Send "Authorization: Bearer <token>". If a proxy uses that header, send "Holdfast-Token: <token>".',
   },
   TOKEN_INVALID: {
-    status: 403,
-    title: 'The token is not the admin token.',
-    hint: 'Use the value of ADMIN_TOKEN (in a settings file: "admin": {"token"}). If it is not set, use the token in the file that the startup log names.',
+    status: 401,
+    title: 'The token is not valid.',
+    hint: 'Send a token that API_TOKENS has and that has not expired, a signed token of the configured issuer, or the admin token.',
   },
   SCOPE_MISSING: {
     status: 403,
@@ -184,7 +184,7 @@ export const errorCatalogue = {
   },
   RATE_LIMITED: {
     status: 429,
-    title: 'Too many requests from this address.',
+    title: 'Too many requests.',
     hint: 'Wait the number of seconds in Retry-After. Requests with the admin token are not limited.',
   },
   HEADERS_TOO_LARGE: {

@@ -17,7 +17,7 @@ const statuses: Readonly<Record<string, number>> = {
   KEY_INVALID: 400,
   REQUEST_INVALID: 400,
   TOKEN_MISSING: 401,
-  TOKEN_INVALID: 403,
+  TOKEN_INVALID: 401,
   SCOPE_MISSING: 403,
   ACCESS_DENIED: 403,
   RULE_REFUSED: 403,

@@ -8,6 +8,8 @@ import {
   readQuantity,
   sizesInBytes,
 } from './quantity.ts'
+import { apiTokensFault, apiTokensJson } from './schema/api-token.ts'
+import { originFault, publicKeyFault, webAddressFault } from './schema/web-formats.ts'
 import type { FormatName, FormatParameters, ItemFormat } from './setting.ts'
 
 /** How the values of one format are read, checked and described. */
@@ -132,6 +134,39 @@ export const formats: Readonly<Record<FormatName, ValueFormat>> = {
       `a list (JSON array, or separated by commas) whose entries are ${item ? acceptedBy(item) : ''}`,
     json: ({ of: item }) => ({ type: 'array', items: item ? jsonOf(item) : {}, maxItems: listMaxItems }),
     faultOf: listFault,
+  },
+  'holdfast:api-tokens': {
+    accepts: () =>
+      'a JSON array of tokens, such as [{"name": "ingest", "sha256": "...", "scopes": ["feedback:create"]}]',
+    json: () => apiTokensJson,
+    faultOf: apiTokensFault,
+    isVerbatim: true,
+  },
+  'holdfast:web-address': {
+    accepts: () => 'an address that begins with https:// or http://',
+    json: () => ({ type: 'string', pattern: '^https?://' }),
+    coerce: (text) => text.trim(),
+    faultOf: webAddressFault,
+  },
+  'holdfast:origin': {
+    accepts: () => 'an origin, such as https://app.example.com or http://localhost:5173, or *',
+    json: () => ({ type: 'string' }),
+    coerce: (text) => text.trim(),
+    faultOf: originFault,
+  },
+  'holdfast:public-key': {
+    accepts: () => 'a public key or a certificate as PEM text, from its line "-----BEGIN" to its line "-----END"',
+    json: () => ({ type: 'string' }),
+    coerce: readPemText,
+    faultOf: publicKeyFault,
+  },
+  // Shorter ones can be guessed from one token.
+  'holdfast:signing-secret': {
+    accepts: () => 'at least 32 bytes of text',
+    json: () => ({ type: 'string', minLength: 32 }),
+    faultOf: (value) =>
+      lengthFault(value, textMaxLength) ?? (Buffer.byteLength(String(value)) < 32 ? 'is shorter than 32 bytes' : null),
+    isVerbatim: true,
   },
 }
 

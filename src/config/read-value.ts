@@ -1,4 +1,5 @@
 import { acceptedBy, formatOf, withoutLeftovers, withoutQuotes } from './formats.ts'
+import { apiTokensFault, readApiTokens } from './schema/api-token.ts'
 import type { ItemFormat, Setting } from './setting.ts'
 import { createConfig } from './settings-schema.ts'
 
@@ -37,6 +38,8 @@ function prepare(setting: Setting, given: unknown, isFromEnvironment: boolean): 
   if (setting.of !== undefined) return listOf(given, setting.of)
   // It coerces text only; an address that is none must still count as declared.
   if (setting.format === 'holdfast:address') return { value: textOf(given) }
+  // It checks no entries of an array.
+  if (setting.format === 'holdfast:api-tokens') return tokensOf(given)
   // It reads the members of an object as further settings, and never returns from a cycle.
   if (typeof given === 'object' && given !== null) return { reason: format.faultOf(given, setting) ?? 'is an object' }
   if (setting.format === 'holdfast:verbatim' && isFromEnvironment && typeof given === 'string') {
@@ -50,6 +53,12 @@ function listOf(given: unknown, item: ItemFormat): Reading {
   if (typeof given !== 'string') return { value: entriesOf(given, item) }
   const { value, ...more } = repairedText(given.trim(), withoutLeftovers(given))
   return { value: entriesOf(value, item), ...more }
+}
+
+function tokensOf(given: unknown): Reading {
+  const list = typeof given === 'string' ? readApiTokens(withoutQuotes(given.trim())) : given
+  const reason = apiTokensFault(list)
+  return reason === null ? { value: list } : { reason }
 }
 
 /** It coerces no entries of an array. */

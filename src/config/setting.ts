@@ -1,3 +1,4 @@
+import type { ApiToken } from './schema/api-token.ts'
 import type { Secret } from './secret.ts'
 
 /** The formats that are registered with convict. The prefix keeps them apart from an application's own: convict has one table for the whole process. */
@@ -16,6 +17,11 @@ export type FormatName =
   | 'holdfast:milliseconds'
   | 'holdfast:bytes'
   | 'holdfast:list'
+  | 'holdfast:api-tokens'
+  | 'holdfast:web-address'
+  | 'holdfast:origin'
+  | 'holdfast:public-key'
+  | 'holdfast:signing-secret'
 
 /** What a format knows about a setting besides its name. Plain data: convict returns its schema as JSON. */
 export interface FormatParameters {
@@ -70,6 +76,8 @@ type PlainOf<D extends ItemFormat> = D['format'] extends readonly (infer W)[]
     ? boolean
     : D['format'] extends 'holdfast:integer' | 'holdfast:seconds' | 'holdfast:milliseconds' | 'holdfast:bytes'
       ? number
-      : D extends { readonly of: infer I extends ItemFormat }
-        ? readonly PlainOf<I>[]
-        : string
+      : D['format'] extends 'holdfast:api-tokens'
+        ? readonly ApiToken[]
+        : D extends { readonly of: infer I extends ItemFormat }
+          ? readonly PlainOf<I>[]
+          : string

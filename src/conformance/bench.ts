@@ -232,6 +232,34 @@ export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
+const httpOfBench: Settings['http'] = {
+  port: 0,
+  host: '127.0.0.1',
+  readiness: 'any',
+  shutdownTimeoutS: 10,
+  bodyLimitBytes: 1_048_576,
+  headerLimitBytes: 16_384,
+  urlLimitBytes: 8_192,
+  headersTimeoutS: 10,
+  requestTimeoutS: 30,
+  keepAliveTimeoutS: 5,
+  maxConnections: 1_000,
+  trustedProxies: null,
+  rateLimit: 0,
+  readRateLimit: 0,
+  tokenRateLimit: 0,
+  corsOrigins: [],
+  rateLimitWindowS: 60,
+  maxActiveSessions: 1_000,
+}
+
+/** Neither a platform nor anyone with a token. */
+const alone: Pick<Settings, 'tokens' | 'auth' | 'platform'> = {
+  tokens: [],
+  auth: { jwt: { issuer: null, audience: null, jwksUrl: null, publicKey: null, secret: null, algorithms: [] } },
+  platform: { nodeEnv: 'test', spaceId: null, spaceHost: null, openidProviderUrl: null, oauthClientId: null },
+}
+
 export function benchSettings(driver: Driver, harness: Harness, folder: string): Settings {
   const own = Object.entries(driver.settings ?? {}).map(([key, { default: value }]) => [key, value] as const)
   return {
@@ -265,29 +293,13 @@ export function benchSettings(driver: Driver, harness: Harness, folder: string):
     },
     journal: { keepS: 604_800, maxBytes: 1_073_741_824 },
     copies: { mode: 'off', maxBytes: 0, rate: 1, idleS: 1 },
+    ...alone,
     data: { dir: folder, durable: null, sqliteAllowPaths: [] },
-    http: {
-      port: 0,
-      host: '127.0.0.1',
-      readiness: 'any',
-      shutdownTimeoutS: 10,
-      bodyLimitBytes: 1_048_576,
-      headerLimitBytes: 16_384,
-      urlLimitBytes: 8_192,
-      headersTimeoutS: 10,
-      requestTimeoutS: 30,
-      keepAliveTimeoutS: 5,
-      maxConnections: 1_000,
-      trustedProxies: null,
-      rateLimit: 0,
-      rateLimitWindowS: 60,
-      maxActiveSessions: 1_000,
-    },
+    http: httpOfBench,
     admin: { token: null },
     log: { level: 'silent', format: 'json', requests: false },
     drivers: [],
     collections: { dir: folder },
-    platform: { nodeEnv: 'test', spaceId: null, spaceHost: null },
     config: { file: null, strict: false },
     plugins: { [driver.name]: { ...Object.fromEntries(own), ...harness.settings } },
   }

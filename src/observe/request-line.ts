@@ -12,9 +12,10 @@ const odd = /[^ !#-[\]-~]/
 
 /** The line of an answered request. */
 export function requestLine(seen: AnsweredRequest): LogLine {
-  const { requestId, method, path, route, status, aborted } = seen
+  const { requestId, method, path, route, caller, status, aborted } = seen
   const durationMs = roundedMs(seen)
-  const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
+  const known = caller === null ? {} : { caller }
+  const fields = { requestId, method, path, route, ...known, status, durationMs, ...(aborted ? { aborted } : {}) }
   return logLine(requestLevel(seen), requestMessage(seen, durationMs), fields)
 }
 
@@ -23,17 +24,22 @@ export function requestLine(seen: AnsweredRequest): LogLine {
  * thousands of times a second. Null when something must be escaped or cut: pino makes that line.
  */
 export function requestJson(seen: AnsweredRequest, level: LineLevel, time: string): string | null {
-  const { requestId, method, path, route, status, aborted } = seen
+  const { requestId, method, path, route, caller, status, aborted } = seen
   // Formatted once: a fraction takes long.
   const durationMs = String(roundedMs(seen))
   // It contains the method and, if that was not cut, the path.
   const message = requestMessage(seen, durationMs)
-  if (message.length > maxMessageLength || odd.test(message + requestId + route) || !Number.isInteger(status))
+  if (
+    message.length > maxMessageLength ||
+    odd.test(message + requestId + route + (caller ?? '')) ||
+    !Number.isInteger(status)
+  )
     return null
+  const by = caller === null ? '' : `"caller":"${caller}",`
   const end = aborted ? ',"aborted":true' : ''
   return (
     `{"level":"${level}","time":"${time}","event":"request.answered","requestId":"${requestId}","method":"${method}",` +
-    `"path":"${path}","route":"${route}","status":${status},"durationMs":${durationMs}${end},"msg":"${message}"}\n`
+    `"path":"${path}","route":"${route}",${by}"status":${status},"durationMs":${durationMs}${end},"msg":"${message}"}\n`
   )
 }
 

@@ -1,6 +1,7 @@
 import type { Secret } from '../config/secret.ts'
 import { addAdminRoutes, type Reloaded } from '../http/admin/admin-routes.ts'
 import { addConflictRoutes } from '../http/admin/conflict-routes.ts'
+import { Authenticator } from '../http/auth/authenticator.ts'
 import { dataRoutes } from '../http/data/data-routes.ts'
 import { addErrorPages } from '../http/page/error-pages.ts'
 import { addFrontPage } from '../http/page/front-page.ts'
@@ -27,10 +28,11 @@ export interface RouteParts {
 export function addRoutes(app: App, parts: RouteParts): void {
   const { active, view, render, reload } = parts
   const token = (): Secret => parts.token
+  const settings = () => active().found.resolved.settings
   dataRoutes(app, {
     collections: () => active().served,
-    settings: () => active().found.resolved.settings.http,
-    token,
+    authenticator: new Authenticator({ adminToken: token, settings }),
+    settings: () => settings().http,
     trustedProxies: () => active().trustedProxies,
     now: () => performance.now(),
   })

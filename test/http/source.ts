@@ -68,7 +68,7 @@ export function createSource(
     lacking: () => [],
     durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),
-    platform: () => ({ nodeEnv: 'test', spaceId: null, spaceHost: null }),
+    platform: () => ({ nodeEnv: 'test', spaceId: null, spaceHost: null, openidProviderUrl: null, oauthClientId: null }),
     settings: () => [
       {
         name: 'database.url',

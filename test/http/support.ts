@@ -21,6 +21,9 @@ export const httpDefaults: Settings['http'] = {
   maxConnections: 2_000,
   trustedProxies: null,
   rateLimit: 0,
+  readRateLimit: 0,
+  tokenRateLimit: 0,
+  corsOrigins: [],
   rateLimitWindowS: 60,
   maxActiveSessions: 1_000,
 }

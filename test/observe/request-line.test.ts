@@ -15,7 +15,7 @@ function isFast(seen: AnsweredRequest): boolean {
 
 /** The line as pino writes it, from its parts. */
 function pinoLine(seen: AnsweredRequest, time: string): string {
-  const { requestId, method, path, route, status, aborted } = seen
+  const { requestId, method, path, route, caller, status, aborted } = seen
   const durationMs = Math.round(seen.durationMs * 100) / 100
   const shown = path.length > 60 ? `${path.slice(0, 59)}…` : path
   const message = `${method} ${shown} ${status} in ${durationMs} ms${aborted ? ', client disconnected' : ''}`
@@ -28,7 +28,8 @@ function pinoLine(seen: AnsweredRequest, time: string): string {
     },
     { write: (text) => texts.push(text) },
   )
-  const fields = { requestId, method, path, route, status, durationMs, ...(aborted ? { aborted } : {}) }
+  const known = caller === null ? {} : { caller }
+  const fields = { requestId, method, path, route, ...known, status, durationMs, ...(aborted ? { aborted } : {}) }
   logger[status >= 500 ? 'warn' : isProbe ? 'debug' : 'info']({ event: 'request.answered', ...fields }, message)
   return texts.join('')
 }
@@ -58,6 +59,7 @@ test('the line of a request has the same bytes from both makers, whatever it con
       fc.constantFrom('/api/:collection/:id', '(none)', '/health', '/health/ready', '/metrics'),
       text(20),
     ),
+    caller: fc.oneof(fc.constantFrom(null, 'public', 'admin', 'token:ingest'), text(20)),
     status: fc.constantFrom(100, 200, 201, 204, 304, 404, 429, 499, 500, 503),
     durationMs: fc.oneof(
       fc.constantFrom(0, 0.004, 0.005, 1.005, 12, 123_456.789),
@@ -84,19 +86,25 @@ test('an ordinary request is printed without pino, one that must be escaped or c
     assert.equal(isFast({ ...answered, path }), false, path.slice(0, 70))
     await assertLine({ ...answered, path })
   }
-  for (const odd of [{ requestId: 'a"b' }, { route: '/a\\b' }, { method: 'G"T' }, { status: Number.NaN }])
+  for (const odd of [
+    { requestId: 'a"b' },
+    { route: '/a\\b' },
+    { method: 'G"T' },
+    { caller: 'user:a"b' },
+    { status: Number.NaN },
+  ])
     assert.equal(isFast({ ...answered, ...odd }), false)
 })
 
 test('a request line has no secret in any of its parts', async () => {
   const { log, texts } = await writtenLog({}, [new Secret('hunter2Zq'), new Secret('ne"ver')])
-  const parts = ['requestId', 'path', 'route', 'method'] as const
+  const parts = ['requestId', 'path', 'route', 'caller', 'method'] as const
   for (const part of parts) {
     log.observe({ ...answered, [part]: '/x-hunter2Zq' })
     log.observe({ ...answered, [part]: '/x-ne"ver' })
     log.observe({ ...answered, [part]: `/${'x'.repeat(50)}-hunter2Zq/y` })
   }
-  assert.equal(texts.length, 12)
+  assert.equal(texts.length, 15)
   for (const text of texts) assert.match(text, /\*\*\*/)
   assert.doesNotMatch(texts.join(''), /hunter|ne\\?"ver/)
   log.hide([new Secret('found-later')])

@@ -118,6 +118,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     method: 'GET',
     path: '/api/feedback',
     route: '/api/:collection',
+    caller: 'token:ingest',
     status: 200,
     durationMs: 1.234567,
     aborted: false,

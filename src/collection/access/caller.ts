@@ -1,12 +1,16 @@
 /** Who sent a request. */
 export type Caller =
-  | { readonly is: 'public' }
+  /** `hasUnknownToken`: with a token that is none of ours, such as the platform's. It counts as none where none is needed. */
+  | { readonly is: 'public'; readonly hasUnknownToken?: true }
   | { readonly is: 'token'; readonly name: string; readonly scopes: readonly string[] }
   | { readonly is: 'user'; readonly subject: string; readonly claims: Readonly<Record<string, unknown>> }
   | { readonly is: 'admin' }
 
 /** A request without a token. */
 export const publicCaller: Caller = { is: 'public' }
+
+/** A request with a token that is not one of ours. */
+export const strangerCaller: Caller = { is: 'public', hasUnknownToken: true }
 
 /** A request with the admin token. */
 export const adminCaller: Caller = { is: 'admin' }

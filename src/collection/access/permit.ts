@@ -1,11 +1,100 @@
 import { HoldfastError } from '../../errors.ts'
-import { type Collection, isPublic, type Operation } from '../declaration/declaration.ts'
-import type { Caller } from './caller.ts'
+import {
+  type Collection,
+  type Grant,
+  type Grantee,
+  granteeOf,
+  grantsOf,
+  kindOfField,
+  type Operation,
+} from '../declaration/declaration.ts'
+import type { Condition, Filter } from '../filter/filter.ts'
+import { type Caller, subjectOf } from './caller.ts'
 import type { Granted } from './granted.ts'
+import { isInScope } from './scope.ts'
 import { visibleFields } from './visible-fields.ts'
 
-/** What this caller may do. Throws TOKEN_MISSING where the operation needs a caller who is known. */
+/**
+ * What this caller may do. Throws TOKEN_MISSING or TOKEN_INVALID where the operation needs a caller who is known,
+ * SCOPE_MISSING or ACCESS_DENIED where it needs another one.
+ */
 export function permit(collection: Collection, operation: Operation, caller: Caller): Granted {
-  if (caller.is !== 'admin' && !isPublic(collection, operation)) throw new HoldfastError('TOKEN_MISSING')
-  return { caller, rule: null, fields: visibleFields(collection, caller) }
+  const granted = permitted(collection, operation, caller)
+  if (granted === null) throw refusal(collection, operation, caller)
+  return granted
+}
+
+/** The same; null if the caller may not do it at all. */
+export function permitted(collection: Collection, operation: Operation, caller: Caller): Granted | null {
+  const rule = ruleOf(collection, operation, caller)
+  return rule === 'none' ? null : { caller, rule, fields: visibleFields(collection, caller) }
+}
+
+/** The rows that the caller may work on: null is all of them, `none` is no operation at all. */
+function ruleOf(collection: Collection, operation: Operation, caller: Caller): Filter | null | 'none' {
+  const grants = grantsOf(collection, operation)
+  if (grants.every((grant) => granteeOf(grant) === 'none')) return 'none'
+  // The admin may do whatever someone may; only a grant to the admin with a rule of its own says less.
+  if (caller.is === 'admin' && !grants.some((grant) => granteeOf(grant) === 'admin')) return null
+  const filters: Filter[] = []
+  for (const grant of grants) {
+    const held = heldOn(collection, operation, grant, caller)
+    if (held === null) return null
+    if (held !== 'none') filters.push(held)
+  }
+  if (filters.length === 0) return 'none'
+  return filters.length === 1 && filters[0] !== undefined ? filters[0] : { is: 'or', filters }
+}
+
+/** The rows on which a grant counts for the caller. */
+function heldOn(collection: Collection, operation: Operation, grant: Grant, caller: Caller): Filter | null | 'none' {
+  const to = granteeOf(grant)
+  const isHeld = to === 'owner' ? mayOwn(collection, operation, caller) : isHolder(collection, operation, to, caller)
+  if (!isHeld || typeof grant !== 'string') return 'none'
+  // What one creates is one's own: the service sets the field.
+  return to === 'owner' && operation !== 'create' ? (ownerFilter(collection, caller) ?? 'none') : null
+}
+
+function isHolder(
+  collection: Collection,
+  operation: Operation,
+  to: Exclude<Grantee, 'owner'>,
+  caller: Caller,
+): boolean {
+  switch (to) {
+    case 'public':
+      return true
+    case 'token':
+      return caller.is === 'token' && isInScope(caller.scopes, collection, operation)
+    case 'user':
+      return caller.is === 'user'
+    case 'admin':
+      return caller.is === 'admin'
+    case 'none':
+      return false
+  }
+}
+
+/** A token needs the scope for its own rows, too: its scopes are all that it may do. */
+function mayOwn(collection: Collection, operation: Operation, caller: Caller): boolean {
+  return caller.is === 'user' || (caller.is === 'token' && isInScope(caller.scopes, collection, operation))
+}
+
+/** The rows whose `owner` field names the caller; null where that can be none. */
+function ownerFilter({ fields, owner = '' }: Collection, caller: Caller): Condition | null {
+  const field = fields[owner]
+  const subject = subjectOf(caller)
+  if (field === undefined || subject === null) return null
+  const path = { name: owner, field: owner, members: [], kind: kindOfField(field) }
+  return { is: 'condition', path, operator: 'eq', operands: [subject] }
+}
+
+function refusal(collection: Collection, operation: Operation, caller: Caller): HoldfastError {
+  const grants = grantsOf(collection, operation).map(granteeOf)
+  if (grants.every((to) => to === 'none')) return new HoldfastError('ACCESS_DENIED', { detail: 'No one may do this.' })
+  if (caller.is === 'public') return new HoldfastError(caller.hasUnknownToken ? 'TOKEN_INVALID' : 'TOKEN_MISSING')
+  const isForTokens = grants.some((to) => to === 'token' || to === 'owner')
+  if (caller.is !== 'token' || !isForTokens) return new HoldfastError('ACCESS_DENIED')
+  if (isInScope(caller.scopes, collection, operation)) return new HoldfastError('ACCESS_DENIED')
+  return new HoldfastError('SCOPE_MISSING', { detail: `It needs the scope "${collection.name}:${operation}".` })
 }

@@ -222,7 +222,8 @@ export function accessText(collection: Collection, operation: Operation): string
   return grantsOf(collection, operation).map(granteeOf).join(', ')
 }
 
-function granteeOf(grant: Grant): Grantee {
+/** Who a grant is for. */
+export function granteeOf(grant: Grant): Grantee {
   return typeof grant === 'string' ? grant : grant.to
 }
 

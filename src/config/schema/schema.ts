@@ -1,5 +1,10 @@
+import { accessSchema } from './access.ts'
 import { databaseSchema } from './database.ts'
 import { serviceSchema } from './service.ts'
 
 /** Every setting of the core, in convict's form: its meaning, format, safe default and environment name. */
-export const coreSchema: typeof databaseSchema & typeof serviceSchema = { ...databaseSchema, ...serviceSchema }
+export const coreSchema: typeof databaseSchema & typeof serviceSchema & typeof accessSchema = {
+  ...databaseSchema,
+  ...serviceSchema,
+  ...accessSchema,
+}

@@ -1,8 +1,8 @@
 import type { Problem } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
+import { requireAdmin } from '../auth/admin.ts'
 import { sendJson } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
-import { requireAdmin } from '../server/auth.ts'
 
 /** The result of a reload. Names settings by key, without values. */
 export interface Reloaded {

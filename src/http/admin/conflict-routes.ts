@@ -4,9 +4,9 @@ import { HoldfastError } from '../../errors.ts'
 import { isUuid } from '../../journal/conflict/conflict-rows.ts'
 import type { Conflicts, Settling } from '../../journal/conflict/conflicts.ts'
 import { settlingSentence } from '../../journal/conflict/settling-sentence.ts'
+import { requireAdmin } from '../auth/admin.ts'
 import { sendJson } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
-import { requireAdmin } from '../server/auth.ts'
 
 /** Conflicts of one answer. */
 const pageMax = 100

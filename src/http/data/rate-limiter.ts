@@ -20,22 +20,25 @@ const salt = randomBytes(16).toString('hex')
 /** Counts requests by client within fixed windows. In memory: each replica counts for itself. */
 export class RateLimiter {
   readonly limit: RateLimit
+  /** What the headers call it. */
+  readonly #name: string
   readonly #limiter: RateLimiterMemory
   readonly #now: () => number
   /** When each client's window ends, oldest first, since all windows are equally long. */
   readonly #ends = new Map<string, number>()
 
   /** `now` is a monotonic clock in milliseconds. */
-  constructor(limit: RateLimit, now: () => number) {
+  constructor(name: string, limit: RateLimit, now: () => number) {
+    this.#name = name
     this.limit = limit
     this.#now = now
     this.#limiter = new RateLimiterMemory({ points: limit.requests, duration: limit.windowS, keyPrefix: '' })
   }
 
-  /** Counts one request of this client. Never rejects. */
-  async take(client: string): Promise<RateState> {
+  /** Counts a request of this client, or as many as it stands for. Never rejects. */
+  async take(client: string, requests = 1): Promise<RateState> {
     try {
-      return stateOf(await this.#limiter.consume(this.#counter(client)), true)
+      return stateOf(await this.#limiter.consume(this.#counter(client), requests), true)
     } catch (error) {
       // The library rejects with its result when the limit is reached; that is its only way to fail.
       if (error instanceof RateLimiterRes) return stateOf(error, false)
@@ -46,8 +49,8 @@ export class RateLimiter {
   /** Two headers of the draft "RateLimit header fields for HTTP". */
   headers(state: RateState): Readonly<Record<string, string>> {
     return {
-      'RateLimit-Policy': `"create";q=${this.limit.requests};w=${this.limit.windowS}`,
-      RateLimit: `"create";r=${state.remaining};t=${state.resetS}`,
+      'RateLimit-Policy': `"${this.#name}";q=${this.limit.requests};w=${this.limit.windowS}`,
+      RateLimit: `"${this.#name}";r=${state.remaining};t=${state.resetS}`,
     }
   }
 

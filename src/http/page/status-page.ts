@@ -1,7 +1,7 @@
 import crypto from 'node:crypto'
+import { isAdmin } from '../auth/admin.ts'
 import { sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
-import { isAdmin } from '../server/auth.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import { contentPolicy, prefersHtml } from './front-page.ts'
 import { html, Markup } from './html.ts'
@@ -20,7 +20,7 @@ const show = async (token) => {
     const answer = await fetch(location.href, { headers: { Accept: 'application/json', 'Holdfast-Token': token } })
     const text = await answer.text()
     keep(answer.ok ? token : null)
-    said.textContent = answer.ok ? 'This tab keeps the token until it is closed.' : JSON.parse(text).title
+    said.textContent = answer.ok ? 'This tab keeps the token until it is closed.' : (({ detail, title }) => detail ?? title)(JSON.parse(text))
     out.textContent = answer.ok ? text : ''
     out.hidden = !answer.ok
   } catch {
@@ -41,6 +41,7 @@ export function addStatusPage(app: App, source: StatusSource): void {
     const policy = contentPolicy(source.platform().spaceId !== null)
     sendText(res, 401, 'text/html; charset=utf-8', page, {
       'Cache-Control': 'no-store',
+      'WWW-Authenticate': 'Bearer realm="holdfast"',
       Vary: 'Accept',
       'Content-Security-Policy': `${policy}; script-src '${scriptHash}'; connect-src 'self'`,
       'Referrer-Policy': 'no-referrer',

@@ -49,11 +49,26 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   const text = problemText(failure, requestIdOf(res), mountPrefixOf(req))
   res.setHeader('Cache-Control', 'no-store')
   if (failure.retryAfterS !== undefined) res.setHeader('Retry-After', Math.max(0, Math.ceil(failure.retryAfterS)))
-  if (failure.code === 'TOKEN_MISSING') res.setHeader('WWW-Authenticate', 'Bearer realm="holdfast"')
+  const challenge = challengeOf(failure)
+  if (challenge !== null) res.setHeader('WWW-Authenticate', challenge)
   // The ETag of a row does not describe an error.
   res.removeHeader('ETag')
   if (leavesBodyUnread(req, failure)) sendAndLinger(req, res, failure.status, text)
   else sendText(res, failure.status, 'application/problem+json', text)
+}
+
+/** What RFC 6750 has a client know about the token that it needs. */
+function challengeOf({ code }: HoldfastError): string | null {
+  switch (code) {
+    case 'TOKEN_MISSING':
+      return 'Bearer realm="holdfast"'
+    case 'TOKEN_INVALID':
+      return 'Bearer realm="holdfast", error="invalid_token"'
+    case 'SCOPE_MISSING':
+      return 'Bearer realm="holdfast", error="insufficient_scope"'
+    default:
+      return null
+  }
 }
 
 /** The error that `sendError` received for this response, for the log; undefined if there was none. */

@@ -10,10 +10,12 @@ type WriteHead = (status: number, reason?: string | HeadersArgument, headers?: H
  * A response created by this server. Node writes headers that are set one by one several times slower than one list, so
  * the common headers are added when the head is written.
  *
- * Both members are properties of the instance: Express replaces the prototype of the responses it receives.
+ * All members are properties of the instance: Express replaces the prototype of the responses it receives.
  */
 export class FastResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
   requestId: string = ''
+  /** Headers that were decided before the answer. */
+  held: HeaderList | null = null
 
   constructor(...given: ConstructorParameters<typeof ServerResponse<R>>) {
     super(...given)
@@ -29,9 +31,18 @@ function completeHead(this: FastResponse, ...given: Parameters<WriteHead>): Fast
   if (!this.headersSent) {
     if (!this.hasHeader('X-Request-Id')) this.setHeader('X-Request-Id', this.requestId)
     if (!this.hasHeader('X-Content-Type-Options')) this.setHeader('X-Content-Type-Options', 'nosniff')
+    const { held } = this
+    for (let at = 0; held !== null && at < held.length; at += 2) this.setHeader(String(held[at]), held[at + 1] ?? '')
   }
   nodeWriteHead.apply(this, given)
   return this
+}
+
+/** Adds a header to whatever the response will be. */
+export function holdHeader(res: ServerResponse, name: string, value: string | number): void {
+  if (!isFast(res)) res.setHeader(name, value)
+  else if (res.held === null) res.held = [name, value]
+  else res.held.push(name, value)
 }
 
 /** Writes the head of a response: these headers and the common ones, in one list. */
@@ -42,6 +53,7 @@ export function writeHead(res: ServerResponse, status: number, headers: HeaderLi
     return
   }
   headers.push('X-Request-Id', res.requestId, 'X-Content-Type-Options', 'nosniff')
+  if (res.held !== null) headers.push(...res.held)
   nodeWriteHead.call(res, status, headers)
 }
 

@@ -8,6 +8,8 @@ export type HttpObservation =
       readonly path: string
       /** The route's pattern, or `(none)`: bounded, so metrics may use it. */
       readonly route: string
+      /** `public`, `token:<name>`, `user:<sub>`, `admin`; null where no one asked. */
+      readonly caller: string | null
       readonly status: number
       readonly durationMs: number
       /** The client disconnected before the response was sent. */

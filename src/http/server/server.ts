@@ -9,6 +9,7 @@ import { requestIdOf, sendError, sentErrorOf } from './answers.ts'
 import { type App, createApp, dispatch, routeOf, type TranslateError } from './app.ts'
 import { defaultReadLimits, endStalled, type ReadLimits, settle, watch } from './backpressure.ts'
 import { createBatches } from './batches.ts'
+import { callerNameOf } from './caller-name.ts'
 import { createClientErrorHandler, createConnectHandler } from './client-error.ts'
 import { ConnectionLimit } from './connection-limit.ts'
 import { type Exchange, requestIdFor } from './exchange.ts'
@@ -164,7 +165,8 @@ function observeEnd(observe: ObserveHttp, { req, res }: Exchange, path: string, 
     observe({ type: 'request.failed', requestId, method, route, code, error })
   }
   const aborted = !res.writableFinished
-  observe({ type: 'request.answered', requestId, method, path, route, status: res.statusCode, durationMs, aborted })
+  const [status, caller] = [res.statusCode, callerNameOf(req)]
+  observe({ type: 'request.answered', requestId, method, path, route, caller, status, durationMs, aborted })
 }
 
 /** True if the log needs the cause, because the client is not at fault. */

@@ -1,8 +1,8 @@
 import { formatOrigin } from '../../config/problem.ts'
 import { copyStatusOf } from '../../copy/copy-line.ts'
+import { requireAdmin } from '../auth/admin.ts'
 import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
-import { requireAdmin } from '../server/auth.ts'
 import { healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
 

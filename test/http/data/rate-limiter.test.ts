@@ -4,20 +4,20 @@ import { RateLimiter } from '../../../src/http/data/rate-limiter.ts'
 
 describe('a rate limit', () => {
   it('allows each client its number of requests and no more', async () => {
-    const limit = new RateLimiter({ requests: 2, windowS: 60 }, () => 0)
+    const limit = new RateLimiter('create', { requests: 2, windowS: 60 }, () => 0)
     const take = async (client: string) => (await limit.take(client)).isAllowed
     assert.deepEqual([await take('a'), await take('a'), await take('a'), await take('b')], [true, true, false, true])
   })
 
   it('reports what is left and when the window ends', async () => {
-    const limit = new RateLimiter({ requests: 2, windowS: 60 }, () => 0)
+    const limit = new RateLimiter('create', { requests: 2, windowS: 60 }, () => 0)
     const state = await limit.take('a')
     assert.deepEqual(state, { isAllowed: true, remaining: 1, resetS: 60 })
     assert.deepEqual(limit.headers(state), { 'RateLimit-Policy': '"create";q=2;w=60', RateLimit: '"create";r=1;t=60' })
   })
 
   it('remembers a bounded number of clients; further ones share counters and are still limited', async () => {
-    const limit = new RateLimiter({ requests: 1, windowS: 60 }, () => 0)
+    const limit = new RateLimiter('create', { requests: 1, windowS: 60 }, () => 0)
     for (let at = 0; at < 10_000; at++) assert.equal((await limit.take(`client ${at}`)).isAllowed, true)
     let allowed = 0
     for (let at = 0; at < 10_000; at++) if ((await limit.take(`stranger ${at}`)).isAllowed) allowed++
@@ -26,7 +26,7 @@ describe('a rate limit', () => {
   })
 
   it('does not let a client choose with whom it shares a counter', async () => {
-    const limit = new RateLimiter({ requests: 1, windowS: 60 }, () => 0)
+    const limit = new RateLimiter('create', { requests: 1, windowS: 60 }, () => 0)
     for (let at = 0; at < 10_000; at++) await limit.take(`client ${at}`)
     // These have the same place under a hash that everybody can compute.
     const strangers = Array.from({ length: 40_000 }, (_, at) => `stranger ${at}`)

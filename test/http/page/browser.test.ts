@@ -21,7 +21,13 @@ const executablePath = candidates.find((path) => path !== undefined && existsSyn
 const skip = executablePath === undefined ? 'no Chromium is installed (CHROMIUM_PATH names one)' : false
 
 function serveFrontPage(t: Cleanup, spaceId: string | null = null): Promise<Served> {
-  const platform = { nodeEnv: 'test', spaceId, spaceHost: spaceId === null ? null : 'me-space.hf.space' }
+  const platform = {
+    nodeEnv: 'test',
+    spaceId,
+    spaceHost: spaceId === null ? null : 'me-space.hf.space',
+    openidProviderUrl: null,
+    oauthClientId: null,
+  }
   const collections = [feedback, { ...feedback, name: 'x'.repeat(60), path: `/api/${'x'.repeat(60)}` }]
   const source = createSource(
     { row: 'fallback', why: refusedFault },

@@ -92,7 +92,13 @@ test('the page brings everything with it, and its policy allows just that', asyn
 })
 
 test('a Space may be framed by Hugging Face and shows its own address', async (t) => {
-  const platform = { nodeEnv: 'production', spaceId: 'me/space', spaceHost: 'me-space.hf.space' }
+  const platform = {
+    nodeEnv: 'production',
+    spaceId: 'me/space',
+    spaceHost: 'me-space.hf.space',
+    openidProviderUrl: null,
+    oauthClientId: null,
+  }
   const { base } = await serve(t, (app) => addFrontPage(app, createSource({}, { platform: () => platform })))
   const answer = await fetch(base, { headers: browser })
   const ancestors = /frame-ancestors 'self' https:\/\/huggingface\.co https:\/\/\*\.hf\.space$/

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Polka } from 'polka'
 import { Secret } from '../../../src/config/secret.ts'
+import { Authenticator } from '../../../src/http/auth/authenticator.ts'
 import { dataRoutes } from '../../../src/http/data/data-routes.ts'
 import { feedback, openHouse } from '../../collection/support.ts'
 import { makeTempDir } from '../../support/temp.ts'
@@ -17,7 +18,7 @@ test('when answers of 64 MiB wait for their readers, further reads are refused, 
   const deps = {
     collections: () => house.all,
     settings: () => httpDefaults,
-    token: () => new Secret('the-token'),
+    authenticator: new Authenticator({ adminToken: () => new Secret('the-token'), settings: () => ({ tokens: [] }) }),
     trustedProxies: () => 0,
     now: () => performance.now(),
   }

@@ -4,11 +4,11 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { parsePrecondition } from '../../../src/collection/row/etag.ts'
 import { Secret } from '../../../src/config/secret.ts'
+import { isAdmin } from '../../../src/http/auth/admin.ts'
 import { parseParameter, readJson } from '../../../src/http/data/body.ts'
 import { clientAddress } from '../../../src/http/data/client-address.ts'
 import { parseDemand, parseMaxAge } from '../../../src/http/data/data-request.ts'
 import { baseUrlOf, prefersHtml } from '../../../src/http/page/front-page.ts'
-import { isAdmin } from '../../../src/http/server/auth.ts'
 import { requestIdFor } from '../../../src/http/server/exchange.ts'
 
 const length = 60_000

@@ -13,7 +13,7 @@ test('the status is for the admin only', async (t) => {
   const without = await fetch(`${base}/status`)
   assert.equal(without.status, 401)
   assert.equal(without.headers.get('www-authenticate'), 'Bearer realm="holdfast"')
-  assert.equal((await fetch(`${base}/status`, { headers: { 'holdfast-token': 'wrong' } })).status, 403)
+  assert.equal((await fetch(`${base}/status`, { headers: { 'holdfast-token': 'wrong' } })).status, 401)
   const answer = await fetch(`${base}/status`, { headers: admin })
   assert.equal(answer.headers.get('cache-control'), 'no-store')
   assert.equal(answer.status, 200)

@@ -222,7 +222,7 @@ const places: readonly (readonly [string, Given, number, string])[] = [
   [
     'a change with another token',
     { method: 'PATCH', path: '/api/feedback/1', headers: { authorization: 'Bearer no' }, body: '{}' },
-    403,
+    401,
     'TOKEN_INVALID',
   ],
   ['/status without the token', { method: 'GET', path: '/status' }, 401, 'TOKEN_MISSING'],

@@ -57,7 +57,7 @@ describe('the admin token that Holdfast drew', { concurrency: 2 }, () => {
     const cwd = await makeHome(t)
     const rows = join(cwd, 'rows')
     const { token, service } = await restart(t, cwd, ordinaryUid, () => chmod(rows, 0o000))
-    assert.equal(await statusWith(service, token), 403)
+    assert.equal(await statusWith(service, token), 401)
     assert.ok(
       service.log().some(({ code }) => code === 'ADMIN_TOKEN_UNUSABLE'),
       service.output(),
