@@ -1,20 +1,23 @@
 import type { ErrorObject } from 'ajv'
 import { nearest } from '../../config/nearest.ts'
-import { createAjv, escapePointer, pointerOf } from './ajv.ts'
-import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
+import { escapePointer, pointerOf } from './ajv.ts'
+import { type Defect, fieldDefects, indexableText, isIndexable, membersOf } from './check-field.ts'
+import {
+  bounds,
+  type Collection,
+  type Declared,
+  type Field,
+  grantsOf,
+  indexesOf,
+  kindOfField,
+  longestOf,
+  operations,
+} from './declaration.ts'
 import { declarationValidator } from './declaration-validator.ts'
-import { findUnstorable } from './json-limits.ts'
-import { collectionNameDefect, fieldNameDefect } from './names.ts'
+import { collectionNameDefect, fieldNameDefect, memberPattern } from './names.ts'
 import { maxPatternCost, readPattern } from './pattern.ts'
-import { accepts, fieldSchema } from './row-schema.ts'
 
-/** One error in a declaration. */
-export interface Defect {
-  /** JSON pointer; `''` is the whole declaration. */
-  readonly pointer: string
-  readonly message: string
-  readonly suggestion: string
-}
+export type { Defect } from './check-field.ts'
 
 /** A valid collection, or the errors in its declaration. */
 export type Checked =
@@ -42,8 +45,8 @@ export function checkCollection(value: unknown): Checked {
   const found = [
     ...nameDefects(value),
     ...fieldsDefects(value),
-    ...referenceDefects(value),
-    ...sumDefects(value),
+    ...indexDefects(value),
+    ...ownerDefects(value),
     ...costDefects(value),
   ]
   const defects = found.slice(0, maxDefects)
@@ -59,7 +62,7 @@ function explain(error: ErrorObject): Omit<Defect, 'pointer'> {
   switch (keyword) {
     case 'additionalProperties': {
       if (params.additionalProperty === 'sum') {
-        return { message: '"sum" is for integers and numbers.', suggestion: 'Remove it.' }
+        return { message: '"sum" is for numbers.', suggestion: 'Remove it.' }
       }
       const known = Object.keys((parentSchema?.properties ?? {}) as object).filter((name) => name !== '$schema') // Ours.
       const near = nearest(String(params.additionalProperty), known)
@@ -75,6 +78,7 @@ function explain(error: ErrorObject): Omit<Defect, 'pointer'> {
     case 'const':
       return see(`${subject} accepts: ${params.allowedValue}.`)
     case 'pattern':
+      if (params.pattern === memberPattern) return see(`${JSON.stringify(data)} is not a valid name of a member.`)
       return see(
         `${JSON.stringify(data)} is not a valid name. Names are letters, digits and "_", start with a lower-case letter, and have at most 63 characters.`,
       )
@@ -143,74 +147,23 @@ function fieldsDefects(collection: Collection): readonly Defect[] {
       defects.push({ pointer, message, suggestion: 'Rename one of them.' })
     }
     seen.set(name.toLowerCase(), name)
-    defects.push(...fieldDefects(field, pointer))
-  }
-  return defects
-}
-
-function fieldDefects(field: Field, pointer: string): readonly Defect[] {
-  const defects: Defect[] = []
-  const add = (key: string, message: string, suggestion: string) =>
-    defects.push({ pointer: `${pointer}/${key}`, message, suggestion })
-  if (field.type === 'integer') {
-    for (const key of ['minimum', 'maximum', 'default'] as const) {
-      const value = field[key]
-      if (value !== undefined && !Number.isSafeInteger(value)) {
-        add(key, `"${key}" must be a whole number that JSON represents exactly.`, 'Use at most 2^53 - 1 either way.')
-      }
-    }
-    if (field.enum?.some((value) => !Number.isSafeInteger(value)))
-      add('enum', '"enum" must contain whole numbers.', seeSchema)
-  }
-  if (
-    (field.type === 'integer' || field.type === 'number') &&
-    (field.minimum ?? -Infinity) > (field.maximum ?? Infinity)
-  ) {
-    add('minimum', '"minimum" is above "maximum", so no value is valid.', 'Swap them.')
-  }
-  if (field.type === 'string') defects.push(...stringDefects(field, pointer))
-  const values = 'enum' in field ? field.enum : undefined
-  const unstorable = findUnstorable({ default: field.default, enum: values })
-  if (unstorable !== null) {
-    defects.push({
-      pointer: pointer + unstorable.pointer,
-      message: `Not every database can store this value. ${unstorable.message}`,
-      suggestion: 'Change the value.',
-    })
-  }
-  if (defects.length === 0 && field.default !== undefined) {
-    if (!createAjv({ allErrors: false }).compile(fieldSchema(field))(field.default)) {
-      add('default', '"default" is not valid for its own field.', `Use ${accepts(field)}.`)
+    defects.push(...fieldDefects(collection, name, field))
+    const members = field.type === 'object' ? membersOf(field.properties) : 0
+    if (members > bounds.members) {
+      const message = `An object may declare at most ${bounds.members} members; this one has ${members}.`
+      defects.push({ pointer: `${pointer}/properties`, message, suggestion: 'Declare those that filters compare.' })
     }
   }
   return defects
 }
 
-function stringDefects(field: Field & { type: 'string' }, pointer: string): readonly Defect[] {
+function indexDefects(collection: Collection): readonly Defect[] {
   const defects: Defect[] = []
-  const add = (key: string, message: string, suggestion: string) =>
-    defects.push({ pointer: `${pointer}/${key}`, message, suggestion })
-  if ((field.minLength ?? 0) > (field.maxLength ?? bounds.defaultLength)) {
-    add('minLength', '"minLength" is above "maxLength", so no text is valid.', 'Raise "maxLength".')
+  const all = indexesOf(collection).length
+  if (all > bounds.allIndexes) {
+    const message = `A collection may have at most ${bounds.allIndexes} indexes; this one has ${all}, those of its fields included.`
+    defects.push({ pointer: '/fields', message, suggestion: 'Remove "index", "unique" or "references" from some.' })
   }
-  if (isInstant(field)) {
-    const extra = (['pattern', 'enum', 'minLength', 'maxLength'] as const).find((key) => field[key] !== undefined)
-    if (extra !== undefined)
-      add(extra, `"${extra}" cannot be combined with "format".`, `Remove "${extra}" or "format".`)
-  }
-  if (field.pattern === undefined) return defects
-  const read = readPattern(field.pattern)
-  if ('defect' in read)
-    add('pattern', `"pattern" is not accepted: ${read.defect}.`, 'Simplify it, or check the rest in your own code.')
-  else if ((field.maxLength ?? bounds.defaultLength) > bounds.patternedLength) {
-    const suggestion = `Add "maxLength": ${bounds.patternedLength} or less.`
-    add('pattern', `A field with "pattern" may have at most ${bounds.patternedLength} characters.`, suggestion)
-  }
-  return defects
-}
-
-function referenceDefects(collection: Collection): readonly Defect[] {
-  const defects: Defect[] = []
   const known = Object.keys(collection.fields).join(', ')
   const unknown = (name: string, pointer: string) => {
     if (Object.hasOwn(collection.fields, name)) return false
@@ -230,7 +183,7 @@ function referenceDefects(collection: Collection): readonly Defect[] {
       defects.push({
         pointer,
         message: `"${name}" cannot be indexed in every database.`,
-        suggestion: `Index numbers, booleans, date-times, or text with a "maxLength" of at most ${bounds.indexedLength}.`,
+        suggestion: indexableText,
       })
     }
     const bytes = index.fields.reduce((sum, name) => sum + indexedBytesOf(collection.fields[name]), 0)
@@ -241,46 +194,63 @@ function referenceDefects(collection: Collection): readonly Defect[] {
   return defects
 }
 
-function sumDefects(collection: Collection): readonly Defect[] {
-  const defects: Defect[] = []
-  for (const [name, field] of Object.entries(collection.fields)) {
-    if (!('sum' in field)) continue
-    const add = (message: string, suggestion: string) =>
-      defects.push({ pointer: `/fields/${escapePointer(name)}/sum`, message, suggestion })
-    if (field.enum !== undefined) add('"sum" cannot be combined with "enum".', 'Remove one of them.')
-    if (!isRequired(collection, name))
-      add('A "sum" needs a field that is never null.', `Add "${name}" to "required", and perhaps a "default".`)
-    if (collection.conflict !== 'merge')
-      add('"sum" has no effect without "conflict": "merge".', 'Add it to the collection, or remove "sum".')
+/** The field that names who created a row, and grants to that caller. */
+function ownerDefects(collection: Collection): readonly Defect[] {
+  const { owner, fields } = collection
+  if (owner === undefined) {
+    const operation = operations.find((one) =>
+      grantsOf(collection, one).some((grant) => (typeof grant === 'string' ? grant : grant.to) === 'owner'),
+    )
+    if (operation === undefined) return []
+    const pointer = `/access/${collection.access?.[operation] === undefined ? 'list' : operation}`
+    const message = 'A grant to "owner" needs a field that names the owner of a row.'
+    return [{ pointer, message, suggestion: 'Add "owner" with the name of a text field to the collection.' }]
   }
-  return defects
+  const field = Object.hasOwn(fields, owner) ? fields[owner] : undefined
+  const isText = field?.type === 'string' && field.format === undefined && !field.enum && field.pattern === undefined
+  if (isText && longestOf(field) >= bounds.ownerLength) return []
+  const message = `"owner" must name a field for any text of ${bounds.ownerLength} characters.`
+  const suggestion = `Declare a field such as "owner": { "type": "string", "maxLength": ${bounds.ownerLength} }.`
+  return [{ pointer: '/owner', message, suggestion }]
 }
 
 /** The widest entry that every database can index; PostgreSQL's limit is 2,704 bytes. */
 const indexedBytes = 2_600
 
-/** UTF-8, and the length of the text. */
+/** UTF-8, and the length of the text; MariaDB has UUIDs as text. */
 function indexedBytesOf(field: Field | undefined): number {
-  return field?.type === 'string' && !isInstant(field) ? (field.maxLength ?? bounds.defaultLength) * 4 + 8 : 16
+  if (field?.type !== 'string') return 16
+  const kind = kindOfField(field)
+  return kind === 'text' || kind === 'uuid' ? longestOf(field) * 4 + 8 : 16
 }
 
 /** What each field may cost is small; a body has all of them. */
 function costDefects({ fields }: Collection): readonly Defect[] {
   let cost = 0
   for (const [name, field] of Object.entries(fields)) {
-    if (field.type !== 'string' || field.pattern === undefined) continue
-    const read = readPattern(field.pattern)
-    if (!('defect' in read)) cost += read.cost(field.maxLength ?? bounds.patternedLength)
+    cost += patternCost(field)
     if (cost <= maxPatternCost) continue
     const message = 'With this one, the patterns of the collection could hold up the service for more than 0.1 s.'
-    const suggestion = 'Simplify the patterns, lower "maxLength", or check the rest in your own code.'
-    return [{ pointer: `/fields/${escapePointer(name)}/pattern`, message, suggestion }]
+    const suggestion = 'Simplify the patterns, lower "maxLength" or "maxItems", or check the rest in your own code.'
+    const keyword = field.type === 'array' ? '/items' : field.type === 'object' ? '/properties' : '/pattern'
+    return [{ pointer: `/fields/${escapePointer(name)}${keyword}`, message, suggestion }]
   }
   return []
 }
 
-function isIndexable(field: Field): boolean {
-  if (field.type === 'object' || field.type === 'array') return false
-  if (field.type !== 'string' || isInstant(field)) return true
-  return (field.maxLength ?? bounds.defaultLength) <= bounds.indexedLength
+/** Of all patterns of a field, its members and its items. */
+function patternCost(declared: Declared): number {
+  switch (declared.type) {
+    case 'string': {
+      if (declared.pattern === undefined) return 0
+      const read = readPattern(declared.pattern)
+      return 'defect' in read ? 0 : read.cost(declared.maxLength ?? bounds.patternedLength)
+    }
+    case 'object':
+      return Object.values(declared.properties ?? {}).reduce((sum, member) => sum + patternCost(member), 0)
+    case 'array':
+      return declared.items === undefined ? 0 : patternCost(declared.items) * (declared.maxItems ?? bounds.defaultItems)
+    default:
+      return 0
+  }
 }

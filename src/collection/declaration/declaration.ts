@@ -12,7 +12,10 @@ export type Operation = (typeof operations)[number]
  * Who a grant is for: everyone; holders of an API token with the scope; signed-in users; the caller whom the `owner` field
  * of the row names; holders of the admin token; or no one, not even they.
  */
-export type Grantee = 'public' | 'token' | 'user' | 'owner' | 'admin' | 'none'
+export const grantees = ['public', 'token', 'user', 'owner', 'admin', 'none'] as const
+
+/** One of those whom a grant is for. */
+export type Grantee = (typeof grantees)[number]
 
 /** A filter as JSON, in a body, in `where=` and in a rule. */
 export type FilterJson = Readonly<Record<string, unknown>>
@@ -49,7 +52,10 @@ export type OnDelete = 'restrict' | 'setNull' | 'cascade'
 export type Reference = string | { readonly collection: string; readonly onDelete?: OnDelete }
 
 /** The formats of text. */
-export type TextFormat = 'date-time' | 'date' | 'uuid' | 'email' | 'uri' | 'decimal' | 'int64'
+export const textFormats = ['date-time', 'date', 'uuid', 'email', 'uri', 'decimal', 'int64'] as const
+
+/** One of the formats of text. */
+export type TextFormat = (typeof textFormats)[number]
 
 /** Keywords of text, in fields, members and items. */
 export interface TextKeywords {
@@ -193,6 +199,9 @@ export const bounds = {
   fields: 100,
   indexes: 10,
   indexFields: 4,
+  /** Those of fields included. */
+  allIndexes: 32,
+  grants: 10,
   /** Longer text cannot be indexed in every database. */
   indexedLength: 255,
   members: 50,
@@ -202,9 +211,10 @@ export const bounds = {
   patternLength: 200,
   patternedLength: 256,
   defaultLength: 10_000,
-  emailLength: 254,
-  uriLength: 2_048,
   defaultBytes: 16_384,
+  defaultItems: 10_000,
+  /** A subject with its prefix. */
+  ownerLength: 255,
 } as const
 
 /** The grants of an operation; one suffices. */
@@ -273,25 +283,20 @@ export function kindOfField(field: Declared): FieldKind {
   }
 }
 
-/** The characters that text may have. */
+/** The most characters of each format. */
+const formatLengths: Readonly<Record<TextFormat, number>> = {
+  'date-time': 40,
+  date: 10,
+  uuid: 36,
+  decimal: 20,
+  int64: 20,
+  email: 254,
+  uri: 2_048,
+}
+
+/** The most characters that text may have. */
 export function longestOf({ format, maxLength }: TextKeywords): number {
-  switch (format) {
-    case 'date-time':
-      return 40
-    case 'date':
-      return 10
-    case 'uuid':
-      return 36
-    case 'decimal':
-    case 'int64':
-      return 20
-    case 'email':
-      return maxLength ?? bounds.emailLength
-    case 'uri':
-      return maxLength ?? bounds.uriLength
-    default:
-      return maxLength ?? bounds.defaultLength
-  }
+  return maxLength ?? (format === undefined ? bounds.defaultLength : formatLengths[format])
 }
 
 /** The collection that a field refers to, and what a delete there does here; null: it refers to none. */

@@ -6,6 +6,7 @@ import { errorCodeOf, readTextFile } from '../../config/text-file.ts'
 import { checkCollection, type Defect } from './check.ts'
 import { bounds, type Collection } from './declaration.ts'
 import { relationNames } from './names.ts'
+import { resolveReferences } from './references.ts'
 import { recordSource } from './source.ts'
 
 /** Problems with declarations of collections, by code. */
@@ -87,7 +88,13 @@ function checkAll(declared: readonly Declared[]): LoadedCollections {
   }
   const order = new Map(declared.map(({ value }, at) => [value, at]))
   const at = (value: unknown): number => order.get(value) ?? 0
-  return { collections: collections.sort((one, other) => at(one) - at(other)), problems }
+  collections.sort((one, other) => at(one) - at(other))
+  const { resolved, unresolved } = resolveReferences(collections)
+  for (const { collection, defect } of unresolved) {
+    const { source, origin } = declared[at(collection)] ?? { source: collection.name, origin: { from: 'options' } }
+    problems.push(problemOf(source, origin, defect))
+  }
+  return { collections: resolved, problems }
 }
 
 /** Whether a file has the name of the collection that it declares. */

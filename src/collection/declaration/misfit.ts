@@ -1,5 +1,7 @@
 import type { Image } from '../../driver/facet/image.ts'
-import { bounds, type Collection, type Field, isInstant, isRequired } from './declaration.ts'
+import { canonicalDecimal, canonicalInt64, canonicalUuid } from './canonical.ts'
+import { type Collection, type Field, isRequired, kindOfField, longestOf, type StringField } from './declaration.ts'
+import { isDay } from './instant.ts'
 
 /**
  * Why the image of a row does not match the declaration, as a clause without a value of the row; null: it does, as far as can
@@ -17,7 +19,7 @@ export function misfitOf(collection: Collection, image: Image): string | null {
 function misfitOfField(field: Field, value: string): string | null {
   switch (field.type) {
     case 'string':
-      return isInstant(field) ? null : misfitOfText(field, value)
+      return misfitOfText(field, value)
     case 'integer':
     case 'number': {
       const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = field
@@ -35,9 +37,26 @@ function misfitOfField(field: Field, value: string): string | null {
   }
 }
 
-function misfitOfText(field: Field & { readonly type: 'string' }, value: string): string | null {
+function misfitOfText(field: StringField, value: string): string | null {
+  switch (kindOfField(field)) {
+    case 'instant':
+      return null
+    case 'date':
+      return isDay(value) ? null : 'is not a day of the years 1 to 9999'
+    case 'uuid':
+      return canonicalUuid(value) === null ? 'is not a UUID' : null
+    case 'decimal':
+      return canonicalDecimal(value, field.scale ?? 0) === null ? 'is not a decimal with the declared digits' : null
+    case 'int64':
+      return canonicalInt64(value) === null ? 'is not a whole number of 64 bits' : null
+    default:
+      return misfitOfPlainText(field, value)
+  }
+}
+
+function misfitOfPlainText(field: StringField, value: string): string | null {
   if (field.enum !== undefined) return field.enum.includes(value) ? null : 'is not one of the declared values'
-  const { minLength = 0, maxLength = bounds.defaultLength } = field
+  const [minLength, maxLength] = [field.minLength ?? 0, longestOf(field)]
   // Only a text with more units than allowed can have more characters: they are counted for no other.
   if (value.length > maxLength && [...value].length > maxLength) return `is longer than ${maxLength} characters`
   return value.length < minLength ? `is shorter than ${minLength} characters` : null

@@ -6,6 +6,9 @@ export const ownColumns = ['id', 'createdAt', 'updatedAt', 'version', 'holdfast_
 /** The pattern of names of collections and fields: identifiers in every database and programming language. */
 export const namePattern = '^[a-z][A-Za-z0-9_]{0,62}$'
 
+/** The pattern of declared members of objects: JSON keys that an address can name. */
+export const memberPattern = '^[A-Za-z0-9_-]{1,64}$'
+
 /** Columns that a database adds to every table: PostgreSQL's, then InnoDB's. */
 const systemColumns: ReadonlySet<string> = new Set([
   ...['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'],

@@ -26,7 +26,8 @@ type Schema = Readonly<Record<string, unknown>>
 /** The JSON Schema of one value of a field, with the keywords of `createAjv`. */
 export function fieldSchema(field: Field): Schema {
   if (field.type === 'object') return { maxBytes: bounds.defaultBytes, ...valueSchema(field) }
-  if (field.type === 'array') return { maxItems: 10_000, maxBytes: bounds.defaultBytes, ...valueSchema(field) }
+  if (field.type === 'array')
+    return { maxItems: bounds.defaultItems, maxBytes: bounds.defaultBytes, ...valueSchema(field) }
   return valueSchema(field)
 }
 
@@ -83,7 +84,7 @@ export function accepts(field: Declared): string {
     }
     case 'array': {
       const items = field.items === undefined ? '' : `, each ${accepts(field.items)}`
-      return `an array of at most ${field.maxItems ?? 10_000} items and ${field.maxBytes ?? bounds.defaultBytes} bytes of JSON${items}`
+      return `an array of at most ${field.maxItems ?? bounds.defaultItems} items and ${field.maxBytes ?? bounds.defaultBytes} bytes of JSON${items}`
     }
   }
 }

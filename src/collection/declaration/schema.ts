@@ -1,5 +1,7 @@
-import { bounds, operations } from './declaration.ts'
-import { namePattern } from './names.ts'
+import { bounds, grantees, operations, textFormats } from './declaration.ts'
+import { memberPattern, namePattern } from './names.ts'
+
+type Keywords = Readonly<Record<string, unknown>>
 
 const description = {
   type: 'string',
@@ -9,50 +11,155 @@ const description = {
 
 const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
 
-const numberKeywords = {
+/** A keyword that is there or not. */
+function mark(text: string): Keywords {
+  return { const: true, description: text }
+}
+
+const common = {
   description,
+  private: mark('Only the admin sees it; for everyone else the field does not exist.'),
+  readOnly: mark('Only the admin may write it.'),
+  writeOnly: mark('It is accepted and never answered; no one filters or sorts by it.'),
+}
+
+const keys = {
+  unique: mark('No two rows have the same value. Rows without a value never conflict.'),
+  index: mark('Short for an index of this field alone.'),
+}
+
+const sum = {
+  const: true,
+  description: 'A counter: with "conflict": "merge" the changes of both sides add up. The field must be required.',
+}
+
+const numberBounds = {
   minimum: { type: 'number' },
   maximum: { type: 'number' },
   enum: { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 200, uniqueItems: true },
-  default: { type: 'number' },
-  sum: {
-    const: true,
-    description: 'A counter: with "conflict": "merge" the changes of both sides add up. The field must be required.',
+}
+
+const textBounds = {
+  minLength: count,
+  maxLength: { ...count, minimum: 1, maximum: 1_000_000 },
+  enum: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 200, uniqueItems: true },
+  pattern: { type: 'string', description: 'Anchored by ^ and $. Needs a "maxLength" of at most 256.' },
+  format: {
+    enum: textFormats,
+    description: 'What the text is. "decimal" and "int64" are exact numbers as text; a "decimal" needs a "scale".',
   },
+  scale: {
+    type: 'integer',
+    minimum: 0,
+    maximum: bounds.decimalScale,
+    description: 'How many digits of a decimal are behind the point.',
+  },
+}
+
+/** Members of an object and items of an array: scalars without the keywords of a column. */
+const scalarTypes = { string: textBounds, integer: numberBounds, number: numberBounds, boolean: {} }
+
+const items = { description: 'What each item is: then "has" finds rows by an item.', ...branches(scalarTypes) }
+
+const references = {
+  description: 'The collection of whose rows it has the id. Indexed by itself.',
+  if: { type: 'object' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
+  then: {
+    required: ['collection'],
+    additionalProperties: false,
+    properties: {
+      collection: { type: 'string', pattern: namePattern },
+      onDelete: {
+        enum: ['restrict', 'setNull', 'cascade'],
+        description:
+          'What becomes of the rows that refer to a row that is deleted. "restrict" (the default): it is not deleted.',
+      },
+    },
+  },
+  else: { type: 'string', pattern: namePattern },
 }
 
 /** One branch per type, so that errors name the keywords of that type. */
 const fieldTypes = {
   string: {
-    description,
-    minLength: count,
-    maxLength: { ...count, minimum: 1, maximum: 1_000_000 },
-    enum: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 200, uniqueItems: true },
-    pattern: { type: 'string' },
-    format: { const: 'date-time' },
-    default: { type: 'string' },
+    ...common,
+    ...keys,
+    ...textBounds,
+    default: {
+      type: 'string',
+      description: '"now" for a date-time, "today" for a date, "uuid" for a uuid are drawn for each row.',
+    },
+    sum,
+    references,
   },
-  integer: numberKeywords,
-  number: numberKeywords,
-  boolean: { description, default: { type: 'boolean' } },
-  object: { description, maxBytes: { ...count, minimum: 2, maximum: 1_000_000 }, default: { type: 'object' } },
+  integer: { ...common, ...keys, ...numberBounds, default: { type: 'number' }, sum },
+  number: { ...common, ...keys, ...numberBounds, default: { type: 'number' }, sum },
+  boolean: { ...common, ...keys, default: { type: 'boolean' } },
+  object: {
+    ...common,
+    maxBytes: { ...count, minimum: 2, maximum: 1_000_000 },
+    default: { type: 'object' },
+    properties: membersSchema(bounds.memberDepth),
+  },
   array: {
-    description,
+    ...common,
     maxItems: { ...count, maximum: 10_000 },
     maxBytes: { ...count, minimum: 2, maximum: 1_000_000 },
     default: { type: 'array' },
+    items,
   },
 }
 
-const field = {
-  type: 'object',
-  required: ['type'],
-  properties: { type: { enum: Object.keys(fieldTypes) } },
-  allOf: Object.entries(fieldTypes).map(([type, properties]) => ({
-    if: { properties: { type: { const: type } }, required: ['type'] },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
-    then: { properties: { type: true, ...properties }, additionalProperties: false },
-  })),
+/** Members of an object, which may themselves be objects with members, as deep as is allowed. */
+function membersSchema(depth: number): Keywords {
+  const objects = depth > 1 ? { object: { properties: membersSchema(depth - 1) } } : {}
+  return {
+    type: 'object',
+    description: 'Members that filters compare by their type. Others are accepted, too.',
+    minProperties: 1,
+    maxProperties: bounds.members,
+    propertyNames: { pattern: memberPattern },
+    additionalProperties: branches({ ...scalarTypes, ...objects }, { object: ['properties'] }),
+  }
+}
+
+/** What a type may have; `needed`: keywords that a type must have. */
+function branches(
+  types: Readonly<Record<string, Keywords>>,
+  needed: Readonly<Record<string, readonly string[]>> = {},
+): Keywords {
+  return {
+    type: 'object',
+    required: ['type'],
+    properties: { type: { enum: Object.keys(types) } },
+    allOf: Object.entries(types).map(([type, properties]) => ({
+      if: { properties: { type: { const: type } }, required: ['type'] },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
+      then: { required: needed[type] ?? [], properties: { type: true, ...properties }, additionalProperties: false },
+    })),
+  }
+}
+
+const grant = {
+  if: { type: 'object' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
+  then: {
+    required: ['to', 'where'],
+    additionalProperties: false,
+    properties: {
+      to: { enum: grantees },
+      where: { type: 'object', description: 'A filter: the grant is for the rows for which it is true.' },
+    },
+  },
+  else: { enum: grantees },
+}
+
+const access = {
+  if: { type: 'array' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; no code awaits a schema.
+  then: { items: grant, minItems: 1, maxItems: bounds.grants, uniqueItems: true },
+  else: grant,
 }
 
 const fieldName = { type: 'string', pattern: namePattern }
@@ -79,7 +186,7 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
       minProperties: 1,
       maxProperties: bounds.fields,
       propertyNames: { pattern: namePattern },
-      additionalProperties: field,
+      additionalProperties: branches(fieldTypes),
     },
     required: {
       type: 'array',
@@ -104,9 +211,19 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     },
     access: {
       type: 'object',
-      description: 'Who may do what. Defaults to "admin".',
+      description:
+        'Who may do what: a grant, or several of which one suffices. Defaults to "admin"; "aggregate" to what "list" has.',
       additionalProperties: false,
-      properties: Object.fromEntries(operations.map((operation) => [operation, { enum: ['public', 'admin'] }])),
+      properties: Object.fromEntries(operations.map((operation) => [operation, access])),
+    },
+    owner: {
+      ...fieldName,
+      description: 'The field that names who created the row. Holdfast sets it; only the admin may write it.',
+    },
+    ids: {
+      enum: ['server', 'client'],
+      description:
+        'Who gives a row its id. "client": a create may have one, and PUT creates. Defaults to "server": ids in time order.',
     },
     rateLimit: {
       type: 'object',

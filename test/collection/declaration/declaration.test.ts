@@ -81,7 +81,148 @@ describe('a declaration', () => {
     })
   })
 
+  it('may use each format, key, mark and grant', () => {
+    const declared = {
+      ids: 'client',
+      owner: 'by',
+      access: {
+        create: ['user', { to: 'token', where: { rating: { gte: 1 } } }],
+        update: 'owner',
+        delete: 'none',
+        aggregate: 'public',
+      },
+      fields: {
+        rating: { type: 'integer', index: true },
+        by: { type: 'string', maxLength: 255 },
+        at: { type: 'string', format: 'date-time', default: 'now' },
+        day: { type: 'string', format: 'date', default: 'today', unique: true },
+        key: { type: 'string', format: 'uuid', default: 'uuid' },
+        mail: { type: 'string', format: 'email', maxLength: 100, private: true },
+        page: { type: 'string', format: 'uri', pattern: '^https:.*$', maxLength: 200 },
+        price: { type: 'string', format: 'decimal', scale: 2, default: '0' },
+        big: { type: 'string', format: 'int64', readOnly: true },
+        secret: { type: 'string', writeOnly: true },
+        of: { type: 'string', format: 'uuid', references: { collection: 'feedback', onDelete: 'cascade' } },
+        tags: { type: 'array', items: { type: 'string', maxLength: 20 } },
+        meta: {
+          type: 'object',
+          properties: {
+            lang: { type: 'string', enum: ['en', 'de'] },
+            'a-b': { type: 'object', properties: { c: { type: 'object', properties: { d: { type: 'number' } } } } },
+          },
+        },
+      },
+    }
+    assert.deepEqual(checkCollection({ ...feedback, ...declared }).defects, [])
+  })
+
+  const inner = (declared: object) => field({ type: 'object', properties: { a: declared } })
+  const level = (deep: object) => ({ type: 'object', properties: { b: deep } })
+  const created = { access: { create: 'public' } }
+  const reference = { type: 'string', format: 'uuid', references: 'feedback' }
+
   const wrong: readonly (readonly [string, object, string])[] = [
+    ['a decimal without a scale', field({ type: 'string', format: 'decimal' }), '/fields/it'],
+    ['ten digits behind the point', field({ type: 'string', format: 'decimal', scale: 10 }), '/fields/it/scale'],
+    ['a scale of something else', field({ type: 'string', format: 'int64', scale: 2 }), '/fields/it/scale'],
+    ['a choice of days', field({ type: 'string', format: 'date', enum: ['2026-01-01'] }), '/fields/it/enum'],
+    ['an address that is too long', field({ type: 'string', format: 'email', maxLength: 255 }), '/fields/it/maxLength'],
+    [
+      'a default word of another format',
+      field({ type: 'string', format: 'date', default: 'now' }),
+      '/fields/it/default',
+    ],
+    [
+      'a default with too many digits',
+      field({ type: 'string', format: 'decimal', scale: 1, default: '1.25' }),
+      '/fields/it/default',
+    ],
+    ['a unique object', field({ type: 'object', unique: true }), '/fields/it/unique'],
+    ['a unique long text', field({ type: 'string', unique: true }), '/fields/it/unique'],
+    ['an index of a long address', field({ type: 'string', format: 'uri', index: true }), '/fields/it/index'],
+    ['a mark that is false', field({ type: 'string', private: false }), '/fields/it/private'],
+    ['a field nobody may use', field({ type: 'string', readOnly: true, writeOnly: true }), '/fields/it/writeOnly'],
+    [
+      'a private field that others must write',
+      { ...created, ...field({ type: 'string', private: true }), required: ['it'] },
+      '/fields/it/private',
+    ],
+    ['a reference that is no UUID', field({ type: 'string', references: 'feedback' }), '/fields/it/references'],
+    ['a reference to a name with a quote', field({ ...reference, references: 'a"b' }), '/fields/it/references'],
+    ['a default of a reference', field({ ...reference, default: 'uuid' }), '/fields/it/default'],
+    [
+      'an unknown rule of deletes',
+      field({ ...reference, references: { collection: 'feedback', onDelete: 'ignore' } }),
+      '/fields/it/references/onDelete',
+    ],
+    [
+      'a required reference that becomes null',
+      { ...field({ ...reference, references: { collection: 'feedback', onDelete: 'setNull' } }), required: ['it'] },
+      '/fields/it/references',
+    ],
+    ['an item without a type', field({ type: 'array', items: {} }), '/fields/it/items/type'],
+    ['an item that is an object', field({ type: 'array', items: { type: 'object' } }), '/fields/it/items/type'],
+    [
+      'an item with a column',
+      field({ type: 'array', items: { type: 'string', unique: true } }),
+      '/fields/it/items/unique',
+    ],
+    [
+      'a member with a blank in its name',
+      field({ type: 'object', properties: { 'a b': { type: 'string' } } }),
+      '/fields/it/properties/a b',
+    ],
+    [
+      'a member called __proto__',
+      field({ type: 'object', properties: JSON.parse('{"__proto__": {"type": "string"}}') }),
+      '/fields/it/properties/__proto__',
+    ],
+    [
+      'a bound of a member that leaves nothing',
+      inner({ type: 'number', minimum: 2, maximum: 1 }),
+      '/fields/it/properties/a/minimum',
+    ],
+    [
+      'a member with a pattern of no length',
+      inner({ type: 'string', pattern: '^a' }),
+      '/fields/it/properties/a/pattern',
+    ],
+    [
+      'members of four levels',
+      inner(level(level(level({ type: 'string' })))),
+      '/fields/it/properties/a/properties/b/properties/b/type',
+    ],
+    [
+      'too many members',
+      field({
+        type: 'object',
+        properties: Object.fromEntries(
+          Array.from({ length: 30 }, (_, at) => [`m${at}`, { type: 'object', properties: { a: { type: 'string' } } }]),
+        ),
+      }),
+      '/fields/it/properties',
+    ],
+    [
+      'patterns of many items',
+      field({ type: 'array', items: { type: 'string', maxLength: 200, pattern: '^(a|b)*$' } }),
+      '/fields/it/items',
+    ],
+    ['an unknown grant', { access: { list: ['public', 'everybody'] } }, '/access/list/1'],
+    ['a grant with an empty list', { access: { list: [] } }, '/access/list'],
+    ['a grant without a rule', { access: { list: { to: 'user' } } }, '/access/list/where'],
+    ['a grant of an unknown key', { access: { list: { to: 'user', where: {}, if: 1 } } }, '/access/list/if'],
+    ['a grant to an owner that no field names', { access: { update: ['owner'] } }, '/access/update'],
+    ['an owner that is no field', { owner: 'nobody' }, '/owner'],
+    ['an owner that is no text', { owner: 'rating' }, '/owner'],
+    ['an owner of few characters', { ...field({ type: 'string', maxLength: 20 }), owner: 'it' }, '/owner'],
+    ['ids of someone else', { ids: 'database' }, '/ids'],
+    [
+      'too many indexes in all',
+      {
+        fields: Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`f${at}`, { type: 'boolean', index: true }])),
+      },
+      '/fields',
+    ],
     ['a name with a hyphen', { name: 'feed-back' }, '/name'],
     ['a name with a quote', { name: 'a"; drop table b' }, '/name'],
     ['a name that begins with a capital', { name: 'Feedback' }, '/name'],

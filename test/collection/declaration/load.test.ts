@@ -117,6 +117,42 @@ describe('the collections folder', () => {
   })
 })
 
+describe('references between collections', () => {
+  const parent = { name: 'parents', fields: { a: { type: 'boolean' } } }
+  const child = (name: string, collection: string, onDelete = 'restrict') => ({
+    name,
+    fields: { of: { type: 'string', format: 'uuid', references: { collection, onDelete } } },
+  })
+
+  /** The collections that are served of these, and where the others are wrong. */
+  const served = (...all: readonly object[]) => {
+    const { collections, problems } = checkCollections(all)
+    return [collections.map(({ name }) => name), problems.map(({ setting }) => setting)]
+  }
+  const at = (position: number) => `options.collections[${position}]#/fields/of/references`
+
+  it('lead to collections that are served, themselves included', () => {
+    assert.deepEqual(served(child('children', 'parents'), parent), [['children', 'parents'], []])
+    assert.deepEqual(served(child('nodes', 'nodes', 'setNull')), [['nodes'], []])
+  })
+
+  it('to nothing cost the collection, and those that refer to it', () => {
+    assert.deepEqual(served(child('a', 'b'), child('b', 'gone'), parent), [['parents'], [at(1), at(0)]])
+    const { problems } = checkCollections([child('b', 'gone')])
+    assert.match(problems[0]?.message ?? '', /"gone", which is not served/)
+  })
+
+  it('may not cascade in a circle', () => {
+    assert.deepEqual(served(child('a', 'b', 'cascade'), child('b', 'a', 'cascade')), [[], [at(0), at(1)]])
+    assert.deepEqual(served(child('a', 'a', 'cascade')), [[], [at(0)]])
+    assert.deepEqual(served(child('a', 'b', 'cascade'), child('b', 'a', 'setNull')), [['a', 'b'], []])
+    assert.deepEqual(served(child('a', 'b', 'cascade'), child('b', 'parents', 'cascade'), parent), [
+      ['a', 'b', 'parents'],
+      [],
+    ])
+  })
+})
+
 describe('what is wrong with a declaration', () => {
   it('is told in plain words, with the name that was meant', () => {
     const given = {
@@ -138,7 +174,10 @@ describe('each keyword of a declaration', () => {
   const cases: readonly (readonly [unknown, string])[] = [
     [{ name: 'Notes' }, '"Notes" is not a valid name. Names are letters, digits and "_"'],
     [{ fields: { A: { type: 'string' } } }, '"A" is not a valid name.'],
-    [{ fields: { a: { type: 'string', format: 'date' } } }, '"format" accepts: date-time.'],
+    [
+      { fields: { a: { type: 'string', format: 'dat' } } },
+      '"format" accepts: date-time, date, uuid, email, uri, decimal, int64.',
+    ],
     [{ fields: { a: { type: 'string', enum: [] } } }, '"enum" must not be empty.'],
     [{ fields: { a: { type: 'integer', enum: [1, 1] } } }, '"enum" must not contain a value twice.'],
     [{ fields: {} }, '"fields" must not be empty.'],

@@ -14,11 +14,27 @@ const things: Collection = {
     flag: { type: 'boolean' },
     meta: { type: 'object' },
     list: { type: 'array' },
+    day: { type: 'string', format: 'date' },
+    key: { type: 'string', format: 'uuid' },
+    price: { type: 'string', format: 'decimal', scale: 2 },
+    big: { type: 'string', format: 'int64' },
+    mail: { type: 'string', format: 'email' },
   },
   required: ['word'],
 }
 
 const fitting = { word: 'abc', kind: 'a', at: '0', stars: '5', real: '0.5', flag: '1', meta: '{"a":1}', list: '[1]' }
+
+const exact = {
+  day: '2026-01-31',
+  key: '018f4d2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f',
+  price: '-0.05',
+  big: '9007199254740993',
+}
+
+test('a row with values of each format matches', () => {
+  assert.equal(misfitOf(things, { ...fitting, ...exact, mail: 'ada@example.org' }), null)
+})
 
 test('a row that matches its declaration has nothing that is said of it, nor has one with fields that are null', () => {
   assert.equal(misfitOf(things, fitting), null)
@@ -37,6 +53,13 @@ for (const [name, value, why] of [
   ['real', '0.25', '"real" is not one of the declared values'],
   ['meta', '[1]', '"meta" is not a JSON object'],
   ['list', '{"a":1}', '"list" is not a JSON array'],
+  ['day', '2026-02-30', '"day" is not a day of the years 1 to 9999'],
+  ['day', 'infinity', '"day" is not a day of the years 1 to 9999'],
+  ['key', 'x', '"key" is not a UUID'],
+  ['price', '1.234', '"price" is not a decimal with the declared digits'],
+  ['price', 'NaN', '"price" is not a decimal with the declared digits'],
+  ['big', '9223372036854775808', '"big" is not a whole number of 64 bits'],
+  ['mail', 'a'.repeat(255), '"mail" is longer than 254 characters'],
 ] as const) {
   test(`${name} of ${value} does not match: ${why}`, () => {
     assert.equal(misfitOf(things, { ...fitting, [name]: value }), why)
