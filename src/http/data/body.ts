@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
+import { filterLimits } from '../../collection/filter/filter.ts'
+import { parseFilterJson } from '../../collection/filter/filter-json.ts'
 import { HoldfastError } from '../../errors.ts'
 
 /** Deeper JSON is refused, so that code which walks a value recursively does not run out of stack. */
@@ -12,25 +14,40 @@ const maxContentTypeLength = 200
  * with REQUEST_INVALID when the client went away; nothing keeps listening to the request afterwards.
  */
 export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
+  const given = await readGiven(req, limitBytes)
+  return typeof given === 'string' ? parseJson(given) : given
+}
+
+/**
+ * The body of a query, parsed as JSON. Rejects as `readJson` does, and with QUERY_INVALID for a name twice in one object: of two
+ * conditions, none may be dropped in silence.
+ */
+export async function readQueryJson(req: IncomingMessage): Promise<unknown> {
+  const given = await readGiven(req, filterLimits.bodyBytes)
+  if (typeof given !== 'string') return given
+  parseJson(given)
+  return parseFilterJson(withoutMark(given))
+}
+
+/** Text that is to be parsed, or what the server around Holdfast has parsed. */
+async function readGiven(req: IncomingMessage, limitBytes: number): Promise<unknown> {
   checkContentType(req)
   checkTransferEncoding(req)
   const before = readBefore(req)
   // A body of `null` has been read as well.
   const given = before === undefined ? await readBytes(req, limitBytes) : before
-  if (typeof given === 'string') return parseJson(given)
-  if (!Buffer.isBuffer(given)) return given
-  return parseBytes(given, limitBytes)
+  return Buffer.isBuffer(given) ? textOf(given, limitBytes) : given
 }
 
-function parseBytes(bytes: Buffer, limitBytes: number): unknown {
+function textOf(bytes: Buffer, limitBytes: number): string {
   if (bytes.length > limitBytes) throw tooLarge(limitBytes)
   if (bytes.length === 0) throw new HoldfastError('JSON_INVALID', { detail: 'The body is empty.' })
   if (!isUtf8(bytes)) throw new HoldfastError('ENCODING_INVALID', { detail: 'The body is not valid UTF-8.' })
-  return parseJson(bytes.toString('utf8'))
+  return bytes.toString('utf8')
 }
 
 function parseJson(given: string): unknown {
-  const text = given.charCodeAt(0) === 0xfeff ? given.slice(1) : given
+  const text = withoutMark(given)
   if (isDeeperThan(text, maxDepth)) {
     throw new HoldfastError('JSON_INVALID', { detail: `The body is nested deeper than ${maxDepth} levels.` })
   }
@@ -40,6 +57,11 @@ function parseJson(given: string): unknown {
     throw new HoldfastError('ENCODING_INVALID', { detail: 'A string in the body contains half of a surrogate pair.' })
   }
   return value
+}
+
+/** Without the mark of the byte order. */
+function withoutMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
 function parseText(text: string): unknown {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readJson } from '../../../src/http/data/body.ts'
+import { readJson, readQueryJson } from '../../../src/http/data/body.ts'
 import { sendJson } from '../../../src/http/server/answers.ts'
 import type { App } from '../../../src/http/server/app.ts'
 import { until, within } from '../../support/until.ts'
@@ -152,4 +152,23 @@ test('a body that another framework has already read is used, parsed or not, and
   assert.equal((await send('nothing', '{"a":1}')).status, 500)
   const failed = observations.find((seen) => seen.type === 'request.failed')
   assert.match(String(failed?.error), /was read before the request reached Holdfast/)
+})
+
+test('the body of a query has no name twice, wherever it stands', async (t) => {
+  const { base } = await serve(t, (app: App) =>
+    app.post('/query', async (req, res) => sendJson(res, 200, JSON.stringify(await readQueryJson(req)))),
+  )
+  const send = async (body: string) => {
+    const answer = await fetch(`${base}/query`, { method: 'POST', headers: json, body })
+    return { status: answer.status, answer: JSON.parse(await answer.text()) }
+  }
+  const query = { where: { AND: [{ a: 1 }, { a: 2 }] } }
+  assert.deepEqual(await send(`\ufeff${JSON.stringify(query)}`), { status: 200, answer: query })
+  for (const mark of ['', '\ufeff']) {
+    const { status, answer } = await send(`${mark}{"where":{"AND":[{},{"a":1,"\\u0061":2}]}}`)
+    assert.deepEqual([status, answer.code, answer.errors?.[0]?.pointer], [400, 'QUERY_INVALID', '/where/AND/1/a'])
+  }
+  assert.equal((await send('{"where":')).answer.code, 'JSON_INVALID')
+  assert.equal((await send(nested(101))).answer.code, 'JSON_INVALID')
+  assert.equal((await send(JSON.stringify('x'.repeat(65_536)))).answer.code, 'BODY_TOO_LARGE')
 })
