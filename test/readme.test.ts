@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ownColumns } from '../src/collection/declaration/names.ts'
-import { pageRows } from '../src/collection/row/page.ts'
+import { listLimits } from '../src/collection/query/list-query.ts'
 import type { StateName } from '../src/database/machine/state.ts'
 import { errorCatalogue } from '../src/errors.ts'
 import { anchorsOf, blocksOf, commandsOf, type Page, readPage, readPages, sectionOf } from './support/pages.ts'
@@ -146,7 +146,11 @@ test('the diagram has the six states', () => {
 
 test('the names, types, keywords and limits of collections are those of the code', () => {
   for (const name of ownColumns.slice(0, 4)) assert.ok(collections.text.includes(`\`${name}\``), name)
-  assert.ok(collections.text.includes(`\`limit\` defaults to ${pageRows.default} and is at most ${pageRows.max}.`))
+  assert.ok(
+    collections.text.includes(
+      `\`limit\` defaults to ${listLimits.defaultRows} and is at most ${listLimits.rows.toLocaleString('en')}.`,
+    ),
+  )
   const { allOf } = collectionSchema.properties.fields.additionalProperties
   for (const { if: its, then: rules } of allOf) {
     const type = its.properties.type.const

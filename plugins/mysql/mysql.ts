@@ -40,6 +40,7 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
   replays: true,
+  sqlDialect: 'mysql',
 })
 
 export default driver

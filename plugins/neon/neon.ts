@@ -37,6 +37,7 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
   },
   ...serverMembers(dialect, webSocketPart),
   textCollation: 'C',
+  sqlDialect: 'postgresql',
   parse: parseAddress,
   classify,
   replays: true,

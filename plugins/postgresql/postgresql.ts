@@ -41,6 +41,7 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   replays: true,
   // A database has the order of its creator; MariaDB's and SQLite's compare bytes, too.
   textCollation: 'C',
+  sqlDialect: 'postgresql',
 })
 
 export default driver

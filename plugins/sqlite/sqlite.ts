@@ -43,6 +43,7 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
   },
   journals: true,
   integersOnly: true,
+  sqlDialect: 'sqlite',
 })
 
 export default driver

@@ -1,5 +1,5 @@
 import type { Target } from './address.ts'
-import type { Driver } from './driver.ts'
+import type { Driver, SqlDialect } from './driver.ts'
 
 export type * from './address.ts'
 export type * from './driver.ts'
@@ -15,6 +15,8 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 const isSchemeList = (value: unknown): boolean =>
   Array.isArray(value) && value.every((one) => typeof one === 'string' && /^[a-z][a-z0-9+.-]*$/.test(one))
+
+const sqlDialects: readonly SqlDialect[] = ['sqlite', 'postgresql', 'mysql']
 
 const schemeList = 'a list of lower-case schemes without colon'
 
@@ -39,6 +41,7 @@ const shape: { readonly [Member in keyof Required<Driver>]: readonly [string, (v
   exclusive: ['a string', (value) => typeof value === 'string'],
   textCollation: ['a string', (value) => typeof value === 'string'],
   integersOnly: ['true', (value) => value === true],
+  sqlDialect: [`one of ${sqlDialects.join(', ')}`, (value) => sqlDialects.some((known) => known === value)],
 }
 const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'accepts',
@@ -50,6 +53,7 @@ const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'exclusive',
   'textCollation',
   'integersOnly',
+  'sqlDialect',
 ])
 
 /** What is wrong with the shape of a value that claims to be a driver; empty when nothing is. Total. */

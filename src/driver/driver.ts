@@ -73,7 +73,15 @@ export interface Driver<T extends Target = Target> {
    * integers there, scaled, and both are read as text.
    */
   readonly integersOnly?: true
+  /**
+   * Whose SQL its database understands: filters, sorts and aggregates of collections are written in it. Absent: rows are read
+   * by their ids and newest first alone.
+   */
+  readonly sqlDialect?: SqlDialect
 }
+
+/** The SQL of a family of databases. */
+export type SqlDialect = 'sqlite' | 'postgresql' | 'mysql'
 
 /** One host, or one file, that may be opened. Creating it opens nothing. */
 export interface Candidate {

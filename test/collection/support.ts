@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { driver } from '../../plugins/sqlite/sqlite.ts'
+import { driver as sqlite } from '../../plugins/sqlite/sqlite.ts'
 import type { Collection } from '../../src/collection/declaration/declaration.ts'
 import type { Rows } from '../../src/collection/row/rows.ts'
 import { entityOf } from '../../src/collection/table/entity.ts'
@@ -59,16 +59,26 @@ export interface House {
   readonly all: ReadonlyMap<string, ServedCollection>
 }
 
+/** A database server as the primary of a house. */
+export interface Primary {
+  /** A driver of any kind: the registry checks its shape. */
+  readonly driver: unknown
+  readonly url: string
+}
+
 /** Everything from the settings to the rows, composed as the service does it. Closed when the test ends. */
 export function openHouse(
   t: Cleanup,
   dir: string,
   collections: readonly Collection[],
-  options: { readonly apply?: SchemaApply; readonly now?: () => number } = {},
+  options: { readonly apply?: SchemaApply; readonly now?: () => number; readonly primary?: Primary } = {},
 ): House {
-  const resolved = settingsFromOptions({ data: { dir, durable: true }, fallback: { url: 'sqlite:///./rows.db' } })
+  const { primary } = options
+  const data = { data: { dir, durable: true }, fallback: { url: 'sqlite:///./rows.db' } }
+  const resolved = settingsFromOptions(primary === undefined ? data : { ...data, database: { url: primary.url } })
   const registry = new DriverRegistry()
-  registry.register(driver)
+  registry.register(sqlite)
+  if (primary !== undefined) registry.register(primary.driver)
   const settings = connectionSettingsOf(resolved.settings)
   const tables = new TableReports()
   const reports: TableReport[] = []

@@ -1,7 +1,7 @@
 import { faultOf } from '../../database/machine/faults.ts'
 import type { Session } from '../../database/work/session.ts'
 import type { Written } from '../../driver/facet/statements.ts'
-import type { Query, ValuesByName } from '../table/queries.ts'
+import type { Query, ValuesByName } from '../table/compiled-query.ts'
 import type { RowTable, TableView } from './row-table.ts'
 
 /** A create or a change. */

@@ -1,9 +1,5 @@
 import type { Row } from '../../driver/facet/statements.ts'
-import { HoldfastError } from '../../errors.ts'
 import type { Serializer } from './serializer.ts'
-
-/** The number of rows of a list: by default, and at most. */
-export const pageRows: { readonly default: number; readonly max: number } = { default: 20, max: 100 }
 
 /** A page ends before the row that would make it larger than this. Its first row is included whatever its size. */
 const maxPageBytes = 1024 * 1024
@@ -11,41 +7,55 @@ const maxPageBytes = 1024 * 1024
 /** No UTF-16 unit of a string takes more bytes than this in UTF-8. */
 const bytesPerUnit = 3
 
-/** The first byte of a cursor: the meaning of the others may change one day. */
-const cursorGeneration = 1
+/** The text of a page while its rows are added. */
+export class PageText {
+  #items = ''
+  #count = 0
+  #bytes = 0
 
-/** The JSON of a page of at most `limit` of these rows. There is a next page if any row does not fit. `isPartial`: another store may have more rows. */
-export function pageText(serialize: Serializer, rows: readonly Row[], limit: number, isPartial: boolean): string {
-  let items = ''
-  let count = 0
-  let bytes = 0
-  for (const row of rows) {
-    if (count === limit) break
-    const text = serialize(row)
-    // Counts bytes only where they could matter: most pages are far from the limit.
-    if (bytes > 0 || (items.length + text.length) * bytesPerUnit > maxPageBytes) {
-      if (bytes === 0) bytes = Buffer.byteLength(items)
-      bytes += Buffer.byteLength(text) + 1
-      if (bytes > maxPageBytes && count > 0) break
-    }
-    items += count === 0 ? text : `,${text}`
-    count += 1
+  /** How many rows it has. */
+  get count(): number {
+    return this.#count
   }
-  const last = rows.length > count ? rows[count - 1] : undefined
-  const next = last === undefined ? 'null' : `"${encodeCursor(String(last.id))}"`
-  return `{"items":[${items}],"next":${next}${isPartial ? ',"partial":true' : ''}}`
+
+  /** Adds the JSON of a row; false if the page would become too large. */
+  add(text: string): boolean {
+    // Counts bytes only where they could matter: most pages are far from the limit.
+    if (this.#bytes > 0 || (this.#items.length + text.length) * bytesPerUnit > maxPageBytes) {
+      if (this.#bytes === 0) this.#bytes = Buffer.byteLength(this.#items)
+      this.#bytes += Buffer.byteLength(text) + 1
+      if (this.#bytes > maxPageBytes && this.#count > 0) return false
+    }
+    this.#items += this.#count === 0 ? text : `,${text}`
+    this.#count += 1
+    return true
+  }
+
+  /** The JSON of the page; `next`: the cursor of the next one. `more`: further members. */
+  end(next: string | null, isPartial: boolean, more: string = ''): string {
+    const cursor = next === null ? 'null' : `"${next}"`
+    return `{"items":[${this.#items}],"next":${cursor}${more}${isPartial ? ',"partial":true' : ''}}`
+  }
 }
 
-/** The cursor of the page that starts after the row `id`. */
-export function encodeCursor(id: string): string {
-  return Buffer.from(`0${cursorGeneration}${id.replaceAll('-', '')}`, 'hex').toString('base64url')
+/** A page as it is answered, and the cursor of the next one. */
+export interface AnsweredPage {
+  /** JSON. */
+  readonly text: string
+  readonly next: string | null
 }
 
-/** The id after which the page starts. Throws CURSOR_INVALID for anything that `encodeCursor` did not return. */
-export function decodeCursor(cursor: string): string {
-  const bytes = Buffer.from(cursor, 'base64url')
-  const isOurs = bytes.length === 17 && bytes[0] === cursorGeneration && bytes.toString('base64url') === cursor
-  if (!isOurs) throw new HoldfastError('CURSOR_INVALID')
-  const hex = bytes.toString('hex', 1)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+/** A page of at most `limit` of these rows. There is a next page if any row does not fit. `isPartial`: another store may have more rows. */
+export function pageOf(
+  serialize: Serializer,
+  rows: readonly Row[],
+  limit: number,
+  isPartial: boolean,
+  cursorOf: (row: Row) => string,
+): AnsweredPage {
+  const page = new PageText()
+  for (const row of rows) if (page.count === limit || !page.add(serialize(row))) break
+  const last = rows.length > page.count ? rows[page.count - 1] : undefined
+  const next = last === undefined ? null : cursorOf(last)
+  return { text: page.end(next, isPartial), next }
 }

@@ -7,11 +7,14 @@ import type { Image } from '../../driver/facet/image.ts'
 import type { Row, Value, Written } from '../../driver/facet/statements.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
+import { cursorCodec } from '../query/cursor.ts'
+import { newestFirst } from '../query/sort.ts'
 import { type Column, columnsOf } from '../table/column.ts'
-import { Queries, type Query, type ValuesByName } from '../table/queries.ts'
+import type { Query, ValuesByName } from '../table/compiled-query.ts'
+import { Queries } from '../table/queries.ts'
 import { rowImage } from '../table/row-image.ts'
 import { etagOf } from './etag.ts'
-import { pageText } from './page.ts'
+import { type AnsweredPage, pageOf } from './page.ts'
 import { Quota } from './quota.ts'
 import { ReadCache } from './read-cache.ts'
 import { createSerializer, type Serializer } from './serializer.ts'
@@ -28,9 +31,14 @@ export interface AnsweredRow {
 /** How a unit of work sees the table of a collection. */
 export interface TableView {
   readonly queries: Queries
+  /** Only rows for which this condition is true may be shown; null: all. */
+  readonly where: string | null
   /** On a fallback: the copy that the table is; null: its copy is not whole, or it is not a fallback. */
   readonly whole: WholeCopy | null
 }
+
+/** How many serializers of some columns are kept. */
+const maxSerializers = 64
 
 /** A collection in one store, created at its first use there: compiled statements, conversions, the row limit. */
 export class RowTable {
@@ -40,7 +48,8 @@ export class RowTable {
   readonly plain: TableView
   readonly serialize: Serializer
   readonly #store: Store
-  readonly #columns: readonly Column[]
+  /** In the order of responses, then the attempt. */
+  readonly columns: readonly Column[]
   readonly #createQuota: () => Quota | null
   #quota: Quota | null
   /** The poll of the copy whose rows the quota has counted. */
@@ -49,7 +58,9 @@ export class RowTable {
   #returnsVersions = true
   #own: { readonly where: string; readonly view: TableView } | null = null
   readonly #kept: ReadCache<AnsweredRow>
-  readonly #keptPages: ReadCache<string>
+  readonly #keptPages: ReadCache<AnsweredPage>
+  readonly #cursorOf: (row: Row) => string
+  readonly #serializers = new Map<string, Serializer>()
   readonly #byName: ReadonlyMap<string, Column>
   readonly #encodeId: (id: string) => Value
 
@@ -59,13 +70,15 @@ export class RowTable {
     this.#kept = new ReadCache(keptBytes / 2)
     this.#keptPages = new ReadCache(keptBytes / 2)
     const columns = columnsOf(store.orm, collection)
-    this.plain = { queries: new Queries(store.orm, collection.name, columns), whole: null }
+    this.plain = { queries: new Queries(store.orm, collection.name, columns), where: null, whole: null }
     this.#store = store
-    this.#columns = columns
+    this.columns = columns
     // The last column is the attempt, which no body contains.
     this.serialize = createSerializer(columns.slice(0, -1))
     this.#byName = new Map(columns.map((column) => [column.name, column]))
     this.#encodeId = this.#byName.get('id')?.toDatabase ?? ((id) => id)
+    const cursors = cursorCodec(collection, newestFirst)
+    this.#cursorOf = ({ id }) => cursors.encode({ after: [String(id)] })
     const { maxRows } = collection
     const count = () => countRows(store, this.plain.queries)
     this.#createQuota = () => (maxRows === undefined ? null : new Quota(maxRows, count, now))
@@ -99,14 +112,26 @@ export class RowTable {
 
   /** Of a fallback: all rows, or those that were written in it where its copy is not whole. */
   inFallback(whole: WholeCopy | null): TableView {
-    if (whole !== null) return { queries: this.plain.queries, whole }
+    if (whole !== null) return { ...this.plain, whole }
     const where = this.#store.copy?.ownRows(this.name)
     if (where === undefined) return this.plain
     if (this.#own?.where !== where) {
-      const queries = new Queries(this.#store.orm, this.name, this.#columns, { where })
-      this.#own = { where, view: { queries, whole: null } }
+      const queries = new Queries(this.#store.orm, this.name, this.columns, { where })
+      this.#own = { where, view: { queries, where, whole: null } }
     }
     return this.#own.view
+  }
+
+  /** Formats rows of these columns alone, in this order. */
+  serializerOf(names: readonly string[]): Serializer {
+    const key = names.join()
+    const known = this.#serializers.get(key)
+    if (known !== undefined) return known
+    const columns = names.flatMap((name) => this.#byName.get(name) ?? [])
+    const made = createSerializer(columns)
+    if (this.#serializers.size >= maxSerializers) this.#serializers.clear()
+    this.#serializers.set(key, made)
+    return made
   }
 
   /** The row limit; null: there is none, or not all rows are here to be counted. */
@@ -120,7 +145,7 @@ export class RowTable {
 
   /** The image of a row that was read, or encoded. */
   image(row: Row): Image {
-    return rowImage(this.#columns, row)
+    return rowImage(this.columns, row)
   }
 
   /** The values as this store saves them. */
@@ -161,7 +186,7 @@ export class RowTable {
     after: string | null,
     isPartial: boolean,
     view: TableView,
-  ): Promise<string> {
+  ): Promise<AnsweredPage> {
     const generation = generationOf(session)
     // What is partial on a fallback is the view of its own rows: the two are never mixed.
     const key = `${limit} ${after ?? ''} ${isPartial}`
@@ -169,9 +194,9 @@ export class RowTable {
     if (kept !== undefined) return kept
     // One extra row shows whether there is a next page.
     const rows = await this.list(session, limit + 1, after, view)
-    const text = pageText(this.serialize, rows, limit, isPartial)
-    this.#keptPages.set(generation, key, text, text.length)
-    return text
+    const page = pageOf(this.serialize, rows, limit, isPartial, this.#cursorOf)
+    this.#keptPages.set(generation, key, page, page.text.length)
+    return page
   }
 
   /** Runs a statement that writes a row; the driver claims the attempt where the statement does not. */
@@ -204,7 +229,7 @@ export class RowTable {
 
   #makeFed(version: string | undefined): TableView {
     if (version === undefined) return this.plain
-    return { queries: new Queries(this.#store.orm, this.name, this.#columns, { version }), whole: null }
+    return { ...this.plain, queries: new Queries(this.#store.orm, this.name, this.columns, { version }) }
   }
 }
 

@@ -8,19 +8,19 @@ import { HoldfastError } from '../../errors.ts'
 import { subjectOf } from '../access/caller.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
 import { type FieldValue, givenId, Validator } from '../declaration/validator.ts'
-import type { ValuesByName } from '../table/queries.ts'
+import type { ValuesByName } from '../table/compiled-query.ts'
 import { claimed } from './claimed.ts'
 import type { AnswerAge, CopiedRows } from './copied-rows.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import { insertInFallback, isCopiedBefore, writeInFallback } from './fallback-write.ts'
-import { decodeCursor } from './page.ts'
+import type { AnsweredPage } from './page.ts'
 import { absent, expectation, type RowResult, stale, untouched } from './precondition.ts'
 import type { AnsweredRow, RowTable, TableView } from './row-table.ts'
 import { type RowRequest, type RowsDeps, readingWork, TableAccess } from './table-access.ts'
 
 /**
  * The rows of one collection: the five operations, on compiled statements. Each rejects with the errors of `RunWork`;
- * creates and changes also with ROW_INVALID, creates with COLLECTION_FULL, lists with CURSOR_INVALID, and INCOMPLETE where
+ * creates and changes also with ROW_INVALID, creates with COLLECTION_FULL, and INCOMPLETE where
  * the rows are older than the request accepts.
  */
 export class Rows {
@@ -72,9 +72,8 @@ export class Rows {
     )
   }
 
-  /** Lists rows, newest first, as the JSON of the response. Throws CURSOR_INVALID. */
-  async list(limit: number, cursor: string | null, { age }: RowRequest = {}): Promise<Outcome<string>> {
-    const after = cursor === null ? null : decodeCursor(cursor)
+  /** Lists all rows, newest first; with `after`, those older than that id. */
+  async list(limit: number, after: string | null, { age }: RowRequest = {}): Promise<Outcome<AnsweredPage>> {
     return await this.access.deps.run(async (session) => {
       const table = this.access.table(session, 'list')
       const view = this.#copies.view(session, table, age)

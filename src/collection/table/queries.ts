@@ -1,18 +1,8 @@
 import { type AliasedRawBuilder, type Kysely, type SqlBool, sql } from 'kysely'
 import { versionColumn } from '../../driver/facet/feed.ts'
-import type { Value } from '../../driver/facet/statements.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
-
-/** A compiled statement: its text, and the position of each value in it. */
-export interface Query {
-  readonly sql: string
-  /** Puts named values into the order of the text. */
-  bind(values: ValuesByName): Value[]
-}
-
-/** Values by column name, and `limit`, `after` and `match`. */
-export type ValuesByName = Readonly<Record<string, Value>>
+import { type AnyTable, compiled, type Query, slot } from './compiled-query.ts'
 
 /** How the statements of a table differ from the plain ones. */
 export interface QueryOptions {
@@ -190,40 +180,4 @@ function withClaim(builder: Kysely<AnyTable>) {
       .values({ id: slot('holdfast_attempt') })
       .returning('id'),
   )
-}
-
-/** Any table: the declaration has the names. */
-type AnyTable = Record<string, Record<string, unknown>>
-
-/** A placeholder for a value at compile time, found again among the parameters. */
-class Slot {
-  readonly name: string
-  constructor(name: string) {
-    this.name = name
-  }
-}
-
-/** Typed as `never`, because the builder wants values of the column and gets a placeholder. */
-function slot(name: string): never {
-  return new Slot(name) as never
-}
-
-function compiled(query: { compile(): { readonly sql: string; readonly parameters: readonly unknown[] } }): Query {
-  const { sql, parameters } = query.compile()
-  const names = parameters.map((parameter) => {
-    if (!(parameter instanceof Slot)) throw new Error(`A value without a name in: ${sql}`)
-    return parameter.name
-  })
-  return {
-    sql,
-    bind: (values) => {
-      const bound: Value[] = []
-      for (const name of names) {
-        const value = values[name]
-        if (value === undefined) throw new Error(`No value for "${name}" in: ${sql}`)
-        bound.push(value)
-      }
-      return bound
-    },
-  }
 }

@@ -1,7 +1,8 @@
 import type { Store } from '../../database/store/store.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
 import { columnsOf } from './column.ts'
-import { Queries, type Query, type ValuesByName } from './queries.ts'
+import type { Query, ValuesByName } from './compiled-query.ts'
+import { Queries } from './queries.ts'
 
 /** The operations that a database refuses on a table. */
 export interface DeniedOperations {

@@ -10,7 +10,7 @@ import {
 import type { Store } from '../../database/store/store.ts'
 import type { RunStatement } from '../../driver/facet/journal.ts'
 import type { MikroORM } from '../../driver/orm.ts'
-import { type Collection, isInstant } from '../declaration/declaration.ts'
+import { type Collection, kindOfField } from '../declaration/declaration.ts'
 import { ownColumns } from '../declaration/names.ts'
 import type { RowEntity } from './entity.ts'
 import { imageTableOf } from './image-table.ts'
@@ -159,7 +159,7 @@ const byteWise = /^(?:c|posix|ucs_basic|c\.utf-?8)$/i
 
 function isText({ fields }: Collection, column: string): boolean {
   const field = Object.hasOwn(fields, column) ? fields[column] : undefined
-  return field?.type === 'string' && !isInstant(field)
+  return field !== undefined && kindOfField(field) === 'text'
 }
 
 /** MikroORM ends some statements with a semicolon. */

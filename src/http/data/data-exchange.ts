@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import type { Granted } from '../../collection/access/granted.ts'
 import { type Collection, isPublic } from '../../collection/declaration/declaration.ts'
+import type { AskedCollections } from '../../collection/query/expand.ts'
+import { listFormats, parseListAddress } from '../../collection/query/list-request.ts'
 import type { AnswerAge } from '../../collection/row/copied-rows.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult } from '../../collection/row/precondition.ts'
@@ -14,8 +16,10 @@ import { HoldfastError } from '../../errors.ts'
 import { checkUnsent, endWith } from '../server/backpressure.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { mountPrefixOf } from '../server/mount.ts'
+import { acceptedFormat, nextLink } from './asking.ts'
 import { readJson } from './body.ts'
-import { parseDemand, parseMaxAge, parsePage, refuseQuery } from './data-request.ts'
+import { parseDemand, parseMaxAge, refuseQuery } from './data-request.ts'
+import type { ServedCollection } from './served-collection.ts'
 import { storeHeader } from './store-header.ts'
 
 /** The size that a read is assumed to have before it is done: a large page. */
@@ -47,15 +51,20 @@ export class DataExchange implements AnswerAge {
     this.granted = granted
   }
 
-  /** `GET /api/:collection`: 200 with a page. */
-  async list(rows: Rows): Promise<void> {
-    const { limit, cursor } = parsePage(this.req.search)
+  /** `GET /api/:collection`: 200 with a page, or all rows in another format. */
+  async list({ collection, lists }: ServedCollection, others: AskedCollections): Promise<void> {
+    const { search } = this.req
+    const accepted = acceptedFormat(this.req, listFormats)
+    const of = { collection, asked: this.granted.fields.asked }
+    const { query } = parseListAddress(of, search, { accepted, others })
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.list(limit, cursor, this.#request)
+    const outcome = await lists.page(query, this.#request)
+    const { text, next } = outcome.value
     const headers = this.#storeHeaders(outcome)
-    headers.push('Cache-Control', caching(rows, 'list'))
-    this.#sendRead(outcome.value, headers)
+    headers.push('Cache-Control', caching(collection, 'list'))
+    if (next !== null) headers.push('Link', nextLink(`${mountPrefixOf(this.req)}/api/${collection.name}`, search, next))
+    this.#sendRead(text, headers)
   }
 
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
@@ -66,7 +75,7 @@ export class DataExchange implements AnswerAge {
     const outcome = await rows.get(this.#id(), this.#request)
     const headers = this.#storeHeaders(outcome)
     const row = rowOf(outcome, headers)
-    headers.push('Cache-Control', caching(rows, 'get'))
+    headers.push('Cache-Control', caching(rows.collection, 'get'))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
     if (isKnown) this.#end(304, headers)
@@ -189,6 +198,6 @@ function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & 
   return value
 }
 
-function caching({ collection }: { readonly collection: Collection }, operation: 'list' | 'get'): string {
+function caching(collection: Collection, operation: 'list' | 'get'): string {
   return isPublic(collection, operation) ? 'no-cache' : 'private, no-cache'
 }

@@ -5,6 +5,7 @@ import type { Operation } from '../../collection/declaration/declaration.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { sendError } from '../server/answers.ts'
+import { askedBy } from './asking.ts'
 import { DataExchange } from './data-exchange.ts'
 import { RequestLimits, type RequestLimitsDeps } from './request-limits.ts'
 import type { ServedCollection } from './served-collection.ts'
@@ -78,15 +79,16 @@ function limited(
 function answer(
   deps: DataRoutesDeps,
   exchange: DataExchange,
-  { rows }: ServedCollection,
+  served: ServedCollection,
   operation: Operation,
 ): Promise<void> {
+  const { rows } = served
   switch (operation) {
     case 'get':
       return exchange.get(rows)
     case 'list':
     case 'aggregate':
-      return exchange.list(rows)
+      return exchange.list(served, askedBy(exchange.granted.caller, deps.collections()))
     case 'create':
       return exchange.create(rows, deps.settings().bodyLimitBytes)
     case 'update':

@@ -1,3 +1,4 @@
+import { Lists } from '../../collection/ask/lists.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
 import { Rows } from '../../collection/row/rows.ts'
 import type { RowsDeps, TableAccess } from '../../collection/row/table-access.ts'
@@ -8,6 +9,7 @@ export interface ServedCollection {
   readonly access: TableAccess
   /** One row. */
   readonly rows: Rows
+  readonly lists: Lists
 }
 
 /** Creates what answers requests for these collections, by name: together, since one may refer to another. */
@@ -17,7 +19,7 @@ export function serveCollections(
 ): ReadonlyMap<string, ServedCollection> {
   const served = collections.map((collection): ServedCollection => {
     const rows = new Rows(collection, deps)
-    return { collection, access: rows.access, rows }
+    return { collection, access: rows.access, rows, lists: new Lists(rows) }
   })
   return new Map(served.map((one) => [one.collection.name, one]))
 }

@@ -156,7 +156,7 @@ describe('a write whose COMMIT is not answered, when the primary is lost', () =>
       claims.fates = ['vanished']
       await assert.rejects(write(rows), unknown)
       assert.equal(rig.supervisor.current?.shown, 'fallback')
-      assert.deepEqual(JSON.parse((await rows.list(10, null)).value).items, [])
+      assert.deepEqual(JSON.parse((await rows.list(10, null)).value.text).items, [])
     }
   })
 })

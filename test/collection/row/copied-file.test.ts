@@ -95,7 +95,7 @@ function makeScene(t: TestContext, dir: string): Scene {
 }
 
 const listed = async (rows: Rows): Promise<{ items: { id: string }[]; partial?: true }> =>
-  JSON.parse((await rows.list(10, null)).value)
+  JSON.parse((await rows.list(10, null)).value.text)
 const idsOf = ({ items }: { items: { id: string }[] }): readonly string[] => items.map(({ id }) => id).sort()
 
 test('a file with a whole copy serves it, and journals what is changed in it against what was copied', async (t) => {

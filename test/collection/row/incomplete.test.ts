@@ -80,7 +80,7 @@ describe('on the fallback of a primary', () => {
   it('maxRows is not enforced, and lists are partial', async (t) => {
     const { rows } = await setUp(t, 'fallback')
     for (let at = 0; at < 4; at++) await rows.create({ rating: 1 })
-    const { items, partial } = JSON.parse((await rows.list(10, null)).value)
+    const { items, partial } = JSON.parse((await rows.list(10, null)).value.text)
     assert.deepEqual([items.length, partial], [4, true])
   })
 })
@@ -91,12 +91,12 @@ describe('on the primary, while changes of an outage wait to be carried', () => 
     const { value: made } = await rows.create({ rating: 1 })
     const { value: other } = await rows.create({ rating: 1 })
     journal.histories.set(made.id, { isWaiting: true })
-    assert.equal(JSON.parse((await rows.list(10, null)).value).partial, undefined)
+    assert.equal(JSON.parse((await rows.list(10, null)).value.text).partial, undefined)
     assert.equal((await rows.get(made.id)).value.is, 'row', 'nothing waits')
     journal.entries = 1
-    assert.equal(JSON.parse((await rows.list(10, null)).value).partial, undefined, 'what waits is of other tables')
+    assert.equal(JSON.parse((await rows.list(10, null)).value.text).partial, undefined, 'what waits is of other tables')
     journal.waitingTables.add('feedback')
-    assert.equal(JSON.parse((await rows.list(10, null)).value).partial, true)
+    assert.equal(JSON.parse((await rows.list(10, null)).value.text).partial, true)
     const replaying = { code: 'REPLAYING', retryAfterS: 1 }
     await assert.rejects(rows.get(made.id), replaying)
     await assert.rejects(rows.change(made.id, { rating: 2 }, null), replaying)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { decodeCursor, encodeCursor } from '../../../src/collection/row/page.ts'
+import { cursorCodec } from '../../../src/collection/query/cursor.ts'
+import { newestFirst } from '../../../src/collection/query/sort.ts'
 import type { Rows } from '../../../src/collection/row/rows.ts'
 import { Rows as RowsOf } from '../../../src/collection/row/rows.ts'
 import type { RunWork, Session } from '../../../src/database/work/session.ts'
@@ -11,12 +12,19 @@ import { everything, feedback, openHouse } from '../support.ts'
 
 const code = (expected: string) => (error: unknown) => error instanceof HoldfastError && error.code === expected
 
+/** The id that a cursor names. */
+function idIn({ collection }: Rows, cursor: string | null): string | null {
+  return cursor === null ? null : String(cursorCodec(collection, newestFirst).decode(cursor).after[0])
+}
+
 /** All pages, in the order in which they came. */
 async function walk(rows: Rows, limit: number): Promise<readonly { readonly id: string }[]> {
   const items: { id: string }[] = []
   let cursor: string | null = null
   do {
-    const page: { items: { id: string }[]; next: string | null } = JSON.parse((await rows.list(limit, cursor)).value)
+    const page: { items: { id: string }[]; next: string | null } = JSON.parse(
+      (await rows.list(limit, idIn(rows, cursor))).value.text,
+    )
     assert.ok(page.items.length <= limit)
     items.push(...page.items)
     cursor = page.next
@@ -89,7 +97,7 @@ describe('rows', () => {
     const seen: string[] = []
     let cursor: string | null = null
     do {
-      const { value }: { value: string } = await rows.list(100, cursor)
+      const value: string = (await rows.list(100, idIn(rows, cursor))).value.text
       const page: { items: { id: string }[]; next: string | null } = JSON.parse(value)
       assert.ok(page.items.length > 0)
       assert.ok(page.items.length === 1 || Buffer.byteLength(value) <= 1_048_576 + 200, `${Buffer.byteLength(value)}`)
@@ -104,10 +112,10 @@ describe('rows', () => {
     const rows = house.rows('feedback')
     const made: string[] = []
     for (let at = 0; at < 6; at++) made.push((await rows.create({ rating: 1 })).value.id)
-    const first = JSON.parse((await rows.list(3, null)).value)
+    const first = JSON.parse((await rows.list(3, null)).value.text)
     await rows.create({ rating: 2 })
     await rows.remove(first.items[2].id, null)
-    const second = JSON.parse((await rows.list(3, first.next)).value)
+    const second = JSON.parse((await rows.list(3, idIn(rows, first.next))).value.text)
     assert.deepEqual(
       second.items.map(({ id }: { id: string }) => id),
       made.slice(0, 3).toReversed(),
@@ -230,23 +238,9 @@ describe('rows', () => {
     const shown = async (text: string) => {
       await statements.write('update everything set meta = ? where id = ?', [text, value.id])
       const { value: page } = await rows.list(1, null)
-      return /"meta":(.*?),"createdAt"/s.exec(page)?.[1]
+      return /"meta":(.*?),"createdAt"/s.exec(page.text)?.[1]
     }
     assert.equal(await shown('{"a": 1.0, "b": [1, 2], "10": "x, y: z"}'), '{"10":"x, y: z","a":1,"b":[1,2]}')
     assert.equal(await shown('{"a": 123456789012345678901, "a": 1e400, "__proto__": {}}'), '{"a":null,"__proto__":{}}')
-  })
-})
-
-describe('a cursor', () => {
-  it('names the row that it was made of', () => {
-    fc.assert(fc.property(fc.uuid(), (id) => assert.equal(decodeCursor(encodeCursor(id)), id)))
-  })
-
-  it('that no list has given is refused', () => {
-    const one = encodeCursor('01a1fa59-5117-779e-a923-656b1f8dd41a')
-    for (const cursor of ['', 'x', `${one}A`, one.slice(1), `${one}=`, ` ${one}`, 'null', `B${one.slice(1)}`]) {
-      assert.throws(() => decodeCursor(cursor), code('CURSOR_INVALID'), cursor)
-    }
-    fc.assert(fc.property(fc.string(), (text) => assert.throws(() => decodeCursor(text), code('CURSOR_INVALID'))))
   })
 })

@@ -110,5 +110,5 @@ test('a write that the primary has confirmed is not written to the fallback when
   await assert.rejects(rows.create({ rating: 1 }), unknown)
   const { value, store } = await rows.list(10, null)
   assert.equal(store, 'fallback')
-  assert.deepEqual(JSON.parse(value).items, [])
+  assert.deepEqual(JSON.parse(value.text).items, [])
 })

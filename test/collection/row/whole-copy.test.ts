@@ -83,7 +83,7 @@ async function setUp(t: TestContext): Promise<Setup> {
 const [old, young] = [idAt(polledMs - overlapMs - 1), idAt(polledMs - overlapMs + 1)]
 const unsure = { is: 'unknown' }
 const listed = async (rows: Rows): Promise<{ items: { id: string }[]; partial?: true }> =>
-  JSON.parse((await rows.list(10, null)).value)
+  JSON.parse((await rows.list(10, null)).value.text)
 
 describe('a fallback with a whole copy of a collection', () => {
   it('answers lists whole, and with 404 for what would have been copied', async (t) => {
@@ -212,7 +212,7 @@ describe('a fallback whose copy is not whole', () => {
     const { value: made } = await rows.create({ rating: 1 })
     const { items, partial } = await listed(rows)
     assert.deepEqual([items.map(({ id }) => id), partial], [[made.id], true])
-    const more = JSON.parse((await rows.list(1, null)).value)
+    const more = JSON.parse((await rows.list(1, null)).value.text)
     assert.equal(more.next, null)
     for (const match of [null, '*', [hidden]] as const) {
       assert.deepEqual((await rows.change(hidden, { rating: 2 }, match)).value, unsure)

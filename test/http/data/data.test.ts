@@ -273,10 +273,10 @@ describe('the data API', () => {
     ['an id of no row', 'GET', '/api/feedback/01a1fa59-5117-779e-a923-656b1f8dd41a', {}, 404, 'ROW_NOT_FOUND'],
     ['a bad cursor', 'GET', '/api/feedback?cursor=abc', {}, 400, 'CURSOR_INVALID'],
     ['a limit of nothing', 'GET', '/api/feedback?limit=0', {}, 400, 'QUERY_INVALID'],
-    ['a limit that is too large', 'GET', '/api/feedback?limit=101', {}, 400, 'QUERY_INVALID'],
+    ['a limit that is too large', 'GET', '/api/feedback?limit=1001', {}, 400, 'QUERY_INVALID'],
     ['a limit in words', 'GET', '/api/feedback?limit=ten', {}, 400, 'QUERY_INVALID'],
     ['a limit given twice', 'GET', '/api/feedback?limit=1&limit=2', {}, 400, 'QUERY_INVALID'],
-    ['an unknown parameter', 'GET', '/api/feedback?rating=5', {}, 400, 'QUERY_INVALID'],
+    ['an unknown parameter', 'GET', '/api/feedback?ratng=5', {}, 400, 'QUERY_INVALID'],
     ['a parameter where there are none', 'POST', '/api/feedback?x=1', { body: { rating: 5 } }, 400, 'QUERY_INVALID'],
     [
       'a durability that is none',

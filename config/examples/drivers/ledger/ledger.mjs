@@ -205,6 +205,7 @@ export const driver = defineDriver({
   describe: ({ hosts, database }) => `ledger ${hosts.map(addresses.formatHost)}/${database}`,
   classify: faults.classify,
   connect,
+  sqlDialect: 'postgresql',
 })
 
 export default driver
