@@ -57,7 +57,6 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   jose: ['src/http/auth/'],
   cors: ['src/http/server/'],
   'csv-stringify': ['src/http/data/'],
-  'openapi-types': ['src/http/docs/'],
   re2js: ['src/collection/'],
   uuid: ['src/driver/'],
   '@mikro-orm/core': ['src/driver/', 'src/conformance/', 'src/database/', 'src/collection/', 'plugins/'],

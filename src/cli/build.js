@@ -6,7 +6,16 @@
  * has changed since the last build. The new build takes the old one's place whole.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { basename, join } from 'node:path'
 import { isBuilt, stamp } from './entry.js'
@@ -43,12 +52,24 @@ async function build() {
   try {
     const validator = await compileValidator(esbuild, fresh)
     await Promise.all([bundle(esbuild, fresh, validator), compileLibrary(join(fresh, 'lib'))])
+    copyDocs(join(fresh, 'docs'))
     const now = new Date().toISOString()
     writeFileSync(join(fresh, basename(stamp)), `${JSON.stringify({ built: now, node: process.versions.node })}\n`)
     replace(fresh, join(root, 'dist'))
   } finally {
     rmSync(fresh, { recursive: true, force: true })
   }
+}
+
+/**
+ * What the page of the documentation loads, with its licences.
+ *
+ * @param {string} folder
+ */
+function copyDocs(folder) {
+  mkdirSync(folder)
+  const files = ['swagger-ui-bundle.js', 'swagger-ui.css', 'swagger-ui-bundle.js.LICENSE.txt', 'LICENSE', 'NOTICE']
+  for (const file of files) copyFileSync(join(root, 'node_modules/swagger-ui-dist', file), join(folder, file))
 }
 
 /** Node's C headers, which come with the bundled Node: 67 MB that nothing reads, since nothing is compiled against them. */
@@ -58,10 +79,10 @@ function removeHeaders() {
   for (const name of readdirSync(packages)) rmSync(join(packages, name, 'include'), { recursive: true, force: true })
 }
 
-/** The packages that a build needs and that are not installed: bundler, compiler, and the optional clients, which are bundled. */
+/** The packages that a build needs and that are not installed: bundler, compiler, Swagger UI, and the optional clients, which are bundled. */
 function absentPackages() {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const wanted = ['esbuild', 'typescript', ...Object.keys(optionalDependencies)]
+  const wanted = ['esbuild', 'typescript', 'swagger-ui-dist', ...Object.keys(optionalDependencies)]
   return wanted.filter((name) => !existsSync(join(root, 'node_modules', name)))
 }
 

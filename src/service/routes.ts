@@ -3,6 +3,9 @@ import { addAdminRoutes, type Reloaded } from '../http/admin/admin-routes.ts'
 import { addConflictRoutes } from '../http/admin/conflict-routes.ts'
 import { Authenticator } from '../http/auth/authenticator.ts'
 import { dataRoutes } from '../http/data/data-routes.ts'
+import { addDocsFiles } from '../http/docs/docs-files.ts'
+import { addDocumentRoutes } from '../http/docs/document-routes.ts'
+import { addDocsPage } from '../http/page/docs-page.ts'
 import { addErrorPages } from '../http/page/error-pages.ts'
 import { addFrontPage } from '../http/page/front-page.ts'
 import { addStatusPage } from '../http/page/status-page.ts'
@@ -29,6 +32,7 @@ export function addRoutes(app: App, parts: RouteParts): void {
   const { active, view, render, reload } = parts
   const token = (): Secret => parts.token
   const settings = () => active().found.resolved.settings
+  addDocumentRoutes(app, { version: view.version, collections: () => active().collections, token })
   dataRoutes(app, {
     collections: () => active().served,
     authenticator: new Authenticator({ adminToken: token, settings }),
@@ -37,6 +41,8 @@ export function addRoutes(app: App, parts: RouteParts): void {
     now: () => performance.now(),
   })
   addFrontPage(app, view)
+  addDocsPage(app, view)
+  addDocsFiles(app)
   addHealthRoutes(app, view)
   addStatusPage(app, view)
   addStatusRoute(app, view)

@@ -84,8 +84,12 @@ function isHost(text: string): boolean {
   return text.length <= 255 && /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(text)
 }
 
-/** The content security policy of a page: allows its one style, by hash, and its icon. Hugging Face shows a Space in a frame of its own pages. */
+/** The content security policy of a page: allows its one style, by hash, and its icon. */
 export function contentPolicy(inSpace: boolean): string {
-  const ancestors = inSpace ? "'self' https://huggingface.co https://*.hf.space" : "'self'"
-  return `default-src 'none'; style-src '${pageStyleHash}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors ${ancestors}`
+  return `default-src 'none'; style-src '${pageStyleHash}'; img-src data:; base-uri 'none'; form-action 'none'; ${frameAncestors(inSpace)}`
+}
+
+/** Who may show a page in a frame: Hugging Face shows a Space in one of its own pages. */
+export function frameAncestors(inSpace: boolean): string {
+  return `frame-ancestors ${inSpace ? "'self' https://huggingface.co https://*.hf.space" : "'self'"}`
 }

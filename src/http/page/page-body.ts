@@ -21,6 +21,8 @@ export const links = {
   ready: '/health/ready',
   status: '/status',
   metrics: '/metrics',
+  docs: '/docs',
+  openapi: '/openapi.json',
 } as const
 
 /** Where the service is, for lines to copy (`base`) and for links (`mount`). */
@@ -103,7 +105,7 @@ function collectionsSection(at: PagePlace, source: StatusSource): Markup {
   if (collections.length === 0) {
     return html`<section><h2>Collections</h2><p>No collections yet. A collection is one JSON file in the collections folder. The startup log and <a href="${at.mount}${links.status}">Status</a> name that folder.</p></section>`
   }
-  return html`<section id="collections"><h2>Collections</h2>${collections.map((one) => collectionArticle(at, one, outageOf(source, one)))}</section>`
+  return html`<section id="collections"><h2>Collections</h2><p class="small"><a href="${at.mount}${links.docs}">Documentation of the API</a> · <a href="${at.mount}${links.openapi}">OpenAPI</a></p>${collections.map((one) => collectionArticle(at, one, outageOf(source, one)))}</section>`
 }
 
 /** Null: there is no primary, or no fallback for it. */

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { type Browser, type BrowserContext, chromium } from 'playwright-core'
+import type { Browser, BrowserContext } from 'playwright-core'
 import { addFrontPage } from '../../../src/http/page/front-page.ts'
 import { addStatusPage } from '../../../src/http/page/status-page.ts'
 import { addHealthRoutes } from '../../../src/http/status/health.ts'
 import { addStatusRoute } from '../../../src/http/status/status-routes.ts'
+import { launchChromium, noChromium } from '../../support/chromium.ts'
 import type { Cleanup } from '../../support/temp.ts'
 import { adminToken, createSource, feedback, refusedFault } from '../source.ts'
 import { type Served, serve } from '../support.ts'
-
-const candidates = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  chromium.executablePath(),
-]
-const executablePath = candidates.find((path) => path !== undefined && existsSync(path))
-const skip = executablePath === undefined ? 'no Chromium is installed (CHROMIUM_PATH names one)' : false
 
 function serveFrontPage(t: Cleanup, spaceId: string | null = null): Promise<Served> {
   const platform = {
@@ -39,12 +29,11 @@ function serveFrontPage(t: Cleanup, spaceId: string | null = null): Promise<Serv
   })
 }
 
-describe('the front page in a browser', { skip }, () => {
+describe('the front page in a browser', { skip: noChromium }, () => {
   let browser: Browser
 
   before(async () => {
-    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-dev-shm-usage']
-    browser = await chromium.launch({ ...(executablePath === undefined ? {} : { executablePath }), args })
+    browser = await launchChromium()
   })
   after(() => browser.close())
 
