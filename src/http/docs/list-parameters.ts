@@ -8,7 +8,7 @@ import type { ComponentReference, Parameter } from './document.ts'
 import { filterParameters } from './filter-parameters.ts'
 
 /** The query parameters of a collection: as components, and the references of each operation that has them. */
-export interface QueryParameters {
+export interface ListParameters {
   readonly components: Readonly<Record<string, Parameter>>
   readonly filter: readonly ComponentReference[]
   readonly list: readonly ComponentReference[]
@@ -24,7 +24,7 @@ export function parameterReference(name: string): ComponentReference {
 }
 
 /** The query parameters that this caller may send. Lists at commas are text: clients would repeat the name of an array. */
-export function queryParameters(collection: Collection, visible: VisibleFields): QueryParameters {
+export function queryParameters(collection: Collection, visible: VisibleFields): ListParameters {
   const { name } = collection
   const filter = filterParameters(name, askedPaths(collection, visible))
   const names = [...visible.asked]
