@@ -96,8 +96,8 @@ export const halfway: ReadonlySet<number> = new Set([1180])
 /** The numbers with which the server rolled the whole transaction back. */
 export const rollbacks: ReadonlySet<number> = new Set([1020, 1213, 1614, 3101])
 
-/** The SQLSTATE that our own statements signal for a claim that exists. */
-export const claimKnownState = 'HF001'
+/** The SQLSTATEs that our own statements signal for a claim that exists: of an attempt, and of a request. */
+export const knownStates = { claimKnown: 'HF001', requestKnown: 'HF002' } as const
 
 /** The number of a row whose key exists. */
 export const duplicateKey = 1062

@@ -10,9 +10,10 @@ import {
   inPhase,
   messageOf,
   type Phase,
+  requestKnownCode,
   type TableRule,
 } from '../../src/driver/kit/driver-kit.ts'
-import { byCode, byMessage, byNumber, claimKnownState, endings, halfway, packet } from './fault-table.ts'
+import { byCode, byMessage, byNumber, endings, halfway, knownStates, packet } from './fault-table.ts'
 
 /** Reads the errors of this driver. */
 export const faults: FaultReader = createFaultReader({ readServer, codes: byCode, messages: byMessage, isRefusal })
@@ -20,8 +21,11 @@ export const faults: FaultReader = createFaultReader({ readServer, codes: byCode
 function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   const number = numberOf(link)
   if (number === null) return null
-  if ('sqlState' in link && link.sqlState === claimKnownState) {
+  if ('sqlState' in link && link.sqlState === knownStates.claimKnown) {
     return { ...commonFaults.claimKnown, code: claimKnownCode, ambiguous: false, cause }
+  }
+  if ('sqlState' in link && link.sqlState === knownStates.requestKnown) {
+    return { ...commonFaults.requestKnown, code: requestKnownCode, ambiguous: false, cause }
   }
   const meaning = meaningOf(number, messageOf(link))
   // Any other error means that nothing was committed; these may have come after the commit.

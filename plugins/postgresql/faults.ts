@@ -78,6 +78,11 @@ export function isRefusal(error: unknown): error is Error & { readonly code?: un
   return typeof error.severity === 'string' && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
+/** Whether a row broke a unique key. */
+export function isTaken(error: unknown): boolean {
+  return isRefusal(error) && error.code === '23505'
+}
+
 /** In a transaction a prepared statement was gone, or made for another shape of its table: nothing was changed. */
 export function staleError(cause: unknown): FaultError {
   const summary = 'A prepared statement was no longer there, or its table had changed; the transaction was rolled back.'

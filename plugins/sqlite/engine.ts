@@ -55,7 +55,8 @@ export class FileEngine implements Engine {
     const { file } = this
     return {
       read: (sql, values) => file.read(sql, values),
-      write: (sql, values, note) => file.write(sql, values, note?.attempt ?? null),
+      write: (sql, values, note) => file.write(sql, values, note),
+      takesFirst: true,
       generation: (turn) => file.generation(turn),
     }
   }

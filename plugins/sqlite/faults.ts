@@ -145,6 +145,13 @@ function isAmbiguous(code: string, phase: Phase): boolean {
   return phase === 'commit' && (code.startsWith('SQLITE_IOERR') || code === 'EIO')
 }
 
+/** Whether another row has a unique key of the one that was written. */
+export function isTaken(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  const code = codeOf(error)
+  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
+}
+
 /** True when another writer has the lock: the one failure that waiting fixes. */
 export function isBusy(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string') return false

@@ -1,8 +1,9 @@
-import type { Value, Written } from '../../src/driver/facet/statements.ts'
+import type { Statement, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { busyError, closedError, isBusy, readOnlyError } from './faults.ts'
 import type { Handle, Prepared } from './handle.ts'
+import { writeFirst } from './journal/requests.ts'
 import type { Sync } from './sync.ts'
 import type { Permit, Writer } from './writer.ts'
 
@@ -12,6 +13,8 @@ interface Item {
   readonly values: readonly Value[]
   /** Of its local transaction; null: the store draws it. */
   readonly attempt: string | null
+  /** What comes before it, as one with it. */
+  readonly first: Statement | null
   readonly since: number
   readonly resolve: (written: Written) => void
   readonly reject: (error: unknown) => void
@@ -58,7 +61,12 @@ export class GroupCommit {
   }
 
   /** Resolves when the write is as durable as the file promises. */
-  write(sql: string, values: readonly Value[], attempt: string | null): Promise<Written> {
+  write(
+    sql: string,
+    values: readonly Value[],
+    attempt: string | null,
+    first: Statement | null = null,
+  ): Promise<Written> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal()
       if (refusal !== null) {
@@ -69,6 +77,7 @@ export class GroupCommit {
         sql,
         values,
         attempt,
+        first,
         since: performance.now(),
         resolve,
         reject,
@@ -273,6 +282,7 @@ export class GroupCommit {
   #execute(item: Item): Written {
     // Each write is a local transaction of its own, also where several share one of SQLite's.
     this.#handle.author?.begin(item.attempt)
+    if (item.first !== null) writeFirst(this.#handle, item.first)
     const prepared = this.#handle.prepare(item.sql)
     return this.#handle.write(item.sql, prepared, item.values)
   }

@@ -1,5 +1,5 @@
 import type { Limits } from '../../src/driver/driver.ts'
-import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
+import type { Row, Statement, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError, TransactionScope } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
@@ -20,6 +20,12 @@ import { Writer } from './writer.ts'
 
 /** Streams at once: each has a native connection of its own. */
 const streamsMax = 16
+
+/** What a write comes with. */
+interface FileNote {
+  readonly attempt?: string | null
+  readonly first?: Statement | null
+}
 
 /** How a checked file is to be opened. */
 export interface OpenOptions {
@@ -142,11 +148,11 @@ export class OpenFile {
   }
 
   /** One statement, atomic and durable; inside a transaction a part of it, and of that one's attempt. */
-  write(sql: string, values: readonly Value[], attempt: string | null): Promise<Written> {
+  write(sql: string, values: readonly Value[], { attempt = null, first = null }: FileNote = {}): Promise<Written> {
     const transaction = this.transactions.current
-    if (transaction === null) return this.#group.write(sql, values, attempt)
+    if (transaction === null) return this.#group.write(sql, values, attempt, first)
     try {
-      return Promise.resolve(transaction.write(sql, values))
+      return Promise.resolve(transaction.write(sql, values, first))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Row, Value, Written } from '../../src/driver/facet/statements.ts'
+import type { Row, Statement, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from './busy.ts'
-import type { Handle, Prepared } from './handle.ts'
+import type { Handle } from './handle.ts'
+import { writeFirst } from './journal/requests.ts'
 import type { Sync } from './sync.ts'
 import type { Permit } from './writer.ts'
 
@@ -72,10 +73,13 @@ export class OwnTransaction {
   }
 
   /** A native write that joins, in a savepoint: it fails alone. */
-  write(sql: string, values: readonly Value[]): Written {
+  write(sql: string, values: readonly Value[], first: Statement | null = null): Written {
     return this.run((handle) => {
       const prepared = handle.prepare(sql)
-      return this.#inSavepoint(handle, sql, prepared, values)
+      return this.#inSavepoint(handle, () => {
+        if (first !== null) writeFirst(handle, first)
+        return handle.write(sql, prepared, values)
+      })
     })
   }
 
@@ -103,11 +107,10 @@ export class OwnTransaction {
     this.#finish(overError())
   }
 
-  #inSavepoint(handle: Handle, sql: string, prepared: Prepared, values: readonly Value[]): Written {
-    const { native } = handle
+  #inSavepoint({ native }: Handle, write: () => Written): Written {
     native.exec('savepoint native')
     try {
-      const written = handle.write(sql, prepared, values)
+      const written = write()
       native.exec('release native')
       return written
     } catch (error) {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import type { CopiedTable, FedRow, Feed, FeedConnection } from '../driver/facet/feed.ts'
 import type { Image } from '../driver/facet/image.ts'
+import type { Replay } from '../driver/facet/replay.ts'
 import { type Bench, type BenchStore, carriedTable, limits } from './bench.ts'
 import { engineTest } from './connection.ts'
-import { inReplay } from './replay.ts'
 
 /** A store with a connection of its feed. */
 export interface Fed {
@@ -88,4 +89,50 @@ export async function rowsOfKeys(
     at += looked
   }
   return found
+}
+
+/** Rows of `carriedTable` with each kind of value at its limits. */
+export function exactImages(): readonly Image[] {
+  const given: readonly Image[] = [
+    {
+      order: '9223372036854775807',
+      ratio: '0.30000000000000004',
+      price: '9999999999999999.99',
+      isOn: '1',
+      createdAt: '1',
+    },
+    { order: '-9223372036854775808', ratio: '5e-324', price: '-0.01', isOn: '0', createdAt: '-1' },
+    { order: '9007199254740993', ratio: '1.7976931348623157e308', day: '1000-01-01', createdAt: '-62135596799999' },
+    {
+      order: '0',
+      ratio: '-0.1',
+      price: '0.00',
+      day: '9999-12-31',
+      createdAt: '253402300799999',
+      text: 'a\'b"c\\d;--é\u{1f600}\n\t%_?$1{}',
+    },
+    { order: null, ratio: null, createdAt: null, text: '', data: '{"b":[1,{"a":"\\u00e9\\\\"}],"a":null}' },
+    { ratio: '123456789.123456789', text: ' blanks ', data: '{"n":12345678901234567890123.5,"e":1e-9}' },
+    { text: 'null', data: 'null', createdAt: '1700000000123' },
+    { text: '\u{1f468}\u{200d}\u{1f469}', data: '"text"', holdfast_attempt: null },
+  ]
+  const nothing = Object.fromEntries(carriedTable.columns.map(({ name }): [string, null] => [name, null]))
+  return given.map((values) => ({ ...nothing, defaulted: 'given', ...imageOf(values) }))
+}
+
+/** A row of `carriedTable` with these values. */
+export function imageOf(given: Image): Image {
+  return { id: randomUUID(), holdfast_attempt: randomUUID(), required: 'given', ...given }
+}
+
+/** The engine's replay. */
+export function replayOf({ engine, orm }: BenchStore): Replay {
+  const replay = engine.replay?.(orm)
+  assert.ok(replay)
+  return replay
+}
+
+/** Runs in a transaction, and gives what it resolves with. */
+export function inReplay<T>(store: BenchStore, work: (replay: Replay) => Promise<T>): Promise<T> {
+  return store.orm.em.fork().transactional(() => work(replayOf(store)))
 }

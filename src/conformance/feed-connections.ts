@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type CopiedTable, type FeedConnection, otherSourceCode } from '../driver/facet/feed.ts'
 import { type Bench, limits, Note, note, slackMs, within } from './bench.ts'
 import { rejection } from './connection.ts'
-import { carried, type FeedTest, feedOf, insertCarried, notes, pagesOf, rowsOfKeys } from './feed-bench.ts'
-import { imageOf } from './replay.ts'
+import { carried, type FeedTest, feedOf, imageOf, insertCarried, notes, pagesOf, rowsOfKeys } from './feed-bench.ts'
 
 const numbered: CopiedTable = {
   name: 'conformance_numbered',

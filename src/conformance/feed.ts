@@ -5,9 +5,20 @@ import type { Image } from '../driver/facet/image.ts'
 import { drawId } from '../driver/kit/draw-id.ts'
 import { markOf } from '../driver/kit/primary/row-mark.ts'
 import { type Bench, carriedTable } from './bench.ts'
-import { carried, type FeedTest, feedOf, feedTest, insertCarried, notes, pagesOf, rowsOfKeys } from './feed-bench.ts'
+import {
+  carried,
+  exactImages,
+  type FeedTest,
+  feedOf,
+  feedTest,
+  imageOf,
+  inReplay,
+  insertCarried,
+  notes,
+  pagesOf,
+  rowsOfKeys,
+} from './feed-bench.ts'
 import { conformFeedConnections, conformFeedSources, conformKeyOrder } from './feed-connections.ts'
-import { exactImages, imageOf, inReplay } from './replay.ts'
 
 /** The engine's `feed`. */
 export function conformFeed(bench: () => Bench): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Value, Written } from '../driver/facet/statements.ts'
+import { requestKnownCode } from '../driver/facet/requests.ts'
+import type { Statement, Value, Written } from '../driver/facet/statements.ts'
 import {
   type Bench,
   type BenchStore,
@@ -196,16 +197,96 @@ export function conformStatements(bench: () => Bench): void {
     })
     assert.match(await within(outcome, 2 * limits.queryMs + slackMs), /^(done|transient|lost)$/)
   })
+  conformFirst(bench, test)
 }
 
-async function insert(store: BenchStore, id: string, text: string = id): Promise<Written> {
-  const query = store.orm.em
-    .getKysely<NoteTables>()
-    .insertInto('conformance_note')
-    .values(note(id, text))
-    .returningAll()
-    .compile()
-  return write(store, query)
+/** `WriteNote.first`; where the engine does not take it these tests are skipped by name. */
+function conformFirst(bench: () => Bench, test: ReturnType<typeof engineTest>): void {
+  const firstTest: FirstTest = (title, run) => {
+    test(title, async (store, t) => {
+      if (store.statements().takesFirst !== true) return t.skip('the statements have no "takesFirst"')
+      await run(store)
+    })
+  }
+  const isKnown = async (outcome: Promise<unknown>): Promise<void> => {
+    const { kind, code, ambiguous } = bench().driver.classify(await rejection(outcome), 'commit')
+    assert.deepEqual([kind, code, ambiguous], ['constraint', requestKnownCode, false])
+  }
+
+  firstTest(
+    'writes a statement and the one before it together, and gives what the statement has written',
+    async (store) => {
+      for (const round of [1, 2, 3]) {
+        const { rows, changed } = await insert(store, `row-${round}`, `text-${round}`, `claim-${round}`)
+        assert.deepEqual(plain(rows), [{ id: `row-${round}`, text: `text-${round}`, count: 0 }])
+        assert.equal(changed, 1)
+        assert.deepEqual(
+          (await ids(store)).slice(0, round),
+          [1, 2, 3].slice(0, round).map((one) => `claim-${one}`),
+        )
+      }
+      const query = store.orm.em.getKysely<NoteTables>().updateTable('conformance_note').set({ count: 7 }).compile()
+      const first = compiledInsert(store, 'claim-4')
+      const written = await store.statements().write(query.sql, native(query), { first })
+      assert.deepEqual([written.rows, written.changed], [[], 7])
+    },
+  )
+
+  firstTest('writes nothing where the statement before breaks a unique key, and says so', async (store) => {
+    await insert(store, 'a', 'a', 'claim')
+    await isKnown(insert(store, 'b', 'b', 'claim'))
+    await isKnown(insert(store, 'a', 'a', 'claim'))
+    await isKnown(store.orm.em.fork().transactional(() => insert(store, 'c', 'c', 'claim')))
+    assert.deepEqual(await ids(store), ['a', 'claim'])
+  })
+  conformUndone(bench, firstTest, isKnown)
+}
+
+type FirstTest = (title: string, run: (store: BenchStore) => Promise<void>) => void
+
+function conformUndone(
+  bench: () => Bench,
+  firstTest: FirstTest,
+  isKnown: (outcome: Promise<unknown>) => Promise<void>,
+): void {
+  firstTest('undoes the statement before with one that fails, and an open transaction both', async (store) => {
+    await insert(store, 'taken')
+    const failed = await rejection(insert(store, 'a', 'taken', 'claim'))
+    const { kind, code } = bench().driver.classify(failed, 'commit')
+    assert.equal(kind, 'constraint')
+    assert.notEqual(code, requestKnownCode)
+    assert.deepEqual(await ids(store), ['taken'])
+    const undone = store.orm.em.fork().transactional(async (em) => {
+      await insert(store, 'a', 'a', 'claim')
+      assert.equal(await em.count(Note), 3)
+      throw new Error('on purpose')
+    })
+    await assert.rejects(undone, /on purpose/)
+    await insert(store, 'a', 'a', 'claim')
+    assert.deepEqual(await ids(store), ['a', 'claim', 'taken'])
+  })
+
+  firstTest('keeps those of the same moment apart, and gives one claim to one of them', async (store) => {
+    const writes = Array.from({ length: 60 }, (_, at) => {
+      return at % 3 === 0 ? insert(store, `n-${at}`, `n-${at}`, 'claim') : insert(store, `n-${at}`)
+    })
+    const outcomes = await Promise.allSettled(writes)
+    const claimed = outcomes.filter(({ status }, at) => at % 3 === 0 && status === 'fulfilled')
+    assert.equal(claimed.length, 1)
+    assert.equal((await ids(store)).length, 40 + 2)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') await isKnown(Promise.reject(outcome.reason))
+  })
+}
+
+async function insert(store: BenchStore, id: string, text: string = id, claim?: string): Promise<Written> {
+  const { sql, values } = compiledInsert(store, id, text, true)
+  return await store.statements().write(sql, values, claim === undefined ? {} : { first: compiledInsert(store, claim) })
+}
+
+function compiledInsert(store: BenchStore, id: string, text: string = id, returns = false): Statement {
+  const query = store.orm.em.getKysely<NoteTables>().insertInto('conformance_note').values(note(id, text))
+  const compiled = (returns ? query.returningAll() : query).compile()
+  return { sql: compiled.sql, values: native(compiled) }
 }
 
 async function write(store: BenchStore, query: Compiled): Promise<Written> {

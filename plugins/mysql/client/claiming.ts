@@ -1,20 +1,35 @@
-import type { Statements, Value, Written } from '../../../src/driver/facet/statements.ts'
-import { type ConnectionPool, claimKnownCode, commonError } from '../../../src/driver/kit/driver-kit.ts'
-import { claimKnownState, duplicateKey } from '../fault-table.ts'
+import type { Statement, Statements, Value, Written } from '../../../src/driver/facet/statements.ts'
+import {
+  type ConnectionPool,
+  claimKnownCode,
+  commonError,
+  requestKnownCode,
+} from '../../../src/driver/kit/driver-kit.ts'
+import { duplicateKey, knownStates } from '../fault-table.ts'
 import { numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import type { SafeClient } from './client.ts'
 
-const claiming = 'insert into holdfast_attempt (id) values (?)'
+/** What claims, and the fault of a claim that exists. */
+export interface Claim extends Statement {
+  readonly known: 'claimKnown' | 'requestKnown'
+}
+
+/** The claim of an attempt. */
+export function claimOf(attempt: string): Claim {
+  return { sql: 'insert into holdfast_attempt (id) values (?)', values: [attempt], known: 'claimKnown' }
+}
+
+const codes = { claimKnown: claimKnownCode, requestKnown: requestKnownCode } as const
 
 /** The errors of a statement that cannot be prepared, or is prepared no longer: nothing of it was executed. */
 export const unprepared: ReadonlySet<number> = new Set([1243, 1295, 1461, 1615, 2030])
 
 /** A write that claims; as `Statements.write`. */
-export type ClaimingWrite = (sql: string, values: readonly Value[], attempt: string) => Promise<Written>
+export type ClaimingWrite = (sql: string, values: readonly Value[], claim: Claim) => Promise<Written>
 
 /**
- * Writes that claim their attempt in the same transaction: in one prepared statement where the server has compound ones, as
+ * Writes that claim in the same transaction: in one prepared statement where the server has compound ones, as
  * MariaDB, else in a transaction of four; inside an open transaction as two statements of it.
  */
 export function createClaimingWrite(
@@ -23,27 +38,28 @@ export function createClaimingWrite(
   hasCompounds: boolean,
 ): ClaimingWrite {
   let isCompound = hasCompounds
-  const runAlone = async (client: SafeClient, sql: string, values: readonly Value[], attempt: string) => {
+  const runAlone = async (client: SafeClient, sql: string, values: readonly Value[], claim: Claim) => {
     if (isCompound) {
       try {
-        return await runCompound(client, sql, values, attempt)
+        return await runCompound(client, sql, values, claim)
       } catch (error) {
         if (!unprepared.has(numberOf(error) ?? 0) || !client.isReady) throw error
         // A server before MariaDB 10.6 does not prepare such a statement.
         isCompound = numberOf(error) !== notPreparable
       }
     }
-    return await runTransaction(client, sql, values, attempt)
+    return await runTransaction(client, sql, values, claim)
   }
-  return async (sql, values, attempt) => {
+  return async (sql, values, claim) => {
     if (pool.transactions.current !== null) {
-      await claimed(write(claiming, [attempt]))
+      await claimed(write(claim.sql, claim.values), claim)
       return await write(sql, values)
     }
+    if (claim.known === 'requestKnown') pool.limits.echo?.(claim.sql)
     pool.limits.echo?.(sql)
     const client = pool.take() ?? (await pool.acquire())
     try {
-      return await runAlone(client, sql, values, attempt)
+      return await runAlone(client, sql, values, claim)
     } finally {
       pool.release(client)
     }
@@ -53,14 +69,10 @@ export function createClaimingWrite(
 /** The number of a statement that is not supported in the prepared statement protocol. */
 const notPreparable = 1295
 
-async function runCompound(
-  client: SafeClient,
-  sql: string,
-  values: readonly Value[],
-  attempt: string,
-): Promise<Written> {
+async function runCompound(client: SafeClient, sql: string, values: readonly Value[], claim: Claim): Promise<Written> {
   try {
-    return writtenOf(await client.run(compoundOf(sql), [attempt, ...values], { isPrepared: true, phase: 'commit' }))
+    const all = [...claim.values, ...values]
+    return writtenOf(await client.run(compoundOf(claim, sql), all, { isPrepared: true, phase: 'commit' }))
   } catch (error) {
     await undo(client)
     throw error
@@ -68,13 +80,13 @@ async function runCompound(
 }
 
 /** The handlers end the transaction at once: its locks would last for one more round trip. */
-function compoundOf(sql: string): string {
+function compoundOf(claim: Claim, sql: string): string {
   return `begin not atomic
   declare exit handler for sqlexception begin rollback; resignal; end;
   start transaction;
   begin
-    declare exit handler for ${duplicateKey} signal sqlstate '${claimKnownState}';
-    ${claiming};
+    declare exit handler for ${duplicateKey} signal sqlstate '${knownStates[claim.known]}';
+    ${claim.sql};
   end;
   ${sql};
   commit;
@@ -91,11 +103,11 @@ async function runTransaction(
   client: SafeClient,
   sql: string,
   values: readonly Value[],
-  attempt: string,
+  claim: Claim,
 ): Promise<Written> {
   try {
     await client.run('begin')
-    await claimed(runPrepared(client, claiming, [attempt]))
+    await claimed(runPrepared(client, claim.sql, claim.values), claim)
     const { rows, changed } = await runPrepared(client, sql, values)
     await client.run('commit')
     return { rows, changed }
@@ -115,11 +127,11 @@ async function runPrepared(client: SafeClient, sql: string, values: readonly Val
   }
 }
 
-async function claimed(claim: Promise<unknown>): Promise<void> {
+async function claimed(claiming: Promise<unknown>, { known }: Claim): Promise<void> {
   try {
-    await claim
+    await claiming
   } catch (error) {
-    throw numberOf(error) === duplicateKey ? commonError('claimKnown', claimKnownCode, { cause: error }) : error
+    throw numberOf(error) === duplicateKey ? commonError(known, codes[known], { cause: error }) : error
   }
 }
 

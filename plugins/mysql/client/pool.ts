@@ -4,7 +4,7 @@ import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statements } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements, type FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
 import { faults, numberOf } from '../faults.ts'
-import { createClaimingWrite, unprepared } from './claiming.ts'
+import { claimOf, createClaimingWrite, unprepared } from './claiming.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 
@@ -43,9 +43,11 @@ export class SafePool extends ConnectionPool<SafeClient> {
     const claim = createClaimingWrite(this, statements, isMariaDb)
     this.statements = {
       read: statements.read,
+      takesFirst: true,
       write(sql, values, note) {
+        if (note?.first !== undefined) return claim(sql, values, { ...note.first, known: 'requestKnown' })
         if (note?.claims !== true) return statements.write(sql, values)
-        if (note.attempt !== undefined) return claim(sql, values, note.attempt)
+        if (note.attempt !== undefined) return claim(sql, values, claimOf(note.attempt))
         return Promise.reject(new TypeError('A write that claims needs an attempt.'))
       },
     }

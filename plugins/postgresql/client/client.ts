@@ -18,6 +18,7 @@ import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
 import { type ClientInternals, type Corkable, internals } from './internals.ts'
 import { NativeStatement, type PreparedStatements } from './native-statement.ts'
+import { PairedStatement, type PairParts } from './paired-statement.ts'
 import { isCommit, phaseOf } from './phase.ts'
 
 /** The options of a client, besides those of pg. */
@@ -191,6 +192,17 @@ export class SafeClient extends pg.Client implements PooledClient {
         this.query(new NativeStatement({ text, values, name, prepared: this.#prepared, types: this.#types, done }))
       })
     return !isJoined || this.#turns.take() ? send() : this.#turns.wait().then(send)
+  }
+
+  /**
+   * Runs two native statements as one transaction, outside of any other; gives what the second one has written.
+   *
+   * @throws as `run`; a FaultError `requestKnownCode` where the first one breaks a unique key.
+   */
+  runPair(...steps: PairParts['steps']): Promise<Written> {
+    return this.#answer<Written>('commit', false, (done) => {
+      this.query(new PairedStatement({ steps, prepared: this.#prepared, types: this.#types, done }))
+    })
   }
 
   /** One promise and one closure for each statement: by callback, since pg's own promise is three of them. */

@@ -145,8 +145,8 @@ export class NativeStatement implements Submittable {
   }
 }
 
-/** A value as the server reads it: text, or bytes. */
-function encoded(value: Value): string | Buffer | null {
+/** A value as the server reads it: text, or bytes. @throws RangeError for an invalid date. */
+export function encoded(value: Value): string | Buffer | null {
   if (value === null || typeof value === 'string') return value
   if (value instanceof Date) return dateText(value)
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
-import type { Statements } from '../../../src/driver/facet/statements.ts'
+import type { Statement, Statements, Written } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements } from '../../../src/driver/kit/driver-kit.ts'
-import { faults, isRefusal, staleError } from '../faults.ts'
+import { faults, isRefusal, isTaken, staleError } from '../faults.ts'
 import { type NativeOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
@@ -51,6 +51,11 @@ export class SafePool extends ConnectionPool<SafeClient> {
         if (!client.isOpen) throw error
         return { ...options, name: this.#nameOf(sql) }
       },
+      pairs: {
+        run: (client, first, second) => this.#runPair(client, first, second),
+        mayShare: (...both) => both.every(({ sql }) => this.#nameOf(sql) !== undefined),
+        isTaken,
+      },
     })
   }
 
@@ -72,6 +77,20 @@ export class SafePool extends ConnectionPool<SafeClient> {
   override close(withinMs: number): Promise<void> {
     void this.#native?.end().catch(() => {})
     return super.close(withinMs)
+  }
+
+  /** Again under other names where nothing was executed. */
+  async #runPair(client: SafeClient, first: Statement, second: Statement): Promise<Written> {
+    const named = (one: Statement) => ({ ...one, name: this.#nameOf(one.sql) })
+    const steps = [named(first), named(second)] as const
+    try {
+      return await client.runPair(...steps)
+    } catch (error) {
+      // Both, since the error does not say which of them is stale.
+      const mayRepeat = steps.map(({ sql, name }) => this.#mayRepeat(error, sql, name)).includes(true)
+      if (!mayRepeat || !client.isOpen) throw error
+      return await client.runPair(named(first), named(second))
+    }
   }
 
   /**

@@ -1,5 +1,12 @@
-import { type Life, requestTable } from '../../../src/driver/kit/driver-kit.ts'
-import { type Native, undo } from '../handle.ts'
+import {
+  commonError,
+  type Life,
+  requestKnownCode,
+  requestTable,
+  type Statement,
+} from '../../../src/driver/kit/driver-kit.ts'
+import { isTaken } from '../faults.ts'
+import { type Handle, type Native, undo } from '../handle.ts'
 import { quoteText } from './quote.ts'
 import { createdTriggers, dropTrigger, type Trigger } from './triggers.ts'
 
@@ -69,4 +76,13 @@ function forgetCopied(native: Native): void {
   native.exec(`delete from holdfast_copied where table_number = ${number};
     delete from holdfast_copy_chunk where table_number = ${number};
     delete from holdfast_copy where name = ${quoteText(table)}`)
+}
+
+/** The statement before another one of the same transaction. @throws FaultError where it breaks a unique key; what the client throws. */
+export function writeFirst(handle: Handle, { sql, values }: Statement): void {
+  try {
+    handle.write(sql, handle.prepare(sql), values)
+  } catch (error) {
+    throw isTaken(error) ? commonError('requestKnown', requestKnownCode, { cause: error }) : error
+  }
 }

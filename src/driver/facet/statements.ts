@@ -44,9 +44,7 @@ export interface Statements {
   read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
   /** Runs one atomic statement. Resolves when the change is as durable as the store promises. */
   write(sql: string, values: readonly Value[], note?: WriteNote): Promise<Written>
-  /**
-   * Whether `write` takes `WriteNote.first`, at less than the price of a transaction. Absent: it does not.
-   */
+  /** Whether `write` takes `WriteNote.first`, for much less than a transaction costs. Absent: it does not. */
   readonly takesFirst?: true
   /**
    * A number that grows when anything in the database may have changed, by this process or another one, so that what was

@@ -150,6 +150,7 @@ export { LateError, StatementTurns } from './statement-turns.ts'
 export {
   createStatements,
   type FailedStatement,
+  type PairDialect,
   type StatementDialect,
 } from './statements.ts'
 export { TransactionScope } from './transaction-scope.ts'

@@ -172,6 +172,11 @@ export const commonFaults = {
     summary: 'The attempt has been committed before.',
     hint: 'Read the row: it has the change, unless a later one has replaced it.',
   },
+  requestKnown: {
+    kind: 'constraint',
+    summary: 'The request has been carried out before.',
+    hint: 'Read its answer in holdfast_request.',
+  },
   denied: {
     kind: 'statement',
     summary: 'The user lacks the right for this statement.',

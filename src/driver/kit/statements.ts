@@ -1,5 +1,7 @@
-import type { Row, Statements, Value, Written } from '../facet/statements.ts'
+import { requestKnownCode } from '../facet/requests.ts'
+import type { Row, Statement, Statements, Value, Written } from '../facet/statements.ts'
 import type { Phase } from '../fault.ts'
+import { commonError } from './fault-reader.ts'
 import type { ConnectionPool, PooledClient } from './pool.ts'
 
 /** A statement that has failed. */
@@ -20,6 +22,18 @@ export interface StatementDialect<C, O> {
   mayShare?(options: O): boolean
   /** How it is run once more, where nothing of it was executed. @throws the caller's error where it is not. */
   retry(error: unknown, failed: FailedStatement<C, O>): O
+  /** Absent: `Statements.takesFirst` is not there. */
+  readonly pairs?: PairDialect<C>
+}
+
+/** How a client runs two statements as one transaction, the first of which claims a request. */
+export interface PairDialect<C> {
+  /** Outside of a transaction; gives what the second one has written. */
+  run(client: C, first: Statement, second: Statement): Promise<Written>
+  /** Whether other statements may run on the same connection before and after these. */
+  mayShare(first: Statement, second: Statement): boolean
+  /** Whether the first one has broken a unique key, where it has run by itself. */
+  isTaken(error: unknown): boolean
 }
 
 /** Statements on a pool: each statement is its own transaction, or joins the EntityManager's. */
@@ -50,9 +64,32 @@ export function createStatements<O, C extends PooledClient>(
       if (!isJoined) pool.release(client)
     }
   }
+  const { pairs } = dialect
+  const read: Statements['read'] = (sql, values) => run(sql, values, false, rowsOf)
+  const write: Statements['write'] = (sql, values) => run(sql, values, true, writtenOf)
+  if (pairs === undefined) return { read, write }
+  const writeAfter = async (first: Statement, second: Statement): Promise<Written> => {
+    if (pool.transactions.current !== null) {
+      await write(first.sql, first.values).catch((error: unknown) => {
+        throw pairs.isTaken(error) ? commonError('requestKnown', requestKnownCode, { cause: error }) : error
+      })
+      return await write(second.sql, second.values)
+    }
+    pool.limits.echo?.(first.sql)
+    pool.limits.echo?.(second.sql)
+    const share = pairs.mayShare(first, second) ? 'write' : null
+    const client = pool.take(share) ?? (await pool.acquire(share))
+    try {
+      return writtenOf(await pairs.run(client, first, second))
+    } finally {
+      pool.release(client)
+    }
+  }
   return {
-    read: (sql, values) => run(sql, values, false, rowsOf),
-    write: (sql, values) => run(sql, values, true, writtenOf),
+    read,
+    write: (sql, values, note) =>
+      note?.first === undefined ? write(sql, values) : writeAfter(note.first, { sql, values }),
+    takesFirst: true,
   }
 }
 
