@@ -157,6 +157,9 @@ function fieldsDefects(collection: Collection): readonly Defect[] {
   return defects
 }
 
+/** Columns of every row that an index may have, too: lists may be sorted by them. */
+const indexedOwn: readonly string[] = ['createdAt', 'updatedAt', 'version']
+
 function indexDefects(collection: Collection): readonly Defect[] {
   const defects: Defect[] = []
   const all = indexesOf(collection).length
@@ -178,6 +181,7 @@ function indexDefects(collection: Collection): readonly Defect[] {
   for (const [at, index] of (collection.indexes ?? []).entries()) {
     for (const [position, name] of index.fields.entries()) {
       const pointer = `/indexes/${at}/fields/${position}`
+      if (indexedOwn.includes(name) && index.unique !== true) continue
       const field = unknown(name, pointer) ? undefined : collection.fields[name]
       if (field === undefined || isIndexable(field)) continue
       defects.push({

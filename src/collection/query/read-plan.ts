@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../errors.ts'
+import { isIndexable } from '../declaration/check-field.ts'
 import { bounds, type Collection, indexesOf } from '../declaration/declaration.ts'
 import { conjunctsOf, isFieldCondition } from '../filter/conjunction.ts'
 import type { Condition, Filter } from '../filter/filter.ts'
@@ -122,6 +123,17 @@ function unindexed(
     })
   }
   const sorted = keys.flatMap(({ field }) => (field === 'id' ? [] : [field]))
+  const long = sorted.find((name) => {
+    const field = Object.hasOwn(collection.fields, name) ? collection.fields[name] : undefined
+    return field !== undefined && !isIndexable(field)
+  })
+  if (long !== undefined) {
+    const most = `a "maxLength" of at most ${bounds.indexedLength}`
+    return new HoldfastError('QUERY_UNINDEXED', {
+      detail: `No index can have ${JSON.stringify(long)}: its text may be too long.`,
+      hint: `Give the field ${most} and an index, or the collection a "maxRows" of at most ${listLimits.unindexedSortRows}.`,
+    })
+  }
   const whole = [...[...equal].filter((field) => Object.hasOwn(collection.fields, field)), ...sorted]
   const fields = whole.length <= bounds.indexFields ? whole : sorted
   return new HoldfastError('QUERY_UNINDEXED', {

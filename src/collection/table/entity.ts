@@ -144,7 +144,9 @@ interface Key {
 function keysOf(collection: Collection): { indexes: Key[]; uniques: Key[] } {
   const names = indexNames(collection)
   const keys = indexesOf(collection).map(({ fields, unique }, at) => {
-    return { unique, key: { name: names[at] ?? '', properties: [...fields] } }
+    // Lists are sorted by the id where nothing else decides: without it in the index, all rows of one value would be sorted for a page.
+    const properties = unique === true ? [...fields] : [...fields, 'id']
+    return { unique, key: { name: names[at] ?? '', properties } }
   })
   return {
     indexes: keys.filter(({ unique }) => unique !== true).map(({ key }) => key),

@@ -81,6 +81,17 @@ describe('a declaration', () => {
     })
   })
 
+  it('may index the times and the version of a row, but not as a key', () => {
+    assert.deepEqual(pointersOf({ indexes: [{ fields: ['rating', 'createdAt'] }, { fields: ['version'] }] }), [])
+    for (const index of [
+      { fields: ['createdAt'], unique: true },
+      { fields: ['id'] },
+      { fields: ['holdfast_attempt'] },
+    ]) {
+      assert.deepEqual(pointersOf({ indexes: [index] }), ['/indexes/0/fields/0'])
+    }
+  })
+
   it('may use each format, key, mark and grant', () => {
     const declared = {
       ids: 'client',

@@ -66,6 +66,8 @@ describe('the plan of a list', () => {
     [{}, 'status', /\{"fields":\["status"\]\}/],
     [{}, 'limit,total,number,at', /\{"fields":\["limit","total","number","at"\]\}/],
     [{ paid: true }, 'limit,total,number,at', /\{"fields":\["limit","total","number","at"\]\}/],
+    [{}, '-createdAt', /\{"fields":\["createdAt"\]\}/],
+    [{}, 'note', /its text may be too long/],
     [{}, 'status,-total', /in one direction/],
     [{}, '-rating,id', /in one direction/],
   ]

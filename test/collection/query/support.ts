@@ -15,6 +15,7 @@ export const orders: Collection = {
     at: { type: 'string', format: 'date-time' },
     customer: { type: 'string', format: 'uuid', references: 'customers' },
     meta: { type: 'object' },
+    note: { type: 'string' },
     limit: { type: 'integer' },
     secret: { type: 'string', maxLength: 20, private: true },
   },

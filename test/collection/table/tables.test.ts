@@ -39,6 +39,22 @@ describe('the tables of the collections', () => {
     assert.deepEqual(again, { applied: [], missing: [], problems: [], unusable: new Map(), rewriting: new Set() })
   })
 
+  it('have indexes whose order is that of a sorted list, up to the id', async (t) => {
+    const dir = await makeTempDir(t)
+    const house = openHouse(t, dir, [{ ...everything, indexes: [{ fields: ['small'] }, { fields: ['createdAt'] }] }])
+    await house.store()
+    const db = new Database(fileOf(dir), { readonly: true })
+    for (const column of ['small', 'createdAt']) {
+      const sql = `explain query plan select * from everything order by "${column}" desc, id desc limit 20`
+      const steps = db.prepare<[], { detail: string }>(sql).all()
+      assert.deepEqual(
+        steps.map(({ detail }) => detail),
+        [`SCAN everything USING INDEX everything_${column}_index`],
+      )
+    }
+    db.close()
+  })
+
   it('get what a declaration has gained, and keep rows, triggers and tables that nobody declared', async (t) => {
     const dir = await makeTempDir(t)
     before(
