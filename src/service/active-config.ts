@@ -1,4 +1,5 @@
 import type { EntitySchema } from '@mikro-orm/core'
+import { accessDefect, publicProblems } from '../collection/access/access-problems.ts'
 import type { Collection } from '../collection/declaration/declaration.ts'
 import { checkCollections, type LoadedCollections, loadCollections } from '../collection/declaration/load.ts'
 import type { RowsDeps } from '../collection/row/table-access.ts'
@@ -42,7 +43,11 @@ export async function readCollections(
   explicit: boolean,
 ): Promise<LoadedCollections> {
   if (given === undefined) return { collections: [], problems: [] }
-  return typeof given === 'string' ? await loadCollections(given, cwd, explicit) : checkCollections(given)
+  const { collections, problems } =
+    typeof given === 'string'
+      ? await loadCollections(given, cwd, explicit, accessDefect)
+      : checkCollections(given, accessDefect)
+  return { collections, problems: [...problems, ...publicProblems(collections)] }
 }
 
 /** Combines a resolution and the collections. Opens nothing. */

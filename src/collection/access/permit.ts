@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../errors.ts'
 import {
   type Collection,
+  type FilterJson,
   type Grant,
   type Grantee,
   granteeOf,
@@ -11,6 +12,7 @@ import {
 import type { Condition, Filter } from '../filter/filter.ts'
 import { type Caller, subjectOf } from './caller.ts'
 import type { Granted } from './granted.ts'
+import { type Rule, readRule } from './rule.ts'
 import { isInScope } from './scope.ts'
 import { visibleFields } from './visible-fields.ts'
 
@@ -18,41 +20,78 @@ import { visibleFields } from './visible-fields.ts'
  * What this caller may do. Throws TOKEN_MISSING or TOKEN_INVALID where the operation needs a caller who is known,
  * SCOPE_MISSING or ACCESS_DENIED where it needs another one.
  */
-export function permit(collection: Collection, operation: Operation, caller: Caller): Granted {
-  const granted = permitted(collection, operation, caller)
+export function permit(collection: Collection, operation: Operation, caller: Caller, now?: Date): Granted {
+  const granted = permitted(collection, operation, caller, now)
   if (granted === null) throw refusal(collection, operation, caller)
   return granted
 }
 
-/** The same; null if the caller may not do it at all. */
-export function permitted(collection: Collection, operation: Operation, caller: Caller): Granted | null {
-  const rule = ruleOf(collection, operation, caller)
+/** The same; null if the caller may not do it at all. `now` is the `$now` of rules. */
+export function permitted(
+  collection: Collection,
+  operation: Operation,
+  caller: Caller,
+  now: Date = new Date(),
+): Granted | null {
+  const rule = ruleOf({ collection, operation, caller, now })
   return rule === 'none' ? null : { caller, rule, fields: visibleFields(collection, caller) }
 }
 
+/** What is asked: may this caller do this, now? */
+interface Question {
+  readonly collection: Collection
+  readonly operation: Operation
+  readonly caller: Caller
+  readonly now: Date
+}
+
 /** The rows that the caller may work on: null is all of them, `none` is no operation at all. */
-function ruleOf(collection: Collection, operation: Operation, caller: Caller): Filter | null | 'none' {
-  const grants = grantsOf(collection, operation)
+function ruleOf(asked: Question): Filter | null | 'none' {
+  const grants = grantsOf(asked.collection, asked.operation)
   if (grants.every((grant) => granteeOf(grant) === 'none')) return 'none'
   // The admin may do whatever someone may; only a grant to the admin with a rule of its own says less.
-  if (caller.is === 'admin' && !grants.some((grant) => granteeOf(grant) === 'admin')) return null
+  if (asked.caller.is === 'admin' && !grants.some((grant) => granteeOf(grant) === 'admin')) return null
   const filters: Filter[] = []
   for (const grant of grants) {
-    const held = heldOn(collection, operation, grant, caller)
+    const held = heldOn(asked, grant)
     if (held === null) return null
     if (held !== 'none') filters.push(held)
   }
   if (filters.length === 0) return 'none'
-  return filters.length === 1 && filters[0] !== undefined ? filters[0] : { is: 'or', filters }
+  return oneOf('or', filters)
 }
 
 /** The rows on which a grant counts for the caller. */
-function heldOn(collection: Collection, operation: Operation, grant: Grant, caller: Caller): Filter | null | 'none' {
+function heldOn(asked: Question, grant: Grant): Filter | null | 'none' {
+  const { collection, operation, caller, now } = asked
   const to = granteeOf(grant)
   const isHeld = to === 'owner' ? mayOwn(collection, operation, caller) : isHolder(collection, operation, to, caller)
-  if (!isHeld || typeof grant !== 'string') return 'none'
+  if (!isHeld) return 'none'
+  const filters: Filter[] = []
   // What one creates is one's own: the service sets the field.
-  return to === 'owner' && operation !== 'create' ? (ownerFilter(collection, caller) ?? 'none') : null
+  if (to === 'owner' && operation !== 'create') {
+    const own = ownerFilter(collection, caller)
+    if (own === null) return 'none'
+    filters.push(own)
+  }
+  if (typeof grant !== 'string') filters.push(boundRule(collection, grant.where, caller, now))
+  return filters.length === 0 ? null : oneOf('and', filters)
+}
+
+function oneOf(is: 'and' | 'or', filters: readonly Filter[]): Filter {
+  const [only] = filters
+  return filters.length === 1 && only !== undefined ? only : { is, filters }
+}
+
+const rules = new WeakMap<Collection, Map<FilterJson, Rule>>()
+
+/** Read once for each collection: only its variables differ between requests. */
+function boundRule(collection: Collection, where: FilterJson, caller: Caller, now: Date): Filter {
+  const known = rules.get(collection) ?? new Map<FilterJson, Rule>()
+  rules.set(collection, known)
+  const rule = known.get(where) ?? readRule(collection, where)
+  known.set(where, rule)
+  return rule.bind(caller, now)
 }
 
 function isHolder(

@@ -27,7 +27,12 @@ export interface LoadedCollections {
  * Reads every `*.json` file of `dir` (relative to `cwd`). An invalid file is reported as a problem, and the others are
  * served. An empty or missing folder is reported, too; a missing one is an error if `explicit`. Never rejects.
  */
-export async function loadCollections(dir: string, cwd: string, explicit = false): Promise<LoadedCollections> {
+export async function loadCollections(
+  dir: string,
+  cwd: string,
+  explicit = false,
+  findDefect: FindDefect = () => null,
+): Promise<LoadedCollections> {
   const folder = resolve(cwd, dir)
   let names: readonly string[]
   try {
@@ -47,16 +52,23 @@ export async function loadCollections(dir: string, cwd: string, explicit = false
     if ('defect' in value) problems.push(problemOf(path, { from: 'file', path }, value.defect))
     else declared.push({ source: path, origin: { from: 'file', path }, value: value.value })
   }
-  const checked = checkAll(declared)
+  const checked = checkAll(declared, findDefect)
   return { collections: checked.collections, problems: [...problems, ...checked.problems] }
 }
 
 /** Checks declarations from code like those from files. Never throws. */
-export function checkCollections(declarations: readonly unknown[]): LoadedCollections {
+export function checkCollections(
+  declarations: readonly unknown[],
+  findDefect: FindDefect = () => null,
+): LoadedCollections {
   return checkAll(
     declarations.map((value, at) => ({ source: `options.collections[${at}]`, origin: { from: 'options' }, value })),
+    findDefect,
   )
 }
+
+/** What is wrong with a declaration that is well-formed, as far as higher modules know; null: nothing. */
+export type FindDefect = (collection: Collection) => Defect | null
 
 /** A declaration and where it comes from. */
 interface Declared {
@@ -65,7 +77,7 @@ interface Declared {
   readonly value: unknown
 }
 
-function checkAll(declared: readonly Declared[]): LoadedCollections {
+function checkAll(declared: readonly Declared[], findDefect: FindDefect): LoadedCollections {
   const collections: Collection[] = []
   const problems: Problem[] = []
   const sources = new Map<string, string>()
@@ -76,7 +88,7 @@ function checkAll(declared: readonly Declared[]): LoadedCollections {
     const { collection, defects } = checkCollection(value)
     problems.push(...defects.map((defect) => problemOf(source, origin, defect)))
     if (collection === null) continue
-    const defect = conflictOf(collection, sources, taken)
+    const defect = conflictOf(collection, sources, taken) ?? findDefect(collection)
     if (defect !== null) {
       problems.push(problemOf(source, origin, defect))
       continue

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { adminCaller, type Caller, publicCaller, strangerCaller } from '../../../src/collection/access/caller.ts'
 import { permit, permitted } from '../../../src/collection/access/permit.ts'
 import type { Access, Collection, Operation } from '../../../src/collection/declaration/declaration.ts'
+import { isMatch } from '../../../src/collection/filter/evaluator.ts'
 
 const user: Caller = { is: 'user', subject: 'ann', claims: { sub: 'ann' } }
 
@@ -103,5 +104,30 @@ describe('what a caller may do', () => {
     assert.equal(permit(notes({ update: ['owner', 'user'] }), 'update', user).rule, null, 'one grant suffices')
     const { owner: _, ...without } = notes({ update: 'owner' })
     assert.equal(permitted(without, 'update', user), null)
+  })
+
+  it('binds the variables of rules for the caller, and takes one of several grants', () => {
+    const access = [
+      { to: 'public', where: { text: 'open' } },
+      { to: 'owner', where: { text: { ne: 'sealed' } } },
+      { to: 'user', where: { text: '$user.team' } },
+    ] as const
+    const rows = ['open', 'sealed', 'red', 'own'].map((text) => ({ text, author: text === 'own' ? 'ann' : 'bob' }))
+    const seen = (caller: Caller): readonly string[] => {
+      const { rule } = permit(notes({ list: access }), 'list', caller)
+      return rows.filter((row) => rule === null || isMatch(rule, new Map(Object.entries(row)))).map(({ text }) => text)
+    }
+    assert.deepEqual(seen(publicCaller), ['open'])
+    assert.deepEqual(seen(user), ['open', 'own'])
+    assert.deepEqual(seen({ ...user, claims: { team: 'red' } }), ['open', 'red', 'own'])
+    assert.deepEqual(seen(token('notes:list')), ['open'])
+    assert.deepEqual(seen(adminCaller), ['open', 'sealed', 'red', 'own'])
+  })
+
+  it('binds the admin by a rule only where the grant is to the admin', () => {
+    const where = { text: { ne: 'sealed' } }
+    assert.equal(permit(notes({ update: { to: 'public', where } }), 'update', adminCaller).rule, null)
+    assert.notEqual(permit(notes({ update: { to: 'admin', where } }), 'update', adminCaller).rule, null)
+    assert.equal(permit(notes({ update: [{ to: 'admin', where }, 'admin'] }), 'update', adminCaller).rule, null)
   })
 })

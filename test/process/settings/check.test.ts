@@ -10,11 +10,11 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
   test('prints primary, fallback, settings, problems and copy in the documented shape', async (t) => {
     const cwd = await makeHome(t)
     const env = { DATABASE_URL: 'sqlite:///./x.db?timeout=5', RATE_LIMIT: 'lots' }
-    const { code, text } = await checkJson(t, { cwd, env })
+    const { code, text, problems } = await checkJson(t, { cwd, env })
     assert.equal(code, 2)
     const report = JSON.parse(text)
     assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems', 'copy'])
-    const { primary, fallback, settings, problems, copy } = report
+    const { primary, fallback, settings, copy } = report
     assert.match(primary.disk, /^(durable|ephemeral|unknown)$/)
     assert.deepEqual(primary, {
       disk: primary.disk,
@@ -37,20 +37,20 @@ describe('holdfast check --json', { concurrency: 2 }, () => {
     for (const setting of settings) assert.deepEqual(Object.keys(setting), ['name', 'value', 'origin'])
     assert.equal(problems.length, 2)
     assert.deepEqual(
-      problems.map(({ driver }: { driver?: string }) => driver),
+      problems.map(({ driver }) => driver),
       [undefined, 'sqlite'],
     )
     for (const { driver, ...problem } of problems) assert.deepEqual(Object.keys(problem), problemKeys, driver)
   })
 
   test('exits 0 when nothing is worse than a warning, with null for a primary that is not declared', async (t) => {
-    const { code, text } = await checkJson(t, { env: { FALLBACK_DATABASE_URL: 'sqlite::memory:' } })
+    const { code, text, problems } = await checkJson(t, { env: { FALLBACK_DATABASE_URL: 'sqlite::memory:' } })
     assert.equal(code, 0)
-    const { primary, fallback, problems } = JSON.parse(text)
+    const { primary, fallback } = JSON.parse(text)
     assert.equal(primary, null)
     assert.equal(fallback.path, null)
     assert.deepEqual(
-      problems.map(({ severity }: { severity: string }) => severity),
+      problems.map(({ severity }) => severity),
       ['warning'],
     )
   })
