@@ -1,15 +1,9 @@
 import type { VisibleFields } from '../../collection/access/visible-fields.ts'
-import {
-  type Collection,
-  type Field,
-  type FieldKind,
-  kindOfField,
-  type ObjectMembers,
-  type ScalarField,
-} from '../../collection/declaration/declaration.ts'
+import type { Collection, Declared, ObjectMembers } from '../../collection/declaration/declaration.ts'
 import type { Operator } from '../../collection/filter/filter.ts'
+import { type OperandType, operatorsOf, pathOf } from '../../collection/filter/paths.ts'
 import type { Schema } from './document.ts'
-import { idSchema, instantSchema, safeIntegerSchema, valueSchema } from './value-schema.ts'
+import { decimalSchema, idSchema, instantSchema, int64Schema, safeIntegerSchema } from './value-schema.ts'
 
 /** What a filter may compare, as the documentation enumerates it. */
 export interface AskedPath {
@@ -21,68 +15,63 @@ export interface AskedPath {
 }
 
 /** Declared paths that are enumerated; filters take all of them. */
-export const enumeratedPaths = 30
+const enumeratedPaths = 30
 
-const compared = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin', 'null'] as const
-const named = ['eq', 'ne', 'in', 'nin', 'null'] as const
-
-const operatorsByKind: Readonly<Record<FieldKind, readonly Operator[]>> = {
-  text: [...compared, 'contains', 'startsWith', 'endsWith', 'icontains'],
-  integer: compared,
-  number: compared,
-  decimal: compared,
-  int64: compared,
-  date: compared,
-  instant: compared,
-  uuid: named,
-  boolean: ['eq', 'ne', 'null'],
-  object: ['null'],
-  array: ['null'],
-}
-
-const ownPaths: readonly AskedPath[] = [
-  { name: 'id', operators: compared, operand: idSchema },
-  { name: 'createdAt', operators: compared, operand: instantSchema },
-  { name: 'updatedAt', operators: compared, operand: instantSchema },
-  { name: 'version', operators: compared, operand: safeIntegerSchema },
-]
-
-/** The paths that this caller may compare: the columns of every collection, then the first ones that are declared. */
-export function askedPaths({ fields }: Collection, { asked }: VisibleFields): readonly AskedPath[] {
-  const declared = Object.entries(fields)
-    .filter(([name]) => asked.has(name))
-    .flatMap(([name, field]) => [pathOf(name, field), ...memberPaths(name, field)])
-  return [...ownPaths, ...declared.slice(0, enumeratedPaths)]
-}
-
-/** True if there are paths that `askedPaths` does not have. */
-export function hasMorePaths({ fields }: Collection, { asked }: VisibleFields): boolean {
-  const declared = Object.entries(fields).filter(([name]) => asked.has(name))
-  const count = declared.reduce((sum, [name, field]) => sum + 1 + memberPaths(name, field).length, 0)
-  return count > enumeratedPaths || declared.some(([, { type }]) => type === 'object')
-}
-
-function memberPaths(name: string, field: Field | ScalarField | ObjectMembers): readonly AskedPath[] {
-  if (field.type !== 'object' || field.properties === undefined) return []
-  return Object.entries(field.properties).flatMap(([member, inner]) => {
-    const path = `${name}.${member}`
-    return inner.type === 'object' ? memberPaths(path, inner) : [pathOf(path, inner)]
+/** The paths that this caller may compare: the columns of every collection, and the first ones that are declared. */
+export function askedPaths(collection: Collection, { asked }: VisibleFields): readonly AskedPath[] {
+  const { fields } = collection
+  const own = [...asked].filter((name) => !Object.hasOwn(fields, name))
+  const names = [...own, ...declaredNames(collection, asked).slice(0, enumeratedPaths)]
+  return names.map((name) => {
+    const path = pathOf({ collection, asked }, name)
+    return { name, operators: operatorsOf(path), operand: withValues(operandSchema(path.items ?? path), fields[name]) }
   })
 }
 
-function pathOf(name: string, field: Field | ScalarField): AskedPath {
-  if (field.type === 'array' && field.items !== undefined) {
-    return { name, operators: ['has', 'null'], operand: comparable(valueSchema(field.items)) }
-  }
-  return { name, operators: operatorsByKind[kindOfField(field)], operand: comparable(valueSchema(field)) }
+/** True if there are paths that `askedPaths` does not have: very many, or members that are not declared. */
+export function hasMorePaths(collection: Collection, { asked }: VisibleFields): boolean {
+  const isOpen = Object.entries(collection.fields).some(([name, { type }]) => asked.has(name) && type === 'object')
+  return isOpen || declaredNames(collection, asked).length > enumeratedPaths
 }
 
-/** Any value of the type may be compared with, also one that no row may have. */
-function comparable({ type, format, pattern, enum: values }: Schema): Schema {
-  return {
-    type,
-    ...(format === undefined ? {} : { format }),
-    ...(pattern === undefined || format === undefined ? {} : { pattern }),
-    ...(values === undefined ? {} : { enum: values }),
-  } as Schema
+function declaredNames({ fields }: Collection, asked: ReadonlySet<string>): readonly string[] {
+  return Object.entries(fields).flatMap(([name, field]) => {
+    if (!asked.has(name)) return []
+    return field.type === 'object' ? [name, ...memberNames(name, field.properties ?? {})] : [name]
+  })
+}
+
+function memberNames(name: string, properties: ObjectMembers['properties']): readonly string[] {
+  return Object.entries(properties).flatMap(([member, inner]) => {
+    const path = `${name}.${member}`
+    return inner.type === 'object' ? memberNames(path, inner.properties) : [path]
+  })
+}
+
+/** Any value of the kind: a filter may compare with one that no row may have. */
+function operandSchema({ kind, scale }: OperandType): Schema {
+  switch (kind) {
+    case 'integer':
+      return safeIntegerSchema
+    case 'number':
+    case 'boolean':
+      return { type: kind }
+    case 'uuid':
+      return idSchema
+    case 'instant':
+      // A bare date is its midnight.
+      return { type: 'string', anyOf: [instantSchema, { type: 'string', format: 'date' }] }
+    case 'date':
+      return { type: 'string', format: 'date' }
+    case 'decimal':
+      return decimalSchema(scale ?? 0)
+    case 'int64':
+      return int64Schema
+    default:
+      return { type: 'string' }
+  }
+}
+
+function withValues(schema: Schema, field: Declared | undefined): Schema {
+  return field === undefined || !('enum' in field) ? schema : { ...schema, enum: field.enum }
 }

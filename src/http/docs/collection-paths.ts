@@ -1,7 +1,7 @@
 import type { VisibleFields } from '../../collection/access/visible-fields.ts'
 import { type Collection, grantsOf, isPublic } from '../../collection/declaration/declaration.ts'
 import type { PathItem, PathOperation, Security } from './document.ts'
-import { type ListParameters, parameterReference } from './list-parameters.ts'
+import { type ListedParameters, parameterReference } from './list-parameters.ts'
 import type { DocumentedParts } from './operation-parts.ts'
 import { type Documented, problemReferences } from './problem-responses.ts'
 import { type ReadOperation, readOperations } from './read-operations.ts'
@@ -20,7 +20,7 @@ const layout: Readonly<Record<string, Readonly<Record<string, ReadOperation | Wr
 export function collectionPaths(
   collection: Collection,
   visible: VisibleFields,
-  parameters: ListParameters,
+  parameters: ListedParameters,
 ): Record<string, PathItem> {
   const parts = { ...readOperations(collection.name, parameters), ...writeOperations(collection, visible, parameters) }
   const paths: Record<string, PathItem> = {}

@@ -8,7 +8,7 @@ import type { ComponentReference, Parameter } from './document.ts'
 import { filterParameters } from './filter-parameters.ts'
 
 /** The query parameters of a collection: as components, and the references of each operation that has them. */
-export interface ListParameters {
+export interface ListedParameters {
   readonly components: Readonly<Record<string, Parameter>>
   readonly filter: readonly ComponentReference[]
   readonly list: readonly ComponentReference[]
@@ -24,13 +24,21 @@ export function parameterReference(name: string): ComponentReference {
 }
 
 /** The query parameters that this caller may send. Lists at commas are text: clients would repeat the name of an array. */
-export function queryParameters(collection: Collection, visible: VisibleFields): ListParameters {
+export function queryParameters(collection: Collection, visible: VisibleFields): ListedParameters {
   const { name } = collection
   const filter = filterParameters(name, askedPaths(collection, visible))
   const names = [...visible.asked]
   const example = names.find((one) => Object.hasOwn(collection.fields, one)) ?? 'id'
+  const sorted = names.filter((one) => !/^(?:object|array)$/.test(collection.fields[one]?.type ?? ''))
+  const [indexed = 'id'] = indexesOf(collection)
+    .flatMap(({ fields }) => fields.slice(0, 1))
+    .filter((one) => visible.asked.has(one))
   const own: Readonly<Record<string, Parameter>> = {
-    sort: commaList('sort', `Up to ${listLimits.sortKeys} of ${names.join(', ')}; \`-\` descends.`, '-createdAt'),
+    sort: commaList(
+      'sort',
+      `Up to ${listLimits.sortKeys} of ${sorted.join(', ')}; \`-\` descends. An index must serve it, or "maxRows".`,
+      `-${indexed}`,
+    ),
     fields: commaList('fields', `Rows have these fields alone, in this order: ${names.join(', ')}.`, `id,${example}`),
     ...expandParameter(collection, visible),
     ...aggregateParameters(collection, visible, example),

@@ -1,6 +1,6 @@
 import { schemaReference } from './collection-schemas.ts'
 import type { Answer } from './document.ts'
-import { type ListParameters, parameterReference } from './list-parameters.ts'
+import { type ListedParameters, parameterReference } from './list-parameters.ts'
 import { bodyOf, type DocumentedParts, jsonAnswer, readHeaders } from './operation-parts.ts'
 import { headersOf } from './shared-components.ts'
 
@@ -10,7 +10,7 @@ export type ReadOperation = 'list' | 'query' | 'aggregate' | 'get' | 'schema'
 /** How the rows of a collection are read. */
 export function readOperations(
   name: string,
-  parameters: ListParameters,
+  parameters: ListedParameters,
 ): Readonly<Record<ReadOperation, DocumentedParts>> {
   const prefer = parameterReference('preferRead')
   const page = pageAnswer(name)

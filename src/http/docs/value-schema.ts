@@ -1,19 +1,18 @@
 import {
   bounds,
+  type Declared,
   type Field,
   kindOfField,
+  longestOf,
   type ObjectMembers,
   referenceOf,
-  type ScalarField,
+  type TextKeywords,
 } from '../../collection/declaration/declaration.ts'
 import { safeIntegers } from '../../collection/declaration/row-schema.ts'
 import type { Schema } from './document.ts'
 
 /** Items of an array that does not bound them. */
 const defaultItems = 10_000
-
-/** Characters of text that has no `maxLength`, by its format. */
-const defaultLengths: Readonly<Record<string, number>> = { email: 254, uri: 2_048 }
 
 /** A row's id, and the id that a reference has. */
 export const idSchema: Schema = { type: 'string', format: 'uuid' }
@@ -24,8 +23,11 @@ export const instantSchema: Schema = { type: 'string', format: 'date-time' }
 /** A whole number that JSON represents exactly. */
 export const safeIntegerSchema: Schema = { type: 'integer', ...safeIntegers }
 
+/** A whole number of 64 bits: text, because a JSON number loses digits. */
+export const int64Schema: Schema = { type: 'string', format: 'int64', pattern: '^-?(?:0|[1-9][0-9]{0,18})$' }
+
 /** The JSON Schema of a value of a field, a member or an item. It has standard keywords alone, so that every tool can read it. */
-export function valueSchema(field: Field | ScalarField | ObjectMembers): Schema {
+export function valueSchema(field: Declared): Schema {
   switch (field.type) {
     case 'string':
       return textSchema(field)
@@ -52,10 +54,11 @@ export function valueSchema(field: Field | ScalarField | ObjectMembers): Schema 
 
 function membersOf(properties: ObjectMembers['properties'] | undefined): Pick<Schema, 'properties'> {
   if (properties === undefined) return {}
-  return { properties: Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, valueSchema(one)])) }
+  const members = Object.entries(properties).map(([name, one]) => [name, orNullSchema(valueSchema(one))])
+  return { properties: Object.fromEntries(members) }
 }
 
-function textSchema(field: Extract<Field | ScalarField, { type: 'string' }>): Schema {
+function textSchema(field: TextKeywords & { readonly type: 'string' }): Schema {
   switch (kindOfField(field)) {
     case 'instant':
       return instantSchema
@@ -66,14 +69,14 @@ function textSchema(field: Extract<Field | ScalarField, { type: 'string' }>): Sc
     case 'decimal':
       return decimalSchema(field.scale ?? 0)
     case 'int64':
-      return { type: 'string', format: 'int64', pattern: '^-?[0-9]{1,19}$' }
+      return int64Schema
     default: {
       const { format, minLength, pattern } = field
       return {
         type: 'string',
         ...(format === undefined ? {} : { format }),
         ...(minLength === undefined ? {} : { minLength }),
-        maxLength: field.maxLength ?? defaultLengths[format ?? ''] ?? bounds.defaultLength,
+        maxLength: longestOf(field),
         ...(pattern === undefined ? {} : { pattern }),
         ...(field.enum === undefined ? {} : { enum: [...field.enum] }),
       }
@@ -82,9 +85,10 @@ function textSchema(field: Extract<Field | ScalarField, { type: 'string' }>): Sc
 }
 
 /** Text, because a JSON number loses digits. */
-function decimalSchema(scale: number): Schema {
+export function decimalSchema(scale: number): Schema {
+  const whole = `(?:0|[1-9][0-9]{0,${bounds.decimalDigits - scale - 1}})`
   const fraction = scale === 0 ? '' : `(?:\\.[0-9]{1,${scale}})?`
-  return { type: 'string', format: 'decimal', pattern: `^-?[0-9]{1,${bounds.decimalDigits}}${fraction}$` }
+  return { type: 'string', format: 'decimal', pattern: `^-?${whole}${fraction}$` }
 }
 
 /** The same value, or null. */

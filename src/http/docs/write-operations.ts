@@ -3,7 +3,7 @@ import type { Collection } from '../../collection/declaration/declaration.ts'
 import { exampleRow } from '../../collection/declaration/example.ts'
 import { schemaReference } from './collection-schemas.ts'
 import type { Answer, Answers, ComponentReference, Schema } from './document.ts'
-import { type ListParameters, parameterReference } from './list-parameters.ts'
+import { type ListedParameters, parameterReference } from './list-parameters.ts'
 import { bodyOf, type DocumentedParts, emptyAnswer, jsonAnswer, writeHeaders } from './operation-parts.ts'
 
 /** The documented operations that write. */
@@ -25,7 +25,7 @@ const idsSchema: Schema = {
 export function writeOperations(
   collection: Collection,
   visible: VisibleFields,
-  parameters: ListParameters,
+  parameters: ListedParameters,
 ): Readonly<Record<WriteOperation, DocumentedParts>> {
   const { name } = collection
   const example = exampleBody(collection, visible)
@@ -62,7 +62,7 @@ export function writeOperations(
 
 function changeOperations(
   name: string,
-  { filter }: ListParameters,
+  { filter }: ListedParameters,
 ): Readonly<Record<'change' | 'delete' | 'deleteMatching', DocumentedParts>> {
   const types = ['application/json', 'application/merge-patch+json']
   return {

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { adminCaller, publicCaller } from '../../../src/collection/access/caller.ts'
+import { visibleFields } from '../../../src/collection/access/visible-fields.ts'
+import { parseListAddress } from '../../../src/collection/query/list-request.ts'
 import { errorCatalogue } from '../../../src/errors.ts'
+import type { Schema } from '../../../src/http/docs/document.ts'
 import { openApiDocument } from '../../../src/http/docs/openapi.ts'
 import { defaultCodes, problemCodes } from '../../../src/http/docs/problem-responses.ts'
-import { documented } from './collections.ts'
+import { documented, orders } from './collections.ts'
 
 const seen = openApiDocument(documented, publicCaller, '1.2.3')
 
@@ -122,3 +125,32 @@ test('a collection with very many fields keeps its parameters within bounds, and
   assert.equal(components.schemas['customers.filter'], undefined)
   assert.equal(seen.components.schemas['customers.filter']?.additionalProperties, false)
 })
+
+test('each parameter of a list is one that a list accepts', () => {
+  const of = { collection: orders, asked: visibleFields(orders, publicCaller).asked }
+  const reading = { accepted: 'json', others: () => undefined } as const
+  const parameters = Object.entries(seen.components.parameters).filter(([key]) => /^orders\.[a-z]/.test(key))
+  assert.ok(parameters.length > 150)
+  for (const [, { name, schema }] of parameters) {
+    const value = encodeURIComponent(sampleOf(schema.items ?? schema))
+    parseListAddress(of, `?${encodeURIComponent(name)}=${value}`, reading)
+  }
+  const other = () => parseListAddress(of, '?margin=1', reading)
+  assert.throws(other, { code: 'QUERY_INVALID' })
+})
+
+/** A value that the schema accepts, as an address has it. */
+function sampleOf(schema: Schema): string {
+  const { type, format, enum: values, anyOf } = schema
+  if (values !== undefined) return String(values[0])
+  if (anyOf?.[0] !== undefined) return sampleOf(anyOf[0])
+  const byFormat: Readonly<Record<string, string>> = {
+    uuid: '019a2b4c-7d5e-7f60-8a1b-2c3d4e5f6071',
+    'date-time': '2026-01-31T12:00:00+01:00',
+    date: '2026-01-31',
+    decimal: '12.5',
+    int64: '9007199254740993',
+  }
+  if (format !== undefined) return byFormat[format] ?? assert.fail(format)
+  return type === 'boolean' ? 'true' : type === 'string' ? 'some text' : '7'
+}
