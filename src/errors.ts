@@ -305,6 +305,8 @@ export interface ErrorDetails {
   readonly retryAfterS?: number
   /** The invalid fields (422). */
   readonly errors?: readonly FieldError[]
+  /** Which operation of a batch failed, from 0. */
+  readonly operation?: number
   /** The underlying error; logged, never sent. */
   readonly cause?: unknown
 }
@@ -319,6 +321,7 @@ export class HoldfastError extends Error {
   readonly hint: string
   readonly retryAfterS: number | undefined
   readonly errors: readonly FieldError[] | undefined
+  readonly operation: number | undefined
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
     const entry: ErrorEntry = errorCatalogue[code]
@@ -330,5 +333,6 @@ export class HoldfastError extends Error {
     this.hint = details.hint ?? entry.hint
     this.retryAfterS = details.retryAfterS
     this.errors = details.errors
+    this.operation = details.operation
   }
 }

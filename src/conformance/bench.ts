@@ -238,6 +238,7 @@ const httpOfBench: Settings['http'] = {
   readiness: 'any',
   shutdownTimeoutS: 10,
   bodyLimitBytes: 1_048_576,
+  bulkLimitBytes: 8_388_608,
   headerLimitBytes: 16_384,
   urlLimitBytes: 8_192,
   headersTimeoutS: 10,

@@ -13,6 +13,7 @@ export const httpDefaults: Settings['http'] = {
   readiness: 'any',
   shutdownTimeoutS: 1,
   bodyLimitBytes: 10_000,
+  bulkLimitBytes: 100_000,
   headerLimitBytes: 16_384,
   urlLimitBytes: 2_048,
   headersTimeoutS: 5,

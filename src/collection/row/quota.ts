@@ -9,7 +9,7 @@ const recountAfterPart = 1 / 20
 /** The shortest time between counts of a full or nearly full collection: each count reads the whole key. */
 const recountPauseMs = 1_000
 
-/** A reservation for one row that is about to be created. Call `settle` once, whether the row was created or not. */
+/** A reservation for rows that are about to be created. Call `settle` once, whether they were created or not. */
 export interface RowReservation {
   settle(created: boolean): void
 }
@@ -42,14 +42,14 @@ export class Quota {
     this.#now = now
   }
 
-  /** Reserves a row. Rejects with COLLECTION_FULL, or with the error of the count. */
-  async reserve(): Promise<RowReservation> {
+  /** Reserves rows, all at once. Rejects with COLLECTION_FULL, or with the error of the count. */
+  async reserve(count: number = 1): Promise<RowReservation> {
     for (;;) {
       if (this.#counting !== null) await this.#counting
       else if (this.#rows === null || this.#needsRecount(this.#rows)) await this.#recount()
-      else if (this.#rows + this.#reserved < this.#maxRows) return this.#take()
+      else if (this.#rows + this.#reserved + count <= this.#maxRows) return this.#take(count)
       // Creates in flight may fail and free their rows.
-      else if (this.#rows < this.#maxRows) await this.#settled()
+      else if (this.#rows + count <= this.#maxRows) await this.#settled()
       else if (this.#isCountOld()) await this.#recount()
       else throw new HoldfastError('COLLECTION_FULL', { detail: `The limit is ${this.#maxRows} rows.` })
     }
@@ -59,17 +59,17 @@ export class Quota {
   reserveNow(): RowReservation | null {
     const rows = this.#rows
     if (this.#counting !== null || rows === null || this.#needsRecount(rows)) return null
-    return rows + this.#reserved < this.#maxRows ? this.#take() : null
+    return rows + this.#reserved < this.#maxRows ? this.#take(1) : null
   }
 
-  /** Call before a row is deleted, and call its result when the row is gone. */
-  removing(): () => void {
+  /** Call before rows are deleted, and call its result with their number when they are gone. */
+  removing(): (count?: number) => void {
     const started = this.#started
     const isCounting = started > this.#ended
-    return () => {
+    return (count = 1) => {
       // A count in the meantime may already exclude the row; subtracting it again would allow one row too many.
       if (isCounting || started !== this.#started) return
-      if (this.#rows !== null && this.#rows > 0) this.#rows--
+      if (this.#rows !== null) this.#rows = Math.max(0, this.#rows - count)
     }
   }
 
@@ -84,16 +84,16 @@ export class Quota {
     return this.#now() - this.#countedAt >= recountPauseMs
   }
 
-  #take(): RowReservation {
-    this.#reserved++
+  #take(count: number): RowReservation {
+    this.#reserved += count
     let isSettled = false
     return {
       settle: (created) => {
         if (isSettled) return
         isSettled = true
-        this.#reserved--
-        if (created && this.#rows !== null) this.#rows++
-        if (created) this.#createdSinceCount++
+        this.#reserved -= count
+        if (created && this.#rows !== null) this.#rows += count
+        if (created) this.#createdSinceCount += count
         const waiting = this.#waiting
         this.#waiting = []
         for (const wake of waiting) wake()

@@ -11,6 +11,7 @@ import { cursorCodec } from '../query/cursor.ts'
 import { newestFirst } from '../query/sort.ts'
 import { type Column, columnsOf } from '../table/column.ts'
 import type { Query, ValuesByName } from '../table/compiled-query.ts'
+import { ManyQueries } from '../table/many-queries.ts'
 import { Queries } from '../table/queries.ts'
 import { rowImage } from '../table/row-image.ts'
 import { etagOf } from './etag.ts'
@@ -56,6 +57,7 @@ export class RowTable {
   #counted: string | null = null
   #fed: TableView | null = null
   #returnsVersions = true
+  readonly #many = new WeakMap<Queries, ManyQueries>()
   #own: { readonly where: string; readonly view: TableView } | null = null
   readonly #kept: ReadCache<AnsweredRow>
   readonly #keptPages: ReadCache<AnsweredPage>
@@ -89,6 +91,15 @@ export class RowTable {
   get fed(): TableView {
     this.#fed ??= this.#makeFed(this.#store.feed?.returned?.(this.name))
     return this.#fed
+  }
+
+  /** The statements about many rows of a view. */
+  many({ queries }: TableView): ManyQueries {
+    const known = this.#many.get(queries)
+    if (known !== undefined) return known
+    const made = new ManyQueries(queries.parts)
+    this.#many.set(queries, made)
+    return made
   }
 
   /** Whether a row that was inserted must be read to know its version: PostgreSQL returns none of a partitioned table. */

@@ -1,4 +1,4 @@
-import { type AliasedRawBuilder, type Kysely, type SqlBool, sql } from 'kysely'
+import { type AliasedRawBuilder, type Kysely, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { versionColumn } from '../../driver/facet/feed.ts'
 import type { MikroORM } from '../../driver/orm.ts'
 import type { Column } from './column.ts'
@@ -10,6 +10,17 @@ export interface QueryOptions {
   readonly version?: string
   /** Only rows for which this condition is true are read. */
   readonly where?: string
+}
+
+/** What the statements of a table are made of. */
+export interface QueryParts {
+  readonly builder: Kysely<AnyTable>
+  readonly table: string
+  readonly names: readonly string[]
+  /** All rows that are read. */
+  readonly rows: SelectQueryBuilder<AnyTable, string, Record<string, unknown>>
+  /** What each row comes with besides its columns, its version first. */
+  readonly extras: readonly AliasedRawBuilder<unknown, string>[]
 }
 
 /** The column of the text of a JSON column: some clients give its value alone, which has lost digits of large numbers. */
@@ -31,6 +42,8 @@ export class Queries {
   readonly count: Query
   /** Whether an update returns the rows that it changed; otherwise they are read in its transaction. */
   readonly returning: boolean
+  /** What statements of many rows are made of. */
+  readonly parts: QueryParts
   readonly #builder: Kysely<AnyTable>
   readonly #table: string
   readonly #names: readonly string[]
@@ -52,6 +65,7 @@ export class Queries {
       .selectFrom(table)
       .select([...columns.map((column) => selected(column, table) ?? column.name), ...this.#extras])
     const rows = options.where === undefined ? all : all.where(sql<SqlBool>`${sql.raw(options.where)}`)
+    this.parts = { builder: this.#builder, table, names: this.#names, rows, extras: this.#extras }
     const page = rows.orderBy('id', 'desc').limit(slot('limit'))
     this.get = compiled(rows.where('id', '=', slot('id')))
     this.first = compiled(page)

@@ -40,6 +40,14 @@ export const serviceSchema = {
       default: 65_536,
       env: 'HTTP_BODY_LIMIT',
     },
+    bulkLimitBytes: {
+      doc: 'Maximum size of a request body with a token. At most four bodies above HTTP_BODY_LIMIT are in progress at once.',
+      format: 'holdfast:bytes',
+      min: 1024,
+      max: 16_777_216,
+      default: 8_388_608,
+      env: 'HTTP_BULK_LIMIT',
+    },
     headerLimitBytes: {
       doc: 'Maximum size of all headers of a request.',
       format: 'holdfast:bytes',

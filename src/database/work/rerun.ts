@@ -22,17 +22,24 @@ export function mayRerun(fault: Fault, verdict: 'kept' | 'lost', options: WorkOp
 }
 
 /** Whether a try whose COMMIT is unknown can be tried again somewhere: a claim decides which of the two counts. */
-function isRepeatable({ elsewhere }: WorkOptions, { claims, store }: WorkSession): boolean {
-  return claims !== null || (elsewhere === true && store.journal !== null)
+function isRepeatable({ elsewhere, isKeyed }: WorkOptions, { claims, store }: WorkSession): boolean {
+  return claims !== null || isKeyed === true || (elsewhere === true && store.journal !== null)
 }
 
 /** Whether a unit of work whose COMMIT is unknown may go on in the store that serves now. `claims`: it would claim there. */
-export function mayGoOn(unknown: FailedTry, next: Serving, claims: boolean, { elsewhere }: WorkOptions): boolean {
+export function mayGoOn(
+  unknown: FailedTry,
+  next: Serving,
+  claims: boolean,
+  { elsewhere, isKeyed }: WorkOptions,
+): boolean {
+  const wasClaimed = unknown.session.claims !== null || isKeyed === true
+  const isClaimed = claims || isKeyed === true
   const isSame = next.store.target.id === unknown.serving.store.target.id
-  if (isSame) return unknown.session.claims !== null && claims
+  if (isSame) return wasClaimed && isClaimed
   if (elsewhere !== true) return false
   // What the journal carries is claimed by replay.
   const isCarried = next.shown === 'fallback' && next.store.journal !== null
   const wasCarried = unknown.serving.shown === 'fallback' && unknown.serving.store.journal !== null
-  return (unknown.session.claims !== null && isCarried) || (wasCarried && claims)
+  return (wasClaimed && isCarried) || (wasCarried && isClaimed)
 }

@@ -1,5 +1,6 @@
 import type { Attempts } from '../../driver/facet/attempts.ts'
 import type { Statements } from '../../driver/facet/statements.ts'
+import type { Phase } from '../../driver/fault.ts'
 import type { SqlEntityManager } from '../../driver/orm.ts'
 import type { Demand, Durability, Shown, Store } from '../store/store.ts'
 
@@ -19,6 +20,9 @@ export interface Session {
   /** Compiled statements on the native client. */
   readonly statements: Statements
 }
+
+/** How far a unit of work has come: what a failure at this point means. */
+export type Progress = { phase: Phase }
 
 /** How a unit of work is run. */
 export interface WorkOptions {
@@ -42,6 +46,13 @@ export interface WorkOptions {
    * other database has: replay claims the attempt before it carries the row.
    */
   readonly elsewhere?: true
+  /**
+   * The work makes a claim of its own, in each database, in the transaction of its changes, and gives the same result where the
+   * claim exists: a try after an unknown COMMIT changes nothing twice.
+   */
+  readonly isKeyed?: true
+  /** How far the work has come, for work that is a transaction; absent: each statement of it is its own COMMIT. */
+  readonly progress?: Readonly<Progress>
   /** The columns of unique keys by name, for databases that name only the key that a row breaks. */
   readonly keys?: ReadonlyMap<string, readonly string[]>
 }

@@ -1,13 +1,9 @@
-import type { Phase } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
-import type { Session } from './session.ts'
+import type { Progress, Session } from './session.ts'
 import { withinTransaction } from './work-session.ts'
 
 /** Work in a session. */
 export type Unit<T> = (session: Session) => Promise<T>
-
-/** How far a unit of work has come: what a failure at this point means. */
-export type Progress = { phase: Phase }
 
 /** The work as one transaction, which claims its attempt first where the session says so. */
 export function inTransaction<T>(

@@ -11,10 +11,10 @@ import { ClaimCleanup } from './claim-cleanup.ts'
 import { durabilityOf, meets } from './durability.ts'
 import { errorForFault, incompleteError, isCommitUnknown, isResting, withFailedStore } from './failure.ts'
 import { type FailedTry, mayGoOn, mayRerun } from './rerun.ts'
-import type { Outcome, RunWork, Session, WorkOptions } from './session.ts'
+import type { Outcome, Progress, RunWork, Session, WorkOptions } from './session.ts'
 import { type Settled, settled } from './settle.ts'
 import { SlowWatch, type WatchedWork } from './slow-watch.ts'
-import { inTransaction, type Progress, type Unit } from './transaction.ts'
+import { inTransaction, type Unit } from './transaction.ts'
 import { WorkSession } from './work-session.ts'
 
 /** How a transaction of an application is run. */
@@ -75,7 +75,8 @@ export class WorkRunner {
 
   readonly run: RunWork = (work, options, findCommitted) => {
     // A statement outside a transaction is its own COMMIT; drivers that know better say so in their FaultError.
-    return this.#first(work, options, options.kind === 'write' ? inCommit : inStatement, findCommitted)
+    const { kind, progress = kind === 'write' ? inCommit : inStatement } = options
+    return this.#first(work, options, progress, findCommitted)
   }
 
   /** Runs one transaction on the active store; resolves when the outcome is known. Rejects like `RunWork`. */

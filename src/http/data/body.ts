@@ -9,12 +9,21 @@ const maxDepth = 100
 
 const maxContentTypeLength = 200
 
+/** What a large body takes while it is in memory. */
+export interface LargeBody {
+  readonly aboveBytes: number
+  /** Called once a body is known to be larger. Throws OVERLOADED. */
+  take(): void
+}
+
+const noLarge: LargeBody = { aboveBytes: Number.POSITIVE_INFINITY, take() {} }
+
 /**
  * The body of a request, parsed as JSON. Rejects with CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, ENCODING_INVALID or JSON_INVALID, and
  * with REQUEST_INVALID when the client went away; nothing keeps listening to the request afterwards.
  */
-export async function readJson(req: IncomingMessage, limitBytes: number): Promise<unknown> {
-  const given = await readGiven(req, limitBytes)
+export async function readJson(req: IncomingMessage, limitBytes: number, large: LargeBody = noLarge): Promise<unknown> {
+  const given = await readGiven(req, limitBytes, large)
   return typeof given === 'string' ? parseJson(given) : given
 }
 
@@ -23,19 +32,19 @@ export async function readJson(req: IncomingMessage, limitBytes: number): Promis
  * conditions, none may be dropped in silence.
  */
 export async function readQueryJson(req: IncomingMessage): Promise<unknown> {
-  const given = await readGiven(req, filterLimits.bodyBytes)
+  const given = await readGiven(req, filterLimits.bodyBytes, noLarge)
   if (typeof given !== 'string') return given
   parseJson(given)
   return parseFilterJson(withoutMark(given))
 }
 
 /** Text that is to be parsed, or what the server around Holdfast has parsed. */
-async function readGiven(req: IncomingMessage, limitBytes: number): Promise<unknown> {
+async function readGiven(req: IncomingMessage, limitBytes: number, large: LargeBody): Promise<unknown> {
   checkContentType(req)
   checkTransferEncoding(req)
   const before = readBefore(req)
   // A body of `null` has been read as well.
-  const given = before === undefined ? await readBytes(req, limitBytes) : before
+  const given = before === undefined ? await readBytes(req, limitBytes, large) : before
   return Buffer.isBuffer(given) ? textOf(given, limitBytes) : given
 }
 
@@ -140,16 +149,24 @@ function tooLarge(limitBytes: number): HoldfastError {
   return new HoldfastError('BODY_TOO_LARGE', { detail: `The limit is ${limitBytes} bytes.` })
 }
 
-function readBytes(req: IncomingMessage, limitBytes: number): Promise<Buffer> {
+async function readBytes(req: IncomingMessage, limitBytes: number, large: LargeBody): Promise<Buffer> {
   const declared = Number(req.headers['content-length'] ?? 0)
-  if (declared > limitBytes) return Promise.reject(tooLarge(limitBytes))
+  if (declared > limitBytes) throw tooLarge(limitBytes)
+  if (declared > large.aboveBytes) large.take()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let total = 0
     const onData = (chunk: Buffer) => {
+      const before = total
       total += chunk.length
-      if (total > limitBytes) settle(() => reject(tooLarge(limitBytes)))
-      else chunks.push(chunk)
+      if (total > limitBytes) return settle(() => reject(tooLarge(limitBytes)))
+      chunks.push(chunk)
+      if (declared > large.aboveBytes || before > large.aboveBytes || total <= large.aboveBytes) return
+      try {
+        large.take()
+      } catch (error) {
+        settle(() => reject(error))
+      }
     }
     const onEnd = () => settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     const onGone = () => {

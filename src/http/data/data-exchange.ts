@@ -17,8 +17,7 @@ import { checkUnsent, endWith } from '../server/backpressure.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
 import { mountPrefixOf } from '../server/mount.ts'
 import { acceptedFormat, nextLink } from './asking.ts'
-import { readJson } from './body.ts'
-import { parseDemand, parseMaxAge, refuseQuery } from './data-request.ts'
+import { parseDemand, parseMaxAge, parseReturn, refuseQuery } from './data-request.ts'
 import type { ServedCollection } from './served-collection.ts'
 import { storeHeader } from './store-header.ts'
 
@@ -41,6 +40,8 @@ export class DataExchange implements AnswerAge {
   /** What the caller may do, for the operation at hand. */
   readonly granted: Granted
   maxAgeS: number | null = null
+  /** `Prefer: return=minimal`: answers of writes leave out rows. Null: nothing is preferred. */
+  returned: 'minimal' | 'representation' | null = null
   asOfMs: number | null = null
   #demand: Demand | undefined = undefined
   #store: string | null = null
@@ -59,9 +60,9 @@ export class DataExchange implements AnswerAge {
     const { query } = parseListAddress(of, search, { accepted, others })
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await lists.page(query, this.#request)
+    const outcome = await lists.page(query, this.request)
     const { text, next } = outcome.value
-    const headers = this.#storeHeaders(outcome)
+    const headers = this.storeHeaders(outcome)
     headers.push('Cache-Control', caching(collection, 'list'))
     if (next !== null) headers.push('Link', nextLink(`${mountPrefixOf(this.req)}/api/${collection.name}`, search, next))
     this.#sendRead(text, headers)
@@ -72,50 +73,14 @@ export class DataExchange implements AnswerAge {
     refuseQuery(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.get(this.#id(), this.#request)
-    const headers = this.#storeHeaders(outcome)
+    const outcome = await rows.get(this.id(), this.request)
+    const headers = this.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     headers.push('Cache-Control', caching(rows.collection, 'get'))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
-    if (isKnown) this.#end(304, headers)
+    if (isKnown) this.end(304, headers)
     else this.#sendRead(row.text, headers)
-  }
-
-  /** `POST /api/:collection`: 201 with the row, its address and its ETag. */
-  async create(rows: Rows, bodyLimitBytes: number): Promise<void> {
-    refuseQuery(this.req.search)
-    this.#readPreferences()
-    const outcome = await rows.create(await readJson(this.req, bodyLimitBytes), this.#request)
-    const headers = this.#storeHeaders(outcome)
-    const row = rowOf(outcome, headers)
-    this.#addDurability(outcome, headers)
-    headers.push('Location', `${mountPrefixOf(this.req)}/api/${rows.collection.name}/${row.id}`)
-    this.#send(201, row.text, headers)
-  }
-
-  /** `PATCH /api/:collection/:id`: 200 with the row as it is now. */
-  async change(rows: Rows, bodyLimitBytes: number): Promise<void> {
-    refuseQuery(this.req.search)
-    const id = this.#id()
-    this.#readPreferences()
-    const body = await readJson(this.req, bodyLimitBytes)
-    const outcome = await rows.change(id, body, this.#match(), this.#request)
-    const headers = this.#storeHeaders(outcome)
-    const row = rowOf(outcome, headers)
-    this.#addDurability(outcome, headers)
-    this.#send(200, row.text, headers)
-  }
-
-  /** `DELETE /api/:collection/:id`: 204. */
-  async remove(rows: Rows): Promise<void> {
-    refuseQuery(this.req.search)
-    this.#readPreferences()
-    const outcome = await rows.remove(this.#id(), this.#match(), this.#request)
-    const headers = this.#storeHeaders(outcome)
-    if (outcome.value.is !== 'removed') rowOf(outcome, headers)
-    this.#addDurability(outcome, headers)
-    this.#end(204, headers)
   }
 
   /** Sets what says where an error is from: the store that failed or had answered, and how old its copy is. */
@@ -127,39 +92,50 @@ export class DataExchange implements AnswerAge {
     if (this.asOfMs !== null) this.res.setHeader(asOfHeader, instantOf(this.asOfMs))
   }
 
-  #id(): string {
+  /** The id in the path. Throws ROW_NOT_FOUND for what is none. */
+  id(): string {
     const id = parseId(this.req.params.id ?? '')
     if (id === null) throw new HoldfastError('ROW_NOT_FOUND')
     return id
   }
 
-  get #request(): RowRequest {
+  /** What the operation must fulfil. */
+  get request(): RowRequest {
     return { granted: this.granted, demand: this.#demand, age: this }
   }
 
-  #match(): Precondition | null {
+  /** `If-Match`. */
+  match(): Precondition | null {
     return parsePrecondition(this.req.headers['if-match'], false)
   }
 
-  #readPreferences(): void {
+  /** Reads `Prefer` of a write. Throws REQUEST_INVALID. */
+  readPreferences(): void {
     this.#demand = parseDemand(this.req)
     this.maxAgeS = parseMaxAge(this.req)
+    this.returned = parseReturn(this.req)
   }
 
-  #storeHeaders({ store, driver }: Outcome<unknown>): HeaderList {
+  /** The headers of an answer from this store. */
+  storeHeaders({ store, driver }: Outcome<unknown>): HeaderList {
     this.#store = storeHeader(store, driver)
     const headers: HeaderList = ['Holdfast-Store', this.#store]
     if (this.asOfMs !== null) headers.push(asOfHeader, instantOf(this.asOfMs))
-    if (this.maxAgeS !== null || this.#demand !== undefined) headers.push('Preference-Applied', this.#applied())
+    if (this.maxAgeS !== null || this.returned !== null || this.#demand !== undefined) {
+      headers.push('Preference-Applied', this.#applied())
+    }
     return headers
   }
 
   #applied(): string {
     const applied = this.#demand === undefined ? [] : [`durability=${this.#demand}`]
-    return (this.maxAgeS === null ? applied : [...applied, `max-age=${this.maxAgeS}`]).join(', ')
+    if (this.maxAgeS !== null) applied.push(`max-age=${this.maxAgeS}`)
+    if (this.returned !== null) applied.push(`return=${this.returned}`)
+    return applied.join(', ')
   }
 
-  #addDurability(outcome: Outcome<unknown>, headers: HeaderList): void {
+  /** Of a write. */
+  addDurability(outcome: Outcome<unknown>, headers: HeaderList): void {
     headers.push('Holdfast-Durability', outcome.durability)
   }
 
@@ -167,18 +143,19 @@ export class DataExchange implements AnswerAge {
   #sendRead(text: string, headers: HeaderList): void {
     const bytes = Buffer.byteLength(text)
     checkUnsent(bytes)
-    this.#send(200, text, headers, bytes)
+    this.send(200, text, headers, bytes)
   }
 
   /** Writes all headers in one call: setting each by itself costs as much as reading the row. */
-  #send(status: number, text: string, headers: HeaderList, bytes: number = Buffer.byteLength(text)): void {
+  send(status: number, text: string, headers: HeaderList, bytes: number = Buffer.byteLength(text)): void {
     if (this.#isGone()) return
     headers.push('Content-Type', 'application/json', 'Content-Length', bytes)
     writeHead(this.res, status, headers)
     endWith(this.res, text, bytes)
   }
 
-  #end(status: number, headers: HeaderList): void {
+  /** Answers without a body. */
+  end(status: number, headers: HeaderList): void {
     if (this.#isGone()) return
     writeHead(this.res, status, headers)
     this.res.end()
@@ -190,7 +167,7 @@ export class DataExchange implements AnswerAge {
 }
 
 /** The row of the answer; its ETag joins the headers. Throws PRECONDITION_FAILED, ROW_NOT_FOUND or INCOMPLETE where there is none. */
-function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
+export function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowResult & { is: 'row' } {
   if (value.is === 'mismatch') throw new HoldfastError('PRECONDITION_FAILED')
   if (value.is === 'unknown') throw incompleteError()
   if (value.is !== 'row') throw new HoldfastError('ROW_NOT_FOUND')

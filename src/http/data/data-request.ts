@@ -29,6 +29,12 @@ export function parseMaxAge(req: IncomingMessage): number | null {
   })
 }
 
+/** `return` in `Prefer`; null: none that is known. What is not known is ignored, as RFC 7240 requires. */
+export function parseReturn(req: IncomingMessage): 'minimal' | 'representation' | null {
+  const word = preferenceOf(req, 'return')?.toLowerCase()
+  return word === 'minimal' || word === 'representation' ? word : null
+}
+
 function preferenceOf({ headers: { prefer } }: IncomingMessage, name: string): string | undefined {
   if (prefer === undefined) return undefined
   const text = Array.isArray(prefer) ? prefer.join(',') : prefer

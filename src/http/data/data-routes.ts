@@ -7,8 +7,10 @@ import type { Authenticator } from '../auth/authenticator.ts'
 import { sendError } from '../server/answers.ts'
 import { askedBy } from './asking.ts'
 import { DataExchange } from './data-exchange.ts'
-import { RequestLimits, type RequestLimitsDeps } from './request-limits.ts'
+import { LargeBodies } from './large-bodies.ts'
+import { type CountedRequest, RequestLimits, type RequestLimitsDeps } from './request-limits.ts'
 import type { ServedCollection } from './served-collection.ts'
+import { WriteExchange } from './write-exchange.ts'
 
 /** What the data API works with. Functions are called for each request, so that a reload takes effect. */
 export interface DataRoutesDeps extends RequestLimitsDeps {
@@ -19,18 +21,26 @@ export interface DataRoutesDeps extends RequestLimitsDeps {
 
 /** What each method does on a collection and on a row. */
 const methods: Readonly<Record<'collection' | 'row', ReadonlyMap<string, Operation>>> = {
-  collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create' })),
-  row: new Map(Object.entries({ GET: 'get', HEAD: 'get', PATCH: 'update', DELETE: 'delete' })),
+  collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create', PUT: 'update' })),
+  row: new Map(Object.entries({ GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'update', DELETE: 'delete' })),
+}
+
+/** What the routes share. */
+interface RouteParts {
+  readonly deps: DataRoutesDeps
+  readonly limits: RequestLimits
+  readonly large: LargeBodies
 }
 
 /** Adds `/api/:collection` and `/api/:collection/:id` to the application. */
 export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
-  const limits = new RequestLimits(deps)
-  app.all('/api/:collection', route(deps, limits, 'collection'))
-  app.all('/api/:collection/:id', route(deps, limits, 'row'))
+  const parts = { deps, limits: new RequestLimits(deps), large: new LargeBodies() }
+  app.all('/api/:collection', route(parts, 'collection'))
+  app.all('/api/:collection/:id', route(parts, 'row'))
 }
 
-function route(deps: DataRoutesDeps, limits: RequestLimits, resource: keyof typeof methods): Middleware {
+function route(parts: RouteParts, resource: keyof typeof methods): Middleware {
+  const { deps } = parts
   const allowed = [...methods[resource].keys(), 'OPTIONS'].join(', ')
   return (req, res) => {
     try {
@@ -47,7 +57,7 @@ function route(deps: DataRoutesDeps, limits: RequestLimits, resource: keyof type
       }
       const proceed = (caller: Caller): void => {
         const exchange = new DataExchange(req, res, permit(served.collection, operation, caller))
-        limited(deps, limits, exchange, served, operation).catch(async (thrown: unknown) => {
+        limited(parts, exchange, served, operation).catch(async (thrown: unknown) => {
           const error = await served.access.explained(thrown, operation)
           exchange.describeError(error)
           sendError(req, res, error)
@@ -64,36 +74,33 @@ function route(deps: DataRoutesDeps, limits: RequestLimits, resource: keyof type
 
 /** Not async: each request would pay for a promise that only waits for another. */
 function limited(
-  deps: DataRoutesDeps,
-  limits: RequestLimits,
+  parts: RouteParts,
   exchange: DataExchange,
   served: ServedCollection,
   operation: Operation,
 ): Promise<void> {
   const { req, res, granted } = exchange
-  const taken = limits.take({ req, res, caller: granted.caller, collection: served.collection, operation })
-  if (taken === null) return answer(deps, exchange, served, operation)
-  return taken.then(() => answer(deps, exchange, served, operation))
+  const request = { req, res, caller: granted.caller, collection: served.collection, operation }
+  const taken = parts.limits.take(request)
+  if (taken === null) return answer(parts, exchange, served, request)
+  return taken.then(() => answer(parts, exchange, served, request))
 }
 
 function answer(
-  deps: DataRoutesDeps,
+  { deps, limits, large }: RouteParts,
   exchange: DataExchange,
   served: ServedCollection,
-  operation: Operation,
+  request: CountedRequest,
 ): Promise<void> {
-  const { rows } = served
-  switch (operation) {
-    case 'get':
-      return exchange.get(rows)
-    case 'list':
-    case 'aggregate':
-      return exchange.list(served, askedBy(exchange.granted.caller, deps.collections()))
-    case 'create':
-      return exchange.create(rows, deps.settings().bodyLimitBytes)
-    case 'update':
-      return exchange.change(rows, deps.settings().bodyLimitBytes)
-    case 'delete':
-      return exchange.remove(rows)
+  const { operation, collection } = request
+  if (operation === 'get') return exchange.get(served.rows)
+  if (operation === 'list' || operation === 'aggregate') {
+    return exchange.list(served, askedBy(exchange.granted.caller, deps.collections()))
   }
+  const write = new WriteExchange(exchange, served, { settings: deps.settings(), large })
+  if (operation === 'delete') return write.remove()
+  if (operation === 'create') return write.create((rows) => limits.take(request, rows))
+  if (exchange.req.method === 'PATCH') return write.change()
+  const creating = permit(collection, 'create', exchange.granted.caller)
+  return exchange.req.params.id === undefined ? write.replaceAll(creating) : write.replace(creating)
 }

@@ -2,6 +2,8 @@ import { Lists } from '../../collection/ask/lists.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
 import { Rows } from '../../collection/row/rows.ts'
 import type { RowsDeps, TableAccess } from '../../collection/row/table-access.ts'
+import { WriteRunner } from '../../collection/write/write-runner.ts'
+import { type WrittenTable, writtenTables } from '../../collection/write/written-table.ts'
 
 /** A collection with everything that answers requests for it. */
 export interface ServedCollection {
@@ -10,6 +12,9 @@ export interface ServedCollection {
   /** One row. */
   readonly rows: Rows
   readonly lists: Lists
+  /** Any number of rows, each time in one transaction. */
+  readonly written: WrittenTable
+  readonly runner: WriteRunner
 }
 
 /** Creates what answers requests for these collections, by name: together, since one may refer to another. */
@@ -17,9 +22,15 @@ export function serveCollections(
   collections: readonly Collection[],
   deps: RowsDeps,
 ): ReadonlyMap<string, ServedCollection> {
-  const served = collections.map((collection): ServedCollection => {
-    const rows = new Rows(collection, deps)
-    return { collection, access: rows.access, rows, lists: new Lists(rows) }
-  })
-  return new Map(served.map((one) => [one.collection.name, one]))
+  const all = collections.map((collection) => new Rows(collection, deps))
+  const written = writtenTables(all.map(({ access }) => access))
+  const runner = new WriteRunner(deps.run)
+  return new Map(
+    all.flatMap((rows): [string, ServedCollection][] => {
+      const { collection, access } = rows
+      const table = written.get(collection.name)
+      if (table === undefined) return []
+      return [[collection.name, { collection, access, rows, lists: new Lists(rows), written: table, runner }]]
+    }),
+  )
 }

@@ -87,6 +87,7 @@ export function problemText(error: HoldfastError, requestId: string | undefined,
     detail: error.detail,
     hint: error.hint,
     errors: error.errors,
+    operation: error.operation,
     requestId,
   })
 }

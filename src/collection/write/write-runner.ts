@@ -1,0 +1,147 @@
+import { faultOf } from '../../database/machine/faults.ts'
+import { strongest } from '../../database/work/durability.ts'
+import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
+import { inTransaction } from '../../database/work/transaction.ts'
+import { drawId } from '../../driver/kit/draw-id.ts'
+import type { RowReservation } from '../row/quota.ts'
+import type { RowRequest } from '../row/table-access.ts'
+import { RoomNeeded, type StoredRow, WriteScope } from './write-scope.ts'
+import type { WrittenTable } from './written-table.ts'
+
+/** A transaction over rows of any number of tables. */
+export interface WriteJob<T> {
+  readonly tables: readonly WrittenTable[]
+  /** How many rows it creates in each table, as far as that is known before it runs. */
+  readonly creates: ReadonlyMap<WrittenTable, number>
+  /** Does nothing but create rows: after an unknown COMMIT it may go on in another database. */
+  readonly isNew: boolean
+  readonly work: (scope: WriteScope) => Promise<T>
+}
+
+/** A try of a transaction that reached its COMMIT. */
+interface Computed<T> {
+  readonly scope: WriteScope
+  readonly value: T
+}
+
+/** A transaction is run again so often in one database, because rows were in its way or too few were reserved. */
+const roundsMax = 5
+
+/** Runs writes that are transactions: each is committed whole or not at all, in whichever store serves. */
+export class WriteRunner {
+  readonly #run: RunWork
+
+  constructor(run: RunWork) {
+    this.#run = run
+  }
+
+  /** Rejects with the errors of `RunWork` and of the work. */
+  run<T>(job: WriteJob<T>, { demand, age }: RowRequest): Promise<Outcome<T>> {
+    const [attempt, now] = [drawId(), new Date()]
+    let computed: Computed<T> | null = null
+    let reserved: ReadonlyMap<WrittenTable, number> = job.creates
+    let scope: WriteScope | null = null
+    const { unit, progress } = inTransaction(async (session): Promise<Computed<T>> => {
+      scope = new WriteScope(session, now, age, reserved)
+      computed = { scope, value: await job.work(scope) }
+      return computed
+    }, undefined)
+    const once = async (session: Session): Promise<T> => {
+      for (let round = 1; ; round += 1) {
+        try {
+          return await this.#reserved(session, job, reserved, age, async () => copied(session, await unit(session)))
+        } catch (error) {
+          const isRoom = error instanceof RoomNeeded
+          if (isRoom) reserved = new Map([...reserved, [error.table, error.rows]])
+          if (round < roundsMax && (isRoom || (scope !== null && (await makesWay(session, scope, error))))) continue
+          throw error
+        }
+      }
+    }
+    const find = async (session: Session): Promise<T | null> => {
+      return computed !== null && (await isCommitted(session, computed.scope)) ? copied(session, computed) : null
+    }
+    const own = job.isNew ? ({ elsewhere: true } as const) : {}
+    return this.#run(once, { ...optionsOf(job.tables, attempt, demand), ...own, progress }, find)
+  }
+
+  /** With the rows reserved that the work may create: before it begins, since the count of rows would wait for it. */
+  async #reserved<T>(
+    session: Session,
+    { tables }: WriteJob<T>,
+    reserved: ReadonlyMap<WrittenTable, number>,
+    age: RowRequest['age'],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const reservations: RowReservation[] = []
+    let isDone = false
+    try {
+      for (const written of tables) {
+        const count = reserved.get(written) ?? 0
+        if (count === 0 || written.collection.maxRows === undefined) continue
+        const rows = written.access.table(session, 'create')
+        const quota = rows.quota(session, written.access.copies.viewForWrite(session, rows, age))
+        if (quota !== null) reservations.push(await quota.reserve(count))
+      }
+      const value = await work()
+      isDone = true
+      return value
+    } finally {
+      for (const reservation of reservations) reservation.settle(isDone)
+    }
+  }
+}
+
+function optionsOf(tables: readonly WrittenTable[], attempt: string, wanted: RowRequest['demand']): WorkOptions {
+  const [first, ...others] = tables.map(({ access }) => access.writeOptions(attempt, wanted))
+  if (first === undefined) throw new Error('unreachable: a transaction has a table')
+  const keys = new Map([first, ...others].flatMap((options) => [...(options.keys ?? [])]))
+  const demand = [first, ...others].map((options) => options.demand).reduce(strongest)
+  const { demand: _, ...rest } = first
+  return demand === undefined ? { ...rest, keys } : { ...rest, keys, demand }
+}
+
+/** The transaction has committed: the copy gets what it wrote. */
+function copied<T>(session: Session, { scope, value }: Computed<T>): T {
+  for (const note of scope.committed) note()
+  for (const { table, id, row, version } of scope.touched) {
+    const { copies } = table.access
+    if (row === null) copies.removed(session, id)
+    else if (version === undefined) copies.wrote(session, table.access.table(session, 'get'), id, row)
+    else copies.wrote(session, table.access.table(session, 'get'), id, row, version)
+  }
+  return value
+}
+
+/** Whether the rows are as the transaction has left them: the first of them, since it is all or nothing. */
+async function isCommitted(session: Session, { touched }: WriteScope): Promise<boolean> {
+  const [first] = touched
+  if (first === undefined) return false
+  const rows = first.table.access.table(session, 'get')
+  const [found] = await rows.read(session, first.id)
+  const attempt = first.row === null ? undefined : first.row.holdfast_attempt
+  return first.row === null ? found === undefined : found !== undefined && found.holdfast_attempt === attempt
+}
+
+/**
+ * On a fallback that shows only its own rows: removes copied ones that hold a unique key of a row that could not be written.
+ * False: none were in the way.
+ */
+async function makesWay({ shown, store }: Session, { stored, session }: WriteScope, error: unknown): Promise<boolean> {
+  const { copy, driver } = store
+  if (shown !== 'fallback' || copy === null) return false
+  const { kind, rule = 'unique' } = faultOf(driver, error, 'statement')
+  if (kind !== 'constraint' || rule !== 'unique') return false
+  let isMade = false
+  for (const { open, id, values, isNew } of stored.filter((row) => row.open.view.whole === null)) {
+    const before = await hiddenRow(open, session, id)
+    if (isNew && before !== undefined) return false
+    isMade = (await copy.giveWay(open.rows.name, open.rows.image({ ...before, ...values }))) || isMade
+  }
+  return isMade
+}
+
+async function hiddenRow({ rows }: StoredRow['open'], session: Session, id: string) {
+  const [row] = await rows.read(session, id)
+  return row
+}

@@ -1,0 +1,102 @@
+import { after, before, describe } from 'node:test'
+import { type Hosted, hostService } from './hosted.ts'
+import { noMariadb, startMariadb } from './servers/mariadb.ts'
+import { noPostgres, startPostgres } from './servers/postgres.ts'
+import { type Cleanup, cleanupOf } from './temp.ts'
+
+/** The admin token of a service on a database. */
+export const adminToken = 'an-admin-token-of-some-length'
+
+/** What one request is sent with; a body that is no text is sent as JSON. */
+export interface Sent {
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** Null: none. Absent: the admin's. */
+  readonly token?: string | null
+}
+
+/** An answer, read. */
+export interface Received {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON of an answer, looked into by each test.
+  readonly json: any
+}
+
+/** A service on one kind of database. */
+export interface DatabaseApi {
+  readonly kind: 'sqlite' | 'postgresql' | 'mariadb'
+  call(method: string, path: string, sent?: Sent): Promise<Received>
+  readonly service: Hosted
+  /** Runs a statement as another program; null: it is a file. */
+  readonly run: ((sql: string) => Promise<unknown>) | null
+}
+
+/** Declares the same tests for a service on each kind of database; `api` is known once tests run. */
+export function onDatabases(
+  title: string,
+  given: { readonly collections: readonly object[]; readonly env?: Readonly<Record<string, string>> },
+  declare: (api: () => DatabaseApi) => void,
+): void {
+  const kinds = [
+    { kind: 'sqlite', skip: false, open: async () => ({ url: undefined, run: null }) },
+    { kind: 'postgresql', skip: noPostgres, open: openPostgres },
+    { kind: 'mariadb', skip: noMariadb, open: openMariadb },
+  ] as const
+  for (const { kind, skip, open } of kinds) {
+    describe(`${title} (${kind})`, { skip }, () => {
+      const cleanup = cleanupOf(after)
+      let api: DatabaseApi | undefined
+      before(async () => {
+        const { url, run } = await open(cleanup)
+        const files = given.collections.map((one) => [
+          `config/collections/${'name' in one ? one.name : ''}.json`,
+          JSON.stringify(one),
+        ])
+        const env = {
+          ADMIN_TOKEN: adminToken,
+          RATE_LIMIT: '0',
+          ...given.env,
+          ...(url === undefined ? {} : { DATABASE_URL: url }),
+        }
+        const service = await hostService(cleanup, { files: Object.fromEntries(files), env })
+        api = { kind, service, run, call: (method, path, sent) => call(service, method, path, sent) }
+      })
+      declare(() => {
+        if (api === undefined) throw new Error('unreachable: tests run after "before"')
+        return api
+      })
+    })
+  }
+}
+
+async function openPostgres(t: Cleanup) {
+  const server = await startPostgres(t)
+  const database = await server.createDatabase()
+  return { url: server.url(database), run: (sql: string) => server.query(sql, database) }
+}
+
+async function openMariadb(t: Cleanup) {
+  const server = await startMariadb(t)
+  const database = await server.createDatabase()
+  return { url: server.url(database), run: (sql: string) => server.query(sql, database) }
+}
+
+async function call(service: Hosted, method: string, path: string, sent: Sent = {}): Promise<Received> {
+  const { body, headers = {}, token = adminToken } = sent
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+  const own = {
+    ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+  }
+  const answer = await service.fetch(path, {
+    method,
+    headers: { ...own, ...headers },
+    ...(text === undefined ? {} : { body: text }),
+  })
+  const answered = await answer.text()
+  const isJson = /json/.test(answer.headers.get('content-type') ?? '')
+  const json = isJson && answered !== '' ? JSON.parse(answered) : null
+  return { status: answer.status, headers: answer.headers, text: answered, json }
+}
