@@ -19,7 +19,7 @@ export function collectionSchemas(collection: Collection, visible: VisibleFields
   const row = schemaReference(name)
   return {
     [name]: rowSchema(collection, visible),
-    [`${name}.create`]: createSchema(collection, visible),
+    [`${name}.create`]: createSchema(collection, visible, 'words'),
     [`${name}.replace`]: replaceSchema(collection, visible),
     [`${name}.change`]: changeSchema(collection, visible),
     [`${name}.item`]: itemSchema(collection, visible),

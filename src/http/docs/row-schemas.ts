@@ -34,13 +34,16 @@ export function rowSchema(collection: Collection, visible: VisibleFields): Schem
   }
 }
 
-/** The body of a create: fields that are absent get their default, or null. */
-export function createSchema(collection: Collection, visible: VisibleFields): Schema {
+/**
+ * The body of a create: fields that are absent get their default, or null. The defaults are keywords, or words: generators of
+ * clients take a field with the keyword for one that must be sent.
+ */
+export function createSchema(collection: Collection, visible: VisibleFields, defaults: 'keywords' | 'words'): Schema {
   const names = [...visible.written]
   const needed = names.filter(
     (name) => isRequired(collection, name) && fieldOf(collection, name)?.default === undefined,
   )
-  const properties = names.map((name) => [name, bodyFieldSchema(collection, name, true)])
+  const properties = names.map((name) => [name, bodyFieldSchema(collection, name, defaults)])
   const id = { ...idSchema, description: 'Drawn by the service if it is absent.' }
   return {
     type: 'object',
@@ -52,14 +55,14 @@ export function createSchema(collection: Collection, visible: VisibleFields): Sc
 
 /** A whole row with its id, as `PUT` of an array has it. */
 export function replaceSchema(collection: Collection, visible: VisibleFields): Schema {
-  const { properties, required = [], ...rest } = createSchema(collection, visible)
+  const { properties, required = [], ...rest } = createSchema(collection, visible, 'words')
   return { ...rest, properties: { id: idSchema, ...properties }, required: ['id', ...required] } as Schema
 }
 
 /** The body of a `PATCH`: only the fields that are to change. */
 export function changeSchema(collection: Collection, visible: VisibleFields): Schema {
   const names = [...visible.written]
-  const properties = names.map((name) => [name, bodyFieldSchema(collection, name, false)])
+  const properties = names.map((name) => [name, bodyFieldSchema(collection, name, 'none')])
   const counters = names.flatMap((name): [string, Schema][] => {
     const step = incrementSchema(fieldOf(collection, name))
     return step === null ? [] : [[name, step]]
@@ -85,15 +88,15 @@ function incrementSchema(field: Field | null): Schema | null {
   return kind === 'int64' || kind === 'decimal' ? valueSchema(field) : null
 }
 
-function bodyFieldSchema(collection: Collection, name: string, withDefault: boolean): Schema {
+function bodyFieldSchema(collection: Collection, name: string, defaults: 'keywords' | 'words' | 'none'): Schema {
   const field = fieldOf(collection, name)
   if (field === null) return {}
   const schema = described(collection, name, field)
   const { default: given } = field
-  if (!withDefault || given === undefined) return schema
-  const drawn = drawnDefaults[kindOfField(field)]
-  if (drawn !== given) return { ...schema, default: given }
-  const sentence = `Drawn by the service if it is absent: ${drawn}.`
+  if (defaults === 'none' || given === undefined) return schema
+  const isDrawn = drawnDefaults[kindOfField(field)] === given
+  if (!isDrawn && defaults === 'keywords') return { ...schema, default: given }
+  const sentence = isDrawn ? `Drawn by the service if it is absent: ${given}.` : `Defaults to ${JSON.stringify(given)}.`
   return { ...schema, description: schema.description === undefined ? sentence : `${schema.description} ${sentence}` }
 }
 

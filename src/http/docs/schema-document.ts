@@ -8,6 +8,6 @@ export function schemaDocument(collection: Collection, visible: VisibleFields): 
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: collection.name,
     ...rowSchema(collection, visible),
-    $defs: { create: createSchema(collection, visible), change: changeSchema(collection, visible) },
+    $defs: { create: createSchema(collection, visible, 'keywords'), change: changeSchema(collection, visible) },
   }
 }
