@@ -14,6 +14,7 @@ import type { Driver } from '../driver/driver.ts'
 import { loadDrivers } from '../driver/load.ts'
 import { builtInDriverNames } from '../driver/locate.ts'
 import { DriverRegistry } from '../driver/registry.ts'
+import { findAuthProblems } from '../http/auth/jwt-settings.ts'
 import { findPlatformProblems } from './platform-problems.ts'
 
 /** Settings, drivers and databases: everything that is known before a database is opened. */
@@ -140,6 +141,7 @@ async function resolveWhole(
     ...driverProblems,
     ...config.problems,
     ...findPlatformProblems(resolved, config),
+    ...findAuthProblems(resolved, Date.now()),
     ...(legacy === null ? [] : [legacy]),
   ]
   return { layers, resolved, registry, config, driverProblems, problems }

@@ -35,7 +35,7 @@ export function addRoutes(app: App, parts: RouteParts): void {
   addDocumentRoutes(app, { version: view.version, collections: () => active().collections, token })
   dataRoutes(app, {
     collections: () => active().served,
-    authenticator: new Authenticator({ adminToken: token, settings }),
+    authenticator: new Authenticator({ adminToken: token, settings, now: () => performance.now() }),
     settings: () => settings().http,
     trustedProxies: () => active().trustedProxies,
     now: () => performance.now(),

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { Secret } from '../../../src/config/secret.ts'
 import { isAdmin, requireAdmin } from '../../../src/http/auth/admin.ts'
-
-function request(headers: Record<string, string>): IncomingMessage {
-  const req = new IncomingMessage(new Socket())
-  Object.assign(req.headers, headers)
-  return req
-}
+import { request } from './request.ts'
 
 const token = new Secret('correct horse')
 

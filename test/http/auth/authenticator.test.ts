@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
 import { test } from 'node:test'
-import { Secret } from '../../../src/config/secret.ts'
 import { apiTokenSha256, drawApiToken } from '../../../src/http/auth/api-tokens.ts'
-import { Authenticator } from '../../../src/http/auth/authenticator.ts'
+import type { Authenticator } from '../../../src/http/auth/authenticator.ts'
 import { callerNameOf } from '../../../src/http/server/caller-name.ts'
+import { request } from './request.ts'
+import { createAuthenticator } from './support.ts'
 
 const [ingest, old] = [drawApiToken(), drawApiToken()]
 const entries = [
@@ -13,15 +12,8 @@ const entries = [
   { name: 'old', sha256: apiTokenSha256(old), scopes: ['*:*'], expires: '2020-01-01' },
 ]
 
-function request(headers: Readonly<Record<string, string>>): IncomingMessage {
-  const req = new IncomingMessage(new Socket())
-  Object.assign(req.headers, headers)
-  return req
-}
-
 function authenticator(tokens = entries): Authenticator {
-  const token = new Secret('the admin token')
-  return new Authenticator({ adminToken: () => token, settings: () => ({ tokens }) })
+  return createAuthenticator('the admin token', () => ({ tokens }))
 }
 
 test('callers are known by either header, and their names by the log', () => {
@@ -61,8 +53,7 @@ test('a token that is none of ours counts as none, and one that was ours is refu
 
 test('a reload replaces the tokens', () => {
   let tokens = entries
-  const token = new Secret('the admin token')
-  const known = new Authenticator({ adminToken: () => token, settings: () => ({ tokens }) })
+  const known = createAuthenticator('the admin token', () => ({ tokens }))
   const req = request({ authorization: `Bearer ${ingest}` })
   assert.deepEqual(known.identify(req), { is: 'token', name: 'ingest', scopes: ['feedback:create'] })
   tokens = []

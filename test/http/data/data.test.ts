@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Collection } from '../../../src/collection/declaration/declaration.ts'
-import { Secret } from '../../../src/config/secret.ts'
 import type { Settings } from '../../../src/config/settings.ts'
-import { Authenticator } from '../../../src/http/auth/authenticator.ts'
 import { dataRoutes } from '../../../src/http/data/data-routes.ts'
 import { everything, feedback, type House, openHouse } from '../../collection/support.ts'
 import { type Cleanup, makeTempDir } from '../../support/temp.ts'
+import { createAuthenticator } from '../auth/support.ts'
 import { httpDefaults, parseAnswer, rawConnect, serve } from '../support.ts'
 
-const adminToken = new Secret('the-token')
 const admin = { 'holdfast-token': 'the-token' }
 
 interface Api {
@@ -46,7 +44,7 @@ async function openApi(
       dataRoutes(app, {
         collections: () => house.all,
         settings: () => settings,
-        authenticator: new Authenticator({ adminToken: () => adminToken, settings: () => ({ tokens: [] }) }),
+        authenticator: createAuthenticator('the-token'),
         trustedProxies: () => settings.trustedProxies ?? 0,
         now: () => performance.now(),
       }),

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Polka } from 'polka'
-import { Secret } from '../../../src/config/secret.ts'
-import { Authenticator } from '../../../src/http/auth/authenticator.ts'
 import { dataRoutes } from '../../../src/http/data/data-routes.ts'
 import { feedback, openHouse } from '../../collection/support.ts'
 import { makeTempDir } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { createAuthenticator } from '../auth/support.ts'
 import { httpDefaults, rawConnect, serve } from '../support.ts'
 
 test('when answers of 64 MiB wait for their readers, further reads are refused, and taken again once these have left', async (t) => {
@@ -18,7 +17,7 @@ test('when answers of 64 MiB wait for their readers, further reads are refused, 
   const deps = {
     collections: () => house.all,
     settings: () => httpDefaults,
-    authenticator: new Authenticator({ adminToken: () => new Secret('the-token'), settings: () => ({ tokens: [] }) }),
+    authenticator: createAuthenticator('the-token'),
     trustedProxies: () => 0,
     now: () => performance.now(),
   }
