@@ -9,7 +9,8 @@ import { readSources } from './support/sources.ts'
  */
 const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   [
-    'Holdfast is a data service, and the TypeScript library under it: you describe your rows in one JSON file, and Holdfast serves them over HTTP from SQLite, PostgreSQL, MariaDB or Neon.',
+    'Holdfast is a data service, and the TypeScript library under it: you describe your rows in one JSON file, and Holdfast serves them over HTTP from SQLite, PostgreSQL, MariaDB or Neon, with filters, bulk writes, access rules and documentation.',
+    'each line of the page on collections answers as it shows',
     'the collection of the first page is served as it stands, and checked without a word',
     'what a write answers is what a read gives, to the byte, and what other databases answer',
     'rows land in PostgreSQL, and all five operations answer from it',
@@ -57,8 +58,13 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'a configured token is used, and nothing is written',
   ],
   [
-    'All rules of a collection, and reloading without a restart: config/collections.',
-    'takes what has changed, keeps what runs when the files are wrong, and says what needs a restart',
+    '`/docs` and `/openapi.json` describe the API.',
+    'a person reads the operations and tries one, and no request leaves the origin',
+    'a public validator agrees with the document, whoever asks and whatever is declared',
+  ],
+  [
+    'Each feature in a line of curl, and all rules: config/collections.',
+    'each line of the page on collections answers as it shows',
   ],
   [
     'Every write reports how durable its row is:',
@@ -71,7 +77,7 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     "inside a Space the container's own disk is ephemeral",
   ],
   [
-    'FUSE and network mounts (buckets, NFS, CIFS, 9p) count as ephemeral.',
+    'FUSE and network mounts count as ephemeral.',
     'the reason for a mount that may lose what it confirmed names source and file system',
   ],
   [

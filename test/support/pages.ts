@@ -67,3 +67,9 @@ export function anchorsOf(page: Page): ReadonlySet<string> {
     ),
   )
 }
+
+/** The text as a pattern in which `…` stands for anything. */
+export function wildcard(text: string): RegExp {
+  const parts = text.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}\\s*$`, 's')
+}
