@@ -41,6 +41,7 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
   classify: faults.classify,
   replays: true,
   sqlDialect: 'mysql',
+  holdsReferences: true,
 })
 
 export default driver

@@ -41,6 +41,7 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
   parse: parseAddress,
   classify,
   replays: true,
+  holdsReferences: true,
 })
 
 export default driver

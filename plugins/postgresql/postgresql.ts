@@ -39,6 +39,7 @@ export const driver: Driver<PostgresqlTarget> = defineDriver<PostgresqlTarget>({
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
   replays: true,
+  holdsReferences: true,
   // A database has the order of its creator; MariaDB's and SQLite's compare bytes, too.
   textCollation: 'C',
   sqlDialect: 'postgresql',

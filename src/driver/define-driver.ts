@@ -42,6 +42,7 @@ const shape: { readonly [Member in keyof Required<Driver>]: readonly [string, (v
   textCollation: ['a string', (value) => typeof value === 'string'],
   integersOnly: ['true', (value) => value === true],
   sqlDialect: [`one of ${sqlDialects.join(', ')}`, (value) => sqlDialects.some((known) => known === value)],
+  holdsReferences: ['true', (value) => value === true],
 }
 const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'accepts',
@@ -54,6 +55,7 @@ const optional: ReadonlySet<string> = new Set<keyof Driver>([
   'textCollation',
   'integersOnly',
   'sqlDialect',
+  'holdsReferences',
 ])
 
 /** What is wrong with the shape of a value that claims to be a driver; empty when nothing is. Total. */

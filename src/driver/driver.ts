@@ -78,6 +78,11 @@ export interface Driver<T extends Target = Target> {
    * by their ids and newest first alone.
    */
   readonly sqlDialect?: SqlDialect
+  /**
+   * A foreign key can be added to its tables at any time: the database holds the references of collections. Absent: the core
+   * looks the rows up in the transaction of each write.
+   */
+  readonly holdsReferences?: true
 }
 
 /** The SQL of a family of databases. */

@@ -1,4 +1,4 @@
-import { type Collection, indexesOf } from './declaration.ts'
+import { type Collection, type Field, indexesOf, referenceOf } from './declaration.ts'
 
 /** The columns that every row has besides its fields; responses contain the first four. */
 export const ownColumns = ['id', 'createdAt', 'updatedAt', 'version', 'holdfast_attempt'] as const
@@ -42,10 +42,53 @@ function isPrototypeName(name: string): boolean {
   return name in Object.prototype || name === 'toJSON'
 }
 
-/** The names of a collection's indexes, in the order of `indexesOf`. Fixed, whatever naming strategy an application uses. */
-export function indexNames(collection: Pick<Collection, 'name' | 'fields' | 'indexes'>): readonly string[] {
+type Indexed = Pick<Collection, 'name' | 'fields' | 'indexes'>
+
+/**
+ * The names of a collection's indexes, in the order of `indexesOf`. Fixed, whatever naming strategy an application uses. Each but
+ * a unique one ends with the id, so that it serves the order of rows with the same values.
+ */
+export function indexNames(collection: Indexed): readonly string[] {
   const { name } = collection
-  return indexesOf(collection).map(({ fields, unique }) => keyName(name, fields, unique === true ? 'unique' : 'index'))
+  const references = new Set(referenceIndexNames(collection).values())
+  return indexesOf(collection).map(({ fields, unique }) => {
+    if (unique === true) return keyName(name, fields, 'unique')
+    const isReference = fields.length === 1 && references.has(fields[0] ?? '')
+    return keyName(name, [...fields, 'id'], isReference ? 'reference' : 'index')
+  })
+}
+
+/**
+ * The indexes of references by name, each with its field. In a database without foreign keys they are the mark that all rows
+ * were looked up.
+ */
+export function referenceIndexNames({ name, fields, indexes = [] }: Indexed): ReadonlyMap<string, string> {
+  const isDeclared = (field: string) =>
+    indexes.some(({ fields: names, unique }) => unique !== true && names.length === 1 && names[0] === field)
+  // A unique field is its own index.
+  const names = referringFields(fields).filter((field) => !isDeclared(field) && !isUnique(fields[field]))
+  return new Map(names.map((field) => [keyName(name, [field, 'id'], 'reference'), field]))
+}
+
+/** The foreign keys of a collection by name, each with its field. */
+export function referenceNames({ name, fields }: Pick<Collection, 'name' | 'fields'>): ReadonlyMap<string, string> {
+  return new Map(referringFields(fields).map((field) => [keyName(name, [field], 'foreign'), field]))
+}
+
+/** The names of indexes of earlier releases, which those of today replace. */
+export function supersededNames(collection: Indexed): readonly string[] {
+  const { name } = collection
+  return indexesOf(collection).flatMap(({ fields, unique }) =>
+    unique === true ? [] : [keyName(name, fields, 'index')],
+  )
+}
+
+function referringFields(fields: Collection['fields']): readonly string[] {
+  return Object.entries(fields).flatMap(([name, field]) => (referenceOf(field) === null ? [] : [name]))
+}
+
+function isUnique(field: Field | undefined): boolean {
+  return field !== undefined && 'unique' in field
 }
 
 /** Databases cut or reject names above 63 bytes, and two cut names could be equal. */
@@ -66,5 +109,6 @@ function textHash(text: string): number {
 export function relationNames(collection: Collection): readonly string[] {
   // PostgreSQL names the index of the primary key itself, and cuts the table's name for it.
   const key = `${collection.name.slice(0, 58)}_pkey`
-  return [collection.name, key, ...indexNames(collection)].map((name) => name.toLowerCase())
+  const foreign = referenceNames(collection).keys()
+  return [collection.name, key, ...indexNames(collection), ...foreign].map((name) => name.toLowerCase())
 }

@@ -24,9 +24,9 @@ export class DecimalText extends Type<string | null, Raw> {
   }
 
   override getColumnType(property: EntityProperty, platform: Platform): string {
-    return keepsIntegersOnly(platform)
-      ? platform.getBigIntTypeDeclarationSQL(property)
-      : platform.getDecimalTypeDeclarationSQL(property)
+    if (!keepsIntegersOnly(platform)) return platform.getDecimalTypeDeclarationSQL(property)
+    // The type of the column remembers the scale, which the integers do not show.
+    return `${platform.getBigIntTypeDeclarationSQL(property)}(${property.precision},${this.#scale})`
   }
 
   override compareAsType(): string {

@@ -177,6 +177,8 @@ describe('rows', () => {
       problems: [],
       unusable: new Map(),
       rewriting: new Set(),
+      otherOrder: new Map(),
+      blockedKeys: new Map(),
     })
     const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }
     const movingOn: RunWork = async (work, options) => {

@@ -282,16 +282,14 @@ function conformRows(kind: string, isSkipped: string | false, open: (t: Cleanup)
         const { problems } = (await (await service.fetch('/status', { headers: admin })).json()) as Status
         return problems.filter(({ code }) => code === 'TABLE_ORDER_DIFFERENT')
       }
-      const [problem, ...others] = await problemsOf()
-      assert.deepEqual(others, [])
-      assert.equal(problem !== undefined, kind === 'PostgreSQL')
+      const problem = (await problemsOf()).find(({ message }) => /"coarse" in .*: "note" sorts/.test(message))
+      assert.equal(problem !== undefined, kind !== 'SQLite')
       if (problem === undefined) return
-      assert.match(problem.message, /"coarse" in .*: "note" sorts/)
       await subject.run((problem.suggestion ?? '').replace(/^.*run: /, ''))
       const [row] = await subject.run(
         "select collation_name as c from information_schema.columns where table_name = 'coarse' and column_name = 'note'",
       )
-      assert.equal(row?.c, 'C')
+      assert.match(String(row?.c), /^C$|_nopad_bin$/)
     })
 
     test('a declaration that a database cannot hold costs its own collection alone', async () => {
