@@ -1,6 +1,7 @@
 import type { Store } from '../database/store/store.ts'
 import type { Entry } from '../driver/facet/journal.ts'
 import type { Replay } from '../driver/facet/replay.ts'
+import { requestTable } from '../driver/facet/requests.ts'
 import type { FaultError } from '../driver/fault.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { faultError } from '../driver/kit/read-error.ts'
@@ -20,6 +21,7 @@ import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
 import { lockRows, transactionOf } from './locking.ts'
 import { OwnRows } from './own-rows.ts'
 import type { ParkReason } from './park-reason.ts'
+import { answersOf, withoutAnswers } from './parked-requests.ts'
 
 /** How many claims are made by one call. */
 const listMax = 1_000
@@ -107,11 +109,12 @@ export async function carryBatch(
       await writeInOrder(target.replay, writes, target.tables, begun)
       progress.write = null
     } else await writeLayers(target.replay, writes, target.tables)
-    await target.conflicts.park(parked, target.source)
+    const kept = await keepAnswers(target, parked, rows)
+    await target.conflicts.park(kept, target.source)
     await target.conflicts.record(applied, target.source)
     signal.throwIfAborted()
     const settled = applied.flatMap((verdict) => verdict.settled)
-    return { applied: applied.map(({ transaction }) => transaction), parked, settled }
+    return { applied: applied.map(({ transaction }) => transaction), parked: kept, settled }
   })
 }
 
@@ -133,8 +136,9 @@ export async function parkBatch(
         ...old.map((one) => parkedWhole(one, rows, 'too_old', null)),
         ...fresh.map((one) => parkedWhole(one, rows, reason, failed)),
       ]
-      await target.conflicts.park(parked, target.source)
-      return { applied: [], parked, settled: [] }
+      const kept = shows ? await keepAnswers(target, parked, rows) : parked
+      await target.conflicts.park(kept, target.source)
+      return { applied: [], parked: kept, settled: [] }
     })
   try {
     return await attempt(true)
@@ -143,6 +147,17 @@ export async function parkBatch(
     if (target.replay.refusalOf(error) === null) throw error
     return await attempt(false)
   }
+}
+
+/** Carries the answers of requests that are parked; gives what is left to park. */
+async function keepAnswers(
+  { replay }: BatchTarget,
+  parked: readonly Parked[],
+  rows: PrimaryRows,
+): Promise<readonly Parked[]> {
+  const answers = answersOf(parked, rows)
+  for (const some of partsOf(answers, listMax)) await replay.insert(requestTable, some)
+  return parked.map(withoutAnswers)
 }
 
 async function inTransaction<R>(

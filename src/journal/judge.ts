@@ -51,11 +51,14 @@ export interface TableColumns {
   readonly table: ImageTable
   readonly columns: ReadonlyMap<string, ImageColumn>
   readonly rules: ConflictRules
+  /** The columns that refer to rows of other tables, each with the name of that table. */
+  readonly references: ReadonlyMap<string, string>
 }
 
 /** A table that a journal is carried to; without rules, each conflict is parked. */
 export interface CarriedTable extends ImageTable {
   readonly rules?: ConflictRules
+  readonly references?: ReadonlyMap<string, string>
 }
 
 /** How a batch is judged. */
@@ -69,9 +72,9 @@ export interface JudgeOptions {
 /** The tables by name. */
 export function tablesByName(tables: readonly CarriedTable[]): TablesByName {
   return new Map(
-    tables.map(({ name, columns, rules = parking }) => [
+    tables.map(({ name, columns, rules = parking, references = new Map() }) => [
       name,
-      { table: { name, columns }, columns: new Map(columns.map((column) => [column.name, column])), rules },
+      { table: { name, columns }, columns: new Map(columns.map((column) => [column.name, column])), rules, references },
     ]),
   )
 }

@@ -2,6 +2,7 @@ import type { Image } from '../driver/facet/image.ts'
 import type { Replay, RowRemoval, RowUpdate } from '../driver/facet/replay.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { rowId, type TableColumns, type TablesByName, type Write } from './judge.ts'
+import { ReferenceOrder, type TableRanks, tableRanks } from './reference-order.ts'
 
 /** How many rows are written by one call. */
 const rowsMax = 1_000
@@ -26,11 +27,13 @@ type Layer = Map<string, TableWrites>
  * each attempt. Rejects with `CountOff`, or what the driver says.
  */
 export async function writeLayers(replay: Replay, writes: readonly Write[], tables: TablesByName): Promise<void> {
-  for (const layer of layersOf(writes)) {
+  const ranks = tableRanks(tables)
+  for (const layer of layersOf(writes, tables, ranks)) {
+    const sorted = [...layer].sort(([one], [other]) => (ranks.get(one) ?? 0) - (ranks.get(other) ?? 0))
     // Removals first, inserts last: a key that is given up is free for another row.
-    for (const [name, { removals }] of layer) await removeRows(replay, tables, name, removals)
-    for (const [name, { updates }] of layer) await updateRows(replay, tables, name, updates)
-    for (const [name, { inserts }] of layer) await insertRows(replay, tables, name, inserts)
+    for (const [name, { removals }] of sorted.toReversed()) await removeRows(replay, tables, name, removals)
+    for (const [name, { updates }] of sorted) await updateRows(replay, tables, name, updates)
+    for (const [name, { inserts }] of sorted) await insertRows(replay, tables, name, inserts)
   }
 }
 
@@ -47,15 +50,19 @@ export async function writeInOrder(
   }
 }
 
-function layersOf(writes: readonly Write[]): readonly Layer[] {
+function layersOf(writes: readonly Write[], tables: TablesByName, ranks: TableRanks): readonly Layer[] {
   const layers: Layer[] = []
   const depths = new Map<string, number>()
-  for (const { entry, operation, base, image } of writes) {
+  const isAny = [...tables.values()].some(({ references }) => references.size > 0)
+  const order = isAny ? new ReferenceOrder(tables, ranks) : null
+  for (const write of writes) {
+    const { entry, operation, base, image } = write
     const id = rowId(entry.table, entry.key)
-    const depth = depths.get(id) ?? 0
+    const first = depths.get(id) ?? 0
+    const depth = order?.place(write, first) ?? first
     depths.set(id, depth + 1)
+    while (layers.length <= depth) layers.push(new Map())
     const layer: Layer = layers[depth] ?? new Map()
-    layers[depth] = layer
     const table = layer.get(entry.table) ?? { removals: [], updates: [], inserts: [] }
     layer.set(entry.table, table)
     if (image === null) table.removals.push({ id: entry.key, base })

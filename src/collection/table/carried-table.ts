@@ -2,6 +2,7 @@ import { requestTable } from '../../driver/facet/requests.ts'
 import type { CarriedTable } from '../../journal/judge.ts'
 import type { ConflictRules, SumBounds } from '../../journal/merge.ts'
 import type { Collection } from '../declaration/declaration.ts'
+import { referencesOf } from '../declaration/references.ts'
 import { safeIntegers } from '../declaration/row-schema.ts'
 import { imageTableOf } from './image-table.ts'
 
@@ -12,7 +13,8 @@ export function carriedTablesOf(collections: readonly Collection[]): readonly Ca
 
 /** The table of a collection as a journal is carried to it: with what the declaration says about conflicts. */
 export function carriedTableOf(collection: Collection): CarriedTable {
-  return { ...imageTableOf(collection), rules: rulesOf(collection) }
+  const references = new Map([...referencesOf(collection)].map(([field, { collection: parent }]) => [field, parent]))
+  return { ...imageTableOf(collection), rules: rulesOf(collection), references }
 }
 
 function rulesOf({ conflict = 'park', fields }: Collection): ConflictRules {
