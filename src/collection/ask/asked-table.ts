@@ -3,10 +3,11 @@ import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import type { Row, Value } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
-import { type Collection, isRequired } from '../declaration/declaration.ts'
+import { type Collection, type FieldKind, isRequired } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { Filter } from '../filter/filter.ts'
 import { fieldPath } from '../filter/paths.ts'
+import type { AggregateQuery } from '../query/aggregate-query.ts'
 import type { SortKey } from '../query/list-query.ts'
 import type { RowTable, TableView } from '../row/row-table.ts'
 import type { Column } from '../table/column.ts'
@@ -45,14 +46,15 @@ export class AskedTable {
     this.table = table
     this.#collection = collection
     this.#columns = new Map(table.columns.map((column) => [column.name, column]))
-    this.queries = new ListQueries(store.orm, {
+    const options = {
       table: collection.name,
       columns: this.#columns,
       where,
       dialect: this.dialect,
-      column: (field) => sql.ref(`${collection.name}.${field}`),
+      column: (field: string) => sql.ref(`${collection.name}.${field}`),
       isOtherOrder: () => false,
-    })
+    }
+    this.queries = new ListQueries(store.orm, options)
   }
 
   /** A filter as the statements of this table have it; null: all rows. */
@@ -80,7 +82,29 @@ export class AskedTable {
 
   /** The value of a column of a row that was read, as JSON has it. */
   valueOf(row: Row, name: string): unknown {
-    return JSON.parse(this.#column(name).toJson(row[name]))
+    return JSON.parse(this.textOf(name, row[name]))
+  }
+
+  /** The JSON of a value of a column that was read. */
+  textOf(name: string, raw: unknown): string {
+    return this.#column(name).toJson(raw)
+  }
+
+  /** What the field of a column is. */
+  kindOf(name: string): FieldKind {
+    return this.#column(name).field
+  }
+
+  /** How many rows match, `most` at most. */
+  async countUpTo(session: Session, filter: ShapedFilter | null, most: number): Promise<number> {
+    const query = this.queries.count({ filter, sort: [], source: { fixed: [], rest: 'all' }, until: null })
+    const [row] = await this.read(session, query, { filter, limit: most })
+    return Number(row?.rows ?? 0)
+  }
+
+  /** Reads the groups of an aggregate, and one more than it answers. */
+  readAggregate(session: Session, query: AggregateQuery, filter: ShapedFilter | null): Promise<readonly Row[]> {
+    return this.read(session, this.queries.aggregate(query, filter), { filter, limit: query.limit + 1 })
   }
 
   /** Reads rows. */
@@ -90,8 +114,7 @@ export class AskedTable {
     { filter, limit, skip, ...places }: Bound,
     sort: readonly SortColumn[] = [],
   ): Promise<readonly Row[]> {
-    const values: Record<string, Value> = {}
-    for (const [at, operand] of (filter?.operands ?? []).entries()) values[`f${at}`] = operand
+    const values = operandsOf(filter ?? null)
     for (const [name, place] of [
       ['a', places.after],
       ['u', places.until],
@@ -100,6 +123,24 @@ export class AskedTable {
     }
     if (limit !== undefined) values.limit = limit
     if (skip !== undefined) values.skip = skip
+    return session.statements.read(query.sql, query.bind(values))
+  }
+
+  /** Reads the row of an id with all of its columns, if it matches. */
+  readOne(session: Session, filter: ShapedFilter | null, id: string): Promise<readonly Row[]> {
+    const names = this.table.columns.map(({ name }) => name)
+    const query = this.queries.one(filter, names)
+    return session.statements.read(query.sql, query.bind({ ...operandsOf(filter), id: this.table.encodeId(id) }))
+  }
+
+  /** Reads the rows of these ids with all of their columns, if they match. */
+  readSome(session: Session, filter: ShapedFilter | null, ids: readonly string[]): Promise<readonly Row[]> {
+    const names = this.table.columns.map(({ name }) => name)
+    // Few shapes for lists of all lengths.
+    const count = 2 ** Math.ceil(Math.log2(ids.length))
+    const query = this.queries.some(filter, names, count)
+    const values = operandsOf(filter)
+    for (let at = 0; at < count; at++) values[`id${at}`] = this.table.encodeId(ids[at] ?? ids[0] ?? '')
     return session.statements.read(query.sql, query.bind(values))
   }
 
@@ -112,6 +153,11 @@ export class AskedTable {
     if (column === undefined) throw new Error(`"${this.table.name}" has no column "${name}".`)
     return column
   }
+}
+
+/** By their names in a statement. */
+export function operandsOf(filter: ShapedFilter | null): Record<string, Value> {
+  return Object.fromEntries((filter?.operands ?? []).map((operand, at) => [`f${at}`, operand]))
 }
 
 const known = new WeakMap<RowTable, { readonly where: string | null; readonly asked: AskedTable }[]>()

@@ -1,21 +1,34 @@
 import { incompleteError } from '../../database/work/failure.ts'
 import type { Outcome, Session } from '../../database/work/session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
+import { adminCaller } from '../access/caller.ts'
 import type { Granted } from '../access/granted.ts'
+import type { FieldValue } from '../declaration/validator.ts'
 import { allOf } from '../filter/conjunction.ts'
 import { cursorCodec } from '../query/cursor.ts'
 import { isPlain, type ListQuery, listLimits } from '../query/list-query.ts'
 import { planList, type ReadPlan } from '../query/read-plan.ts'
 import { type AnsweredPage, PageText } from '../row/page.ts'
+import { absent, type RowResult } from '../row/precondition.ts'
 import type { TableView } from '../row/row-table.ts'
 import type { Rows } from '../row/rows.ts'
 import { type RowRequest, readingWork, type TableAccess } from '../row/table-access.ts'
 import type { SortColumn } from '../table/page-source.ts'
 import { type AskedTable, askedTableOf } from './asked-table.ts'
+import { type Accesses, expandRows } from './expander.ts'
 import { RowWalk } from './row-walk.ts'
 
 /** Rows of a page that are read at once: a page of long rows ends before all of them are in memory. */
 const chunkRows = 200
+
+/** A part of a list that is not a page. */
+export interface ListPart<T> {
+  readonly items: readonly T[]
+  /** Where the next part starts; null: there is none. */
+  readonly next: readonly FieldValue[] | null
+  /** What each row is answered with. */
+  readonly columns: readonly string[]
+}
 
 /** A list on its way: who asks what, of which table. */
 export interface Asking {
@@ -34,10 +47,13 @@ export interface Asking {
 export class Lists {
   readonly #rows: Rows
   readonly #access: TableAccess
+  readonly #accesses: Accesses
 
-  constructor(rows: Rows) {
+  /** `accesses`: the collections that `expand` leads to. */
+  constructor(rows: Rows, accesses: Accesses) {
     this.#rows = rows
     this.#access = rows.access
+    this.#accesses = accesses
   }
 
   /** The plan of a query. Throws QUERY_UNINDEXED. */
@@ -55,11 +71,27 @@ export class Lists {
     const plan = this.plan(query, granted)
     return this.#access.deps.run(async (session) => {
       const asking = this.ask(session, query, plan, age)
-      if (asking.isPartial && query.count !== 'none') throw incompleteError('Only the primary can count the rows.')
-      const { page, last } = await this.#read(asking, query, granted)
+      const { page, last } = await this.#read(asking, query, request)
       const next = last === null ? null : cursorCodec(this.#access.collection, query.sort).encode({ after: last })
       const more = query.count === 'none' ? '' : await this.#count(asking, query.count)
       return { text: page.end(next, asking.isPartial, more), next }
+    }, readingWork)
+  }
+
+  /** Reads a row that the caller may see: one that a rule hides is missing. */
+  get(id: string, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+    const { granted, age } = request
+    const rule = granted?.rule ?? null
+    if (rule === null) return this.#rows.get(id, request)
+    return this.#access.deps.run(async (session) => {
+      const table = this.#access.table(session, 'get')
+      this.#access.refuseUnreplayed(session, id)
+      const view = this.#access.copies.view(session, table, age)
+      const asked = askedTableOf(this.#access.collection, session.store, table, view)
+      const filter = asked.shape(rule)
+      const [row] = await asked.readOne(session, filter, id)
+      if (row === undefined) return absent(session, { table, view, id, match: null })
+      return table.answered(row, granted?.fields)
     }, readingWork)
   }
 
@@ -69,27 +101,66 @@ export class Lists {
     const view = this.#access.copies.view(session, table, age)
     const asked = askedTableOf(this.#access.collection, session.store, table, view)
     const isPartial = this.#access.isPartial(session, view)
+    if (isPartial && (query.count !== 'none' || query.expand.length > 0)) throw incompleteError()
     return { session, asked, view, sort: asked.sortColumns(query.sort), plan, isPartial }
   }
 
-  async #read(
+  /** A part of a list of any length: at most `rows` rows behind a place, each as `format` makes it of the row and its JSON. */
+  part<T>(
+    query: ListQuery,
+    { after, rows }: { readonly after: readonly FieldValue[] | null; readonly rows: number },
+    format: (asked: AskedTable, row: Row, text: () => string, columns: readonly string[]) => T,
+    request: RowRequest = {},
+  ): Promise<Outcome<ListPart<T>>> {
+    const plan = this.plan(query, request.granted)
+    return this.#access.deps.run(async (session) => {
+      const asking = this.ask(session, query, plan, request.age)
+      if (asking.isPartial) throw incompleteError()
+      const walk = this.#walk(asking, query, after, request)
+      const { rows: found, next } = await walk.read(rows)
+      const expanded = await this.#expanded(asking, query, found, request)
+      const columns = namesOf(asking.asked, query, request)
+      const serialize = asking.asked.table.serializerOf(columns)
+      const items = found.map((row) => format(asking.asked, row, () => expanded(row, serialize(row)), columns))
+      return { items, next, columns }
+    }, readingWork)
+  }
+
+  #walk(
     { session, asked, sort, plan }: Asking,
     query: ListQuery,
-    granted: Granted | undefined,
-  ): Promise<{ readonly page: PageText; readonly last: ReturnType<AskedTable['placeOf']> | null }> {
-    const names = query.fields ?? granted?.fields.answered ?? asked.table.columns.slice(0, -1).map(({ name }) => name)
-    const serialize = asked.table.serializerOf(names)
+    after: readonly FieldValue[] | null,
+    request: RowRequest,
+    skipped = 0,
+  ): RowWalk {
+    const columns = [...namesOf(asked, query, request), ...query.expand.map(({ field }) => field)]
+    return new RowWalk(session, asked, { sort, plan, columns, after, skipped })
+  }
+
+  #expanded({ session, asked }: Asking, { expand }: ListQuery, rows: readonly Row[], request: RowRequest) {
+    const caller = request.granted?.caller ?? adminCaller
+    const from = { collection: this.#access.collection, asked }
+    return expandRows(from, rows, expand, this.#accesses, { session, caller, age: request.age })
+  }
+
+  async #read(
+    asking: Asking,
+    query: ListQuery,
+    request: RowRequest,
+  ): Promise<{ readonly page: PageText; readonly last: readonly FieldValue[] | null }> {
+    const { asked, sort, plan } = asking
+    const serialize = asked.table.serializerOf(namesOf(asked, query, request))
     const limit = query.limit ?? listLimits.rows
-    const after = query.place?.after ?? null
-    const walk = new RowWalk(session, asked, { sort, plan, columns: names, after, skipped: query.skipped })
+    const walk = this.#walk(asking, query, query.place?.after ?? null, request, query.skipped)
     const page = new PageText()
     let last: Row | null = null
     for (;;) {
       const wanted = limit + 1 - page.count
       // What was looked at counts for one statement alone.
       const { rows, next } = await walk.read(plan.examined.length > 0 ? wanted : Math.min(wanted, chunkRows))
+      const expanded = await this.#expanded(asking, query, rows, request)
       for (const row of rows) {
-        const isFull = page.count === limit || !page.add(serialize(row))
+        const isFull = page.count === limit || !page.add(expanded(row, serialize(row)))
         if (isFull) return { page, last: last === null ? null : asked.placeOf(last, sort) }
         last = row
       }
@@ -113,4 +184,9 @@ export class Lists {
 function idAfter({ place }: ListQuery): string | null {
   const id = place?.after[0]
   return typeof id === 'string' ? id : null
+}
+
+/** What each row of a list is answered with. */
+function namesOf({ table }: AskedTable, { fields }: ListQuery, { granted }: RowRequest): readonly string[] {
+  return fields ?? granted?.fields.answered ?? table.columns.slice(0, -1).map(({ name }) => name)
 }

@@ -5,6 +5,7 @@ import type { Session } from '../../database/work/session.ts'
 import { currentTurn } from '../../database/work/turn.ts'
 import type { Image } from '../../driver/facet/image.ts'
 import type { Row, Value, Written } from '../../driver/facet/statements.ts'
+import type { VisibleFields } from '../access/visible-fields.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { cursorCodec } from '../query/cursor.ts'
@@ -145,6 +146,11 @@ export class RowTable {
     return made
   }
 
+  /** Formats rows for a caller who sees these fields; absent: all. */
+  serializerFor(fields: VisibleFields | undefined): Serializer {
+    return fields === undefined || fields.isWhole ? this.serialize : this.serializerOf(fields.answered)
+  }
+
   /** The row limit; null: there is none, or not all rows are here to be counted. */
   quota({ shown }: Session, { whole }: TableView): Quota | null {
     if (shown !== 'fallback' || this.#quota === null) return this.#quota
@@ -176,16 +182,17 @@ export class RowTable {
     return session.statements.read(view.queries.get.sql, [this.encodeId(id)])
   }
 
-  /** The row of this id as it is answered; null if there is none. */
-  async row(session: Session, id: string, view: TableView): Promise<AnsweredRow | null> {
+  /** The row of this id as it is answered to a caller who sees these fields; null if there is none. */
+  async row(session: Session, id: string, view: TableView, fields?: VisibleFields): Promise<AnsweredRow | null> {
     const generation = generationOf(session)
-    // A row that may be shown in one view may not be shown in another.
-    const key = view === this.#own?.view ? `own ${id}` : id
+    // A row that may be shown in one view, or to one caller, may not be shown in another.
+    const ofView = view === this.#own?.view ? `own ${id}` : id
+    const key = fields === undefined || fields.isWhole ? ofView : `${ofView} ${fields.answered.join()}`
     const kept = this.#kept.get(generation, key)
     if (kept !== undefined) return kept
     const [found] = await this.read(session, id, view)
     if (found === undefined) return null
-    const row = this.answered(found)
+    const row = this.answered(found, fields)
     this.#kept.set(generation, key, row, row.text.length)
     return row
   }
@@ -221,9 +228,10 @@ export class RowTable {
     return statements.write(sql, bind(values), note)
   }
 
-  /** A row that was read, as it is answered. */
-  answered(row: Row): AnsweredRow {
-    return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text: this.serialize(row) }
+  /** A row that was read, as it is answered to a caller who sees these fields; absent: all. */
+  answered(row: Row, fields?: VisibleFields): AnsweredRow {
+    const text = this.serializerFor(fields)(row)
+    return { is: 'row', id: String(row.id), etag: etagOf(row.holdfast_attempt), text }
   }
 
   /** Reads the newest `limit` rows; with `after`, those older than that id. */

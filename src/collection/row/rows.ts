@@ -6,11 +6,12 @@ import type { Row } from '../../driver/facet/statements.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { HoldfastError } from '../../errors.ts'
 import { subjectOf } from '../access/caller.ts'
+import type { VisibleFields } from '../access/visible-fields.ts'
 import type { Collection, Operation } from '../declaration/declaration.ts'
 import { type FieldValue, givenId, Validator } from '../declaration/validator.ts'
 import type { ValuesByName } from '../table/compiled-query.ts'
 import { claimed } from './claimed.ts'
-import type { AnswerAge, CopiedRows } from './copied-rows.ts'
+import type { CopiedRows } from './copied-rows.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import { insertInFallback, isCopiedBefore, writeInFallback } from './fallback-write.ts'
 import type { AnsweredPage } from './page.ts'
@@ -56,17 +57,17 @@ export class Rows {
         const row = table.encode(values)
         const inserting = this.#insert(session, table, view, row, id, attempt)
         // The text is made while the database writes.
-        const text = table.serialize(row, true)
+        const text = table.serializerFor(granted?.fields)(row, true)
         const version = await inserting
         if (this.access.mayRewrite(session) || table.isReadBack(view)) {
-          const stored = await afterWrite(session, this.#written(session, id, attempt))
+          const stored = await afterWrite(session, this.#written(session, id, attempt, granted?.fields))
           if (stored?.is === 'row') return stored
         } else this.#copies.wrote(session, table, id, row, version)
         return { is: 'row', id, etag: etagOf(attempt), text }
       },
       { ...this.access.writeOptions(attempt, demand), elsewhere: true },
       async (session) => {
-        const found = await this.#written(session, id, attempt)
+        const found = await this.#written(session, id, attempt, granted?.fields)
         return found?.is === 'row' ? found : null
       },
     )
@@ -82,12 +83,12 @@ export class Rows {
   }
 
   /** Reads a row. */
-  get(id: string, { age }: RowRequest = {}): Promise<Outcome<RowResult>> {
+  get(id: string, { age, granted }: RowRequest = {}): Promise<Outcome<RowResult>> {
     return this.access.deps.run(async (session) => {
       const table = this.access.table(session, 'get')
       this.access.refuseUnreplayed(session, id)
       const view = this.#copies.view(session, table, age)
-      return (await table.row(session, id, view)) ?? absent(session, { table, view, id, match: null })
+      return (await table.row(session, id, view, granted?.fields)) ?? absent(session, { table, view, id, match: null })
     }, readingWork)
   }
 
@@ -96,15 +97,17 @@ export class Rows {
     id: string,
     body: unknown,
     match: Precondition | null,
-    { demand, age, granted }: RowRequest = {},
+    request: RowRequest = {},
   ): Promise<Outcome<RowResult>> {
+    const { demand, age, granted } = request
     const changes = this.#validator.change(body, { fields: granted?.fields })
-    if (changes.size === 0) return this.#unchanged(id, match, age)
+    if (changes.size === 0) return this.#unchanged(id, match, request)
     const [attempt, now] = [drawId(), new Date()]
     const changed = [...changes.keys()].map((at) => this.#fields[at] ?? '')
     const values = new Map([...changes.values()].map((value, at) => [changed[at] ?? '', value]))
     values.set('id', id).set('updatedAt', now).set('holdfast_attempt', attempt)
-    const known = async (session: Session): Promise<RowResult | null> => await this.#written(session, id, attempt)
+    const known = async (session: Session): Promise<RowResult | null> =>
+      await this.#written(session, id, attempt, granted?.fields)
     return this.access.deps.run(
       claimed(attempt, known, async (session) => {
         const table = this.access.table(session, 'update')
@@ -127,7 +130,7 @@ export class Rows {
           const isWritten = found !== undefined && (count > 0 || found.holdfast_attempt === attempt)
           if (!isWritten) return untouched(session, wanted, found, expected.attempt)
           written = found
-          return table.answered(found)
+          return table.answered(found, granted?.fields)
         }
         // Without RETURNING, a transaction keeps others from changing the row before it is read back.
         const result = isReturned
@@ -187,7 +190,7 @@ export class Rows {
     return { is: 'removed' }
   }
 
-  #unchanged(id: string, match: Precondition | null, age: AnswerAge | undefined): Promise<Outcome<RowResult>> {
+  #unchanged(id: string, match: Precondition | null, { age, granted }: RowRequest): Promise<Outcome<RowResult>> {
     return this.access.deps.run(async (session) => {
       const table = this.access.table(session, 'get')
       this.access.refuseUnreplayed(session, id)
@@ -195,7 +198,7 @@ export class Rows {
       const [row] = await table.read(session, id, view)
       if (row === undefined) return absent(session, { table, view, id, match })
       const isWanted = match === null || isNamed(match, row.holdfast_attempt)
-      return isWanted ? table.answered(row) : stale(session, { table, view, id, match })
+      return isWanted ? table.answered(row, granted?.fields) : stale(session, { table, view, id, match })
     }, readingWork)
   }
 
@@ -233,11 +236,16 @@ export class Rows {
   }
 
   /** The row as this attempt wrote it; null if it does not exist or has been written since. */
-  async #written(session: Session, id: string, attempt: string): Promise<RowResult | null> {
+  async #written(
+    session: Session,
+    id: string,
+    attempt: string,
+    fields: VisibleFields | undefined,
+  ): Promise<RowResult | null> {
     const table = this.access.table(session, 'get')
     const [row] = await table.read(session, id, this.#copies.viewForWrite(session, table, undefined))
     if (row?.holdfast_attempt !== attempt) return null
     this.#copies.wrote(session, table, id, row)
-    return table.answered(row)
+    return table.answered(row, fields)
   }
 }

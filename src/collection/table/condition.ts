@@ -1,6 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { FieldKind } from '../declaration/declaration.ts'
 import type { FieldPath } from '../filter/filter.ts'
+import type { Column } from './column.ts'
 import { slot } from './compiled-query.ts'
 import { type FilterShape, isTextual } from './condition-shape.ts'
 import type { Dialect, JsonPlace, Sql } from './dialect.ts'
@@ -12,6 +13,14 @@ export interface ConditionParts {
   column(field: string): Sql
   /** Whether the column orders text otherwise than by its bytes. */
   isOtherOrder(field: string): boolean
+}
+
+/** How the rows of one view of a table are asked for. */
+export interface ListOptions extends ConditionParts {
+  readonly table: string
+  readonly columns: ReadonlyMap<string, Column>
+  /** Only rows for which this condition is true are read. */
+  readonly where: string | null
 }
 
 type Leaf = FilterShape & { readonly is: 'leaf' }

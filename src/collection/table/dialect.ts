@@ -47,6 +47,12 @@ export interface Dialect {
   isDigits(text: Sql): Sql
   /** The decimal or int64 that text of digits is; a decimal as the column of one has it. */
   digits(text: Sql, scale: number): Sql
+  /** Whether a sum of integers or decimals has as many digits as it needs. */
+  readonly addsExactly: boolean
+  /** As text with all of its digits. */
+  text(value: Sql): Sql
+  /** As a double. */
+  double(value: Sql): Sql
   /** The first instant of the period, as text in the form of an answer. */
   period(column: Sql, period: Period): Sql
 }
@@ -101,6 +107,9 @@ const sqlite: Dialect = {
   jsonBoolean: ({ value }) => value,
   isDigits: (text) => sql`${text} not glob '*[^0-9.-]*'`,
   digits: (text) => sql`cast(replace(${text}, '.', '') as integer)`,
+  addsExactly: false,
+  text: (value) => sql`cast(${value} as text)`,
+  double: (value) => sql`cast(${value} as real)`,
   period: (column, period) => sql`strftime(${sql.lit(strftime[period])}, ${column} / 1000.0, 'unixepoch')`,
 }
 
@@ -142,6 +151,9 @@ const postgresql: Dialect = {
   jsonBoolean: ({ value }) => sql`cast(${value} as boolean)`,
   isDigits: (text) => sql`${text} ~ '^-?[0-9]+(\\.[0-9]+)?$'`,
   digits: (text) => sql`cast(${text} as numeric)`,
+  addsExactly: true,
+  text: (value) => sql`cast(${value} as text)`,
+  double: (value) => sql`cast(${value} as double precision)`,
   period: (column, period) =>
     sql`to_char(date_trunc(${sql.lit(period)}, ${column} at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
 }
@@ -181,6 +193,9 @@ const mysql: Dialect = {
   jsonBoolean: ({ value }) => sql`cast(${value} as char) = 'true'`,
   isDigits: (text) => sql`${text} regexp '^-?[0-9]+([.][0-9]+)?$'`,
   digits: (text, scale) => sql`cast(${text} as decimal(20, ${sql.lit(scale)}))`,
+  addsExactly: true,
+  text: (value) => sql`cast(${value} as char)`,
+  double: (value) => sql`cast(${value} as double)`,
   period: (column, period) => sql`date_format(${column}, ${sql.lit(dateFormat[period])})`,
 }
 

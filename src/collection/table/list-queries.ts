@@ -1,8 +1,9 @@
 import { type Kysely, type SqlBool, sql } from 'kysely'
 import type { MikroORM } from '../../driver/orm.ts'
-import type { Column } from './column.ts'
+import type { AggregateQuery } from '../query/aggregate-query.ts'
+import { aggregateStatement } from './aggregate-queries.ts'
 import { type AnyTable, compiled, type Query, slot } from './compiled-query.ts'
-import { type ConditionParts, whereOf } from './condition.ts'
+import { type ListOptions, whereOf } from './condition.ts'
 import type { ShapedFilter } from './condition-shape.ts'
 import type { Sql } from './dialect.ts'
 import type { PageSource, SortColumn } from './page-source.ts'
@@ -16,14 +17,6 @@ export interface RowsShape {
   readonly source: PageSource
   /** Rows up to this place and no further: whether it has a value for each key; null: all. */
   readonly until: readonly boolean[] | null
-}
-
-/** How the rows of one view of a table are asked for. */
-export interface ListOptions extends ConditionParts {
-  readonly table: string
-  readonly columns: ReadonlyMap<string, Column>
-  /** Only rows for which this condition is true are read. */
-  readonly where: string | null
 }
 
 /** How many statements are kept compiled: the least recently used makes room. */
@@ -72,6 +65,16 @@ export class ListQueries {
     return this.#once(`all ${filter?.key ?? ''}`, () => {
       return compiled(this.#filtered(filter).select((of) => of.fn.countAll().as('rows')))
     })
+  }
+
+  /** The groups of an aggregate. */
+  aggregate(query: AggregateQuery, filter: ShapedFilter | null): Query {
+    const { groups, measures, sort } = query
+    const names = [...groups, { name: '' }, ...measures].map(({ name }) => name).join()
+    const order = sort.map(({ name, isDescending }) => `${isDescending ? '-' : ''}${name}`).join()
+    return this.#once(`aggregate ${names} ${order} ${filter?.key ?? ''}`, () =>
+      aggregateStatement(this.#builder, this.#options, query, filter),
+    )
   }
 
   /** The row of `id`, if it matches. */

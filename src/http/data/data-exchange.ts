@@ -2,12 +2,9 @@ import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import type { Granted } from '../../collection/access/granted.ts'
 import { type Collection, isPublic } from '../../collection/declaration/declaration.ts'
-import type { AskedCollections } from '../../collection/query/expand.ts'
-import { listFormats, parseListAddress } from '../../collection/query/list-request.ts'
 import type { AnswerAge } from '../../collection/row/copied-rows.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult } from '../../collection/row/precondition.ts'
-import type { Rows } from '../../collection/row/rows.ts'
 import type { RowRequest } from '../../collection/row/table-access.ts'
 import type { Demand } from '../../database/store/store.ts'
 import { failedStore, incompleteError } from '../../database/work/failure.ts'
@@ -15,14 +12,12 @@ import type { Outcome } from '../../database/work/session.ts'
 import { HoldfastError } from '../../errors.ts'
 import { checkUnsent, endWith } from '../server/backpressure.ts'
 import { type HeaderList, writeHead } from '../server/fast-response.ts'
-import { mountPrefixOf } from '../server/mount.ts'
-import { acceptedFormat, nextLink } from './asking.ts'
 import { parseDemand, parseMaxAge, parseReturn, refuseQuery } from './data-request.ts'
 import type { ServedCollection } from './served-collection.ts'
 import { storeHeader } from './store-header.ts'
 
 /** The size that a read is assumed to have before it is done: a large page. */
-const expectedBytes = 1024 * 1024
+export const expectedBytes: number = 1024 * 1024
 
 /** How old the copy is that an answer is from. */
 const asOfHeader = 'Holdfast-As-Of'
@@ -52,35 +47,19 @@ export class DataExchange implements AnswerAge {
     this.granted = granted
   }
 
-  /** `GET /api/:collection`: 200 with a page, or all rows in another format. */
-  async list({ collection, lists }: ServedCollection, others: AskedCollections): Promise<void> {
-    const { search } = this.req
-    const accepted = acceptedFormat(this.req, listFormats)
-    const of = { collection, asked: this.granted.fields.asked }
-    const { query } = parseListAddress(of, search, { accepted, others })
-    this.maxAgeS = parseMaxAge(this.req)
-    checkUnsent(expectedBytes)
-    const outcome = await lists.page(query, this.request)
-    const { text, next } = outcome.value
-    const headers = this.storeHeaders(outcome)
-    headers.push('Cache-Control', caching(collection, 'list'))
-    if (next !== null) headers.push('Link', nextLink(`${mountPrefixOf(this.req)}/api/${collection.name}`, search, next))
-    this.#sendRead(text, headers)
-  }
-
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
-  async get(rows: Rows): Promise<void> {
+  async get({ collection, lists }: ServedCollection): Promise<void> {
     refuseQuery(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await rows.get(this.id(), this.request)
+    const outcome = await lists.get(this.id(), this.request)
     const headers = this.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
-    headers.push('Cache-Control', caching(rows.collection, 'get'))
+    headers.push('Cache-Control', caching(collection, 'get'))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
     if (isKnown) this.end(304, headers)
-    else this.#sendRead(row.text, headers)
+    else this.sendRead(row.text, headers)
   }
 
   /** Sets what says where an error is from: the store that failed or had answered, and how old its copy is. */
@@ -140,7 +119,7 @@ export class DataExchange implements AnswerAge {
   }
 
   /** A read may still be refused: many large ones may have ended at the same time. */
-  #sendRead(text: string, headers: HeaderList): void {
+  sendRead(text: string, headers: HeaderList): void {
     const bytes = Buffer.byteLength(text)
     checkUnsent(bytes)
     this.send(200, text, headers, bytes)
@@ -148,7 +127,7 @@ export class DataExchange implements AnswerAge {
 
   /** Writes all headers in one call: setting each by itself costs as much as reading the row. */
   send(status: number, text: string, headers: HeaderList, bytes: number = Buffer.byteLength(text)): void {
-    if (this.#isGone()) return
+    if (this.isGone) return
     headers.push('Content-Type', 'application/json', 'Content-Length', bytes)
     writeHead(this.res, status, headers)
     endWith(this.res, text, bytes)
@@ -156,12 +135,13 @@ export class DataExchange implements AnswerAge {
 
   /** Answers without a body. */
   end(status: number, headers: HeaderList): void {
-    if (this.#isGone()) return
+    if (this.isGone) return
     writeHead(this.res, status, headers)
     this.res.end()
   }
 
-  #isGone(): boolean {
+  /** True if nothing can be answered any more. */
+  get isGone(): boolean {
     return this.res.headersSent || this.res.destroyed
   }
 }
@@ -175,6 +155,7 @@ export function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowRe
   return value
 }
 
-function caching(collection: Collection, operation: 'list' | 'get'): string {
+/** Whether caches shared by callers may keep an answer. */
+export function caching(collection: Collection, operation: 'list' | 'get' | 'aggregate'): string {
   return isPublic(collection, operation) ? 'no-cache' : 'private, no-cache'
 }

@@ -5,9 +5,9 @@ import type { Operation } from '../../collection/declaration/declaration.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { sendError } from '../server/answers.ts'
-import { askedBy } from './asking.ts'
 import { DataExchange } from './data-exchange.ts'
 import { LargeBodies } from './large-bodies.ts'
+import { ReadExchange } from './read-exchange.ts'
 import { type CountedRequest, RequestLimits, type RequestLimitsDeps } from './request-limits.ts'
 import type { ServedCollection } from './served-collection.ts'
 import { WriteExchange } from './write-exchange.ts'
@@ -20,8 +20,10 @@ export interface DataRoutesDeps extends RequestLimitsDeps {
 }
 
 /** What each method does on a collection and on a row. */
-const methods: Readonly<Record<'collection' | 'row', ReadonlyMap<string, Operation>>> = {
+const methods: Readonly<Record<'collection' | 'query' | 'aggregate' | 'row', ReadonlyMap<string, Operation>>> = {
   collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create', PUT: 'update' })),
+  query: new Map(Object.entries({ POST: 'list' })),
+  aggregate: new Map(Object.entries({ GET: 'aggregate', HEAD: 'aggregate' })),
   row: new Map(Object.entries({ GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'update', DELETE: 'delete' })),
 }
 
@@ -36,6 +38,8 @@ interface RouteParts {
 export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
   const parts = { deps, limits: new RequestLimits(deps), large: new LargeBodies() }
   app.all('/api/:collection', route(parts, 'collection'))
+  app.all('/api/:collection/query', route(parts, 'query'))
+  app.all('/api/:collection/aggregate', route(parts, 'aggregate'))
   app.all('/api/:collection/:id', route(parts, 'row'))
 }
 
@@ -93,9 +97,11 @@ function answer(
   request: CountedRequest,
 ): Promise<void> {
   const { operation, collection } = request
-  if (operation === 'get') return exchange.get(served.rows)
+  if (operation === 'get') return exchange.get(served)
   if (operation === 'list' || operation === 'aggregate') {
-    return exchange.list(served, askedBy(exchange.granted.caller, deps.collections()))
+    const reads = new ReadExchange(exchange, served, deps.collections())
+    if (operation === 'aggregate') return reads.aggregate()
+    return exchange.req.method === 'POST' ? reads.query() : reads.list()
   }
   const write = new WriteExchange(exchange, served, { settings: deps.settings(), large })
   if (operation === 'delete') return write.remove()

@@ -1,3 +1,4 @@
+import { Aggregates } from '../../collection/ask/aggregates.ts'
 import { Lists } from '../../collection/ask/lists.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
 import { Rows } from '../../collection/row/rows.ts'
@@ -15,6 +16,7 @@ export interface ServedCollection {
   /** Any number of rows, each time in one transaction. */
   readonly written: WrittenTable
   readonly runner: WriteRunner
+  readonly aggregates: Aggregates
 }
 
 /** Creates what answers requests for these collections, by name: together, since one may refer to another. */
@@ -23,6 +25,7 @@ export function serveCollections(
   deps: RowsDeps,
 ): ReadonlyMap<string, ServedCollection> {
   const all = collections.map((collection) => new Rows(collection, deps))
+  const accesses = new Map(all.map(({ access }) => [access.collection.name, access]))
   const written = writtenTables(all.map(({ access }) => access))
   const runner = new WriteRunner(deps.run)
   return new Map(
@@ -30,7 +33,9 @@ export function serveCollections(
       const { collection, access } = rows
       const table = written.get(collection.name)
       if (table === undefined) return []
-      return [[collection.name, { collection, access, rows, lists: new Lists(rows), written: table, runner }]]
+      const lists = new Lists(rows, (name) => accesses.get(name))
+      const aggregates = new Aggregates(access)
+      return [[collection.name, { collection, access, rows, lists, aggregates, written: table, runner }]]
     }),
   )
 }

@@ -43,6 +43,33 @@ export function endWith(res: TrackedResponse, text: string, bytes: number): void
   res.end(text)
 }
 
+/**
+ * Writes a part of a response and resolves when its client has taken it; the part counts as unsent until then. Destroys the
+ * connection of a client that does not read it in the time that `endStalled` gives to a response.
+ */
+export function writePart(
+  res: TrackedResponse,
+  text: string,
+  bytes: number,
+  { stallMs, bytesPerS }: ReadLimits = defaultReadLimits,
+): Promise<void> {
+  unsentBytes += bytes
+  if (res.write(text)) {
+    unsentBytes -= bytes
+    return Promise.resolve()
+  }
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      res.off('drain', end).off('close', end)
+      unsentBytes -= bytes
+      resolve()
+    }
+    const timer = setTimeout(() => res.destroy(), stallMs + (bytes / bytesPerS) * 1_000).unref()
+    res.on('drain', end).on('close', end)
+  })
+}
+
 /** Stops tracking a response that was sent or abandoned. */
 export function settle(res: TrackedResponse): void {
   unsentBytes -= res[unsentKey] ?? 0
