@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { onDatabases } from '../../../support/databases.ts'
+import { type DatabaseApi, onDatabases } from '../../../support/databases.ts'
 import { people, ticket, tickets } from './tickets.ts'
 
 type Refused = readonly [search: string, code: string, detail: RegExp, pointer?: string]
@@ -122,20 +122,17 @@ onDatabases('a query that is refused', { collections: [tickets, people] }, (api)
   }
 
   it('says of a field that the caller does not see what it says of one that is not there', async () => {
-    const templates = ['NAME=x', 'NAME:contains=x', 'sort=NAME', 'fields=NAME', 'where={"NAME":"x"}', 'expand=NAME']
-    for (const [template, path] of [...templates.map((one) => [one, '/api/tickets'] as const)]) {
-      for (const name of ['secret', 'password']) {
-        const answers = await Promise.all(
-          [name, 'zzzzzzzz'].map(async (one) => {
-            const { status, text } = await api().call('GET', `${path}?${template.replace('NAME', one)}`, {
-              token: null,
-            })
-            assert.equal(status, 400, text)
-            return text.replaceAll(one, 'NAME').replace(/"requestId":"[^"]*"/, '')
-          }),
-        )
-        assert.equal(answers[0], answers[1])
-      }
+    const searches = ['NAME=x', 'NAME:contains=x', 'sort=NAME', 'fields=NAME', 'where={"NAME":"x"}', 'expand=NAME']
+    const paths = searches.map((search) => `/api/tickets?${search}`)
+    paths.push('/api/tickets/aggregate?group=NAME', '/api/tickets/aggregate?select=NAME:max')
+    const answerTo = async (path: string, name: string) => {
+      const { status, text } = await api().call('GET', path.replace('NAME', name), { token: null })
+      assert.equal(status, 400, text)
+      return text.replaceAll(name, 'NAME').replace(/"requestId":"[^"]*"/, '')
+    }
+    for (const path of paths) {
+      const absent = await answerTo(path, 'zzzzzzzz')
+      for (const name of ['secret', 'password']) assert.equal(await answerTo(path, name), absent)
     }
   })
 
@@ -164,11 +161,60 @@ onDatabases('a query that is refused', { collections: [tickets, people] }, (api)
     assert.deepEqual(codes, ['CURSOR_INVALID', 'CURSOR_INVALID', 'CURSOR_INVALID', 'CURSOR_INVALID', 'QUERY_INVALID'])
   })
 
-  it('is in an address that is too long', async () => {
+  it('is in an address that is too long, or in a body that is too large or too deep', async () => {
     const long = await ask(`/api/tickets?comment=${'x'.repeat(1_000_000)}`).catch(() => null)
     assert.ok(long === null || long.status === 414 || long.status === 431, long?.text)
     const fits = await ask(`/api/tickets?comment=${'x'.repeat(9_000)}`)
     assert.ok(fits.status === 200 || fits.status === 414, fits.text)
+    const large = await query(api(), { where: { comment: 'x'.repeat(70_000) } })
+    assert.deepEqual([large.status, large.json.code], [413, 'BODY_TOO_LARGE'])
+    const deep = await query(api(), `{"where":${'{"NOT":'.repeat(60)}{}${'}'.repeat(60)}}`)
+    assert.deepEqual([deep.status, deep.json.code], [400, 'QUERY_TOO_COMPLEX'])
+  })
+
+  it('is in a body: with a name twice, an unknown member, or in an address beside it', async () => {
+    const refused: readonly (readonly [string, string])[] = [
+      ['{"where":{"rating":1,"rating":2}}', '/where/rating'],
+      ['{"where":{},"where":{}}', '/where'],
+      ['{"srt":"rating"}', '/srt'],
+      ['{"where":{"AND":1}}', '/where/AND'],
+      ['[]', ''],
+    ]
+    for (const [body, pointer] of refused) {
+      const { status, json: problem, text } = await query(api(), body)
+      assert.deepEqual([status, problem.code, problem.errors?.[0]?.pointer], [400, 'QUERY_INVALID', pointer], text)
+    }
+    const beside = await api().call('POST', '/api/tickets/query?rating=4', { body: {}, token: null })
+    assert.deepEqual([beside.status, beside.json.code], [400, 'QUERY_INVALID'])
+    const works = await query(api(), { where: { rating: { gte: 4 } }, sort: '-rating', fields: 'rating' })
+    assert.deepEqual(works.json.items, [{ rating: 4 }], works.text)
+  })
+
+  it('is an aggregate of what is not there, or cannot be computed', async () => {
+    const refused: readonly (readonly [string, RegExp])[] = [
+      ['group=ratng', /Did you mean "rating"/],
+      ['group=meta', /object/],
+      ['group=rating:month', /date and a time/],
+      ['select=model:sum', /model:min/],
+      ['select=rating:median', /rating:avg/],
+      ['group=rating&sort=-votes', /neither/],
+      ['limit=1001', /from 1 to 1000/],
+      ['cursor=x', /Unknown field or parameter/],
+    ]
+    for (const [search, detail] of refused) {
+      const { status, json: problem, text } = await ask(`/api/tickets/aggregate?${search}`)
+      assert.deepEqual([status, problem?.code], [400, 'QUERY_INVALID'], `${search}: ${text}`)
+      assert.match(problem.detail, detail)
+    }
+    const many = await ask('/api/tickets/aggregate?group=rating,votes,model,done')
+    assert.equal(many.json.code, 'QUERY_TOO_COMPLEX')
+  })
+
+  it('is an exact sum that JSON cannot hold', async () => {
+    const most = { votes: Number.MAX_SAFE_INTEGER, rating: 1 }
+    for (let at = 0; at < 2; at++) await api().call('POST', '/api/tickets', { body: most })
+    const { status, json: problem, text } = await ask('/api/tickets/aggregate?rating=1&select=votes:sum')
+    assert.deepEqual([status, problem.code], [422, 'SUM_INEXACT'], text)
   })
 
   it('is accepted in no format that there is', async () => {
@@ -176,6 +222,10 @@ onDatabases('a query that is refused', { collections: [tickets, people] }, (api)
     assert.deepEqual([image.status, image.json?.code], [406, 'FORMAT_NOT_ACCEPTABLE'])
   })
 })
+
+function query(api: DatabaseApi, body: unknown) {
+  return api.call('POST', '/api/tickets/query', { body, token: null })
+}
 
 /** The same cursor with another value in it, of another type. */
 function forged(cursor: string): string {
