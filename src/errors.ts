@@ -222,6 +222,11 @@ export const errorCatalogue = {
     title: 'The table needs a change that someone must make by hand. Until then the collection is read-only.',
     hint: 'GET /status, with the admin token, has the SQL. Writes work again within seconds after it ran.',
   },
+  KEYS_UNAVAILABLE: {
+    status: 503,
+    title: 'The database has no table for requests with an Idempotency-Key.',
+    hint: 'GET /status, with the admin token, says what it lacks. Without the header the request is carried out.',
+  },
   AUTH_UNAVAILABLE: {
     status: 503,
     title: 'The keys that verify signed tokens have never been reached.',

@@ -49,6 +49,7 @@ const statuses: Readonly<Record<string, number>> = {
   REPLAYING: 503,
   COLLECTION_UNAVAILABLE: 503,
   PLAN_NEEDED: 503,
+  KEYS_UNAVAILABLE: 503,
   AUTH_UNAVAILABLE: 503,
   STORE_LOST: 503,
   STORE_BUSY: 503,

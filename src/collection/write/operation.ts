@@ -33,6 +33,8 @@ export interface ReplaceRow extends OperationParts {
   readonly id: string
   /** The unique key that names the row instead of its id; null: the id does. */
   readonly key: ReadonlyMap<string, FieldValue> | null
+  /** The body has the id. */
+  readonly hasId: boolean
   readonly values: ReadonlyMap<string, FieldValue>
   /** The fields that are replaced: the caller may not write the others, which keep their values. */
   readonly replaced: ReadonlySet<string>

@@ -6,6 +6,7 @@ import { absent, stale } from '../row/precondition.ts'
 import type { ChangeRow, CreateRow, RemoveRow, ReplaceRow, RowOperation, WriteResult } from './operation.ts'
 import { placedError } from './place-error.ts'
 import { checkReferences, removeRows } from './references.ts'
+import { rowInvalid } from './row-body.ts'
 import { isShown, type RowJson, rowJsonOf, serializerFor } from './row-rules.ts'
 import { insertRows, type NewRow, type RowRevision, updateRows } from './store-rows.ts'
 import type { OpenTable, WriteScope } from './write-scope.ts'
@@ -82,6 +83,7 @@ async function replaceAll(scope: WriteScope, run: readonly ReplaceRow[]): Promis
   if (first === undefined) return []
   const open = scope.open(first.table, 'update')
   const known = first.key === null ? null : await scope.idOfKey(open, first.key)
+  if (first.key !== null) checkKeyedId(first, known)
   const wanted = known === null ? run : [{ ...first, id: known }]
   const found = await scope.lockedRows(
     open,
@@ -101,6 +103,15 @@ async function replaceAll(scope: WriteScope, run: readonly ReplaceRow[]): Promis
   const made = await insertRows(scope, open, created)
   const byId = new Map([...made, ...(await updateRows(scope, open, updates, 'replaced'))].map((one) => [one.id, one]))
   return wanted.flatMap(({ id }) => byId.get(id) ?? [])
+}
+
+/** Throws ROW_INVALID where the body has another id than the row with its key, or one that only the service gives. */
+function checkKeyedId({ table, id, hasId }: ReplaceRow, known: string | null): void {
+  if (!hasId || id === known) return
+  if (known !== null) throw rowInvalid([{ pointer: '/id', message: 'The row with this key has another id.' }])
+  if (table.collection.ids !== 'client') {
+    throw rowInvalid([{ pointer: '/id', message: 'The service gives new rows their ids. Remove it.' }])
+  }
 }
 
 /** What a replacement does: an update of the row that is there, or a new row. */
@@ -139,8 +150,10 @@ async function changeAll(scope: WriteScope, run: readonly ChangeRow[]): Promise<
   const updates = run.map((operation) =>
     placed(operation, (): RowRevision => {
       const { id, granted, place, changes } = operation
-      const { before } = existing(scope, open, operation, found.get(id))
-      return { id, before, granted, place, changes: changes(before) }
+      const { row, before } = existing(scope, open, operation, found.get(id))
+      // A repeat with the same key, of which the fallback has a copy: done in the primary.
+      const isDone = row.holdfast_attempt === scope.session.attempt
+      return { id, before, granted, place, changes: isDone ? new Map() : changes(before) }
     }),
   )
   const changed = updates.filter(({ changes }) => changes.size > 0)

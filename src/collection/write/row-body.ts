@@ -1,4 +1,3 @@
-import { drawId } from '../../driver/kit/draw-id.ts'
 import { type FieldError, HoldfastError } from '../../errors.ts'
 import { subjectOf } from '../access/caller.ts'
 import type { Granted } from '../access/granted.ts'
@@ -52,11 +51,6 @@ export function readRows<T>(body: readonly unknown[], read: (item: unknown, poin
   }
   if (errors.length > 0) throw rowInvalid(errors.slice(0, errorsMax))
   return rows
-}
-
-/** The id in a body, or a new one. */
-export function idOf({ id }: RowBody): string {
-  return id ?? drawId()
 }
 
 /** The error for a body with these mistakes. */

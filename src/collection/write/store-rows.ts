@@ -36,6 +36,8 @@ export async function insertRows(
   created: readonly NewRow[],
 ): Promise<readonly WriteResult[]> {
   if (created.length === 0) return []
+  const copied = await copiedBefore(scope, open, created)
+  if (copied !== null) return copied
   const { session, now } = scope
   const { rows, written, many } = open
   const stored = created.map(({ id, values, granted, place }) => {
@@ -67,6 +69,24 @@ export async function insertRows(
       etag: etagOf(session.attempt),
       text: serializerFor(rows, created[at]?.granted)(row, true),
     }
+  })
+}
+
+/** The rows where the primary has created them before: a whole copy has them, and the same transaction once more makes no others. */
+async function copiedBefore(
+  scope: WriteScope,
+  open: OpenTable,
+  created: readonly NewRow[],
+): Promise<readonly WriteResult[] | null> {
+  const { shown, attempt } = scope.session
+  if (shown !== 'fallback' || open.view.whole === null) return null
+  const ids = created.map(({ id }) => id)
+  const found = await scope.read(open.many.read(encoded(open.rows, ids), false))
+  const byId = new Map(found.filter((row) => row.holdfast_attempt === attempt).map((row) => [String(row.id), row]))
+  if (byId.size < ids.length) return null
+  return created.flatMap(({ id, granted }) => {
+    const row = byId.get(id)
+    return row === undefined ? [] : resultOf(scope, open, row, { is: 'created', granted })
   })
 }
 

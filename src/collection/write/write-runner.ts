@@ -1,10 +1,12 @@
 import { faultOf } from '../../database/machine/faults.ts'
 import { strongest } from '../../database/work/durability.ts'
-import type { Outcome, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
+import type { Outcome, Progress, RunWork, Session, WorkOptions } from '../../database/work/session.ts'
 import { inTransaction } from '../../database/work/transaction.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
+import { HoldfastError } from '../../errors.ts'
 import type { RowReservation } from '../row/quota.ts'
 import type { RowRequest } from '../row/table-access.ts'
+import { pruneAnswers, RequestKnown } from './kept-answers.ts'
 import { RoomNeeded, type StoredRow, WriteScope } from './write-scope.ts'
 import type { WrittenTable } from './written-table.ts'
 
@@ -16,6 +18,16 @@ export interface WriteJob<T> {
   /** Does nothing but create rows: after an unknown COMMIT it may go on in another database. */
   readonly isNew: boolean
   readonly work: (scope: WriteScope) => Promise<T>
+  /** Looks for rows by a unique key: another writer may create one meanwhile, which it then finds. */
+  readonly isByKey?: boolean
+  /** Of a request with a key, which is its own claim. */
+  readonly keyed?: {
+    readonly attempt: string
+    /** What the request was answered with before; null: it was not carried out. */
+    readonly known: (session: Session) => Promise<T | null>
+    /** Does all of it in one statement with its claim, where that is possible; null: it is not. */
+    readonly quick?: (session: Session) => Promise<T | null>
+  }
 }
 
 /** A try of a transaction that reached its COMMIT. */
@@ -29,18 +41,20 @@ const roundsMax = 5
 
 /** Runs writes that are transactions: each is committed whole or not at all, in whichever store serves. */
 export class WriteRunner {
-  readonly #run: RunWork
+  readonly run: RunWork
 
   constructor(run: RunWork) {
-    this.#run = run
+    this.run = run
   }
 
   /** Rejects with the errors of `RunWork` and of the work. */
-  run<T>(job: WriteJob<T>, { demand, age }: RowRequest): Promise<Outcome<T>> {
-    const [attempt, now] = [drawId(), new Date()]
+  perform<T>(job: WriteJob<T>, { demand, age }: RowRequest): Promise<Outcome<T>> {
+    const { keyed } = job
+    const [attempt, now] = [keyed?.attempt ?? drawId(), new Date()]
     let computed: Computed<T> | null = null
     let reserved: ReadonlyMap<WrittenTable, number> = job.creates
     let scope: WriteScope | null = null
+    let isQuick = false
     const { unit, progress } = inTransaction(async (session): Promise<Computed<T>> => {
       scope = new WriteScope(session, now, age, reserved)
       computed = { scope, value: await job.work(scope) }
@@ -49,20 +63,35 @@ export class WriteRunner {
     const once = async (session: Session): Promise<T> => {
       for (let round = 1; ; round += 1) {
         try {
+          isQuick = keyed?.quick !== undefined
+          const quick = (await keyed?.quick?.(session)) ?? null
+          if (keyed !== undefined) void pruneAnswers(session)
+          if (quick !== null) return quick
+          isQuick = false
           return await this.#reserved(session, job, reserved, age, async () => copied(session, await unit(session)))
         } catch (error) {
+          const known = keyed !== undefined && mayBeKnown(error) ? await keyed.known(session) : null
+          if (known !== null) return known
           const isRoom = error instanceof RoomNeeded
           if (isRoom) reserved = new Map([...reserved, [error.table, error.rows]])
-          if (round < roundsMax && (isRoom || (scope !== null && (await makesWay(session, scope, error))))) continue
-          throw error
+          if (round === roundsMax) throw error
+          if (isRoom || (job.isByKey === true && round === 1 && breaksKey(session, error))) continue
+          if (scope === null || !(await makesWay(session, scope, error))) throw error
         }
       }
     }
     const find = async (session: Session): Promise<T | null> => {
+      if (keyed !== undefined) return keyed.known(session)
       return computed !== null && (await isCommitted(session, computed.scope)) ? copied(session, computed) : null
     }
-    const own = job.isNew ? ({ elsewhere: true } as const) : {}
-    return this.#run(once, { ...optionsOf(job.tables, attempt, demand), ...own, progress }, find)
+    const own = keyed === undefined ? ({ claims: true } as const) : ({ isKeyed: true } as const)
+    const elsewhere = job.isNew ? ({ elsewhere: true } as const) : {}
+    const phases: Readonly<Progress> = {
+      get phase() {
+        return isQuick ? 'commit' : progress.phase
+      },
+    }
+    return this.run(once, { ...optionsOf(job.tables, attempt, demand), ...own, ...elsewhere, progress: phases }, find)
   }
 
   /** With the rows reserved that the work may create: before it begins, since the count of rows would wait for it. */
@@ -92,12 +121,17 @@ export class WriteRunner {
   }
 }
 
+/** A repeat fails at its claim, or earlier where there is no room for rows that are there already. */
+function mayBeKnown(error: unknown): boolean {
+  return error instanceof RequestKnown || (error instanceof HoldfastError && error.code === 'COLLECTION_FULL')
+}
+
 function optionsOf(tables: readonly WrittenTable[], attempt: string, wanted: RowRequest['demand']): WorkOptions {
   const [first, ...others] = tables.map(({ access }) => access.writeOptions(attempt, wanted))
   if (first === undefined) throw new Error('unreachable: a transaction has a table')
   const keys = new Map([first, ...others].flatMap((options) => [...(options.keys ?? [])]))
   const demand = [first, ...others].map((options) => options.demand).reduce(strongest)
-  const { demand: _, ...rest } = first
+  const { demand: _demand, claims: _claims, ...rest } = first
   return demand === undefined ? { ...rest, keys } : { ...rest, keys, demand }
 }
 
@@ -128,17 +162,20 @@ async function isCommitted(session: Session, { touched }: WriteScope): Promise<b
  * False: none were in the way.
  */
 async function makesWay({ shown, store }: Session, { stored, session }: WriteScope, error: unknown): Promise<boolean> {
-  const { copy, driver } = store
-  if (shown !== 'fallback' || copy === null) return false
-  const { kind, rule = 'unique' } = faultOf(driver, error, 'statement')
-  if (kind !== 'constraint' || rule !== 'unique') return false
+  const { copy } = store
+  if (shown !== 'fallback' || copy === null || !breaksKey({ store }, error)) return false
   let isMade = false
   for (const { open, id, values, isNew } of stored.filter((row) => row.open.view.whole === null)) {
     const before = await hiddenRow(open, session, id)
-    if (isNew && before !== undefined) return false
+    if (isNew && before !== undefined && before.holdfast_attempt !== session.attempt) return false
     isMade = (await copy.giveWay(open.rows.name, open.rows.image({ ...before, ...values }))) || isMade
   }
   return isMade
+}
+
+function breaksKey({ store }: Pick<Session, 'store'>, error: unknown): boolean {
+  const { kind, rule = 'unique' } = faultOf(store.driver, error, 'statement')
+  return kind === 'constraint' && rule === 'unique'
 }
 
 async function hiddenRow({ rows }: StoredRow['open'], session: Session, id: string) {

@@ -90,6 +90,7 @@ export class WriteScope {
 
   /** Throws where more rows are created than were reserved. */
   creating(table: WrittenTable, rows: number): void {
+    if (table.collection.maxRows === undefined) return
     const sum = (this.#created.get(table) ?? 0) + rows
     this.#created.set(table, sum)
     const reserved = this.#reserved.get(table)

@@ -1,12 +1,12 @@
-import type { Outcome } from '../../database/work/session.ts'
+import { drawId } from '../../driver/kit/draw-id.ts'
 import type { Granted } from '../access/granted.ts'
+import type { FieldValue } from '../declaration/validator.ts'
 import type { Precondition } from '../row/etag.ts'
-import type { RowRequest } from '../row/table-access.ts'
 import type { ChangeRow, CreateRow, RemoveRow, ReplaceRow, RowOperation, WritePlace, WriteResult } from './operation.ts'
 import { perform } from './perform.ts'
-import { idOf, type RowBody, readRow, readRows, rowInvalid } from './row-body.ts'
+import { isJsonObject, type RowBody, readRow, readRows, rowInvalid } from './row-body.ts'
 import { type ChangeMode, readChange } from './row-change.ts'
-import type { WriteRunner } from './write-runner.ts'
+import type { WriteJob } from './write-runner.ts'
 import type { WrittenTable } from './written-table.ts'
 
 /** What a PUT must find. */
@@ -20,15 +20,19 @@ export interface ReplaceConditions {
 
 const whole: WritePlace = { pointer: '' }
 
+/** Gives new rows of a request their ids. */
+export type DrawRowId = () => string
+
 /** A new row. Throws ROW_INVALID. */
 export function createOf(
   table: WrittenTable,
   body: unknown,
   granted: Granted | undefined,
+  drawRowId: DrawRowId,
   place: WritePlace = whole,
 ): CreateRow {
   const row = readRow(table, body, { granted, hasId: table.collection.ids === 'client', now: new Date() })
-  return { is: 'create', table, granted, place, id: idOf(row), values: row.values }
+  return { is: 'create', table, granted, place, id: row.id ?? drawRowId(), values: row.values }
 }
 
 /** New rows. Throws ROW_INVALID, BODY_TOO_LARGE. */
@@ -36,8 +40,9 @@ export function createsOf(
   table: WrittenTable,
   body: readonly unknown[],
   granted: Granted | undefined,
+  drawRowId: DrawRowId,
 ): readonly CreateRow[] {
-  return readRows(body, (item, pointer) => createOf(table, item, granted, { pointer }))
+  return readRows(body, (item, pointer) => createOf(table, item, granted, drawRowId, { pointer }))
 }
 
 /** A row in place of that of this id, whose body may repeat the id. Throws ROW_INVALID. */
@@ -54,6 +59,33 @@ export function replaceOf(
     throw rowInvalid([{ pointer: '/id', message: 'This differs from the id in the path.' }])
   }
   return replacement(table, { ...row, id }, granted, conditions, place)
+}
+
+/** A row in place of the one with this unique key, which the body may repeat. Throws ROW_INVALID. */
+export function replaceByKeyOf(
+  table: WrittenTable,
+  key: ReadonlyMap<string, FieldValue>,
+  body: unknown,
+  granted: Granted | undefined,
+  conditions: ReplaceConditions,
+): ReplaceRow {
+  if (!isJsonObject(body)) throw rowInvalid([{ pointer: '', message: 'A row must be one JSON object.' }])
+  const named = Object.fromEntries([...key].map(([name, value]) => [name, jsonOfValue(value)]))
+  const row = readRow(table, { ...named, ...body }, { granted, hasId: true, now: new Date() })
+  const errors = [...key].flatMap(([name, value]) => {
+    const isSame = compare(row.values.get(name) ?? null) === compare(value)
+    return isSame ? [] : [{ pointer: `/${name}`, message: 'This differs from the key in the query.' }]
+  })
+  if (errors.length > 0) throw rowInvalid(errors)
+  return { ...replacement(table, row, granted, conditions, whole), key, mayCreate: true }
+}
+
+function jsonOfValue(value: FieldValue): unknown {
+  return value instanceof Date ? value.toISOString() : value
+}
+
+function compare(value: FieldValue): unknown {
+  return value instanceof Date ? value.getTime() : value
 }
 
 /** Rows in place of those of their ids. Throws ROW_INVALID, BODY_TOO_LARGE. */
@@ -84,7 +116,7 @@ function replacement(
   const replaced = new Set(table.fields.filter((name) => granted?.fields.written.has(name) !== false))
   const mayCreate = table.collection.ids === 'client'
   const own = { table, granted, place, creating, match, isNewOnly, mayCreate, replaced }
-  return { is: 'replace', id: idOf(row), key: null, values: row.values, ...own }
+  return { is: 'replace', id: row.id ?? drawId(), hasId: row.id !== null, key: null, values: row.values, ...own }
 }
 
 /** A change of the row of this id. Throws ROW_INVALID. */
@@ -110,17 +142,13 @@ export function removeOf(
 }
 
 /** Performs the operations as one transaction: all of them or none. */
-export function writeAll(
-  runner: WriteRunner,
-  operations: readonly RowOperation[],
-  request: RowRequest,
-): Promise<Outcome<readonly WriteResult[]>> {
+export function jobOf(operations: readonly RowOperation[]): WriteJob<readonly WriteResult[]> {
   const creates = new Map<WrittenTable, number>()
   for (const { table, is } of operations) {
     const count = creates.get(table) ?? 0
     creates.set(table, is === 'create' ? count + 1 : count)
   }
   const isNew = operations.every(({ is }) => is === 'create')
-  const tables = [...creates.keys()]
-  return runner.run({ tables, creates, isNew, work: (scope) => perform(scope, operations) }, request)
+  const isByKey = operations.some((one) => one.is === 'replace' && one.key !== null)
+  return { tables: [...creates.keys()], creates, isNew, isByKey, work: (scope) => perform(scope, operations) }
 }

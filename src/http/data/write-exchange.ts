@@ -1,33 +1,28 @@
 import type { Granted } from '../../collection/access/granted.ts'
+import { parseKeyAddress } from '../../collection/query/write-request.ts'
 import { parsePrecondition } from '../../collection/row/etag.ts'
-import type { RowOperation, WriteResult } from '../../collection/write/operation.ts'
+import type { AnswerOf } from '../../collection/write/kept-answers.ts'
+import type { CreateRow, RowOperation } from '../../collection/write/operation.ts'
+import type { RequestKey } from '../../collection/write/request-key.ts'
 import { isJsonObject, rowInvalid } from '../../collection/write/row-body.ts'
 import {
   changeOf,
   createOf,
   createsOf,
+  jobOf,
   type ReplaceConditions,
   removeOf,
+  replaceByKeyOf,
   replaceOf,
   replacesOf,
-  writeAll,
 } from '../../collection/write/writes.ts'
-import type { Settings } from '../../config/settings.ts'
-import type { Outcome } from '../../database/work/session.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { HeaderList } from '../server/fast-response.ts'
 import { mountPrefixOf } from '../server/mount.ts'
-import { readJson } from './body.ts'
 import { type DataExchange, rowOf } from './data-exchange.ts'
 import { refuseQuery } from './data-request.ts'
-import type { LargeBodies } from './large-bodies.ts'
 import type { ServedCollection } from './served-collection.ts'
-
-/** What writes are limited by. */
-export interface WriteLimits {
-  readonly settings: Pick<Settings['http'], 'bodyLimitBytes' | 'bulkLimitBytes'>
-  readonly large: LargeBodies
-}
+import { answerWrite, readWriteBody, requestKeyIn, rowIdsOf, WriteAnswers, type WriteLimits } from './write-answer.ts'
 
 /**
  * One write to a collection and its answer. Each method answers, or rejects with the error to answer with. What needs no
@@ -53,19 +48,23 @@ export class WriteExchange {
     const exchange = this.#exchange
     refuseQuery(exchange.req.search)
     exchange.readPreferences()
-    const body = await this.#body()
+    const body = await readWriteBody(exchange, this.#limits)
     const { granted } = exchange
+    const key = requestKeyIn(exchange, [body])
     if (Array.isArray(body)) {
-      const operations = createsOf(written, body, granted)
+      const operations = createsOf(written, body, granted, rowIdsOf(key))
       if (operations.length > 1) await count(operations.length - 1)
-      return this.#answerAll(await this.#write(operations))
+      return this.#write(operations, this.#answers.all, key)
     }
-    if (!this.#isPlainCreate()) return this.#answerOne(await this.#write([createOf(written, body, granted)]))
+    if (!this.#isPlainCreate() || key !== null) {
+      const operation = createOf(written, body, granted, rowIdsOf(key))
+      return this.#write([operation], this.#answers.one, key, this.#isPlainCreate() ? operation : null)
+    }
     const outcome = await rows.create(body, exchange.request)
     const headers = exchange.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     exchange.addDurability(outcome, headers)
-    headers.push('Location', this.#location(row.id))
+    headers.push('Location', this.#answers.location(row.id))
     this.#send(201, row.text, headers)
   }
 
@@ -75,26 +74,33 @@ export class WriteExchange {
     refuseQuery(exchange.req.search)
     const id = exchange.id()
     exchange.readPreferences()
-    const body = await this.#body()
+    const body = await readWriteBody(exchange, this.#limits)
     const operation = replaceOf(this.#served.written, id, body, exchange.granted, this.#conditions(creating))
-    this.#answerOne(await this.#write([operation]))
+    return this.#write([operation], this.#answers.one)
   }
 
-  /** `PUT /api/:collection` with an array of rows that have their ids: 200 with all rows, 201 if each is new. */
+  /**
+   * `PUT /api/:collection` with an array of rows that have their ids: 200 with all rows, 201 if each is new. With the fields of
+   * a unique key as parameters: as `replace`, of the row that has it.
+   */
   async replaceAll(creating: Granted): Promise<void> {
     const exchange = this.#exchange
-    refuseQuery(exchange.req.search)
+    const { collection, written } = this.#served
+    const { granted, req } = exchange
+    const key = req.search.length > 1 ? parseKeyAddress({ collection, asked: granted.fields.asked }, req.search) : null
     exchange.readPreferences()
-    const body = await this.#body()
-    if (!Array.isArray(body))
-      throw rowInvalid([{ pointer: '', message: 'This accepts an array of rows with their ids.' }])
+    const body = await readWriteBody(exchange, this.#limits)
     const conditions = this.#conditions(creating)
+    if (key !== null) return this.#write([replaceByKeyOf(written, key, body, granted, conditions)], this.#answers.one)
+    if (!Array.isArray(body)) {
+      throw rowInvalid([{ pointer: '', message: 'This accepts an array of rows with their ids.' }])
+    }
     if (conditions.match !== null) {
       throw new HoldfastError('REQUEST_INVALID', {
         detail: '"If-Match" names one row; send it with the path of a row.',
       })
     }
-    this.#answerAll(await this.#write(replacesOf(this.#served.written, body, exchange.granted, conditions)))
+    return this.#write(replacesOf(written, body, granted, conditions), this.#answers.all)
   }
 
   /** `PATCH /api/:collection/:id`: 200 with the row as it is now. */
@@ -105,11 +111,12 @@ export class WriteExchange {
     const id = exchange.id()
     exchange.readPreferences()
     const mode = changeMode(exchange.req.headers['content-type'])
-    const body = await this.#body()
+    const body = await readWriteBody(exchange, this.#limits)
     const match = exchange.match()
-    if (mode === 'merge' || !this.#isPlainChange(body)) {
+    const key = requestKeyIn(exchange, [mode, body])
+    if (mode === 'merge' || key !== null || !this.#isPlainChange(body)) {
       const operation = changeOf(written, id, { body, mode, match }, exchange.granted)
-      return this.#answerOne(await this.#write([operation]))
+      return this.#write([operation], this.#answers.one, key)
     }
     const outcome = await rows.change(id, body, match, exchange.request)
     const headers = exchange.storeHeaders(outcome)
@@ -126,7 +133,7 @@ export class WriteExchange {
     exchange.readPreferences()
     const [id, match] = [exchange.id(), exchange.match()]
     if (exchange.granted.rule !== null || written.referring.length > 0) {
-      return this.#answerOne(await this.#write([removeOf(written, id, match, exchange.granted)]))
+      return this.#write([removeOf(written, id, match, exchange.granted)], this.#answers.one)
     }
     const outcome = await rows.remove(id, match, exchange.request)
     const headers = exchange.storeHeaders(outcome)
@@ -145,15 +152,19 @@ export class WriteExchange {
     return !Object.hasOwn(body, '$inc') && !references.some(({ field }) => Object.hasOwn(body, field))
   }
 
-  #body(): Promise<unknown> {
-    const { req, res, granted } = this.#exchange
-    const { bodyLimitBytes, bulkLimitBytes } = this.#limits.settings
-    const limit = granted.caller.is === 'public' ? bodyLimitBytes : Math.max(bodyLimitBytes, bulkLimitBytes)
-    return readJson(req, limit, this.#limits.large.of(res, bodyLimitBytes))
+  get #answers(): WriteAnswers {
+    const { req, returned } = this.#exchange
+    return new WriteAnswers(mountPrefixOf(req), this.#served.collection.name, returned === 'minimal')
   }
 
-  #write(operations: readonly RowOperation[]): Promise<Outcome<readonly WriteResult[]>> {
-    return writeAll(this.#served.runner, operations, this.#exchange.request)
+  #write(
+    operations: readonly RowOperation[],
+    answerOf: AnswerOf,
+    key: RequestKey | null = null,
+    single: CreateRow | null = null,
+  ): Promise<void> {
+    const keyed = key === null ? null : { key, single }
+    return answerWrite(this.#exchange, this.#served.runner, jobOf(operations), answerOf, keyed)
   }
 
   #conditions(creating: Granted): ReplaceConditions {
@@ -165,41 +176,9 @@ export class WriteExchange {
     return { match: exchange.match(), isNewOnly: unknown === '*', creating }
   }
 
-  /** The answer of one operation. */
-  #answerOne(outcome: Outcome<readonly WriteResult[]>): void {
-    const [result] = outcome.value
-    if (result === undefined) throw new Error('unreachable: an operation has a result')
-    const headers = this.#headers(outcome)
-    if (result.etag !== null) headers.push('ETag', result.etag)
-    if (result.is === 'created') headers.push('Location', this.#location(result.id))
-    if (result.is === 'removed') this.#exchange.end(204, headers)
-    else this.#send(result.is === 'created' ? 201 : 200, result.text, headers)
-  }
-
-  /** The answer of an array of rows. */
-  #answerAll(outcome: Outcome<readonly WriteResult[]>): void {
-    const { value } = outcome
-    const status = value.every(({ is }) => is === 'created') ? 201 : 200
-    const text =
-      this.#exchange.returned === 'minimal'
-        ? JSON.stringify({ ids: value.map(({ id }) => id) })
-        : `{"items":[${value.map((result) => result.text).join(',')}]}`
-    this.#exchange.send(status, text, this.#headers(outcome))
-  }
-
-  #headers(outcome: Outcome<unknown>): HeaderList {
-    const headers = this.#exchange.storeHeaders(outcome)
-    this.#exchange.addDurability(outcome, headers)
-    return headers
-  }
-
   #send(status: number, text: string, headers: HeaderList): void {
     if (this.#exchange.returned === 'minimal') this.#exchange.end(204, headers)
     else this.#exchange.send(status, text, headers)
-  }
-
-  #location(id: string): string {
-    return `${mountPrefixOf(this.#exchange.req)}/api/${this.#served.collection.name}/${id}`
   }
 }
 

@@ -22,7 +22,7 @@ const written = [
   ...['STORE_READ_ONLY', 'JOURNAL_FULL', 'DISK_FULL', 'INCOMPLETE'],
 ] as const
 
-const keyed = ['KEY_INVALID', 'KEY_IN_USE', 'KEY_REUSED'] as const
+const keyed = ['KEY_INVALID', 'KEY_IN_USE', 'KEY_REUSED', 'KEYS_UNAVAILABLE'] as const
 const stored = ['CONFLICT', 'REFERENCE_MISSING'] as const
 const added = [...written, ...bodied, ...stored, 'COLLECTION_FULL'] as const
 
