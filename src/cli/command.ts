@@ -27,6 +27,8 @@ export const commandOptions = {
   connect: { type: 'boolean' },
   'all-rows': { type: 'boolean' },
   'older-than': { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  expires: { type: 'string' },
 } as const
 
 /** The name of an option. */
@@ -47,4 +49,8 @@ export interface Given {
   readonly words: readonly string[]
   /** Of `--older-than`. */
   readonly olderThan: string | null
+  /** Of each `--scope`. */
+  readonly scopes: readonly string[]
+  /** Of `--expires`. */
+  readonly expires: string | null
 }

@@ -27,6 +27,7 @@ Commands
               to fix it, and what an outage means now; exits with 2 when a value
               cannot be used; connects to no server unless --connect is given
   config      list every setting with its value and origin
+  token NAME  print a new API token, once, and what to add to API_TOKENS for it
   replay [FILE]
               carry what a fallback has written to the primary: the configured
               one, while no service runs, or the one in FILE; a copy of a file,
@@ -39,11 +40,16 @@ Commands
               is older, and turns up later, becomes a conflict
 
 Options
-  --json      print JSON (check, config), or a line of JSON for each event
+  --json      print JSON (check, config, token), or a line of JSON for each event
               (replay, journal, conflicts, prune)
   --all-rows  carry each row of FILE, which was a local store (replay)
   --older-than TIME
               30d unless given; 12h or 90d, for example (prune)
+  --scope COLLECTION:OPERATION
+              what the token may do, such as feedback:create, orders:read or
+              *:*; may be repeated (token)
+  --expires DAY
+              the last day on which the token counts: 2027-01-01 (token)
   --connect   also connect to the primary and report what it answers; changes
               nothing in it; exits with 3 when it, or a collection in it, cannot
               serve (check)
@@ -59,6 +65,11 @@ const commands: Readonly<Record<string, Command>> = {
   start: { flags: [], run: runStart },
   check: { flags: ['json', 'connect'], run: runCheck },
   config: { flags: ['json', 'schema'], run: runConfig },
+  token: {
+    flags: ['json', 'scope', 'expires'],
+    words: (words) => (words.length === 1 ? null : 'write "token" with a name, such as "holdfast token ingest"'),
+    run: runToken,
+  },
   ...storeCommands,
 }
 
@@ -66,7 +77,7 @@ const commands: Readonly<Record<string, Command>> = {
 export async function run(args: readonly string[], context: CommandContext): Promise<CommandExit> {
   const parsed = parse(args)
   if ('wrong' in parsed) return refuse(parsed.wrong, context)
-  const { flags, positionals, olderThan } = parsed
+  const { flags, positionals, ...values } = parsed
   if (flags.has('help') || positionals[0] === 'help') return print(help, context)
   if (flags.has('version')) return print(`${version}\n`, context)
   const [name = 'start', ...more] = positionals
@@ -85,7 +96,7 @@ export async function run(args: readonly string[], context: CommandContext): Pro
   if (wrong !== null) return refuse(wrong, context)
   const foreign = [...flags].find((flag) => !command.flags.includes(flag))
   if (foreign !== undefined) return refuse(`"${name}" has no option "--${foreign}"`, context)
-  return command.run({ flags, words: more, olderThan }, context)
+  return command.run({ flags, words: more, ...values }, context)
 }
 
 async function runStart(_: Given, context: CommandContext): Promise<CommandExit> {
@@ -107,13 +118,20 @@ async function runConfig({ flags }: Given, context: CommandContext): Promise<Com
   return print(`${table(lines.map(({ name, value, origin }) => [name, shown(value), origin])).join('\n')}\n`, context)
 }
 
-function parse(
-  args: readonly string[],
-): { flags: ReadonlySet<Flag>; positionals: string[]; olderThan: string | null } | { wrong: string } {
+async function runToken(given: Given, context: CommandContext): Promise<CommandExit> {
+  const { tokenCommand } = await import('./token.ts')
+  return tokenCommand(given, context)
+}
+
+/** A command line, before its first word is known to be a command. */
+type Parsed = Omit<Given, 'words'> & { readonly positionals: readonly string[] }
+
+function parse(args: readonly string[]): Parsed | { readonly wrong: string } {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: commandOptions, allowPositionals: true })
     const flags = new Set((Object.keys(commandOptions) as Flag[]).filter((flag) => values[flag] !== undefined)) // Its own keys.
-    return { flags, positionals, olderThan: values['older-than'] ?? null }
+    const { scope = [], expires = null, 'older-than': olderThan = null } = values
+    return { flags, positionals, olderThan, scopes: scope, expires }
   } catch (error) {
     // Node's message goes on about positional arguments after its first sentence.
     const message = error instanceof Error ? (error.message.split(/[.\n]/, 1)[0] ?? '') : ''

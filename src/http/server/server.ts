@@ -12,6 +12,7 @@ import { createBatches } from './batches.ts'
 import { callerNameOf } from './caller-name.ts'
 import { createClientErrorHandler, createConnectHandler } from './client-error.ts'
 import { ConnectionLimit } from './connection-limit.ts'
+import { CrossOrigin } from './cors.ts'
 import { type Exchange, requestIdFor } from './exchange.ts'
 import { FastResponse } from './fast-response.ts'
 import { type ListenAddress, ListenError, listenOn } from './listen.ts'
@@ -54,6 +55,7 @@ export function createHttp(parts: HttpParts): Http {
   parts.routes(app)
   const inFlight = new LinkedList<Exchange>()
   const connections = createConnectionLimit(parts)
+  const crossOrigin = new CrossOrigin(() => parts.settings().http.corsOrigins)
   let server: Server | null = null
   let closed: Promise<void> | null = null
   const carryOut = ({ req, res, url }: Exchange) => {
@@ -61,12 +63,14 @@ export function createHttp(parts: HttpParts): Http {
     if (res.writableEnded) return
     if (closed !== null && !res.headersSent) res.setHeader('Connection', 'close')
     req.url = url
-    try {
-      checkRequest(req, parts.settings().http.urlLimitBytes)
-    } catch (error) {
-      return sendError(req, res, error)
-    }
-    dispatch(app, req, res)
+    crossOrigin.apply(req, res, () => {
+      try {
+        checkRequest(req, parts.settings().http.urlLimitBytes)
+      } catch (error) {
+        return sendError(req, res, error)
+      }
+      dispatch(app, req, res)
+    })
   }
   const start = createBatches(carryOut)
   const endAll = (socket: Socket) => {
