@@ -1,9 +1,12 @@
-import { apiTokenSha256, drawApiToken } from '../http/auth/api-tokens.ts'
 import { type ApiToken, apiTokensFault } from '../config/schema/api-token.ts'
+import { apiTokenSha256, drawApiToken } from '../http/auth/api-tokens.ts'
 import type { CommandContext, CommandExit, Given } from './command.ts'
 
 /** `holdfast token`: draws an API token, prints it once, and what to put into the settings. Changes nothing. */
-export function tokenCommand({ words: [name = ''], scopes, expires, flags }: Given, context: CommandContext): CommandExit {
+export function tokenCommand(
+  { words: [name = ''], scopes, expires, flags }: Given,
+  context: CommandContext,
+): CommandExit {
   const token = drawApiToken()
   const entry: ApiToken = { name, sha256: apiTokenSha256(token), scopes, ...(expires === null ? {} : { expires }) }
   const fault = scopes.length === 0 ? 'without a scope: give it one with --scope' : faultOf(entry)

@@ -15,7 +15,11 @@ function routes(app: App): void {
 }
 
 function preflight(origin: string): RequestInit {
-  const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'holdfast-token' }
+  const headers = {
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'holdfast-token',
+  }
   return { method: 'OPTIONS', headers }
 }
 
@@ -44,7 +48,10 @@ describe('pages of other origins', () => {
     const made = await fetch(`${base}/rows`, { method: 'POST', headers: { origin: page } })
     assert.equal(made.status, 201)
     assert.equal(made.headers.get('access-control-allow-origin'), page)
-    assert.match(made.headers.get('access-control-expose-headers') ?? '', /ETag.*Holdfast-Store.*Link.*RateLimit-Policy/)
+    assert.match(
+      made.headers.get('access-control-expose-headers') ?? '',
+      /ETag.*Holdfast-Store.*Link.*RateLimit-Policy/,
+    )
     assert.equal(made.headers.get('vary'), 'Origin')
     const lost = await fetch(`${base}/lost`, { headers: { origin: page } })
     assert.deepEqual([lost.status, lost.headers.get('access-control-allow-origin')], [404, page], 'errors are readable')

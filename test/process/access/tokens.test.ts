@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { cliEntry, runProcess, startService } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
@@ -50,15 +52,17 @@ describe('API tokens', { concurrency: 2 }, () => {
       return JSON.parse((await runProcess(t, { args })).stdout)
     }
     const [first, second] = [await print('first', '--expires', '2001-01-01'), await print('second')]
-    const settings = (...entries: readonly object[]) => ({ 'config/default.json': JSON.stringify({ tokens: entries }) })
     const env = { ADMIN_TOKEN: adminToken, NODE_ENV: 'production' }
-    const service = await startService(t, { env, files: { ...files, ...settings(first.entry) } })
+    const service = await startService(t, {
+      env,
+      files: { ...files, 'config/default.json': JSON.stringify({ tokens: [first.entry] }) },
+    })
     const create = async (token: string) => (await service.send('POST', '/api/notes', { text: 'x' }, token)).status
     assert.deepEqual([await create(first.token), await create(second.token)], [401, 401])
     const { problems } = await bodyOf(await service.fetch('/status', { headers: { 'holdfast-token': adminToken } }))
     const expired = problems.find(({ code }: { code: string }) => code === 'API_TOKEN_EXPIRED')
     assert.match(expired.message, /"first" has expired \(2001-01-01\)/)
-    await service.write(settings(second.entry))
+    await writeFile(join(service.dir, 'config/default.json'), JSON.stringify({ tokens: [second.entry] }))
     assert.equal((await service.send('POST', '/admin/reload', undefined, adminToken)).status, 200)
     assert.equal(await create(second.token), 201)
   })
