@@ -49,7 +49,10 @@ export function readOperations(
       summary: `The JSON Schema of ${name}`,
       needs: [],
       answers: {
-        '200': jsonAnswer('A JSON Schema of 2020-12.', { type: 'object', additionalProperties: true }, []),
+        '200': {
+          description: 'A JSON Schema of 2020-12.',
+          content: { 'application/schema+json': { schema: { type: 'object', additionalProperties: true } } },
+        },
       },
     },
   }

@@ -70,7 +70,7 @@ const compilerOptions = {
   ...{ module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'], types: [] },
 }
 
-const adminToken = 'an admin token for tests'
+const adminToken = 'admin-token-for-the-tests'
 
 /** Quick to find out that there is no registry. */
 const impatient = ['--fetch-retries=0', '--fetch-timeout=10000']
