@@ -42,7 +42,7 @@ async function createToken(t: Cleanup): Promise<{ readonly token: string; readon
   assert.equal(code, 0, stderr)
   const [token = ''] = /hfst_\w+/.exec(stdout) ?? []
   const [entry = ''] = /\{.*\}/.exec(stdout) ?? []
-  return { token, env: { API_TOKENS: `[${entry}]` } }
+  return { token, env: { API_TOKENS: `[${entry}]`, CORS_ORIGINS: 'https://shop.example' } }
 }
 
 async function shell(t: Cleanup, service: Service, script: string): Promise<string> {
