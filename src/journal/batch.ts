@@ -6,6 +6,7 @@ import type { FaultError } from '../driver/fault.ts'
 import { partsOf } from '../driver/kit/primary/row-batches.ts'
 import { faultError } from '../driver/kit/read-error.ts'
 import { ConflictRows, isUuid } from './conflict/conflict-rows.ts'
+import { answersOf, withoutAnswers } from './conflict/parked-requests.ts'
 import {
   type JudgeOptions,
   judge,
@@ -16,12 +17,11 @@ import {
   type Verdict,
   type Write,
 } from './judge.ts'
-import { writeInOrder, writeLayers } from './layers.ts'
 import { attemptsOf, type LocalTransaction } from './local-transaction.ts'
 import { lockRows, transactionOf } from './locking.ts'
+import { writeInOrder, writeLayers } from './order/layers.ts'
 import { OwnRows } from './own-rows.ts'
 import type { ParkReason } from './park-reason.ts'
-import { answersOf, withoutAnswers } from './parked-requests.ts'
 
 /** How many claims are made by one call. */
 const listMax = 1_000

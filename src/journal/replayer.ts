@@ -8,10 +8,10 @@ import { type BatchOutcome, type BatchProgress, type BatchTarget, batchTarget, c
 import { CarryReport } from './carry-report.ts'
 import { EndedConnections } from './ended-connections.ts'
 import { type CarriedTable, tablesByName } from './judge.ts'
-import { CountOff } from './layers.ts'
 import { type LocalTransaction, transactionBatches, transactionsOf } from './local-transaction.ts'
 import type { JournalObservation } from './observation.ts'
 import { Openings } from './opening.ts'
+import { CountOff } from './order/layers.ts'
 import { reasonOfRefusal } from './park-reason.ts'
 import { Marks, portionMax, readAhead } from './read-ahead.ts'
 

@@ -4,7 +4,7 @@ import type { Image, ImageTable } from '../../src/driver/facet/image.ts'
 import type { Entry } from '../../src/driver/facet/journal.ts'
 import type { Replay } from '../../src/driver/facet/replay.ts'
 import { tablesByName, type Write } from '../../src/journal/judge.ts'
-import { writeLayers } from '../../src/journal/layers.ts'
+import { writeLayers } from '../../src/journal/order/layers.ts'
 import fc from '../support/property.ts'
 import { Rows } from './history.ts'
 

@@ -6,9 +6,9 @@ import type { Refusal, Replay } from '../../driver/facet/replay.ts'
 import { FaultError } from '../../driver/fault.ts'
 import { matchesImage } from '../canonical.ts'
 import { judge, type PrimaryRows, rowId, type TableColumns, type TablesByName, type Write } from '../judge.ts'
-import { CountOff, writeInOrder } from '../layers.ts'
 import { lockRows, transactionOf } from '../locking.ts'
 import { attemptColumn, merge } from '../merge.ts'
+import { CountOff, writeInOrder } from '../order/layers.ts'
 import {
   type Conflict,
   type ConflictEntry,

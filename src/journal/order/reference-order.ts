@@ -1,4 +1,4 @@
-import { rowId, type TablesByName, type Write } from './judge.ts'
+import { rowId, type TablesByName, type Write } from '../judge.ts'
 
 /** In this order the writes of a layer are done. */
 const phases = ['delete', 'update', 'insert'] as const

@@ -1,9 +1,10 @@
-import type { Image } from '../driver/facet/image.ts'
-import { requestTable } from '../driver/facet/requests.ts'
-import type { Parked } from './batch.ts'
-import type { PrimaryRows } from './judge.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import { requestTable } from '../../driver/facet/requests.ts'
+import type { PrimaryRows, Verdict } from '../judge.ts'
 
 const { name: table } = requestTable
+
+type Parked = Extract<Verdict, { is: 'parked' }>
 
 /**
  * The answers of requests whose changes are parked. They were given, so a request that is repeated gets them: carried out once

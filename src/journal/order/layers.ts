@@ -1,7 +1,7 @@
-import type { Image } from '../driver/facet/image.ts'
-import type { Replay, RowRemoval, RowUpdate } from '../driver/facet/replay.ts'
-import { partsOf } from '../driver/kit/primary/row-batches.ts'
-import { rowId, type TableColumns, type TablesByName, type Write } from './judge.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import type { Replay, RowRemoval, RowUpdate } from '../../driver/facet/replay.ts'
+import { partsOf } from '../../driver/kit/primary/row-batches.ts'
+import { rowId, type TableColumns, type TablesByName, type Write } from '../judge.ts'
 import { ReferenceOrder, type TableRanks, tableRanks } from './reference-order.ts'
 
 /** How many rows are written by one call. */
