@@ -51,7 +51,7 @@ describe('the tables of the collections', () => {
       const steps = db.prepare<[], { detail: string }>(sql).all()
       assert.deepEqual(
         steps.map(({ detail }) => detail),
-        [`SCAN everything USING INDEX everything_${column}_index`],
+        [`SCAN everything USING INDEX everything_${column}_id_index`],
       )
     }
     db.close()
