@@ -81,7 +81,7 @@ export const mutants: readonly Mutant[] = [
     name: 'entry skipped',
     edits: [
       {
-        file: 'src/journal/layers.ts',
+        file: 'src/journal/order/layers.ts',
         find: 'if (image === null) table.removals.push({ id: entry.key, base })',
         replacement: 'if (image === null) continue',
       },
