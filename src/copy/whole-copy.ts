@@ -27,13 +27,15 @@ export interface KnownCopy {
 
 /**
  * The copy of a table in the fallback, as far as it may be answered from; null: it is not whole. `target`: where the declared
- * primary is; null: not known. `columns`: those that an answer has. From memory.
+ * primary is; null: not known. `columns`: those that an answer has. `isGiven`: clients give the ids, so that a row may be newer than
+ * its id says, and polls miss it. From memory.
  */
 export function wholeCopyOf(
   { copy, journal }: KnownCopy,
   table: string,
   target: string | null,
   columns: readonly string[] = [],
+  isGiven = false,
 ): WholeCopy | null {
   if (copy === null || journal === null) return null
   const source = copy.source()
@@ -44,12 +46,14 @@ export function wholeCopyOf(
   if (doubtOf(copy, table) !== null) return null
   if (columns.some((name) => !state.columns.includes(name))) return null
   const polledMs = idTimeMs(state.polled) ?? 0
+  const asOfMs = Math.min(state.asOfMs, polledMs)
+  const lookedMs = isGiven ? asOfMs : polledMs
   return {
-    asOfMs: Math.min(state.asOfMs, polledMs),
+    asOfMs,
     polled: state.polled,
     knows(id) {
       const madeMs = idTimeMs(id)
-      return madeMs !== null && madeMs < polledMs - overlapMs
+      return madeMs !== null && madeMs < lookedMs - overlapMs
     },
   }
 }

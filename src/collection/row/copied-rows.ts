@@ -27,10 +27,12 @@ export interface CopyParts {
 export class CopiedRows {
   readonly #name: string
   readonly #fields: readonly string[]
+  readonly #hasGivenIds: boolean
   readonly #parts: CopyParts
 
-  constructor({ name, fields }: Pick<Collection, 'name' | 'fields'>, parts: CopyParts) {
+  constructor({ name, fields, ids }: Pick<Collection, 'name' | 'fields' | 'ids'>, parts: CopyParts) {
     this.#name = name
+    this.#hasGivenIds = ids === 'client'
     this.#fields = Object.keys(fields)
     this.#parts = parts
   }
@@ -65,7 +67,7 @@ export class CopiedRows {
   }
 
   #whole({ store }: Session): WholeCopy | null {
-    return wholeCopyOf(store, this.#name, this.#parts.copyTarget?.() ?? null, this.#fields)
+    return wholeCopyOf(store, this.#name, this.#parts.copyTarget?.() ?? null, this.#fields, this.#hasGivenIds)
   }
 }
 
