@@ -53,6 +53,8 @@ export class ListStream {
       const isFirst = first === null
       if (first === null) start(part)
       first ??= part
+      // Nothing of what follows would be sent.
+      if (res.req.method === 'HEAD') break
       const head = isFirst && this.#format === 'csv' ? csvText([columns]) : ''
       const text = head + items.join('')
       const bytes = Buffer.byteLength(text)
