@@ -51,5 +51,6 @@ async function shell(t: Cleanup, service: Service, script: string): Promise<stri
     .replace(/^curl /m, 'curl --silent --show-error ')
   const { stdout, stderr, code } = await runProcess(t, { command: '/bin/sh', args: ['-c', local], cwd: service.dir })
   assert.equal(code, 0, `${script}\n${stderr}`)
-  return stdout
+  // Headers and CSV have lines of the network.
+  return stdout.replaceAll('\r\n', '\n')
 }

@@ -2,6 +2,7 @@ import type { VisibleFields } from '../../collection/access/visible-fields.ts'
 import { type Collection, referenceOf } from '../../collection/declaration/declaration.ts'
 import { aggregateLimits } from '../../collection/query/aggregate-query.ts'
 import { listLimits } from '../../collection/query/list-query.ts'
+import { listFormats } from '../../collection/query/list-request.ts'
 import { askedPaths, hasMorePaths } from './asked-paths.ts'
 import type { Schema } from './document.ts'
 import { filterSchema } from './filter-parameters.ts'
@@ -86,7 +87,8 @@ function querySchema(filter: { readonly $ref: string }): Schema {
       sort: { type: 'string' },
       fields: { type: 'string' },
       expand: { type: 'string' },
-      count: { enum: [true, 'true', 'exact'] },
+      count: { enum: [true, false, 'exact'] },
+      format: { type: 'string', enum: [...listFormats] },
     },
     additionalProperties: false,
   }

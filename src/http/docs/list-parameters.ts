@@ -13,7 +13,6 @@ export interface ListedParameters {
   readonly filter: readonly ComponentReference[]
   readonly list: readonly ComponentReference[]
   readonly aggregate: readonly ComponentReference[]
-  readonly get: readonly ComponentReference[]
   /** One for each field of a unique key. */
   readonly keys: readonly ComponentReference[]
 }
@@ -62,7 +61,6 @@ export function queryParameters(collection: Collection, visible: VisibleFields):
       ...conditions,
     ],
     aggregate: [...refer('select', 'group', 'groupSort', 'groupLimit'), ...conditions],
-    get: [...refer('fields'), ...expand],
     keys: keyFields(collection)
       .map((field) => `${name}.${field}..eq`)
       .filter((key) => filter.has(key))

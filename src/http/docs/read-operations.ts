@@ -39,9 +39,9 @@ export function readOperations(
     get: {
       summary: `Get a row of ${name}`,
       needs: ['get'],
-      parameters: [...parameters.get, parameterReference('ifNoneMatch'), prefer],
+      parameters: [parameterReference('ifNoneMatch'), prefer],
       answers: {
-        '200': jsonAnswer('The row.', schemaReference(name, 'item'), [...readHeaders, 'ETag']),
+        '200': jsonAnswer('The row.', schemaReference(name), [...readHeaders, 'ETag']),
         '304': { description: 'The row is still what `If-None-Match` names.' },
       },
     },

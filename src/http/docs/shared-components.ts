@@ -1,4 +1,5 @@
 import { listLimits } from '../../collection/query/list-query.ts'
+import { listFormats } from '../../collection/query/list-request.ts'
 import type { ComponentReference, Header, Parameter, SecurityScheme } from './document.ts'
 import { idSchema } from './value-schema.ts'
 
@@ -40,7 +41,7 @@ export const sharedParameters: Readonly<Record<string, Parameter>> = {
     name: 'format',
     in: 'query',
     description: 'The same as `Accept`, for links.',
-    schema: { type: 'string', enum: ['json', 'ndjson', 'csv'] },
+    schema: { type: 'string', enum: [...listFormats] },
   },
   max: {
     name: 'max',
