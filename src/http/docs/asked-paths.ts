@@ -14,14 +14,19 @@ export interface AskedPath {
   readonly operand: Schema
 }
 
-/** Declared paths that are enumerated; filters take all of them. */
-const enumeratedPaths = 30
+/** Declared paths that are enumerated for a collection, and for all of them together; filters take every path. */
+const enumeratedPaths = { each: 30, all: 600 }
+
+/** How many declared paths of each collection are enumerated: with very many collections fewer, since the document is built at once. */
+export function pathsPerCollection(collections: number): number {
+  return Math.min(enumeratedPaths.each, Math.floor(enumeratedPaths.all / Math.max(1, collections)))
+}
 
 /** The paths that this caller may compare: the columns of every collection, and the first ones that are declared. */
-export function askedPaths(collection: Collection, { asked }: VisibleFields): readonly AskedPath[] {
+export function askedPaths(collection: Collection, { asked }: VisibleFields, most: number): readonly AskedPath[] {
   const { fields } = collection
   const own = [...asked].filter((name) => !Object.hasOwn(fields, name))
-  const names = [...own, ...declaredNames(collection, asked).slice(0, enumeratedPaths)]
+  const names = [...own, ...declaredNames(collection, asked).slice(0, most)]
   return names.map((name) => {
     const path = pathOf({ collection, asked }, name)
     return { name, operators: operatorsOf(path), operand: withValues(operandSchema(path.items ?? path), fields[name]) }
@@ -29,9 +34,9 @@ export function askedPaths(collection: Collection, { asked }: VisibleFields): re
 }
 
 /** True if there are paths that `askedPaths` does not have: very many, or members that are not declared. */
-export function hasMorePaths(collection: Collection, { asked }: VisibleFields): boolean {
+export function hasMorePaths(collection: Collection, { asked }: VisibleFields, most: number): boolean {
   const isOpen = Object.entries(collection.fields).some(([name, { type }]) => asked.has(name) && type === 'object')
-  return isOpen || declaredNames(collection, asked).length > enumeratedPaths
+  return isOpen || declaredNames(collection, asked).length > most
 }
 
 function declaredNames({ fields }: Collection, asked: ReadonlySet<string>): readonly string[] {

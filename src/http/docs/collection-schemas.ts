@@ -14,7 +14,11 @@ export function schemaReference(collection: string, part?: string): { readonly $
 }
 
 /** The schemas of a collection, by the name of their component. */
-export function collectionSchemas(collection: Collection, visible: VisibleFields): Readonly<Record<string, Schema>> {
+export function collectionSchemas(
+  collection: Collection,
+  visible: VisibleFields,
+  mostPaths: number,
+): Readonly<Record<string, Schema>> {
   const { name } = collection
   const filter = schemaReference(name, 'filter')
   const row = schemaReference(name)
@@ -30,7 +34,11 @@ export function collectionSchemas(collection: Collection, visible: VisibleFields
       properties: { items: { type: 'array', items: row } },
       required: ['items'],
     },
-    [`${name}.filter`]: filterSchema(askedPaths(collection, visible), hasMorePaths(collection, visible), filter.$ref),
+    [`${name}.filter`]: filterSchema(
+      askedPaths(collection, visible, mostPaths),
+      hasMorePaths(collection, visible, mostPaths),
+      filter.$ref,
+    ),
     [`${name}.query`]: querySchema(filter),
     [`${name}.groups`]: groupsSchema,
   }

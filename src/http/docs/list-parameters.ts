@@ -23,9 +23,9 @@ export function parameterReference(name: string): ComponentReference {
 }
 
 /** The query parameters that this caller may send. Lists at commas are text: clients would repeat the name of an array. */
-export function queryParameters(collection: Collection, visible: VisibleFields): ListedParameters {
+export function queryParameters(collection: Collection, visible: VisibleFields, mostPaths: number): ListedParameters {
   const { name } = collection
-  const filter = filterParameters(name, askedPaths(collection, visible))
+  const filter = filterParameters(name, askedPaths(collection, visible, mostPaths))
   const names = [...visible.asked]
   const example = names.find((one) => Object.hasOwn(collection.fields, one)) ?? 'id'
   const sorted = names.filter((one) => !/^(?:object|array)$/.test(collection.fields[one]?.type ?? ''))

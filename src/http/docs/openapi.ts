@@ -1,6 +1,7 @@
 import type { Caller } from '../../collection/access/caller.ts'
 import { visibleFields } from '../../collection/access/visible-fields.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
+import { pathsPerCollection } from './asked-paths.ts'
 import { batchItem, batchSchemas } from './batch-operation.ts'
 import { collectionPaths } from './collection-paths.ts'
 import { collectionSchemas } from './collection-schemas.ts'
@@ -11,14 +12,15 @@ import { securitySchemes, sharedHeaders, sharedParameters } from './shared-compo
 
 /** The OpenAPI 3.1 document of these collections, as this caller sees them. */
 export function openApiDocument(collections: readonly Collection[], caller: Caller, version: string): OpenApi {
+  const mostPaths = pathsPerCollection(collections.length)
   const described = collections.map((collection) => {
     const visible = visibleFields(collection, caller)
-    const parameters = queryParameters(collection, visible)
+    const parameters = queryParameters(collection, visible, mostPaths)
     const { components } = parameters
     return {
       paths: collectionPaths(collection, visible, parameters),
       components,
-      schemas: collectionSchemas(collection, visible),
+      schemas: collectionSchemas(collection, visible, mostPaths),
     }
   })
   return {

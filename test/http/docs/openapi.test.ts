@@ -121,6 +121,9 @@ test('a collection with very many fields keeps its parameters within bounds, and
   const fields = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`f${at}`, { type: 'string' } as const]))
   const { components } = openApiDocument([{ name: 'wide', fields }], adminCaller, '1')
   assert.equal(Object.keys(components.parameters).filter((key) => /^wide\.f\d+\.\.eq$/.test(key)).length, 30)
+  const many = Array.from({ length: 100 }, (_, at) => ({ name: `c${at}`, fields }))
+  const size = JSON.stringify(openApiDocument(many, adminCaller, '1')).length
+  assert.ok(size < 10_000_000, `${size} characters with as many collections and fields as there may be`)
   assert.equal(components.schemas['wide.filter']?.additionalProperties, true)
   assert.equal(components.schemas['customers.filter'], undefined)
   assert.equal(seen.components.schemas['customers.filter']?.additionalProperties, false)
