@@ -40,7 +40,12 @@ export const batchSchemas: Readonly<Record<string, Schema>> = {
         description: 'In the order of the operations.',
         items: {
           type: 'object',
-          properties: { status: { type: 'integer' }, body: {} },
+          properties: {
+            status: { type: 'integer', description: 'What the operation alone would be answered with.' },
+            location: { type: 'string', description: 'The path of a new row.' },
+            etag: { type: 'string', description: 'The version of the row, for `If-Match`.' },
+            body: { description: 'The row; absent with `return=minimal`, and of a row that is gone.' },
+          },
           required: ['status'],
         },
       },

@@ -38,7 +38,7 @@ export const problemCodes: Readonly<Record<Documented, readonly ErrorCode[]>> = 
   change: [...written, ...bodied, ...stored, ...keyed, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND'],
   delete: [...written, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND', 'REFERENCED'],
   deleteMatching: [...written, ...keyed, 'QUERY_TOO_COMPLEX', 'REFERENCED', 'TOO_MANY'],
-  batch: [...added, ...keyed, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND', 'REFERENCED'],
+  batch: [...added, ...keyed, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND', 'REFERENCED', 'METHOD_NOT_ALLOWED'],
   schema: ['QUERY_INVALID', 'COLLECTION_NOT_FOUND', 'OVERLOADED'],
 }
 

@@ -69,6 +69,8 @@ const requests: readonly Sent[] = [
   ['GET', '/api/books/schema', 200],
   ['POST', '/api', 200, { operations: [{ method: 'PATCH', path: `/api/books/${emma}`, body: { stock: 1 } }] }],
   ['POST', '/api', 422, { operations: [{ method: 'PATCH', path: `/api/books/${emma}`, body: { stock: 'x' } }] }],
+  ['POST', '/api', 405, { operations: [{ method: 'GET', path: `/api/books/${emma}` }] }],
+  ['POST', '/api', 404, { operations: [{ method: 'POST', path: '/api/nothing', body: {} }] }],
   ['DELETE', '/api/books?title=Sanditon', 400],
   ['DELETE', '/api/books?title=Sanditon&max=5', 200],
   ['DELETE', '/api/books?stock:gte=0&max=1', 409],
