@@ -42,7 +42,8 @@ export function createStatusView(parts: ViewParts): StatusSource {
     database: () => connectionStatusOf(supervisor),
     conflicts: parts.conflicts,
     copy: () => copyLines(parts),
-    lacking: () => lackingNow(parts),
+    lacking: () => unusableNow(parts, 'COLLECTION_UNAVAILABLE'),
+    keyless: () => unusableNow(parts, 'PLAN_NEEDED'),
     durability: () => durabilityNow(supervisor),
     policy: () => ({ boot: settings().database.boot, readiness: settings().http.readiness }),
     platform: () => settings().platform,
@@ -68,8 +69,12 @@ function copyLines({ active, supervisor, copying }: ViewParts): readonly CopyLin
   return active().collections.map(({ name }) => copyLineOf(fallback, name, target, (table) => copying.whyNot(table)))
 }
 
-function lackingNow({ supervisor: { current }, tables }: ViewParts): readonly string[] {
-  return current === null ? [] : [...(tables.of(current.store)?.unusable.keys() ?? [])]
+function unusableNow(
+  { supervisor: { current }, tables }: ViewParts,
+  wanted: 'COLLECTION_UNAVAILABLE' | 'PLAN_NEEDED',
+): readonly string[] {
+  const unusable = current === null ? undefined : tables.of(current.store)?.unusable
+  return [...(unusable ?? [])].flatMap(([name, { code }]) => (code === wanted ? [name] : []))
 }
 
 /** Those of settings and addresses, of the process, and of each open store. */

@@ -66,6 +66,7 @@ export function createSource(
     conflicts: () => 0,
     copy: () => [],
     lacking: () => [],
+    keyless: () => [],
     durability: (): Durability | null => 'local',
     policy: () => ({ boot: 'lazy', readiness: 'any' }),
     platform: () => ({ nodeEnv: 'test', spaceId: null, spaceHost: null, openidProviderUrl: null, oauthClientId: null }),

@@ -5,6 +5,7 @@ import {
   conflictSentence,
   durabilitySentence,
   journalSentence,
+  keylessSentence,
   lackingSentence,
   noFallbackSentence,
   outageSentence,
@@ -66,6 +67,7 @@ function warningParagraphs(source: StatusSource): readonly Markup[] {
   const waiting = journal === null ? null : journalSentence(journal)
   const conflicts = source.conflicts()
   const lacking = source.lacking()
+  const keyless = source.keyless()
   return [
     ...(diskFull
       ? [
@@ -73,6 +75,7 @@ function warningParagraphs(source: StatusSource): readonly Markup[] {
         ]
       : []),
     ...(lacking.length > 0 ? [html`<p id="lacking">${lackingSentence(lacking)}</p>`] : []),
+    ...(keyless.length > 0 ? [html`<p id="keyless">${keylessSentence(keyless)}</p>`] : []),
     ...(hasFallback ? [] : [html`<p id="no-fallback">${noFallbackSentence(standby?.fault?.code ?? null)}</p>`]),
     ...(waiting === null ? [] : [html`<p id="journal">${waiting}</p>`]),
     ...(conflicts === 0 ? [] : [html`<p id="conflicts">${conflictSentence(conflicts)}</p>`]),

@@ -46,6 +46,7 @@ function send(
   const others: readonly Check[] = [
     ...diskCheck(database),
     ...lackingCheck(source),
+    ...keylessCheck(source),
     ...journalCheck(database),
     ...copyCheck(source, database),
     ...conflictCheck(source),
@@ -107,6 +108,14 @@ function lackingCheck(source: StatusSource): readonly Check[] {
   if (names.length === 0) return []
   const output = `COLLECTION_UNAVAILABLE ${names.join(' ')}`
   return [{ name: 'collection:tables', observedValue: names.length, observedUnit: 'missing', status: 'warn', output }]
+}
+
+/** The collections that are read-only because their tables lack a key. */
+function keylessCheck(source: StatusSource): readonly Check[] {
+  const names = source.keyless()
+  if (names.length === 0) return []
+  const output = `PLAN_NEEDED ${names.join(' ')}`
+  return [{ name: 'collection:keys', observedValue: names.length, observedUnit: 'missing', status: 'warn', output }]
 }
 
 /** A full disk: the service can still be read. */

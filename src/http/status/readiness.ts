@@ -66,6 +66,7 @@ function needsAttention(source: StatusSource, { writeBlock, diskFull, journal }:
     (journal !== null && journal.transactions > 0) ||
     source.conflicts() > 0 ||
     source.lacking().length > 0 ||
+    source.keyless().length > 0 ||
     source.problems().some(({ severity }) => severity !== 'info')
   )
 }

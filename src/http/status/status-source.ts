@@ -37,6 +37,8 @@ export interface StatusSource {
   copy(): readonly CopyLine[]
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
+  /** The collections whose tables lack a key of their declaration there; writes get 503. */
+  keyless(): readonly string[]
   /** The durability of a write made now; null if none can be made. */
   durability(): Durability | null
   policy(): { readonly boot: Settings['database']['boot']; readonly readiness: Settings['http']['readiness'] }

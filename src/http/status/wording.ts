@@ -65,6 +65,14 @@ export function lackingSentence(names: readonly string[]): string {
     : `The tables of collections ${list} are missing or do not match their declarations. Requests to them get 503.`
 }
 
+/** The collections whose tables lack a key, in two sentences. */
+export function keylessSentence(names: readonly string[]): string {
+  const list = names.join(', ')
+  const subject =
+    names.length === 1 ? `The table of collection ${list} lacks` : `The tables of collections ${list} lack`
+  return `${subject} a unique key or a reference that is declared. Writes get 503; /status has the SQL.`
+}
+
 /** How durable a write is, in one or two sentences. */
 export function durabilitySentence(durability: Durability | null): string {
   switch (durability) {

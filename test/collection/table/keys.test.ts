@@ -4,7 +4,7 @@ import { driver as mysql } from '../../../plugins/mysql/mysql.ts'
 import { driver as postgresql } from '../../../plugins/postgresql/postgresql.ts'
 import type { Collection } from '../../../src/collection/declaration/declaration.ts'
 import { entityOf } from '../../../src/collection/table/entity.ts'
-import type { TableReport } from '../../../src/collection/table/tables.ts'
+import { ensureTables, type SchemaApply, type TableReport } from '../../../src/collection/table/tables.ts'
 import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { noPostgres, type Postgres, startPostgres } from '../../support/servers/postgres.ts'
 import { type Cleanup, cleanupOf, makeTempDir } from '../../support/temp.ts'
@@ -40,7 +40,7 @@ const nobody = '018f4d2e-7b1a-7c3d-9e4f-5a6b7c8d9e0f'
 
 /** A database that outlives the services that open it. */
 interface Database {
-  open(t: Cleanup, collections: readonly Collection[]): Promise<House>
+  open(t: Cleanup, collections: readonly Collection[], apply?: SchemaApply): Promise<House>
 }
 
 async function reportOf(house: House): Promise<TableReport> {
@@ -108,6 +108,38 @@ function conformKeys(make: (t: Cleanup) => Promise<Database>): void {
     const repaired = await database.open(t, [orders, customers])
     assert.deepEqual(codes(await reportOf(repaired)), [])
     await repaired.rows('orders').create({ title: 'y', number: 3 })
+  })
+
+  it('does not look for the rows again before the key is there: looking reads the whole table', async (t) => {
+    const database = await make(t)
+    const before = await database.open(t, [plainOrders, customers])
+    const { value: one } = await before.rows('orders').create({ title: 'x', number: 1 })
+    await before.rows('orders').create({ title: 'x', number: 1 })
+    const house = await database.open(t, [orders, customers])
+    const [problem] = (await reportOf(house)).problems
+    const store = await house.store()
+    const check = async (): Promise<void> => {
+      const known = house.tables.known(store, [orders, customers])
+      house.tables.set(
+        store,
+        await ensureTables(store, [orders, customers], 'additive', AbortSignal.timeout(5_000), known),
+      )
+    }
+    await run(house, `delete from orders where id = '${one.id}'`)
+    await check()
+    await assert.rejects(house.rows('orders').create({ title: 'y' }), { code: 'PLAN_NEEDED' })
+    await run(house, problem?.suggestion.split('owner of the database: ')[1] ?? '')
+    await check()
+    await house.rows('orders').create({ title: 'y' })
+  })
+
+  it('leaves a table readable to which it may add no key, and tells the SQL', async (t) => {
+    const database = await make(t)
+    await reportOf(await database.open(t, [plainOrders, customers]))
+    const unique: Collection = { ...plainOrders, indexes: [{ fields: ['number'], unique: true }] }
+    const report = await reportOf(await database.open(t, [unique, customers], 'none'))
+    assert.deepEqual(report.unusable.get('orders')?.operations, ['create', 'update', 'delete'])
+    assert.match(report.missing.join(), /unique.*orders_number_unique|orders_number_unique.*unique/)
   })
 
   it('does the same with rows that refer to nothing', async (t) => {
@@ -190,7 +222,7 @@ function conformKeys(make: (t: Cleanup) => Promise<Database>): void {
 describe('the keys and columns of collections on SQLite', () => {
   conformKeys(async (t) => {
     const dir = await makeTempDir(t)
-    return { open: async (within, collections) => openHouse(within, dir, collections) }
+    return { open: async (within, collections, apply = 'additive') => openHouse(within, dir, collections, { apply }) }
   })
 })
 
@@ -203,8 +235,8 @@ describe('the keys and columns of collections on PostgreSQL', { skip: noPostgres
   conformKeys(async () => {
     const url = server.url(await server.createDatabase())
     return {
-      open: async (t, collections) =>
-        openHouse(t, await makeTempDir(t), collections, { primary: { driver: postgresql, url } }),
+      open: async (t, collections, apply = 'additive') =>
+        openHouse(t, await makeTempDir(t), collections, { apply, primary: { driver: postgresql, url } }),
     }
   })
 
@@ -233,8 +265,8 @@ describe('the keys and columns of collections on MariaDB', { skip: noMariadb }, 
   conformKeys(async () => {
     const url = server.url(await server.createDatabase())
     return {
-      open: async (t, collections) =>
-        openHouse(t, await makeTempDir(t), collections, { primary: { driver: mysql, url } }),
+      open: async (t, collections, apply = 'additive') =>
+        openHouse(t, await makeTempDir(t), collections, { apply, primary: { driver: mysql, url } }),
     }
   })
 

@@ -171,13 +171,17 @@ test('a warning does not hide that a restart may lose rows', async (t) => {
 })
 
 test('the page names collections without a table, and says when the address of the primary is the trouble', async (t) => {
-  const source = createSource({ row: 'fallback', usable: false }, { lacking: () => ['feedback'] })
+  const source = createSource(
+    { row: 'fallback', usable: false },
+    { lacking: () => ['feedback'], keyless: () => ['orders', 'notes'] },
+  )
   const { base } = await serve(t, (app) => addFrontPage(app, source))
   const page = await (await fetch(base, { headers: browser })).text()
   assert.match(
     page,
     /id="lacking">The table of collection feedback is missing or does not match its declaration\. Requests to it/,
   )
+  assert.match(page, /id="keyless">The tables of collections orders, notes lack a unique key or a reference/)
   assert.match(page, /the address of the primary cannot be used; “holdfast check” shows why\./)
   assert.doesNotMatch(page, /keeps trying/)
 })

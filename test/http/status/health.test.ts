@@ -93,6 +93,7 @@ test('what warns beside the connection is named, and the state of the connection
     [{}, { conflicts: () => 2 }, 'primary:conflicts', /^2 changes met other changes of their rows/],
     [{}, { problems: () => problems }, 'service:problems', /^FILE_MOVED$/],
     [{}, { lacking: () => ['feedback', 'notes'] }, 'collection:tables', /^COLLECTION_UNAVAILABLE feedback notes$/],
+    [{}, { keyless: () => ['feedback', 'notes'] }, 'collection:keys', /^PLAN_NEEDED feedback notes$/],
   ] as const) {
     const given = createSource({ row: 'primary', ...database }, rest)
     const { base } = await serve(t, (app) => addHealthRoutes(app, given))

@@ -60,7 +60,7 @@ export function missingTableProblem(
   })
 }
 
-/** A key that is not in the table; a reload does not look for the rows again, so the statement is part of the repair. */
+/** A key that is not in the table. The rows are not looked for again before the next opening, so adding it is part of the repair. */
 export function keyProblem(store: Store, collection: Collection, { statements, why, areRows }: OpenKey): Problem {
   const repair = areRows
     ? 'Change or delete these rows, then run, as the owner of the database:'
