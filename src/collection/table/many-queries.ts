@@ -68,12 +68,12 @@ export class ManyQueries {
     )
   }
 
-  /** Reads the id of the row that has these values in these columns. `isLocked`: as above. */
-  byKey(fields: readonly string[], key: ValuesByName, isLocked: boolean): ManyQuery {
-    const { sql: text, bind } = this.#once(`key ${fields.join()} ${isLocked}`, () => {
+  /** Reads the id of the row that has these values in these columns. */
+  byKey(fields: readonly string[], key: ValuesByName): ManyQuery {
+    const { sql: text, bind } = this.#once(`key ${fields.join()}`, () => {
       let rows = this.#parts.rows.clearSelect().select('id').limit(sql.lit(1))
       for (const field of fields) rows = rows.where(field, '=', slot(field))
-      return compiled(isLocked ? rows.forUpdate() : rows)
+      return compiled(rows)
     })
     return { sql: text, values: bind(key) }
   }
@@ -98,7 +98,7 @@ export class ManyQueries {
           return compiled(
             builder
               .updateTable(table)
-              .set({ [field]: null, updatedAt: slot('updatedAt'), holdfast_attempt: slot('holdfast_attempt') })
+              .set({ [field]: sql`null`, updatedAt: slot('updatedAt'), holdfast_attempt: slot('holdfast_attempt') })
               .set((of) => ({ version: of(of.ref('version'), '+', of.lit(1)) }))
               .where('id', 'in', slots(count)),
           )

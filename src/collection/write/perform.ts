@@ -59,7 +59,7 @@ async function performRun(scope: WriteScope, run: Run): Promise<readonly WriteRe
     }
   } catch (error) {
     // One operation alone is the one that failed; the errors of others are placed already.
-    throw run.length === 1 && run[0] !== undefined ? placedError(error, run[0].place) : error
+    throw run.length === 1 && run[0] !== undefined ? scope.placed(error, run[0].place) : error
   }
 }
 
@@ -85,7 +85,7 @@ async function replaceAll(scope: WriteScope, run: readonly ReplaceRow[]): Promis
   const known = first.key === null ? null : await scope.idOfKey(open, first.key)
   if (first.key !== null) checkKeyedId(first, known)
   const wanted = known === null ? run : [{ ...first, id: known }]
-  const found = await scope.lockedRows(
+  const found = await scope.knownRows(
     open,
     wanted.map(({ id }) => id),
   )
@@ -152,7 +152,7 @@ async function changeAll(scope: WriteScope, run: readonly ChangeRow[]): Promise<
       const { id, granted, place, changes } = operation
       const { row, before } = existing(scope, open, operation, found.get(id))
       // A repeat with the same key, of which the fallback has a copy: done in the primary.
-      const isDone = row.holdfast_attempt === scope.session.attempt
+      const isDone = row.holdfast_attempt === scope.session.attempt && !scope.hasWritten(operation.table, id)
       return { id, before, granted, place, changes: isDone ? new Map() : changes(before) }
     }),
   )

@@ -117,7 +117,7 @@ export async function updateRows(
       if (after[0] === undefined) throw new HoldfastError('WRITE_DISCARDED')
       results.push(resultOf(scope, open, after[0], { is, granted }))
     } catch (error) {
-      throw placedError(error, place)
+      throw scope.placed(error, place)
     }
   }
   return isReturned ? results : await readBack(scope, open, updates, is)

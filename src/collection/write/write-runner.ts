@@ -7,6 +7,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { RowReservation } from '../row/quota.ts'
 import type { RowRequest } from '../row/table-access.ts'
 import { pruneAnswers, RequestKnown } from './kept-answers.ts'
+import { placedError } from './place-error.ts'
 import { RoomNeeded, type StoredRow, WriteScope } from './write-scope.ts'
 import type { WrittenTable } from './written-table.ts'
 
@@ -17,9 +18,11 @@ export interface WriteJob<T> {
   readonly creates: ReadonlyMap<WrittenTable, number>
   /** Does nothing but create rows: after an unknown COMMIT it may go on in another database. */
   readonly isNew: boolean
+  /** What is read before the transaction begins, in each try: it holds no one up. */
+  readonly before?: (session: Session) => Promise<void>
   readonly work: (scope: WriteScope) => Promise<T>
-  /** Looks for rows by a unique key: another writer may create one meanwhile, which it then finds. */
-  readonly isByKey?: boolean
+  /** Replaces rows or creates them: another writer may create one meanwhile, which it then finds. */
+  readonly mayReplace?: boolean
   /** Of a request with a key, which is its own claim. */
   readonly keyed?: {
     readonly attempt: string
@@ -35,6 +38,9 @@ interface Computed<T> {
   readonly scope: WriteScope
   readonly value: T
 }
+
+/** Databases find a deadlock sooner. */
+const deadlockMs = 1_500
 
 /** A transaction is run again so often in one database, because rows were in its way or too few were reserved. */
 const roundsMax = 5
@@ -62,12 +68,14 @@ export class WriteRunner {
     }, undefined)
     const once = async (session: Session): Promise<T> => {
       for (let round = 1; ; round += 1) {
+        const beganAt = performance.now()
         try {
           isQuick = keyed?.quick !== undefined
           const quick = (await keyed?.quick?.(session)) ?? null
           if (keyed !== undefined) void pruneAnswers(session)
           if (quick !== null) return quick
           isQuick = false
+          await job.before?.(session)
           return await this.#reserved(session, job, reserved, age, async () => copied(session, await unit(session)))
         } catch (error) {
           const known = keyed !== undefined && mayBeKnown(error) ? await keyed.known(session) : null
@@ -75,7 +83,8 @@ export class WriteRunner {
           const isRoom = error instanceof RoomNeeded
           if (isRoom) reserved = new Map([...reserved, [error.table, error.rows]])
           if (round === roundsMax) throw error
-          if (isRoom || (job.isByKey === true && round === 1 && breaksKey(session, error))) continue
+          if (isRoom || (job.mayReplace === true && round === 1 && breaksKey(session, error))) continue
+          if (isDeadlock(session, error, performance.now() - beganAt)) continue
           if (scope === null || !(await makesWay(session, scope, error))) throw error
         }
       }
@@ -91,7 +100,11 @@ export class WriteRunner {
         return isQuick ? 'commit' : progress.phase
       },
     }
-    return this.run(once, { ...optionsOf(job.tables, attempt, demand), ...own, ...elsewhere, progress: phases }, find)
+    const placed = (error: unknown): never => {
+      throw scope?.failedAt == null ? error : placedError(error, scope.failedAt)
+    }
+    const options: WorkOptions = { ...optionsOf(job.tables, attempt, demand), ...own, ...elsewhere, progress: phases }
+    return this.run(once, options, find).catch(placed)
   }
 
   /** With the rows reserved that the work may create: before it begins, since the count of rows would wait for it. */
@@ -171,6 +184,11 @@ async function makesWay({ shown, store }: Session, { stored, session }: WriteSco
     isMade = (await copy.giveWay(open.rows.name, open.rows.image({ ...before, ...values }))) || isMade
   }
   return isMade
+}
+
+/** The database has undone a transaction at once. Where it has waited in vain, waiting again would hold the request up. */
+function isDeadlock({ store }: Session, error: unknown, tookMs: number): boolean {
+  return tookMs < deadlockMs && faultOf(store.driver, error, 'statement').kind === 'transient'
 }
 
 function breaksKey({ store }: Pick<Session, 'store'>, error: unknown): boolean {

@@ -1,12 +1,15 @@
 import { incompleteError } from '../../database/work/failure.ts'
 import type { Session } from '../../database/work/session.ts'
 import type { Row, Value } from '../../driver/facet/statements.ts'
+import { HoldfastError } from '../../errors.ts'
 import type { Operation } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { AnswerAge } from '../row/copied-rows.ts'
 import type { RowTable, TableView } from '../row/row-table.ts'
 import type { ValuesByName } from '../table/compiled-query.ts'
 import type { ManyQueries, ManyQuery } from '../table/many-queries.ts'
+import type { WritePlace } from './operation.ts'
+import { placedError } from './place-error.ts'
 import type { WrittenTable } from './written-table.ts'
 
 /** A table inside a transaction. */
@@ -57,6 +60,8 @@ export class WriteScope {
   /** Rows that were written, for the copy. */
   readonly touched: TouchedRow[] = []
   readonly stored: StoredRow[] = []
+  /** Of the operation that failed in the database. */
+  failedAt: WritePlace | null = null
   /** To be called when the transaction has committed. */
   readonly committed: (() => void)[] = []
   readonly #age: AnswerAge | undefined
@@ -97,6 +102,12 @@ export class WriteScope {
     if (reserved !== undefined && sum > reserved) throw new RoomNeeded(table, sum)
   }
 
+  /** The error of one operation, placed in the request. */
+  placed(error: unknown, place: WritePlace): unknown {
+    if (!(error instanceof HoldfastError)) this.failedAt ??= place
+    return placedError(error, place)
+  }
+
   async read(queries: readonly ManyQuery[]): Promise<readonly Row[]> {
     const { statements } = this.session
     const found: Row[] = []
@@ -126,7 +137,24 @@ export class WriteScope {
     return new Map(found.map((row) => [String(row.id), row]))
   }
 
-  /** The id of the row that has these values of a unique key; null: there is none. Locked as above. */
+  /**
+   * The rows of these ids, some of which may not be there, by id. Only those that are there are locked: InnoDB would lock the
+   * gaps of the others, and two transactions that create rows would wait for each other.
+   */
+  async knownRows(open: OpenTable, ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    if (!this.locks) return await this.lockedRows(open, ids)
+    for (const id of ids) open.written.access.refuseUnreplayed(this.session, id)
+    const found = await this.read(open.many.read(encoded(open.rows, ids), false))
+    const known = found.map(({ id }) => String(id))
+    return known.length === 0 ? new Map() : await this.lockedRows(open, known)
+  }
+
+  /** Whether this transaction has written the row. */
+  hasWritten(table: WrittenTable, id: string): boolean {
+    return this.touched.some((one) => one.table === table && one.id === id)
+  }
+
+  /** The id of the row that has these values of a unique key; null: there is none. Not locked. */
   async idOfKey(
     { written, rows, view, many }: OpenTable,
     key: ReadonlyMap<string, FieldValue>,
@@ -134,7 +162,7 @@ export class WriteScope {
     if (written.access.isPartial(this.session, view)) {
       throw incompleteError('Which row has a key is known only where all rows are.')
     }
-    const [found] = await this.read([many.byKey([...key.keys()], rows.encode(key), this.locks)])
+    const [found] = await this.read([many.byKey([...key.keys()], rows.encode(key))])
     return found === undefined ? null : String(found.id)
   }
 }

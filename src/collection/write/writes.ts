@@ -149,6 +149,6 @@ export function jobOf(operations: readonly RowOperation[]): WriteJob<readonly Wr
     creates.set(table, is === 'create' ? count + 1 : count)
   }
   const isNew = operations.every(({ is }) => is === 'create')
-  const isByKey = operations.some((one) => one.is === 'replace' && one.key !== null)
-  return { tables: [...creates.keys()], creates, isNew, isByKey, work: (scope) => perform(scope, operations) }
+  const mayReplace = operations.some((one) => one.is === 'replace')
+  return { tables: [...creates.keys()], creates, isNew, mayReplace, work: (scope) => perform(scope, operations) }
 }

@@ -5,6 +5,7 @@ import type { Operation } from '../../collection/declaration/declaration.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { sendError } from '../server/answers.ts'
+import { batchRoute } from './batch.ts'
 import { DataExchange } from './data-exchange.ts'
 import { LargeBodies } from './large-bodies.ts'
 import { ReadExchange } from './read-exchange.ts'
@@ -21,7 +22,7 @@ export interface DataRoutesDeps extends RequestLimitsDeps {
 
 /** What each method does on a collection and on a row. */
 const methods: Readonly<Record<'collection' | 'query' | 'aggregate' | 'row', ReadonlyMap<string, Operation>>> = {
-  collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create', PUT: 'update' })),
+  collection: new Map(Object.entries({ GET: 'list', HEAD: 'list', POST: 'create', PUT: 'update', DELETE: 'delete' })),
   query: new Map(Object.entries({ POST: 'list' })),
   aggregate: new Map(Object.entries({ GET: 'aggregate', HEAD: 'aggregate' })),
   row: new Map(Object.entries({ GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'update', DELETE: 'delete' })),
@@ -34,9 +35,10 @@ interface RouteParts {
   readonly large: LargeBodies
 }
 
-/** Adds `/api/:collection` and `/api/:collection/:id` to the application. */
+/** Adds `/api`, `/api/:collection` and `/api/:collection/:id` to the application. */
 export function dataRoutes(app: Polka, deps: DataRoutesDeps): void {
   const parts = { deps, limits: new RequestLimits(deps), large: new LargeBodies() }
+  app.all('/api', batchRoute(parts))
   app.all('/api/:collection', route(parts, 'collection'))
   app.all('/api/:collection/query', route(parts, 'query'))
   app.all('/api/:collection/aggregate', route(parts, 'aggregate'))
@@ -104,9 +106,10 @@ function answer(
     return exchange.req.method === 'POST' ? reads.query() : reads.list()
   }
   const write = new WriteExchange(exchange, served, { settings: deps.settings(), large })
-  if (operation === 'delete') return write.remove()
+  const isOfRow = exchange.req.params.id !== undefined
+  if (operation === 'delete') return isOfRow ? write.remove() : write.removeMatching()
   if (operation === 'create') return write.create((rows) => limits.take(request, rows))
   if (exchange.req.method === 'PATCH') return write.change()
   const creating = permit(collection, 'create', exchange.granted.caller)
-  return exchange.req.params.id === undefined ? write.replaceAll(creating) : write.replace(creating)
+  return isOfRow ? write.replace(creating) : write.replaceAll(creating)
 }

@@ -1,7 +1,8 @@
 import type { Granted } from '../../collection/access/granted.ts'
-import { parseKeyAddress } from '../../collection/query/write-request.ts'
+import { parseDeleteAddress, parseKeyAddress } from '../../collection/query/write-request.ts'
 import { parsePrecondition } from '../../collection/row/etag.ts'
 import type { AnswerOf } from '../../collection/write/kept-answers.ts'
+import { removeMatching } from '../../collection/write/matching.ts'
 import type { CreateRow, RowOperation } from '../../collection/write/operation.ts'
 import type { RequestKey } from '../../collection/write/request-key.ts'
 import { isJsonObject, rowInvalid } from '../../collection/write/row-body.ts'
@@ -140,6 +141,18 @@ export class WriteExchange {
     if (outcome.value.is !== 'removed') rowOf(outcome, headers)
     exchange.addDurability(outcome, headers)
     exchange.end(204, headers)
+  }
+
+  /** `DELETE /api/:collection?...&max=N`: 200 with the number of rows that were deleted. */
+  async removeMatching(): Promise<void> {
+    const exchange = this.#exchange
+    const { collection, written, runner } = this.#served
+    const { granted, req } = exchange
+    const request = parseDeleteAddress({ collection, asked: granted.fields.asked }, req.search)
+    exchange.readPreferences()
+    const key = requestKeyIn(exchange, [])
+    const job = removeMatching(written, request, granted, exchange.request.age)
+    return answerWrite(exchange, runner, job, this.#answers.removed, key === null ? null : { key, single: null })
   }
 
   #isPlainCreate(): boolean {
