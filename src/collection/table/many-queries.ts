@@ -1,14 +1,8 @@
 import { sql } from 'kysely'
 import { versionColumn } from '../../driver/facet/feed.ts'
-import type { Value } from '../../driver/facet/statements.ts'
+import type { Statement, Value } from '../../driver/facet/statements.ts'
 import { compiled, type Query, slot, type ValuesByName } from './compiled-query.ts'
 import type { QueryParts } from './queries.ts'
-
-/** A statement about several rows of one table. */
-export interface ManyQuery {
-  readonly sql: string
-  readonly values: readonly Value[]
-}
 
 /** Rows of one statement. More would not be faster, and fewer texts are compiled. */
 const rowsMax = 100
@@ -29,9 +23,9 @@ export class ManyQueries {
   }
 
   /** Inserts the rows. The statements give the id and the version of each, where a copy needs it. */
-  insert(rows: readonly ValuesByName[]): readonly ManyQuery[] {
+  insert(rows: readonly ValuesByName[]): readonly Statement[] {
     const { names } = this.#parts
-    const queries: ManyQuery[] = []
+    const queries: Statement[] = []
     for (let from = 0; from < rows.length; ) {
       const count = portionOf(rows.length - from)
       const part = rows.slice(from, from + count)
@@ -43,7 +37,7 @@ export class ManyQueries {
   }
 
   /** Reads the rows of these ids, in the order of their ids. `isLocked`: and keeps others from changing them. */
-  read(ids: readonly Value[], isLocked: boolean): readonly ManyQuery[] {
+  read(ids: readonly Value[], isLocked: boolean): readonly Statement[] {
     return this.#inParts(ids, (count) =>
       this.#once(`read ${count} ${isLocked}`, () => {
         const { table, rows } = this.#parts
@@ -54,7 +48,7 @@ export class ManyQueries {
   }
 
   /** Reads ids of rows whose `field` has one of these values, `limit` at most. `isLocked`: as above. */
-  referring(field: string, ids: readonly Value[], limit: number, isLocked: boolean): readonly ManyQuery[] {
+  referring(field: string, ids: readonly Value[], limit: number, isLocked: boolean): readonly Statement[] {
     return this.#inParts(ids, (count) =>
       this.#once(`referring ${field} ${count} ${limit} ${isLocked}`, () => {
         const some = this.#parts.rows
@@ -69,7 +63,7 @@ export class ManyQueries {
   }
 
   /** Reads the id of the row that has these values in these columns. */
-  byKey(fields: readonly string[], key: ValuesByName): ManyQuery {
+  byKey(fields: readonly string[], key: ValuesByName): Statement {
     const { sql: text, bind } = this.#once(`key ${fields.join()}`, () => {
       let rows = this.#parts.rows.clearSelect().select('id').limit(sql.lit(1))
       for (const field of fields) rows = rows.where(field, '=', slot(field))
@@ -79,7 +73,7 @@ export class ManyQueries {
   }
 
   /** Deletes the rows of these ids. */
-  remove(ids: readonly Value[]): readonly ManyQuery[] {
+  remove(ids: readonly Value[]): readonly Statement[] {
     return this.#inParts(ids, (count) =>
       this.#once(`remove ${count}`, () => {
         const { builder, table } = this.#parts
@@ -89,7 +83,7 @@ export class ManyQueries {
   }
 
   /** Sets one column of the rows of these ids to null, as a change of theirs by this attempt. */
-  clear(field: string, ids: readonly Value[], changed: ValuesByName): readonly ManyQuery[] {
+  clear(field: string, ids: readonly Value[], changed: ValuesByName): readonly Statement[] {
     return this.#inParts(
       ids,
       (count) =>
@@ -119,8 +113,8 @@ export class ManyQueries {
     })
   }
 
-  #inParts(ids: readonly Value[], query: (count: number) => Query, others: ValuesByName = {}): readonly ManyQuery[] {
-    const queries: ManyQuery[] = []
+  #inParts(ids: readonly Value[], query: (count: number) => Query, others: ValuesByName = {}): readonly Statement[] {
+    const queries: Statement[] = []
     for (let from = 0; from < ids.length; from += idsMax) {
       const part = ids.slice(from, from + idsMax)
       const count = powerAbove(part.length)

@@ -1,3 +1,5 @@
+import { faultOf } from '../../database/machine/faults.ts'
+import type { Statement } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { encoded, type OpenTable, type WriteScope } from './write-scope.ts'
@@ -16,7 +18,8 @@ export async function checkReferences(
   rows: readonly ReadonlyMap<string, FieldValue>[],
   own: ReadonlySet<string>,
 ): Promise<void> {
-  if (scope.locks) return
+  const { driver, journal } = scope.session.store
+  if (driver.holdsReferences === true && journal === null) return
   for (const { field, to } of table.references) {
     const wanted = new Set<string>()
     for (const values of rows) {
@@ -75,10 +78,20 @@ class Removal {
     for (const reference of written.referring)
       if (reference.onDelete === 'restrict') await this.#refuse(reference, open, ids)
     const removed = rows.quota(this.#scope.session, open.view)?.removing()
-    const { changed } = await this.#scope.write(many.remove(encoded(rows, ids)))
+    const { changed } = await this.#deleted(many.remove(encoded(rows, ids)))
     this.#scope.committed.push(() => removed?.(changed))
     for (const id of ids) this.#scope.touched.push({ table: written, id, row: null })
     return changed
+  }
+
+  /** A row may have been written that refers to one of these after others were looked for. */
+  async #deleted(queries: readonly Statement[]): Promise<{ readonly changed: number }> {
+    try {
+      return await this.#scope.write(queries)
+    } catch (error) {
+      const { kind, rule } = faultOf(this.#scope.session.store.driver, error, 'statement')
+      throw kind === 'constraint' && rule === 'reference' ? referencedError(null, undefined, error) : error
+    }
   }
 
   async #follow({ from, field, onDelete }: TableReference, parent: OpenTable, ids: readonly string[]): Promise<void> {

@@ -1,13 +1,13 @@
 import { incompleteError } from '../../database/work/failure.ts'
 import type { Session } from '../../database/work/session.ts'
-import type { Row, Value } from '../../driver/facet/statements.ts'
+import type { Row, Statement, Value } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { Operation } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { AnswerAge } from '../row/copied-rows.ts'
 import type { RowTable, TableView } from '../row/row-table.ts'
 import type { ValuesByName } from '../table/compiled-query.ts'
-import type { ManyQueries, ManyQuery } from '../table/many-queries.ts'
+import type { ManyQueries } from '../table/many-queries.ts'
 import type { WritePlace } from './operation.ts'
 import { placedError } from './place-error.ts'
 import type { WrittenTable } from './written-table.ts'
@@ -108,7 +108,7 @@ export class WriteScope {
     return placedError(error, place)
   }
 
-  async read(queries: readonly ManyQuery[]): Promise<readonly Row[]> {
+  async read(queries: readonly Statement[]): Promise<readonly Row[]> {
     const { statements } = this.session
     const found: Row[] = []
     for (const { sql, values } of queries) found.push(...(await statements.read(sql, values)))
@@ -116,7 +116,7 @@ export class WriteScope {
   }
 
   /** Gives the rows of RETURNING, and how many were changed. */
-  async write(queries: readonly ManyQuery[]): Promise<{ readonly rows: readonly Row[]; readonly changed: number }> {
+  async write(queries: readonly Statement[]): Promise<{ readonly rows: readonly Row[]; readonly changed: number }> {
     const { statements, attempt } = this.session
     const found: Row[] = []
     let sum = 0
