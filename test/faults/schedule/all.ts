@@ -1,6 +1,7 @@
 import { carrying } from './carrying.ts'
 import { copies } from './copying.ts'
 import { files } from './files.ts'
+import { keyed } from './keyed.ts'
 import { killed } from './killed.ts'
 import { lostReplies } from './lost-reply.ts'
 import type { Schedule } from './schedule.ts'
@@ -18,6 +19,7 @@ export const schedules: readonly Schedule[] = [
   ...switching,
   ...settling,
   ...copies,
+  ...keyed,
 ]
 
 /** The schedule of this name. */
