@@ -1,4 +1,5 @@
-import { accessText, type Collection, type Operation, operations } from '../collection/declaration/declaration.ts'
+import { accessText } from '../collection/access/access-text.ts'
+import { type Collection, type Operation, operations } from '../collection/declaration/declaration.ts'
 import { exampleRow } from '../collection/declaration/example.ts'
 import type { TableReports } from '../collection/table/tables.ts'
 import type { Problem } from '../config/problem.ts'

@@ -227,11 +227,6 @@ function isList(access: Access): access is readonly Grant[] {
   return Array.isArray(access)
 }
 
-/** Who may perform the operation, for people: `public`, `token, owner`. */
-export function accessText(collection: Collection, operation: Operation): string {
-  return grantsOf(collection, operation).map(granteeOf).join(', ')
-}
-
 /** Who a grant is for. */
 export function granteeOf(grant: Grant): Grantee {
   return typeof grant === 'string' ? grant : grant.to

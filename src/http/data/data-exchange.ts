@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Request } from 'polka'
 import type { Granted } from '../../collection/access/granted.ts'
-import { type Collection, isPublic } from '../../collection/declaration/declaration.ts'
 import type { AnswerAge } from '../../collection/row/copied-rows.ts'
 import { isNamed, type Precondition, parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { RowResult } from '../../collection/row/precondition.ts'
@@ -48,14 +47,14 @@ export class DataExchange implements AnswerAge {
   }
 
   /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
-  async get({ collection, lists }: ServedCollection): Promise<void> {
+  async get({ lists }: ServedCollection): Promise<void> {
     refuseQuery(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
     const outcome = await lists.get(this.id(), this.request)
     const headers = this.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
-    headers.push('Cache-Control', caching(collection, 'get'))
+    headers.push('Cache-Control', caching(this.granted))
     const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
     if (isKnown) this.end(304, headers)
@@ -155,7 +154,7 @@ export function rowOf({ value }: Outcome<RowResult>, headers: HeaderList): RowRe
   return value
 }
 
-/** Whether caches shared by callers may keep an answer. */
-export function caching(collection: Collection, operation: 'list' | 'get' | 'aggregate'): string {
-  return isPublic(collection, operation) ? 'no-cache' : 'private, no-cache'
+/** Whether caches shared by callers may keep an answer: what someone known may see is not for others. */
+export function caching({ caller }: Granted): string {
+  return caller.is === 'public' ? 'no-cache' : 'private, no-cache'
 }

@@ -47,14 +47,14 @@ export class ReadExchange {
   /** `GET /api/:collection/aggregate`: 200 with groups and what was computed of each. */
   async aggregate(): Promise<void> {
     const exchange = this.#exchange
-    const { collection, aggregates } = this.#served
+    const { aggregates } = this.#served
     acceptedFormat(exchange.req, ['json'])
     const query = parseAggregateAddress(this.#asked, exchange.req.search)
     exchange.maxAgeS = parseMaxAge(exchange.req)
     checkUnsent(expectedBytes)
     const outcome = await aggregates.compute(query, exchange.request)
     const headers = exchange.storeHeaders(outcome)
-    headers.push('Cache-Control', caching(collection, 'aggregate'))
+    headers.push('Cache-Control', caching(exchange.granted))
     exchange.sendRead(outcome.value, headers)
   }
 
@@ -82,7 +82,7 @@ export class ReadExchange {
     const outcome = await lists.page(query, exchange.request)
     const { text, next } = outcome.value
     const headers = exchange.storeHeaders(outcome)
-    headers.push('Cache-Control', caching(collection, 'list'))
+    headers.push('Cache-Control', caching(exchange.granted))
     if (next !== null && search !== null) {
       headers.push('Link', nextLink(`${mountPrefixOf(exchange.req)}/api/${collection.name}`, search, next))
     }
@@ -100,7 +100,7 @@ export class ReadExchange {
       if (exchange.isGone) return
       const headers = exchange.storeHeaders(first)
       const type = format === 'csv' ? `${mediaTypes.csv}; charset=utf-8; header=present` : mediaTypes[format]
-      headers.push('Cache-Control', caching(collection, 'list'), 'Content-Type', type)
+      headers.push('Cache-Control', caching(exchange.granted), 'Content-Type', type)
       if (format === 'csv') headers.push('Content-Disposition', `attachment; filename="${collection.name}.csv"`)
       writeHead(exchange.res, 200, headers)
     })

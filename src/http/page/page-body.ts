@@ -140,15 +140,21 @@ function unbroken(line: string): Content {
   return line.split(/(?<= )(-\w)(?= )/).map((part) => (/^-\w$/.test(part) ? html`<span>${part}</span>` : part))
 }
 
+/** Grants, as people say them. */
+const holders: readonly (readonly [RegExp, string])[] = [
+  [/\bpublic\b/, 'everyone'],
+  [/\btoken\b/, 'API token'],
+  [/\buser\b/, 'signed-in user'],
+  [/\badmin\b/, 'admin token'],
+  [/\bnone\b/, 'no one'],
+]
+
 function accessLine(access: CollectionLine['access']): string {
-  const named = (who: 'public' | 'admin') =>
-    Object.entries(access)
-      .filter(([, value]) => value === who)
-      .map(([operation]) => operation)
-  const [open, closed] = [named('public'), named('admin')]
-  if (closed.length === 0) return 'open to everyone'
-  if (open.length === 0) return 'admin token only'
-  return `${open.join(', ')}: everyone · ${closed.join(', ')}: admin token`
+  const said = (who: string): string => holders.reduce((text, [word, name]) => text.replace(word, name), who)
+  const groups = Map.groupBy(Object.entries(access), ([, who]) => who)
+  if (groups.size === 1 && groups.has('public')) return 'open to everyone'
+  if (groups.size === 1 && groups.has('admin')) return 'admin token only'
+  return [...groups].map(([who, all]) => `${all.map(([operation]) => operation).join(', ')}: ${said(who)}`).join(' · ')
 }
 
 function operatorSection({ mount }: PagePlace, source: StatusSource): Markup {

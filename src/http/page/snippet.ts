@@ -2,20 +2,20 @@ import type { CollectionLine } from '../status/status-source.ts'
 
 /** A curl command that creates the example row of the collection, for a POSIX shell. */
 export function curlLine(base: string, collection: CollectionLine): string {
-  const token = collection.access.create === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
+  const token = needsToken(collection.access.create) ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
   const body = shellQuote(JSON.stringify(collection.example))
   return `curl -X POST ${base}${collection.path}${token} -H 'content-type: application/json' -d ${body}`
 }
 
 /** A curl command that lists the collection. */
 export function curlListLine(base: string, collection: CollectionLine): string {
-  const token = collection.access.list === 'admin' ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
+  const token = needsToken(collection.access.list) ? ' -H "Holdfast-Token: $ADMIN_TOKEN"' : ''
   return `curl ${shellSafe(`${base}${collection.path}?limit=20`)}${token}`
 }
 
 /** One line of Python that creates the example row with the standard library alone. */
 export function pythonLine(base: string, collection: CollectionLine): string {
-  const isClosed = collection.access.create === 'admin'
+  const isClosed = needsToken(collection.access.create)
   const imports = isClosed ? 'json, os, urllib.request as u' : 'json, urllib.request as u'
   const token = isClosed ? ', "Holdfast-Token": os.environ["ADMIN_TOKEN"]' : ''
   const address = JSON.stringify(`${base}${collection.path}`)
@@ -26,8 +26,13 @@ export function pythonLine(base: string, collection: CollectionLine): string {
 
 /** What to do before these commands work; null if nothing. */
 export function lineHint({ access }: CollectionLine): string | null {
-  if (access.create !== 'admin' && access.list !== 'admin') return null
+  if (!needsToken(access.create) && !needsToken(access.list)) return null
   return 'These commands read ADMIN_TOKEN from your shell: first run export ADMIN_TOKEN=… with the admin token.'
+}
+
+/** The admin's, which opens whatever is open to someone. */
+function needsToken(grantees: string): boolean {
+  return !/\bpublic\b/.test(grantees)
 }
 
 function shellSafe(text: string): string {

@@ -109,6 +109,8 @@ describe('the data API', () => {
     const list = await call('GET', '/api/everything', { headers: admin })
     assert.deepEqual([list.status, list.headers.get('cache-control')], [200, 'private, no-cache'])
     assert.equal((await call('GET', path)).headers.get('cache-control'), 'no-cache')
+    const known = await call('GET', path, { headers: admin })
+    assert.equal(known.headers.get('cache-control'), 'private, no-cache', 'it may have fields that others do not see')
   })
 
   it('says that it did what "Prefer" asked for', async (t) => {

@@ -241,3 +241,18 @@ test('the type of a problem leads to its explanation', async (t) => {
   for (const code of ['toString', '__proto__', 'NOPE'])
     assert.equal((await fetch(`${base}/errors/${code}`)).status, 404)
 })
+
+test('a person reads who may do what, and the lines send a token where one is needed', async (t) => {
+  const access = {
+    ...{ create: 'token', list: 'public', get: 'public', update: 'owner, user (by a rule)' },
+    ...{ delete: 'none', aggregate: 'public' },
+  }
+  const source = createSource({}, { collections: () => [{ ...feedback, access }] })
+  const { base } = await serve(t, (app) => addFrontPage(app, source))
+  const page = await (await fetch(base, { headers: browser })).text()
+  const line =
+    'create: API token · list, get, aggregate: everyone · update: owner, signed-in user (by a rule) · delete: no one'
+  assert.ok(page.includes(line), page)
+  assert.match(page, /curl -X POST [^\n]*Holdfast-Token/)
+  assert.doesNotMatch(page, /limit=20[^\n]*Holdfast-Token/)
+})
