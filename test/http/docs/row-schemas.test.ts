@@ -42,10 +42,12 @@ test('the schema of a row accepts a row and nothing that a row never is', () => 
   const accepts = compile()
   const row = { id, ...whole, approved: null, author: 'token:shop', createdAt: now, updatedAt: now, version: 1 }
   assert.ok(accepts(row), JSON.stringify(accepts.errors))
-  assert.ok(accepts({ ...row, price: null, state: null }))
+  assert.ok(accepts({ ...row, price: '-1234567890123456.5', state: null }))
+  assert.ok(accepts({ ...row, price: null, units: '-9223372036854775808' }))
   const wrong = [
     ...[{ title: null }, { stock: 1.5 }, { stock: 101 }, { price: 12.5 }, { price: '12.505' }, { units: 7 }],
     ...[{ state: 'lost' }, { day: now }, { placedAt: 'today' }, { customer: 'me' }, { tags: [1] }, { version: 0 }],
+    ...[{ price: '12345678901234567.5' }, { price: '012' }, { units: '+7' }, { units: '12345678901234567890' }],
     ...[{ meta: { lang: 1 } }, { meta: { size: { width: 'wide' } } }, { mail: 'me' }, { page: 'here' }],
   ]
   for (const one of wrong) assert.ok(!accepts({ ...row, ...one }), JSON.stringify(one))
