@@ -9,7 +9,8 @@ export interface Goal {
 }
 
 /** One kind of request that is measured. */
-export interface Case extends Pick<LoadOptions, 'connections' | 'method' | 'body' | 'everyTenth'> {
+export interface Case
+  extends Pick<LoadOptions, 'connections' | 'method' | 'body' | 'everyTenth' | 'headers' | 'isKeyed'> {
   readonly name: string
   /** Null: measured and printed, without a verdict. */
   readonly goals: Readonly<Record<On, Goal>> | null

@@ -78,7 +78,8 @@ export function readCount(name: string, text: string): number {
   return value
 }
 
-function readFolder(text: string): string {
+/** Reads a folder with a build. */
+export function readFolder(text: string): string {
   const folder = resolve(text)
   if (!existsSync(folder)) throw new Error(`--against: there is no folder ${folder}.`)
   const absent = buildFiles.filter((file) => !existsSync(join(folder, file)))

@@ -83,10 +83,3 @@ export async function untilWhole(one: CopiedService, tables: readonly string[], 
   }
   await until(isWhole, { withinMs, everyMs: 50, what: `the copy\n${one.running.output()}` })
 }
-
-/** The longest delay of the event loop since the last call, in milliseconds. */
-export async function longestDelayMs({ port }: Pick<Contestant, 'port'>): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-  const seconds = /^holdfast_event_loop_delay_seconds\{quantile="1"\} (\S+)$/m.exec(text)?.[1]
-  return Number(seconds) * 1_000
-}

@@ -2,6 +2,7 @@
  * The load generator: a process of its own that keeps some connections busy with one request each (no pipelining) and counts.
  * For each `LoadOptions` that its parent sends it answers with a `LoadResult`.
  */
+import { randomUUID } from 'node:crypto'
 import { Connection } from './connection.ts'
 
 /** What is asked of one run. */
@@ -15,6 +16,9 @@ export interface LoadOptions {
   /** Requested in turn. */
   readonly paths: readonly string[]
   readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** True: each request has an `Idempotency-Key` of its own. */
+  readonly isKeyed?: boolean
   /** Every tenth request is this one instead, with the path that it would have had. */
   readonly everyTenth?: Pick<LoadOptions, 'method' | 'body'>
   /** True: the result has where the rows are that were created. */
@@ -87,7 +91,7 @@ class Run {
   }
 
   #open(): void {
-    const { port, isLocating = false } = this.#options
+    const { port, isLocating = false, isKeyed = false } = this.#options
     let askedMs = Number.NaN
     const ask = () => {
       const next = this.#requests[this.#sent % this.#requests.length]
@@ -96,7 +100,7 @@ class Run {
       this.#sent += 1
       this.#waiting += 1
       askedMs = performance.now()
-      connection.send(next)
+      connection.send(isKeyed ? this.#keyed() : next)
     }
     const settle = () => {
       this.#waiting -= 1
@@ -128,6 +132,13 @@ class Run {
     if (kept === null) return
     kept.giveTo(user)
     ask()
+  }
+
+  /** The next request, with a key that no other has. */
+  #keyed(): Buffer {
+    const { headers, paths } = this.#options
+    const path = paths[this.#sent % paths.length] ?? ''
+    return Buffer.from(write({ ...this.#options, headers: { ...headers, 'Idempotency-Key': randomUUID() } }, path))
   }
 
   #stop(): void {
@@ -170,8 +181,9 @@ function keepIdle(connections: readonly Connection[], port: number, isQuiet: boo
   }
 }
 
-function write({ method, body }: Pick<LoadOptions, 'method' | 'body'>, path: string): string {
-  const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
+function write({ method, body, headers = {} }: Pick<LoadOptions, 'method' | 'body' | 'headers'>, path: string): string {
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more.join('')}`
   if (body === undefined) return `${head}\r\n`
   return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }

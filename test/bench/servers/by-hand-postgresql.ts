@@ -19,6 +19,16 @@ const insert = { name: 'insert', text: `insert into feedback (${columns}) values
 const one = { name: 'one', text: `select ${columns} from feedback where id = $1` }
 const first = { name: 'first', text: `select ${columns} from feedback order by id desc limit $1` }
 const after = { name: 'after', text: `select ${columns} from feedback where id < $1 order by id desc limit $2` }
+const ofModel = {
+  name: 'ofModel',
+  text: `select ${columns} from feedback where model = $1 order by id desc limit $2`,
+}
+const insertAll = {
+  name: 'insertAll',
+  text:
+    `insert into feedback (${columns}) select id, rating, comment, model, meta, $2, $2, version ` +
+    'from json_to_recordset($1) as row (id uuid, rating integer, comment text, model text, meta jsonb, version integer)',
+}
 const remove = { name: 'remove', text: 'delete from feedback where id = $1' }
 const change = {
   name: 'change',
@@ -38,6 +48,8 @@ serveByHand(
       const [row] = (await pool.query<Stored>({ ...one, values: [id] })).rows
       return row && shape(row)
     },
+    listOf: async (model, limit) => (await pool.query<Stored>({ ...ofModel, values: [model, limit] })).rows.map(shape),
+    insertAll: (rows, now) => pool.query({ ...insertAll, values: [JSON.stringify(rows), now] }),
     insert: ({ id, rating, comment, model, meta, version }, now) =>
       pool.query({ ...insert, values: [id, rating, comment, model, meta, now, now, version] }),
     async change(id, { rating, comment, model, meta }, now) {

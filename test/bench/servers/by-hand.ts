@@ -27,12 +27,17 @@ const insert = database.prepare('insert into feedback values (?, ?, ?, ?, ?, ?, 
 const one = database.prepare<[string], Stored>('select * from feedback where id = ?')
 const first = database.prepare<[number], Stored>('select * from feedback order by id desc limit ?')
 const after = database.prepare<[string, number], Stored>('select * from feedback where id < ? order by id desc limit ?')
+const ofModel = database.prepare<[string, number], Stored>(
+  'select * from feedback where model = ? order by id desc limit ?',
+)
 const change = database.prepare<[Record<string, unknown>], Stored>(
   'update feedback set rating = coalesce(:rating, rating), comment = iif(:hasComment, :comment, comment), ' +
     'model = iif(:hasModel, :model, model), meta = iif(:hasMeta, :meta, meta), updatedAt = :now, ' +
     'version = version + 1 where id = :id returning *',
 )
 const remove = database.prepare<[string]>('delete from feedback where id = ?')
+const insertRow = ({ id, rating, comment, model, meta, version }: FeedbackRow, now: Date) =>
+  insert.run(id, rating, comment, model, textOf(meta), now.getTime(), now.getTime(), version)
 
 serveByHand(
   {
@@ -41,8 +46,11 @@ serveByHand(
       const row = one.get(id)
       return row && shape(row)
     },
-    insert: ({ id, rating, comment, model, meta, version }, now) =>
-      insert.run(id, rating, comment, model, textOf(meta), now.getTime(), now.getTime(), version),
+    listOf: (model, limit) => ofModel.all(model, limit).map(shape),
+    insert: insertRow,
+    insertAll: database.transaction((rows: readonly FeedbackRow[], now: Date) => {
+      for (const row of rows) insertRow(row, now)
+    }),
     change(id, { rating = null, comment, model, meta }, now) {
       const has = { hasComment: flag(comment), hasModel: flag(model), hasMeta: flag(meta) }
       const values = { id, rating, comment, model, meta: textOf(meta ?? null), now: now.getTime(), ...has }

@@ -30,6 +30,14 @@ export interface FeedbackStore<Time = string> {
   remove(id: string): Soon<boolean>
 }
 
+/** What `npm run bench:collections` asks beyond that. */
+export interface AskedStore extends FeedbackStore {
+  /** The newest rows of one model. */
+  listOf(model: string, limit: number): Soon<readonly FeedbackRow[]>
+  /** New rows in one transaction. */
+  insertAll(rows: readonly FeedbackRow[], now: Date): Soon<unknown>
+}
+
 /** The table of the rows, the same for all contestants. */
 export const createTable: Readonly<Record<'sqlite' | 'postgresql', string>> = {
   sqlite:
@@ -58,6 +66,9 @@ export function cachedByFields<T>(prepare: (names: readonly (keyof Fields)[]) =>
 
 /** The longest body that is read. */
 export const bodyLimitBytes: number = 64 * 1024
+
+/** The same of a body with many rows. */
+export const bulkLimitBytes: number = 8 * 1024 * 1024
 
 /** The version in the ETag is what a change makes new. */
 export function etagOf({ id, version }: Pick<FeedbackRow, 'id' | 'version'>): string {
