@@ -13,6 +13,8 @@ export type { FieldValue } from './canonical.ts'
 /** Errors reported per body. */
 const maxErrors = 50
 
+const nothingRefused: ReadonlyMap<string, string> = new Map()
+
 /** What a body may contain besides what its fields accept. */
 export interface BodyRules {
   /** The fields that its author sees, and those that they may write. Absent: all. */
@@ -89,14 +91,15 @@ export class Validator {
 
   /** Why its author may not write some of the members, by their names; to whom a field is private it does not exist. */
   #refused(body: object, { fields }: BodyRules): ReadonlyMap<string, string> {
-    const refused = new Map<string, string>()
-    if (fields === undefined) return refused
+    if (fields === undefined) return nothingRefused
+    let refused: Map<string, string> | null = null
     for (const name in body) {
       if (fields.written.has(name) || !Object.hasOwn(this.#collection.fields, name)) continue
       const isSeen = fields.asked.has(name)
+      refused ??= new Map()
       refused.set(name, isSeen ? 'This field is read-only. Remove it.' : this.#unknown(name, fields))
     }
-    return refused
+    return refused ?? nothingRefused
   }
 
   /** All errors, member by member. The compiled check itself stops at the first one, so it is never slow. */
