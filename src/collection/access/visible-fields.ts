@@ -26,7 +26,8 @@ export function visibleFields(collection: Collection, caller: Caller): VisibleFi
   let views = known.get(collection)
   if (views === undefined) {
     const admin = viewOf(collection, true)
-    const isSame = Object.values(collection.fields).every((field) => !field.private && !field.readOnly)
+    const isOpen = Object.values(collection.fields).every((field) => !field.private && !field.readOnly)
+    const isSame = isOpen && collection.owner === undefined
     views = { admin, others: isSame ? admin : viewOf(collection, false) }
     known.set(collection, views)
   }
