@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { addErrorPages } from '../../../src/http/page/error-pages.ts'
 import { addFrontPage } from '../../../src/http/page/front-page.ts'
-import { curlLine, lineHint, pythonLine } from '../../../src/http/page/snippet.ts'
+import { curlLine, curlListLine, lineHint, pythonLine } from '../../../src/http/page/snippet.ts'
 import { adminToken, createSource, feedback, refusedFault } from '../source.ts'
 import { rawConnect, serve } from '../support.ts'
 
@@ -253,6 +253,6 @@ test('a person reads who may do what, and the lines send a token where one is ne
   const line =
     'create: API token · list, get, aggregate: everyone · update: owner, signed-in user (by a rule) · delete: no one'
   assert.ok(page.includes(line), page)
-  assert.match(page, /curl -X POST [^\n]*Holdfast-Token/)
-  assert.doesNotMatch(page, /limit=20[^\n]*Holdfast-Token/)
+  assert.match(curlLine(base, { ...feedback, access }), /Holdfast-Token/)
+  assert.doesNotMatch(curlListLine(base, { ...feedback, access }), /Holdfast-Token/)
 })
