@@ -8,8 +8,10 @@ import type { FieldValue } from '../declaration/validator.ts'
 import type { Filter } from '../filter/filter.ts'
 import { fieldPath } from '../filter/paths.ts'
 import type { AggregateQuery } from '../query/aggregate-query.ts'
-import type { SortKey } from '../query/list-query.ts'
+import { listLimits, type SortKey } from '../query/list-query.ts'
+import type { ReadPlan } from '../query/read-plan.ts'
 import type { RowTable, TableView } from '../row/row-table.ts'
+import type { ColumnFacts, TableAccess } from '../row/table-access.ts'
 import type { Column } from '../table/column.ts'
 import type { Query } from '../table/compiled-query.ts'
 import { FilterShaper, type ShapedFilter } from '../table/condition-shape.ts'
@@ -28,15 +30,25 @@ export interface Bound {
   readonly skip?: number
 }
 
+/** What an asked table is made of. */
+interface AskedParts {
+  readonly collection: Collection
+  readonly store: Store
+  readonly table: RowTable
+  readonly where: string | null
+  readonly facts: ColumnFacts
+}
+
 /** The table of a collection in one store, and in one view, as it is asked by filters and sorts. */
 export class AskedTable {
   readonly queries: ListQueries
   readonly dialect: Dialect
   readonly table: RowTable
   readonly #collection: Collection
+  readonly #facts: ColumnFacts
   readonly #columns: ReadonlyMap<string, Column>
 
-  constructor(collection: Collection, store: Store, table: RowTable, where: string | null) {
+  constructor({ collection, store, table, where, facts }: AskedParts) {
     const { sqlDialect } = store.driver
     if (sqlDialect === undefined) {
       const detail = 'The driver of this database does not say which SQL it understands.'
@@ -45,6 +57,7 @@ export class AskedTable {
     this.dialect = dialects[sqlDialect]
     this.table = table
     this.#collection = collection
+    this.#facts = facts
     this.#columns = new Map(table.columns.map((column) => [column.name, column]))
     const options = {
       table: collection.name,
@@ -52,7 +65,7 @@ export class AskedTable {
       where,
       dialect: this.dialect,
       column: (field: string) => sql.ref(`${collection.name}.${field}`),
-      isOtherOrder: () => false,
+      isOtherOrder: (field: string) => facts.otherOrder?.has(field) === true,
     }
     this.queries = new ListQueries(store.orm, options)
   }
@@ -67,7 +80,7 @@ export class AskedTable {
     return sort.map(({ field, isDescending }) => {
       const { scale = 0 } = fieldPath(this.#collection, field)
       const isField = Object.hasOwn(this.#collection.fields, field)
-      const mayBeNull = isField && !isRequired(this.#collection, field)
+      const mayBeNull = this.#facts.nullable?.has(field) ?? (isField && !isRequired(this.#collection, field))
       return { field, isDescending, kind: this.#column(field).field, scale, mayBeNull }
     })
   }
@@ -88,6 +101,29 @@ export class AskedTable {
   /** The JSON of a value of a column that was read. */
   textOf(name: string, raw: unknown): string {
     return this.#column(name).toJson(raw)
+  }
+
+  /**
+   * The plan where an index does not serve what the declaration says, because a column orders text otherwise. Throws
+   * QUERY_UNINDEXED for a sort by such a column, if the collection may be large.
+   */
+  fitted(plan: ReadPlan, sort: readonly SortKey[]): ReadPlan {
+    const { otherOrder } = this.#facts
+    const { maxRows = Number.POSITIVE_INFINITY } = this.#collection
+    if (otherOrder === undefined || otherOrder.size === 0 || maxRows <= listLimits.unindexedSortRows) return plan
+    const other = sort.find(({ field }) => otherOrder.has(field))
+    if (other !== undefined) {
+      const detail = `The column of "${other.field}" sorts text by the rules of a language, and no index by bytes.`
+      const hint = 'GET /status, with the admin token, has the SQL that changes the column.'
+      throw new HoldfastError('QUERY_UNINDEXED', { detail, hint })
+    }
+    const isServed = (part: Filter) =>
+      part.is !== 'condition' ||
+      !otherOrder.has(part.path.field) ||
+      (this.dialect.equatesBytes && part.operator === 'eq') ||
+      part.operator === 'null'
+    const served = plan.served.filter(isServed)
+    return { served, examined: [...plan.examined, ...plan.served.filter((part) => !isServed(part))] }
   }
 
   /** What the field of a column is. */
@@ -160,23 +196,30 @@ export function operandsOf(filter: ShapedFilter | null): Record<string, Value> {
   return Object.fromEntries((filter?.operands ?? []).map((operand, at) => [`f${at}`, operand]))
 }
 
-const known = new WeakMap<RowTable, { readonly where: string | null; readonly asked: AskedTable }[]>()
+const known = new WeakMap<
+  RowTable,
+  { readonly where: string | null; readonly facts: ColumnFacts; readonly asked: AskedTable }[]
+>()
 
 /** Views of one table: all rows, and those that a fallback has written. */
 const maxViews = 4
 
-/** The table as this view asks it. Cached with the table. */
-export function askedTableOf(collection: Collection, store: Store, table: RowTable, { where }: TableView): AskedTable {
+/** The table as this view asks it. Cached with the table, until something else is known of its columns. */
+export function askedTableOf(access: TableAccess, session: Session, table: RowTable, { where }: TableView): AskedTable {
   let views = known.get(table)
   if (views === undefined) {
     views = []
     known.set(table, views)
   }
-  const found = views.find((view) => view.where === where)
+  const facts = access.columnFacts(session)
+  const found = views.find(
+    (view) =>
+      view.where === where && view.facts.otherOrder === facts.otherOrder && view.facts.nullable === facts.nullable,
+  )
   if (found !== undefined) return found.asked
-  const asked = new AskedTable(collection, store, table, where)
+  const asked = new AskedTable({ collection: access.collection, store: session.store, table, where, facts })
   // The condition of a fallback's own rows changes at times.
   if (views.length >= maxViews) views.shift()
-  views.push({ where, asked })
+  views.push({ where, facts, asked })
   return asked
 }

@@ -66,7 +66,7 @@ async function readReferred(
   const table = access.table(session, 'get')
   const view = access.copies.view(session, table, age)
   if (access.isPartial(session, view)) throw incompleteError()
-  const asked = askedTableOf(access.collection, session.store, table, view)
+  const asked = askedTableOf(access, session, table, view)
   const filter = asked.shape(granted.rule)
   const serialize = table.serializerFor(granted.fields)
   for (let at = 0; at < ids.length; at += idsAtOnce) {

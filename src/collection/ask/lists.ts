@@ -87,7 +87,7 @@ export class Lists {
       const table = this.#access.table(session, 'get')
       this.#access.refuseUnreplayed(session, id)
       const view = this.#access.copies.view(session, table, age)
-      const asked = askedTableOf(this.#access.collection, session.store, table, view)
+      const asked = askedTableOf(this.#access, session, table, view)
       const filter = asked.shape(rule)
       const [row] = await asked.readOne(session, filter, id)
       if (row === undefined) return absent(session, { table, view, id, match: null })
@@ -99,10 +99,17 @@ export class Lists {
   ask(session: Session, query: ListQuery, plan: ReadPlan, age: RowRequest['age']): Asking {
     const table = this.#access.table(session, 'list')
     const view = this.#access.copies.view(session, table, age)
-    const asked = askedTableOf(this.#access.collection, session.store, table, view)
+    const asked = askedTableOf(this.#access, session, table, view)
     const isPartial = this.#access.isPartial(session, view)
     if (isPartial && (query.count !== 'none' || query.expand.length > 0)) throw incompleteError()
-    return { session, asked, view, sort: asked.sortColumns(query.sort), plan, isPartial }
+    return {
+      session,
+      asked,
+      view,
+      sort: asked.sortColumns(query.sort),
+      plan: asked.fitted(plan, query.sort),
+      isPartial,
+    }
   }
 
   /** A part of a list of any length: at most `rows` rows behind a place, each as `format` makes it of the row and its JSON. */

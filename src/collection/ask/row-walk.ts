@@ -60,6 +60,7 @@ export class RowWalk {
   async read(limit: number): Promise<WalkedRows> {
     const rows: Row[] = []
     if (this.#isOver) return { rows, next: null }
+    this.#left = listLimits.examined
     const sources = sourcesAfter(this.#sort, this.#after, {
       comparesRows: this.#asked.dialect.comparesRows,
       splitsNulls: this.#isExamined,

@@ -28,6 +28,14 @@ export interface RowRequest {
   readonly age?: AnswerAge
 }
 
+/** The columns of a table that differ from what the declaration says; undefined: not known, so none. */
+export interface ColumnFacts {
+  /** They sort text otherwise than by its bytes. */
+  readonly otherOrder: ReadonlySet<string> | undefined
+  /** They may have no value. */
+  readonly nullable: ReadonlySet<string> | undefined
+}
+
 /** One collection in whichever store serves: what all operations on its rows share. */
 export class TableAccess {
   readonly collection: Collection
@@ -72,6 +80,15 @@ export class TableAccess {
   /** Whether the table may store something else than what is written. */
   mayRewrite({ store }: Session): boolean {
     return this.deps.tables.of(store)?.rewriting.has(this.collection.name) ?? false
+  }
+
+  /** What is known of the table's columns. */
+  columnFacts({ store }: Session): ColumnFacts {
+    const report = this.deps.tables.of(store)
+    return {
+      otherOrder: report?.otherOrder?.get(this.collection.name),
+      nullable: report?.nullable?.get(this.collection.name),
+    }
   }
 
   /** How a unit of work that writes is run. */

@@ -56,7 +56,7 @@ function nullTest({ path, isNegated }: Leaf, parts: ConditionParts): Sql {
 function leafOf(leaf: Leaf, parts: ConditionParts, operand: (at: number) => Sql): Sql {
   const { dialect } = parts
   if (leaf.test === 'has') return hasTest(leaf, parts, operand)
-  const [value, kind] = comparedOf(leaf.path, parts)
+  const [value, kind] = comparedOf(leaf, parts)
   const scale = leaf.path.scale ?? 0
   const bound = (at: number): Sql => operandOf(dialect, kind, scale, operand(at))
   switch (leaf.test) {
@@ -100,11 +100,12 @@ function hasTest({ path, count }: Leaf, parts: ConditionParts, operand: (at: num
 }
 
 /** What is compared: a column, or a member, which is null where it is not what it should be. */
-function comparedOf(path: FieldPath, parts: ConditionParts): readonly [Sql, FieldKind | 'undeclared'] {
+function comparedOf({ path, test }: Leaf, parts: ConditionParts): readonly [Sql, FieldKind | 'undeclared'] {
   const { dialect } = parts
   const column = parts.column(path.field)
   if (path.members.length > 0) return [valueIn(dialect.member(column, path.members), path, dialect), path.kind]
-  return [parts.isOtherOrder(path.field) ? dialect.byBytes(column) : column, path.kind]
+  const isBare = !parts.isOtherOrder(path.field) || (dialect.equatesBytes && (test === 'eq' || test === 'in'))
+  return [isBare ? column : dialect.byBytes(column), path.kind]
 }
 
 /** The value of a place in JSON in a form that is compared by the kind of the path. */

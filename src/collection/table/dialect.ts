@@ -21,6 +21,8 @@ export interface Dialect {
   readonly comparesRows: boolean
   /** Whether the order of a column that may be null must say that null is the smallest value. */
   readonly saysNulls: boolean
+  /** Whether texts are equal only if their bytes are, whatever the order of the column. */
+  readonly equatesBytes: boolean
   /** Text of a column or of JSON that compares by its bytes, where another order is its own. */
   byBytes(text: Sql): Sql
   contains(text: Sql, part: Sql): Sql
@@ -76,7 +78,8 @@ const sqlite: Dialect = {
   name: 'sqlite',
   comparesRows: true,
   saysNulls: false,
-  byBytes: (text) => text,
+  equatesBytes: false,
+  byBytes: (text) => sql`(${text}) collate binary`,
   contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
   endsWith: (text, end, count) => sql`substr(${text}, -${count}) = ${end}`,
   containsFolded: (text, part) => sql`instr(lower(${text}), ${part}) > 0`,
@@ -124,6 +127,7 @@ const postgresql: Dialect = {
   name: 'postgresql',
   comparesRows: true,
   saysNulls: true,
+  equatesBytes: true,
   byBytes: (text) => sql`(${text}) collate "C"`,
   contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
   endsWith: (text, end, count) => sql`right(${text}, ${count}) = ${end}`,
@@ -162,6 +166,7 @@ const mysql: Dialect = {
   name: 'mysql',
   comparesRows: false,
   saysNulls: false,
+  equatesBytes: false,
   byBytes: (text) => sql`cast(${text} as binary)`,
   contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
   endsWith: (text, end, count) => sql`right(${text}, ${count}) = ${end}`,

@@ -28,6 +28,8 @@ export interface TableReport {
   readonly rewriting: ReadonlySet<string>
   /** By collection, the text columns that sort otherwise than by their bytes. */
   readonly otherOrder: ReadonlyMap<string, ReadonlySet<string>>
+  /** By collection, the columns that may have no value. */
+  readonly nullable: ReadonlyMap<string, ReadonlySet<string>>
   /** By name, the keys that rows stand against, and why. */
   readonly blockedKeys: ReadonlyMap<string, string>
 }
@@ -153,6 +155,11 @@ function reportOf(store: Store, settled: readonly TablePlan[], applied: readonly
     problems,
     unusable,
     rewriting: new Set(settled.filter(({ mayRewrite }) => mayRewrite).map(({ collection }) => collection.name)),
+    nullable: new Map(
+      settled.flatMap(({ collection, nullable }) =>
+        nullable === undefined ? [] : [[collection.name, new Set(nullable)]],
+      ),
+    ),
     otherOrder: new Map(settled.map(({ collection, otherOrder }) => [collection.name, new Set(otherOrder?.columns)])),
     blockedKeys: new Map(
       settled.flatMap(({ openKeys = [] }) =>

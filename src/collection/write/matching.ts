@@ -47,8 +47,8 @@ async function matching(
   const rows = access.table(session, 'delete')
   const view = access.copies.view(session, rows, age)
   if (access.isPartial(session, view)) throw incompleteError('Which rows match is known only where all rows are.')
-  const asked = askedTableOf(collection, session.store, rows, view)
-  const plan = planList(collection, newestFirst, filter, granted?.rule ?? null)
+  const asked = askedTableOf(access, session, rows, view)
+  const plan = asked.fitted(planList(collection, newestFirst, filter, granted?.rule ?? null), newestFirst)
   const walk = new RowWalk(session, asked, { sort: asked.sortColumns(newestFirst), plan, columns: [], after: null })
   const ids: string[] = []
   for (;;) {

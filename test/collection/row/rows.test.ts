@@ -178,6 +178,7 @@ describe('rows', () => {
       unusable: new Map(),
       rewriting: new Set(),
       otherOrder: new Map(),
+      nullable: new Map(),
       blockedKeys: new Map(),
     })
     const failing = { write: () => Promise.reject(new Error('read-only')), read: () => Promise.resolve([]) }

@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core'
 import {
+  type Column,
   type ColumnDifference,
   DatabaseSchema,
   type DatabaseTable,
@@ -31,6 +32,8 @@ export interface TablePlan {
   readonly openKeys?: readonly OpenKey[]
   /** Existing text columns whose collation orders text otherwise than by its bytes; what would change them. */
   readonly otherOrder?: { readonly columns: readonly string[]; readonly statements: readonly string[] }
+  /** Columns that may have no value, whatever the declaration says: it binds what is written from now on. */
+  readonly nullable?: readonly string[]
   /** Indexes that Holdfast made before, which another one has replaced. */
   readonly superseded?: readonly SupersededIndex[]
   /** True if a trigger, or a column of another type or precision, may store something else than what is written. */
@@ -113,7 +116,15 @@ function introspect(
 function planTable(store: PlannedStore, collection: Collection, found: DatabaseTable | undefined): TablePlan {
   const platform = platformOf(store.orm)
   const wanted = wantedTable(store, collection)
-  if (found === undefined) return { collection, isAbsent: true, statements: creation(wanted, platform), defect: null }
+  // What is added to a table has no value in the rows that are there.
+  const isNullable = ({ name, nullable }: Column) =>
+    (found === undefined ? nullable : found.getColumn(name)?.nullable) !== false
+  const nullable = wanted
+    .getColumns()
+    .filter(isNullable)
+    .map(({ name }) => name)
+  if (found === undefined)
+    return { collection, isAbsent: true, statements: creation(wanted, platform), defect: null, nullable }
   const defect = defectOf(found, wanted, platform)
   if (defect !== null) return { collection, statements: [], defect }
   const difference = new SchemaComparator(platform).diffTable(found, wanted)
@@ -125,6 +136,7 @@ function planTable(store: PlannedStore, collection: Collection, found: DatabaseT
     defect: null,
     keys: [...keys, ...missingForeignKeys(store, collection, found)],
     otherOrder: otherOrderOf(store, collection, found, wanted),
+    nullable,
     superseded: supersededNames(collection).flatMap((name) => {
       const index = found.getIndex(name)
       return index === undefined ? [] : [{ name, drop: helperOf(platform).dropIndex(found.getShortestName(), index) }]
