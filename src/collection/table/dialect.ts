@@ -169,7 +169,8 @@ const mysql: Dialect = {
   equatesBytes: false,
   byBytes: (text) => sql`cast(${text} as binary)`,
   contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
-  endsWith: (text, end, count) => sql`right(${text}, ${count}) = ${end}`,
+  // Text inside JSON is compared by its bytes, of which a character may have several.
+  endsWith: (text, end) => sql`right(cast(${text} as binary), octet_length(${end})) = cast(${end} as binary)`,
   containsFolded: (text, part) => sql`instr(${folded(text)}, cast(${part} as binary)) > 0`,
   integer: (operand) => sql`cast(${operand} as signed)`,
   number: (operand) => operand,

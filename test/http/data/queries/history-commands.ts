@@ -17,6 +17,7 @@ export type Command =
   | { readonly is: 'put' | 'patch'; readonly id: string; readonly body: Json }
   | { readonly is: 'putAll'; readonly rows: readonly { readonly id: string; readonly body: Json }[] }
   | { readonly is: 'delete'; readonly id: string }
+  | { readonly is: 'deleteAll'; readonly where: Json; readonly max: number }
   | { readonly is: 'walk'; readonly where: Json; readonly sort: Sort; readonly limit: number }
   | { readonly is: 'page'; readonly where: Json; readonly sort: Sort; readonly limit: number; readonly page: number }
   | { readonly is: 'aggregate'; readonly where: Json; readonly aggregate: Aggregate }
@@ -148,6 +149,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ is: fc.constant('patch'), id, body: changes }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('putAll'), rows: fc.uniqueArray(fc.record({ id, body: row }), { minLength: 1, maxLength: 6, selector: (one) => one.id }) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('delete'), id }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('deleteAll'), where: condition, max: limit }) },
   { weight: 8, arbitrary: fc.record({ is: fc.constant('walk'), where: filter, sort, limit }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('page'), where: filter, sort, limit, page: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constant('aggregate'), where: filter, aggregate }) },

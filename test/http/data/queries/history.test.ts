@@ -49,6 +49,8 @@ class History {
         const { status } = await this.#api.call('DELETE', `/api/things/${one.id}`)
         return assert.equal(status, this.#model.remove(one.id) ? 204 : 404)
       }
+      case 'deleteAll':
+        return await this.#deleteAll(one.where, one.max)
       case 'walk':
         return await this.#walk(one.where, one.sort, one.limit)
       case 'page': {
@@ -68,6 +70,15 @@ class History {
     const { status, text } = await this.#api.call('PUT', '/api/things', { body })
     assert.ok(status === 200 || status === 201, text)
     for (const row of rows) this.#model.put(row.id, row.body)
+  }
+
+  async #deleteAll(where: ModelRow, max: number): Promise<void> {
+    const search = new URLSearchParams({ where: JSON.stringify(where), max: String(max) })
+    const { status, text } = await this.#api.call('DELETE', `/api/things?${search}`)
+    const matching = this.#model.list(where, [])
+    assert.equal(status < 300, matching.length <= max, `${text} ${JSON.stringify(where)}`)
+    if (matching.length > max) return assert.equal(JSON.parse(text).code, 'TOO_MANY')
+    for (const row of matching) this.#model.remove(String(row.id))
   }
 
   /** By `next` to the end: each row once, as one list. */

@@ -190,6 +190,31 @@ onDatabases('a query that is refused', { collections: [tickets, people] }, (api)
     assert.deepEqual(works.json.items, [{ rating: 4 }], works.text)
   })
 
+  it('is a DELETE without conditions or a limit, or of more rows than its limit', async () => {
+    const refused: readonly (readonly [string, number, string])[] = [
+      ['', 400, 'QUERY_INVALID'],
+      ['?max=10', 400, 'QUERY_INVALID'],
+      ['?where={}&max=10', 400, 'QUERY_INVALID'],
+      ['?rating=2', 400, 'QUERY_INVALID'],
+      ['?rating=2&max=1001', 400, 'QUERY_INVALID'],
+      ['?rating=2&max=2', 409, 'TOO_MANY'],
+      ['?password=HUNTER2&max=2', 400, 'QUERY_INVALID'],
+    ]
+    for (const [search, status, code] of refused) {
+      const answer = await api().call('DELETE', `/api/tickets${search}`)
+      assert.deepEqual([answer.status, answer.json?.code], [status, code], `${search}: ${answer.text}`)
+    }
+    const left = await api().call('GET', '/api/tickets?rating=2&count=true')
+    assert.equal(left.json.count, 3)
+  })
+
+  it('is a PUT whose parameters are no unique key', async () => {
+    for (const search of ['?rating=2', '?model=m7', '?limit:eq=5', '?id=aaaaaaaa-0000-4000-8000-00000000000f']) {
+      const { status, json: problem, text } = await api().call('PUT', `/api/tickets${search}`, { body: ticket })
+      assert.deepEqual([status, problem?.code], [400, 'QUERY_INVALID'], text)
+    }
+  })
+
   it('is an aggregate of what is not there, or cannot be computed', async () => {
     const refused: readonly (readonly [string, RegExp])[] = [
       ['group=ratng', /Did you mean "rating"/],
