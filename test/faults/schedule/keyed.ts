@@ -149,8 +149,28 @@ async function withCopy(world: World): Promise<void> {
   await client.arrives(counts)
 }
 
+async function takenTwice(world: World): Promise<void> {
+  const replicas = [await world.first({ files }), await world.start({ files, serves: 'primary' })]
+  const client = new KeyedClient(world)
+  for (const actor of replicas) await world.outage(actor)
+  // Each fallback takes it as its own, with the ids and the attempts of the other.
+  for (const actor of replicas) {
+    assert.equal(await client.create(actor, 'twice'), false)
+    await client.add(actor, 'twice')
+  }
+  for (const actor of replicas) await world.back(actor)
+  const counts = new Map([['twice', 1]])
+  await client.arrives(counts)
+  for (const actor of replicas) {
+    assert.equal(await client.create(actor, 'twice'), true)
+    await client.add(actor, 'twice')
+  }
+  await client.arrives(counts)
+}
+
 /** What a client does that repeats its requests until they are answered. */
 export const keyed: readonly Schedule[] = [
   { name: 'requests with a key, repeated through loss, fallback and return', run: repeated },
   { name: 'requests with a key, repeated where the fallback has a copy', run: withCopy },
+  { name: 'requests with a key, taken by the fallbacks of two replicas', run: takenTwice },
 ]
