@@ -29,14 +29,20 @@ export interface DatabaseApi {
   readonly kind: 'sqlite' | 'postgresql' | 'mariadb'
   call(method: string, path: string, sent?: Sent): Promise<Received>
   readonly service: Hosted
+  /** Another service on the same database; of a file, on one of its own. */
+  readonly start: () => Promise<DatabaseApi>
   /** Runs a statement as another program; null: it is a file. */
-  readonly run: ((sql: string) => Promise<unknown>) | null
+  readonly run: ((sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>) | null
 }
 
 /** Declares the same tests for a service on each kind of database; `api` is known once tests run. */
 export function onDatabases(
   title: string,
-  given: { readonly collections: readonly object[]; readonly env?: Readonly<Record<string, string>> },
+  given: {
+    readonly collections: readonly object[]
+    readonly env?: Readonly<Record<string, string>>
+    readonly kinds?: readonly DatabaseApi['kind'][]
+  },
   declare: (api: () => DatabaseApi) => void,
 ): void {
   const kinds = [
@@ -45,6 +51,7 @@ export function onDatabases(
     { kind: 'mariadb', skip: noMariadb, open: openMariadb },
   ] as const
   for (const { kind, skip, open } of kinds) {
+    if (given.kinds?.includes(kind) === false) continue
     describe(`${title} (${kind})`, { skip }, () => {
       const cleanup = cleanupOf(after)
       let api: DatabaseApi | undefined
@@ -60,8 +67,11 @@ export function onDatabases(
           ...given.env,
           ...(url === undefined ? {} : { DATABASE_URL: url }),
         }
-        const service = await hostService(cleanup, { files: Object.fromEntries(files), env })
-        api = { kind, service, run, call: (method, path, sent) => call(service, method, path, sent) }
+        const start = async (): Promise<DatabaseApi> => {
+          const service = await hostService(cleanup, { files: Object.fromEntries(files), env })
+          return { kind, service, run, start, call: (method, path, sent) => call(service, method, path, sent) }
+        }
+        api = await start()
       })
       declare(() => {
         if (api === undefined) throw new Error('unreachable: tests run after "before"')
