@@ -41,7 +41,7 @@ export class TableAccess {
   readonly collection: Collection
   readonly deps: RowsDeps
   readonly copies: CopiedRows
-  readonly #keys: ReadonlyMap<string, readonly string[]>
+  readonly #names: Required<Pick<WorkOptions, 'keys' | 'unnamed'>>
   readonly #stores = new WeakMap<Store, RowTable>()
   readonly #failures: FailedStatements
 
@@ -51,7 +51,12 @@ export class TableAccess {
     this.copies = new CopiedRows(collection, deps)
     this.#failures = new FailedStatements(collection.name, deps)
     const names = indexNames(collection)
-    this.#keys = new Map(indexesOf(collection).map(({ fields }, at) => [names[at] ?? '', fields]))
+    this.#names = {
+      keys: new Map(indexesOf(collection).map(({ fields }, at) => [names[at] ?? '', fields])),
+      unnamed: new Set(
+        Object.entries(collection.fields).flatMap(([name, one]) => (one.private === true ? [name] : [])),
+      ),
+    }
   }
 
   /** The table in the store of this session. Throws COLLECTION_UNAVAILABLE where it cannot serve the operation. */
@@ -94,7 +99,7 @@ export class TableAccess {
   /** How a unit of work that writes is run. */
   writeOptions(attempt: string, wanted: Demand | undefined): WorkOptions {
     const demand = strongest(wanted, this.collection.durability)
-    const options = { kind: 'write', rerun: 'always', attempt, claims: true, keys: this.#keys } as const
+    const options = { kind: 'write', rerun: 'always', attempt, claims: true, ...this.#names } as const
     return demand === undefined ? options : { ...options, demand }
   }
 

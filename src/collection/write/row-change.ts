@@ -81,7 +81,7 @@ function readIncrements(
     if (type === null)
       errors.push({
         pointer: pointerOf(name),
-        message: 'Only fields that are an integer, an int64 or a decimal can be incremented.',
+        message: 'Only an integer, an int64 or a decimal that is answered can be incremented.',
       })
     else if (by === null) errors.push({ pointer: pointerOf(name), message: `This accepts ${operandWords(type)}.` })
     else if (Object.hasOwn(others, name))
@@ -97,6 +97,8 @@ function pointerOf(name: string): string {
 }
 
 function countedType(field: Field): OperandType | null {
+  // The bounds that a sum has to keep would tell what no one may read.
+  if (field.writeOnly === true) return null
   const kind = kindOfField(field)
   if (kind !== 'integer' && kind !== 'int64' && kind !== 'decimal') return null
   return kind === 'decimal' && field.type === 'string' ? { kind, scale: field.scale ?? 0 } : { kind }

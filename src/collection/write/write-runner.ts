@@ -143,9 +143,10 @@ function optionsOf(tables: readonly WrittenTable[], attempt: string, wanted: Row
   const [first, ...others] = tables.map(({ access }) => access.writeOptions(attempt, wanted))
   if (first === undefined) throw new Error('unreachable: a transaction has a table')
   const keys = new Map([first, ...others].flatMap((options) => [...(options.keys ?? [])]))
+  const unnamed = new Set([first, ...others].flatMap((options) => [...(options.unnamed ?? [])]))
   const demand = [first, ...others].map((options) => options.demand).reduce(strongest)
   const { demand: _demand, claims: _claims, ...rest } = first
-  return demand === undefined ? { ...rest, keys } : { ...rest, keys, demand }
+  return demand === undefined ? { ...rest, keys, unnamed } : { ...rest, keys, unnamed, demand }
 }
 
 /** The transaction has committed: the copy gets what it wrote. */

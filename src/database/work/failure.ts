@@ -34,13 +34,13 @@ function isObject(value: unknown): value is object {
 
 /**
  * The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error.
- * `keys`: the columns of unique keys by name.
+ * `names`: of columns, and which of them it may have.
  */
 export function errorForFault(
   fault: Fault,
   verdict: 'kept' | 'lost',
   cause: unknown,
-  keys?: WorkOptions['keys'],
+  names: ColumnNames = {},
 ): HoldfastError | null {
   if (fault.ambiguous) return new HoldfastError('COMMIT_UNKNOWN', { cause })
   if (fault.code === copyReadOnlyCode) return incompleteError(copyReadOnlyDetail, cause)
@@ -50,7 +50,7 @@ export function errorForFault(
     case 'constraint':
       // The attempt has committed before; with which result is not known here.
       if (fault.code === claimKnownCode) return new HoldfastError('COMMIT_UNKNOWN', { cause })
-      return ruleError(fault, cause, keys)
+      return ruleError(fault, cause, names)
     case 'disk-full':
       return new HoldfastError('DISK_FULL', { cause })
     case 'transient':
@@ -74,18 +74,21 @@ export function errorForFault(
   }
 }
 
+type ColumnNames = Pick<WorkOptions, 'keys' | 'unnamed'>
+
 /** Each kind of rule has its own answer. */
-function ruleError(fault: Fault, cause: unknown, keys: WorkOptions['keys']): HoldfastError {
+function ruleError(fault: Fault, cause: unknown, { keys, unnamed }: ColumnNames): HoldfastError {
   const { rule, constraint = '', summary, hint } = fault
   const columns = fault.columns ?? keys?.get(constraint) ?? []
-  const at = (message: string) => columns.map((column) => ({ pointer: `/${column}`, message }))
+  const named = columns.filter((column) => unnamed?.has(column) !== true)
+  const at = (message: string) => named.map((column) => ({ pointer: `/${column}`, message }))
   if (rule === undefined || rule === 'reference') return new HoldfastError('CONFLICT', { cause, detail: summary, hint })
   if (rule === 'unique') {
     const message = `Another row has ${columns.length > 1 ? 'these values together' : 'this value'}.`
-    return new HoldfastError('CONFLICT', { cause, ...(columns.length > 0 ? { errors: at(message) } : {}) })
+    return new HoldfastError('CONFLICT', { cause, ...(named.length > 0 ? { errors: at(message) } : {}) })
   }
   const name = rule === 'check' && constraint !== '' ? ` The check is "${constraint}".` : ''
-  const errors = columns.length > 0 ? at(summary) : [{ pointer: '', message: `${summary}${name}` }]
+  const errors = named.length > 0 ? at(summary) : [{ pointer: '', message: `${summary}${name}` }]
   return new HoldfastError('ROW_INVALID', { cause, errors, detail: summary })
 }
 

@@ -55,6 +55,8 @@ export interface WorkOptions {
   readonly progress?: Readonly<Progress>
   /** The columns of unique keys by name, for databases that name only the key that a row breaks. */
   readonly keys?: ReadonlyMap<string, readonly string[]>
+  /** Columns that no error names: not everyone may know of them. */
+  readonly unnamed?: ReadonlySet<string>
 }
 
 /** The result of a unit of work. */

@@ -256,7 +256,7 @@ export class WorkRunner {
     const isLast = tries >= triesMax || !mayRerun(fault, verdict, options, session)
     // A row that breaks a rule is the caller's mistake, not news.
     if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
-    if (isLast) throw errorForFault(fault, verdict, error, options.keys) ?? error
+    if (isLast) throw errorForFault(fault, verdict, error, options) ?? error
     this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
     return fault
   }

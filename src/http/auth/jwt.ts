@@ -39,8 +39,8 @@ export class JwtVerifier {
       })
       return userOf(payload)
     } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error
-      throw new HoldfastError('TOKEN_INVALID', { detail: faultOf(error) })
+      if (error instanceof HoldfastError) throw error
+      throw new HoldfastError('TOKEN_INVALID', { detail: faultOf(error), cause: error })
     }
   }
 }
@@ -73,7 +73,9 @@ function userOf(payload: JWTPayload): Caller {
 }
 
 /** One sentence, without a value of the token. */
-function faultOf(error: errors.JOSEError): string {
+function faultOf(error: unknown): string {
+  // Of the key itself, which is of another kind than the algorithm that the token names.
+  if (!(error instanceof errors.JOSEError)) return 'The algorithm of the token is not that of the key.'
   if (error instanceof errors.JWTExpired) return 'The token has expired.'
   if (error instanceof errors.JWTClaimValidationFailed)
     return `The claim "${error.claim}" of the token is not accepted.`

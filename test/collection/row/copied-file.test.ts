@@ -59,13 +59,13 @@ async function open(scene: Scene, identity = source.identity): Promise<Opened> {
   await store.journal.address(identity, 'there')
   const tables = new TableReports()
   tables.set(store, await ensureTables(store, [collection], 'none', never))
-  const run: RunWork = async (work, { attempt, keys }) => {
+  const run: RunWork = async (work, options) => {
     try {
-      const value = await work(new WorkSession({ store, shown: 'fallback' }, { attempt }))
+      const value = await work(new WorkSession({ store, shown: 'fallback' }, { attempt: options.attempt }))
       return { value, store: 'fallback', driver: 'sqlite', durability: 'journal' }
     } catch (error) {
       if (error instanceof HoldfastError) throw error
-      throw errorForFault(faultOf(store.driver, error, 'statement'), 'kept', error, keys) ?? error
+      throw errorForFault(faultOf(store.driver, error, 'statement'), 'kept', error, options) ?? error
     }
   }
   const { copy } = store

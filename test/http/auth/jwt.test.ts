@@ -104,6 +104,17 @@ describe('a JWT signed with a private key', () => {
     const forged = await sign({}, { alg: 'HS256', key: Buffer.from(pem) })
     await assert.rejects(callerOf(known, forged), { code: 'TOKEN_INVALID', detail: /algorithm/ })
   })
+
+  it('is refused where its algorithm is for another kind of key', async () => {
+    const { publicKey } = await generateKeyPair('RS256')
+    const auth = authOf({ publicKey: await exportSPKI(publicKey) })
+    const known = createAuthenticator('the admin token', () => ({ auth }))
+    for (const alg of ['ES256', 'ES512', 'EdDSA']) {
+      const { privateKey } = await generateKeyPair(alg)
+      const token = await sign({}, { alg, key: privateKey })
+      await assert.rejects(callerOf(known, token), { code: 'TOKEN_INVALID', detail: /algorithm/ }, alg)
+    }
+  })
 })
 
 describe('the keys of an issuer', () => {
