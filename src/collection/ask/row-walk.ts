@@ -94,6 +94,7 @@ export class RowWalk {
 
   #endAt(rows: readonly Row[], place: readonly FieldValue[]): WalkedRows {
     this.#after = place
+    if (rows.length > 0) this.#skipped = 0
     return { rows, next: place }
   }
 

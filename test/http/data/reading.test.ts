@@ -76,6 +76,17 @@ describe('reading over HTTP', () => {
     assert.deepEqual([paged.json.items.map(({ name }: { name: string }) => name), paged.json.count], [['ghost'], 3])
   })
 
+  it('skips the rows of earlier pages once, however many rows a page has', async (t) => {
+    const { api } = await openPeople(t)
+    const body = Array.from({ length: 700 }, (_, at) => ({ name: `team ${String(at).padStart(3, '0')}` }))
+    assert.equal((await api.call('POST', '/api/teams', { body, headers: admin })).status, 201)
+    const newest = body.toReversed().slice(300, 600)
+    assert.deepEqual(
+      await names(api, '/api/teams?page=2&limit=300', admin),
+      newest.map(({ name }) => name),
+    )
+  })
+
   it('takes a query as a body, of those who may list', async (t) => {
     const { api, team } = await openPeople(t)
     const body = { where: { team, NOT: { name: 'ann' } }, sort: 'name', limit: 5 }
