@@ -216,7 +216,10 @@ test('building does nothing, successfully, where what it takes is absent, unless
   const dir = await makePackage(t, files)
   const optional = await runProcess(t, { cwd: dir, args: ['src/cli/build.js', '--optional'] })
   assert.deepEqual([optional.code, optional.stdout], [0, ''])
-  assert.match(optional.stderr, /^Not built: .*not installed: esbuild, typescript, swagger-ui-dist, aclient\. .* from its sources\.\n$/)
+  assert.match(
+    optional.stderr,
+    /^Not built: .*not installed: esbuild, typescript, swagger-ui-dist, aclient\. .* from its sources\.\n$/,
+  )
   const asked = await runProcess(t, { cwd: dir, args: ['src/cli/build.js'] })
   assert.equal(asked.code, 1)
   assert.match(asked.stderr, /not installed: esbuild, typescript, swagger-ui-dist, aclient\./)

@@ -74,12 +74,12 @@ function userOf(payload: JWTPayload): Caller {
 
 /** One sentence, without a value of the token. */
 function faultOf(error: unknown): string {
-  // Of the key itself, which is of another kind than the algorithm that the token names.
-  if (!(error instanceof errors.JOSEError)) return 'The algorithm of the token is not that of the key.'
   if (error instanceof errors.JWTExpired) return 'The token has expired.'
   if (error instanceof errors.JWTClaimValidationFailed)
     return `The claim "${error.claim}" of the token is not accepted.`
-  if (error instanceof errors.JOSEAlgNotAllowed) return 'The token is signed with an algorithm that is not accepted.'
+  // What jose does not name itself is from the platform, which cannot use the key for the algorithm of the token.
+  if (error instanceof errors.JOSEAlgNotAllowed || !(error instanceof errors.JOSEError))
+    return 'The token is signed with an algorithm that is not accepted.'
   if (error instanceof errors.JWKSNoMatchingKey) return 'The issuer has no key of this token.'
   return 'The signature of the token is not valid.'
 }

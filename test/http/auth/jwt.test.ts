@@ -103,6 +103,10 @@ describe('a JWT signed with a private key', () => {
     assert.equal((await callerOf(known, await sign({}, { alg: 'ES256', key: privateKey }))).is, 'user')
     const forged = await sign({}, { alg: 'HS256', key: Buffer.from(pem) })
     await assert.rejects(callerOf(known, forged), { code: 'TOKEN_INVALID', detail: /algorithm/ })
+    for (const alg of ['RS256', 'ES384', 'PS256', 'EdDSA']) {
+      const other = `${encoded({ alg })}.${encoded({ iss: issuer, aud: audience, sub: 'ann', exp: 4_000_000_000 })}.AAAA`
+      await assert.rejects(callerOf(known, other), { code: 'TOKEN_INVALID', detail: /algorithm/ }, alg)
+    }
   })
 
   it('is refused where its algorithm is for another kind of key', async () => {
