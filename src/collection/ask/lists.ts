@@ -2,7 +2,6 @@ import { incompleteError } from '../../database/work/failure.ts'
 import type { Outcome, Session } from '../../database/work/session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { adminCaller } from '../access/caller.ts'
-import type { Granted } from '../access/granted.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { allOf } from '../filter/conjunction.ts'
 import { cursorCodec } from '../query/cursor.ts'
@@ -31,13 +30,16 @@ export interface ListPart<T> {
 }
 
 /** A list on its way: who asks what, of which table. */
-export interface Asking {
+interface Asking {
   readonly session: Session
   readonly asked: AskedTable
   readonly view: TableView
   readonly sort: readonly SortColumn[]
-  readonly plan: ReadPlan
   readonly isPartial: boolean
+}
+
+interface Planned extends Asking {
+  readonly plan: ReadPlan
 }
 
 /**
@@ -56,11 +58,6 @@ export class Lists {
     this.#accesses = accesses
   }
 
-  /** The plan of a query. Throws QUERY_UNINDEXED. */
-  plan(query: ListQuery, granted: Granted | undefined): ReadPlan {
-    return planList(this.#access.collection, query.sort, query.filter, granted?.rule ?? null)
-  }
-
   /** A page as it is answered. */
   page(query: ListQuery, request: RowRequest = {}): Promise<Outcome<AnsweredPage>> {
     const { granted, age } = request
@@ -68,14 +65,26 @@ export class Lists {
     if (isOfAll && isPlain(query) && query.limit !== null && query.limit <= chunkRows) {
       return this.#rows.list(query.limit, idAfter(query), request)
     }
-    const plan = this.plan(query, granted)
     return this.#access.deps.run(async (session) => {
-      const asking = this.ask(session, query, plan, age)
-      const { page, last } = await this.#read(asking, query, request)
-      const next = last === null ? null : cursorCodec(this.#access.collection, query.sort).encode({ after: last })
-      const more = query.count === 'none' ? '' : await this.#count(asking, query.count)
-      return { text: page.end(next, asking.isPartial, more), next }
+      const asking = this.#ask(session, query, age)
+      const read = () => this.#readPage(asking, query, request)
+      return query.expand.length > 0
+        ? await read()
+        : await asking.asked.table.keptPage(session, keyOf(asking, query, request), read)
     }, readingWork)
+  }
+
+  async #readPage(asking: Asking, query: ListQuery, request: RowRequest): Promise<AnsweredPage> {
+    const planned = { ...asking, plan: this.#plan(asking, query, request) }
+    const { page, last } = await this.#read(planned, query, request)
+    const next = last === null ? null : cursorCodec(this.#access.collection, query.sort).encode({ after: last })
+    const more = query.count === 'none' ? '' : await this.#count(planned, query.count)
+    return { text: page.end(next, asking.isPartial, more), next }
+  }
+
+  /** Throws QUERY_UNINDEXED. */
+  #plan({ asked }: Asking, { sort, filter }: ListQuery, { granted }: RowRequest): ReadPlan {
+    return asked.fitted(planList(this.#access.collection, sort, filter, granted?.rule ?? null), sort)
   }
 
   /** Reads a row that the caller may see: one that a rule hides is missing. */
@@ -95,8 +104,7 @@ export class Lists {
     }, readingWork)
   }
 
-  /** How a unit of work asks the table for a list. */
-  ask(session: Session, query: ListQuery, plan: ReadPlan, age: RowRequest['age']): Asking {
+  #ask(session: Session, query: ListQuery, age: RowRequest['age']): Asking {
     const table = this.#access.table(session, 'list')
     const view = this.#access.copies.view(session, table, age)
     const asked = askedTableOf(this.#access, session, table, view)
@@ -107,7 +115,6 @@ export class Lists {
       asked,
       view,
       sort: asked.sortColumns(query.sort),
-      plan: asked.fitted(plan, query.sort),
       isPartial,
     }
   }
@@ -119,11 +126,11 @@ export class Lists {
     format: (asked: AskedTable, row: Row, text: () => string, columns: readonly string[]) => T,
     request: RowRequest = {},
   ): Promise<Outcome<ListPart<T>>> {
-    const plan = this.plan(query, request.granted)
     return this.#access.deps.run(async (session) => {
-      const asking = this.ask(session, query, plan, request.age)
+      const asking = this.#ask(session, query, request.age)
       if (asking.isPartial) throw incompleteError()
-      const walk = this.#walk(asking, query, after, request)
+      const plan = this.#plan(asking, query, request)
+      const walk = this.#walk({ ...asking, plan }, query, after, request)
       const { rows: found, next } = await walk.read(rows)
       const expanded = await this.#expanded(asking, query, found, request)
       const columns = namesOf(asking.asked, query, request)
@@ -134,13 +141,15 @@ export class Lists {
   }
 
   #walk(
-    { session, asked, sort, plan }: Asking,
+    { session, asked, sort, plan }: Planned,
     query: ListQuery,
     after: readonly FieldValue[] | null,
     request: RowRequest,
     skipped = 0,
   ): RowWalk {
-    const columns = [...namesOf(asked, query, request), ...query.expand.map(({ field }) => field)]
+    const names = namesOf(asked, query, request)
+    const others = query.expand.map(({ field }) => field).filter((field) => !names.includes(field))
+    const columns = others.length === 0 ? names : [...names, ...others]
     return new RowWalk(session, asked, { sort, plan, columns, after, skipped })
   }
 
@@ -151,7 +160,7 @@ export class Lists {
   }
 
   async #read(
-    asking: Asking,
+    asking: Planned,
     query: ListQuery,
     request: RowRequest,
   ): Promise<{ readonly page: PageText; readonly last: readonly FieldValue[] | null }> {
@@ -175,7 +184,7 @@ export class Lists {
     }
   }
 
-  async #count({ session, asked, sort, plan }: Asking, count: 'bounded' | 'exact'): Promise<string> {
+  async #count({ session, asked, sort, plan }: Planned, count: 'bounded' | 'exact'): Promise<string> {
     if (count === 'exact') {
       const filter = asked.shape(allOf([...plan.served, ...plan.examined]))
       const [row] = await asked.read(session, asked.queries.countAll(filter), { filter })
@@ -196,4 +205,16 @@ function idAfter({ place }: ListQuery): string | null {
 /** What each row of a list is answered with. */
 function namesOf({ table }: AskedTable, { fields }: ListQuery, { granted }: RowRequest): readonly string[] {
   return fields ?? granted?.fields.answered ?? table.columns.slice(0, -1).map(({ name }) => name)
+}
+
+/** What a page depends on, besides what is in the database. */
+function keyOf({ asked, view, isPartial }: Asking, query: ListQuery, request: RowRequest): string {
+  const { sort, limit, place, skipped, count } = query
+  const filter = asked.shape(allOf([request.granted?.rule ?? null, query.filter]))
+  // Operands of one shape are of the same types, so no two of them have one text.
+  const operands = JSON.stringify(filter?.operands, (_name, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+  const names = namesOf(asked, query, request).join()
+  return `${filter?.key ?? ''} ${operands} ${JSON.stringify([sort, limit, place, skipped, count, names, isPartial, view.where])}`
 }

@@ -48,7 +48,8 @@ export class RowWalk {
     this.#session = session
     this.#asked = asked
     this.#sort = sort
-    this.#columns = [...new Set([...columns, ...sort.map(({ field }) => field)])]
+    const others = sort.filter(({ field }) => !columns.includes(field)).map(({ field }) => field)
+    this.#columns = others.length === 0 ? columns : [...columns, ...others]
     this.#isExamined = plan.examined.length > 0
     this.#served = asked.shape(allOf(plan.served))
     this.#all = this.#isExamined ? asked.shape(allOf([...plan.served, ...plan.examined])) : this.#served

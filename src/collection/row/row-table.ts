@@ -205,14 +205,20 @@ export class RowTable {
     isPartial: boolean,
     view: TableView,
   ): Promise<AnsweredPage> {
-    const generation = generationOf(session)
     // What is partial on a fallback is the view of its own rows: the two are never mixed.
-    const key = `${limit} ${after ?? ''} ${isPartial}`
+    return await this.keptPage(session, `${limit} ${after ?? ''} ${isPartial}`, async () => {
+      // One extra row shows whether there is a next page.
+      const rows = await this.list(session, limit + 1, after, view)
+      return pageOf(this.serialize, rows, limit, isPartial, this.#cursorOf)
+    })
+  }
+
+  /** The page that was read for this key while nothing in the database has changed since, else the one that is read now. */
+  async keptPage(session: Session, key: string, read: () => Promise<AnsweredPage>): Promise<AnsweredPage> {
+    const generation = generationOf(session)
     const kept = this.#keptPages.get(generation, key)
     if (kept !== undefined) return kept
-    // One extra row shows whether there is a next page.
-    const rows = await this.list(session, limit + 1, after, view)
-    const page = pageOf(this.serialize, rows, limit, isPartial, this.#cursorOf)
+    const page = await read()
     this.#keptPages.set(generation, key, page, page.text.length)
     return page
   }

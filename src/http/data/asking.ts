@@ -64,8 +64,13 @@ function qualityOf(mediaType: string, ranges: readonly MediaRange[]): number {
   return 0
 }
 
+const plainSearch = /^\?[\w&=.:,%*~+-]+$/
+
 /** The address of the next page. */
 export function nextLink(path: string, search: string, next: string): string {
+  // Most addresses have nothing that a header could not have, and no place of their own.
+  if (plainSearch.test(search) && !/[?&](?:cursor|page)=/.test(search))
+    return `<${path}${search}&cursor=${next}>; rel="next"`
   const parameters = new URLSearchParams(search)
   parameters.delete('page')
   parameters.set('cursor', next)
