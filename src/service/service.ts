@@ -83,6 +83,7 @@ export class Service implements Holdfast {
         copy: this.#copying.sink,
         copyTarget: () => copyTargetOf(this.#config.current),
         now: () => performance.now(),
+        cursorSecret: () => this.#token.token,
       },
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),

@@ -77,7 +77,10 @@ export class Lists {
   async #readPage(asking: Asking, query: ListQuery, request: RowRequest): Promise<AnsweredPage> {
     const planned = { ...asking, plan: this.#plan(asking, query, request) }
     const { page, last } = await this.#read(planned, query, request)
-    const next = last === null ? null : cursorCodec(this.#access.collection, query.sort).encode({ after: last })
+    const codec = cursorCodec(this.#access.collection, query.sort)
+    // The last row that was looked at may be one that the rule hides.
+    const isSealed = (request.granted?.rule ?? null) !== null && planned.plan.examined.length > 0
+    const next = last === null ? null : codec[isSealed ? 'encodeSealed' : 'encode']({ after: last })
     const more = query.count === 'none' ? '' : await this.#count(planned, query.count)
     return { text: page.end(next, asking.isPartial, more), next }
   }

@@ -4,6 +4,7 @@ import type { FieldValue } from '../declaration/canonical.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import { operandOfText } from '../filter/operand.ts'
 import { fieldPath, type OperandType } from '../filter/paths.ts'
+import { sealed, unsealed } from './cursor-seal.ts'
 import type { PagePlace, SortKey } from './list-query.ts'
 import { newestFirst, sortText } from './sort.ts'
 
@@ -12,6 +13,9 @@ const plainGeneration = 1
 
 /** The first byte of a cursor that is bound to a collection and a sort. */
 const generation = 2
+
+/** The first byte of one whose rest no client can read. */
+const sealedGeneration = 3
 
 const hashBytes = 4
 const headBytes = 1 + hashBytes
@@ -40,9 +44,11 @@ export function cursorCodec(collection: Collection, sort: readonly SortKey[]): C
 
 /**
  * Writes and reads cursors: a generation, a hash of collection and sort, the id, and the values of the other sort keys as text. A
- * cursor is a place and not a query, and its values are read like those of an address: so it needs no signature.
+ * cursor is a place and not a query, and its values are read like those of an address: so it needs no signature. Where the place
+ * is a row that the caller may not see, it is sealed.
  */
 export class CursorCodec {
+  readonly #collection: Collection
   readonly #isPlain: boolean
   readonly #head: Buffer
   readonly #headHex: string
@@ -51,6 +57,7 @@ export class CursorCodec {
 
   constructor(collection: Collection, sort: readonly SortKey[]) {
     const text = sortText(sort)
+    this.#collection = collection
     this.#isPlain = text === '-id'
     const hash = createHash('sha256').update(`${collection.name} ${text}`).digest().subarray(0, hashBytes)
     this.#head = Buffer.concat([Buffer.of(generation), hash])
@@ -67,16 +74,36 @@ export class CursorCodec {
     return Buffer.concat([start, Buffer.from(values)]).toString('base64url')
   }
 
-  /** Throws CURSOR_INVALID for anything that `encode` did not return for this collection and sort. */
+  /** The same, for a row whose values the client may not know. */
+  encodeSealed(place: PagePlace): string {
+    const rest = Buffer.from(this.encode(place), 'base64url').subarray(headBytes)
+    const head = this.#sealedHead
+    return Buffer.concat([head, sealed(this.#collection, head, rest)]).toString('base64url')
+  }
+
+  /** Throws CURSOR_INVALID for anything that was not encoded for this collection and sort. */
   decode(cursor: string): PagePlace {
-    const bytes = Buffer.from(cursor, 'base64url')
-    if (bytes.toString('base64url') !== cursor) throw new HoldfastError('CURSOR_INVALID')
+    const given = Buffer.from(cursor, 'base64url')
+    if (given.toString('base64url') !== cursor) throw new HoldfastError('CURSOR_INVALID')
+    const bytes = given[0] === sealedGeneration ? this.#opened(given) : given
     const isOld = this.#isPlain && bytes[0] === plainGeneration && bytes.length === 1 + idBytes
     if (isOld) return { after: [idIn(bytes, 1)] }
     const isOurs = bytes.subarray(0, headBytes).equals(this.#head) && bytes.length >= headBytes + idBytes
     const values = isOurs ? this.#values(bytes.toString('utf8', headBytes + idBytes)) : null
     if (values === null) throw new HoldfastError('CURSOR_INVALID')
     return { after: [...values, idIn(bytes, headBytes)] }
+  }
+
+  get #sealedHead(): Buffer {
+    return Buffer.concat([Buffer.of(sealedGeneration), this.#head.subarray(1)])
+  }
+
+  #opened(given: Buffer): Buffer {
+    const head = this.#sealedHead
+    const isOurs = given.subarray(0, headBytes).equals(head)
+    const rest = isOurs ? unsealed(this.#collection, head, given.subarray(headBytes)) : null
+    if (rest === null) throw new HoldfastError('CURSOR_INVALID')
+    return Buffer.concat([this.#head, rest])
   }
 
   #values(text: string): readonly FieldValue[] | null {

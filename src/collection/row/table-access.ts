@@ -1,3 +1,4 @@
+import type { Secret } from '../../config/secret.ts'
 import type { Demand, Store } from '../../database/store/store.ts'
 import { strongest } from '../../database/work/durability.ts'
 import type { RunWork, Session, WorkOptions } from '../../database/work/session.ts'
@@ -17,6 +18,8 @@ export interface RowsDeps extends CopyParts, FailureParts {
   readonly unreplayed?: () => Journal | null
   /** The most memory in which one collection keeps what was read of it, for as long as it stays the same; absent: none. */
   readonly keptBytes?: number
+  /** What cursors are sealed with; absent: with something of this process alone. */
+  readonly cursorSecret?: () => Secret
 }
 
 /** Who sent a request for rows, and what its answer must fulfil. */

@@ -1,6 +1,7 @@
 import { Aggregates } from '../../collection/ask/aggregates.ts'
 import { Lists } from '../../collection/ask/lists.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
+import { sealCursors } from '../../collection/query/cursor-seal.ts'
 import { Rows } from '../../collection/row/rows.ts'
 import type { RowsDeps, TableAccess } from '../../collection/row/table-access.ts'
 import { WriteRunner } from '../../collection/write/write-runner.ts'
@@ -24,6 +25,7 @@ export function serveCollections(
   collections: readonly Collection[],
   deps: RowsDeps,
 ): ReadonlyMap<string, ServedCollection> {
+  if (deps.cursorSecret !== undefined) sealCursors(collections, deps.cursorSecret)
   const all = collections.map((collection) => new Rows(collection, deps))
   const accesses = new Map(all.map(({ access }) => [access.collection.name, access]))
   const written = writtenTables(all.map(({ access }) => access))

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { FieldValue } from '../../../src/collection/declaration/canonical.ts'
 import { type CursorCodec, cursorCodec } from '../../../src/collection/query/cursor.ts'
+import { sealCursors } from '../../../src/collection/query/cursor-seal.ts'
 import { newestFirst, readSort } from '../../../src/collection/query/sort.ts'
+import { Secret } from '../../../src/config/secret.ts'
 import fc from '../../support/property.ts'
 import { askedOrders, orders, refuses } from './support.ts'
 
@@ -31,6 +33,29 @@ describe('a cursor', () => {
   it('keeps numbers and instants as they are', () => {
     const after: readonly FieldValue[] = [-3, id]
     assert.deepEqual(codecOf('rating').decode(codecOf('rating').encode({ after })), { after })
+  })
+
+  it('can be sealed: then no one else reads, changes or makes it', () => {
+    const place = { after: ['12.50', new Date(0), 'a secret', true, id] }
+    const cursor = everything.encodeSealed(place)
+    const text = Buffer.from(cursor, 'base64url').toString('latin1')
+    assert.ok(!text.includes('secret') && !text.includes(Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1')))
+    assert.deepEqual(everything.decode(cursor), place)
+    const bytes = Buffer.from(cursor, 'base64url')
+    const flipped = Buffer.from(bytes)
+    flipped[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 1
+    for (const one of [flipped, bytes.subarray(0, 20), Buffer.concat([Buffer.of(2), bytes.subarray(1)])]) {
+      refuses(() => everything.decode(one.toString('base64url')), 'CURSOR_INVALID')
+    }
+    refuses(() => codecOf('rating').decode(cursor), 'CURSOR_INVALID')
+    const copy = (secret: string) => {
+      const collection = { ...orders }
+      sealCursors([collection], () => new Secret(secret))
+      return cursorCodec(collection, newestFirst)
+    }
+    const known = copy('one').encodeSealed({ after: [id] })
+    assert.deepEqual(copy('one').decode(known), { after: [id] }, 'another replica')
+    refuses(() => copy('two').decode(known), 'CURSOR_INVALID')
   })
 
   it('is 28 characters for the newest rows', () => {
