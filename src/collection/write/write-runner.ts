@@ -134,9 +134,10 @@ export class WriteRunner {
   }
 }
 
-/** A repeat fails at its claim, or earlier where there is no room for rows that are there already. */
+/** A repeat fails at its claim, or by what is looked at before: rows that are there already take room, others match by now. */
 function mayBeKnown(error: unknown): boolean {
-  return error instanceof RequestKnown || (error instanceof HoldfastError && error.code === 'COLLECTION_FULL')
+  if (error instanceof RequestKnown) return true
+  return error instanceof HoldfastError && (error.code === 'COLLECTION_FULL' || error.code === 'TOO_MANY')
 }
 
 function optionsOf(tables: readonly WrittenTable[], attempt: string, wanted: RowRequest['demand']): WorkOptions {
@@ -161,14 +162,13 @@ function copied<T>(session: Session, { scope, value }: Computed<T>): T {
   return value
 }
 
-/** Whether the rows are as the transaction has left them: the first of them, since it is all or nothing. */
+/** Whether the rows are as the transaction has left them: one of them, since it is all or nothing. Others may delete one, too. */
 async function isCommitted(session: Session, { touched }: WriteScope): Promise<boolean> {
-  const [first] = touched
-  if (first === undefined) return false
-  const rows = first.table.access.table(session, 'get')
-  const [found] = await rows.read(session, first.id)
-  const attempt = first.row === null ? undefined : first.row.holdfast_attempt
-  return first.row === null ? found === undefined : found !== undefined && found.holdfast_attempt === attempt
+  const one = touched.findLast(({ row }) => row !== null) ?? touched[0]
+  if (one === undefined) return false
+  const [found] = await one.table.access.table(session, 'get').read(session, one.id)
+  if (one.row === null) return found === undefined
+  return found !== undefined && found.holdfast_attempt === one.row.holdfast_attempt
 }
 
 /**
