@@ -17,6 +17,8 @@ export class LargeBodies {
         if (this.#count >= atOnce) {
           throw new HoldfastError('OVERLOADED', { retryAfterS: 1, detail: 'Too many large bodies are in progress.' })
         }
+        // Its client has gone: it has been closed, and nothing is read.
+        if (res.destroyed) return
         this.#count += 1
         res.once('close', () => {
           this.#count -= 1

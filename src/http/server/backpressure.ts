@@ -53,6 +53,8 @@ export function writePart(
   bytes: number,
   { stallMs, bytesPerS }: ReadLimits = defaultReadLimits,
 ): Promise<void> {
+  // Its "close" has come already.
+  if (res.destroyed) return Promise.resolve()
   unsentBytes += bytes
   if (res.write(text)) {
     unsentBytes -= bytes
