@@ -54,7 +54,7 @@ export class FilterReader {
     const filters = Object.keys(value).flatMap((name) =>
       this.#member(name, value[name], `${pointer}/${escapePointer(name)}`, depth),
     )
-    return joined('and', filters)
+    return this.#joined('and', filters, pointer)
   }
 
   #member(name: string, value: unknown, pointer: string, depth: number): readonly Filter[] {
@@ -63,7 +63,7 @@ export class FilterReader {
       case 'OR': {
         if (!Array.isArray(value)) throw queryInvalid(`"${name}" takes an array of filters.`, pointer)
         const filters = value.map((inner, at) => this.#filter(inner, `${pointer}/${at}`, depth + 1))
-        return [joined(name === 'AND' ? 'and' : 'or', filters)]
+        return [this.#joined(name === 'AND' ? 'and' : 'or', filters, pointer)]
       }
       case 'NOT':
         return [{ is: 'not', filter: this.#filter(value, pointer, depth + 1) }]
@@ -130,6 +130,13 @@ export class FilterReader {
     throw queryInvalid(`It accepts ${operandWords(type)}.${hint}`, pointer)
   }
 
+  /** One filter by itself stays as it is, so that an index serves it. None count as a condition: thousands would be a statement. */
+  #joined(is: 'and' | 'or', filters: readonly Filter[], pointer: string): Filter {
+    const [only] = filters
+    if (only === undefined) this.#count(0, pointer)
+    return filters.length === 1 && only !== undefined ? only : { is, filters }
+  }
+
   #count(listed: number, pointer?: string): void {
     this.#conditions += 1
     this.#listed += listed
@@ -138,12 +145,6 @@ export class FilterReader {
     }
     if (this.#listed > filterLimits.listValues) throw tooManyValues(pointer)
   }
-}
-
-/** One filter by itself stays as it is, so that an index serves it. */
-function joined(is: 'and' | 'or', filters: readonly Filter[]): Filter {
-  const [only] = filters
-  return filters.length === 1 && only !== undefined ? only : { is, filters }
 }
 
 function tooManyValues(pointer: string | undefined): Error {
