@@ -10,7 +10,7 @@ import {
   type Operation,
 } from '../declaration/declaration.ts'
 import type { Condition, Filter } from '../filter/filter.ts'
-import { type Caller, subjectOf } from './caller.ts'
+import { adminCaller, type Caller, publicCaller, subjectOf } from './caller.ts'
 import type { Granted } from './granted.ts'
 import { type Rule, readRule } from './rule.ts'
 import { isInScope } from './scope.ts'
@@ -21,9 +21,25 @@ import { visibleFields } from './visible-fields.ts'
  * SCOPE_MISSING or ACCESS_DENIED where it needs another one.
  */
 export function permit(collection: Collection, operation: Operation, caller: Caller, now?: Date): Granted {
+  const known = alike.get(collection)?.get(operation)
+  if (known !== undefined && known.caller === caller) return known
   const granted = permitted(collection, operation, caller, now)
   if (granted === null) throw refusal(collection, operation, caller)
+  if (isAlike(collection, operation, caller)) keep(collection, operation, granted)
   return granted
+}
+
+/** What was last granted where it is the same for each request: to everyone or the admin, without a rule. */
+const alike = new WeakMap<Collection, Map<Operation, Granted>>()
+
+function isAlike(collection: Collection, operation: Operation, caller: Caller): boolean {
+  const isOne = caller === publicCaller || caller === adminCaller
+  return isOne && grantsOf(collection, operation).every((grant) => typeof grant === 'string')
+}
+
+function keep(collection: Collection, operation: Operation, granted: Granted): void {
+  const kept = alike.get(collection) ?? new Map<Operation, Granted>()
+  alike.set(collection, kept.set(operation, granted))
 }
 
 /** The same; null if the caller may not do it at all. `now` is the `$now` of rules. */
