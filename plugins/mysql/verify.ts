@@ -1,5 +1,5 @@
 import type { Facts, Want } from '../../src/driver/driver.ts'
-import { faultError, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
+import { faultError, type RequestsState, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
@@ -26,7 +26,7 @@ interface Seen {
   readonly values: Readonly<Partial<Record<Variable, string>>>
   readonly account: string | null
   readonly tables: TablesRights['exist']
-  readonly requests: TablesRights['requests']
+  readonly requests: RequestsState
 }
 
 /**

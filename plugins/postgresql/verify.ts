@@ -1,5 +1,5 @@
 import type { Facts, Insight, Want } from '../../src/driver/driver.ts'
-import { faultError, type TablesFacts, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
+import { faultError, type RequestsState, type TablesFacts, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
@@ -13,7 +13,7 @@ interface Seen {
   readonly schema: string | null
   readonly creates: boolean
   readonly tables: TablesRights['exist']
-  readonly requests: TablesRights['requests']
+  readonly requests: RequestsState
   /** Null where a table is missing. */
   readonly reads: boolean | null
   readonly writes: boolean | null

@@ -117,6 +117,7 @@ export {
   type OwnTablesDialect,
   ownFormat,
   ownTablesProblems,
+  type RequestsState,
   type TablesClient,
   type TablesFacts,
   type TablesRights,

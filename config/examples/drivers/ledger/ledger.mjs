@@ -100,9 +100,13 @@ const tables = {
     'create table if not exists holdfast_identity (singleton boolean primary key default true check (singleton), id uuid not null, format integer not null, made_at timestamptz not null default now(), watermark uuid)',
     'create table if not exists holdfast_attempt (id uuid primary key, made_at timestamptz not null default now())',
     'create table if not exists holdfast_conflict (attempt uuid, entry integer, transaction uuid not null, source text not null, collection text not null, row_id text not null, operation text not null, reason text not null, base uuid, old_image text, ours text, theirs text, parked_at timestamptz not null default now(), settled_at timestamptz, settled_as text, primary key (attempt, entry))',
-    'create table if not exists holdfast_request (id uuid primary key, answer text, made_at timestamptz not null default now())',
+    'create table if not exists holdfast_request (id uuid primary key, holdfast_attempt uuid, fingerprint text, status integer, headers text, body text, made_at timestamptz not null default now())',
+    'create index if not exists holdfast_request_made_at on holdfast_request (made_at)',
   ],
   upgrades: ['alter table holdfast_identity add column if not exists watermark uuid'],
+  requestUpgrades: [
+    'alter table holdfast_request add column if not exists holdfast_attempt uuid, add column if not exists fingerprint text, add column if not exists status integer, add column if not exists headers text, add column if not exists body text',
+  ],
   insertIdentity: 'insert into holdfast_identity (id, format) values ($1, $2) on conflict do nothing',
   isDenied: (error) => codeOf(error) === '42501',
 }
@@ -110,11 +114,13 @@ const tables = {
 async function verify(connection, target, want) {
   const question = `select current_setting('server_version') as version, (select count(*)::int from unnest(array
     ['holdfast_identity', 'holdfast_attempt', 'holdfast_conflict', 'holdfast_request']) as name
-    where to_regclass(name) is not null) as tables, to_regclass('holdfast_identity') is null as none`
+    where to_regclass(name) is not null) as tables, to_regclass('holdfast_identity') is null as none,
+    exists (select from pg_attribute where attrelid = to_regclass('holdfast_request') and attname = 'fingerprint') as requests`
   const { rows } = await connection.run(question)
   const own = new OwnTables(connection, tables, target, () => tables.statements.join('; '))
   const exist = rows[0].none ? 'none' : rows[0].tables === 4 ? 'all' : 'some'
-  const rights = { exist, mayCreate: null, mayRead: null, mayWrite: null }
+  const requests = rows[0].requests ? 'whole' : exist === 'all' ? 'older' : 'none'
+  const rights = { exist, requests, mayCreate: null, mayRead: null, mayWrite: null }
   const found = want.proof === 'look' ? await own.look(rights) : await own.prove(want, rights)
   return { version: rows[0].version, path: null, ephemeral: false, pooled: false, ...found }
 }

@@ -33,8 +33,8 @@ export interface OwnTablesDialect<C extends TablesClient> {
   readonly statements: readonly string[]
   /** DDL that changes tables of format 1 to the current format. */
   readonly upgrades: readonly string[]
-  /** DDL that gives `holdfast_request` of an earlier release what it lacks. */
-  readonly requestUpgrades: readonly string[]
+  /** DDL that gives `holdfast_request` of an earlier release what it lacks; absent: the driver keeps no answers of requests. */
+  readonly requestUpgrades?: readonly string[]
   /** True when a change of these was made before; never where absent. */
   isUpgraded?(error: unknown): boolean
   /** Statements that fail without the rights to the tables and change nothing; absent: `TablesRights.mayWrite` is known. */
@@ -49,19 +49,23 @@ export interface OwnTablesDialect<C extends TablesClient> {
   isDeadlock?(error: unknown): boolean
 }
 
+/** `older`: `holdfast_request` is there and lacks columns. */
+export type RequestsState = 'whole' | 'older' | 'none'
+
 /** What a proof knows of the own tables before it asks for them. Null: unknown. */
 export interface TablesRights {
   /** `some`: `holdfast_identity` is there, others are not, as after a release of format 1. */
   readonly exist: 'all' | 'some' | 'none'
-  /** `older`: `holdfast_request` lacks columns. */
-  readonly requests: 'whole' | 'older' | 'none'
+  /** Absent: it is not known, and no answers of requests are kept. */
+  readonly requests?: RequestsState
   readonly mayCreate: boolean | null
   readonly mayRead: boolean | null
   readonly mayWrite: boolean | null
 }
 
 /** What tables that are there need. */
-export interface Upgrade extends Pick<TablesRights, 'requests'> {
+export interface Upgrade {
+  readonly requests: RequestsState | undefined
   /** They have an earlier format. */
   readonly isOlder: boolean
 }
@@ -110,7 +114,7 @@ export class OwnTables<C extends TablesClient> {
       if (found === null) return this.#target.mayMakeTables ? notCreatedYet : this.#missing(nobody)
       if (mayWrite === false) return this.#missing(notWritable)
       const isWhole = requests === 'whole'
-      if (isWhole || this.#whyNotCreated(mayCreate) === null) return ours(found, isWhole)
+      if (requests !== 'older' || this.#whyNotCreated(mayCreate) === null) return ours(found, isWhole)
       return this.#withoutRequests(found)
     } catch (error) {
       if (!this.#dialect.isDenied(error)) throw error
@@ -131,7 +135,7 @@ export class OwnTables<C extends TablesClient> {
       if (found !== null && found.format > ownFormat) return this.#newer(found.format)
       isOlder = exist === 'some' || (found !== null && found.format < ownFormat)
       isMaking ||= isOlder
-      let keepsRequests = true
+      let keepsRequests = rights.requests !== undefined
       if (isMaking) {
         const why = this.#whyNotCreated(mayCreate)
         if (why !== null) return this.#missing(why, { isOlder, requests: rights.requests })
@@ -143,7 +147,7 @@ export class OwnTables<C extends TablesClient> {
           await this.#identify()
           found = await this.#identity()
         }
-        keepsRequests = rights.requests === 'whole' || (await this.#addRequests(mayCreate))
+        if (rights.requests === 'older') keepsRequests = await this.#addRequests(mayCreate)
       }
       isMaking = false
       if (found === null) return this.#missing(nobody)
@@ -151,7 +155,7 @@ export class OwnTables<C extends TablesClient> {
       if (mayWrite === false) return this.#missing(notWritable)
       for (const probe of this.#dialect.probes ?? []) await this.#client.run(probe)
       if (want.proof === 'write') await this.#write()
-      return keepsRequests ? ours(found, true) : this.#withoutRequests(found)
+      return rights.requests === undefined || keepsRequests ? ours(found, keepsRequests) : this.#withoutRequests(found)
     } catch (error) {
       // Anything else says something about the database.
       if (!this.#dialect.isDenied(error)) throw error
@@ -172,7 +176,7 @@ export class OwnTables<C extends TablesClient> {
   }
 
   async #create({ isOlder, requests }: Upgrade): Promise<void> {
-    const { statements, upgrades, requestUpgrades } = this.#dialect
+    const { statements, upgrades, requestUpgrades = [] } = this.#dialect
     await this.#alone(async () => {
       for (const statement of statements) await this.#client.run(statement)
       if (isOlder) {
@@ -190,7 +194,7 @@ export class OwnTables<C extends TablesClient> {
     if (this.#whyNotCreated(mayCreate) !== null) return false
     try {
       await this.#alone(async () => {
-        for (const upgrade of this.#dialect.requestUpgrades) await this.#upgrade(upgrade)
+        for (const upgrade of this.#dialect.requestUpgrades ?? []) await this.#upgrade(upgrade)
       })
       return true
     } catch (error) {
@@ -260,7 +264,7 @@ export class OwnTables<C extends TablesClient> {
 
   #withoutRequests(found: Identity): TablesFacts {
     const message = 'The table holdfast_request is from an earlier release, and the user may not change it.'
-    const suggestion = `As the owner of the database run: ${this.#dialect.requestUpgrades.map(oneLine).join('; ')}`
+    const suggestion = `As the owner of the database run: ${(this.#dialect.requestUpgrades ?? []).map(oneLine).join('; ')}`
     const { problems, ...facts } = ours(found, false)
     return { ...facts, problems: [...problems, this.#problem('REQUESTS_MISSING', message, suggestion)] }
   }
