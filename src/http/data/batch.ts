@@ -94,7 +94,8 @@ class Batch {
         const one = readOperation(given, at, { caller: granted.caller, collections: this.#collections, drawRowId })
         operations.push(one)
         const { collection } = one.served
-        await this.#limits.take({ req, res, caller: granted.caller, collection, operation: one.does })
+        const counted = one.operation.is === 'replace' ? 'create' : one.does
+        await this.#limits.take({ req, res, caller: granted.caller, collection, operation: counted })
       } catch (error) {
         throw placedError(error, { pointer: '', operation: at })
       }

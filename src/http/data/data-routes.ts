@@ -86,7 +86,9 @@ function limited(
   operation: Operation,
 ): Promise<void> {
   const { req, res, granted } = exchange
-  const request = { req, res, caller: granted.caller, collection: served.collection, operation }
+  // A row that is replaced may be a new one.
+  const counted = req.method === 'PUT' ? 'create' : operation
+  const request = { req, res, caller: granted.caller, collection: served.collection, operation: counted }
   const taken = parts.limits.take(request)
   if (taken === null) return answer(parts, exchange, served, request)
   return taken.then(() => answer(parts, exchange, served, request))
@@ -108,8 +110,8 @@ function answer(
   const write = new WriteExchange(exchange, served, { settings: deps.settings(), large })
   const isOfRow = exchange.req.params.id !== undefined
   if (operation === 'delete') return isOfRow ? write.remove() : write.removeMatching()
-  if (operation === 'create') return write.create((rows) => limits.take(request, rows))
+  if (exchange.req.method === 'POST') return write.create((rows) => limits.take(request, rows))
   if (exchange.req.method === 'PATCH') return write.change()
   const creating = permit(collection, 'create', exchange.granted.caller)
-  return isOfRow ? write.replace(creating) : write.replaceAll(creating)
+  return isOfRow ? write.replace(creating) : write.replaceAll(creating, (rows) => limits.take(request, rows))
 }

@@ -82,9 +82,9 @@ export class WriteExchange {
 
   /**
    * `PUT /api/:collection` with an array of rows that have their ids: 200 with all rows, 201 if each is new. With the fields of
-   * a unique key as parameters: as `replace`, of the row that has it.
+   * a unique key as parameters: as `replace`, of the row that has it. `count` counts rows besides the first.
    */
-  async replaceAll(creating: Granted): Promise<void> {
+  async replaceAll(creating: Granted, count: (rows: number) => Promise<void> | null): Promise<void> {
     const exchange = this.#exchange
     const { collection, written } = this.#served
     const { granted, req } = exchange
@@ -101,7 +101,9 @@ export class WriteExchange {
         detail: '"If-Match" names one row; send it with the path of a row.',
       })
     }
-    return this.#write(replacesOf(written, body, granted, conditions), this.#answers.all)
+    const operations = replacesOf(written, body, granted, conditions)
+    if (operations.length > 1) await count(operations.length - 1)
+    return this.#write(operations, this.#answers.all)
   }
 
   /** `PATCH /api/:collection/:id`: 200 with the row as it is now. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { adminCaller, type Caller, publicCaller, strangerCaller } from '../../../src/collection/access/caller.ts'
 import type { Collection, Operation } from '../../../src/collection/declaration/declaration.ts'
 import { RequestLimits } from '../../../src/http/data/request-limits.ts'
+import { hostService } from '../../support/hosted.ts'
 import { httpDefaults } from '../support.ts'
 
 const notes: Collection = {
@@ -70,4 +72,23 @@ test('0 turns a limit off, and RATE_LIMIT of 0 all of them', async () => {
   assert.notEqual(await count(publicCaller, 'create'), null)
   const none = counter({ rateLimit: 0 })
   for (const caller of [publicCaller, token, user]) assert.equal(await none(caller, 'get'), null)
+})
+
+test('a PUT counts as the creates that it may be, row by row, by itself and in a batch', async (t) => {
+  const drafts = { ...notes, name: 'drafts', ids: 'client' }
+  const files = { 'config/collections/drafts.json': JSON.stringify(drafts) }
+  const put = { method: 'PUT', path: `/api/drafts/${randomUUID()}`, body: {} }
+  const many = Array.from({ length: 3 }, () => ({ id: randomUUID() }))
+  const requests = [
+    ['PUT', put.path, {}],
+    ['PUT', '/api/drafts', many],
+    ['POST', '/api', { operations: [put, put, put] }],
+  ] as const
+  for (const [method, path, body] of requests) {
+    const service = await hostService(t, { files, env: { RATE_LIMIT: '2' } })
+    const statuses: number[] = []
+    for (let at = 0; at < 3; at += 1) statuses.push((await service.send(method, path, body)).status)
+    assert.deepEqual(statuses, method === 'PUT' && body !== many ? [201, 200, 429] : [429, 429, 429], path)
+    await service.end()
+  }
 })
