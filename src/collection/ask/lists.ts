@@ -219,5 +219,7 @@ function keyOf({ asked, view, isPartial }: Asking, query: ListQuery, request: Ro
     typeof value === 'bigint' ? String(value) : value,
   )
   const names = namesOf(asked, query, request).join()
-  return `${filter?.key ?? ''} ${operands} ${JSON.stringify([sort, limit, place, skipped, count, names, isPartial, view.where])}`
+  // The same rows may be asked for by a filter: then the cursor is not sealed.
+  const isRuled = (request.granted?.rule ?? null) !== null
+  return `${filter?.key ?? ''} ${operands} ${JSON.stringify([sort, limit, place, skipped, count, names, isPartial, isRuled, view.where])}`
 }

@@ -25,6 +25,10 @@ describe('a page that ends at a row that the rule hides', () => {
       assert.equal(made.status, 201)
       await made.arrayBuffer()
     }
+    const own = await service.fetch('/api/letters?sort=subject&fields=subject&isOpen=true', {
+      headers: { authorization: `Bearer ${adminToken}` },
+    })
+    assert.match(Buffer.from(JSON.parse(await own.text()).next, 'base64url').toString('latin1'), /hidden/)
     const first = await service.fetch('/api/letters?sort=subject&fields=subject')
     const { items, next } = JSON.parse(await first.text())
     assert.deepEqual(items, [])
