@@ -242,11 +242,6 @@ export function isRequired(collection: Collection, field: string): boolean {
   return collection.required?.includes(field) ?? false
 }
 
-/** True for text with the format of an instant. */
-export function isInstant(field: Field): boolean {
-  return field.type === 'string' && field.format === 'date-time'
-}
-
 /** How the values of a field are stored, compared and written. */
 export type FieldKind =
   | 'text'

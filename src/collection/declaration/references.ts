@@ -2,13 +2,6 @@ import { escapePointer } from './ajv.ts'
 import type { Defect } from './check-field.ts'
 import { type Collection, type OnDelete, referenceOf } from './declaration.ts'
 
-/** A field that refers to a collection. */
-export interface ReferringField {
-  readonly collection: Collection
-  readonly field: string
-  readonly onDelete: OnDelete
-}
-
 /** The fields of a collection that refer to others, by name. */
 export function referencesOf({
   fields,
@@ -18,15 +11,6 @@ export function referencesOf({
     return reference === null ? [] : [[name, reference] as const]
   })
   return new Map(found)
-}
-
-/** The fields that refer to a collection, in all collections. */
-export function referringTo(name: string, collections: Iterable<Collection>): readonly ReferringField[] {
-  return [...collections].flatMap((collection) =>
-    [...referencesOf(collection)]
-      .filter(([, reference]) => reference.collection === name)
-      .map(([field, { onDelete }]) => ({ collection, field, onDelete })),
-  )
 }
 
 /** The collections of which each reference leads to another of them, and why the rest cannot be served. */

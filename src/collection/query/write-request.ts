@@ -7,7 +7,7 @@ import { queryInvalid } from '../filter/query-error.ts'
 import { readCount, readQueryString } from './parameters.ts'
 
 /** The most rows that one request deletes. */
-export const maxDeleted = 1_000
+const maxDeleted = 1_000
 
 /** Which rows a DELETE of a collection is for. */
 export interface DeleteRequest {

@@ -6,7 +6,7 @@ import { errorsMax } from './place-error.ts'
 import type { WrittenTable } from './written-table.ts'
 
 /** Rows of one request. */
-export const bulkRowsMax = 1_000
+const bulkRowsMax = 1_000
 
 /** The body of one row, read. */
 export interface RowBody {

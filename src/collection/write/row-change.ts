@@ -45,7 +45,7 @@ function named({ validator, fields }: WrittenTable, body: unknown, rules: BodyRu
 }
 
 /** RFC 7396: null removes a member, objects are merged, all else replaces. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
+function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isJsonObject(patch)) return patch
   const merged: Map<string, unknown> = new Map(isJsonObject(target) ? Object.entries(target) : [])
   for (const [name, value] of Object.entries(patch)) {
