@@ -71,7 +71,12 @@ export function openHouse(
   t: Cleanup,
   dir: string,
   collections: readonly Collection[],
-  options: { readonly apply?: SchemaApply; readonly now?: () => number; readonly primary?: Primary } = {},
+  options: {
+    readonly apply?: SchemaApply
+    readonly now?: () => number
+    readonly primary?: Primary
+    readonly keptBytes?: number
+  } = {},
 ): House {
   const { primary } = options
   const data = { data: { dir, durable: true }, fallback: { url: 'sqlite:///./rows.db' } }
@@ -107,7 +112,7 @@ export function openHouse(
     await supervisor.close(1_000)
   })
   const now = options.now ?? (() => performance.now())
-  const all = serveCollections(collections, { run: work.run, tables, now })
+  const all = serveCollections(collections, { run: work.run, tables, now, keptBytes: options.keptBytes ?? 0 })
   return {
     settings: resolved.settings,
     work,

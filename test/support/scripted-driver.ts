@@ -74,6 +74,8 @@ export class ScriptedDatabase {
       describe: () => name,
       classify,
       connect: async () => [this.#candidate()],
+      // What its stores are made of.
+      sqlDialect: 'sqlite',
       ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
       ...(options.isBare === true ? {} : options.isEmbedded === true ? { journals: true } : { replays: true }),
     })
