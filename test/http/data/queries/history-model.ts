@@ -2,7 +2,7 @@ import type { FieldValue } from '../../../../src/collection/declaration/canonica
 import type { Collection } from '../../../../src/collection/declaration/declaration.ts'
 import { compareValues, isMatch } from '../../../../src/collection/filter/evaluator.ts'
 import { FilterReader } from '../../../../src/collection/filter/filter-reader.ts'
-import { type AskedCollection, fieldPath } from '../../../../src/collection/filter/paths.ts'
+import { type AskedCollection, fieldPath, type OperandType } from '../../../../src/collection/filter/paths.ts'
 import type { Aggregate, Sort } from './history-commands.ts'
 
 /** A row as it is answered, without the times. */
@@ -16,6 +16,7 @@ export const things: Collection = {
   fields: {
     word: { type: 'string', maxLength: 40 },
     text: { type: 'string' },
+    must: { type: 'integer', minimum: -5, maximum: 5 },
     rank: { type: 'integer', minimum: -100, maximum: 100 },
     big: { type: 'integer' },
     real: { type: 'number' },
@@ -32,6 +33,7 @@ export const things: Collection = {
       properties: {
         on: { type: 'boolean' },
         cost: { type: 'string', format: 'decimal', scale: 1 },
+        id64: { type: 'string', format: 'int64' },
         lang: { type: 'string', maxLength: 40 },
         size: { type: 'integer' },
         inner: { type: 'object', properties: { deep: { type: 'string', maxLength: 40 } } },
@@ -40,7 +42,8 @@ export const things: Collection = {
       },
     },
   },
-  indexes: [{ fields: ['rank'] }, { fields: ['word', 'day'] }],
+  required: ['must'],
+  indexes: [{ fields: ['rank'] }, { fields: ['word', 'day'] }, { fields: ['must', 'at'] }],
 }
 
 const fields = Object.keys(things.fields)
@@ -87,9 +90,8 @@ export class HistoryModel {
       })
   }
 
-  /** The groups in the order of their keys, with what is computed of each. */
-  aggregate(where: ModelRow, { groups, measures }: Aggregate): readonly ModelRow[] {
-    const kinds = groups.map((name) => fieldPath(things, fieldOf(name)))
+  /** The groups in the order of the sort and of their keys, with what is computed of each. */
+  aggregate(where: ModelRow, { groups, measures, sort }: Aggregate): readonly ModelRow[] {
     const found = new Map<string, { readonly keys: readonly FieldValue[]; readonly rows: ModelRow[] }>()
     // One group of no rows is an answer, too.
     if (groups.length === 0) found.set('[]', { keys: [], rows: [] })
@@ -99,17 +101,19 @@ export class HistoryModel {
       group.rows.push(row)
       found.set(JSON.stringify(keys), group)
     }
-    const sorted = [...found.values()].sort((one, other) => {
-      for (const [at, kind] of kinds.entries()) {
-        const order = compareValues(kind, one.keys[at] ?? null, other.keys[at] ?? null)
-        if (order !== 0) return order
-      }
-      return 0
-    })
-    return sorted.map(({ keys, rows }) => ({
+    const computed = [...found.values()].map(({ keys, rows }) => ({
       ...Object.fromEntries(groups.map((name, at) => [name, shown(keys[at] ?? null)])),
       ...Object.fromEntries(measures.map((name) => [name, measure(name, rows)])),
     }))
+    const order = [...sort, ...groups.map((field) => ({ field, isDescending: false }))]
+    return computed.sort((one: ModelRow, other: ModelRow) => {
+      for (const { field, isDescending } of order) {
+        // As they are answered: null, or a text or a number.
+        const result = compareValues(typeOf(field), one[field] as FieldValue, other[field] as FieldValue)
+        if (result !== 0) return isDescending ? -result : result
+      }
+      return 0
+    })
   }
 
   #set(id: string, row: ModelRow): ModelRow {
@@ -120,6 +124,14 @@ export class HistoryModel {
 
 function fieldOf(name: string): string {
   return name.split(':', 1)[0] ?? ''
+}
+
+/** Counts and averages are numbers; other measures, and groups, are as their field is. */
+function typeOf(name: string): OperandType {
+  const [field = '', computes] = name.split(':')
+  if (field === 'count' || ['count', 'distinct', 'avg'].includes(computes ?? '')) return { kind: 'number' }
+  const path = fieldPath(things, field)
+  return path.kind === 'instant' ? { kind: 'text' } : path
 }
 
 /** What the service has of an answered row: instants are dates. */
@@ -136,9 +148,15 @@ function groupOf(name: string, row: ModelRow): FieldValue {
   const value = valueIn(row, fieldOf(name))
   if (!(value instanceof Date)) return value
   const text = value.toISOString()
-  if (name.endsWith(':year')) return new Date(`${text.slice(0, 4)}-01-01`)
-  return name.endsWith(':month') ? new Date(`${text.slice(0, 7)}-01`) : value
+  const length = periods[name.slice(name.indexOf(':') + 1)]
+  return length === undefined ? value : new Date(text.slice(0, length) + '0001-01-01T00:00:00.000Z'.slice(length))
 }
+
+/** How much of an instant's text a period has. */
+const periods: Readonly<Record<string, number>> = { hour: 13, day: 10, month: 7, year: 4 }
+
+/** In place of a sum that no number represents: the request is refused. */
+export const inexact = 'SUM_INEXACT'
 
 function shown(value: FieldValue): unknown {
   return value instanceof Date ? value.toISOString() : value
@@ -150,23 +168,19 @@ function measure(name: string, rows: readonly ModelRow[]): unknown {
   const path = fieldPath(things, field)
   const values = rows.map((row) => valueIn(row, field)).filter((value) => value !== null)
   if (computes === 'count') return values.length
-  if (computes === 'distinct') return new Set(values.map(String)).size
+  if (computes === 'distinct') return new Set(values.map((value) => JSON.stringify(value))).size
   if (values.length === 0) return null
   const sorted = values.toSorted((one, other) => compareValues(path, one, other))
   if (computes === 'min') return shown(sorted[0] ?? null)
   if (computes === 'max') return shown(sorted.at(-1) ?? null)
-  return sumOf(path.kind, values, computes === 'avg')
+  return sumOf(path, values, computes === 'avg')
 }
 
-/** Exact for decimals and 64 bits, which are text. */
-function sumOf(kind: string, values: readonly FieldValue[], isAverage: boolean): unknown {
-  if (kind !== 'decimal' && kind !== 'int64') {
-    const sum = values.reduce<number>((total, value) => total + Number(value), 0)
-    return isAverage ? sum / values.length : sum
-  }
+/** Exact: of decimals and 64 bits as text. */
+function sumOf({ kind, scale = 0 }: OperandType, values: readonly FieldValue[], isAverage: boolean): unknown {
   const sum = values.reduce<bigint>((total, value) => total + BigInt(String(value).replace('.', '')), 0n)
-  const scale = kind === 'decimal' ? 2 : 0
   if (isAverage) return Number(sum) / 10 ** scale / values.length
+  if (kind === 'integer') return Number.isSafeInteger(Number(sum)) ? Number(sum) : inexact
   if (scale === 0) return String(sum)
   const digits = String(sum < 0n ? -sum : sum).padStart(scale + 1, '0')
   return `${sum < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { type DatabaseApi, onDatabases } from '../../../support/databases.ts'
 import fc from '../../../support/property.ts'
-import { type Command, command, ids, type Sort } from './history-commands.ts'
-import { answered, HistoryModel, type ModelRow, things } from './history-model.ts'
+import { type Aggregate, type Command, command, ids, type Sort } from './history-commands.ts'
+import { answered, HistoryModel, inexact, type ModelRow, things } from './history-model.ts'
 
 const histories = 25
 const length = { minLength: 30, maxLength: 30 }
@@ -58,6 +58,9 @@ class History {
         const { json } = await this.#query(query)
         const all = this.#model.list(one.where, one.sort)
         assert.equal(json.count, all.length)
+        const others = await this.#query({ where: { NOT: one.where }, limit: 1, count: true })
+        const counted = json.count + others.json.count
+        assert.equal(counted, this.#model.list({}, []).length, 'a filter and its complement are all rows')
         return this.#sameItems(json.items, all.slice((one.page - 1) * one.limit, one.page * one.limit), query)
       }
       case 'aggregate':
@@ -74,10 +77,12 @@ class History {
 
   async #deleteAll(where: ModelRow, max: number): Promise<void> {
     const search = new URLSearchParams({ where: JSON.stringify(where), max: String(max) })
-    const { status, text } = await this.#api.call('DELETE', `/api/things?${search}`)
+    const { status, text, json } = await this.#api.call('DELETE', `/api/things?${search}`)
+    // What is in no list is no condition: all rows would go.
+    if (Object.values(where).some(isOfNone)) return assert.deepEqual([status, json.code], [400, 'QUERY_INVALID'])
     const matching = this.#model.list(where, [])
     assert.equal(status < 300, matching.length <= max, `${text} ${JSON.stringify(where)}`)
-    if (matching.length > max) return assert.equal(JSON.parse(text).code, 'TOO_MANY')
+    if (matching.length > max) return assert.equal(json.code, 'TOO_MANY')
     for (const row of matching) this.#model.remove(String(row.id))
   }
 
@@ -97,12 +102,16 @@ class History {
     this.#sameItems(items, this.#model.list(where, sort), query)
   }
 
-  async #aggregate(where: ModelRow, { groups, measures }: Extract<Command, { is: 'aggregate' }>['aggregate']) {
+  async #aggregate(where: ModelRow, aggregate: Aggregate): Promise<void> {
+    const { groups, measures, sort } = aggregate
     const search = new URLSearchParams({ where: JSON.stringify(where), select: measures.join(), limit: '1000' })
     if (groups.length > 0) search.set('group', groups.join())
+    if (sort.length > 0) search.set('sort', sortText(sort))
     const { status, json, text } = await this.#api.call('GET', `/api/things/aggregate?${search}`)
+    const expected = this.#model.aggregate(where, aggregate)
+    if (expected.some((group) => Object.values(group).includes(inexact)))
+      return assert.deepEqual([status, json.code], [422, inexact], `${search}`)
     assert.equal(status, 200, text)
-    const expected = this.#model.aggregate(where, { groups, measures })
     assert.deepEqual(json.items.map(rounded), expected.map(rounded), `${search}`)
   }
 
@@ -130,6 +139,10 @@ class History {
     const { createdAt: _created, updatedAt: _updated, ...row } = json
     assert.equal(textOf(row), textOf(expected))
   }
+}
+
+function isOfNone(operands: unknown): boolean {
+  return JSON.stringify(operands) === '{"nin":[]}'
 }
 
 function textOf(row: ModelRow): string {
