@@ -1,5 +1,6 @@
 import type { Session } from '../../database/work/session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
+import { HoldfastError } from '../../errors.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { allOf } from '../filter/conjunction.ts'
 import { listLimits } from '../query/list-query.ts'
@@ -7,6 +8,13 @@ import type { ReadPlan } from '../query/read-plan.ts'
 import type { ShapedFilter } from '../table/condition-shape.ts'
 import { type PageSource, type SortColumn, sourcesAfter } from '../table/page-source.ts'
 import type { AskedTable } from './asked-table.ts'
+
+function pageTooFar(): HoldfastError {
+  const rows = listLimits.examined.toLocaleString('en')
+  return new HoldfastError('QUERY_TOO_COMPLEX', {
+    detail: `"page" is behind the ${rows} rows in which a page looks for conditions that no index serves. Follow "next" instead.`,
+  })
+}
 
 /** Rows, and where others may follow: null, there are none. */
 export interface WalkedRows {
@@ -72,7 +80,11 @@ export class RowWalk {
       rows.push(...found)
       const last = rows.at(-1)
       if (rows.length === limit && last !== undefined) return this.#endAt(rows, this.#asked.placeOf(last, this.#sort))
-      if (until !== null) return this.#endAt(rows, until)
+      if (until !== null) {
+        // Behind this place, nothing would know how many rows are still to be left out.
+        if (this.#skipped > 0 && rows.length === 0) throw pageTooFar()
+        return this.#endAt(rows, until)
+      }
       if (source !== sources.at(-1)) await this.#passed(source, found.length)
     }
     this.#isOver = true

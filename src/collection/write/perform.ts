@@ -4,12 +4,14 @@ import { HoldfastError } from '../../errors.ts'
 import { etagOf, isNamed, type Precondition } from '../row/etag.ts'
 import { absent, stale } from '../row/precondition.ts'
 import type { ChangeRow, CreateRow, RemoveRow, ReplaceRow, RowOperation, WriteResult } from './operation.ts'
+import { parentsFirst } from './parents-first.ts'
 import { placedError } from './place-error.ts'
 import { checkReferences, removeRows } from './references.ts'
 import { rowInvalid } from './row-body.ts'
 import { isShown, type RowJson, rowJsonOf, serializerFor } from './row-rules.ts'
 import { insertRows, type NewRow, type RowRevision, updateRows } from './store-rows.ts'
 import type { OpenTable, WriteScope } from './write-scope.ts'
+import type { WrittenTable } from './written-table.ts'
 
 /** Performs the operations inside a transaction, in their order. Rejects with the errors of the first that fails, placed. */
 export async function perform(scope: WriteScope, operations: readonly RowOperation[]): Promise<readonly WriteResult[]> {
@@ -75,7 +77,14 @@ async function createAll(scope: WriteScope, run: readonly CreateRow[]): Promise<
     new Set(rows.map(({ id }) => id)),
   )
   scope.creating(first.table, rows.length)
-  return await insertRows(scope, open, rows)
+  const made = await insertRows(scope, open, parentsFirst(rows, ownReferences(first.table)))
+  const byId = new Map(made.map((one) => [one.id, one]))
+  return run.flatMap(({ id }) => byId.get(id) ?? [])
+}
+
+/** Its fields that refer to rows of the table itself. */
+function ownReferences(table: WrittenTable): readonly string[] {
+  return table.references.filter(({ to }) => to === table).map(({ field }) => field)
 }
 
 async function replaceAll(scope: WriteScope, run: readonly ReplaceRow[]): Promise<readonly WriteResult[]> {
@@ -100,7 +109,7 @@ async function replaceAll(scope: WriteScope, run: readonly ReplaceRow[]): Promis
   const values = [...created.map((one) => one.values), ...updates.map(({ changes }) => changes)]
   await checkReferences(scope, first.table, values, new Set(created.map(({ id }) => id)))
   scope.creating(first.table, created.length)
-  const made = await insertRows(scope, open, created)
+  const made = await insertRows(scope, open, parentsFirst(created, ownReferences(first.table)))
   const byId = new Map([...made, ...(await updateRows(scope, open, updates, 'replaced'))].map((one) => [one.id, one]))
   return wanted.flatMap(({ id }) => byId.get(id) ?? [])
 }

@@ -87,6 +87,13 @@ test('what no index serves is looked for in 20,000 rows a page, and only "next" 
     const few = await page(house, 'kind=a&rank:gte=44000&count=true&limit=1')
     assert.deepEqual([few.count, few.countIsMore], [300, undefined], name)
     await assert.rejects(page(house, 'sort=text'), { code: 'QUERY_UNINDEXED' })
+    const second = await page(house, 'text:contains=found&page=2&limit=2')
+    assert.deepEqual(
+      second.items.map(({ text }) => text),
+      ['found 27000'],
+      name,
+    )
+    await assert.rejects(page(house, 'text:contains=found&page=3&limit=2'), { code: 'QUERY_TOO_COMPLEX' }, name)
     const paged = await page(house, 'text:startsWith=log&page=500&limit=20')
     assert.equal(paged.items[0]?.text, `log ${count - 9_982}`, name)
   }

@@ -6,6 +6,7 @@ import { onDatabases } from '../../../support/databases.ts'
 const uuid = { type: 'string', format: 'uuid' }
 const reference = (collection: string, onDelete: string) => ({ ...uuid, references: { collection, onDelete } })
 
+const parts = { name: 'parts', ids: 'client', fields: { whole: reference('parts', 'restrict') } }
 const teams = { name: 'teams', fields: { label: { type: 'string' } }, maxRows: 5_000 }
 const people = {
   name: 'people',
@@ -15,7 +16,7 @@ const notes = { name: 'notes', fields: { label: { type: 'string' }, author: refe
 const badges = { name: 'badges', fields: { label: { type: 'string' }, holder: reference('people', 'cascade') } }
 const marks = { name: 'marks', fields: { badge: reference('badges', 'cascade') } }
 
-onDatabases('references', { collections: [teams, people, notes, badges, marks] }, (api) => {
+onDatabases('references', { collections: [parts, teams, people, notes, badges, marks] }, (api) => {
   const make = async (collection: string, body: object = {}) => {
     const { status, json, text } = await api().call('POST', `/api/${collection}`, { body })
     assert.equal(status, 201, text)
@@ -42,6 +43,20 @@ onDatabases('references', { collections: [teams, people, notes, badges, marks] }
     const many = await call('POST', '/api/people', { body: [{ team: team.id }, { team: missing }] })
     assert.deepEqual([many.status, many.json.code], [409, 'REFERENCE_MISSING'])
     assert.equal((await call('PATCH', `/api/people/${person.id}`, { body: { team: null } })).status, 200)
+  })
+
+  it('may lead to a row that comes later in the same array', async () => {
+    const ids = Array.from({ length: 250 }, () => randomUUID())
+    const rows = ids.map((id, at) => ({ id, whole: ids[at + 1] ?? null }))
+    for (const method of ['POST', 'PUT']) {
+      const body = method === 'POST' ? rows.slice(100) : rows
+      const { status, json, text } = await api().call(method, '/api/parts', { body })
+      assert.ok(status === 200 || status === 201, text)
+      assert.deepEqual(
+        json.items.map(({ id, whole }: { readonly id: string; readonly whole: string }) => ({ id, whole })),
+        body,
+      )
+    }
   })
 
   it('keep a row that others refer to, and name their collection', async () => {
