@@ -234,8 +234,12 @@ describe('a filter in JSON', () => {
     const nested = (levels: number): unknown => (levels === 1 ? { rating: 1 } : { NOT: nested(levels - 1) })
     assert.equal(ofJson(nested(5)).is, 'not')
     refused(() => ofJson(nested(6)), 'QUERY_TOO_COMPLEX', /5 levels/, '/NOT/NOT/NOT/NOT/NOT')
-    for (const empty of [{}, { AND: [] }, { NOT: { OR: [] } }])
-      refused(() => ofJson({ OR: Array(33).fill(empty) }), 'QUERY_TOO_COMPLEX', /32 conditions/)
+    for (const [empty, pointer] of [
+      [{}, '/OR/32'],
+      [{ AND: [] }, '/OR/32/AND'],
+      [{ NOT: { OR: [] } }, '/OR/32/NOT/OR'],
+    ])
+      refused(() => ofJson({ OR: Array(33).fill(empty) }), 'QUERY_TOO_COMPLEX', /32 conditions/, String(pointer))
     refused(() => ofJson({ OR: Array(33).fill({ rating: 1 }) }), 'QUERY_TOO_COMPLEX', /32 conditions/, '/OR/32/rating')
     const half = { rating: { in: Array(101).fill(1) } }
     refused(() => ofJson({ OR: [half, half] }), 'QUERY_TOO_COMPLEX', /200 values/, '/OR/1/rating/in')
