@@ -1,13 +1,7 @@
 import type { AskedCollection } from '../../collection/filter/paths.ts'
 import { queryInvalid } from '../../collection/filter/query-error.ts'
 import { parseAggregateAddress } from '../../collection/query/aggregate-request.ts'
-import {
-  type ListReading,
-  type ListRequest,
-  listFormats,
-  parseListAddress,
-  parseListBody,
-} from '../../collection/query/list-request.ts'
+import { type ListReading, type ListRequest, listFormats, parseListBody } from '../../collection/query/list-request.ts'
 import { HoldfastError } from '../../errors.ts'
 import { checkUnsent } from '../server/backpressure.ts'
 import { writeHead } from '../server/fast-response.ts'
@@ -16,6 +10,7 @@ import { acceptedFormat, askedBy, mediaTypes, nextLink } from './asking.ts'
 import { readQueryJson } from './body.ts'
 import { caching, type DataExchange, expectedBytes } from './data-exchange.ts'
 import { parseMaxAge, refuseQuery } from './data-request.ts'
+import { readListAddress } from './list-addresses.ts'
 import { ListStream, type StreamFormat } from './list-stream.ts'
 import type { ServedCollection } from './served-collection.ts'
 
@@ -34,7 +29,7 @@ export class ReadExchange {
   /** `GET /api/:collection`: 200 with a page, or with all rows in another format. */
   list(): Promise<void> {
     const { search } = this.#exchange.req
-    return this.#answer(parseListAddress(this.#asked, search, this.#reading), search)
+    return this.#answer(readListAddress(this.#asked, search, this.#reading), search)
   }
 
   /** `POST /api/:collection/query`: the same; the body has the parameters. */
