@@ -243,8 +243,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'src/copy/whole-copy.ts',
-        find: 'asOfMs: Math.min(state.asOfMs, polledMs),',
-        replacement: 'asOfMs: Math.min(state.asOfMs ?? Date.now(), polledMs),',
+        find: 'const asOfMs = Math.min(state.asOfMs, polledMs)',
+        replacement: 'const asOfMs = Math.min(state.asOfMs ?? Date.now(), polledMs)',
       },
     ],
     caughtBy: 'outage in the middle of the first copy',
