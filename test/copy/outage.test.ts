@@ -62,6 +62,8 @@ onServers('the copy of a service', (server, { quoted }) => {
     const service = await startCopied(t, server(), { database, fallback: { mode: 'read-only' } })
     await server().query(insert(idOf(1), 'theirs'), database)
     await service.whole()
+    // It may have been whole before the row was there.
+    await service.sweptAgain()
     const own = await service.create('mine')
     await service.lose()
     assert.deepEqual(await listed(service), { ids: [idOf(1), own.id].sort(), isWhole: true })

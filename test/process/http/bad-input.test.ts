@@ -152,7 +152,7 @@ const rows: readonly (readonly [string, string, readonly string[]])[] = [
   ['an id of its own', row('"id":"00000000-0000-7000-8000-000000000000"'), ['/id']],
   ['a version of its own', row('"version":7'), ['/version']],
   ['the column of the attempt', row('"holdfast_attempt":"x"'), ['/holdfast_attempt']],
-  ['an array for the row', '[{"rating":5}]', ['']],
+  ['an array for a row of an array', '[{"rating":5},[]]', ['/1']],
   ['a string for the row', '"rating"', ['']],
   ['null for the row', 'null', ['']],
   ['several wrong fields at once', '{"rating":0,"comment":1,"more":2}', ['/comment', '/more', '/rating']],
@@ -236,9 +236,8 @@ for (const [what, given, status, code] of places) {
 }
 
 const wrongMethods: readonly (readonly [string, string, string])[] = [
-  ['PUT', '/api/feedback', 'GET, HEAD, POST, OPTIONS'],
-  ['DELETE', '/api/feedback', 'GET, HEAD, POST, OPTIONS'],
-  ['POST', '/api/feedback/00000000-0000-7000-8000-000000000000', 'GET, HEAD, PATCH, DELETE, OPTIONS'],
+  ['PATCH', '/api/feedback', 'GET, HEAD, POST, PUT, DELETE, OPTIONS'],
+  ['POST', '/api/feedback/00000000-0000-7000-8000-000000000000', 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
   ['POST', '/health', 'GET, HEAD, OPTIONS'],
   ['DELETE', '/', 'GET, HEAD, OPTIONS'],
   ['PROPFIND', '/health', 'GET, HEAD, OPTIONS'],
