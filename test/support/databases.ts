@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { type Hosted, hostService } from './hosted.ts'
 import { noMariadb, startMariadb } from './servers/mariadb.ts'
+import { startBridge } from './servers/neon-bridge.ts'
 import { noPostgres, startPostgres } from './servers/postgres.ts'
 import { type Cleanup, cleanupOf } from './temp.ts'
 
@@ -26,7 +27,7 @@ export interface Received {
 
 /** A service on one kind of database. */
 export interface DatabaseApi {
-  readonly kind: 'sqlite' | 'postgresql' | 'mariadb'
+  readonly kind: 'sqlite' | 'postgresql' | 'mariadb' | 'neon'
   call(method: string, path: string, sent?: Sent): Promise<Received>
   readonly service: Hosted
   /** Another service on the same database; of a file, on one of its own. */
@@ -34,6 +35,9 @@ export interface DatabaseApi {
   /** Runs a statement as another program; null: it is a file. */
   readonly run: ((sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>) | null
 }
+
+/** All but Neon's protocol, behind which is the same PostgreSQL: for tests that take long. */
+export const localKinds: readonly DatabaseApi['kind'][] = ['sqlite', 'postgresql', 'mariadb']
 
 /** Declares the same tests for a service on each kind of database; `api` is known once tests run. */
 export function onDatabases(
@@ -46,9 +50,10 @@ export function onDatabases(
   declare: (api: () => DatabaseApi) => void,
 ): void {
   const kinds = [
-    { kind: 'sqlite', skip: false, open: async () => ({ url: undefined, run: null }) },
+    { kind: 'sqlite', skip: false, open: async () => ({ env: {}, run: null }) },
     { kind: 'postgresql', skip: noPostgres, open: openPostgres },
     { kind: 'mariadb', skip: noMariadb, open: openMariadb },
+    { kind: 'neon', skip: noPostgres, open: openNeon },
   ] as const
   for (const { kind, skip, open } of kinds) {
     if (given.kinds?.includes(kind) === false) continue
@@ -56,17 +61,12 @@ export function onDatabases(
       const cleanup = cleanupOf(after)
       let api: DatabaseApi | undefined
       before(async () => {
-        const { url, run } = await open(cleanup)
+        const { env: own, run } = await open(cleanup)
         const files = given.collections.map((one) => [
           `config/collections/${'name' in one ? one.name : ''}.json`,
           JSON.stringify(one),
         ])
-        const env = {
-          ADMIN_TOKEN: adminToken,
-          RATE_LIMIT: '0',
-          ...given.env,
-          ...(url === undefined ? {} : { DATABASE_URL: url }),
-        }
+        const env = { ADMIN_TOKEN: adminToken, RATE_LIMIT: '0', ...given.env, ...own }
         const start = async (): Promise<DatabaseApi> => {
           const service = await hostService(cleanup, { files: Object.fromEntries(files), env })
           return { kind, service, run, start, call: (method, path, sent) => call(service, method, path, sent) }
@@ -84,13 +84,26 @@ export function onDatabases(
 async function openPostgres(t: Cleanup) {
   const server = await startPostgres(t)
   const database = await server.createDatabase()
-  return { url: server.url(database), run: (sql: string) => server.query(sql, database) }
+  return { env: { DATABASE_URL: server.url(database) }, run: (sql: string) => server.query(sql, database) }
 }
 
 async function openMariadb(t: Cleanup) {
   const server = await startMariadb(t)
   const database = await server.createDatabase()
-  return { url: server.url(database), run: (sql: string) => server.query(sql, database) }
+  return { env: { DATABASE_URL: server.url(database) }, run: (sql: string) => server.query(sql, database) }
+}
+
+/** A PostgreSQL behind WebSockets. */
+async function openNeon(t: Cleanup) {
+  const server = await startPostgres(t)
+  const database = await server.createDatabase()
+  const { port } = await startBridge(t, server)
+  const env = {
+    DRIVERS: 'sqlite,neon',
+    DATABASE_URL: server.url(database).replace('postgres:', 'neon+https:'),
+    NEON_WS_PROXY: `ws://127.0.0.1:${port}/v1`,
+  }
+  return { env, run: (sql: string) => server.query(sql, database) }
 }
 
 async function call(service: Hosted, method: string, path: string, sent: Sent = {}): Promise<Received> {

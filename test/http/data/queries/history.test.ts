@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type DatabaseApi, onDatabases } from '../../../support/databases.ts'
+import { type DatabaseApi, localKinds, onDatabases } from '../../../support/databases.ts'
 import fc from '../../../support/property.ts'
 import { type Aggregate, type Command, command, ids, type Sort } from './history-commands.ts'
 import { answered, HistoryModel, inexact, type ModelRow, things } from './history-model.ts'
@@ -8,7 +8,7 @@ import { answered, HistoryModel, inexact, type ModelRow, things } from './histor
 const histories = 25
 const length = { minLength: 30, maxLength: 30 }
 
-onDatabases('a random history', { collections: [things] }, (api) => {
+onDatabases('a random history', { collections: [things], kinds: localKinds }, (api) => {
   it('is answered as a model in memory answers it: rows, order, pages, counts and sums', {
     timeout: 600_000,
   }, async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { before, it } from 'node:test'
-import { adminToken, onDatabases } from '../../../support/databases.ts'
+import { adminToken, localKinds, onDatabases } from '../../../support/databases.ts'
 import fc from '../../../support/property.ts'
 import { type HostileRequest, hostileRequest } from './hostile-requests.ts'
 import { people, ticket, tickets } from './tickets.ts'
@@ -26,6 +26,7 @@ onDatabases(
   'a hostile request',
   {
     collections: [tickets, people, victims],
+    kinds: localKinds,
     env: { LOG_REQUESTS: 'false', READ_RATE_LIMIT: '0', HTTP_MAX_CONNECTIONS: '200' },
   },
   (api) => {
