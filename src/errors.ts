@@ -50,7 +50,7 @@ export const errorCatalogue = {
   KEY_INVALID: {
     status: 400,
     title: 'The Idempotency-Key is not valid.',
-    hint: 'Send 16 to 255 visible ASCII characters that are drawn anew for each operation, such as a UUID.',
+    hint: 'Send 16 to 255 visible ASCII characters, a new key for each operation, such as a UUID.',
   },
   REQUEST_INVALID: {
     status: 400,

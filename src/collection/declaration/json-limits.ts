@@ -1,6 +1,11 @@
 import type { FieldError } from '../../errors.ts'
 import { escapePointer } from './ajv.ts'
 
+/** True if the value is a JSON object. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** How many levels of objects and arrays a value may have; MariaDB can store 31. */
 const maxLevels = 30
 

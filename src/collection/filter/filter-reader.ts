@@ -1,4 +1,5 @@
 import { escapePointer } from '../declaration/ajv.ts'
+import { isJsonObject } from '../declaration/json-limits.ts'
 import { type FieldPath, type Filter, filterLimits, type Operator, operators } from './filter.ts'
 import { type Operand, operandOfJson, operandOfText, operandWords } from './operand.ts'
 import { type AskedCollection, type OperandType, operatorOf, pathOf } from './paths.ts'
@@ -174,8 +175,4 @@ function checkLength(operator: Operator, operand: Operand, pointer?: string): Op
 
 function isOperator(name: string): name is Operator {
   return (operators as readonly string[]).includes(name)
-}
-
-function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -143,7 +143,7 @@ class Removal {
 }
 
 /** The error for rows that cannot be deleted, since rows of this collection refer to them. */
-export function referencedError(from: WrittenTable | null, detail?: string, cause?: unknown): HoldfastError {
+function referencedError(from: WrittenTable | null, detail?: string, cause?: unknown): HoldfastError {
   const who = from === null ? 'Rows of another collection' : `Rows of "${from.collection.name}"`
   return new HoldfastError('REFERENCED', { cause, detail: [`${who} refer to it.`, detail].filter(Boolean).join(' ') })
 }

@@ -16,11 +16,6 @@ export interface RowBody {
   readonly values: ReadonlyMap<string, FieldValue>
 }
 
-/** True if the value is a JSON object. */
-export function isJsonObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** Reads a whole row. `hasId`: its id may be among the fields. Throws ROW_INVALID. */
 export function readRow(
   { validator, fields }: WrittenTable,

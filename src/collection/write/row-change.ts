@@ -1,11 +1,12 @@
 import { type FieldError, HoldfastError } from '../../errors.ts'
 import type { Granted } from '../access/granted.ts'
 import { type Field, kindOfField } from '../declaration/declaration.ts'
+import { isJsonObject } from '../declaration/json-limits.ts'
 import type { BodyRules, FieldValue } from '../declaration/validator.ts'
 import { operandOfJson, operandWords } from '../filter/operand.ts'
 import type { OperandType } from '../filter/paths.ts'
 import type { ChangeRow } from './operation.ts'
-import { isJsonObject, rowInvalid } from './row-body.ts'
+import { rowInvalid } from './row-body.ts'
 import type { WrittenTable } from './written-table.ts'
 
 /** How a body changes a row: `set`, field by field; `merge`, to the depth of its objects (RFC 7396). */

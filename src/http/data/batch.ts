@@ -2,12 +2,13 @@ import type { Middleware } from 'polka'
 import type { Caller } from '../../collection/access/caller.ts'
 import { permit } from '../../collection/access/permit.ts'
 import type { Operation } from '../../collection/declaration/declaration.ts'
+import { isJsonObject } from '../../collection/declaration/json-limits.ts'
 import { parseKeyAddress } from '../../collection/query/write-request.ts'
 import { parseId, parsePrecondition } from '../../collection/row/etag.ts'
 import type { AnswerOf } from '../../collection/write/kept-answers.ts'
 import type { RowOperation, WriteResult } from '../../collection/write/operation.ts'
 import { placedError } from '../../collection/write/place-error.ts'
-import { isJsonObject, rowInvalid } from '../../collection/write/row-body.ts'
+import { rowInvalid } from '../../collection/write/row-body.ts'
 import {
   changeOf,
   createOf,

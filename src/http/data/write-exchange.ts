@@ -1,11 +1,12 @@
 import type { Granted } from '../../collection/access/granted.ts'
+import { isJsonObject } from '../../collection/declaration/json-limits.ts'
 import { parseDeleteAddress, parseKeyAddress } from '../../collection/query/write-request.ts'
 import { parsePrecondition } from '../../collection/row/etag.ts'
 import type { AnswerOf } from '../../collection/write/kept-answers.ts'
 import { removeMatching } from '../../collection/write/matching.ts'
 import type { CreateRow, RowOperation } from '../../collection/write/operation.ts'
 import type { RequestKey } from '../../collection/write/request-key.ts'
-import { isJsonObject, rowInvalid } from '../../collection/write/row-body.ts'
+import { rowInvalid } from '../../collection/write/row-body.ts'
 import {
   changeOf,
   createOf,

@@ -66,7 +66,7 @@ export const sharedParameters: Readonly<Record<string, Parameter>> = {
   idempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',
-    description: 'Drawn anew for each operation. A request that is repeated with its key is carried out once.',
+    description: 'A new key for each operation. A request that is repeated with its key is carried out once.',
     schema: { type: 'string', minLength: 16, maxLength: 257 },
   },
   ifMatch: {
