@@ -257,6 +257,21 @@ export const errorCatalogue = {
     title: 'The requested durability is not available at the moment. Nothing was written.',
     hint: 'Try again later, or request less with "Prefer: durability=...".',
   },
+  ARCHIVE_UNCONFIRMED: {
+    status: 503,
+    title: 'The change is committed, but the archive has not confirmed it in time.',
+    hint: 'The change is kept, and goes to the archive when that is possible. Read the data before you write again.',
+  },
+  RESTORING: {
+    status: 503,
+    title: 'The rows are being restored from the archive.',
+    hint: 'Send the request again after the number of seconds in Retry-After. GET /health shows the progress.',
+  },
+  ARCHIVE_REQUIRED: {
+    status: 503,
+    title: 'The archive could not be reached, and ARCHIVE_REQUIRED forbids to start without it.',
+    hint: 'The archive is tried again. GET /status, with the admin token, reports why it was not reached.',
+  },
   STORE_READ_ONLY: {
     status: 503,
     title: 'The database does not accept writes at the moment.',

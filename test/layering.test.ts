@@ -56,6 +56,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'ajv-formats': ['src/collection/'],
   jose: ['src/http/auth/'],
   cors: ['src/http/server/'],
+  aws4fetch: ['src/archive/'],
   'csv-stringify': ['src/http/data/'],
   re2js: ['src/collection/'],
   uuid: ['src/driver/'],

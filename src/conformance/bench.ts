@@ -254,8 +254,19 @@ const httpOfBench: Settings['http'] = {
   maxActiveSessions: 1_000,
 }
 
-/** Neither a platform nor anyone with a token. */
-const alone: Pick<Settings, 'tokens' | 'auth' | 'platform'> = {
+/** Neither an archive nor a platform, nor anyone with a token. */
+const alone: Pick<Settings, 'archive' | 'tokens' | 'auth' | 'platform'> = {
+  archive: {
+    url: null,
+    accessKeyId: null,
+    secretAccessKey: null,
+    intervalS: 1,
+    spoolMaxBytes: 268_435_456,
+    restoreTimeoutS: 60,
+    required: false,
+    drillS: 0,
+    export: 'off',
+  },
   tokens: [],
   auth: { jwt: { issuer: null, audience: null, jwksUrl: null, publicKey: null, secret: null, algorithms: [] } },
   platform: { nodeEnv: 'test', spaceId: null, spaceHost: null, openidProviderUrl: null, oauthClientId: null },

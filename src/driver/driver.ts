@@ -7,6 +7,7 @@ import type { SettingDeclarations } from '../config/driver-settings.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Address, Parsed, Role, Target } from './address.ts'
+import type { ArchiveSource } from './facet/archive.ts'
 import type { Attempts } from './facet/attempts.ts'
 import type { Copy, CopyView } from './facet/copy.ts'
 import type { Embedded } from './facet/embedded.ts'
@@ -132,6 +133,8 @@ export interface Engine {
   copy?(orm: MikroORM): Copy | null
   /** Null: nothing was ever copied into the file. */
   copyView?(orm: MikroORM): CopyView | null
+  /** Null: the store is not a local one, or cannot be archived. */
+  archive?(orm: MikroORM): ArchiveSource | null
   attempts?(orm: MikroORM): Attempts
   replay?(orm: MikroORM): Replay
   feed?(orm: MikroORM): Feed

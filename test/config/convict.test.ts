@@ -63,10 +63,10 @@ test('neither a list in itself nor a secret in the wrong setting is followed or 
 })
 
 test('a setting that is not there yet is an unknown one', () => {
-  const { problems } = resolveSettings(layersOfOptions({ archive: { intervalS: 5 } }))
+  const { problems } = resolveSettings(layersOfOptions({ archives: { intervalS: 5 } }))
   assert.deepEqual(
     problems.map(({ code, setting }) => [code, setting]),
-    [['SETTING_UNKNOWN', 'archive']],
+    [['SETTING_UNKNOWN', 'archives']],
   )
 })
 

@@ -155,6 +155,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         localRows: engine.localRows?.(orm) ?? null,
         copy: engine.copy?.(orm) ?? null,
         copyView: engine.copyView?.(orm) ?? null,
+        archive: engine.archive?.(orm) ?? null,
         attempts: engine.attempts?.(orm) ?? null,
         replay: engine.replay?.(orm) ?? null,
         feed: engine.feed?.(orm) ?? null,

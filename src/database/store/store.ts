@@ -1,6 +1,7 @@
 import type { Disk } from '../../disk/disk.ts'
 import type { Role, Target } from '../../driver/address.ts'
 import type { Driver, Facts } from '../../driver/driver.ts'
+import type { ArchiveSource } from '../../driver/facet/archive.ts'
 import type { Attempts } from '../../driver/facet/attempts.ts'
 import type { Copy, CopyView } from '../../driver/facet/copy.ts'
 import type { Feed } from '../../driver/facet/feed.ts'
@@ -36,6 +37,8 @@ export interface Store {
   readonly copy: Copy | null
   /** Null: nothing was ever copied into its file, or the driver has none. */
   readonly copyView: CopyView | null
+  /** Null: it is not a local store, or cannot be archived. */
+  readonly archive: ArchiveSource | null
   /** Null: the driver has none. */
   readonly attempts: Attempts | null
   /** Null: the driver has none. */
@@ -61,7 +64,14 @@ export interface Serving {
  * How safe a write is that was answered with success (DESIGN, the guarantee). `primary-ephemeral`: the primary is a file on a
  * disk that a restart may empty. `journal`: it is on the fallback's disk while a primary is declared, and is carried to it.
  */
-export type Durability = 'primary' | 'primary-ephemeral' | 'journal' | 'journal-ephemeral' | 'local' | 'local-ephemeral'
+export type Durability =
+  | 'primary'
+  | 'primary-ephemeral'
+  | 'journal'
+  | 'journal-ephemeral'
+  | 'archived'
+  | 'local'
+  | 'local-ephemeral'
 
 /** What a caller may demand; what cannot be met is refused before anything is written. */
-export type Demand = 'primary' | 'journal' | 'local'
+export type Demand = 'primary' | 'journal' | 'archived' | 'local'

@@ -13,6 +13,7 @@ export function durabilityOf(store: Store, shown: Shown): Durability {
 const met: Readonly<Partial<Record<Durability, readonly Demand[]>>> = {
   primary: ['primary', 'journal', 'local'],
   journal: ['journal', 'local'],
+  archived: ['archived', 'local'],
   local: ['local'],
 }
 
@@ -22,7 +23,7 @@ export function meets(durability: Durability, demand: Demand): boolean {
 }
 
 /** The demands, strongest first: what meets one meets those behind it. */
-const demands: readonly Demand[] = ['primary', 'journal', 'local']
+const demands: readonly Demand[] = ['primary', 'journal', 'archived', 'local']
 
 /** The stronger of two demands; undefined: neither is made. */
 export function strongest(one: Demand | undefined, other: Demand | undefined): Demand | undefined {

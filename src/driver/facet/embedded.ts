@@ -1,3 +1,4 @@
+import type { EmbeddedArchive } from './archive.ts'
 import type { CopyGlance } from './copy.ts'
 
 /** Facet: the database runs in this process, on files of this machine. */
@@ -9,4 +10,6 @@ export interface Embedded<T> {
    * there is no such file, or nothing was copied into it. Rejects with what `classify` reads.
    */
   glance?<R>(path: string, read: (glance: CopyGlance) => R): Promise<R | null>
+  /** Its files can be archived and rebuilt; `Engine.archive` is there. */
+  readonly archive?: EmbeddedArchive<T>
 }

@@ -8,6 +8,18 @@ export type { FaultCondition, Settings } from '../../config/settings.ts'
 export { claimFolder, folderRefusal, freeBytes, makeDirectory, syncFolder } from '../../disk/data-directory.ts'
 export { nearestExisting } from '../../disk/disk.ts'
 export type { Life, Role } from '../address.ts'
+export {
+  type ArchivePosition,
+  type ArchiveSource,
+  archiveGapCode,
+  type Cut,
+  type EmbeddedArchive,
+  type FileProof,
+  type FileRebuild,
+  type FileSnapshot,
+  type MissingFile,
+  type TableProof,
+} from '../facet/archive.ts'
 export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
 export {
   type Copy,

@@ -84,6 +84,8 @@ export function durabilitySentence(durability: Durability | null): string {
       return 'A write is confirmed once it is on a disk that survives a restart. Holdfast carries it to the primary when the primary is back.'
     case 'journal-ephemeral':
       return 'A write is confirmed once it is on disk and survives a crash. Holdfast carries it to the primary when the primary is back; a restart of the machine or container before that may lose it. Put DATA_DIR on a persistent disk.'
+    case 'archived':
+      return 'A write is confirmed once it is on disk and in the archive.'
     case 'local':
       return 'A write is confirmed once it is on disk, and the disk survives a restart.'
     case 'local-ephemeral':

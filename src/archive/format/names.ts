@@ -1,0 +1,56 @@
+/** The format of archives that this release writes, and the newest that it reads. */
+export const archiveFormat = 1
+
+/** Digits of the numbers in names: they sort as text. */
+const digits = 12
+
+/** What the archive says of itself; put before anything else, and never again. */
+export const rootKey = 'archive.json'
+
+/** A number of the one dense sequence, as it is in names. */
+export function numberText(number: number): string {
+  return String(number).padStart(digits, '0')
+}
+
+/**
+ * A segment. On a target that fences the number alone is the name: whoever puts it first has it. Elsewhere each generation has
+ * names of its own.
+ */
+export function segmentKey(number: number, generation: string | null): string {
+  return generation === null ? `segments/${numberText(number)}` : `segments/${generation}/${numberText(number)}`
+}
+
+/** The folder of a snapshot that is the base of what follows segment `number`. */
+export function snapshotFolder(number: number, id: string): string {
+  return `snapshots/${numberText(number)}-${id}`
+}
+
+/** A part of a snapshot, from 1. */
+export function partKey(folder: string, part: number): string {
+  return `${folder}/part-${String(part).padStart(5, '0')}`
+}
+
+/** What is put last of a snapshot: with it the snapshot is complete. */
+export function manifestKey(folder: string): string {
+  return `${folder}/manifest.json`
+}
+
+/** That a drill has restored a snapshot, when, and what it found. */
+export function provenKey(folder: string): string {
+  return `${folder}/proven.json`
+}
+
+/** A lineage: the history of one store, which continues no other one. */
+export function lineageKey(id: string): string {
+  return `lineages/${id}.json`
+}
+
+/** Entries of a journal: a folder for each process, numbered from 1. */
+export function entriesKey(process: string, number: number): string {
+  return `entries/${process}/${numberText(number)}.jsonl`
+}
+
+/** Rows of a collection for other programs: a folder for each collection, parts from 1. */
+export function exportKey(collection: string, part: number): string {
+  return `tables/${collection}/${String(part).padStart(5, '0')}.ndjson`
+}

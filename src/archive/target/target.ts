@@ -1,0 +1,63 @@
+/** What went wrong at a target, as far as it decides what to do about it. */
+export type TargetFaultKind =
+  /** The credentials, or their rights. */
+  | 'auth'
+  /** No such bucket or folder. */
+  | 'missing'
+  /** Not reached, cut off, or too slow. */
+  | 'unreachable'
+  /** It asks to be asked less, or has a fault of its own. */
+  | 'busy'
+  /** No room. */
+  | 'full'
+  /** The clocks differ too much for signed requests. */
+  | 'clock'
+  /** An answer that no such store gives: HTML of a proxy, a short object. */
+  | 'odd'
+
+/** A failed operation at a target. No secret in it. */
+export class TargetError extends Error {
+  readonly kind: TargetFaultKind
+  /** What to do about it, as a sentence. */
+  readonly hint: string
+
+  constructor(kind: TargetFaultKind, message: string, hint: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.kind = kind
+    this.hint = hint
+  }
+}
+
+/** An object in a listing. */
+export interface ListedObject {
+  readonly key: string
+  readonly bytes: number
+}
+
+/** What became of a put. */
+export type PutOutcome = 'stored' | 'exists'
+
+/**
+ * Where an archive is kept: objects by key. Keys are words of lower-case letters, digits, `-`, `.` and `_`, parted by `/`; no
+ * `+`. Each call has a time limit of its own, and is tried again where that may help; it rejects with a `TargetError`, or with
+ * the signal's reason. Objects are whole or not there.
+ */
+export interface ArchiveTarget {
+  /** For people and logs; no secret: `s3://bucket/prefix`. */
+  readonly label: string
+  /**
+   * True: `putNew` is honoured, so that a name is a fence. False: known not to be (a FUSE or network folder, a file system
+   * without links). Null: not known before the first `putNew` of a key that is there.
+   */
+  readonly isFencing: boolean | null
+  /** Stores an object under a name that is not taken. `exists`: it is taken, by whatever. */
+  putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome>
+  /** Stores an object, in place of the one that is there. */
+  put(key: string, body: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Null: it is not there. An empty or short answer for an object that is not is an error. */
+  get(key: string, signal?: AbortSignal): Promise<Uint8Array | null>
+  /** Every object whose key begins so, in the order of keys, page by page; behind `after` where given. */
+  list(prefix: string, after?: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]>
+  /** Removes an object; one that is not there is removed already. */
+  remove(key: string, signal?: AbortSignal): Promise<void>
+}
