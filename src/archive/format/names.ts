@@ -54,3 +54,33 @@ export function entriesKey(process: string, number: number): string {
 export function exportKey(collection: string, part: number): string {
   return `tables/${collection}/${String(part).padStart(5, '0')}.ndjson`
 }
+
+/** What the name of a segment says. `generation` is null on a target that fences. */
+export interface SegmentName {
+  readonly number: number
+  readonly generation: string | null
+}
+
+/** Reads the name of a segment; null for any other key. */
+export function parseSegmentKey(key: string): SegmentName | null {
+  const found = /^segments\/(?:([0-9a-f-]{36})\/)?(\d{12})$/.exec(key)
+  return found === null ? null : { number: Number(found[2]), generation: found[1] ?? null }
+}
+
+/** What the names of a snapshot's objects say. */
+export interface SnapshotName {
+  readonly folder: string
+  /** The last segment that is in it. */
+  readonly number: number
+  readonly id: string
+  /** The object's name within the folder. */
+  readonly file: string
+}
+
+/** Reads the key of an object of a snapshot; null for any other key. */
+export function parseSnapshotKey(key: string): SnapshotName | null {
+  const found = /^(snapshots\/(\d{12})-([0-9a-f-]{36}))\/([a-z0-9.-]+)$/.exec(key)
+  if (found === null) return null
+  const [, folder = '', number, id = '', file = ''] = found
+  return { folder, number: Number(number), id, file }
+}

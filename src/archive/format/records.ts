@@ -35,7 +35,9 @@ export interface SegmentHead {
   /** A UUIDv7 of the process that wrote it. */
   readonly generation: string
   readonly number: number
-  /** SHA-256, in hex, of the whole object with the number before; null: the first of its lineage. */
+  /** The number of the `open` segment from which on every segment up to this one is of this lineage. */
+  readonly since: number
+  /** SHA-256, in hex, of the whole object with the number before, of whatever lineage; null: there is none. */
   readonly previous: string | null
   /** Whether it follows the segment before without a gap; of `open`: the file was rebuilt from there, or provably continues it. */
   readonly isContiguous: boolean

@@ -1,0 +1,98 @@
+import { Fields } from './fields.ts'
+import { FormatError } from './format-error.ts'
+import { archiveFormat } from './names.ts'
+import { pack, sha256Hex, unpack } from './packing.ts'
+import type { SegmentHead } from './records.ts'
+
+/** Most bytes of the line with the head: a position has at most 1 KiB. */
+const headBytesMax = 8 * 1024
+
+/** Most bytes of a payload: eight MiB, and the last transaction of a cut. */
+const payloadBytesMax = 64 * 1024 ** 2
+
+const newLine = 0x0a
+
+/** A segment as an object: a line with its head as JSON, then its payload, compressed. */
+export interface SealedSegment {
+  readonly head: SegmentHead
+  readonly bytes: Uint8Array
+  /** The SHA-256 of `bytes` in hex; the head of the next segment has it. */
+  readonly hash: string
+}
+
+/** Makes the object of a segment; `payload` is null where the segment has no pages. */
+export async function sealSegment(
+  head: Omit<SegmentHead, 'format' | 'bytes' | 'packedBytes' | 'hash'>,
+  payload: Uint8Array | null,
+): Promise<SealedSegment> {
+  const plain = payload ?? new Uint8Array()
+  const [packed, hash] = await Promise.all([payload === null ? plain : pack(plain), sha256Hex(plain)])
+  const whole: SegmentHead = {
+    format: archiveFormat,
+    ...head,
+    bytes: plain.byteLength,
+    packedBytes: packed.byteLength,
+    hash,
+  }
+  const line = new TextEncoder().encode(`${JSON.stringify(whole)}\n`)
+  if (line.byteLength > headBytesMax) throw new Error('The head of a segment is too large.')
+  const bytes = Buffer.concat([line, packed])
+  return { head: whole, bytes, hash: await sha256Hex(bytes) }
+}
+
+/** Reads the head of a segment's object, and checks that all of its bytes are there. Throws a FormatError. */
+export function readSegmentHead(key: string, bytes: Uint8Array): SegmentHead {
+  const line = lineOf(key, bytes)
+  const head = parseHead(Fields.parse(key, line))
+  if (bytes.byteLength !== line.byteLength + 1 + head.packedBytes)
+    throw new FormatError(
+      'damaged',
+      key,
+      `has ${bytes.byteLength} bytes, not the ${line.byteLength + 1 + head.packedBytes} of its head`,
+    )
+  if (head.bytes > payloadBytesMax) throw new FormatError('damaged', key, 'is too large for a segment')
+  return head
+}
+
+/** The payload of a segment's object, verified by its hash; null where it has none. Rejects with a FormatError. */
+export async function readSegmentPayload(key: string, bytes: Uint8Array): Promise<Uint8Array | null> {
+  const head = readSegmentHead(key, bytes)
+  if (head.kind !== 'pages') return null
+  const packed = bytes.subarray(lineOf(key, bytes).byteLength + 1)
+  let payload: Uint8Array
+  try {
+    payload = await unpack(packed, head.bytes)
+  } catch (error) {
+    throw new FormatError('damaged', key, 'cannot be decompressed', error)
+  }
+  if (payload.byteLength !== head.bytes || (await sha256Hex(payload)) !== head.hash)
+    throw new FormatError('damaged', key, 'does not have the content that its hash names')
+  return payload
+}
+
+function lineOf(key: string, bytes: Uint8Array): Uint8Array {
+  const end = bytes.subarray(0, headBytesMax).indexOf(newLine)
+  if (end < 0) throw new FormatError('damaged', key, 'has no head')
+  return bytes.subarray(0, end)
+}
+
+function parseHead(fields: Fields): SegmentHead {
+  return {
+    format: fields.count('format'),
+    kind: fields.word('kind', ['open', 'pages', 'gap']),
+    archive: fields.text('archive'),
+    lineage: fields.text('lineage'),
+    store: fields.text('store'),
+    generation: fields.text('generation'),
+    number: fields.count('number'),
+    since: fields.count('since'),
+    previous: fields.hashOrNull('previous'),
+    isContiguous: fields.flag('isContiguous'),
+    isWhole: fields.flag('isWhole'),
+    position: fields.plainOrNull('position'),
+    at: fields.time('at'),
+    bytes: fields.count('bytes'),
+    packedBytes: fields.count('packedBytes'),
+    hash: fields.hash('hash'),
+  }
+}
