@@ -2,7 +2,6 @@ import { readLayers } from './config/layers.ts'
 import { maskAddress } from './config/mask.ts'
 import { exitCodeFor } from './config/problem.ts'
 import { resolveSettings } from './config/resolve.ts'
-import { boot } from './database/supervisor/boot.ts'
 import { needsModules } from './driver/locate.ts'
 import { ListenError } from './http/server/listen.ts'
 import { createLog, type Log } from './observe/logs.ts'
@@ -62,7 +61,7 @@ async function run(found: Resolution, log: Log): Promise<void> {
     return await giveUp(error.message, error, log)
   }
   announce(service, found, token, log)
-  const { exit, why } = await boot(settings.database.boot, service.supervisor, service.supervisor.config)
+  const { exit, why } = await service.boot(settings.database.boot)
   if (exit === undefined) return
   await service.close()
   await giveUp(why ?? 'The database was not reached.', null, log, exit)
@@ -97,7 +96,7 @@ function obeySignals(service: Service, log: Log, ready: Promise<unknown>): () =>
     await ready
     await service.reread()
     // The new settings may declare a primary to which a journal is to be carried.
-    await boot('lazy', service.supervisor, service.supervisor.config)
+    await service.boot('lazy')
   }
   // A terminal that is closed sends the same signal to end its processes.
   const hangUp = process.stdout.isTTY ? close : () => void reload()

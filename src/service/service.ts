@@ -8,6 +8,7 @@ import type { State } from '../database/machine/state.ts'
 import { atMost } from '../database/store/bounded.ts'
 import { systemClock } from '../database/store/clock.ts'
 import type { Store } from '../database/store/store.ts'
+import { type Booted, boot } from '../database/supervisor/boot.ts'
 import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Outcome, Session } from '../database/work/session.ts'
 import { type TransactionOptions, WorkRunner } from '../database/work/work.ts'
@@ -194,9 +195,10 @@ export class Service implements Holdfast {
     await this.close()
   }
 
-  /** For the boot policy. */
-  get supervisor(): Supervisor {
-    return this.#supervisor
+  /** Applies a boot policy; to be called after listening. Never rejects. */
+  async boot(policy: Settings['database']['boot']): Promise<Booted> {
+    const isArchived = this.#settings.archive.url !== null
+    return await boot(policy, this.#supervisor, this.#supervisor.config, isArchived)
   }
 
   /** How long `close` may take: SHUTDOWN_TIMEOUT, in milliseconds. */

@@ -30,6 +30,7 @@ export interface StepParts {
 export function createSteps(parts: StepParts): StoreSteps {
   const owed = ({ journal }: Store): number => journal?.counts().entries ?? 0
   return {
+    restore: async () => {},
     prepare: async (store) => {
       await prepareTables(parts, store)
       await limitJournal(parts, store)

@@ -1,7 +1,6 @@
 import { run } from '../../src/cli/run.ts'
 import { readLayers } from '../../src/config/layers.ts'
 import { resolveSettings } from '../../src/config/resolve.ts'
-import { boot } from '../../src/database/supervisor/boot.ts'
 import { createLog } from '../../src/observe/logs.ts'
 import { secretsIn } from '../../src/observe/redaction.ts'
 import { announce, createProcessService } from '../../src/service/process-service.ts'
@@ -43,7 +42,7 @@ export async function hostService(t: Cleanup, options: HostOptions = {}): Promis
   cleanLater(t, end)
   const { port } = await service.listen()
   announce(service, found, token, log)
-  await boot(settings.database.boot, service.supervisor, service.supervisor.config)
+  await service.boot(settings.database.boot)
   return { ...clientOf(port), dir, end, output: printed, log: () => parseLog(printed()) }
 }
 

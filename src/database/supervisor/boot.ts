@@ -11,14 +11,15 @@ export interface Booted {
 }
 
 /**
- * Applies the boot policy; called after listening. `lazy` opens nothing, unless a journal may be waiting: a primary is
- * declared and a file of the fallback exists. `eager` opens in the background. `required` waits, and ends the process when
+ * Applies the boot policy; called after listening. `lazy` opens nothing, unless rows may have to be restored first
+ * (`isArchived`), or a journal may be waiting: a primary is declared and a file of the fallback exists. `eager` opens in the background. `required` waits, and ends the process when
  * the primary (or, where none is declared, the local store) is not reached. Never rejects.
  */
 export async function boot(
   policy: 'lazy' | 'eager' | 'required',
   supervisor: Supervisor,
   config: DatabaseConfig,
+  isArchived: boolean,
 ): Promise<Booted> {
   switch (policy) {
     case 'eager':
@@ -27,7 +28,7 @@ export async function boot(
     case 'required':
       return await required(supervisor, config)
     case 'lazy':
-      if (config.declared && (await hasFiles(config))) void supervisor.open()
+      if (isArchived || (config.declared && (await hasFiles(config)))) void supervisor.open()
       return {}
   }
 }

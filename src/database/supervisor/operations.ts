@@ -60,14 +60,21 @@ export class Operations {
   }
 
   async openFallback({ id, until }: Run<'open-fallback'>, signal: AbortSignal): Promise<Happening<Store>> {
+    const limitMs = until - this.#parts.clock.now()
+    const failed = (fault: Fault): Happening<Store> => ({ type: 'fallback.failed', id, fault })
+    try {
+      await untilAborted(this.#parts.steps.restore(signal), signal)
+    } catch (error) {
+      return failed(error instanceof FaultError ? error.fault : unexpectedFault(error))
+    }
     return await this.#limited(
-      until - this.#parts.clock.now(),
+      limitMs,
       signal,
       async (limited) => {
         const store = await this.#openPrepared('fallback', limited)
         return { type: 'fallback.opened', id, store }
       },
-      (fault) => ({ type: 'fallback.failed', id, fault }),
+      failed,
     )
   }
 

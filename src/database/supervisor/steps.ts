@@ -11,6 +11,11 @@ export class JournalFault extends FaultError {}
  * of the failing store classifies, or a FaultError.
  */
 export interface StoreSteps {
+  /**
+   * Before the fallback or local store is opened: its rows are restored where its file is missing. May take hours; the limit
+   * of opening counts from then on. Rejects where opening has to wait for the next try.
+   */
+  restore(signal: AbortSignal): Promise<void>
   /** After a store opened and before it serves (tables, triggers). Throws when the store is not usable. */
   prepare(store: Store): Promise<void>
   /** True when a prepared store lacks something that may be added from outside: it is prepared again now and then. */
@@ -36,6 +41,7 @@ export interface StoreSteps {
 
 /** Steps that do nothing: for a service without collections or without a journal. */
 export const emptySteps: StoreSteps = {
+  restore: async () => {},
   prepare: async () => {},
   lacks: () => false,
   owed: () => 0,

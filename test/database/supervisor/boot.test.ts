@@ -11,8 +11,8 @@ async function end(rig: Rig): Promise<void> {
   rig.work.close()
 }
 
-async function opens(rig: Rig, policy: 'lazy' | 'eager'): Promise<boolean> {
-  assert.deepEqual(await boot(policy, rig.supervisor, rig.config), {})
+async function opens(rig: Rig, policy: 'lazy' | 'eager', isArchived = false): Promise<boolean> {
+  assert.deepEqual(await boot(policy, rig.supervisor, rig.config, isArchived), {})
   await settle()
   const isOpen = rig.supervisor.state.name !== 'DISCONNECTED'
   await end(rig)
@@ -35,20 +35,24 @@ describe('the boot policy', () => {
     assert.equal(await opens(undeclared, 'lazy'), false)
   })
 
+  test('lazy opens a store that is archived: its rows may have to be restored', async () => {
+    assert.equal(await opens(rigOf({ declared: false }), 'lazy', true), true)
+  })
+
   test('eager opens in the background', async () => {
     assert.equal(await opens(rigOf(), 'eager'), true)
   })
 
   test('required ends the process when the primary is not reached, and says why', async () => {
     const reached = rigOf()
-    assert.deepEqual(await boot('required', reached.supervisor, reached.config), {})
+    assert.deepEqual(await boot('required', reached.supervisor, reached.config, false), {})
     await end(reached)
     const local = rigOf({ declared: false })
-    assert.deepEqual(await boot('required', local.supervisor, local.config), {})
+    assert.deepEqual(await boot('required', local.supervisor, local.config, false), {})
     await end(local)
     const refused = rigOf()
     refused.primary.script = ['auth']
-    const booted = await boot('required', refused.supervisor, refused.config)
+    const booted = await boot('required', refused.supervisor, refused.config, false)
     assert.equal(booted.exit, 1)
     assert.match(booted.why ?? '', /primary was not reached\. A auth fault/)
     await end(refused)

@@ -15,6 +15,7 @@ const read = { kind: 'read', rerun: 'never' } as const
 
 /** Steps over a journal that is a number; everything that they are told is in `log`. */
 class ScriptedJournal implements StoreSteps {
+  readonly restore = emptySteps.restore
   readonly prepare = emptySteps.prepare
   readonly lacks = emptySteps.lacks
   readonly changed = emptySteps.changed
