@@ -2,6 +2,7 @@ import type { EntitySchema } from '@mikro-orm/core'
 import { faultConditions } from '../../src/config/settings.ts'
 import type { DatabaseConfig } from '../../src/database/address/config.ts'
 import type { ConnectionSettings } from '../../src/database/machine/connection-settings.ts'
+import { type Archiving, noArchiving } from '../../src/database/store/archiving.ts'
 import { DatabaseEngineFactory } from '../../src/database/store/engine-factory.ts'
 import type { Gate } from '../../src/database/supervisor/gate.ts'
 import type { DatabaseObservation } from '../../src/database/supervisor/observation.ts'
@@ -53,6 +54,7 @@ export interface RigOptions {
   readonly facts?: Partial<Facts>
   /** 1,000 when absent. */
   readonly maxActiveSessions?: () => number
+  readonly archiving?: Archiving
 }
 
 /** Composes it as `service.ts` does. Nothing is open. */
@@ -91,7 +93,13 @@ export function rigOf(options: RigOptions = {}): Rig {
     clock,
     random: () => 0.5,
   })
-  const work = new WorkRunner(supervisor, (observation) => seen.push(observation))
+  const { archiving = noArchiving } = options
+  const work = new WorkRunner(
+    supervisor,
+    (observation) => seen.push(observation),
+    () => true,
+    archiving,
+  )
   return Object.assign(rig, { clock, primary, fallback, gate: supervisor.gate, supervisor, work, seen })
 }
 

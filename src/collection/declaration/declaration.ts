@@ -185,7 +185,7 @@ export interface Collection {
   /** Creates above this number of rows get 507. No limit by default. */
   readonly maxRows?: number
   /** The minimum durability of a write. If it is not available, the write gets 503 and changes nothing. */
-  readonly durability?: 'primary' | 'journal' | 'local'
+  readonly durability?: 'primary' | 'journal' | 'archived' | 'local'
   /** Whether its rows in a primary are copied into the fallback. By default, while all copies together stay below COPY_MAX_BYTES. */
   readonly copy?: boolean
   /** What becomes of a change from an outage to a row that the primary has changed, too. Defaults to `park`. */

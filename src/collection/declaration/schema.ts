@@ -237,7 +237,7 @@ export const collectionSchema: Readonly<Record<string, unknown>> = {
     },
     maxRows: { ...count, minimum: 1, description: 'Creates above this number of rows get 507. No limit by default.' },
     durability: {
-      enum: ['primary', 'journal', 'local'],
+      enum: ['primary', 'journal', 'archived', 'local'],
       description: 'The minimum durability of a write. If it is not available, the write gets 503 and changes nothing.',
     },
     copy: {

@@ -4,7 +4,10 @@ import type { Demand, Shown, Store } from './store.ts'
 export interface Archiving {
   /** While the rows are being restored, or may not be served without a restore: the error for every request; else null. */
   refusal(): Error | null
-  /** How far the archive is behind this store, in seconds; null: nothing archives it. */
+  /**
+   * How far the archive is behind this store, in seconds; `Infinity`: not known, or the archive has no whole copy yet; null:
+   * nothing archives it.
+   */
   lagS(store: Store, shown: Shown): number | null
   /** Whether the archive can make what this store commits meet the demand. */
   canMeet(store: Store, shown: Shown, demand: Demand): boolean

@@ -23,7 +23,7 @@ export function meets(durability: Durability, demand: Demand): boolean {
 }
 
 /** The demands, strongest first: what meets one meets those behind it. */
-const demands: readonly Demand[] = ['primary', 'journal', 'archived', 'local']
+export const demands: readonly Demand[] = ['primary', 'journal', 'archived', 'local']
 
 /** The stronger of two demands; undefined: neither is made. */
 export function strongest(one: Demand | undefined, other: Demand | undefined): Demand | undefined {

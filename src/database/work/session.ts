@@ -66,12 +66,17 @@ export interface Outcome<T> {
   /** The driver's name, for the header `Holdfast-Store`. */
   readonly driver: string
   readonly durability: Durability
+  /**
+   * Of a write: how far the archive is behind the store, in seconds; `Infinity`: not known, or the archive has no whole copy yet.
+   * Absent: nothing archives the store, or the answer has waited for the archive.
+   */
+  readonly archiveLagS?: number
 }
 
 /**
  * Runs one unit of work on the active store. Rejects with `HoldfastError` (STORE_UNAVAILABLE, STORE_LOST, STORE_BUSY,
- * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, INCOMPLETE, STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, JOURNAL_FULL, CONFLICT, ROW_INVALID), or
- * with the work's own error when that says nothing about the database. `failedStore` gives the store of the error.
+ * QUERY_TIMEOUT, COMMIT_UNKNOWN, DURABILITY_UNMET, ARCHIVE_UNCONFIRMED, RESTORING, ARCHIVE_REQUIRED, INCOMPLETE,
+ * STORE_READ_ONLY, OVERLOADED, CLOSING, DISK_FULL, JOURNAL_FULL, CONFLICT, ROW_INVALID), or with the work's own error when that says nothing about the database. `failedStore` gives the store of the error.
  */
 export type RunWork = <T>(
   work: (session: Session) => Promise<T>,

@@ -1,15 +1,15 @@
 import type { Fault, Phase } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
-import { writeBlockedError } from '../machine/write-block.ts'
-import { limitedSignal } from '../store/bounded.ts'
+import { type Archiving, noArchiving } from '../store/archiving.ts'
 import type { Demand, Serving, Store } from '../store/store.ts'
 import type { WorkKind } from '../supervisor/gate.ts'
 import type { DatabaseObservation, Observe } from '../supervisor/observation.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import { Admission, type Admitted } from './admission.ts'
+import { type Done, demandedOutcome, outcomeOf } from './archived.ts'
 import { ClaimCleanup } from './claim-cleanup.ts'
-import { durabilityOf, meets } from './durability.ts'
-import { errorForFault, incompleteError, isCommitUnknown, isResting, withFailedStore } from './failure.ts'
+import { errorForFault, isCommitUnknown, isResting, withFailedStore } from './failure.ts'
 import { type FailedTry, mayGoOn, mayRerun } from './rerun.ts'
 import type { Outcome, Progress, RunWork, Session, WorkOptions } from './session.ts'
 import { type Settled, settled } from './settle.ts'
@@ -28,11 +28,6 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
 }
 
-type Admission = Pick<WorkOptions, 'kind' | 'demand' | 'signal' | 'claims'> & {
-  /** Work of an application, not of the data API. */
-  readonly isBusiness?: true
-}
-
 type FindCommitted<T> = (session: Session) => Promise<T | null>
 
 const inStatement: Readonly<Progress> = { phase: 'statement' }
@@ -47,15 +42,18 @@ export class WorkRunner {
   readonly #observe: Observe<DatabaseObservation>
   readonly #slow: SlowWatch
   readonly #claims: ClaimCleanup
-  readonly #mayUseFallback: (fallback: Store) => boolean
+  readonly #admission: Admission
+  readonly #archiving: Archiving
 
   /** `mayUseFallback`: whether this fallback has the rows that a session of the application may read, and no others. */
   constructor(
     supervisor: Supervisor,
     observe: Observe<DatabaseObservation> = () => {},
     mayUseFallback: (fallback: Store) => boolean = () => true,
+    archiving: Archiving = noArchiving,
   ) {
-    this.#mayUseFallback = mayUseFallback
+    this.#archiving = archiving
+    this.#admission = new Admission(supervisor, mayUseFallback, archiving)
     this.#supervisor = supervisor
     this.#observe = observe
     this.#claims = new ClaimCleanup(supervisor.clock)
@@ -71,6 +69,11 @@ export class WorkRunner {
   /** Deletes the claims that are no longer needed, for at most this long. To be called before the stores close. Never rejects. */
   forgetClaims(withinMs: number): Promise<void> {
     return this.#claims.close(withinMs)
+  }
+
+  /** Work that waits for a store gets this error now. */
+  refuseWaiting(error: Error): void {
+    this.#admission.refuseWaiting(error)
   }
 
   readonly run: RunWork = (work, options, findCommitted) => {
@@ -92,7 +95,7 @@ export class WorkRunner {
   /** Waits until a store serves that a session of the application may use. Rejects like `run`. */
   async admit(signal: AbortSignal): Promise<Serving> {
     const options = { kind: 'read', isBusiness: true, signal } as const
-    return this.#current(options) ?? (await this.#awaited(options))
+    return this.#admission.current(options) ?? (await this.#admission.awaited(options))
   }
 
   /**
@@ -110,28 +113,32 @@ export class WorkRunner {
   /** Admits a unit of work and runs the first try: one function for the usual case, since each promise costs time. */
   async #first<T>(
     work: Unit<T>,
-    options: WorkOptions & Admission,
+    options: WorkOptions & Admitted,
     progress: Readonly<Progress>,
     findCommitted?: FindCommitted<T>,
   ): Promise<Outcome<T>> {
     const { gate, maxActiveSessions } = this.#supervisor
     gate.admit(maxActiveSessions)
     try {
-      const serving = this.#current(options)
-      if (serving === null) return await this.#further(work, options, progress, null, findCommitted)
+      const serving = this.#admission.current(options)
+      if (serving === null) {
+        return await this.#outcome(await this.#further(work, options, progress, null, findCommitted), options)
+      }
       const session = this.#session(serving, options, options.attempt)
-      let failed: FailedTry
+      let failed: FailedTry | null = null
+      let done: Done<T> | null = null
       const watched = this.#enter(serving.store, options.kind)
       try {
         const value = await work(session)
         if (session.claims !== null) this.#claims.ended(serving.store, session.attempt)
-        return outcomeOf(serving, value)
+        done = { serving, value }
+        if (options.demand === undefined) return outcomeOf(this.#archiving, done, options)
       } catch (error) {
         failed = { serving, session, error }
       } finally {
         this.#leave(serving.store, options.kind, watched)
       }
-      return await this.#further(work, options, progress, failed, findCommitted)
+      return await this.#outcome(done ?? (await this.#further(work, options, progress, failed, findCommitted)), options)
     } finally {
       gate.dismiss()
     }
@@ -140,11 +147,11 @@ export class WorkRunner {
   /** Goes on after a first try that failed, or starts where no store served at once. */
   async #further<T>(
     work: Unit<T>,
-    options: WorkOptions & Admission,
+    options: WorkOptions & Admitted,
     progress: Readonly<Progress>,
     first: FailedTry | null,
     findCommitted: FindCommitted<T> | undefined,
-  ): Promise<Outcome<T>> {
+  ): Promise<Done<T>> {
     let { attempt } = options
     let failed = first
     let used = first === null ? null : first.serving
@@ -152,18 +159,18 @@ export class WorkRunner {
     for (let tries = 1; ; tries += 1) {
       try {
         if (failed === null) {
-          let serving = this.#current(options)
+          let serving = this.#admission.current(options)
           while (serving === null) {
-            await this.#awaited(options)
+            await this.#admission.awaited(options)
             // Asked again: a switch may have begun between the end of the wait and this line.
-            serving = this.#current(options)
+            serving = this.#admission.current(options)
           }
           const session: WorkSession = this.#session(serving, options, attempt)
           if (unknown !== null && !mayGoOn(unknown, serving, session.claims !== null, options)) {
             throw new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
           }
           used = serving
-          const tried: FailedTry | Outcome<T> = await this.#try(work, session, serving, options)
+          const tried: FailedTry | Done<T> = await this.#try(work, session, serving, options)
           if ('value' in tried) {
             if (session.claims !== null && unknown === null) this.#claims.ended(serving.store, session.attempt)
             return tried
@@ -180,7 +187,7 @@ export class WorkRunner {
         const asked = unknown ?? failed
         if (asked === null || !isCommitUnknown(refused)) throw withFailedStore(refused, used)
         const settled = await this.#settled(asked, findCommitted)
-        if (settled !== null && 'value' in settled) return outcomeOf(asked.serving, settled.value)
+        if (settled !== null && 'value' in settled) return { serving: asked.serving, value: settled.value }
         throw withFailedStore(settled?.error ?? refused, used)
       }
     }
@@ -191,15 +198,21 @@ export class WorkRunner {
     session: WorkSession,
     serving: Serving,
     { kind }: WorkOptions,
-  ): Promise<FailedTry | Outcome<T>> {
+  ): Promise<FailedTry | Done<T>> {
     const watched = this.#enter(serving.store, kind)
     try {
-      return outcomeOf(serving, await work(session))
+      return { serving, value: await work(session) }
     } catch (error) {
       return { serving, session, error }
     } finally {
       this.#leave(serving.store, kind, watched)
     }
+  }
+
+  /** The work is over: no switch waits for the archive. */
+  #outcome<T>(done: Done<T>, options: WorkOptions): Promise<Outcome<T>> {
+    const { clock, settings } = this.#supervisor
+    return demandedOutcome(this.#archiving, done, options, clock, settings.limits.queryMs)
   }
 
   /** After an unknown COMMIT, for a short time and on the same server. Null: it stays unknown. */
@@ -218,7 +231,7 @@ export class WorkRunner {
     return config.fallback !== null && settings.fallbackEnabled && writeBlock === null
   }
 
-  #session(serving: Serving, { claims }: Admission, attempt: string | undefined): WorkSession {
+  #session(serving: Serving, { claims }: Admitted, attempt: string | undefined): WorkSession {
     const { store, shown } = serving
     const isClaiming = claims === true && shown === 'primary' && this.#hasWritableFallback
     return new WorkSession(serving, { attempt, claims: isClaiming ? (store.attempts?.claiming ?? null) : null })
@@ -266,48 +279,4 @@ export class WorkRunner {
     // A fallback that makes way for the primary is healthy.
     return isResting(fault) ? 'kept' : await this.#supervisor.report(store, fault)
   }
-
-  /** The store that serves now; null when the caller has to wait for one. */
-  #current(options: Admission): Serving | null {
-    const { current, gate } = this.#supervisor
-    if (current === null || (options.kind === 'write' && gate.isHeld)) return null
-    this.#refuseUnmet(current, options)
-    return current
-  }
-
-  /** Waits for a store and for the gate, each within the same limit. */
-  async #awaited(options: Admission): Promise<Serving> {
-    const { settings, clock, gate } = this.#supervisor
-    const limitMs = settings.timeoutMs + settings.limits.connectMs
-    const tooLong = (): HoldfastError => new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: 1 })
-    const limited = limitedSignal(clock, limitMs, options.signal, tooLong)
-    try {
-      for (;;) {
-        await this.#supervisor.serving(limited.signal)
-        if (options.kind === 'write') await gate.opened(limited.signal)
-        const current = this.#current(options)
-        if (current !== null) return current
-      }
-    } finally {
-      limited.end()
-    }
-  }
-
-  /** Rejects what this store cannot give, before anything is written. */
-  #refuseUnmet({ store, shown }: Serving, { kind, demand, isBusiness }: Admission): void {
-    if (isBusiness && shown === 'fallback' && !this.#mayUseFallback(store)) {
-      throw incompleteError('The fallback does not have the rows that the application may read.')
-    }
-    if (kind === 'write' && shown === 'fallback') {
-      const block = this.#supervisor.writeBlock
-      if (block !== null) throw writeBlockedError(block)
-    }
-    if (demand !== undefined && !meets(durabilityOf(store, shown), demand)) {
-      throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 1 })
-    }
-  }
-}
-
-function outcomeOf<T>({ store, shown }: Serving, value: T): Outcome<T> {
-  return { value, store: shown, driver: store.driver.name, durability: durabilityOf(store, shown) }
 }

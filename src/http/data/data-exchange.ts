@@ -21,6 +21,11 @@ export const expectedBytes: number = 1024 * 1024
 /** How old the copy is that an answer is from. */
 const asOfHeader = 'Holdfast-As-Of'
 
+/** A lag in seconds, rounded up: what is older is in the archive. */
+export function lagText(lagS: number): string {
+  return Number.isFinite(lagS) ? (Math.ceil(lagS * 10) / 10).toFixed(1) : 'unknown'
+}
+
 function instantOf(ms: number): string {
   return new Date(ms).toISOString()
 }
@@ -115,6 +120,7 @@ export class DataExchange implements AnswerAge {
   /** Of a write. */
   addDurability(outcome: Outcome<unknown>, headers: HeaderList): void {
     headers.push('Holdfast-Durability', outcome.durability)
+    if (outcome.archiveLagS !== undefined) headers.push('Holdfast-Archive-Lag', lagText(outcome.archiveLagS))
   }
 
   /** A read may still be refused: many large ones may have ended at the same time. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Demand } from '../../database/store/store.ts'
+import { demands } from '../../database/work/durability.ts'
 import { HoldfastError } from '../../errors.ts'
 import { parseParameter } from './body.ts'
 
@@ -15,8 +16,12 @@ export function refuseQuery(search: string): void {
 /** The durability in `Prefer`. Throws REQUEST_INVALID for an unknown word: a demand is never ignored silently. */
 export function parseDemand(req: IncomingMessage): Demand | undefined {
   const word = preferenceOf(req, 'durability')?.toLowerCase()
-  if (word === undefined || word === 'primary' || word === 'journal' || word === 'local') return word
-  throw new HoldfastError('REQUEST_INVALID', { detail: '"Prefer: durability=" accepts primary, journal or local.' })
+  if (word === undefined) return undefined
+  const demand = demands.find((one) => one === word)
+  if (demand !== undefined) return demand
+  throw new HoldfastError('REQUEST_INVALID', {
+    detail: '"Prefer: durability=" accepts primary, journal, archived or local.',
+  })
 }
 
 /** `max-age` in `Prefer`, in seconds; null: any age. Throws REQUEST_INVALID. */

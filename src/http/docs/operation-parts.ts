@@ -17,7 +17,7 @@ export interface DocumentedParts {
 export const readHeaders: readonly string[] = ['Holdfast-Store', 'Holdfast-As-Of']
 
 /** Headers of each answer to a write. */
-export const writeHeaders: readonly string[] = ['Holdfast-Store', 'Holdfast-Durability']
+export const writeHeaders: readonly string[] = ['Holdfast-Store', 'Holdfast-Durability', 'Holdfast-Archive-Lag']
 
 /** An answer in JSON. */
 export function jsonAnswer(description: string, schema: Schema, headers: readonly string[]): Answer {

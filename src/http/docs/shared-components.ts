@@ -60,7 +60,7 @@ export const sharedParameters: Readonly<Record<string, Parameter>> = {
     name: 'Prefer',
     in: 'header',
     description:
-      '`durability=primary`, `journal` or `local`: the least durability that is accepted, else 503. `return=minimal`: without the row.',
+      '`durability=primary`, `journal`, `archived` or `local`: the least durability that is accepted, else 503. `return=minimal`: without the row.',
     schema: { type: 'string' },
   },
   idempotencyKey: {
@@ -103,8 +103,13 @@ export const sharedHeaders: Readonly<Record<string, Header>> = {
     description: 'How durable the write is.',
     schema: {
       type: 'string',
-      enum: ['local', 'local-ephemeral', 'primary', 'primary-ephemeral', 'journal', 'journal-ephemeral'],
+      enum: ['local', 'local-ephemeral', 'archived', 'primary', 'primary-ephemeral', 'journal', 'journal-ephemeral'],
     },
+  },
+  'Holdfast-Archive-Lag': {
+    description:
+      'How far the archive is behind, in seconds: older changes are in it. `unknown`: it has no whole copy yet. Absent without an archive, and where the answer waited for it.',
+    schema: { type: 'string' },
   },
   'Idempotency-Replayed': {
     description: '`true`: this is the first answer to the key; nothing was written now.',

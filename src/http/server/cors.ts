@@ -19,6 +19,7 @@ const exposedHeaders = [
   'Allow',
   'Content-Disposition',
   'ETag',
+  'Holdfast-Archive-Lag',
   'Holdfast-As-Of',
   'Holdfast-Durability',
   'Holdfast-Store',

@@ -295,7 +295,7 @@ describe('a declaration', () => {
     ['an operation that is none', { access: { drop: 'admin' } }, '/access/drop'],
     ['a rate limit without a window', { rateLimit: { requests: 5 } }, '/rateLimit/windowS'],
     ['no rows at all', { maxRows: 0 }, '/maxRows'],
-    ['a durability that nobody can demand', { durability: 'archived' }, '/durability'],
+    ['a durability that nobody can demand', { durability: 'eternal' }, '/durability'],
     ['a policy for conflicts that is none', { conflict: 'last-wins' }, '/conflict'],
     ['a counter of texts', field({ type: 'string', sum: true }), '/fields/it/sum'],
     ['a counter that is none', field({ type: 'integer', sum: false }), '/fields/it/sum'],
