@@ -56,6 +56,11 @@ const fileSystemNames: Readonly<Record<number, string>> = {
 /** In user space or over a network: a sync may return before anything is stored, and locks hold in one mount at most. */
 const remote = /^(?:fuse.*|s3fs|rclone|nfs\d*|cifs|smb.*|9p|v9fs|ceph|lustre|afs|glusterfs|davfs\d*|vboxsf|prl_fs)$/
 
+/** Whether the file system of a `Disk` is in user space or a network's: a sync there may promise what is not so. */
+export function isRemoteFileSystem(fileSystem: string): boolean {
+  return remote.test(fileSystem)
+}
+
 const inMemory: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'devtmpfs'])
 
 /**
@@ -97,7 +102,7 @@ export async function describeFolder(path: string): Promise<string> {
 export function judgeDisk({ fileSystem, mount, container, isTemporary }: DiskEvidence): Disk {
   const ephemeral = (why: string): Disk => ({ kind: 'ephemeral', fileSystem, why })
   if (inMemory.has(fileSystem)) return ephemeral(`It is memory (${fileSystem}), which a restart empties.`)
-  if (remote.test(fileSystem)) {
+  if (isRemoteFileSystem(fileSystem)) {
     const from = mount === null || mount.source === '' ? '' : ` of ${mount.source}`
     return ephemeral(
       `It is a mount${from} (${fileSystem}), where a write may be reported as stored before it is. Use a disk or volume; set DATA_DURABLE=true if this one keeps its word.`,

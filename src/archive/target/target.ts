@@ -28,6 +28,12 @@ export class TargetError extends Error {
   }
 }
 
+/** What `putNew` tries a target with: always the same bytes, so it harms nothing. Not part of any archive. */
+export const fenceKey = 'fence.txt'
+
+/** The longest object: those of an archive have 8 MiB and a head. */
+export const objectMaxBytes = 16_777_216
+
 /** An object in a listing. */
 export interface ListedObject {
   readonly key: string
@@ -47,10 +53,14 @@ export interface ArchiveTarget {
   readonly label: string
   /**
    * True: `putNew` is honoured, so that a name is a fence. False: known not to be (a FUSE or network folder, a file system
-   * without links). Null: not known before the first `putNew` of a key that is there.
+   * without links, a store that ignores the condition). Null: not known before the first `putNew`, which finds out by storing
+   * `fenceKey`; known when that resolves.
    */
   readonly isFencing: boolean | null
-  /** Stores an object under a name that is not taken. `exists`: it is taken, by whatever. */
+  /**
+   * Stores an object under a name that is not taken. `exists`: it is taken, by whatever; also by this call, where the answer to
+   * its first try was lost. Where the target does not fence, two calls at the same time may both resolve with `stored`.
+   */
   putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome>
   /** Stores an object, in place of the one that is there. */
   put(key: string, body: Uint8Array, signal?: AbortSignal): Promise<void>

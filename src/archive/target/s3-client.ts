@@ -1,0 +1,202 @@
+import { AwsClient } from 'aws4fetch'
+import type { Secret } from '../../config/secret.ts'
+import { type AttemptTools, operationLimitMs, tooLate } from './attempts.ts'
+import { connectionError, operationWords, refusalError, type S3Operation, type S3Refusal } from './s3-fault.ts'
+import { elementText } from './s3-listing.ts'
+import { TargetError } from './target.ts'
+
+/** A bucket, and a folder in it. */
+export interface S3Address {
+  readonly bucket: string
+  /** Without slashes at its ends; empty: the whole bucket. */
+  readonly prefix: string
+  /** Origin and path, without a slash at its end: `https://s3.hf.co/team`. */
+  readonly endpoint: string
+  readonly region: string
+}
+
+/** What requests are signed with. */
+export interface S3Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Secret
+  readonly sessionToken: Secret | null
+}
+
+/** What an S3 target is made of. `credentials` are read for each request: secrets are rotated. */
+export interface S3Options extends AttemptTools {
+  readonly address: S3Address
+  readonly credentials: () => S3Credentials | null
+}
+
+/** One request. */
+export interface S3Sending {
+  readonly method: 'GET' | 'PUT' | 'DELETE'
+  readonly operation: S3Operation
+  /** Below the bucket; empty: the bucket itself. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Of an empty body. */
+const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+const errorMaxBytes = 65_536
+/** To a content server, and on from there. */
+const redirectsMax = 3
+
+/** Signed requests to one store, and what its answers mean; no retries. All rejections are a `TargetError` or the signal's reason. */
+export class S3Client {
+  readonly #options: S3Options
+  /** Signing keys by secret and day. */
+  readonly #keys = new Map<string, ArrayBuffer>()
+
+  constructor(options: S3Options) {
+    this.#options = options
+  }
+
+  /** The answer, whatever it is; a redirect is not followed. */
+  async send({ method, operation, path, query, body, headers }: S3Sending, signal: AbortSignal): Promise<Response> {
+    const { address, credentials } = this.#options
+    const found = credentials()
+    if (found === null) {
+      throw new TargetError(
+        'auth',
+        'There is no access key for the archive.',
+        'Set ARCHIVE_ACCESS_KEY_ID and ARCHIVE_SECRET_ACCESS_KEY.',
+      )
+    }
+    const client = new AwsClient({
+      accessKeyId: found.accessKeyId,
+      secretAccessKey: found.secretAccessKey.reveal(),
+      ...(found.sessionToken === null ? {} : { sessionToken: found.sessionToken.reveal() }),
+      ...{ service: 's3', region: address.region, retries: 0, cache: this.#keys },
+    })
+    const where = `${address.endpoint}/${address.bucket}${path === '' ? '' : `/${path}`}`
+    const url = query === undefined ? where : `${where}?${new URLSearchParams(query)}`
+    // A request may not share memory with others, so it gets a copy.
+    const bytes = body === undefined ? null : new Uint8Array(body)
+    const hash = bytes === null ? emptyHash : await sha256Of(bytes)
+    const all = { ...headers, 'x-amz-content-sha256': hash }
+    const request = await client.sign(url, { method, headers: all, body: bytes })
+    return await this.#fetch(operation, request, operationLimitMs(body?.length ?? 0), signal)
+  }
+
+  /** What a redirect of a read leads to, asked without anything that authenticates: `fetch` would send the session token along. */
+  async follow(first: Response, signal: AbortSignal): Promise<Response> {
+    let from = new URL(this.#options.address.endpoint)
+    let response = first
+    for (let hops = 0; isRedirect(response); hops++) {
+      const to = response.headers.get('location')
+      const url = to === null || !URL.canParse(to, from.href) ? null : new URL(to, from)
+      const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && from.protocol === 'http:')
+      if (url === null || !isSafe || hops === redirectsMax) throw await this.refusal('read', response)
+      await discard(response)
+      response = await this.#fetch('read', url, operationLimitMs(0), signal)
+      from = url
+    }
+    return response
+  }
+
+  /** The whole body; an error where it has more than `maxBytes`. */
+  async bytes(operation: S3Operation, response: Response, maxBytes: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    try {
+      for await (const chunk of response.body ?? []) {
+        length += chunk.length
+        if (length > maxBytes) throw this.odd(`The archive answered with more than ${maxBytes} bytes.`)
+        chunks.push(chunk)
+      }
+    } catch (error) {
+      throw error instanceof TargetError ? error : connectionError(operation, error, this.#options.address)
+    }
+    return Buffer.concat(chunks, length)
+  }
+
+  /** Resolves when the store did as it was asked. */
+  async accepted(operation: S3Operation, response: Response): Promise<void> {
+    if (!response.ok || isHtml(response)) throw await this.refusal(operation, response)
+    // Read, not cancelled: that would end the connection.
+    await this.bytes(operation, response, errorMaxBytes)
+  }
+
+  /** Resolves when a 404 says that there is no such object, and not that something else answers here. */
+  async absent(operation: S3Operation, response: Response): Promise<void> {
+    const refusal = await this.#refusalOf(operation, response)
+    if (refusal.code !== 'NoSuchKey' && refusal.code !== 'NotFound') throw this.#errorOf(operation, refusal)
+  }
+
+  /** The error for an answer. */
+  async refusal(operation: S3Operation, response: Response): Promise<TargetError> {
+    return this.#errorOf(operation, await this.#refusalOf(operation, response))
+  }
+
+  /** An answer that such a store does not give. */
+  odd(message: string, hint?: string): TargetError {
+    const { endpoint } = this.#options.address
+    const usual = `Check that the endpoint in ARCHIVE_URL, ${endpoint}, is that of an S3-compatible store.`
+    return new TargetError('odd', message, hint ?? usual)
+  }
+
+  /** Until the head of the answer; its body has the caller's limit. */
+  async #fetch(
+    operation: S3Operation,
+    request: Request | URL,
+    limitMs: number,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { address, clock } = this.#options
+    const late = new AbortController()
+    const reason = tooLate(`to ${operationWords(operation)}`, limitMs)
+    const cancel = clock.wait(limitMs, () => late.abort(reason))
+    const either = AbortSignal.any([signal, late.signal])
+    try {
+      return await fetch(request, { redirect: 'manual', signal: either })
+    } catch (error) {
+      either.throwIfAborted()
+      throw connectionError(operation, error, address)
+    } finally {
+      cancel()
+    }
+  }
+
+  async #refusalOf(operation: S3Operation, response: Response): Promise<S3Refusal> {
+    const text = new TextDecoder().decode(await this.bytes(operation, response, errorMaxBytes))
+    const { status, headers } = response
+    const code = elementText(text, 'Code')
+    const region = headers.get('x-amz-bucket-region') ?? elementText(text, 'Region')
+    const date = new Date(headers.get('date') ?? Number.NaN)
+    return {
+      status,
+      code: code !== null && /^\w{1,60}$/.test(code) ? code : null,
+      isHtml: isHtml(response) || /^\s*<(?:!doctype html|html)/i.test(text),
+      region: region !== null && /^[\w-]{1,40}$/.test(region) ? region : null,
+      date: Number.isNaN(date.getTime()) ? null : date,
+    }
+  }
+
+  #errorOf(operation: S3Operation, refusal: S3Refusal): TargetError {
+    const { address, clock } = this.#options
+    return refusalError(operation, refusal, address, clock.wallMs())
+  }
+}
+
+/** Whether an answer is a page for people, as proxies and login walls give it with any status. */
+export function isHtml(response: Response): boolean {
+  return /^\s*(?:text\/html|application\/xhtml)/i.test(response.headers.get('content-type') ?? '')
+}
+
+/** Whether an answer names another place. */
+export function isRedirect({ status }: Response): boolean {
+  return status >= 300 && status < 400
+}
+
+/** Drops a body of any length. */
+export async function discard(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => undefined)
+}
+
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex')
+}
