@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Candidate, Connection, Engine, Limits } from '../../src/driver/driver.ts'
 import { type Life, type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
+import { guardWal, type WalGuard } from './archive/wal-guard.ts'
 import { FileEngine } from './engine.ts'
 import { classify } from './faults.ts'
 import { holdFile, isShared } from './journal/owner.ts'
@@ -44,6 +45,8 @@ class FileCandidate implements Candidate {
   #problems: readonly Problem[] = []
   #life: Life | null
   #users = 0
+  /** Of an archived file. */
+  #guard: WalGuard | null = null
   #removal: Promise<void> = Promise.resolve()
 
   constructor(target: SqliteTarget, location: FileLocation, index: number, found: readonly Problem[], limits: Limits) {
@@ -99,6 +102,7 @@ class FileCandidate implements Candidate {
       limits: this.#limits,
       isJournaling: this.#isJournaling,
       isLocal: this.#life === 'local',
+      isArchived: this.#target.isArchived && journalMode === 'wal',
       left: () => {
         release()
         void this.#leave()
@@ -158,9 +162,17 @@ class FileCandidate implements Candidate {
     }
   }
 
-  /** Keeps other processes from a journaling file. */
+  /** Keeps other processes from a journaling file, and the WAL of an archived one from whoever closes it last. */
   #hold(): () => void {
+    if (this.#target.isArchived) return this.#holdWal()
     return this.#isJournaling ? holdFile(this.#location.file) : () => {}
+  }
+
+  #holdWal(): () => void {
+    const guard = guardWal(this.#location.file)
+    guard.guard()
+    this.#guard = guard
+    return () => guard.release()
   }
 
   /** A damaged file is replaced, where that is allowed. */
@@ -178,6 +190,7 @@ class FileCandidate implements Candidate {
       checked = await open()
     } catch (error) {
       if (!this.#mayReplace(error)) throw error
+      this.#guard?.leave()
       const aside = maskPath(await setAside(file))
       const message = `${maskPath(file)} was damaged, or not a database. It was moved to ${aside}, and a new file was created.`
       const remedy = this.#isJournaling
@@ -186,6 +199,7 @@ class FileCandidate implements Candidate {
       kept.push(this.#problem('SQLITE_SET_ASIDE', 'warning', message, remedy))
       checked = await open()
     }
+    this.#guard?.guard()
     this.#problems = [...kept, ...this.#found, ...this.#remarks(checked)]
     return checked
   }

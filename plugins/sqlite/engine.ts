@@ -2,6 +2,7 @@ import type { Engine } from '../../src/driver/driver.ts'
 import type { SchemaLock } from '../../src/driver/facet/schema-lock.ts'
 import type { Statements } from '../../src/driver/facet/statements.ts'
 import {
+  type ArchiveSource,
   type Copy,
   type CopyView,
   isolatedOrmOptions,
@@ -98,6 +99,10 @@ export class FileEngine implements Engine {
   localRows(): LocalRows | null {
     const { file } = this
     return file.isLocal ? new FileRows(file.hot, file.limits.queryMs) : null
+  }
+
+  archive(): ArchiveSource | null {
+    return this.file.archive
   }
 
   setReadOnly(_orm: MikroORM, on: boolean): void {

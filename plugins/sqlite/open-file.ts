@@ -1,6 +1,7 @@
 import type { Limits } from '../../src/driver/driver.ts'
 import type { Row, Statement, Value, Written } from '../../src/driver/facet/statements.ts'
 import { faultError, TransactionScope } from '../../src/driver/kit/driver-kit.ts'
+import { FileArchive } from './archive/source.ts'
 import { whileBusy } from './busy.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { FileCopy } from './copy/copy.ts'
@@ -38,6 +39,8 @@ export interface OpenOptions {
   readonly isJournaling: boolean
   /** It is the file of a local store. */
   readonly isLocal: boolean
+  /** Its changes are archived; it has a WAL. */
+  readonly isArchived: boolean
   /** Called once, when the file is closed. */
   readonly left?: () => void
 }
@@ -61,6 +64,8 @@ export class OpenFile {
   /** Null: the file stands next to no primary. */
   readonly copy: FileCopy | null
   readonly isLocal: boolean
+  /** Null: its changes are not archived. */
+  readonly archive: FileArchive | null
   readonly #generation: Generation
   readonly #group: GroupCommit
   readonly #checkpointer: Checkpointer
@@ -79,15 +84,27 @@ export class OpenFile {
     this.writer = new Writer(() => this.#generation.advance())
     this.#checkpointer = new Checkpointer(options.path, (isAutomatic) => this.#setAutomatic(isAutomatic))
     this.sync = options.isAsync
-      ? new WalSync(options.path, (isSlow) => this.#checkpointer.committed(isSlow))
+      ? new WalSync(options.path, (isSlow) => this.#synced(isSlow))
       : new FullSync(options.path)
     this.#group = new GroupCommit(hot, this.writer, this.sync, options.limits.queryMs)
     const kept = options.isJournaling ? this.#openJournal() : null
     this.journal = kept?.journal ?? null
     this.copy = kept?.copy ?? null
+    this.archive = options.isArchived ? this.#openArchive() : null
     // Nothing may fail behind these: the caller leaves only what has opened.
     this.#leave = enterService(options.path)
     this.#left = options.left
+  }
+
+  /** Of an archived file only the archive carries the WAL. */
+  #synced(isSlow: boolean): void {
+    if (this.archive === null) this.#checkpointer.committed(isSlow)
+  }
+
+  #openArchive(): FileArchive {
+    const { path, hot, writer, sync, limits } = this
+    const setAutomatic = (isAutomatic: boolean): void => this.#setAutomaticPages(isAutomatic ? unbegunPages : 0)
+    return new FileArchive({ path, hot, writer, sync, limitMs: limits.queryMs, setAutomatic })
   }
 
   #openJournal(): { readonly journal: FileJournal; readonly copy: FileCopy } {
@@ -164,9 +181,13 @@ export class OpenFile {
   }
 
   #setAutomatic(isAutomatic: boolean): void {
+    this.#setAutomaticPages(isAutomatic ? automaticPages : 0)
+  }
+
+  #setAutomaticPages(pages: number): void {
     if (this.#isClosed) return
     for (const { native } of [this.hot, this.own]) {
-      if (native.open) native.pragma(`wal_autocheckpoint = ${isAutomatic ? automaticPages : 0}`)
+      if (native.open) native.pragma(`wal_autocheckpoint = ${pages}`)
     }
   }
 
@@ -200,6 +221,7 @@ export class OpenFile {
     this.writer.close()
     for (const stream of this.#streams) this.closeStream(stream)
     void this.#checkpointer.end()
+    this.archive?.close()
     this.sync.close()
     this.own.close()
     // Last: the last handle to close removes the WAL, which another one may still read.
@@ -212,9 +234,13 @@ export class OpenFile {
 /** SQLite's own default, in pages. */
 const automaticPages = 1_000
 
+/** While an archived file's archive has not begun, or has ended: its WAL is left alone as long as that is no harm. */
+const unbegunPages = 16_000
+
 function setUp(handle: Handle, options: OpenOptions): void {
   const { native } = handle
   native.pragma(`journal_mode = ${options.journalMode}`)
+  if (options.isArchived) native.pragma(`wal_autocheckpoint = ${unbegunPages}`)
   applySettings(native, { synchronous: options.isAsync ? 'normal' : 'full' })
 }
 

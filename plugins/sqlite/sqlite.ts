@@ -2,7 +2,7 @@ import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver } from '../../src/driver/driver.ts'
 import { parseAddress } from './address/address.ts'
 import { classify } from './faults.ts'
-import { filesOf, type SqliteTarget } from './target.ts'
+import { filesOf, refusalOf, type SqliteTarget } from './target.ts'
 
 /**
  * SQLite in this process, on files of this machine: the local store, the fallback, or a declared primary.
@@ -39,6 +39,21 @@ export const driver: Driver<SqliteTarget> = defineDriver<SqliteTarget>({
     async glance(path, read) {
       const { glanceAt } = await import('./copy/glance.ts')
       return glanceAt(path, read)
+    },
+    archive: {
+      async missing(target, connectMs) {
+        const { missingFile } = await import('./archive/missing.ts')
+        return await missingFile(target, connectMs)
+      },
+      async rebuild(path) {
+        const { beginRebuild } = await import('./archive/rebuild.ts')
+        return await beginRebuild(path)
+      },
+      async prove(path, signal) {
+        const { proveFile } = await import('./archive/child.ts')
+        return await proveFile(path, signal)
+      },
+      refusal: refusalOf,
     },
   },
   journals: true,

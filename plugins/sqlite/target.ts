@@ -1,6 +1,6 @@
 import { join, parse } from 'node:path'
 import type { Life, Role, Target } from '../../src/driver/address.ts'
-import type { Origin } from '../../src/driver/kit/driver-kit.ts'
+import { archivedLife, type Origin } from '../../src/driver/kit/driver-kit.ts'
 
 /** How commits are made durable: see `sync.ts`. `auto`: `async` where the file system is known to sync reliably. */
 export type SyncMode = 'auto' | 'async' | 'full'
@@ -35,6 +35,8 @@ export interface SqliteTarget extends Target {
   /** A file of our own in the temporary directory, removed at close. */
   readonly isMemory: boolean
   readonly journalMode: JournalMode
+  /** Its changes are archived: only we carry its WAL into the main file. */
+  readonly isArchived: boolean
   readonly sync: SyncMode
 }
 
@@ -47,6 +49,15 @@ export function filesOf({ locations, life }: SqliteTarget): readonly string[] {
 export function besideOf(file: string, life: Life): string {
   const { dir, name, ext } = parse(file)
   return /^\.(?:db3?|sqlite3?|s3db)$/i.test(ext) ? join(dir, `${name}.${life}${ext}`) : `${file}.${life}.db`
+}
+
+/** Why the changes of the file cannot be archived, as a sentence; null where they can. */
+export function refusalOf({ isMemory, life, journalMode }: SqliteTarget): string | null {
+  if (isMemory) return 'A database in memory is not archived; name a file.'
+  if (life !== archivedLife)
+    return 'Only the file of a local store is archived; this one is a primary, or stands next to one.'
+  if (journalMode !== 'wal') return 'A file with a rollback journal cannot be archived; remove "journal_mode=DELETE".'
+  return null
 }
 
 /** Marks the files that we made (`pragma application_id`): "Hold" in ASCII. */

@@ -4,6 +4,7 @@ import type { Address, Parsed } from '../../../src/driver/address.ts'
 import {
   type AddressCode,
   type Report as AddressReport,
+  archivedLife,
   decodePart,
   parseWith,
   readParameters,
@@ -61,9 +62,16 @@ export function parseAddress(address: Address, settings: Settings): Parsed<Sqlit
       isNamed: role === 'fallback' && address.life === undefined && !isMemory,
       isMemory,
       journalMode: options.journalMode,
+      isArchived: isArchived(address, settings, options, isMemory),
       sync: options.sync,
     }
   })
+}
+
+/** Whether the changes of the file go to an archive. A declared primary's are not: its file is the user's. */
+function isArchived(address: Address, settings: Settings, { journalMode }: SqliteOptions, isMemory: boolean): boolean {
+  const isAsked = settings.archive?.url != null
+  return isAsked && address.life === archivedLife && !isMemory && journalMode === 'wal'
 }
 
 /** Two files may have the same masked path. */

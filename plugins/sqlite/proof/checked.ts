@@ -87,6 +87,8 @@ async function openWhole(
 ): Promise<Checked> {
   const native = openNative(file)
   try {
+    // A WAL of a process that was killed may be what an archive goes on from; closing carries it where nothing guards it.
+    if (life === 'local') native.pragma('wal_autocheckpoint = 0')
     const isNew = await whileBusy(() => native.pragma('page_count', { simple: true }) === 0, waitMs, signal)
     // A file that this process has open was looked through when it was opened; a prober would do it each second.
     if (!isNew && !isServed(file)) await assertWhole(native, waitMs, signal)

@@ -23,7 +23,7 @@ export interface Cut {
 export interface TableProof {
   readonly table: string
   readonly rows: number
-  /** A SHA-256 over all rows in the order of their keys, in hex. */
+  /** A SHA-256, in hex, over all rows in the order in which the file has them: a copy gives the same. */
   readonly hash: string
 }
 
@@ -34,7 +34,7 @@ export interface FileProof {
   readonly bytes: number
   /** What `integrity_check` found, at most ten lines; empty: all is well. */
   readonly damage: readonly string[]
-  /** By table name; without tables of Holdfast's own but `holdfast_request`. */
+  /** By table name; without tables of Holdfast's own but `holdfast_request`. Empty where there is damage. */
   readonly tables: readonly TableProof[]
 }
 
@@ -43,6 +43,8 @@ export interface FileSnapshot {
   /** Absolute path of the copy. */
   readonly path: string
   readonly proof: FileProof
+  /** The place that the copy is at, as `ArchiveSource.checkpoint` gives it. */
+  readonly position: ArchivePosition
 }
 
 /**
@@ -72,15 +74,17 @@ export interface ArchiveSource {
   readonly isCheckpointDue: boolean
   /**
    * Cuts what is left while nothing else can write, hands it to `keep`, which resolves when it survives a crash of the
-   * process and of the machine, then carries everything into the main file. Resolves with false where a reader is in the
-   * way: nothing was lost, and it is to be tried again. Changes wait only for as long as the rest takes. When `keep`
-   * rejects nothing is carried.
+   * process and of the machine, then carries everything into the main file. Where much is left, `keep` is called several
+   * times, in order; the last time perhaps with nothing. Resolves with the place that `keep` was told last in a form that
+   * `begin` can also prove when nothing follows: to be kept in its stead. Null where a reader is in the way: nothing was lost,
+   * and it is to be tried again. Changes wait only for as long as the rest takes. When `keep` rejects, so does this. Rejects
+   * with a fault of code `archiveGapCode` like `cut`.
    */
-  checkpoint(keep: (rest: readonly Cut[]) => Promise<void>): Promise<boolean>
+  checkpoint(keep: (rest: readonly Cut[]) => Promise<void>): Promise<ArchivePosition | null>
   /**
    * A checkpoint, then a copy of the main file at exactly the place that `keep` was told last, made by another process as
-   * `into`, with its proof. `copied` is called when the copy is done, before it is proven. Resolves with null like `checkpoint`
-   * with false. Rejects with kind `disk-full` before it begins where `into` has no room for it with a margin.
+   * `into`, with its proof. `copied` is called when the copy is done, before it is proven. Resolves with null like
+   * `checkpoint`. After a gap `keep` gets nothing, and what is cut from then on follows the copy. Rejects with kind `disk-full` before it begins where `into` has no room for it with a margin.
    */
   snapshot(
     into: string,
@@ -89,14 +93,20 @@ export interface ArchiveSource {
     copied?: () => void,
   ): Promise<FileSnapshot | null>
   /**
-   * The last checkpoint, before the store closes: the next `begin` can prove that the file continues the last position. Never
-   * rejects: what could not be done costs a snapshot.
+   * The last checkpoint, before the store closes, or when nothing is to be cut any more: from then on the database carries its
+   * changes by itself. Resolves with the place for the next `begin`, to be kept; null: it cannot be told. Never rejects: what
+   * could not be done costs a snapshot.
    */
-  end(keep: (rest: readonly Cut[]) => Promise<void>): Promise<void>
+  end(keep: (rest: readonly Cut[]) => Promise<void>): Promise<ArchivePosition | null>
 }
 
 /** The code of the fault of `ArchiveSource.cut` after a gap. */
 export const archiveGapCode = 'ARCHIVE_GAP'
+
+/** A file that was rebuilt. */
+export interface RebuiltFile extends FileProof {
+  readonly position: ArchivePosition
+}
 
 /** A file that is rebuilt from a snapshot and what was cut after it, under a name of its own. */
 export interface FileRebuild {
@@ -106,9 +116,10 @@ export interface FileRebuild {
   apply(payload: Uint8Array): Promise<void>
   /**
    * Synced, closed, read by another process, and with its final name: renamed, and nothing of another life is next to it.
-   * Refuses to replace a file. Rejects where the proof names damage; then nothing has the final name.
+   * Refuses to replace a file. Rejects where the proof names damage; then nothing has the final name. The position is for
+   * `ArchiveSource.begin` of another process; this one may give null.
    */
-  finish(): Promise<FileProof>
+  finish(signal?: AbortSignal): Promise<RebuiltFile>
   /** Removes what is there. Safe to call twice, and after `finish`. */
   abandon(): Promise<void>
 }

@@ -11,6 +11,7 @@ export type { Life, Role } from '../address.ts'
 export {
   type ArchivePosition,
   type ArchiveSource,
+  archivedLife,
   archiveGapCode,
   type Cut,
   type EmbeddedArchive,
@@ -18,6 +19,7 @@ export {
   type FileRebuild,
   type FileSnapshot,
   type MissingFile,
+  type RebuiltFile,
   type TableProof,
 } from '../facet/archive.ts'
 export { type Attempts, claimKnownCode } from '../facet/attempts.ts'

@@ -42,6 +42,8 @@ export interface ParseOptions {
   readonly folders?: readonly string[]
   readonly allow?: readonly string[]
   readonly sync?: 'auto' | 'async' | 'full'
+  /** Whether an archive is configured. */
+  readonly isArchived?: boolean
 }
 
 /** What the driver makes of a text. */
@@ -50,6 +52,7 @@ export function parse(text: string, options: ParseOptions = {}): Parsed<SqliteTa
   const settings = {
     data: { dir: '/data', durable: null, sqliteAllowPaths: options.allow ?? [] },
     plugins: { sqlite: { sync: options.sync ?? 'auto' } },
+    archive: { url: options.isArchived === true ? new Secret('file:///archive') : null },
   } as unknown as Settings
   return driver.parse(
     {

@@ -1,0 +1,54 @@
+import type { MissingFile } from '../../../src/driver/kit/driver-kit.ts'
+import { classify } from '../faults.ts'
+import { openChecked } from '../proof/checked.ts'
+import { chooseFiles } from '../proof/choice.ts'
+import { isServed } from '../proof/open-files.ts'
+import { prepareFile, setAside, sizeOf } from '../proof/prepare-file.ts'
+import type { FileLocation, JournalMode, SqliteTarget } from '../target.ts'
+import { guardWal } from './wal-guard.ts'
+
+/**
+ * The file that opening this target would make; null where there is one. A damaged one is set aside, as opening would.
+ *
+ * @throws what `classify` reads.
+ */
+export async function missingFile(target: SqliteTarget, connectMs: number): Promise<MissingFile | null> {
+  const { locations } = await chooseFiles(target, connectMs)
+  let absent: MissingFile | null = null
+  let failure: unknown = null
+  for (const location of locations) {
+    const { file: path } = location
+    if (absent !== null) {
+      if ((await sizeOf(path)) > 0) return null
+      continue
+    }
+    try {
+      const journalMode = await prepareFile(location, target.journalMode)
+      if ((await sizeOf(path)) === 0) absent = { path, why: 'absent', aside: null }
+      else if (await isWhole(location, journalMode, connectMs)) return null
+      else return { path, why: 'damaged', aside: await setAside(path) }
+    } catch (error) {
+      failure ??= error
+    }
+  }
+  if (absent === null && failure !== null) throw failure
+  return absent
+}
+
+/** False for a damaged file. @throws what else keeps it from being opened. */
+async function isWhole({ file }: FileLocation, journalMode: JournalMode, connectMs: number): Promise<boolean> {
+  if (isServed(file)) return true
+  const guard = guardWal(file)
+  try {
+    guard.guard()
+    const { native } = await openChecked(file, journalMode, 'local', AbortSignal.timeout(connectMs))
+    guard.guard()
+    native.close()
+    return true
+  } catch (error) {
+    if (classify(error, 'open').kind === 'corrupt') return false
+    throw error
+  } finally {
+    guard.release()
+  }
+}

@@ -1,0 +1,146 @@
+import { stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cut } from '../../../src/driver/kit/driver-kit.ts'
+import { isBusy } from '../faults.ts'
+import { type Native, openNative, undo } from '../handle.ts'
+import type { Permit, Writer } from '../writer.ts'
+import { Carrier } from './carrier.ts'
+import { carriedOf, type ReadMark } from './marks.ts'
+import { mainText } from './place.ts'
+
+/** What takes over cuts: resolves when they survive a crash of the process and of the machine. */
+export type Keep = (rest: readonly Cut[]) => Promise<void>
+
+/** With more frames than this left to carry, a reader is in the way; writers do not wait for it. */
+const tailFrames = 1_000
+/** How long a foreign writer is waited for while ours wait, too. */
+const turnMs = 250
+
+/** What a restart needs. */
+export interface RestartGround {
+  readonly path: string
+  readonly writer: Writer
+  readonly limitMs: number
+  readonly mark: ReadMark
+}
+
+/** How a restart ended. */
+export interface RestartOutcome {
+  /** Everything that was cut is in the main file. */
+  readonly isCarried: boolean
+  /** And the WAL is empty. */
+  readonly isRestarted: boolean
+  /** Something was carried that was not cut: another process has committed meanwhile. */
+  readonly isForeign: boolean
+}
+
+const inTheWay: RestartOutcome = { isCarried: false, isRestarted: false, isForeign: false }
+
+/**
+ * Carries the WAL into the main file and empties it, with nothing in between that was not cut. A thread carries nearly all while
+ * the service writes on; the rest while no one can write.
+ */
+export class Restart {
+  readonly #ground: RestartGround
+  /** Holds the write lock meanwhile: no handle of the service is in a transaction across an `await`. */
+  readonly #clerk: Native
+  readonly #carrier: Carrier
+
+  /** @throws what the client throws. */
+  constructor(ground: RestartGround) {
+    this.#ground = ground
+    this.#clerk = openNative(ground.path, { mustExist: true })
+    this.#clerk.pragma('synchronous = normal')
+    this.#clerk.pragma('wal_autocheckpoint = 0')
+    this.#carrier = new Carrier(ground.path)
+  }
+
+  /** `cutRest` is called when nothing can be committed any more. @throws what it throws; then nothing more was carried. */
+  async run(cutRest: () => Promise<void>): Promise<RestartOutcome> {
+    const { mark, writer, limitMs } = this.#ground
+    mark.renew()
+    const most = await this.#carrier.carry()
+    if (most.log - most.carried > tailFrames) return inTheWay
+    const permit = await taken(writer, limitMs)
+    if (permit === null) return inTheWay
+    try {
+      if (!(await this.#begin())) return inTheWay
+      await cutRest()
+      mark.renew()
+      const { log, carried } = await this.#carrier.carry()
+      return carried < log ? inTheWay : this.#empty()
+    } finally {
+      undo(this.#clerk)
+      permit.release()
+    }
+  }
+
+  /**
+   * `mainText` of the main file as it is since the last restart; null where that cannot be told. A file's time has steps of some
+   * milliseconds: only one that is older than a step changes with the next write.
+   */
+  async settledMain(): Promise<string | null> {
+    const { path, mark } = this.#ground
+    for (let tries = 0; tries < 4; tries += 1) {
+      if (!mark.isAtStart) return null
+      const found = await stat(path, { bigint: true })
+      if (Math.abs(Date.now() - Number(found.mtimeMs)) > stepMs) return mainText(found)
+      await sleep(stepMs)
+    }
+    return null
+  }
+
+  /** Ends the thread. */
+  async end(): Promise<void> {
+    await this.#carrier.end()
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    if (this.#clerk.open) this.#clerk.close()
+    void this.#carrier.end()
+  }
+
+  /** False where another process keeps the lock. */
+  async #begin(): Promise<boolean> {
+    const until = performance.now() + turnMs
+    for (;;) {
+      try {
+        this.#clerk.exec('begin immediate')
+        return true
+      } catch (error) {
+        if (!isBusy(error)) throw error
+        if (performance.now() > until) return false
+      }
+      await sleep(5)
+    }
+  }
+
+  /** Within one turn of the event loop, so that of this process nothing comes in between. */
+  #empty(): RestartOutcome {
+    const { mark } = this.#ground
+    const before = versionOf(this.#clerk)
+    this.#clerk.exec('rollback')
+    mark.release()
+    const answer = carriedOf(this.#clerk.pragma('wal_checkpoint(truncate)'))
+    mark.renew()
+    // It changes where another process has committed since.
+    const isOurs = versionOf(this.#clerk) === before
+    return { isCarried: isOurs, isRestarted: isOurs && !answer.isBusy, isForeign: !isOurs && !answer.isBusy }
+  }
+}
+
+/** Longer than the step of any clock that file systems use. */
+const stepMs = 25
+
+async function taken(writer: Writer, limitMs: number): Promise<Permit | null> {
+  try {
+    return await writer.take('a checkpoint of the archive', limitMs)
+  } catch {
+    return null
+  }
+}
+
+function versionOf(native: Native): unknown {
+  return native.pragma('data_version', { simple: true })
+}
