@@ -15,6 +15,7 @@ export const archiveProblems = {
   ARCHIVE_FORMAT_NEWER: 'A newer release has written the archive. Nothing is written there.',
   ARCHIVE_AHEAD: 'The archive has changes that the file lacks. Both are kept; you choose which one is to be used.',
   ARCHIVE_EMPTY_START: 'The service started without its rows, because the archive could not be reached or restored.',
+  ARCHIVE_FILE_SET_ASIDE: 'The database file was damaged; it was moved away, and its rows were restored.',
   ARCHIVE_OBJECT_DAMAGED: 'An object of the archive is damaged. It is not used, nor what follows it.',
   ARCHIVE_NOT_FENCING:
     'The archive has no put-if-absent, so that two processes cannot be kept apart. No write is confirmed as archived.',

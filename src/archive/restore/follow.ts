@@ -2,7 +2,7 @@ import { sha256Hex } from '../format/packing.ts'
 import { readSegmentHead, readSegmentPayload } from '../format/segment.ts'
 import type { ArchiveTarget } from '../target/target.ts'
 import { loadAhead } from './ahead.ts'
-import { Chain, type ChainStop, type ChainLink, type ChainPlace } from './chain.ts'
+import { Chain, type ChainLink, type ChainPlace, type ChainStop } from './chain.ts'
 import { isDamage, readObject } from './objects.ts'
 import type { RestoreBase, SegmentObject } from './plan.ts'
 

@@ -7,58 +7,15 @@ import { sealSegment } from '../../../src/archive/format/segment.ts'
 import { readInventory } from '../../../src/archive/restore/inventory.ts'
 import { type RestoreWish, wholeArchive } from '../../../src/archive/restore/plan.ts'
 import { type RestoreParts, type RestoreResult, restore } from '../../../src/archive/restore/restorer.ts'
-import type { ArchiveTarget, ListedObject, PutOutcome } from '../../../src/archive/target/target.ts'
 import type { FileProof, FileRebuild, TableProof } from '../../../src/driver/facet/archive.ts'
+import { MemoryTarget } from '../../support/memory-target.ts'
 
-/** A target in memory, whose objects a test may remove and alter. */
-export class MemoryTarget implements ArchiveTarget {
-  readonly label: string = 'memory'
-  isFencing: boolean | null = true
-  readonly objects: Map<string, Uint8Array> = new Map()
-  /** Each key that was fetched, in order. */
-  readonly fetched: string[] = []
-  /** Called before each operation; what it throws is the operation's. */
-  before: (operation: string, key: string) => void | Promise<void> = () => {}
-
-  async putNew(key: string, body: Uint8Array): Promise<PutOutcome> {
-    await this.before('put', key)
-    if (this.objects.has(key)) return 'exists'
-    this.objects.set(key, body)
-    return 'stored'
-  }
-
-  async put(key: string, body: Uint8Array): Promise<void> {
-    await this.before('put', key)
-    this.objects.set(key, body)
-  }
-
-  async get(key: string, signal?: AbortSignal): Promise<Uint8Array | null> {
-    await this.before('get', key)
-    signal?.throwIfAborted()
-    this.fetched.push(key)
-    return this.objects.get(key) ?? null
-  }
-
-  async *list(prefix: string, after?: string): AsyncGenerator<readonly ListedObject[]> {
-    await this.before('list', prefix)
-    const keys = [...this.objects.keys()].filter(
-      (key) => key.startsWith(prefix) && (after === undefined || key > after),
-    )
-    for (const key of keys.toSorted()) yield [{ key, bytes: this.objects.get(key)?.length ?? 0 }]
-  }
-
-  async remove(key: string): Promise<void> {
-    await this.before('remove', key)
-    this.objects.delete(key)
-  }
-
-  /** Changes one byte of an object. */
-  alter(key: string, at = -1): void {
-    const bytes = Uint8Array.from(this.objects.get(key) ?? [])
-    const index = at < 0 ? bytes.length + at : at
-    bytes[index] = (bytes[index] ?? 0) ^ 1
-    this.objects.set(key, bytes)
-  }
+/** Changes one byte of an object. */
+export function alter({ objects }: MemoryTarget, key: string, at = -1): void {
+  const bytes = Uint8Array.from(objects.get(key) ?? [])
+  const index = at < 0 ? bytes.length + at : at
+  bytes[index] = (bytes[index] ?? 0) ^ 1
+  objects.set(key, bytes)
 }
 
 /** A file whose rows are its lines. */

@@ -5,7 +5,7 @@ import { manifestKey, partKey, segmentKey } from '../../../src/archive/format/na
 import { TargetError } from '../../../src/archive/target/target.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
-import { ScriptedArchive, TextRebuild, timeOf } from './bench.ts'
+import { alter, ScriptedArchive, TextRebuild, timeOf } from './bench.ts'
 
 /** A snapshot after `one`, and `two` and `three` behind it. */
 async function usual(): Promise<ScriptedArchive & { folder: string }> {
@@ -73,7 +73,7 @@ describe('a restore', () => {
   test('stops before a segment with altered pages, and names it', async () => {
     const archive = await usual()
     const key = segmentKey(3, null)
-    archive.target.alter(key)
+    alter(archive.target, key)
     const { text, restored, damaged } = await archive.restore()
     assert.equal(text, 'one, and more of it\n')
     assert.ok(restored?.end.why === 'damaged' && restored.end.key === key)
@@ -85,7 +85,7 @@ describe('a restore', () => {
     const key = segmentKey(3, null)
     const whole = archive.target.objects.get(key) ?? new Uint8Array()
     for (let at = 0; at < whole.length; at += 1) {
-      archive.target.alter(key, at)
+      alter(archive.target, key, at)
       const { text, restored } = await archive.restore()
       // Where only its head says something else, the pages are whole, and the next one does not follow it.
       assert.ok(text === 'one, and more of it\n' || text === 'one, and more of it\ntwo\n', `byte ${at}`)
@@ -109,9 +109,10 @@ describe('a restore', () => {
     const { target } = archive
     const key = segmentKey(3, null)
     const whole = target.objects.get(key) ?? new Uint8Array()
-    target.alter(key)
-    target.before = (operation) => {
-      if (operation === 'get' && target.fetched.includes(key)) target.objects.set(key, whole)
+    alter(target, key)
+    target.before = ({ method }) => {
+      if (method === 'get' && target.requests.filter((one) => one.method === 'get' && one.key === key).length === 2)
+        target.objects.set(key, whole)
     }
     const { text } = await archive.restore()
     assert.equal(text, archive.text)
@@ -178,7 +179,10 @@ describe('a damaged snapshot', () => {
   }
 
   for (const [name, damage] of [
-    ['a part was altered', ({ target, folder }: Awaited<ReturnType<typeof twice>>) => target.alter(partKey(folder, 2))],
+    [
+      'a part was altered',
+      ({ target, folder }: Awaited<ReturnType<typeof twice>>) => alter(target, partKey(folder, 2)),
+    ],
     ['a part is missing', ({ target, folder }) => void target.objects.delete(partKey(folder, 2))],
     [
       'a part was cut short',
@@ -187,7 +191,7 @@ describe('a damaged snapshot', () => {
         target.objects.set(key, (target.objects.get(key) ?? new Uint8Array()).subarray(0, 5))
       },
     ],
-    ['its manifest is not JSON', ({ target, folder }) => target.alter(manifestKey(folder), 0)],
+    ['its manifest is not JSON', ({ target, folder }) => alter(target, manifestKey(folder), 0)],
   ] satisfies readonly [string, (archive: Awaited<ReturnType<typeof twice>>) => void][]) {
     test(`makes the one before serve, with everything behind it: ${name}`, async () => {
       const archive = await twice()
@@ -230,7 +234,7 @@ describe('a damaged snapshot', () => {
 
   test('leaves nothing where no other is there', async () => {
     const archive = await usual()
-    archive.target.alter(partKey(archive.folder, 1))
+    alter(archive.target, partKey(archive.folder, 1))
     const { restored, damaged, rebuilds } = await archive.restore()
     assert.equal(restored, null)
     assert.deepEqual(
@@ -304,9 +308,8 @@ describe('without a fence', () => {
 describe('a restore that cannot go on', () => {
   test('rejects with what the target says, and leaves nothing', async () => {
     const archive = await usual()
-    archive.target.before = (operation, key) => {
-      if (operation === 'get' && key === segmentKey(4, null))
-        throw new TargetError('unreachable', 'No answer.', 'Wait.')
+    archive.target.before = ({ method, key }) => {
+      if (method === 'get' && key === segmentKey(4, null)) throw new TargetError('unreachable', 'No answer.', 'Wait.')
     }
     const rebuilds: { readonly isAbandoned: boolean }[] = []
     const rebuild = async () => {
