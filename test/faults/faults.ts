@@ -1,32 +1,41 @@
 /**
  * `npm run faults [-- --minutes 60 --seed 1 --on mysql --json]`: real processes on a private server behind proxies that
- * misbehave, under load, and afterwards everything that was acknowledged is looked for. `--schedules` runs the directed
+ * misbehave, under load, and afterwards everything that was acknowledged is looked for. `--on s3` and `--on folder`: processes
+ * without a primary that are killed, and their disks emptied, before an archive. `--schedules` runs the directed
  * schedules, `--mutants` breaks the product on purpose and says which schedule noticed. Ends with 1 when anything was not as
  * it has to be, and says what.
  */
 import { writeFileSync } from 'node:fs'
 import { bundleProgram } from '../support/bundle.ts'
+import { archiveDirected, archiveHistory, archiveMutantRuns, isArchive } from './archive/faults.ts'
 import { runHistory } from './load/random-history.ts'
 import { runMutants } from './mutant/run.ts'
 import { type FaultsOptions, readOptions } from './options.ts'
 import { schedules } from './schedule/all.ts'
 import { runSchedule, withCleaning } from './schedule/run.ts'
-import { program, startServer } from './stage/stage.ts'
+import { program, type ServerKind, startServer } from './stage/stage.ts'
 import { figuresOf, growthOf, isLeak, summary } from './summary.ts'
 
 const options = readOptions(process.argv.slice(2))
 const modes = { history, schedules: directed, mutants } as const
-const isRight = await modes[options.mode](options)
+const archiveModes = { history: archiveHistory, schedules: archiveDirected, mutants: archiveMutantRuns } as const
+const { on: asked } = options
+const isRight = isArchive(asked)
+  ? await archiveModes[options.mode]({ ...options, on: asked })
+  : await modes[options.mode]({ ...options, on: asked })
 process.exit(isRight ? 0 : 1)
 
-async function history({ on, minutes, seed, everyS, json, log, ...rest }: FaultsOptions): Promise<boolean> {
-  const asked = { ...rest, seed, seconds: minutes * 60, everyMs: everyS * 1_000, pace: 1, log }
+/** With a primary. */
+type ServerFaultsOptions = FaultsOptions & { readonly on: ServerKind }
+
+async function history({ on, minutes, seed, everyS, json, log, ...rest }: ServerFaultsOptions): Promise<boolean> {
+  const wanted = { ...rest, seed, seconds: minutes * 60, everyMs: everyS * 1_000, pace: 1, log }
   if (!json) console.log(`seed ${seed}; ${minutes} min on ${on}`)
   const outcome = await withCleaning(async (t) => {
     const [entry, server] = await Promise.all([bundleProgram(t, program), startServer(t, on)])
-    return await runHistory(t, { kind: on, server, entry }, asked)
+    return await runHistory(t, { kind: on, server, entry }, wanted)
   })
-  const growth = growthOf(outcome.measured, asked.seconds)
+  const growth = growthOf(outcome.measured, wanted.seconds)
   for (const [at, text] of outcome.output.entries()) if (log !== null) writeFileSync(`${log}.${at + 1}`, text)
   const { violations } = outcome.verdict
   if (json)
@@ -39,11 +48,11 @@ async function history({ on, minutes, seed, everyS, json, log, ...rest }: Faults
         evidence: violations,
       }),
     )
-  else console.log(summary(asked, outcome))
+  else console.log(summary(wanted, outcome))
   return violations.length === 0 && !isLeak(growth)
 }
 
-async function directed({ on, only, json }: FaultsOptions): Promise<boolean> {
+async function directed({ on, only, json }: ServerFaultsOptions): Promise<boolean> {
   return await withCleaning(async (t) => {
     const [entry, server] = await Promise.all([bundleProgram(t, program), startServer(t, on)])
     const failed: string[] = []
@@ -67,7 +76,7 @@ async function directed({ on, only, json }: FaultsOptions): Promise<boolean> {
   })
 }
 
-async function mutants({ on, only, json }: FaultsOptions): Promise<boolean> {
+async function mutants({ on, only, json }: ServerFaultsOptions): Promise<boolean> {
   const results = await withCleaning((t) =>
     runMutants(t, on, only, ({ name, schedule, isCaught, said }) => {
       if (json) console.log(JSON.stringify({ mutant: name, schedule, isCaught, said }))

@@ -23,6 +23,8 @@ export interface WriteRecord {
   ending: Ending
   side: Side | null
   durability: string | null
+  /** How far the archive was behind, as the answer said, in seconds; null: it said nothing. */
+  lagS: number | null
   /** The status of the answer, and its code. */
   said: string
   readonly beganMs: number
@@ -61,6 +63,8 @@ const nothingWritten: ReadonlySet<string> = new Set([
   'CLOSING',
   'COLLECTION_UNAVAILABLE',
   'QUERY_TIMEOUT',
+  'RESTORING',
+  'ARCHIVE_REQUIRED',
 ])
 
 /** What an answer says of a write. */
@@ -92,6 +96,7 @@ export class History {
         ending: 'pending',
         side: null,
         durability: null,
+        lagS: null,
         said: '',
         beganMs: Date.now(),
         endedMs: null,

@@ -12,6 +12,8 @@ export interface Answer {
   readonly code: string | null
   readonly side: Side | null
   readonly durability: string | null
+  /** `Holdfast-Archive-Lag`, in seconds; null: it is not there. */
+  readonly lagS: number | null
   /** The attempt that the ETag names. */
   readonly attempt: string | null
   readonly partial: boolean
@@ -70,17 +72,20 @@ export class Actor {
   async change(
     id: string,
     { base = null, seen = null, ...fields }: Partial<ItemFields> & { base?: string | null; seen?: string | null } = {},
+    prefer?: string,
   ): Promise<Written> {
     const begun = { client: this.name, operation: 'change', ids: [id], base, seen, ...tokenOf(fields) } as const
     const write = this.#history.begin(begun)
     const body = { ...fields, token: write.token }
-    const answer = await this.#settle(write, () => this.send('PATCH', `/api/item/${id}`, body, matching(base)))
+    const headers = { ...matching(base), ...preferring(prefer) }
+    const answer = await this.#settle(write, () => this.send('PATCH', `/api/item/${id}`, body, headers))
     return { ...answer, write }
   }
 
-  async remove(id: string, base: string | null = null): Promise<Written> {
+  async remove(id: string, base: string | null = null, prefer?: string): Promise<Written> {
     const write = this.#history.begin({ client: this.name, operation: 'remove', ids: [id], base })
-    const answer = await this.#settle(write, () => this.send('DELETE', `/api/item/${id}`, undefined, matching(base)))
+    const headers = { ...matching(base), ...preferring(prefer) }
+    const answer = await this.#settle(write, () => this.send('DELETE', `/api/item/${id}`, undefined, headers))
     return { ...answer, write }
   }
 
@@ -171,6 +176,7 @@ export class Actor {
       code: response.status < 400 ? null : String(parsed?.code),
       side: sideOf(response.headers.get('holdfast-store')),
       durability: response.headers.get('holdfast-durability'),
+      lagS: secondsOf(response.headers.get('holdfast-archive-lag')),
       attempt: /^"(.*)"$/.exec(response.headers.get('etag') ?? '')?.[1] ?? null,
       partial: parsed?.partial === true,
       asOfMs: instantOf(response.headers.get('holdfast-as-of')),
@@ -205,6 +211,7 @@ export class Actor {
     write.ending = endingOf(answer.status, answer.code)
     write.side = answer.side
     write.durability = answer.durability
+    write.lagS = answer.lagS
     write.said = answer.code ?? String(answer.status)
     if (write.ending !== 'acknowledged') return answer
     const { id, ids, attempt } = answer.body ?? {}
@@ -230,6 +237,7 @@ const noAnswer: Answer = {
     code: null,
     side: null,
     durability: null,
+    lagS: null,
     attempt: null,
     partial: false,
     asOfMs: null,
@@ -245,6 +253,10 @@ function sideOf(store: string | null): Side | null {
 
 function instantOf(text: string | null): number | null {
   return text === null ? null : Date.parse(text)
+}
+
+function secondsOf(text: string | null): number | null {
+  return text === null ? null : Number(text)
 }
 
 function tokenOf({ token }: Partial<ItemFields>): { readonly token?: string } {

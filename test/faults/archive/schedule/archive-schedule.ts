@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { until } from '../../../support/until.ts'
+import type { Actor, Written } from '../../stage/actor.ts'
+import { type ArchiveWorld, archivedDemand } from '../archive-world.ts'
+import type { ArchiveKind, BucketPlace, FolderPlace } from '../place.ts'
+
+/** A course of events around an archive with one end that is right, driven by conditions, never by time. */
+export interface ArchiveSchedule {
+  /** A sentence: what happens, and what must come of it. */
+  readonly name: string
+  /** Rejects when it ends otherwise. */
+  readonly run: (world: ArchiveWorld) => Promise<void>
+  /** The targets that it is about. */
+  readonly on: readonly ArchiveKind[]
+  /** It needs to mount disks. */
+  readonly mounts?: true
+  /** It takes minutes: only `npm run faults` has it. */
+  readonly isLong?: true
+}
+
+/** Both kinds of targets. */
+export const anywhere: readonly ArchiveKind[] = ['s3', 'folder']
+
+/** The world's bucket. */
+export function bucketOf({ place }: ArchiveWorld): BucketPlace {
+  if (!('server' in place)) throw new Error('The place is not a bucket.')
+  return place as BucketPlace // Only a bucket has a server.
+}
+
+/** The world's folder. */
+export function folderOf({ place }: ArchiveWorld): FolderPlace {
+  if (!('folder' in place)) throw new Error('The place is not a folder.')
+  return place as FolderPlace // Only a folder has one.
+}
+
+/** Creates rows that say no more than that they are in the file. */
+export async function createRows(actor: Actor, count: number, noteSize: number = 100): Promise<void> {
+  for (let at = 0; at < count; at += 1) {
+    const { write } = await actor.create({ note: 'n'.repeat(noteSize) })
+    assert.equal(write.ending, 'acknowledged', `a row was answered ${write.said}`)
+  }
+}
+
+/** A row that is in the archive, and everything that was answered before it. */
+export async function createArchived(actor: Actor): Promise<Written> {
+  const created = await actor.create({}, archivedDemand)
+  assert.deepEqual([created.code, created.durability], [null, 'archived'])
+  return created
+}
+
+/** A demand that cannot be met is refused before anything is written, and everything else is answered. */
+export async function assertServesWithout(actor: Actor): Promise<void> {
+  const { code } = await actor.create({}, archivedDemand)
+  assert.ok(code === 'DURABILITY_UNMET' || code === 'ARCHIVE_UNCONFIRMED', `a demand was answered ${code}`)
+  const plain = await actor.create()
+  assert.deepEqual([plain.code, plain.durability], [null, 'local-ephemeral'])
+}
+
+/** Waits until health warns, and the problem is in the status. */
+export async function warns(actor: Actor, code: string, withinMs: number = 20_000): Promise<void> {
+  await actor.hasProblem(code, true, withinMs)
+  const health = await actor.send('GET', '/health')
+  assert.equal(health.body?.status, 'warn', JSON.stringify(health.body))
+}
+
+/** A number of the exposition of its metrics, its labels left out; null: there is none. */
+export async function metricOf(actor: Actor, name: string): Promise<number | null> {
+  const text = await (await actor.service.fetch('/metrics')).text()
+  const found = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1]
+  return found === undefined ? null : Number(found)
+}
+
+/** Waits until the archive has so many complete snapshots, creating rows meanwhile. */
+export async function untilSnapshots(world: ArchiveWorld, actor: Actor, count: number): Promise<void> {
+  const look = async (): Promise<boolean> => {
+    await createRows(actor, 20, 10_000)
+    const keys = await world.place.keys()
+    return keys.filter((key) => key.endsWith('/manifest.json')).length >= count
+  }
+  await until(look, { withinMs: 60_000, everyMs: 100, what: `${count} snapshots` })
+}
