@@ -208,9 +208,9 @@ export class OpenFile {
     handle.close()
   }
 
-  /** Ends the thread of the checkpoints; then `close` is quick. */
+  /** Ends the threads that carry the WAL; then `close` is quick. */
   async settle(): Promise<void> {
-    await this.#checkpointer.end()
+    await Promise.all([this.#checkpointer.end(), this.archive?.settle()])
   }
 
   /** Ends everything at once; an open transaction is undone. Safe to call twice. */

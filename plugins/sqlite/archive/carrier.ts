@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { type Carried, carriedOf } from './marks.ts'
+import { guardWal } from './wal-guard.ts'
 
 /** Runs in the thread. Plain JavaScript as text, as in checkpoint.ts. */
 const code = `
@@ -94,6 +95,10 @@ export class Carrier {
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = null
     })
+    // Its connection can write, and may be the last to close.
+    const guard = guardWal(this.#file)
+    guard.guard()
+    worker.once('exit', () => guard.release())
     this.#worker = worker
     return worker
   }

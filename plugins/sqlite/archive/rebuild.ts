@@ -1,17 +1,17 @@
 import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
+  type FileProof,
   type FileRebuild,
   faultError,
   makeDirectory,
-  type RebuiltFile,
   syncFolder,
 } from '../../../src/driver/kit/driver-kit.ts'
 import { companionsOf } from '../proof/inspect.ts'
 import { setAside, sizeOf } from '../proof/prepare-file.ts'
 import { proveFile } from './child.ts'
 import { decodePages, isPageSize } from './pages.ts'
-import { mainText, placeAtStart, positionOf } from './place.ts'
+import { mainText } from './place.ts'
 
 /** The main files that this process has rebuilt, as they were put in place. */
 const rebuilt = new Map<string, string>()
@@ -71,7 +71,7 @@ class PageRebuild implements FileRebuild {
     if (this.#isWhole) await this.#handle.truncate(pages * pageSize)
   }
 
-  async finish(signal: AbortSignal = new AbortController().signal): Promise<RebuiltFile> {
+  async finish(signal: AbortSignal = new AbortController().signal): Promise<FileProof> {
     if (!this.#isWhole) throw damageError('it ends within a transaction')
     await this.#handle.sync()
     await this.#close()
@@ -87,9 +87,8 @@ class PageRebuild implements FileRebuild {
     }
     await rename(this.#temporary, this.#path)
     await syncFolder(dirname(this.#path))
-    const main = mainText(await lstat(this.#path, { bigint: true }))
-    rebuilt.set(this.#path, main)
-    return { ...proof, position: positionOf({ place: placeAtStart, main }) }
+    rebuilt.set(this.#path, mainText(await lstat(this.#path, { bigint: true })))
+    return proof
   }
 
   async abandon(): Promise<void> {

@@ -57,18 +57,14 @@ export class Restart {
 
   /** `cutRest` is called when nothing can be committed any more. @throws what it throws; then nothing more was carried. */
   async run(cutRest: () => Promise<void>): Promise<RestartOutcome> {
-    const { mark, writer, limitMs } = this.#ground
-    mark.renew()
-    const most = await this.#carrier.carry()
-    if (most.log - most.carried > tailFrames) return inTheWay
+    const { writer, limitMs } = this.#ground
+    if (!(await this.#carriesUpTo(tailFrames))) return inTheWay
     const permit = await taken(writer, limitMs)
     if (permit === null) return inTheWay
     try {
       if (!(await this.#begin())) return inTheWay
       await cutRest()
-      mark.renew()
-      const { log, carried } = await this.#carrier.carry()
-      return carried < log ? inTheWay : this.#empty()
+      return (await this.#carriesUpTo(0)) ? this.#empty() : inTheWay
     } finally {
       undo(this.#clerk)
       permit.release()
@@ -101,6 +97,19 @@ export class Restart {
     void this.#carrier.end()
   }
 
+  /** Whether all but this many frames are in the main file; false also where another process is about it. */
+  async #carriesUpTo(framesLeft: number): Promise<boolean> {
+    const { mark } = this.#ground
+    try {
+      mark.renew()
+      const { isBusy: isElsewhere, log, carried } = await this.#carrier.carry()
+      return !isElsewhere && log - carried <= framesLeft
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw error
+    }
+  }
+
   /** False where another process keeps the lock. */
   async #begin(): Promise<boolean> {
     const until = performance.now() + turnMs
@@ -122,11 +131,16 @@ export class Restart {
     const before = versionOf(this.#clerk)
     this.#clerk.exec('rollback')
     mark.release()
-    const answer = carriedOf(this.#clerk.pragma('wal_checkpoint(truncate)'))
-    mark.renew()
-    // It changes where another process has committed since.
-    const isOurs = versionOf(this.#clerk) === before
-    return { isCarried: isOurs, isRestarted: isOurs && !answer.isBusy, isForeign: !isOurs && !answer.isBusy }
+    let isLeft = true
+    let isOurs = false
+    try {
+      isLeft = carriedOf(this.#clerk.pragma('wal_checkpoint(truncate)')).isBusy
+    } finally {
+      mark.renew()
+      // It changes where another process has committed since.
+      isOurs = versionOf(this.#clerk) === before
+    }
+    return { isCarried: isOurs, isRestarted: isOurs && !isLeft, isForeign: !isOurs && !isLeft }
   }
 }
 

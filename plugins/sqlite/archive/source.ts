@@ -167,6 +167,11 @@ export class FileArchive implements ArchiveSource {
     return carried ?? positionOf({ place: begun.cutter.place, main: null })
   }
 
+  /** Ends the thread; then `close` is quick, and nothing has the file open behind it. */
+  async settle(): Promise<void> {
+    await this.#begun?.restart.end()
+  }
+
   /** Frees everything at once; SQLite carries the WAL by itself again. Safe to call twice. */
   close(): void {
     const begun = this.#begun

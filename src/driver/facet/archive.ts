@@ -103,11 +103,6 @@ export interface ArchiveSource {
 /** The code of the fault of `ArchiveSource.cut` after a gap. */
 export const archiveGapCode = 'ARCHIVE_GAP'
 
-/** A file that was rebuilt. */
-export interface RebuiltFile extends FileProof {
-  readonly position: ArchivePosition
-}
-
 /** A file that is rebuilt from a snapshot and what was cut after it, under a name of its own. */
 export interface FileRebuild {
   /** The next bytes of the snapshot, in order. */
@@ -116,10 +111,9 @@ export interface FileRebuild {
   apply(payload: Uint8Array): Promise<void>
   /**
    * Synced, closed, read by another process, and with its final name: renamed, and nothing of another life is next to it.
-   * Refuses to replace a file. Rejects where the proof names damage; then nothing has the final name. The position is for
-   * `ArchiveSource.begin` of another process; this one may give null.
+   * Refuses to replace a file. Rejects where the proof names damage; then nothing has the final name.
    */
-  finish(signal?: AbortSignal): Promise<RebuiltFile>
+  finish(signal?: AbortSignal): Promise<FileProof>
   /** Removes what is there. Safe to call twice, and after `finish`. */
   abandon(): Promise<void>
 }

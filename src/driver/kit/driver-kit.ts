@@ -19,7 +19,6 @@ export {
   type FileRebuild,
   type FileSnapshot,
   type MissingFile,
-  type RebuiltFile,
   type TableProof,
 } from '../facet/archive.ts'
 export { type Attempts, claimKnownCode } from '../facet/attempts.ts'
