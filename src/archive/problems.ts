@@ -6,6 +6,10 @@ import { TargetError } from './target/target.ts'
 
 /** Problems with the archive, by code; documentation and tests read it. */
 export const archiveProblems = {
+  ARCHIVE_URL_INVALID: 'ARCHIVE_URL cannot be read; nothing is archived.',
+  ARCHIVE_URL_REPAIRED: 'ARCHIVE_URL is used without what it should not contain.',
+  ARCHIVE_KEY_MISSING: 'The bucket of the archive needs an access key and its secret; the archive cannot be reached.',
+  ARCHIVE_KEY_FROM_AWS: 'The access key of the archive comes from the variables of AWS.',
   ARCHIVE_UNREACHABLE: 'The archive does not answer, or refuses. Changes wait, and it is tried again.',
   ARCHIVE_LAG: 'The archive is more than 60 s behind.',
   ARCHIVE_HOLE:

@@ -260,6 +260,7 @@ const alone: Pick<Settings, 'archive' | 'tokens' | 'auth' | 'platform'> = {
     url: null,
     accessKeyId: null,
     secretAccessKey: null,
+    ...{ awsAccessKeyId: null, awsSecretAccessKey: null, awsSessionToken: null },
     intervalS: 1,
     spoolMaxBytes: 268_435_456,
     restoreTimeoutS: 60,

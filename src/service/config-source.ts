@@ -154,7 +154,16 @@ function optionsResolution({ settings = {}, drivers }: HoldfastOptions, cwd: str
     fallback: null,
     problems: [],
   }
-  return { layers, resolved, registry: new DriverRegistry(), config, driverProblems: [], problems: resolved.problems }
+  const archive = { place: null, problems: [] }
+  return {
+    layers,
+    resolved,
+    registry: new DriverRegistry(),
+    config,
+    archive,
+    driverProblems: [],
+    problems: resolved.problems,
+  }
 }
 
 /** Plain JavaScript may pass anything: what is not an object is a problem of the settings, as in a file. */

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve as resolvePath } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { type ArchiveConfig, readArchiveConfig } from '../archive/target/config.ts'
 import type { SettingDeclarations } from '../config/driver-settings.ts'
 import { type Layers, type LayersFrom, layersOfOptions, readLayers, refreshSecrets } from '../config/layers.ts'
 import { maskAddress } from '../config/mask.ts'
@@ -23,9 +24,11 @@ export interface Resolution {
   readonly resolved: ResolvedSettings
   readonly registry: DriverRegistry
   readonly config: DatabaseConfig
+  /** Where the local store is archived. */
+  readonly archive: ArchiveConfig
   /** Found while the drivers were loaded, which happens once. */
   readonly driverProblems: readonly Problem[]
-  /** All of them: of the settings, the drivers and the addresses. */
+  /** All of them: of the settings, the drivers, the addresses and the archive. */
   readonly problems: readonly Problem[]
 }
 
@@ -135,16 +138,18 @@ async function resolveWhole(
 ): Promise<Resolution> {
   const resolved = resolveSettings(layers, declarationsOf(registry))
   const config = new DatabaseUrlResolver(registry).resolve(resolved, dataFolders(resolved.settings, cwd))
+  const archive = readArchiveConfig(resolved)
   const legacy = await legacyFileProblem(cwd, config)
   const problems = [
     ...resolved.problems,
     ...driverProblems,
     ...config.problems,
+    ...archive.problems,
     ...findPlatformProblems(resolved, config),
     ...findAuthProblems(resolved, Date.now()),
     ...(legacy === null ? [] : [legacy]),
   ]
-  return { layers, resolved, registry, config, driverProblems, problems }
+  return { layers, resolved, registry, config, archive, driverProblems, problems }
 }
 
 function secretsOf({ secretFiles }: Layers): readonly unknown[] {

@@ -58,7 +58,7 @@ export class FolderTarget implements ArchiveTarget {
   async putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome> {
     return await this.#attempt('store an object', body.length, signal, async () => {
       this.#isFencing ??= await this.#learnFencing()
-      return await this.#place(key, body, this.#isFencing ? linkNew : renameNew)
+      return await this.#place(key, body, this.#isFencing ? linkNew : renameOver)
     })
   }
 
@@ -200,12 +200,6 @@ const linkNew: Naming = async (partial, path) => {
     if (errorCodeOf(error) === 'EEXIST') return 'exists'
     throw error
   }
-}
-
-/** Two at the same time may both find the name free: that is what "does not fence" means. */
-const renameNew: Naming = async (partial, path) => {
-  if ((await stat(path).catch(nullWhereMissing)) !== null) return 'exists'
-  return await renameOver(partial, path)
 }
 
 const renameOver: Naming = async (partial, path) => {

@@ -29,7 +29,6 @@ export class S3Target implements ArchiveTarget {
     return await this.#attempt('store', body.length, signal, async (limited) => {
       this.#isFencing ??= await this.#learnFencing(limited)
       if (this.#isFencing) return await this.#putIfAbsent(key, body, limited)
-      if (await this.#isThere(key, limited)) return 'exists'
       await this.#put(key, body, {}, limited)
       return 'stored'
     })

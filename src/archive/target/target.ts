@@ -59,7 +59,7 @@ export interface ArchiveTarget {
   readonly isFencing: boolean | null
   /**
    * Stores an object under a name that is not taken. `exists`: it is taken, by whatever; also by this call, where the answer to
-   * its first try was lost. Where the target does not fence, two calls at the same time may both resolve with `stored`.
+   * its first try was lost. A target that does not fence stores in any case, in place of what is there.
    */
   putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome>
   /** Stores an object, in place of the one that is there. */

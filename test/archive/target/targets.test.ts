@@ -43,7 +43,7 @@ async function all(pages: AsyncIterable<readonly ListedObject[]>): Promise<strin
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  suite(`a target of kind ${kind}`, () => {
+  void suite(`a target of kind ${kind}`, () => {
     test('stores under a name that is free, and never in place of another object', async (t) => {
       const { open } = await make(t)
       const target = open()
