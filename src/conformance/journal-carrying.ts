@@ -95,6 +95,45 @@ export function conformCarrying(journaled: Journaled, bench: () => Bench): void 
     assert.deepEqual(journal.elsewhere(), [{ identity: 'two', label: 'another', entries: 1 }])
   })
 
+  journaled(
+    'gives what waits to an archive: whole transactions, for one primary at a time, whichever it is',
+    async (store) => {
+      const { orm, journal } = store
+      const next = async (after: number, maxBytes = 1_000_000) => {
+        const portion = await journal.synced(after, maxBytes)
+        return portion === null
+          ? null
+          : [portion.identity, portion.label, portion.entries.map(({ key }) => key).join('')]
+      }
+      const sequenceOf = async (id: string) => (await store.entries()).find(({ key }) => key === id)?.sequence ?? 0
+      assert.deepEqual([journal.lastSequence(), journal.firstWaiting(), await next(0)], [0, null, null])
+      await orm.em.fork().transactional(async (em) => {
+        for (const id of ['a', 'b']) await em.insert(Imaged, blank(id))
+      })
+      await store.insert({ id: 'c' })
+      assert.deepEqual(await next(0), [null, null, 'abc'])
+      assert.deepEqual(await next(0, 1), [null, null, 'ab'])
+      assert.deepEqual(await next(await sequenceOf('b')), [null, null, 'c'])
+      assert.deepEqual((await journal.synced(0, 1_000_000))?.entries, await store.entries())
+      await journal.address('one', 'the first')
+      await journal.carried([await sequenceOf('c')])
+      assert.equal(journal.firstWaiting(), await sequenceOf('a'))
+      await journal.address('two', 'another')
+      await store.insert({ id: 'd' })
+      const ofTwo = await sequenceOf('d')
+      assert.deepEqual([journal.lastSequence(), journal.firstWaiting()], [ofTwo, ofTwo])
+      assert.deepEqual(await next(0), ['one', 'the first', 'ab'])
+      assert.deepEqual(await next(ofTwo - 1), ['two', 'another', 'd'])
+      await journal.address('one', 'the first')
+      await store.insert({ id: 'e' })
+      assert.deepEqual(await next(0), ['one', 'the first', 'ab'], 'in the order of the changes')
+      assert.deepEqual(await next(ofTwo), ['one', 'the first', 'e'])
+      await journal.carried((await store.entries()).map(({ sequence }) => sequence))
+      assert.deepEqual([await next(0), await next(ofTwo)], [['two', 'another', 'd'], null])
+      assert.deepEqual([journal.firstWaiting(), journal.lastSequence()], [null, ofTwo + 1])
+    },
+  )
+
   journaled('knows of a row what waits, that it was deleted, and which attempts it replaced', async (store) => {
     const { orm, journal } = store
     const name = imagedTable.name

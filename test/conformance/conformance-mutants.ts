@@ -101,6 +101,21 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
   'half a transaction': journals((journal) => ({
     waiting: async (after, limit) => (await journal.waiting(after, limit)).slice(0, limit),
   })),
+  'an archive of half a transaction': journals((journal) => ({
+    async synced(after, maxBytes) {
+      const portion = await journal.synced(after, maxBytes)
+      return portion === null || maxBytes > 1 ? portion : { ...portion, entries: portion.entries.slice(0, 1) }
+    },
+  })),
+  'an archive of one primary alone': journals((journal) => ({
+    async synced(after, maxBytes) {
+      const portion = await journal.synced(after, maxBytes)
+      const isHere = portion?.identity === journal.identity
+      return portion === null || isHere
+        ? portion
+        : await journal.synced(portion.entries.at(-1)?.sequence ?? 0, maxBytes)
+    },
+  })),
   'a journal that never rests': journals((journal) => ({
     serve: () => journal.serve(true),
     rest: async () => {},

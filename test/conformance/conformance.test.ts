@@ -23,6 +23,10 @@ const caught = {
   'a journal that rounds': 'keeps every value exactly',
   'one attempt for two transactions':
     'gives one transaction one id and one attempt: the one that was told, or one of its own',
+  'an archive of half a transaction':
+    'gives what waits to an archive: whole transactions, for one primary at a time, whichever it is',
+  'an archive of one primary alone':
+    'gives what waits to an archive: whole transactions, for one primary at a time, whichever it is',
   'half a transaction': 'gives whole transactions in order, and counts what waits',
   'a journal that never rests': 'refuses changes until it serves, however they are made, and takes them afterwards',
   'a switch that does not wait for the writer':

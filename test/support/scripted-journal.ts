@@ -1,4 +1,4 @@
-import type { Journal, JournalCounts, RowHistory } from '../../src/driver/facet/journal.ts'
+import type { Entry, Journal, JournalCounts, JournalPortion, RowHistory } from '../../src/driver/facet/journal.ts'
 
 const noHistory: RowHistory = { isWaiting: false, isDeleted: false, replaced: new Set() }
 
@@ -11,6 +11,11 @@ export class ScriptedJournal implements Journal {
   readonly histories: Map<string, Partial<RowHistory>> = new Map()
   readonly waitingTables: Set<string> = new Set()
   entries = 0
+  /** What waits, in order. */
+  kept: readonly Entry[] = []
+  label: string | null = null
+  /** What `synced` waits for. */
+  onSync: () => Promise<void> = async () => {}
 
   begun(attempt: string): void {
     this.attempts.push(attempt)
@@ -37,6 +42,22 @@ export class ScriptedJournal implements Journal {
   setLimit(): void {}
   async waiting(): Promise<readonly []> {
     return []
+  }
+  lastSequence(): number {
+    return this.kept.at(-1)?.sequence ?? 0
+  }
+  firstWaiting(): number | null {
+    return this.kept[0]?.sequence ?? null
+  }
+  async synced(after: number, maxBytes: number): Promise<JournalPortion | null> {
+    await this.onSync()
+    const entries: Entry[] = []
+    for (const entry of this.kept) {
+      const isEnough = entries.length > 0 && JSON.stringify(entries).length >= maxBytes
+      if (isEnough && entries.at(-1)?.transaction !== entry.transaction) break
+      if (entry.sequence > after) entries.push(entry)
+    }
+    return entries.length === 0 ? null : { identity: this.identity, label: this.label, entries }
   }
   async carried(): Promise<void> {}
   lastCarried(): null {

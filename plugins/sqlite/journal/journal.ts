@@ -3,6 +3,7 @@ import type {
   ImageTable,
   Journal,
   JournalCounts,
+  JournalPortion,
   RowHistory,
   RunStatement,
 } from '../../../src/driver/kit/driver-kit.ts'
@@ -118,6 +119,22 @@ export class FileJournal implements Journal {
 
   async waiting(after: number, limit: number): Promise<readonly Entry[]> {
     return await whileBusy(() => this.#reader.waiting(after, limit), this.#ground.limitMs)
+  }
+
+  lastSequence(): number {
+    return this.#reader.lastSequence()
+  }
+
+  firstWaiting(): number | null {
+    return this.#reader.firstWaiting()
+  }
+
+  async synced(after: number, maxBytes: number): Promise<JournalPortion | null> {
+    const { limitMs, changes } = this.#ground
+    const last = await whileBusy(() => this.#reader.lastSequence(), limitMs)
+    // What is read below was committed before this sync began.
+    await changes.durable()
+    return await whileBusy(() => this.#reader.portion(after, last, maxBytes), limitMs)
   }
 
   async carried(sequences: readonly number[]): Promise<void> {

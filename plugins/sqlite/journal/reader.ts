@@ -1,5 +1,12 @@
 import type Database from 'better-sqlite3'
-import type { Entry, Image, Journal, JournalCounts, RowHistory } from '../../../src/driver/kit/driver-kit.ts'
+import type {
+  Entry,
+  Image,
+  Journal,
+  JournalCounts,
+  JournalPortion,
+  RowHistory,
+} from '../../../src/driver/kit/driver-kit.ts'
 import type { Handle } from '../handle.ts'
 import { quote } from './quote.ts'
 
@@ -33,6 +40,8 @@ interface EntryRow {
   readonly bytes: number
 }
 
+const entryColumns =
+  'sequence, transaction_id, attempt, table_name, row_id, operation, base, old_image, new_image, bytes'
 const current = '(select address from holdfast_life)'
 const isWaiting = `carried_at is null and address = ${current}`
 const firstWaiting = `(select min(sequence) from holdfast_journal where ${isWaiting})`
@@ -47,6 +56,8 @@ export class JournalReader {
   readonly #address: Database.Statement<unknown[], JournalAddress>
   readonly #sums: Database.Statement<unknown[], { bytes: number; entries: number }>
   readonly #oldest: Database.Statement<unknown[], { id: string }>
+  readonly #last: Database.Statement<unknown[], { sequence: number | null }>
+  readonly #firstWaiting: Database.Statement<unknown[], { sequence: number | null }>
   readonly #isWaiting: Database.Statement<unknown[], unknown>
   readonly #someWaiting: Database.Statement<unknown[], unknown>
   readonly #lastChange: Database.Statement<unknown[], { operation: string }>
@@ -59,6 +70,8 @@ export class JournalReader {
     this.#oldest = native.prepare(
       `select transaction_id as id from holdfast_journal where ${isWaiting} order by sequence limit 1`,
     )
+    this.#last = native.prepare('select max(sequence) as sequence from holdfast_journal')
+    this.#firstWaiting = native.prepare(`select ${firstWaiting} as sequence`)
     this.#isWaiting = native.prepare(`select 1 from ${ofRow} and ${isWaiting} and sequence >= ${firstWaiting} limit 1`)
     this.#someWaiting = native.prepare(
       `select 1 from (select table_name from holdfast_journal where ${isWaiting} order by sequence limit ${lookedThrough})
@@ -101,8 +114,7 @@ export class JournalReader {
 
   waiting(after: number, limit: number): readonly Entry[] {
     const found = this.#native.prepare<unknown[], EntryRow>(
-      `select sequence, transaction_id, attempt, table_name, row_id, operation, base, old_image, new_image, bytes
-       from holdfast_journal where ${isWaiting} and sequence > ? order by sequence`,
+      `select ${entryColumns} from holdfast_journal where ${isWaiting} and sequence > ? order by sequence`,
     )
     const entries: Entry[] = []
     let bytes = 0
@@ -114,6 +126,51 @@ export class JournalReader {
       bytes += row.bytes
     }
     return entries
+  }
+
+  /** Of the last entry that was committed; 0 without any. */
+  lastSequence(): number {
+    return this.#last.get()?.sequence ?? 0
+  }
+
+  firstWaiting(): number | null {
+    return this.#firstWaiting.get()?.sequence ?? null
+  }
+
+  /** Entries behind `after` and up to `last` that wait for one address, whole transactions, about `maxBytes`. */
+  portion(after: number, last: number, maxBytes: number): JournalPortion | null {
+    const { first, others } = this.#nextWaiting(after)
+    if (first === undefined || first.sequence > last) return null
+    const { number, identity, label } = first.address
+    const found = this.#native.prepare<unknown[], EntryRow>(
+      `select ${entryColumns} from holdfast_journal
+       where address = ? and carried_at is null and sequence > ? and sequence <= ? order by sequence`,
+    )
+    const entries: Entry[] = []
+    let bytes = 0
+    // What waits for another address in between is given first.
+    for (const row of found.iterate(number, after, Math.min(last, others))) {
+      if (bytes >= maxBytes && entries.at(-1)?.transaction !== row.transaction_id) break
+      entries.push(entryOf(row))
+      bytes += row.bytes
+    }
+    return { identity, label, entries }
+  }
+
+  /** The address whose next waiting entry comes first, and where the first one of the others is. */
+  #nextWaiting(after: number): {
+    readonly first: { readonly sequence: number; readonly address: JournalAddress } | undefined
+    readonly others: number
+  } {
+    const next = this.#native.prepare<unknown[], { sequence: number | null }>(
+      'select min(sequence) as sequence from holdfast_journal where address = ? and carried_at is null and sequence > ?',
+    )
+    const found = this.addresses().flatMap((address) => {
+      const sequence = address.entries === 0 ? null : (next.get(address.number, after)?.sequence ?? null)
+      return sequence === null ? [] : [{ sequence, address }]
+    })
+    const [first, second] = found.sort((one, other) => one.sequence - other.sequence)
+    return { first, others: second === undefined ? Number.MAX_SAFE_INTEGER : second.sequence }
   }
 
   /** The attempt and the transaction of the last entry that was carried to the addressed primary. */

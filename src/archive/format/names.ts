@@ -45,9 +45,20 @@ export function lineageKey(id: string): string {
   return `lineages/${id}.json`
 }
 
-/** Entries of a journal: a folder for each process, numbered from 1. */
-export function entriesKey(process: string, number: number): string {
-  return `entries/${process}/${numberText(number)}.jsonl`
+/** The folders of journals' entries, one for each process that writes them. */
+export const entriesFolder = 'entries'
+
+/**
+ * Entries of a journal, from the first sequence to the last one, written by a process. The name stands for its content: an entry
+ * never changes, and no sequence is used twice.
+ */
+export function entriesKey(process: string, first: number, last: number): string {
+  return `${entriesFolder}/${process}/${numberText(first)}-${numberText(last)}.jsonl`
+}
+
+/** The primary that entries without an address are for, once the process has learnt it. */
+export function entriesAddressKey(process: string): string {
+  return `${entriesFolder}/${process}/address.json`
 }
 
 /** Rows of a collection for other programs: a folder for each collection, parts from 1. */

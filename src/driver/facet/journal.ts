@@ -46,6 +46,16 @@ export interface RowHistory {
   readonly replaced: Pick<ReadonlySet<string>, 'has'>
 }
 
+/** Entries that wait for one primary, to be kept outside of the file. */
+export interface JournalPortion {
+  /** The primary that they are for; null: the first one that is reached. */
+  readonly identity: string | null
+  /** Its name, for people. */
+  readonly label: string | null
+  /** At least one; in order, whole local transactions. */
+  readonly entries: readonly Entry[]
+}
+
 /** Runs a statement of the schema change at hand and gives its rows. */
 export type RunStatement = (sql: string, values: readonly Value[]) => Promise<readonly Row[]>
 
@@ -79,6 +89,16 @@ export interface Journal {
   mayWait(table: string): boolean
   /** Entries behind `after` that wait for the addressed primary, in order, whole local transactions, about `limit`. */
   waiting(after: number, limit: number): Promise<readonly Entry[]>
+  /** The sequence of the last entry that was committed, whether it waits or not; 0 without any. */
+  lastSequence(): number
+  /** The sequence of the first entry that waits for the addressed primary; null: none. */
+  firstWaiting(): number | null
+  /**
+   * The next entries behind `after` that wait, for whatever primary, of whole local transactions, about `maxBytes` of images;
+   * null: none. Only what a crash of the machine cannot take back: everything that was committed before the call is given by
+   * this call or those that follow it.
+   */
+  synced(after: number, maxBytes: number): Promise<JournalPortion | null>
   /** Marks entries as carried: a hint, which saves work. */
   carried(sequences: readonly number[]): Promise<void>
   /** The last local transaction that was carried to the addressed primary; null: none is kept. */

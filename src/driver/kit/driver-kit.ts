@@ -57,6 +57,7 @@ export {
   type Entry,
   type Journal,
   type JournalCounts,
+  type JournalPortion,
   type JournalView,
   journalFullCode,
   type RowHistory,

@@ -32,8 +32,12 @@ export interface JournalStore {
 let made = 0
 
 /** Opens `x.db` of a folder as the fallback next to a primary, with the table and its triggers. Close it. */
-export async function openJournal(folder: string, given: Limits = limits): Promise<JournalStore> {
-  return await openTarget(targetOf('sqlite:x.db', { folders: [folder], life: 'fallback' }), given)
+export async function openJournal(
+  folder: string,
+  given: Limits = limits,
+  sync: SqliteTarget['sync'] = 'auto',
+): Promise<JournalStore> {
+  return await openTarget(targetOf('sqlite:x.db', { folders: [folder], life: 'fallback', sync }), given)
 }
 
 /** As `openJournal`, closed at the end of the test. */

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import type { Entry } from '../../../src/driver/facet/journal.ts'
+import { until } from '../../support/until.ts'
 import { faultOf, tempFolder } from './bench.ts'
 import { entriesOf, type JournalStore, noteTable, openFor, openJournal, shortly } from './journal-store.ts'
 
@@ -45,6 +46,38 @@ test('an entry is never left out where the statement ignores what breaks a rule'
     'update a taken>taken',
   ])
   assert.deepEqual(await store.run.read('select id from note order by id', []), [{ id: 'a' }, { id: 'c' }])
+})
+
+test('gives no archive what a power cut could take back', async (t) => {
+  const store = await openJournal(await tempFolder(t), undefined, 'async')
+  t.after(() => store.close())
+  await store.run.write(insert, ['a', 'synced'])
+  const { fdatasync } = fs
+  const held: (() => void)[] = []
+  const restore = (): void => {
+    fs.fdatasync = fdatasync
+    syncBuiltinESMExports()
+    for (const sync of held.splice(0)) sync()
+  }
+  t.after(restore)
+  fs.fdatasync = Object.assign((descriptor: number, done: (error: NodeJS.ErrnoException | null) => void) => {
+    held.push(() => fdatasync(descriptor, done))
+  }, fdatasync)
+  syncBuiltinESMExports()
+  let given: readonly string[] | null = null
+  const asked = store.journal.synced(0, 1_000_000).then((portion) => {
+    given = portion?.entries.map(({ key }) => key) ?? []
+  })
+  await until(() => held.length > 0)
+  const later = store.run.write(insert, ['b', 'later'])
+  await until(async () => (await store.run.read("select 1 from note where id = 'b'", [])).length === 1)
+  assert.equal(given, null)
+  held.shift()?.()
+  await asked
+  assert.deepEqual(given, ['a'], 'what was committed during the sync is not given')
+  restore()
+  await later
+  assert.deepEqual((await store.journal.synced(0, 1_000_000))?.entries.length, 2)
 })
 
 test('cascades are journaled', async (t) => {
