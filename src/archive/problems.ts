@@ -28,6 +28,10 @@ export const archiveProblems = {
     'The disk has no room for the copy of which a snapshot is made. Changes are still archived.',
   ARCHIVE_SNAPSHOT_FAILED: 'A snapshot could not be made. Changes are still archived, and it is tried again.',
   ARCHIVE_KEEPS_TOO_MUCH: 'Objects that are no longer needed cannot be removed from the archive.',
+  ARCHIVE_ENTRIES_WAITING:
+    'Changes that another process left in the archive are not carried to the primary yet. It is tried again.',
+  ARCHIVE_ENTRIES_KEPT:
+    'The archive has changes of tables that no collection declares. They are kept, and carried once one does.',
 } as const
 
 /** The setting that problems of the archive name. */

@@ -10,6 +10,7 @@ import { type CarriedTable, type TablesByName, tablesByName } from '../../journa
 import { transactionsOf } from '../../journal/local-transaction.ts'
 import type { Replayer } from '../../journal/replayer.ts'
 import { archiveFormat, entriesAddressKey, entriesFolder } from '../format/names.ts'
+import { keepsTooMuchProblem } from '../problems.ts'
 import type { ArchiveTarget } from '../target/target.ts'
 import {
   type EntriesAddress,
@@ -20,14 +21,7 @@ import {
   readEntries,
 } from './format.ts'
 import type { EntriesObservation } from './observation.ts'
-import {
-  entriesDamaged,
-  entriesElsewhere,
-  entriesNewer,
-  entriesUndeleted,
-  entriesUnknown,
-  entriesUnreachable,
-} from './problems.ts'
+import { entriesDamaged, entriesElsewhere, entriesFailure, entriesNewer, entriesUnknown } from './problems.ts'
 
 /** Pauses after failures. */
 const firstPauseMs = 1_000
@@ -144,7 +138,7 @@ export class ForeignEntries {
     if (signal.aborted) return
     this.#isCarrying = false
     const { target, observe, clock } = this.#parts
-    const problem = entriesUnreachable(target.label, error)
+    const problem = entriesFailure(target.label, error)
     if (this.#failure === null) observe({ type: 'entries.failed', label: target.label, problem, error })
     this.#failure = problem
     this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2))
@@ -256,7 +250,7 @@ export class ForeignEntries {
       return true
     } catch (error) {
       signal.throwIfAborted()
-      const problem = entriesUndeleted(target.label, error)
+      const problem = keepsTooMuchProblem(target.label, error)
       if (!kept.problems.some(({ code }) => code === problem.code)) kept.problems.push(problem)
       return false
     }

@@ -1,19 +1,18 @@
 import type { Problem } from '../../config/problem.ts'
 import type { Clock } from '../../database/store/clock.ts'
-import type { Entry, Journal, JournalPortion } from '../../driver/facet/journal.ts'
+import type { Journal } from '../../driver/facet/journal.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { ArchiveState } from '../archive-state.ts'
+import { keepsTooMuchProblem, lagProblem, notFencingProblem } from '../problems.ts'
 import type { ArchiveTarget } from '../target/target.ts'
-import { linesOf, type PackedEntries, packAddress, packEntries } from './format.ts'
+import { type PackedEntries, packAddress } from './format.ts'
+import { gatherEntries, objectBytes } from './gather.ts'
 import { type HeldObject, HeldObjects } from './held.ts'
 import type { EntriesObservation } from './observation.ts'
-import { entriesLag, entriesUndeleted, entriesUnreachable } from './problems.ts'
+import { entriesFailure } from './problems.ts'
 
-/** Images of one read: the event loop stands still for as long as it takes. */
-const portionBytes = 256 * 1_024
-
-/** Images of one object; a local transaction beyond that is an object of its own. */
-const objectBytes = 1_024 * 1_024
+/** From this many seconds on a lag is a problem. */
+const lagMaxS = 60
 
 /** Pauses after failures. */
 const firstPauseMs = 1_000
@@ -76,7 +75,6 @@ export class EntriesShipper {
   get state(): ArchiveState {
     const { label } = this.#parts.target
     const lagS = this.#lagS()
-    const late = entriesLag(label, lagS)
     return {
       label,
       phase: this.#failure !== null ? 'waiting' : this.#storedObjects === 0 ? 'idle' : 'shipping',
@@ -86,14 +84,13 @@ export class EntriesShipper {
       storedObjects: this.#storedObjects,
       failures: this.#failures,
       ...{ spoolBytes: 0, snapshotAtMs: null, drill: null, restore: null },
-      problems: [this.#failure, late, this.#undeleted].filter((one) => one !== null),
+      problems: this.#problems(lagS),
     }
   }
 
   /** Whether `confirmed` may be expected to resolve soon. */
   get canConfirm(): boolean {
-    // What a target without put-if-absent has stored may be in the cache of a network's file system alone.
-    return this.#failure === null && !this.#ending.signal.aborted && this.#parts.target.isFencing !== false
+    return this.#failure === null && !this.#ending.signal.aborted && this.#isLasting
   }
 
   /** Resolves when each entry that was committed before this call is in the archive, or was carried. Rejects with ARCHIVE_UNCONFIRMED. */
@@ -110,6 +107,7 @@ export class EntriesShipper {
     this.#wake()
     try {
       await promise
+      if (!this.#isLasting) throw new HoldfastError('ARCHIVE_UNCONFIRMED')
     } finally {
       ends.removeEventListener('abort', fail)
       this.#waiters = this.#waiters.filter((one) => one !== waiter)
@@ -129,6 +127,11 @@ export class EntriesShipper {
     await this.#running
   }
 
+  /** False: what it has stored may be in the cache of a network's file system alone. Known after the first object. */
+  get #isLasting(): boolean {
+    return this.#parts.target.isFencing !== false
+  }
+
   #isBehind(): boolean {
     // Then the file may be closed.
     if (this.#ending.signal.aborted) return false
@@ -138,6 +141,12 @@ export class EntriesShipper {
   #lagS(): number {
     if (!this.#isBehind()) return 0
     return (this.#parts.clock.now() - this.#cleanAtMs) / 1_000
+  }
+
+  #problems(lagS: number): readonly Problem[] {
+    const late = lagS > lagMaxS ? lagProblem(lagS) : null
+    const unsafe = this.#isLasting ? null : notFencingProblem(this.#parts.target.label)
+    return [this.#failure, late, this.#undeleted, unsafe].filter((one) => one !== null)
   }
 
   /** Begins a pass, or has one follow the pass at hand. */
@@ -220,30 +229,15 @@ export class EntriesShipper {
     await this.#merge()
   }
 
-  /** The next object behind `after`, of entries up to about `last`; null: nothing waits there. */
   async #next(after: number, last: number): Promise<PackedEntries | null> {
     const { journal, process, clock } = this.#parts
-    const lines: string[] = []
-    const entries: Entry[] = []
-    let made: JournalPortion | null = null
-    for (let bytes = 0; bytes < objectBytes; ) {
-      const portion = await journal.synced(entries.at(-1)?.sequence ?? after, portionBytes)
-      if (portion === null || (made !== null && made.identity !== portion.identity)) break
-      if ((portion.entries[0]?.sequence ?? 0) > last) break
-      made ??= portion
-      entries.push(...portion.entries)
-      const text = linesOf(portion.entries)
-      lines.push(text)
-      bytes += text.length
-    }
-    if (made === null) return null
-    const from = { process, file: journal.fileId, at: new Date(clock.wallMs()) }
-    return packEntries(from, { ...made, entries }, lines)
+    return await gatherEntries(journal, { process, at: new Date(clock.wallMs()) }, after, last)
   }
 
   async #put({ key, head, body }: PackedEntries): Promise<void> {
     const { target, clock } = this.#parts
-    await target.put(key, body, this.#ending.signal)
+    // Where it exists an earlier try has stored it: the name stands for its content.
+    await target.putNew(key, body, this.#ending.signal)
     const { identity, first, last } = head
     this.#held.add({ key, identity, first, last, bytes: body.byteLength })
     this.#last = { key, atMs: clock.wallMs() }
@@ -300,7 +294,7 @@ export class EntriesShipper {
         await target.remove(object.key, this.#ending.signal)
       } catch (error) {
         this.#ending.signal.throwIfAborted()
-        this.#undeleted = entriesUndeleted(target.label, error)
+        this.#undeleted = keepsTooMuchProblem(target.label, error)
         return
       }
       this.#undeleted = null
@@ -319,7 +313,7 @@ export class EntriesShipper {
     this.#failures += 1
     const { target, observe } = this.#parts
     const isFirst = this.#failure === null
-    const problem = entriesUnreachable(target.label, error)
+    const problem = entriesFailure(target.label, error)
     this.#failure = problem
     this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2))
     if (isFirst) observe({ type: 'entries.failed', label: target.label, problem, error })

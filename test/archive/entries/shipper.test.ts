@@ -5,8 +5,9 @@ import type { EntriesObservation } from '../../../src/archive/entries/observatio
 import { EntriesShipper } from '../../../src/archive/entries/shipper.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
+import { MemoryTarget } from '../../support/memory-target.ts'
 import { ScriptedJournal } from '../../support/scripted-journal.ts'
-import { entryOf, MemoryTarget, unreachable } from './support.ts'
+import { entryOf, unreachable } from './support.ts'
 
 const process = '0190a1b2-0000-7000-8000-00000000000a'
 
@@ -24,7 +25,7 @@ function bench(t: TestContext, isStarted = true) {
   }
   /** The sequences that an object has. */
   const stored = (): readonly number[] =>
-    target.keys.flatMap((key) => {
+    target.keys().flatMap((key) => {
       const named = namedEntries(key)
       const read = named === null ? null : readEntries(named, target.objects.get(key) ?? new Uint8Array())
       return read?.is === 'read' ? read.entries.map(({ sequence }) => sequence) : []
@@ -35,16 +36,16 @@ function bench(t: TestContext, isStarted = true) {
 test('what was committed is in the archive within the interval, and again nothing is asked of the target', async (t) => {
   const { clock, target, shipper, commit, stored } = bench(t)
   await clock.advance(10_000)
-  assert.deepEqual([target.calls, shipper.state.phase, shipper.state.lagS], [[], 'idle', 0])
+  assert.deepEqual([target.requests, shipper.state.phase, shipper.state.lagS], [[], 'idle', 0])
   commit(1, 2)
   await clock.advance(1_000)
   assert.deepEqual([stored(), shipper.state.phase, shipper.state.lagS], [[1, 2], 'shipping', 0])
   commit(3)
   await clock.advance(1_000)
   assert.deepEqual(stored(), [1, 2, 3])
-  const asked = target.calls.length
+  const asked = target.requests.length
   await clock.advance(100_000)
-  assert.equal(target.calls.length, asked)
+  assert.equal(target.requests.length, asked)
 })
 
 test('what a file brings from before is shipped at once', async (t) => {
@@ -68,13 +69,13 @@ test('one object serves all who wait, and those who come meanwhile share the nex
   await settle()
   const second = [write(4), write(5)]
   await settle()
-  assert.deepEqual([done, target.calls.length], [[], 1])
+  assert.deepEqual([done, target.requests.length], [[], 1])
   gate.resolve()
   await Promise.all([...first, ...second])
   assert.deepEqual(done, [1, 2, 3, 4, 5])
-  assert.deepEqual(target.calls.length, 2)
+  assert.deepEqual(target.requests.length, 2)
   await shipper.confirmed()
-  assert.deepEqual(target.calls.length, 2)
+  assert.deepEqual(target.requests.length, 2)
 })
 
 test('nothing is confirmed before it is synced and stored', async (t) => {
@@ -86,10 +87,10 @@ test('nothing is confirmed before it is synced and stored', async (t) => {
   commit(1)
   const confirmed = shipper.confirmed().then(() => (isConfirmed = true))
   await settle()
-  assert.deepEqual([target.calls, isConfirmed], [[], false])
+  assert.deepEqual([target.requests, isConfirmed], [[], false])
   synced.resolve()
   await settle()
-  assert.deepEqual([target.calls.length, isConfirmed], [1, false])
+  assert.deepEqual([target.requests.length, isConfirmed], [1, false])
   stored.resolve()
   await confirmed
 })
@@ -122,15 +123,10 @@ test('while the archive does not answer nothing is confirmed, it is said, and th
 
 test('a put whose answer was lost puts the same again', async (t) => {
   const { clock, target, commit, stored } = bench(t)
-  const put = target.put.bind(target)
-  let isLost = true
-  target.put = async (key, body) => {
-    await put(key, body)
-    if (isLost) throw unreachable()
-  }
+  target.after = () => Promise.reject(unreachable())
   commit(1)
   await clock.advance(1_500)
-  isLost = false
+  target.after = () => {}
   commit(2)
   await clock.advance(5_000)
   assert.deepEqual([...new Set(stored())], [1, 2])
@@ -147,7 +143,7 @@ test('what was carried is forgotten, and what waits is not', async (t) => {
   assert.deepEqual(stored(), [2, 3])
   journal.kept = []
   await clock.advance(1_000)
-  assert.deepEqual(target.keys, [])
+  assert.deepEqual(target.keys(), [])
 })
 
 test('what is to be carried again is shipped again', async (t) => {
@@ -166,22 +162,22 @@ test('early entries get the address that the journal has learnt, once', async (t
   const { clock, target, journal, commit } = bench(t)
   commit(1)
   await clock.advance(2_000)
-  assert.deepEqual(target.keys.length, 1)
+  assert.deepEqual(target.keys().length, 1)
   journal.identity = 'one'
   await clock.advance(5_000)
   const address = `entries/${process}/address.json`
   assert.equal(JSON.parse(Buffer.from(target.objects.get(address) ?? []).toString()).identity, 'one')
-  assert.equal(target.calls.filter((call) => call === `put ${address}`).length, 1)
+  assert.equal(target.requests.filter(({ method, key }) => method === 'put' && key === address).length, 1)
   journal.kept = []
   await clock.advance(2_000)
-  assert.deepEqual(target.keys, [])
+  assert.deepEqual(target.keys(), [])
 })
 
 test('a store that may not delete is said, and holds nothing up', async (t) => {
   const { clock, target, journal, shipper, commit, stored } = bench(t)
   commit(1)
   await clock.advance(1_000)
-  target.before = (call) => (call.startsWith('remove') ? Promise.reject(unreachable()) : undefined)
+  target.before = ({ method }) => (method === 'remove' ? Promise.reject(unreachable()) : undefined)
   journal.kept = []
   await clock.advance(1_000)
   commit(2)
@@ -203,7 +199,20 @@ test('after an outage of hours there are few objects', async (t) => {
     stored(),
     Array.from({ length: 300 }, (_, at) => at + 1),
   )
-  assert.ok(target.keys.length <= 40, `${target.keys.length} objects`)
+  assert.ok(target.keys().length <= 40, `${target.keys().length} objects`)
+})
+
+test('what a store without put-if-absent has stored confirms nothing, and that is said', async (t) => {
+  const { clock, target, shipper, commit, stored } = bench(t)
+  target.isFencing = false
+  commit(1)
+  await assert.rejects(shipper.confirmed(), { code: 'ARCHIVE_UNCONFIRMED' })
+  await clock.advance(1_000)
+  assert.deepEqual([stored(), shipper.canConfirm], [[1], false])
+  assert.deepEqual(
+    shipper.state.problems.map(({ code }) => code),
+    ['ARCHIVE_NOT_FENCING'],
+  )
 })
 
 test('the end ships what is left, within its limit', async (t) => {
@@ -212,16 +221,16 @@ test('the end ships what is left, within its limit', async (t) => {
   commit(1, 2)
   await shipper.close(1_000)
   assert.deepEqual(stored(), [1, 2])
-  const asked = target.calls.length
+  const asked = target.requests.length
   commit(3)
   await settle()
-  assert.equal(target.calls.length, asked)
+  assert.equal(target.requests.length, asked)
   await assert.rejects(shipper.confirmed(), { code: 'ARCHIVE_UNCONFIRMED' })
 })
 
 test('the end does not wait longer than its limit', async (t) => {
   const { clock, target, shipper, commit } = bench(t)
-  target.put = (_key, _body, signal?: AbortSignal) =>
+  target.putNew = (_key, _body, signal?: AbortSignal) =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
   commit(1)
   const closed = shipper.close(1_000)
