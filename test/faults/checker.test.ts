@@ -114,6 +114,16 @@ for (const { what, ending, wrong, ...found } of cases) {
   })
 }
 
+test('what said no more than journal-ephemeral may be lost with the disk of its process, and nothing else', () => {
+  for (const durability of ['journal-ephemeral', 'journal']) {
+    const evidence = evidenceOf('acknowledged', { write: { durability } })
+    evidence.history.emptied.add('another')
+    assert.equal(judge(evidence).violations.length, 1)
+    evidence.history.emptied.add('c')
+    assert.equal(judge(evidence).violations.length, durability === 'journal' ? 1 : 0)
+  }
+})
+
 test('contradictions of readers are violations', () => {
   const history = new History()
   history.contradict('a reader saw a half')

@@ -118,7 +118,8 @@ class Findings {
       this.#violate('refused and applied', `${say(write)} was refused and is there`, write)
     }
     if (write.ending !== 'acknowledged' || write.side === 'local') return
-    if (rows.size + parkedRows.size === 0) this.#violate('lost', `${say(write)} is neither applied nor parked`, write)
+    if (rows.size + parkedRows.size === 0 && !this.#mayBeLost(write))
+      this.#violate('lost', `${say(write)} is neither applied nor parked`, write)
     for (const line of lines) if (!this.#judgeLine(write, line)) break
   }
 
@@ -150,7 +151,7 @@ class Findings {
     if (this.#removals(id) > 0) this.applied += 1
     if (write.ending !== 'acknowledged' || write.side === 'local') return
     const isParked = this.#evidence.parked.some((line) => line.id === id && line.operation === 'delete')
-    if (this.#removals(id) === 0 && !isParked)
+    if (this.#removals(id) === 0 && !isParked && !this.#mayBeLost(write))
       this.#violate('lost', `${say(write)} is neither applied nor parked`, write)
   }
 
@@ -189,6 +190,10 @@ class Findings {
         this.#violate('laid over', `${what} was laid over a change of another client`, write, entry)
       }
     }
+  }
+
+  #mayBeLost({ client, durability }: WriteRecord): boolean {
+    return durability === 'journal-ephemeral' && this.#evidence.history.emptied.has(client)
   }
 
   #removals(id: string): number {

@@ -78,6 +78,8 @@ export class History {
   readonly writes: WriteRecord[] = []
   /** Sentences on answers that contradict each other. */
   readonly contradictions: string[] = []
+  /** Processes whose disk was emptied: what said no more than `journal-ephemeral` may be lost with it. */
+  readonly emptied: Set<string> = new Set()
   /** Answers from whole copies. */
   readonly readings: CopyReading[] = []
   #tokens = 0

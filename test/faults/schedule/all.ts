@@ -1,3 +1,4 @@
+import { archivedEntries } from './archived-entries.ts'
 import { carrying } from './carrying.ts'
 import { copies } from './copying.ts'
 import { files } from './files.ts'
@@ -20,6 +21,7 @@ export const schedules: readonly Schedule[] = [
   ...settling,
   ...copies,
   ...keyed,
+  ...archivedEntries,
 ]
 
 /** The schedule of this name. */
