@@ -1,4 +1,5 @@
 import type { ArchiveSchedule } from './archive-schedule.ts'
+import { diskFaults } from './disk-faults.ts'
 import { fences } from './fences.ts'
 import { limits } from './limits.ts'
 import { starts } from './starts.ts'
@@ -6,4 +7,11 @@ import { steps } from './steps.ts'
 import { targets } from './targets.ts'
 
 /** Every directed schedule of archives. */
-export const archiveSchedules: readonly ArchiveSchedule[] = [...starts, ...targets, ...fences, ...limits, ...steps]
+export const archiveSchedules: readonly ArchiveSchedule[] = [
+  ...starts,
+  ...targets,
+  ...fences,
+  ...limits,
+  ...steps,
+  ...diskFaults,
+]

@@ -14,6 +14,8 @@ export interface ArchiveSchedule {
   readonly on: readonly ArchiveKind[]
   /** It needs to mount disks. */
   readonly mounts?: true
+  /** It needs libfiu. */
+  readonly needsFaultyDisk?: true
   /** It takes minutes: only `npm run faults` has it. */
   readonly isLong?: true
 }
