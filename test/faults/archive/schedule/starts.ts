@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { repository } from '../../../support/process.ts'
 import { until } from '../../../support/until.ts'
 import type { Actor } from '../../stage/actor.ts'
 import type { ArchiveWorld } from '../archive-world.ts'
@@ -9,6 +11,7 @@ import { type ArchiveSchedule, anywhere, bucketOf, createArchived, createRows, w
 import { archiving, assertArchivesAgain } from './targets.ts'
 
 const fileName = 'production.db'
+const slowSync = join(repository, 'test/faults/archive/slow-sync.ts')
 
 /** A service that starts where there is nothing, or not what there was. */
 export const starts: readonly ArchiveSchedule[] = [
@@ -59,6 +62,31 @@ export const starts: readonly ArchiveSchedule[] = [
       await world.emptyDisk(actor)
       const second = await world.start({ dir: actor.service.dir })
       await world.restored(second, { isRestored: true, isShipped: true })
+    },
+  },
+  {
+    name: 'a power cut: what was not synced is not in the archive, and the file goes on from what it has',
+    on: anywhere,
+    run: async (world) => {
+      const env = { NODE_OPTIONS: `--import=${slowSync}`, SLOW_SYNC_MS: '400', ARCHIVE_INTERVAL: '0.05' }
+      const first = await archiving(world, await world.start({ env }))
+      const { dir } = first.service
+      for (let times = 0; times < 3; times += 1) {
+        await createArchived(first)
+        const unsynced = first.create({ note: 'x'.repeat(19_000) })
+        // In the -wal, and for a while not on the disk.
+        await sleep(250)
+        if (times < 2) await unsynced
+        else void unsynced.catch(() => undefined)
+      }
+      await first.kill()
+      const wal = join(dir, 'data', `${fileName}-wal`)
+      await truncate(wal, Number(await readFile(`${wal}.synced`, 'utf8')))
+      const second = await archiving(world, await world.start({ dir }))
+      assert.ok(!JSON.stringify(await second.status()).includes('ARCHIVE_AHEAD'), 'the archive is not ahead')
+      await world.restored(second, { isRestored: false })
+      await createArchived(second)
+      await world.restored(await world.replace(second), { isRestored: true, isShipped: true })
     },
   },
   {
