@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readdir, readFile, rename, rmdir, stat, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rmdir, stat, link as systemsLink, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errorCodeOf } from '../../config/text-file.ts'
 import { diskOf, isRemoteFileSystem } from '../../disk/disk.ts'
@@ -21,6 +21,8 @@ export interface FolderOptions extends AttemptTools {
   readonly path: string
   /** The name of the file system that a path is on; by default what the system says. */
   readonly fileSystemOf?: (path: string) => Promise<string>
+  /** Gives a file a second name, which must be free; by default what the system has. */
+  readonly link?: (from: string, to: string) => Promise<void>
 }
 
 /** Files that are being written. No key begins with a point. */
@@ -58,7 +60,7 @@ export class FolderTarget implements ArchiveTarget {
   async putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome> {
     return await this.#attempt('store an object', body.length, signal, async () => {
       this.#isFencing ??= await this.#learnFencing()
-      return await this.#place(key, body, this.#isFencing ? linkNew : renameOver)
+      return await this.#place(key, body, this.#isFencing ? this.#linkNew : renameOver)
     })
   }
 
@@ -148,8 +150,8 @@ export class FolderTarget implements ArchiveTarget {
     const { path, fileSystemOf = systemsName } = this.#options
     if (isRemoteFileSystem(await fileSystemOf(path))) return false
     try {
-      await this.#place(fenceKey, fenceBody, linkNew)
-      return (await this.#place(fenceKey, fenceBody, linkNew)) === 'exists'
+      await this.#place(fenceKey, fenceBody, this.#linkNew)
+      return (await this.#place(fenceKey, fenceBody, this.#linkNew)) === 'exists'
     } catch (error) {
       if (isLinkRefusal(error)) return false
       throw error
@@ -161,24 +163,28 @@ export class FolderTarget implements ArchiveTarget {
     const { path: root } = this.#options
     const partial = join(root, partialFolder, randomUUID())
     const path = join(root, key)
-    const folder = dirname(path)
     try {
       await writeSynced(partial, body)
       for (let tries = 1; ; tries++) {
-        const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined
-        const outcome = await name(partial, path).catch((error: unknown) => {
-          if (errorCodeOf(error) === 'ENOENT' && tries < placingTries) return null
-          throw error
-        })
-        if (outcome === null) continue
-        // Also where the name was taken: by a process that may not have come to this yet.
-        await syncFolder(folder)
-        if (isNew || !this.#syncedFolders.has(folder)) await this.#syncParents(folder)
-        return outcome
+        try {
+          return await this.#name(partial, path, name)
+        } catch (error) {
+          if (errorCodeOf(error) !== 'ENOENT' || tries === placingTries) throw error
+        }
       }
     } finally {
       await unlink(partial).catch(() => undefined)
     }
+  }
+
+  async #name(partial: string, path: string, name: Naming): Promise<PutOutcome> {
+    const folder = dirname(path)
+    const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined
+    const outcome = await name(partial, path)
+    // Also where the name was taken: by a process that may not have come to this yet.
+    await syncFolder(folder)
+    if (isNew || !this.#syncedFolders.has(folder)) await this.#syncParents(folder)
+    return outcome
   }
 
   async #syncParents(folder: string): Promise<void> {
@@ -186,19 +192,20 @@ export class FolderTarget implements ArchiveTarget {
     this.#syncedFolders.add(folder)
   }
 
+  readonly #linkNew: Naming = async (partial, path) => {
+    const { link = systemsLink } = this.#options
+    try {
+      await link(partial, path)
+      return 'stored'
+    } catch (error) {
+      if (errorCodeOf(error) === 'EEXIST') return 'exists'
+      throw error
+    }
+  }
+
   async #look(key: string): Promise<ListedObject | null> {
     const found = await stat(join(this.#options.path, key)).catch(nullWhereMissing)
     return found === null ? null : { key, bytes: found.size }
-  }
-}
-
-const linkNew: Naming = async (partial, path) => {
-  try {
-    await link(partial, path)
-    return 'stored'
-  } catch (error) {
-    if (errorCodeOf(error) === 'EEXIST') return 'exists'
-    throw error
   }
 }
 
