@@ -9,7 +9,73 @@ import { runArchiveSchedule } from './run.ts'
 import { archiveSchedules } from './schedule/all.ts'
 
 /** Each breaks one sentence of what is said of the archive. */
-export const archiveMutants: readonly Mutant[] = []
+export const archiveMutants: readonly Mutant[] = [
+  {
+    name: 'a segment past the last sync',
+    edits: [
+      {
+        file: 'plugins/sqlite/archive/source.ts',
+        find: 'if (end !== cutter.framesCut()) await this.#durable()',
+        replacement: '',
+      },
+    ],
+    caughtBy: 'a power cut: what was not synced is not in the archive, and the file goes on from what it has',
+  },
+  {
+    name: 'a checkpoint before shipping',
+    edits: [
+      {
+        file: 'plugins/sqlite/archive/source.ts',
+        find: 'for (let cut = await this.#rest(); cut !== null; cut = await this.#rest()) rest.push(cut)',
+        replacement: '',
+      },
+      {
+        file: 'plugins/sqlite/archive/source.ts',
+        find: 'await this.#keepAll(begun, keep, restBytes / 16)',
+        replacement: '',
+      },
+    ],
+    caughtBy: 'the -wal is carried again and again under load: nothing is missing that was written in between',
+  },
+  {
+    name: 'hole ignored',
+    edits: [
+      {
+        file: 'src/archive/restore/plan.ts',
+        find: 'if (dense === -1) {',
+        replacement: 'if (dense !== -2) {',
+      },
+      {
+        file: 'src/archive/restore/chain.ts',
+        find: 'this.#last.hash !== null && head.previous !== this.#last.hash',
+        replacement: 'false',
+      },
+    ],
+    caughtBy: 'a segment is missing: what is before it is there, nothing behind it is, and it is named',
+  },
+  {
+    name: 'fence ignored',
+    edits: [
+      {
+        file: 'src/archive/ship/put-segment.ts',
+        find: "return hash === segment.hash ? 'stored'",
+        replacement: "return hash !== '' ? 'stored'",
+      },
+    ],
+    caughtBy: 'a zombie after a restart: replaced, it never says archived again, and nothing of it is in the rows',
+  },
+  {
+    name: 'leftover -wal',
+    edits: [
+      {
+        file: 'plugins/sqlite/archive/rebuild.ts',
+        find: 'if ((await lstat(path).catch(() => null)) === null) continue',
+        replacement: 'if (path !== null) continue',
+      },
+    ],
+    caughtBy: 'a -wal of another life lies where the file is to be: nothing of it is in the rows',
+  },
+]
 
 /** Runs each mutant under its own schedule. */
 export async function runArchiveMutants(

@@ -8,8 +8,10 @@ import Database from 'better-sqlite3'
 import { makeWorkingDir } from '../../../support/process.ts'
 import { cleanLater } from '../../../support/temp.ts'
 import { until } from '../../../support/until.ts'
+import { createRandom } from '../../load/random.ts'
 import type { Actor } from '../../stage/actor.ts'
 import type { ArchiveWorld } from '../archive-world.ts'
+import { letLoose } from '../writer.ts'
 import {
   type ArchiveSchedule,
   anywhere,
@@ -42,6 +44,27 @@ export const limits: readonly ArchiveSchedule[] = [
       await world.place.back()
       await world.archives(actor)
       await actor.hasProblem('ARCHIVE_HOLE', false)
+      await world.restored(await world.replace(actor), { isRestored: true, isShipped: true })
+    },
+  },
+  {
+    name: 'the -wal is carried again and again under load: nothing is missing that was written in between',
+    on: anywhere,
+    run: async (world) => {
+      const actor = await archiving(world, await world.start({ env: { ARCHIVE_INTERVAL: '0.3' } }))
+      const random = createRandom(3)
+      const stop = letLoose(8, { actor, random, everyMs: 5, demanding: 0 })
+      const wal = join(actor.service.dir, 'data/production.db-wal')
+      let [restarts, before] = [0, 0]
+      const look = (): boolean => {
+        const { size } = statSync(wal)
+        if (size < before) restarts += 1
+        before = size
+        return restarts >= 6
+      }
+      await until(look, { withinMs: 60_000, everyMs: 5, what: 'the -wal to begin again' })
+      await stop()
+      await createArchived(actor)
       await world.restored(await world.replace(actor), { isRestored: true, isShipped: true })
     },
   },

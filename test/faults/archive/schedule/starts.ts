@@ -95,9 +95,14 @@ export const starts: readonly ArchiveSchedule[] = [
     run: async (world) => {
       const actor = await archiving(world, await world.start())
       await createArchived(actor)
-      await leaveOnlyWal(world, actor)
+      const others = await leaveOnlyWal(world, actor)
       const second = await world.start({ dir: actor.service.dir })
       await world.restored(second)
+      const tokens = (await world.rows(second)).map(({ token }) => token)
+      assert.deepEqual(
+        tokens.filter((token) => others.includes(token)),
+        [],
+      )
       await assertArchivesAgain(world, second)
     },
   },
@@ -250,15 +255,19 @@ export const starts: readonly ArchiveSchedule[] = [
   },
 ]
 
-/** The disk as another life might have left it: a `-wal` without its file. */
-async function leaveOnlyWal(world: ArchiveWorld, actor: Actor): Promise<void> {
+/** The disk as another life might have left it: a `-wal` without its file. Resolves with the tokens of rows that it alone has. */
+async function leaveOnlyWal(world: ArchiveWorld, actor: Actor): Promise<readonly string[]> {
   const data = join(actor.service.dir, 'data')
+  await world.place.away()
+  const { length } = world.history.writes
   await createRows(actor, 20)
   await actor.kill()
+  await world.place.back()
   const aside = await world.keepAside(actor)
   await mkdir(data)
   const wal = `${fileName}-wal`
   assert.ok(existsSync(join(aside, wal)), 'there is a -wal')
   await cp(join(aside, wal), join(data, wal))
   await cp(join(aside, `${fileName}-shm`), join(data, `${fileName}-shm`))
+  return world.history.writes.slice(length).map(({ token }) => token)
 }
