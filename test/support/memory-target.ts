@@ -10,7 +10,7 @@ export interface TargetRequest {
 /** A target in memory that can be told to fail. */
 export class MemoryTarget implements ArchiveTarget {
   readonly label = 'memory://archive'
-  readonly objects: Map<string, Uint8Array> = new Map()
+  readonly objects: Map<string, Uint8Array>
   readonly requests: TargetRequest[] = []
   /** Objects of a page of a listing. */
   pageSize = 1_000
@@ -21,6 +21,14 @@ export class MemoryTarget implements ArchiveTarget {
   before: (request: TargetRequest) => void | Promise<void> = () => {}
   /** Called after each request was carried out; what it throws is the answer, so that the answer is lost. */
   after: (request: TargetRequest) => void | Promise<void> = () => {}
+
+  /** The process that asks was killed: nothing is answered. */
+  isDead: () => boolean = () => false
+
+  /** Targets of several processes may share their objects. */
+  constructor(objects: Map<string, Uint8Array> = new Map()) {
+    this.objects = objects
+  }
 
   /** Every request fails until `isAway` is false again. */
   set isAway(isAway: boolean) {
@@ -76,8 +84,10 @@ export class MemoryTarget implements ArchiveTarget {
 
   async #run<T>(request: TargetRequest, signal: AbortSignal | undefined, act: () => T): Promise<T> {
     signal?.throwIfAborted()
+    if (this.isDead()) await new Promise(() => {})
     this.requests.push(request)
     await this.before(request)
+    if (this.isDead()) await new Promise(() => {})
     const answer = act()
     await this.after(request)
     return answer

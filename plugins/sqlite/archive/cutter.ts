@@ -55,7 +55,7 @@ export class Cutter {
     const place: Place = { salts: { salt1, salt2 }, frame, sum1, sum2, isCarried: false }
     const payload = encodePages({ pageSize, ...changes.taken(last.pages) })
     this.#place = place
-    return { payload, position: positionOf({ place, main: null }), isWhole: last.pages > 0 }
+    return { payload, position: positionOf({ place, main: null }), isWhole: last.pages > 0, isAll: frame === end }
   }
 
   /** Where the last transaction that fits ends; the last frame that fits where not even one does. Null: another WAL. */

@@ -17,6 +17,8 @@ export interface Cut {
    * large for one cut; the rest follows.
    */
   readonly isWhole: boolean
+  /** True: nothing that was committed before this cut began is left. */
+  readonly isAll: boolean
 }
 
 /** The rows of one table, to compare by. */

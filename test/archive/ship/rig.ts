@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { readManifest } from '../../../src/archive/format/manifests.ts'
+import {
+  manifestKey,
+  parseSegmentKey,
+  parseSnapshotKey,
+  partKey,
+  segmentKey,
+} from '../../../src/archive/format/names.ts'
+import { sha256Hex, unpack } from '../../../src/archive/format/packing.ts'
+import type { SegmentHead, SnapshotManifest } from '../../../src/archive/format/records.ts'
+import { readSegmentHead, readSegmentPayload } from '../../../src/archive/format/segment.ts'
+import type { ArchiveObservation } from '../../../src/archive/observation.ts'
+import { Archiver } from '../../../src/archive/ship/archiver.ts'
+import type { ShippingSettings } from '../../../src/archive/ship/shipping-parts.ts'
+import { archiveFolder } from '../../../src/archive/ship/spool.ts'
+import type { ChainHead } from '../../../src/archive/ship/takeover.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { MemoryTarget } from '../../support/memory-target.ts'
+import { type ScriptedFile, type ScriptedPayload, ScriptedSource } from '../../support/scripted-source.ts'
+import { makeTempDir } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+
+/** A file on a disk of its own. */
+export async function makeFile(
+  t: TestContext,
+  fileId = 'store-1',
+  rows: readonly string[] = [],
+): Promise<ScriptedFile> {
+  const path = join(await makeTempDir(t, 'ship'), 'holdfast.db')
+  return { fileId, path, rows: [...rows], carried: 0, foreign: 0 }
+}
+
+/** Another disk with a copy of the file, of the folder next to it only what the caller copies. */
+export async function copyFile(t: TestContext, file: ScriptedFile): Promise<ScriptedFile> {
+  return { ...file, rows: [...file.rows], path: join(await makeTempDir(t, 'ship'), 'holdfast.db') }
+}
+
+/** A process with an archiver, whose time passes when a test waits for something. */
+export class ScriptedProcess {
+  readonly clock: FakeClock = new FakeClock()
+  readonly seen: ArchiveObservation[] = []
+  readonly source: ScriptedSource
+  readonly archiver: Archiver
+  readonly target: MemoryTarget
+  settings: ShippingSettings = { intervalS: 1, spoolMaxBytes: 1_000_000 }
+  #isDead = false
+
+  constructor(store: MemoryTarget, file: ScriptedFile, head: ChainHead | null = null) {
+    this.source = new ScriptedSource(file)
+    this.source.isRebuilt = head?.rebuilt != null
+    this.target = processTarget(store, () => this.#isDead)
+    this.archiver = new Archiver({
+      ...{ target: this.target, source: this.source, folder: archiveFolder(file.path), head },
+      settings: () => this.settings,
+      ...{ clock: this.clock, random: () => 0.5, observe: (seen) => void this.seen.push(seen) },
+    })
+  }
+
+  start(): this {
+    this.archiver.start()
+    return this
+  }
+
+  /** Commits rows. */
+  write(...rows: readonly string[]): void {
+    this.source.file.rows.push(...rows)
+  }
+
+  /** Lets time pass, `stepMs` at a time, until the condition holds. */
+  async until(holds: () => boolean, what: string, stepMs = 100): Promise<void> {
+    await until(
+      async () => {
+        if (holds()) return true
+        await this.clock.advance(stepMs)
+        return holds()
+      },
+      { what: `${what} (${this.archiver.state.phase})`, everyMs: 1 },
+    )
+  }
+
+  /** Resolves when a complete snapshot is followed by everything. */
+  async ready(): Promise<this> {
+    await this.until(() => this.archiver.state.snapshotAtMs !== null && this.archiver.state.lagS === 0, 'a base')
+    return this
+  }
+
+  /** Resolves when everything that was written is stored. */
+  async shipped(): Promise<void> {
+    // Nothing is old at the moment at which it is written.
+    await this.clock.advance(1)
+    await this.until(() => this.archiver.state.lagS === 0, 'all to be stored')
+  }
+
+  async passing<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false
+    void promise.then(
+      () => {
+        isDone = true
+      },
+      () => {
+        isDone = true
+      },
+    )
+    await this.until(() => isDone, 'a promise')
+    return await promise
+  }
+
+  async close(withinMs = 5_000): Promise<void> {
+    await this.passing(this.archiver.close(withinMs))
+  }
+
+  /** Ends it at once: its clock stands still, and what it asks of the target is never answered. */
+  async kill(): Promise<void> {
+    this.#isDead = true
+    // What it has begun to write is written, or not.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+  }
+
+  problems(): readonly string[] {
+    return this.archiver.state.problems.map(({ code }) => code)
+  }
+}
+
+/** What a process sees of the target: it may fail for one process and not for another. */
+function processTarget(store: MemoryTarget, isDead: () => boolean): MemoryTarget {
+  const mine = new MemoryTarget(store.objects)
+  mine.isHonouring = store.isHonouring
+  mine.isFencing = store.isFencing
+  mine.isDead = isDead
+  return mine
+}
+
+/** What is restored: the rows of the newest complete snapshot, and of the segments that follow it without a gap. */
+export async function restored(store: MemoryTarget, lineage?: string): Promise<readonly string[]> {
+  const manifests = store
+    .keys('snapshots/')
+    .filter((key) => parseSnapshotKey(key)?.file === 'manifest.json')
+    .map((key) => readManifest(key, store.objects.get(key) ?? new Uint8Array()))
+    .filter((one) => lineage === undefined || one.lineage === lineage)
+    .sort((one, other) => one.number - other.number)
+  const newest = manifests.at(-1)
+  assert.ok(newest, 'a complete snapshot')
+  const rows = await snapshotRows(store, newest)
+  let last: string | null = newest.previous
+  for (let number = newest.number + 1; ; number += 1) {
+    const key = segmentKey(number, null)
+    const bytes = store.objects.get(key)
+    if (bytes === undefined) return rows
+    const head = readSegmentHead(key, bytes)
+    if (head.lineage !== newest.lineage || !head.isContiguous) return rows
+    assert.equal(head.previous, last, `segment ${number} follows the one before`)
+    last = await sha256Hex(bytes)
+    const payload = await readSegmentPayload(key, bytes)
+    if (payload === null) continue
+    const cut = JSON.parse(new TextDecoder().decode(payload)) as ScriptedPayload // As ScriptedSource writes it.
+    assert.ok(cut.from <= rows.length, `segment ${number} leaves nothing out`)
+    rows.splice(cut.from, cut.rows.length, ...cut.rows)
+  }
+}
+
+async function snapshotRows(store: MemoryTarget, manifest: SnapshotManifest): Promise<string[]> {
+  const folder = `snapshots/${String(manifest.number).padStart(12, '0')}-${manifest.id}`
+  assert.ok(store.objects.has(manifestKey(folder)))
+  const parts: Uint8Array[] = []
+  for (const [at, part] of manifest.parts.entries()) {
+    const packed = store.objects.get(partKey(folder, at + 1)) ?? new Uint8Array()
+    assert.equal(await sha256Hex(packed), part.hash)
+    parts.push(await unpack(packed, part.bytes))
+  }
+  return JSON.parse(Buffer.concat(parts).toString()) as string[] // As ScriptedSource writes it.
+}
+
+/** The heads of all segments, in order. */
+export function heads(store: MemoryTarget): readonly SegmentHead[] {
+  return store
+    .keys('segments/')
+    .filter((key) => parseSegmentKey(key) !== null)
+    .map((key) => readSegmentHead(key, store.objects.get(key) ?? new Uint8Array()))
+}
+
+/** The folder next to a scripted file. */
+export function folderOf(file: ScriptedFile): string {
+  return join(dirname(file.path), 'holdfast.db.archive')
+}
