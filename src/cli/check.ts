@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { labelOfPlace } from '../archive/target/url.ts'
 import { layersOfOptions } from '../config/layers.ts'
 import { exitCodeFor, formatOrigin, type Problem } from '../config/problem.ts'
 import { resolveSettings } from '../config/resolve.ts'
@@ -20,6 +21,8 @@ export interface CheckReport {
   readonly primary: PrimaryReport | null
   /** The fallback, or the local store when no primary is declared; null when there is none. */
   readonly fallback: FallbackReport | null
+  /** Where the local store is archived; null when nothing usable is declared. */
+  readonly archive: string | null
   readonly settings: readonly SettingLine[]
   /** The names of settings that differ from the default, or come from the environment. */
   readonly chosen: ReadonlySet<string>
@@ -49,7 +52,7 @@ export interface FallbackReport {
 
 /**
  * Resolves settings, drivers, addresses and collections, and inspects the files that they name; with `connects` also
- * connects to the primary's server. Opens no other database than the fallback's, to read what is copied. Changes none, leaves
+ * connects to the primary's server and tries the archive. Opens no other database than the fallback's, to read what is copied. Changes none, leaves
  * no file, never rejects.
  */
 export async function check(
@@ -68,6 +71,7 @@ export async function check(
     declared: config.declared,
     primary,
     fallback,
+    archive: found.archive.place === null ? null : labelOfPlace(found.archive.place),
     settings: resolved.lines(),
     chosen: chosenSettings(found),
     collections: collections.map(({ name }) => name),
@@ -78,14 +82,15 @@ export async function check(
 }
 
 /**
- * The exit code: 2 when something is not used or was replaced by a default, else 3 when the primary, or a collection in it,
- * cannot serve, else 0.
+ * The exit code: 2 when something is not used or was replaced by a default, else 3 when the primary, a collection in it or the
+ * archive cannot serve, else 0.
  */
 export function exitCodeOf({ problems, connection }: CheckReport): 0 | 2 | 3 {
   const found = connection?.problems ?? []
   const code = exitCodeFor(problems.filter((problem) => !found.includes(problem)))
   if (code !== 0) return code
-  return connection?.primary?.outcome === 'failed' || exitCodeFor(found) !== 0 ? 3 : 0
+  const isArchiveUnusable = connection?.archive?.steps.some((one) => one.step !== 'remove' && one.fault !== null)
+  return connection?.primary?.outcome === 'failed' || isArchiveUnusable || exitCodeFor(found) !== 0 ? 3 : 0
 }
 
 /** The report as JSON. */
@@ -95,6 +100,7 @@ export function checkJson(report: CheckReport): object {
   return {
     primary: report.primary && { ...primary, ...(file && { path: file.path, disk: file.disk.kind }) },
     fallback: fallback === null ? null : { ...fallback, disk: fallback.disk.kind },
+    archive: report.archive,
     settings: report.settings.map(({ name, value, origin }) => ({ name, value, origin: formatOrigin(origin) })),
     problems: report.problems.map((problem) => ({
       ...problem,

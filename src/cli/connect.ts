@@ -1,4 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { stat } from 'node:fs/promises'
+import { archiveCredentials, openTarget } from '../archive/target/config.ts'
+import { type TargetTrial, tryTarget } from '../archive/target/trial.ts'
+import { clockAdvice, placeAdvice, trialProblems } from '../archive/target/trial-advice.ts'
+import type { ArchivePlace } from '../archive/target/url.ts'
 import type { Collection } from '../collection/declaration/declaration.ts'
 import { entityOf } from '../collection/table/entity.ts'
 import { inspectTables } from '../collection/table/tables.ts'
@@ -25,6 +30,8 @@ export interface ConnectionReport {
   /** Null when no usable primary is declared. */
   readonly primary: PrimaryConnection | null
   readonly fallback: FallbackState | null
+  /** Null when no usable archive is declared. */
+  readonly archive: TargetTrial | null
   /** Suggestions; nothing is wrong. */
   readonly advice: readonly string[]
   /** Found only by connecting. */
@@ -59,11 +66,12 @@ interface Disks {
 }
 
 /**
- * Connects to the primary, inspects the tables of the collections there, and reports the state of the fallback. Changes
- * nothing; within CONNECTION_TIMEOUT; never rejects.
+ * Connects to the primary, inspects the tables of the collections there, reports the state of the fallback, and tries the
+ * archive, where it leaves nothing. Changes nothing else; within CONNECTION_TIMEOUT, and the archive within its own limits;
+ * never rejects.
  */
 export async function connectReport(
-  { resolved: { settings }, config: { declared, primary } }: Resolution,
+  { resolved: { settings }, config: { declared, primary }, archive: { place } }: Resolution,
   collections: readonly Collection[],
   disks: Disks,
 ): Promise<ConnectionReport> {
@@ -73,6 +81,7 @@ export async function connectReport(
   const isServer = primary !== null && primary.driver.embedded === undefined
   const trial = isServer ? await testConnection(primary, connection, systemClock) : null
   const facts = trial?.facts ?? null
+  const archive = place === null ? null : await tryArchive(place, settings)
   const tables =
     primary === null || facts === null
       ? { problems: [], advice: [] }
@@ -84,14 +93,23 @@ export async function connectReport(
   return {
     primary: primary === null ? null : primaryConnection(trial),
     fallback: fallback === null ? null : { path: fallback.path, bytes: await sizeOf(fallback.path) },
+    archive,
     advice: [
       ...(primary === null || facts === null ? [] : addressAdvice(primary.target, facts)),
       ...lateAdvice(trial, connection.timeoutMs),
       ...tables.advice,
       ...onDisk.filter((advice) => advice !== null),
+      ...(place === null ? [] : await placeAdvice(place, fallback?.path ?? null)),
+      ...clockAdvice(archive),
     ],
-    problems: [...(facts?.problems ?? []), ...tables.problems],
+    problems: [...(facts?.problems ?? []), ...tables.problems, ...trialProblems(archive)],
   }
+}
+
+async function tryArchive(place: ArchivePlace, settings: Settings): Promise<TargetTrial> {
+  const tools = { clock: systemClock, random: Math.random }
+  const target = openTarget(place, () => archiveCredentials(settings), tools)
+  return await tryTarget(target, systemClock, randomUUID(), new AbortController().signal)
 }
 
 /** What the service would find of the tables; an advice where they could not be inspected. */

@@ -1,3 +1,4 @@
+import type { TargetTrial, TrialStep, TriedStep } from '../archive/target/trial.ts'
 import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
 import { copySentence } from '../copy/copy-line.ts'
 import type { FaultStatus } from '../database/supervisor/connection-status.ts'
@@ -36,6 +37,9 @@ function databases(report: CheckReport, paint: Paint): string[] {
   const role = report.declared ? 'fallback' : 'local'
   lines.push(...named(role, fallback?.label ?? 'none'))
   if (fallback !== null) lines.push(...fileLines(fallback))
+  const isArchiveDeclared = report.problems.some(({ code }) => code === 'ARCHIVE_URL_INVALID')
+  if (report.archive !== null) lines.push(...named('archive', report.archive))
+  else if (isArchiveDeclared) lines.push(...named('archive', 'declared, but not usable: see below'))
   return [...lines, ...named('collections', report.collections.join(', ') || 'none')]
 }
 
@@ -57,16 +61,45 @@ function outageText({ hasFallback, isWritable, lines }: OutageReport, paint: Pai
   return [title, ...lines.flatMap((line) => named(line.collection, copySentence(line, now, isWritable)))]
 }
 
-function connectionText({ primary, fallback, advice }: ConnectionReport, declared: boolean, paint: Paint): string[] {
+function connectionText(
+  { primary, fallback, archive, advice }: ConnectionReport,
+  declared: boolean,
+  paint: Paint,
+): string[] {
   const untried = declared ? 'not tried: its address cannot be used' : 'none'
   return [
     paint('heading', 'Connection'),
     ...(primary === null ? named('primary', untried) : primaryLines(primary, paint)),
     ...(fallback === null ? [] : named(declared ? 'fallback' : 'local', fallbackText(fallback))),
+    ...(archive === null ? [] : archiveLines(archive, paint)),
     '',
     paint('heading', 'Advice'),
     ...(advice.length === 0 ? ['  none'] : advice.flatMap((text) => named('-', text, 4))),
   ]
+}
+
+/** What an archive's target does, in words. */
+const steps: Readonly<Record<TrialStep, string>> = {
+  store: 'store',
+  'put-if-absent': 'put if absent',
+  read: 'read',
+  list: 'list',
+  remove: 'delete',
+}
+
+function archiveLines({ steps: tried, tookMs }: TargetTrial, paint: Paint): string[] {
+  const of = (outcome: TriedStep['outcome']): string =>
+    tried.flatMap((one) => (one.outcome === outcome ? [steps[one.step]] : [])).join(', ')
+  const [honoured, ignored] = [of('honoured'), of('ignored')]
+  const lines = tried.some(({ fault }) => fault !== null)
+    ? [`  ${paint('error', 'archive'.padEnd(indent - 2))}${honoured === '' ? 'cannot be used' : `honours ${honoured}`}`]
+    : named('archive', `honours ${honoured || 'nothing'} (${Math.round(tookMs)} ms)`)
+  if (ignored !== '') lines.push(...wrap(`ignores ${ignored}`, indent))
+  for (const { step, fault } of tried) {
+    if (fault === null) continue
+    lines.push(...named(steps[step], `${fault.kind}: ${fault.summary}`, 17), ...wrap(`-> ${fault.hint}`, 17))
+  }
+  return lines
 }
 
 function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {

@@ -8,6 +8,7 @@ const report: CheckReport = {
   absence: null,
   declared: true,
   primary: null,
+  archive: null,
   fallback: {
     driver: 'sqlite',
     path: '/app/data/production.db',

@@ -14,6 +14,7 @@ import {
   type PutOutcome,
   TargetError,
 } from './target.ts'
+import { labelOfPlace } from './url.ts'
 
 /** What a folder target is made of. */
 export interface FolderOptions extends AttemptTools {
@@ -49,7 +50,7 @@ export class FolderTarget implements ArchiveTarget {
   readonly #syncedFolders = new Set<string>()
 
   constructor(options: FolderOptions) {
-    this.label = `file://${options.path}`
+    this.label = labelOfPlace({ kind: 'folder', path: options.path })
     this.#options = options
   }
 

@@ -50,14 +50,20 @@ export class S3Client {
   readonly #options: S3Options
   /** Signing keys by secret and day. */
   readonly #keys = new Map<string, ArrayBuffer>()
+  #clockAheadMs: number | null = null
 
   constructor(options: S3Options) {
     this.#options = options
   }
 
+  /** By the head of the last answer, which has whole seconds; null: it had none. */
+  get clockAheadMs(): number | null {
+    return this.#clockAheadMs
+  }
+
   /** The answer, whatever it is; a redirect is not followed. */
   async send({ method, operation, path, query, body, headers }: S3Sending, signal: AbortSignal): Promise<Response> {
-    const { address, credentials } = this.#options
+    const { address, clock, credentials } = this.#options
     const found = credentials()
     if (found === null) {
       throw new TargetError(
@@ -79,7 +85,10 @@ export class S3Client {
     const hash = bytes === null ? emptyHash : await sha256Of(bytes)
     const all = { ...headers, 'x-amz-content-sha256': hash }
     const request = await client.sign(url, { method, headers: all, body: bytes })
-    return await this.#fetch(operation, request, operationLimitMs(body?.length ?? 0), signal)
+    const response = await this.#fetch(operation, request, operationLimitMs(body?.length ?? 0), signal)
+    const date = dateOf(response)
+    this.#clockAheadMs = date === null ? null : clock.wallMs() - date.getTime()
+    return response
   }
 
   /** What a redirect of a read leads to, asked without anything that authenticates: `fetch` would send the session token along. */
@@ -166,13 +175,12 @@ export class S3Client {
     const { status, headers } = response
     const code = elementText(text, 'Code')
     const region = headers.get('x-amz-bucket-region') ?? elementText(text, 'Region')
-    const date = new Date(headers.get('date') ?? Number.NaN)
     return {
       status,
       code: code !== null && /^\w{1,60}$/.test(code) ? code : null,
       isHtml: isHtml(response) || /^\s*<(?:!doctype html|html)/i.test(text),
       region: region !== null && /^[\w-]{1,40}$/.test(region) ? region : null,
-      date: Number.isNaN(date.getTime()) ? null : date,
+      date: dateOf(response),
     }
   }
 
@@ -190,6 +198,11 @@ export function isHtml(response: Response): boolean {
 /** Whether an answer names another place. */
 export function isRedirect({ status }: Response): boolean {
   return status >= 300 && status < 400
+}
+
+function dateOf({ headers }: Response): Date | null {
+  const date = new Date(headers.get('date') ?? Number.NaN)
+  return Number.isNaN(date.getTime()) ? null : date
 }
 
 /** Drops a body of any length. */

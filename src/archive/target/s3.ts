@@ -3,6 +3,7 @@ import { discard, isHtml, isRedirect, S3Client, type S3Options } from './s3-clie
 import { operationWords, type S3Operation } from './s3-fault.ts'
 import { readListing, type S3Page } from './s3-listing.ts'
 import { type ArchiveTarget, fenceKey, type ListedObject, objectMaxBytes, type PutOutcome } from './target.ts'
+import { labelOfPlace } from './url.ts'
 
 const fenceBody = new TextEncoder().encode('Holdfast stores this to see whether the bucket honours "If-None-Match".\n')
 const listingMaxBytes = 4_194_304
@@ -15,14 +16,17 @@ export class S3Target implements ArchiveTarget {
   #isFencing: boolean | null = null
 
   constructor(options: S3Options) {
-    const { bucket, prefix } = options.address
-    this.label = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`
+    this.label = labelOfPlace({ kind: 's3', address: options.address })
     this.#options = options
     this.#client = new S3Client(options)
   }
 
   get isFencing(): boolean | null {
     return this.#isFencing
+  }
+
+  get clockAheadMs(): number | null {
+    return this.#client.clockAheadMs
   }
 
   async putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome> {

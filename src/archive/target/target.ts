@@ -57,6 +57,8 @@ export interface ArchiveTarget {
    * `fenceKey`; known when that resolves.
    */
   readonly isFencing: boolean | null
+  /** How far the clock of this machine is ahead of the target's, as its last answer showed; null or left out: not known. */
+  readonly clockAheadMs?: number | null
   /**
    * Stores an object under a name that is not taken. `exists`: it is taken, by whatever; also by this call, where the answer to
    * its first try was lost. A target that does not fence stores in any case, in place of what is there.

@@ -8,6 +8,13 @@ export type ArchivePlace =
   | { readonly kind: 's3'; readonly address: S3Address }
   | { readonly kind: 'folder'; readonly path: string }
 
+/** A place for people: `s3://bucket/prefix`, `file:///folder`. */
+export function labelOfPlace(place: ArchivePlace): string {
+  if (place.kind === 'folder') return `file://${place.path}`
+  const { bucket, prefix } = place.address
+  return `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`
+}
+
 /** The place, or why there is none; and what was ignored or repaired. */
 export type ArchiveUrlReading =
   | { readonly place: ArchivePlace; readonly notes: readonly ArchiveUrlFault[] }
