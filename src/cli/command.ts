@@ -27,6 +27,10 @@ export const commandOptions = {
   connect: { type: 'boolean' },
   'all-rows': { type: 'boolean' },
   'older-than': { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  at: { type: 'string' },
+  to: { type: 'string' },
+  lineage: { type: 'string' },
   scope: { type: 'string', multiple: true },
   expires: { type: 'string' },
 } as const
@@ -49,6 +53,10 @@ export interface Given {
   readonly words: readonly string[]
   /** Of `--older-than`. */
   readonly olderThan: string | null
+  /** Of `--at`, `--to` and `--lineage`. */
+  readonly at: string | null
+  readonly to: string | null
+  readonly lineage: string | null
   /** Of each `--scope`. */
   readonly scopes: readonly string[]
   /** Of `--expires`. */

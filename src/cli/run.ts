@@ -5,6 +5,7 @@ import { formatOrigin } from '../config/problem.ts'
 import { coreSettings } from '../config/settings-schema.ts'
 import { resolveAll } from '../service/resolve.ts'
 import { version } from '../service/version.ts'
+import { archiveCommands } from './archive/commands.ts'
 import { check, checkJson, exitCodeOf } from './check.ts'
 import {
   type Command,
@@ -38,13 +39,23 @@ Commands
               list, show and settle the changes that could not be carried
   prune       delete what the primary keeps to recognize old files; a change that
               is older, and turns up later, becomes a conflict
+  restore     bring the rows of the archive back: to the place of the local file,
+              which must not be there, or to a folder (--to)
+  archive list
+              list what the archive holds: lineages, snapshots, what follows them
 
 Options
   --json      print JSON (check, config, token), or a line of JSON for each event
-              (replay, journal, conflicts, prune)
+              (replay, journal, conflicts, prune, restore, archive)
   --all-rows  carry each row of FILE, which was a local store (replay)
   --older-than TIME
               30d unless given; 12h or 90d, for example (prune)
+  --at TIME   only what was committed until then, such as 2027-01-31T18:00:00Z
+              (restore)
+  --to FOLDER write the file into this folder instead (restore)
+  --lineage ID
+              of this lineage, not the newest (restore)
+  --dry-run   print what would be restored; write nothing (restore)
   --scope COLLECTION:OPERATION
               what the token may do, such as feedback:create, orders:read or
               *:*; may be repeated (token)
@@ -71,6 +82,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: runToken,
   },
   ...storeCommands,
+  ...archiveCommands,
 }
 
 /** Runs one command line, without the executable. Wrong use prints one sentence and gives 1. */
@@ -130,8 +142,8 @@ function parse(args: readonly string[]): Parsed | { readonly wrong: string } {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: commandOptions, allowPositionals: true })
     const flags = new Set((Object.keys(commandOptions) as Flag[]).filter((flag) => values[flag] !== undefined)) // Its own keys.
-    const { scope = [], expires = null, 'older-than': olderThan = null } = values
-    return { flags, positionals, olderThan, scopes: scope, expires }
+    const { scope = [], expires = null, 'older-than': olderThan = null, at = null, to = null, lineage = null } = values
+    return { flags, positionals, olderThan, at, to, lineage, scopes: scope, expires }
   } catch (error) {
     // Node's message goes on about positional arguments after its first sentence.
     const message = error instanceof Error ? (error.message.split(/[.\n]/, 1)[0] ?? '') : ''

@@ -102,7 +102,7 @@ async function restoreFrom(
     const found = placeOf(base, await followSegments({ ...parts, apply, read: bytes.add }, base, atMs))
     await parts.placing?.(found)
     parts.signal.throwIfAborted()
-    return { ...found, proof: await rebuild.finish(), bytes: bytes.count }
+    return { ...found, proof: await rebuild.finish(parts.signal), bytes: bytes.count }
   } catch (error) {
     await rebuild.abandon()
     if (isDamage(error)) return { key: error.key, message: error.message }

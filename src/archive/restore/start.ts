@@ -127,7 +127,7 @@ export class StartRestore {
         if (watch.signal.aborted) return await this.#startEmpty(missing, this.#failure?.message ?? 'No answer in time.')
       }
     } finally {
-      watch.end()
+      watch.rest()
     }
   }
 
@@ -153,7 +153,9 @@ export class StartRestore {
     }
     const rebuild = (): Promise<FileRebuild> => store.rebuild(missing.path)
     const before = head.isFencing && head.number > 0 ? head.number : null
-    const result = await restore({ target, signal, rebuild, progress }, inventory, { ...wholeArchive, before })
+    // What is left takes as long as the file is large, and needs no archive.
+    const placing = async (): Promise<void> => watch.rest()
+    const result = await restore({ target, signal, rebuild, progress, placing }, inventory, { ...wholeArchive, before })
     this.#head = null
     const { restored } = result
     this.#lasting = [...aside(missing, restored?.place.at ?? null), ...restoreProblems(restored, result.damaged)]
@@ -206,21 +208,24 @@ class Watch {
   readonly #controller = new AbortController()
   readonly signal: AbortSignal
   #seenMs: number
-  #cancel: () => void
+  #cancel: (() => void) | null = null
 
   constructor(parts: StartParts, outer: AbortSignal) {
     this.#parts = parts
     this.signal = AbortSignal.any([outer, this.#controller.signal])
     this.#seenMs = parts.clock.now()
-    this.#cancel = this.#arm()
+    this.seen()
   }
 
   seen(): void {
     this.#seenMs = this.#parts.clock.now()
+    this.#cancel ??= this.#arm()
   }
 
-  end(): void {
-    this.#cancel()
+  /** Until it is seen again, nothing is expected of the archive. */
+  rest(): void {
+    this.#cancel?.()
+    this.#cancel = null
   }
 
   #arm(): () => void {
@@ -228,8 +233,9 @@ class Watch {
     const leftMs = settings().timeoutMs - (clock.now() - this.#seenMs)
     return clock.wait(Math.max(0, leftMs), () => {
       const { timeoutMs, isRequired } = settings()
+      this.#cancel = null
       if (isRequired) this.seen()
-      if (clock.now() - this.#seenMs < timeoutMs) this.#cancel = this.#arm()
+      else if (clock.now() - this.#seenMs < timeoutMs) this.#cancel = this.#arm()
       else
         this.#controller.abort(
           new TargetError('unreachable', 'The archive gave no sign of life.', 'Check ARCHIVE_URL.'),

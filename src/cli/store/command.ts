@@ -15,13 +15,23 @@ export type StoreExit = 0 | 1 | 2 | 3 | 130
 /** Runs a command with its databases, and closes them; prints why it cannot go on. */
 export async function withStores(
   context: CommandContext,
-  { json, signal }: StoreCommandOptions,
+  options: StoreCommandOptions,
   work: (stores: CommandStores) => Promise<StoreExit>,
 ): Promise<StoreExit> {
-  let stores: CommandStores | null = null
-  try {
-    stores = await CommandStores.of(context)
+  return await guarded(context, options, async () => {
+    await using stores = await CommandStores.of(context)
     return await work(stores)
+  })
+}
+
+/** Runs a command; prints why it cannot go on. */
+export async function guarded(
+  context: CommandContext,
+  { json, signal }: StoreCommandOptions,
+  work: () => Promise<StoreExit>,
+): Promise<StoreExit> {
+  try {
+    return await work()
   } catch (error) {
     if (signal.aborted) {
       context.err('holdfast: interrupted. Run it again to go on.\n')
@@ -32,8 +42,6 @@ export async function withStores(
     if (json) context.out(line({ event: 'failed', message: failure.message, hint: failure.hint }))
     else context.err(`holdfast: ${failure.message} ${failure.hint}\n`)
     return failure.code
-  } finally {
-    await stores?.[Symbol.asyncDispose]()
   }
 }
 

@@ -15,12 +15,15 @@ export interface ProgressOutput {
 /** The progress of a command that takes longer than a second: done, rate, and what is left where that is known. */
 export class ProgressLine {
   readonly #output: ProgressOutput
+  readonly #show: (count: number) => string
   readonly #startedMs = performance.now()
   #shownMs = 0
   #isShown = false
 
-  constructor(output: ProgressOutput) {
+  /** `show`: a count as text, for people. */
+  constructor(output: ProgressOutput, show: (count: number) => string = String) {
     this.#output = output
+    this.#show = show
   }
 
   update(done: number, left: number | null): void {
@@ -32,8 +35,8 @@ export class ProgressLine {
       this.#output.out(`${JSON.stringify({ event: 'progress', done, perSecond, left })}\n`)
     } else if (this.#output.terminal !== null) {
       this.#isShown = true
-      const rest = left === null ? '' : `, ${left} left`
-      this.#output.terminal(`\r\u{1b}[K${done} done, ${perSecond}/s${rest}`)
+      const rest = left === null ? '' : `, ${this.#show(left)} left`
+      this.#output.terminal(`\r\u{1b}[K${this.#show(done)} done, ${this.#show(perSecond)}/s${rest}`)
     }
   }
 
