@@ -27,6 +27,7 @@ export const archiveProblems = {
   ARCHIVE_SNAPSHOT_NO_ROOM:
     'The disk has no room for the copy of which a snapshot is made. Changes are still archived.',
   ARCHIVE_SNAPSHOT_FAILED: 'A snapshot could not be made. Changes are still archived, and it is tried again.',
+  ARCHIVE_UNSUITED: 'The database that serves cannot be archived.',
   ARCHIVE_KEEPS_TOO_MUCH: 'Objects that are no longer needed cannot be removed from the archive.',
   ARCHIVE_ENTRIES_WAITING:
     'Changes that another process left in the archive are not carried to the primary yet. It is tried again.',
@@ -174,6 +175,13 @@ export function keepsTooMuchProblem(label: string, error: unknown): Problem {
     message,
     'Give the access key the right to delete objects.',
   )
+}
+
+/** `why`: a sentence about the database, and what to change about it where that is known. */
+export function unsuitedProblem(why: string): Problem {
+  const advice =
+    'Rows are archived while the database is the local SQLite file: no DATABASE_URL, no other journal mode.'
+  return archiveProblem('ARCHIVE_UNSUITED', 'warning', `Rows are not archived. ${why}`, advice)
 }
 
 function messageOf(error: unknown): string {

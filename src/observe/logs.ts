@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino'
 import { createMask, type Mask } from '../config/mask.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Settings } from '../config/settings.ts'
+import { isOfArchive, lineOfArchive } from './archive-lines.ts'
 import { copyLine } from './copy-lines.ts'
 import { databaseLine } from './database-lines.ts'
 import { httpLine } from './http-lines.ts'
@@ -196,6 +197,7 @@ function isoTime(): string {
 
 /** The line of an observation. Exhaustive: `serviceLine` has the rest, so a new observation does not compile without a line. */
 function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
+  if (isOfArchive(seen)) return lineOfArchive(seen)
   switch (seen.type) {
     case 'connection.changed':
     case 'connection.attempt.failed':

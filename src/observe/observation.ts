@@ -1,3 +1,6 @@
+import type { EntriesObservation } from '../archive/entries/observation.ts'
+import type { ArchiveObservation } from '../archive/observation.ts'
+import type { RestoreObservation } from '../archive/restore/observation.ts'
 import type { Problem } from '../config/problem.ts'
 import type { CopyObservation } from '../copy/observation.ts'
 import type { DatabaseObservation } from '../database/supervisor/observation.ts'
@@ -48,5 +51,8 @@ export type Observation =
   | DatabaseObservation
   | JournalObservation
   | CopyObservation
+  | ArchiveObservation
+  | RestoreObservation
+  | EntriesObservation
   | HttpObservation
   | ServiceObservation

@@ -1,13 +1,15 @@
-import { Counter, Gauge, type Metric, Registry } from 'prom-client'
+import { type Metric, Registry } from 'prom-client'
 import type { CopyLine } from '../copy/copy-line.ts'
 import type { StateName } from '../database/machine/state.ts'
 import type { Durability, Shown } from '../database/store/store.ts'
 import type { RenderMetrics } from '../http/status/status-routes.ts'
-import { type Counts, loopResolutionMs, type Tally } from './counts.ts'
+import { type ArchiveMetricsSource, addArchiveMetrics } from './archive-metrics.ts'
+import { type Counts, loopResolutionMs } from './counts.ts'
+import { ageS, counter, gauge, tallied } from './metric-makers.ts'
 import { type DurationSeries, durationBuckets } from './request-durations.ts'
 
 /** The current state, as the gauges read it at each scrape. */
-export interface MetricsSource {
+export interface MetricsSource extends ArchiveMetricsSource {
   readonly version: string
   readonly startedAt: Date
   database(): {
@@ -46,6 +48,7 @@ export function createRenderer(source: MetricsSource, counts: Counts): RenderMet
   addStateMetrics(registry, source, counts)
   addJournalMetrics(registry, source)
   addCopyMetrics(registry, source, counts)
+  addArchiveMetrics(registry, source)
   addCounters(registry, source, counts)
   addDurations(registry, counts)
   addProcessMetrics(registry, source, counts)
@@ -143,10 +146,6 @@ function addCopyMetrics(registry: Registry, source: MetricsSource, counts: Count
   const changed =
     'Rows of the copy that were written or removed, by what brought them: a look at the primary, or a write.'
   tallied(registry, 'holdfast_copy_changed_rows_total', changed, ['collection', 'by'], counts.copyChanged)
-}
-
-function ageS(asOfMs: number | null): number | null {
-  return asOfMs === null ? null : Math.max(0, Date.now() - asOfMs) / 1000
 }
 
 function addCounters(registry: Registry, source: MetricsSource, counts: Counts): void {
@@ -251,45 +250,5 @@ function addProcessMetrics(registry: Registry, source: MetricsSource, counts: Co
   })
   gauge(registry, 'holdfast_build', '1 for the running version.', ['version', 'node'], (set) => {
     set({ version: source.version, node: process.version }, 1)
-  })
-}
-
-type Put = (labels: Readonly<Record<string, string>>, value: number) => void
-
-function gauge(registry: Registry, name: string, help: string, labelNames: string[], read: (set: Put) => void): void {
-  new Gauge({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      this.reset()
-      read((labels, value) => this.set({ ...labels }, value))
-    },
-  })
-}
-
-function counter(registry: Registry, name: string, help: string, labelNames: string[], read: (add: Put) => void): void {
-  new Counter({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      this.reset()
-      read((labels, value) => this.inc({ ...labels }, value))
-    },
-  })
-}
-
-function tallied<L extends Readonly<Record<string, string>>>(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: string[],
-  tally: Tally<L>,
-): void {
-  counter(registry, name, help, labelNames, (add) => {
-    for (const { labels, value } of tally.series()) add(labels, value)
   })
 }

@@ -1,7 +1,9 @@
 import type { Problem } from '../config/problem.ts'
-import type { Clock } from '../database/store/clock.ts'
+import type { ResolvedSettings } from '../config/settings.ts'
+import { type Clock, systemClock } from '../database/store/clock.ts'
 import { Recheck, recheckMs } from '../database/supervisor/recheck.ts'
 import type { Observation } from '../observe/observation.ts'
+import type { ProcessParts } from './config-source.ts'
 
 /** What the problems are found with. */
 export interface DataProblemsParts {
@@ -53,4 +55,13 @@ export class DataProblems {
     this.#isClosed = true
     this.#recheck.want(false)
   }
+}
+
+/** Those of a process. */
+export function createDataProblems(
+  { problems, find }: ProcessParts['data'],
+  resolved: () => ResolvedSettings,
+  observe: DataProblemsParts['observe'],
+): DataProblems {
+  return new DataProblems({ clock: systemClock, first: problems, find: () => find(resolved()), observe })
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { EntitySchema } from '@mikro-orm/core'
+import type { ArchiveState } from '../archive/archive-state.ts'
 import type { Collection } from '../collection/declaration/declaration.ts'
 import type { Problem } from '../config/problem.ts'
 import type { ResolvedSettings, SettingLine, SettingsInput } from '../config/settings.ts'
@@ -47,6 +48,8 @@ export interface Status {
   readonly durability: Durability | null
   /** Changes that are kept aside in the primary, and not settled. */
   readonly conflicts: number
+  /** The archive behind the rows; null without one. */
+  readonly archive: ArchiveState | null
   readonly problems: readonly Problem[]
   /** Every setting, masked, with its origin. */
   readonly settings: readonly SettingLine[]

@@ -26,10 +26,11 @@ import type { Replayer } from '../journal/replayer.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
+import { createArchiving } from './archiving/compose.ts'
 import { ConfigSource, type ProcessParts } from './config-source.ts'
 import { ConflictCount } from './conflict-count.ts'
 import { Copying, type CopyingParts } from './copying/copying.ts'
-import { DataProblems } from './data-problems.ts'
+import { createDataProblems, type DataProblems } from './data-problems.ts'
 import type { Holdfast, HoldfastOptions, Status } from './holdfast.ts'
 import { findUnknownOptions, libraryToken } from './library-options.ts'
 import { OwnEntities } from './own-entities.ts'
@@ -89,20 +90,18 @@ export class Service implements Holdfast {
       entities: options.entities ?? [],
       echo: (sql) => observe({ type: 'statement.sent', sql }),
     })
-    const find = (): Promise<readonly Problem[]> =>
-      process_?.data.find(this.#config.active.found.resolved) ?? Promise.resolve([])
-    this.#dataProblems =
-      process_ && new DataProblems({ clock: systemClock, first: process_.data.problems, find, observe })
+    this.#dataProblems = process_ && createDataProblems(process_.data, () => active().found.resolved, observe)
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
     this.#replayer = createReplayer({ active, supervisor, observe })
     const [tables, replayer, copying] = [this.#tables, this.#replayer, this.#copying]
-    const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, entities })
+    const archiving = createArchiving({ active, supervisor, replayer, work: () => this.#work, observe })
+    const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, archiving, entities })
     this.#supervisor = createSupervisor(this.#config, steps, observe)
-    this.#work = new WorkRunner(this.#supervisor, observe, entities.mayUse)
+    this.#work = new WorkRunner(this.#supervisor, observe, entities.mayUse, archiving)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, entities.asOfMs)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     this.#view = createStatusView({
-      ...{ active, tables, replayer, copying, supervisor: this.#supervisor },
+      ...{ active, tables, replayer, copying, supervisor: this.#supervisor, archive: () => archiving.state },
       conflicts: () => this.#conflicts.open,
       token: this.#token,
       ownProblems: () =>
@@ -167,6 +166,7 @@ export class Service implements Holdfast {
       database: this.#view.database(),
       durability: this.#view.durability(),
       conflicts: this.#view.conflicts(),
+      archive: this.#view.archive(),
       problems: this.#view.problems(),
       settings: this.#view.settings(),
       collections: this.#collectionNames(),

@@ -1,3 +1,4 @@
+import type { ArchiveState } from '../archive/archive-state.ts'
 import { accessText } from '../collection/access/access-text.ts'
 import { type Collection, type Operation, operations } from '../collection/declaration/declaration.ts'
 import { exampleRow } from '../collection/declaration/example.ts'
@@ -24,6 +25,7 @@ export interface ViewParts {
   readonly tables: TableReports
   readonly replayer: Replayer
   readonly copying: Copying
+  readonly archive: () => ArchiveState | null
   readonly conflicts: () => number
   readonly token: AdminToken
   /** Problems of the process: the data directory, the host. */
@@ -43,6 +45,7 @@ export function createStatusView(parts: ViewParts): StatusSource {
     database: () => connectionStatusOf(supervisor),
     conflicts: parts.conflicts,
     copy: () => copyLines(parts),
+    archive: parts.archive,
     lacking: () => unusableNow(parts, 'COLLECTION_UNAVAILABLE'),
     keyless: () => unusableNow(parts, 'PLAN_NEEDED'),
     durability: () => durabilityNow(supervisor),
@@ -86,6 +89,7 @@ function problemsOf({
   replayer,
   copying,
   token,
+  archive,
   ownProblems,
 }: ViewParts): readonly Problem[] {
   const ofStores = heldStores(supervisor.state).flatMap((store) => [
@@ -96,7 +100,15 @@ function problemsOf({
   const { fallback } = supervisor
   const primary = heldStores(supervisor.state).find(({ role }) => role === 'primary') ?? null
   const ofJournal = fallback === null ? [] : replayer.problems(fallback, primary)
-  return [...active().problems, ...token.problems, ...ownProblems(), ...ofStores, ...ofJournal, ...copying.problems]
+  return [
+    ...active().problems,
+    ...token.problems,
+    ...ownProblems(),
+    ...ofStores,
+    ...ofJournal,
+    ...copying.problems,
+    ...(archive()?.problems ?? []),
+  ]
 }
 
 function collectionLine(collection: Collection): CollectionLine {

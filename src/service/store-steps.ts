@@ -11,6 +11,7 @@ import { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
 import type { ActiveConfig } from './active-config.ts'
+import type { ArchiveService } from './archiving/archive-service.ts'
 import type { Copying } from './copying/copying.ts'
 import type { OwnEntities } from './own-entities.ts'
 import { identityIn } from './primary-identity.ts'
@@ -23,6 +24,7 @@ export interface StepParts {
   readonly replayer: Replayer
   readonly entities: OwnEntities
   readonly copying: Copying
+  readonly archiving: ArchiveService
   readonly observe: (seen: Observation) => void
 }
 
@@ -30,7 +32,7 @@ export interface StepParts {
 export function createSteps(parts: StepParts): StoreSteps {
   const owed = ({ journal }: Store): number => journal?.counts().entries ?? 0
   return {
-    restore: async () => {},
+    restore: (signal) => parts.archiving.restore(signal),
     prepare: async (store) => {
       await prepareTables(parts, store)
       await limitJournal(parts, store)
@@ -46,7 +48,11 @@ export function createSteps(parts: StepParts): StoreSteps {
     },
     serve: ({ journal }, isServing) => journal?.serve(isServing),
     rest: async ({ journal }, signal) => await journal?.rest(signal),
-    changed: (state) => parts.copying.changed(state),
+    leave: (store, drained, withinMs) => parts.archiving.leave(store, drained, withinMs),
+    changed: (state) => {
+      parts.copying.changed(state)
+      parts.archiving.changed(state)
+    },
     returned: async (fallback) => {
       await parts.copying.returned(fallback)
       await limitJournal(parts, fallback)

@@ -65,6 +65,7 @@ export function createSource(
     database: () => ({ ...localDatabase, ...database }),
     conflicts: () => 0,
     copy: () => [],
+    archive: () => null,
     lacking: () => [],
     keyless: () => [],
     durability: (): Durability | null => 'local',

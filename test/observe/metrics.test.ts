@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import type { MetricsSource } from '../../src/observe/registry.ts'
+import { archiveLike } from '../support/archive-state.ts'
 import { type Cleanup, cleanLater } from '../support/temp.ts'
 import { everyObservation } from './support.ts'
 
@@ -28,6 +29,7 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       { collection: 'notes', isWhole: true, asOfMs: Date.now() - 9_000, rows: 3, bytes: 400, why: null },
       { collection: 'logs', isWhole: false, asOfMs: null, rows: 0, bytes: 0, why: 'it is not copied yet' },
     ],
+    archive: () => null,
     problems: () => [{ severity: 'warning' }],
     ...source,
   })
@@ -40,6 +42,29 @@ function sampleOf(text: string, series: string): number | undefined {
   const line = text.split('\n').find((one) => one.startsWith(`${series} `))
   return line === undefined ? undefined : Number(line.slice(series.length + 1))
 }
+
+test('the archive is measured where there is one', async (t) => {
+  assert.doesNotMatch((await createCounted(t).render()).text, /^holdfast_archive_\w+(?:\{.*\})? /m)
+  const archive = archiveLike({
+    ...{ lagS: 0.75, storedBytes: 900, storedObjects: 7, failures: 2, spoolBytes: 40, phase: 'waiting' },
+    snapshotAtMs: Date.now() - 9_000,
+    drill: { atMs: Date.now() - 3_000, rows: 4_210, tookMs: 1_100, failure: null },
+  })
+  const { text } = await createCounted(t, { archive: () => archive }).render()
+  assert.equal(sampleOf(text, 'holdfast_archive_phase{phase="waiting"}'), 1)
+  assert.equal(sampleOf(text, 'holdfast_archive_lag_seconds'), 0.75)
+  assert.equal(sampleOf(text, 'holdfast_archive_stored_bytes_total'), 900)
+  assert.equal(sampleOf(text, 'holdfast_archive_stored_objects_total'), 7)
+  assert.equal(sampleOf(text, 'holdfast_archive_failures_total'), 2)
+  assert.equal(sampleOf(text, 'holdfast_archive_spool_bytes'), 40)
+  assert.equal(sampleOf(text, 'holdfast_archive_proven_rows'), 4_210)
+  assert.equal(Math.floor(sampleOf(text, 'holdfast_archive_snapshot_age_seconds') ?? 0), 9)
+  assert.equal(Math.floor(sampleOf(text, 'holdfast_archive_proven_age_seconds') ?? 0), 3)
+  const failed = archiveLike({ lagS: null, drill: { atMs: 0, rows: 0, tookMs: 0, failure: 'It is damaged.' } })
+  const without = (await createCounted(t, { archive: () => failed }).render()).text
+  assert.equal(sampleOf(without, 'holdfast_archive_lag_seconds'), undefined)
+  assert.equal(sampleOf(without, 'holdfast_archive_proven_age_seconds'), undefined)
+})
 
 test('state, time in state, sessions, store and durability are there', async (t) => {
   const metrics = createCounted(t)

@@ -1,3 +1,4 @@
+import type { Problem } from '../../src/config/problem.ts'
 import type { Secret } from '../../src/config/secret.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { stoppedProblem } from '../../src/copy/problems.ts'
@@ -36,6 +37,14 @@ export const refused: Fault = {
   hint: 'Start it.',
   ambiguous: false,
   cause: Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' }),
+}
+
+const label = 's3://rows/prefix'
+
+const archiveDown: Problem = {
+  ...{ code: 'ARCHIVE_UNREACHABLE', severity: 'warning', setting: 'archive.url', origin: null, part: null },
+  message: 'The archive s3://rows/prefix did not answer.',
+  suggestion: 'Check the endpoint.',
 }
 
 /** One of each: a new observation does not compile without its place here. */
@@ -110,6 +119,31 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'copy.failed': { type: 'copy.failed', at: 'primary', label: 'postgresql db7/x', fault: refused, retryMs: 1_000 },
   'copy.problem': { type: 'copy.problem', problem: stoppedProblem(refused) },
   'copy.problem.ended': { type: 'copy.problem.ended', problem: stoppedProblem(refused) },
+  'archive.joined': { type: 'archive.joined', label, lineage: 'l1', number: 7, isContiguous: false },
+  'archive.stored': { type: 'archive.stored', label, key: 'segments/000000000007', bytes: 900, tookMs: 31.5 },
+  'archive.failed': { type: 'archive.failed', label, problem: archiveDown },
+  'archive.resumed': { type: 'archive.resumed', label, awayMs: 4_000.5 },
+  'archive.ended': { type: 'archive.ended', label, problem: { ...archiveDown, code: 'ARCHIVE_FENCED' } },
+  'archive.hole': { type: 'archive.hole', label, problem: { ...archiveDown, code: 'ARCHIVE_HOLE' } },
+  'archive.snapshot-stored': {
+    ...{ type: 'archive.snapshot-stored', label, folder: 'snapshots/000000000007-x' },
+    ...{ bytes: 4_000_000, storedBytes: 900_000, rows: 4_210, tookMs: 1_100.5 },
+  },
+  'archive.snapshot-failed': { type: 'archive.snapshot-failed', label, problem: archiveDown },
+  'archive.removed': { type: 'archive.removed', label, objects: 12 },
+  'archive.noticed': { type: 'archive.noticed', label, problem: archiveDown },
+  'archive.defect': { type: 'archive.defect', label, error: new Error('a bug') },
+  'restore.began': { type: 'restore.began', label, why: 'absent', aside: null },
+  'restore.failed': { type: 'restore.failed', problem: archiveDown },
+  'restore.ended': {
+    ...{ type: 'restore.ended', label, rows: 4_210, tables: 2, bytes: 900_000, tookMs: 1_100.5 },
+    ...{ number: 7, at: '2026-05-04T03:02:01.000Z', end: 'complete' },
+  },
+  'restore.skipped': { type: 'restore.skipped', label, why: 'unused' },
+  'entries.carried': { type: 'entries.carried', label, process: 'p1', entries: 3, objects: 1, tookMs: 12.5 },
+  'entries.failed': { type: 'entries.failed', label, problem: archiveDown, error: new Error('no answer') },
+  'entries.resumed': { type: 'entries.resumed', label },
+  'entries.kept': { type: 'entries.kept', label, problem: { ...archiveDown, code: 'JOURNAL_ELSEWHERE' } },
   'conflicts.counted': { type: 'conflicts.counted', label: 'postgresql db7/x', open: 2 },
   'http.listening': { type: 'http.listening', url: 'http://localhost:1', host: '0.0.0.0', port: 1 },
   'request.answered': {

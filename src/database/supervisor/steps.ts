@@ -35,6 +35,11 @@ export interface StoreSteps {
   rest(fallback: Store, signal: AbortSignal): Promise<void>
   /** After the journal was drained, while the primary serves: carried rows leave the fallback. */
   returned(fallback: Store): Promise<void>
+  /**
+   * A store is about to close: ends what is done with it besides work, such as its archiving, within the limit. `drained`:
+   * the work on it has ended, or the limit is reached. Never rejects.
+   */
+  leave(store: Store, drained: Promise<void>, withinMs: number): Promise<void>
   /** After each change of the state, before anything is done on it or read from a store that serves now. Never throws. */
   changed(state: State<Store>): void
 }
@@ -49,5 +54,6 @@ export const emptySteps: StoreSteps = {
   serve: () => {},
   rest: async () => {},
   returned: async () => {},
+  leave: async () => {},
   changed: () => {},
 }

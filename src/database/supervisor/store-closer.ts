@@ -6,6 +6,7 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import type { Gate } from './gate.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
+import type { StoreSteps } from './steps.ts'
 
 /** How long the work on a store that this event ended may go on, in milliseconds; null: as long as the service closes. */
 export function graceMs({ type }: Event<Store>, { limits, timeoutMs }: ConnectionSettings): number | null {
@@ -20,12 +21,14 @@ export function graceMs({ type }: Event<Store>, { limits, timeoutMs }: Connectio
 export class StoreCloser {
   readonly #clock: Clock
   readonly #gate: Gate
+  readonly #steps: Pick<StoreSteps, 'leave'>
   readonly #observe: Observe<DatabaseObservation>
   readonly #ending = new Map<Store, Promise<void>>()
 
-  constructor(clock: Clock, gate: Gate, observe: Observe<DatabaseObservation>) {
+  constructor(clock: Clock, gate: Gate, steps: Pick<StoreSteps, 'leave'>, observe: Observe<DatabaseObservation>) {
     this.#clock = clock
     this.#gate = gate
+    this.#steps = steps
     this.#observe = observe
   }
 
@@ -42,7 +45,10 @@ export class StoreCloser {
   }
 
   async #end(store: Store, graceMs: number, last: Promise<void>): Promise<void> {
-    if (graceMs > 0) await atMost(this.#clock, graceMs, Promise.all([this.#gate.drained(store), last]))
+    const drain = async () => await atMost(this.#clock, graceMs, Promise.all([this.#gate.drained(store), last]))
+    const drained = graceMs > 0 ? drain() : Promise.resolve()
+    const left = this.#steps.leave(store, drained, graceMs)
+    await Promise.all([drained, atMost(this.#clock, graceMs + times.lateCloseMs, left)])
     // A driver that hangs in its close must not block us; it gets a little longer than it was given.
     await atMost(this.#clock, 2 * times.lateCloseMs, this.#close(store))
     this.#gate.forget(store)

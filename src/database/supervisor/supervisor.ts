@@ -114,7 +114,7 @@ export class Supervisor {
     const report: OperationParts['report'] = (store, fault) => this.report(store, fault)
     this.#operations = new Operations({ clock, opener, steps, gate, resolve, connectMs, applyWriteBlock, report })
     this.#effects = this.#createEffects(steps)
-    this.#closer = new StoreCloser(clock, gate, observe)
+    this.#closer = new StoreCloser(clock, gate, steps, observe)
     this.#lastCarry = new LastCarry({
       ...{ clock, gate, steps, observe },
       openPrimary: (limitMs, signal) => this.#operations.openPrimaryWithin(limitMs, signal),

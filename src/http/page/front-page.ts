@@ -26,6 +26,7 @@ export function addFrontPage(app: App, source: StatusSource): void {
 function summaryOf(base: string, source: StatusSource): Readonly<Record<string, unknown>> {
   const database = source.database()
   const { store } = database
+  const archive = source.archive()
   return {
     name: 'holdfast',
     version: source.version,
@@ -33,6 +34,7 @@ function summaryOf(base: string, source: StatusSource): Readonly<Record<string, 
     state: database.state,
     store: store === null ? null : { shown: store.shown, driver: store.driver },
     durability: source.durability(),
+    archive: archive === null ? null : { phase: archive.phase, lagSeconds: archive.lagS },
     collections: source.collections().map(({ name, path, description, access, example }) => ({
       name,
       url: base + path,

@@ -1,4 +1,5 @@
 import { writeBlockSentence } from '../../database/machine/write-block.ts'
+import { archiveSentence, isArchived, isRestoring, restoreSentence } from '../status/archive-wording.ts'
 import { type HealthStatus, healthOf } from '../status/readiness.ts'
 import type { CollectionLine, StatusSource, TokenSource } from '../status/status-source.ts'
 import {
@@ -34,6 +35,9 @@ interface PagePlace {
 
 /** The front page as one self-contained HTML document. */
 export function renderPage(at: PagePlace, source: StatusSource): string {
+  const archive = source.archive()
+  const isAway = archive !== null && isRestoring(archive)
+  const archived = archive === null ? null : archiveSentence(archive, Date.now())
   const database = source.database()
   const pill = pillOf(source)
   return html`<!doctype html>
@@ -49,9 +53,10 @@ export function renderPage(at: PagePlace, source: StatusSource): string {
 <body>
 <main>
 <header><h1>Holdfast</h1><span class="pill ${pill.colour}" id="status">${pill.words}</span></header>
-<p class="lead" id="state">${stateSentence(database)}</p>
+<p class="lead" id="state">${isAway ? restoreSentence(archive) : stateSentence(database)}</p>
 ${warningParagraphs(source)}
-<p class="soft" id="durability">${durabilitySentence(source.durability())}</p>
+<p class="soft" id="durability">${durabilitySentence(source.durability(), isArchived(archive))}</p>
+${archived === null ? null : html`<p class="soft" id="archive">${archived}</p>`}
 ${collectionsSection(at, source)}
 ${operatorSection(at, source)}
 <footer>Holdfast ${source.version} · in this state since <time datetime="${database.since}">${readableTime(database.since)}</time></footer>
@@ -94,7 +99,9 @@ const statusWords: Readonly<Record<HealthStatus, string>> = {
 /** The health for a person: a service that works may still lose its rows at a restart. */
 function pillOf(source: StatusSource): { readonly colour: HealthStatus; readonly words: string } {
   const { status } = healthOf(source)
-  const isLosable = status !== 'fail' && (source.durability()?.endsWith('-ephemeral') ?? false)
+  if (isRestoring(source.archive())) return { colour: 'warn', words: 'Restoring' }
+  const isEphemeral = source.durability()?.endsWith('-ephemeral') ?? false
+  const isLosable = status !== 'fail' && isEphemeral && !isArchived(source.archive())
   if (isLosable) return { colour: 'warn', words: `${statusWords[status]}; a restart may lose rows` }
   return { colour: status, words: statusWords[status] }
 }

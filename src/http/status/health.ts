@@ -4,6 +4,7 @@ import type { DatabaseSessionContext } from '../../database/supervisor/connectio
 import { isAdmin } from '../auth/admin.ts'
 import { sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
+import { isRestoring, lagWarningS } from './archive-wording.ts'
 import { type HealthStatus, healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
 import { conflictSentence, journalSentence } from './wording.ts'
@@ -50,6 +51,7 @@ function send(
     ...journalCheck(database),
     ...copyCheck(source, database),
     ...conflictCheck(source),
+    ...archiveChecks(source),
     ...problemCheck(source),
     ...writesCheck(database),
   ]
@@ -90,10 +92,12 @@ function send(
 /** A condition apart from the connection that may need attention. */
 interface Check {
   readonly name: string
-  readonly observedValue: number
+  readonly observedValue: number | string
   readonly observedUnit: string
   readonly status: HealthStatus
   readonly output?: string
+  readonly rows?: number
+  readonly tookMs?: number
 }
 
 /** The first check that warns, with its name. */
@@ -155,6 +159,30 @@ function conflictCheck(source: StatusSource): readonly Check[] {
   return [{ name: 'primary:conflicts', observedValue: open, observedUnit: 'open', status: 'warn', output }]
 }
 
+/** How far the archive is behind, how far a restore has come, and when the archive was last proven restorable. */
+function archiveChecks(source: StatusSource): readonly Check[] {
+  const archive = source.archive()
+  if (archive === null) return []
+  const { lagS, restore, drill } = archive
+  if (isRestoring(archive)) {
+    const { bytes, ofBytes } = restore ?? { bytes: 0, ofBytes: null }
+    const output = ofBytes === null ? 'RESTORING' : `RESTORING ${bytes} of ${ofBytes} bytes`
+    return [{ name: 'archive:restore', observedValue: bytes, observedUnit: 'bytes', status: 'warn', output }]
+  }
+  const isLate = lagS !== null && lagS > lagWarningS
+  const lag = { name: 'archive:lag', observedValue: lagS ?? 'unknown', observedUnit: 's' }
+  const lagCheck: Check = isLate ? { ...lag, status: 'warn', output: 'ARCHIVE_LAG' } : { ...lag, status: 'pass' }
+  if (drill === null) return [lagCheck]
+  const { atMs, rows, tookMs, failure } = drill
+  const observedValue = Math.max(0, Math.round((Date.now() - atMs) / 1_000))
+  const status = failure === null ? 'pass' : 'warn'
+  const output = failure === null ? {} : { output: 'ARCHIVE_DRILL_FAILED' }
+  return [
+    lagCheck,
+    { name: 'archive:proven', observedValue, observedUnit: 's', status, rows, tookMs: Math.round(tookMs), ...output },
+  ]
+}
+
 /** The problems that `/status` lists, by their codes. */
 function problemCheck(source: StatusSource): readonly Check[] {
   const open = source.problems().filter(({ severity }) => severity !== 'info')
@@ -174,6 +202,7 @@ function storeOf(database: DatabaseSessionContext, trusted: boolean): Readonly<R
 function outputOf(source: StatusSource, database: DatabaseSessionContext, trusted: boolean): string {
   if (source.isClosing()) return 'CLOSING'
   const { state, why } = database
+  if (isRestoring(source.archive())) return 'RESTORING'
   if (why === null) return database.row === 'primary' ? `${state}: ${noFallbackOf(database, trusted)}` : state
   const codes = `${state} ${why.kind} ${why.code}`
   return trusted ? `${codes}: ${why.summary} ${why.hint}` : codes

@@ -1,5 +1,6 @@
 import type { HealthRow } from '../../database/machine/state.ts'
 import type { DatabaseSessionContext } from '../../database/supervisor/connection-status.ts'
+import { archiveNeedsAttention, isRestoring } from './archive-wording.ts'
 import type { StatusSource } from './status-source.ts'
 
 /** The words of `application/health+json`. */
@@ -11,6 +12,8 @@ export interface ReadinessSettings {
   readonly readiness: 'any' | 'primary'
   /** False if the primary serves without an open fallback, so that losing it would be an outage. */
   readonly hasFallback: boolean
+  /** True while the rows are restored from the archive: every request for one is refused. */
+  readonly isRestoring: boolean
 }
 
 /** One row of the health table: the status of `/health/ready` and the word of `/health`. */
@@ -29,6 +32,7 @@ export interface HealthSummary {
 
 /** The health table: pure, from memory. An unreachable database is no reason to restart the process. */
 export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readiness {
+  if (settings.isRestoring) return { ready: 503, health: 'warn' }
   switch (row) {
     case 'not-asked':
     case 'local':
@@ -52,7 +56,9 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
 export function healthOf(source: StatusSource): HealthSummary {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
   const database = source.database()
-  const { ready, health } = readinessOf(database.row, { ...source.policy(), hasFallback: database.hasFallback })
+  const { hasFallback } = database
+  const settings = { ...source.policy(), hasFallback, isRestoring: isRestoring(source.archive()) }
+  const { ready, health } = readinessOf(database.row, settings)
   const status = health === 'pass' && needsAttention(source, database) ? 'warn' : health
   return { status, connection: health, ready: ready === 200 }
 }
@@ -67,6 +73,7 @@ function needsAttention(source: StatusSource, { writeBlock, diskFull, journal }:
     source.conflicts() > 0 ||
     source.lacking().length > 0 ||
     source.keyless().length > 0 ||
+    archiveNeedsAttention(source.archive()) ||
     source.problems().some(({ severity }) => severity !== 'info')
   )
 }

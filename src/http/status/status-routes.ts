@@ -3,6 +3,7 @@ import { copyStatusOf } from '../../copy/copy-line.ts'
 import { requireAdmin } from '../auth/admin.ts'
 import { sendJson, sendText } from '../server/answers.ts'
 import type { App } from '../server/app.ts'
+import { archiveStatusOf } from './archive-wording.ts'
 import { healthOf } from './readiness.ts'
 import type { StatusSource } from './status-source.ts'
 
@@ -32,6 +33,7 @@ export function addMetricsRoute(app: App, render: RenderMetrics): void {
 function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
   const { status, ready } = healthOf(source)
   const { transitions, ...database } = source.database()
+  const archive = source.archive()
   return {
     service: {
       name: 'holdfast',
@@ -49,6 +51,7 @@ function statusOf(source: StatusSource): Readonly<Record<string, unknown>> {
       validationErrors: source.problems().flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])),
     },
     copy: source.copy().map(copyStatusOf),
+    archive: archive === null ? null : archiveStatusOf(archive),
     adminToken: source.adminToken().source,
     problems: source.problems(),
     transitions,

@@ -1,3 +1,4 @@
+import type { ArchiveState } from '../../archive/archive-state.ts'
 import type { Operation } from '../../collection/declaration/declaration.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Secret } from '../../config/secret.ts'
@@ -35,6 +36,8 @@ export interface StatusSource {
   conflicts(): number
   /** What an outage means for each collection; none without a declared primary. */
   copy(): readonly CopyLine[]
+  /** The archive behind the rows; null without one. */
+  archive(): ArchiveState | null
   /** The collections without a usable table in the serving database; their requests get 503. */
   lacking(): readonly string[]
   /** The collections whose tables lack a key of their declaration there; writes get 503. */

@@ -73,8 +73,8 @@ export function keylessSentence(names: readonly string[]): string {
   return `${subject} a unique key or a reference that is declared. Writes get 503; /status has the SQL.`
 }
 
-/** How durable a write is, in one or two sentences. */
-export function durabilitySentence(durability: Durability | null): string {
+/** How durable a write is, in one or two sentences. `isArchived`: an archive keeps up with the rows. */
+export function durabilitySentence(durability: Durability | null, isArchived: boolean): string {
   switch (durability) {
     case 'primary':
       return 'A write is confirmed once the primary database has committed it. It is as safe as that database.'
@@ -89,6 +89,9 @@ export function durabilitySentence(durability: Durability | null): string {
     case 'local':
       return 'A write is confirmed once it is on disk, and the disk survives a restart.'
     case 'local-ephemeral':
+      if (isArchived) {
+        return 'A write is confirmed once it is on disk and survives a crash. A restart of the machine or container loses what the archive does not have yet. The header Holdfast-Archive-Lag of each response says how much that is.'
+      }
       return 'A write is confirmed once it is on disk and survives a crash, but a restart of the machine or container may lose it. Put DATA_DIR on a persistent disk.'
     case null:
       return 'A write is as durable as the database that serves it. The header Holdfast-Durability of each response says how durable.'

@@ -19,6 +19,7 @@ class ScriptedJournal implements StoreSteps {
   readonly prepare = emptySteps.prepare
   readonly lacks = emptySteps.lacks
   readonly changed = emptySteps.changed
+  readonly leave = emptySteps.leave
   readonly log: string[] = []
   waiting = 0
   /** Whether the fallback accepts changes. */

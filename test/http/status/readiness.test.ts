@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { HealthRow } from '../../../src/database/machine/state.ts'
 import { readinessOf } from '../../../src/http/status/readiness.ts'
 
-const lazy = { boot: 'lazy', readiness: 'any', hasFallback: true } as const
+const lazy = { boot: 'lazy', readiness: 'any', hasFallback: true, isRestoring: false } as const
 const eager = { ...lazy, boot: 'eager' } as const
 const strict = { ...lazy, readiness: 'primary' } as const
 
@@ -31,4 +31,11 @@ for (const [name, [whenLazy, whenEager, whenStrict, health]] of Object.entries(t
 
 test('a primary without a fallback that could open warns', () => {
   assert.equal(readinessOf('primary', { ...lazy, hasFallback: false }).health, 'warn')
+})
+
+test('while rows are restored the service is not ready, whatever the connection does', () => {
+  for (const name of Object.keys(table)) {
+    const row = name as HealthRow // A key of the table above.
+    assert.deepEqual(readinessOf(row, { ...lazy, isRestoring: true }), { ready: 503, health: 'warn' })
+  }
 })
