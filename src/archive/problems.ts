@@ -29,6 +29,7 @@ export const archiveProblems = {
   ARCHIVE_SNAPSHOT_FAILED: 'A snapshot could not be made. Changes are still archived, and it is tried again.',
   ARCHIVE_UNSUITED: 'The database that serves cannot be archived.',
   ARCHIVE_KEEPS_TOO_MUCH: 'Objects that are no longer needed cannot be removed from the archive.',
+  ARCHIVE_EXPORT_FAILED: 'The collections could not be exported to the archive. It is tried again.',
   ARCHIVE_ENTRIES_WAITING:
     'Changes that another process left in the archive are not carried to the primary yet. It is tried again.',
   ARCHIVE_ENTRIES_KEPT:

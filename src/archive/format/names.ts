@@ -61,6 +61,9 @@ export function entriesAddressKey(process: string): string {
   return `${entriesFolder}/${process}/address.json`
 }
 
+/** What the last export has written; put last. */
+export const exportRecordKey = 'tables/export.json'
+
 /** Rows of a collection for other programs: a folder for each collection, parts from 1. */
 export function exportKey(collection: string, part: number): string {
   return `tables/${collection}/${String(part).padStart(5, '0')}.ndjson`
