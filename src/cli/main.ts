@@ -34,6 +34,9 @@ async function runCommand(): Promise<void> {
       process.off('unhandledRejection', reportStray).off('uncaughtException', reportStray)
       return import('../main.ts')
     },
+  }).catch((error: unknown) => {
+    reportFailure('the command failed', error)
+    return 3 as const
   })
   // Not `process.exit`: what was printed into a pipe must arrive.
   if (code === null) return
@@ -50,6 +53,10 @@ function interrupted(): AbortSignal {
 }
 
 function reportStray(error: unknown): void {
+  reportFailure('an error outside of the command', error)
+}
+
+function reportFailure(what: string, error: unknown): void {
   const why = error instanceof Error ? maskAddress(error.message) : `a ${typeof error} was thrown`
-  process.stderr.write(`holdfast: an error outside of the command: ${why}\n`)
+  process.stderr.write(`holdfast: ${what}: ${why}\n`)
 }

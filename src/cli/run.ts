@@ -37,12 +37,15 @@ Commands
               list what waits to be carried
   conflicts list|list settled|show ID|take ours ID|take theirs ID|retry ID
               list, show and settle the changes that could not be carried
+  archive list
+              list what the archive holds: lineages, snapshots, what follows them
+  archive export
+              write each collection as NDJSON below tables/ of the archive, without
+              private fields, for other programs; a service may go on meanwhile
   prune       delete what the primary keeps to recognize old files; a change that
               is older, and turns up later, becomes a conflict
   restore     bring the rows of the archive back: to the place of the local file,
               which must not be there, or to a folder (--to)
-  archive list
-              list what the archive holds: lineages, snapshots, what follows them
 
 Options
   --json      print JSON (check, config, token), or a line of JSON for each event

@@ -3,7 +3,7 @@ import type { Clock } from '../../database/store/clock.ts'
 import { HoldfastError } from '../../errors.ts'
 import { archiveProblem } from '../problems.ts'
 import { type ArchiveTarget, TargetError } from '../target/target.ts'
-import { type ExportedTable, exportTables, lastExport } from './exporter.ts'
+import { type ExportedTable, type ExportOptions, ExportRefused, exportTables, lastExport } from './exporter.ts'
 import type { ExportObservation } from './observation.ts'
 
 const dayMs = 86_400_000
@@ -14,13 +14,18 @@ const firstMs = 60_000
 /** Pause after an export that failed, and while there is nothing to export from. */
 const againMs = 15 * 60_000
 
+/** The collections of the database that serves. */
+export interface ExportedTables extends Pick<ExportOptions, 'source' | 'unavailable'> {
+  readonly tables: readonly ExportedTable[]
+}
+
 /** What exports once a day. */
 export interface DailyExportParts {
   readonly target: ArchiveTarget
   /** Whether ARCHIVE_EXPORT asks for it. */
   isWanted(): boolean
   /** Null while nothing may be exported: no database serves, or the archive is another process's or store's. */
-  tables(): readonly ExportedTable[] | null
+  tables(): ExportedTables | null
   readonly clock: Clock
   observe(seen: ExportObservation): void
 }
@@ -62,19 +67,20 @@ export class DailyExport {
   /** Exports where that is due; resolves with the time until the next look. Never rejects. */
   async #due(): Promise<number> {
     const { target, isWanted, clock } = this.#parts
-    const tables = isWanted() ? this.#parts.tables() : null
-    if (tables === null) {
+    const found = isWanted() ? this.#parts.tables() : null
+    if (found === null) {
       if (!isWanted()) this.#failure = null
       return againMs
     }
     const startedMs = clock.now()
+    const { tables, ...more } = found
     try {
       const last = await lastExport(target, this.#ending.signal)
       const at = new Date(clock.wallMs())
       const ageMs = last === null ? dayMs : at.getTime() - last.getTime()
       // A clock that was set back makes it due, too.
       if (ageMs >= 0 && ageMs < dayMs) return dayMs - ageMs
-      const summary = await exportTables(target, tables, { at, signal: this.#ending.signal })
+      const summary = await exportTables(target, tables, { ...more, at, signal: this.#ending.signal })
       this.#failure = null
       const tookMs = clock.now() - startedMs
       this.#parts.observe({ type: 'archive.exported', label: target.label, tookMs, ...summary })
@@ -89,7 +95,8 @@ export class DailyExport {
     if (this.#ending.signal.aborted) return
     const { label } = this.#parts.target
     const why = error instanceof Error ? error.message : 'it failed.'
-    const hint = error instanceof TargetError || error instanceof HoldfastError ? error.hint : 'It is tried again.'
+    const hasHint = error instanceof TargetError || error instanceof HoldfastError || error instanceof ExportRefused
+    const hint = hasHint ? error.hint : 'It is tried again.'
     const problem = archiveProblem(
       'ARCHIVE_EXPORT_FAILED',
       'warning',

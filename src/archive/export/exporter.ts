@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { readLineage } from '../format/manifests.ts'
 import { archiveFormat, exportKey, exportRecordKey } from '../format/names.ts'
+import { fetchRoot } from '../ship/chain.ts'
 import type { ArchiveTarget } from '../target/target.ts'
 import { type ExportedPart, type ExportedRows, type ExportRecord, readExportRecord } from './record.ts'
 
@@ -24,10 +26,23 @@ export interface ExportSummary {
   readonly removed: number
 }
 
+/** Why nothing was written: what is there is not this store's. */
+export class ExportRefused extends Error {
+  readonly hint = 'Use another prefix in ARCHIVE_URL.'
+
+  constructor(label: string, what: string) {
+    super(`${label} has ${what}. Nothing was written there.`)
+  }
+}
+
 /** How an export is told about, and where it ends. */
 export interface ExportOptions {
   /** When it began. */
   readonly at: Date
+  /** The id of the file, or the identity of the primary, that the rows are of; null: it is not known. */
+  readonly source: string | null
+  /** Collections whose rows cannot be read now: what was exported of them stays. */
+  readonly unavailable?: readonly string[]
   readonly signal: AbortSignal
   /** Called after each portion of rows, with how many were exported so far. */
   readonly progress?: (rows: number) => void
@@ -41,17 +56,23 @@ export async function lastExport(target: ArchiveTarget, signal: AbortSignal): Pr
 
 /**
  * Writes each table as NDJSON below `tables/`, in parts, in place of those of the export before; no more than one part is in
- * memory. What the last export has written and this one does not is removed. Rejects with a `TargetError`, with what the rows
- * reject with, or with the signal's reason; then it may be run again.
+ * memory. What the last export has written and this one does not is removed. Rejects with an `ExportRefused`, a `TargetError`, with
+ * what the rows reject with, or with the signal's reason; then it may be run again.
  */
 export async function exportTables(
   target: ArchiveTarget,
   tables: readonly ExportedTable[],
   options: ExportOptions,
 ): Promise<ExportSummary> {
-  const before = await known(target, options.signal)
+  const last = readExportRecord(await target.get(exportRecordKey, options.signal))
+  await assertOwn(target, last, options)
+  const before = await known(target, last, options.signal)
   const sums = { rows: 0, bytes: 0, written: 0, unchanged: 0 }
-  const done: Record<string, ExportedRows> = {}
+  const { unavailable = [] } = options
+  const isLeft = (name: string): boolean => unavailable.includes(name)
+  const done: Record<string, ExportedRows> = Object.fromEntries(
+    Object.entries(last?.tables ?? {}).filter(([name]) => isLeft(name)),
+  )
   for (const table of tables) {
     const parts: ExportedPart[] = []
     const first = sums.rows
@@ -70,11 +91,16 @@ export async function exportTables(
     }
     done[table.name] = { rows: sums.rows - first, parts }
   }
-  const record: ExportRecord = { format: archiveFormat, at: options.at.toISOString(), tables: done }
+  const record: ExportRecord = {
+    format: archiveFormat,
+    at: options.at.toISOString(),
+    source: options.source,
+    tables: done,
+  }
   const kept = new Set(Object.values(done).flatMap(({ parts }) => parts.map(({ key }) => key)))
   let removed = 0
   for (const key of before.keys()) {
-    if (kept.has(key)) continue
+    if (kept.has(key) || isLeft(key.split('/')[1] ?? '')) continue
     await target.remove(key, options.signal)
     removed += 1
   }
@@ -83,9 +109,36 @@ export async function exportTables(
   return { collections: tables.length, ...sums, removed }
 }
 
+/** @throws ExportRefused for the prefix of another store. */
+async function assertOwn(
+  target: ArchiveTarget,
+  last: ExportRecord | null,
+  { source, signal }: ExportOptions,
+): Promise<void> {
+  const exported = last?.source ?? null
+  if (source === null || exported === source) return
+  if (exported !== null) throw new ExportRefused(target.label, `the export of another store (${exported})`)
+  const root = await fetchRoot(target, signal)
+  if (root === null || root.store === source || (await hasLineageOf(target, source, signal))) return
+  throw new ExportRefused(target.label, `the archive of another store (${root.store})`)
+}
+
+async function hasLineageOf(target: ArchiveTarget, store: string, signal: AbortSignal): Promise<boolean> {
+  for await (const page of target.list(lineagesPrefix, undefined, signal)) {
+    for (const { key } of page) {
+      const bytes = await target.get(key, signal)
+      if (bytes !== null && readLineage(key, bytes).store === store) return true
+    }
+  }
+  return false
+}
+
 /** The hashes of the parts that are there, by key; empty for one that the last export did not write, or that has changed since. */
-async function known(target: ArchiveTarget, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-  const record = readExportRecord(await target.get(exportRecordKey, signal))
+async function known(
+  target: ArchiveTarget,
+  record: ExportRecord | null,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
   const parts = new Map(
     Object.values(record?.tables ?? {}).flatMap((table) => table.parts.map((part) => [part.key, part])),
   )
@@ -100,6 +153,8 @@ async function known(target: ArchiveTarget, signal: AbortSignal): Promise<Readon
   }
   return found
 }
+
+const lineagesPrefix = 'lineages/'
 
 const partPattern = /^tables\/[a-z][A-Za-z0-9_]*\/\d{5,}\.ndjson$/
 

@@ -19,6 +19,8 @@ export interface ExportRecord {
   readonly format: number
   /** ISO 8601; when the export began. */
   readonly at: string
+  /** The id of the file, or the identity of the primary, that the rows are of; null: it was not known. */
+  readonly source: string | null
   /** By collection. */
   readonly tables: Readonly<Record<string, ExportedRows>>
 }
@@ -37,6 +39,7 @@ export function readExportRecord(body: Uint8Array | null): ExportRecord | null {
 function isRecord(value: unknown): value is ExportRecord {
   if (!isObject(value) || value.format !== archiveFormat || typeof value.at !== 'string') return false
   if (Number.isNaN(Date.parse(value.at)) || !isObject(value.tables)) return false
+  if (value.source !== null && typeof value.source !== 'string') return false
   return Object.values(value.tables).every((table) => isObject(table) && isParts(table.parts))
 }
 

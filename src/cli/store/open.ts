@@ -42,14 +42,14 @@ const closeMs = 1_000
 export class CommandStores implements AsyncDisposable {
   readonly found: Resolution
   readonly tables: readonly CarriedTable[]
-  readonly #collections: Parameters<typeof ensureTables>[1]
+  readonly collections: Parameters<typeof ensureTables>[1]
   readonly #factory: DatabaseEngineFactory
   readonly #cwd: string
   readonly #opened: Store[] = []
 
   private constructor(found: Resolution, collections: Parameters<typeof ensureTables>[1], cwd: string) {
     this.found = found
-    this.#collections = collections
+    this.collections = collections
     this.#cwd = cwd
     this.tables = carriedTablesOf(collections)
     const settings = connectionSettingsOf(found.resolved.settings)
@@ -84,7 +84,7 @@ export class CommandStores implements AsyncDisposable {
     const problem = store.facts.problems.find(({ code }) => code === 'OWN_TABLES_MISSING' || code === 'FORMAT_NEWER')
     if (problem !== undefined) throw new CommandFailure(3, problem.message, problem.suggestion)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(resolved.settings.database.connectionTimeoutS * 1_000)])
-    await ensureTables(store, this.#collections, resolved.settings.database.schemaApply, limit)
+    await ensureTables(store, this.collections, resolved.settings.database.schemaApply, limit)
     return { ...store, replay, attempts }
   }
 
@@ -98,12 +98,31 @@ export class CommandStores implements AsyncDisposable {
     return await this.#open(await this.#named(path), 'fallback', signal)
   }
 
+  /** The database that a service would serve from, to read it: the primary, else the local file. Rejects with a `CommandFailure`. */
+  async served(signal: AbortSignal): Promise<Store> {
+    const { config } = this.found
+    if (config.primary !== null) {
+      const { primary } = config
+      return await this.#keep(this.#factory.look(primary, signal), signal)
+    }
+    if (config.declared) throw failureOf(unusableFault(config.problems, 'primary'), 2)
+    if (config.fallback === null) throw failureOf(unusableFault(config.problems, 'fallback'), 2)
+    const { path } = await inspectTarget(config.fallback)
+    const isFile = path !== null && ((await stat(path).catch(() => null))?.isFile() ?? false)
+    if (!isFile) throw new CommandFailure(2, 'There is no database file yet.', 'Start the service first.')
+    return await this.#open(config.fallback, 'fallback', signal)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#opened.map((store) => store.close(closeMs)))
   }
 
   async #open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
-    const store = await this.#factory.open(resolved, role, signal).catch((error: unknown): never => {
+    return await this.#keep(this.#factory.open(resolved, role, signal), signal)
+  }
+
+  async #keep(opening: Promise<Store>, signal: AbortSignal): Promise<Store> {
+    const store = await opening.catch((error: unknown): never => {
       signal.throwIfAborted()
       throw error instanceof FaultError ? failureOf(error.fault, 3) : error
     })

@@ -7,9 +7,11 @@ import type { ListPart, Lists } from '../../collection/ask/lists.ts'
 import type { Collection } from '../../collection/declaration/declaration.ts'
 import type { FieldValue } from '../../collection/declaration/validator.ts'
 import type { ListQuery } from '../../collection/query/list-query.ts'
+import type { TableReport } from '../../collection/table/tables.ts'
 import type { Outcome } from '../../database/work/session.ts'
 import type { Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
+import type { ServedCollection } from '../../http/data/served-collection.ts'
 
 /** Rows of one read: at first, and at most. */
 const firstRows = 20
@@ -30,11 +32,23 @@ const everyRow: ListQuery = {
   count: 'none',
 }
 
+/** The collections whose tables can be read, and the names of the others. */
+export function exportedTables(
+  served: readonly Pick<ServedCollection, 'collection' | 'lists'>[],
+  { unusable }: Pick<TableReport, 'unusable'>,
+): { readonly tables: readonly ExportedTable[]; readonly unavailable: readonly string[] } {
+  const isUsable = ({ collection }: Pick<ServedCollection, 'collection'>): boolean =>
+    unusable.get(collection.name)?.operations.includes('list') !== true
+  const tables = served.filter(isUsable).map(({ collection, lists }) => exportedTable(collection, lists))
+  const others = served.filter((one) => !isUsable(one))
+  return { tables, unavailable: others.map(({ collection }) => collection.name) }
+}
+
 /**
  * A collection for the export: every row, as a list answers with it, without `private` and `writeOnly` fields: who reads the
  * export needs no token. Its rows reject with the errors of lists, and with STORE_LOST when another database serves before the end.
  */
-export function exportedTable(collection: Collection, lists: Pick<Lists, 'part'>): ExportedTable {
+function exportedTable(collection: Collection, lists: Pick<Lists, 'part'>): ExportedTable {
   // Rules are about callers; the bucket decides who reads this.
   const granted: Granted = { caller: publicCaller, rule: null, fields: visibleFields(collection, publicCaller) }
   return {

@@ -21,7 +21,7 @@ function bench(t: TestContext, clock = new FakeClock(), target = new MemoryTarge
   const daily = new DailyExport({
     target,
     isWanted: () => state.isWanted,
-    tables: () => state.tables,
+    tables: () => (state.tables === null ? null : { tables: state.tables, source: 'file' }),
     clock,
     observe: (some) => void seen.push(some),
   })

@@ -5,7 +5,7 @@ import { MemoryTarget } from '../../support/memory-target.ts'
 
 const { signal } = new AbortController()
 const at = new Date('2026-11-28T12:00:00.000Z')
-const options = { at, signal }
+const options = { at, source: 'file', signal }
 
 function tableOf(name: string, rows: readonly string[], some = 3): ExportedTable {
   return {
@@ -63,6 +63,15 @@ test('what has not changed is not written again, and what is no longer there is 
   assert.deepEqual(target.keys('tables/large/'), ['tables/large/00001.ndjson'])
 })
 
+test('what cannot be read now stays as it was exported', async () => {
+  const target = new MemoryTarget()
+  await exportTables(target, [tableOf('one', ['{"id":1}']), tableOf('two', ['{"id":2}'])], options)
+  await exportTables(target, [tableOf('one', ['{"id":3}'])], { ...options, unavailable: ['two'] })
+  assert.deepEqual([textOf(target, 'one'), textOf(target, 'two')], ['{"id":3}\n', '{"id":2}\n'])
+  const again = await exportTables(target, [tableOf('two', ['{"id":2}'])], options)
+  assert.deepEqual([again.unchanged, again.removed], [1, 1])
+})
+
 test('a part that somebody has changed or removed is written again', async () => {
   const target = new MemoryTarget()
   const tables = [tableOf('one', ['{"id":1}']), tableOf('two', ['{"id":2}'])]
@@ -80,12 +89,38 @@ test('an export that was interrupted leaves no part behind once the next one is 
     if (method === 'put') limit.abort(new Error('on purpose'))
   }
   const large = tableOf('large', rowsOf(100, 150_000))
-  await assert.rejects(exportTables(target, [large], { at, signal: limit.signal }), /on purpose/)
+  await assert.rejects(exportTables(target, [large], { ...options, signal: limit.signal }), /on purpose/)
   assert.equal(target.keys('tables/large/').length, 1)
   assert.equal(await lastExport(target, signal), null)
   target.after = () => {}
   await exportTables(target, [tableOf('small', ['{}'])], options)
   assert.deepEqual(target.keys('tables/'), ['tables/export.json', 'tables/small/00001.ndjson'])
+})
+
+test('the prefix of another store is refused, and nothing is written there', async () => {
+  const target = new MemoryTarget()
+  const tables = [tableOf('one', ['{}'])]
+  const root = { format: 1, archive: 'archive', store: 'other', madeAt: at.toISOString() }
+  target.objects.set('archive.json', Buffer.from(JSON.stringify(root)))
+  const before = target.keys()
+  await assert.rejects(exportTables(target, tables, options), /the archive of another store \(other\)/)
+  assert.deepEqual(target.keys(), before)
+  const lineage = {
+    format: 1,
+    lineage: 'lineage',
+    store: 'file',
+    number: 4,
+    why: 'empty-start',
+    madeAt: at.toISOString(),
+  }
+  target.objects.set('lineages/lineage.json', Buffer.from(JSON.stringify(lineage)))
+  await exportTables(target, tables, options)
+  const exported = target.keys()
+  await assert.rejects(
+    exportTables(target, tables, { ...options, source: 'third' }),
+    /the export of another store \(file\)/,
+  )
+  assert.deepEqual(target.keys(), exported)
 })
 
 test('a record that cannot be read is replaced', async () => {
