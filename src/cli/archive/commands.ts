@@ -24,10 +24,16 @@ export const archiveCommands: Readonly<Record<string, Command>> = {
   },
   archive: {
     flags: ['json'],
-    words: (words) => (words.length === 1 && words[0] === 'list' ? null : 'write "archive list"'),
-    run: async ({ flags }, context) => {
+    words: ([verb, more]) =>
+      (verb === 'list' || verb === 'export') && more === undefined ? null : 'write "archive list" or "archive export"',
+    run: async ({ flags, words: [verb] }, context) => {
+      const options = { json: flags.has('json'), signal: context.interrupted() }
+      if (verb === 'export') {
+        const { archiveExportCommand } = await import('./export.ts')
+        return await archiveExportCommand(context, options)
+      }
       const { archiveListCommand } = await import('./list.ts')
-      return await archiveListCommand(context, { json: flags.has('json'), signal: context.interrupted() })
+      return await archiveListCommand(context, options)
     },
   },
 }

@@ -40,14 +40,6 @@ export const storeCommands: Readonly<Record<string, Command>> = {
       return await conflictsCommand(context, { ...optionsOf(given, context), action })
     },
   },
-  archive: {
-    flags: ['json'],
-    words: ([verb, more]) => (verb === 'export' && more === undefined ? null : 'write "archive export"'),
-    run: async (given, context) => {
-      const { archiveExportCommand } = await import('./archive-export.ts')
-      return await archiveExportCommand(context, optionsOf(given, context))
-    },
-  },
   prune: {
     flags: ['json', 'older-than'],
     run: async (given, context) => {

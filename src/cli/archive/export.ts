@@ -13,9 +13,9 @@ import { serveCollections } from '../../http/data/served-collection.ts'
 import { exportedTables } from '../../service/archiving/exported-table.ts'
 import type { Resolution } from '../../service/resolve.ts'
 import type { CommandContext } from '../command.ts'
-import { counted, line, type StoreCommandOptions, type StoreExit, withStores } from './command.ts'
-import { CommandFailure, type CommandStores } from './open.ts'
-import { ProgressLine } from './progress.ts'
+import { counted, line, type StoreCommandOptions, type StoreExit, withStores } from '../store/command.ts'
+import { CommandFailure, type CommandStores } from '../store/open.ts'
+import { ProgressLine } from '../store/progress.ts'
 
 /** `holdfast archive export`: writes each collection as NDJSON below `tables/` of the archive. The service may go on meanwhile. */
 export async function archiveExportCommand(context: CommandContext, options: StoreCommandOptions): Promise<StoreExit> {
