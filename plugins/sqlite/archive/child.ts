@@ -45,6 +45,9 @@ async function run(task: Task, signal: AbortSignal, copied: () => void): Promise
     signal.throwIfAborted()
     if ('proof' in answer) return answer.proof
     throw Object.assign(new Error(answer.message), answer.code === null ? {} : { code: answer.code })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
   } finally {
     signal.removeEventListener('abort', abort)
   }

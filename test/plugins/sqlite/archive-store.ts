@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import Database from 'better-sqlite3'
@@ -118,4 +120,13 @@ export function rowsOf(path: string): Readonly<Record<string, readonly unknown[]
 /** Asserts that what is kept, rebuilt in a folder of its own, is the live file. */
 export async function assertRestored(kept: Kept, live: string, folder: string): Promise<void> {
   assert.deepEqual(rowsOf(await kept.restore(folder)), rowsOf(live))
+}
+
+/** Runs JavaScript with `native`, a connection of its own to the file, in another process. */
+export function foreign(path: string, code: string): void {
+  const client = createRequire(import.meta.url).resolve('better-sqlite3')
+  const text = `const native = new (require(${JSON.stringify(client)}))(${JSON.stringify(path)}, { timeout: 50 })
+    ${code}
+    native.close()`
+  execFileSync(process.execPath, ['-e', text], { stdio: ['ignore', 'ignore', 'inherit'] })
 }

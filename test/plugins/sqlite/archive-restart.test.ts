@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import { ReadMark } from '../../../plugins/sqlite/archive/marks.ts'
+import { Restart } from '../../../plugins/sqlite/archive/restart.ts'
+import { Writer } from '../../../plugins/sqlite/writer.ts'
+import { tempFolder } from './bench.ts'
+
+test('a commit of another process just before the WAL is emptied is noticed', async (t) => {
+  for (const moment of ['before', 'never'] as const) {
+    const path = join(await tempFolder(t), 'x.db')
+    const other = new Database(path)
+    other.pragma('journal_mode = wal')
+    other.exec('create table thing (id integer primary key)')
+    const commit = (): void => void other.exec('insert into thing default values')
+    /** Another process that has its turn within the burst. */
+    class Watched extends ReadMark {
+      override release(): void {
+        super.release()
+        if (moment === 'before') commit()
+      }
+    }
+    const mark = new Watched(path)
+    const writer = new Writer(() => {})
+    const restart = new Restart({ path, writer, limitMs: 1_000, mark })
+    t.after(async () => {
+      await restart.end()
+      restart.close()
+      mark.close()
+      other.close()
+    })
+    const outcome = await restart.run(async () => {})
+    const isForeign = moment === 'before'
+    assert.deepEqual(outcome, { isCarried: !isForeign, isRestarted: !isForeign, isForeign }, moment)
+    assert.equal(mark.frames(), 0)
+    assert.notEqual(writer.tryTake('a test'), null)
+  }
+})
+
+test('a restart waits neither for a foreign writer nor for a foreign checkpoint', async (t) => {
+  const path = join(await tempFolder(t), 'x.db')
+  const other = new Database(path)
+  other.pragma('journal_mode = wal')
+  other.exec('create table thing (id integer primary key); begin immediate; insert into thing default values')
+  const mark = new ReadMark(path)
+  const writer = new Writer(() => {})
+  const restart = new Restart({ path, writer, limitMs: 1_000, mark })
+  t.after(async () => {
+    await restart.end()
+    restart.close()
+    mark.close()
+    other.close()
+  })
+  let isCalled = false
+  const outcome = await restart.run(async () => {
+    isCalled = true
+  })
+  assert.deepEqual(outcome, { isCarried: false, isRestarted: false, isForeign: false })
+  assert.equal(isCalled, false)
+  other.exec('commit')
+  assert.equal((await restart.run(async () => {})).isRestarted, true)
+})
