@@ -176,7 +176,7 @@ export class S3Server {
         if (isConditional && conditions === 'honoured' && this.objects.has(key))
           return failure(412, 'PreconditionFailed')
         this.objects.set(key, body)
-        return { status: 200, headers: { etag: etagOf(body) }, body: Buffer.alloc(0) }
+        return { status: 200, headers: { etag: etagOf(body), 'content-type': 'text/html' }, body: Buffer.alloc(0) }
       case 'DELETE':
         if (!mayDelete) return failure(403, 'AccessDenied')
         this.objects.delete(key)

@@ -125,9 +125,11 @@ export class S3Client {
 
   /** Resolves when the store did as it was asked. */
   async accepted(operation: S3Operation, response: Response): Promise<void> {
-    if (!response.ok || isHtml(response)) throw await this.refusal(operation, response)
+    if (!response.ok) throw await this.refusal(operation, response)
     // Read, not cancelled: that would end the connection.
-    await this.bytes(operation, response, errorMaxBytes)
+    const bytes = await this.bytes(operation, response, errorMaxBytes)
+    // Some stores label the empty body as HTML, too.
+    if (bytes.length > 0 && isHtml(response)) throw this.#errorOf(operation, refusalOf(response, bytes))
   }
 
   /** Resolves when a 404 says that there is no such object, and not that something else answers here. */
@@ -171,22 +173,26 @@ export class S3Client {
   }
 
   async #refusalOf(operation: S3Operation, response: Response): Promise<S3Refusal> {
-    const text = new TextDecoder().decode(await this.bytes(operation, response, errorMaxBytes))
-    const { status, headers } = response
-    const code = elementText(text, 'Code')
-    const region = headers.get('x-amz-bucket-region') ?? elementText(text, 'Region')
-    return {
-      status,
-      code: code !== null && /^\w{1,60}$/.test(code) ? code : null,
-      isHtml: isHtml(response) || /^\s*<(?:!doctype html|html)/i.test(text),
-      region: region !== null && /^[\w-]{1,40}$/.test(region) ? region : null,
-      date: dateOf(response),
-    }
+    return refusalOf(response, await this.bytes(operation, response, errorMaxBytes))
   }
 
   #errorOf(operation: S3Operation, refusal: S3Refusal): TargetError {
     const { address, clock } = this.#options
     return refusalError(operation, refusal, address, clock.wallMs())
+  }
+}
+
+function refusalOf(response: Response, body: Uint8Array): S3Refusal {
+  const text = new TextDecoder().decode(body)
+  const { status, headers } = response
+  const code = elementText(text, 'Code')
+  const region = headers.get('x-amz-bucket-region') ?? elementText(text, 'Region')
+  return {
+    status,
+    code: code !== null && /^\w{1,60}$/.test(code) ? code : null,
+    isHtml: (isHtml(response) && code === null) || /^\s*<(?:!doctype html|html)/i.test(text),
+    region: region !== null && /^[\w-]{1,40}$/.test(region) ? region : null,
+    date: dateOf(response),
   }
 }
 

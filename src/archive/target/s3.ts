@@ -160,7 +160,7 @@ export class S3Target implements ArchiveTarget {
 
   async #listPage(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<S3Page> {
     const response = await this.#client.send({ method: 'GET', operation: 'list', path: '', query }, signal)
-    if (!response.ok || isHtml(response)) throw await this.#client.refusal('list', response)
+    if (!response.ok) throw await this.#client.refusal('list', response)
     const bytes = await this.#client.bytes('list', response, listingMaxBytes)
     const page = readListing(new TextDecoder().decode(bytes))
     if (page === null) throw this.#client.odd('The archive answered a listing with something else.')
