@@ -8,31 +8,28 @@ import type { FileLocation, JournalMode, SqliteTarget } from '../target.ts'
 import { guardWal } from './wal-guard.ts'
 
 /**
- * The file that opening this target would make; null where there is one. A damaged one is set aside, as opening would.
+ * The file that opening this target would make; null where it would open one that is there. One in a later place is not opened
+ * where the first can be used, and does not count. A damaged one is set aside, as opening would.
  *
  * @throws what `classify` reads.
  */
 export async function missingFile(target: SqliteTarget, connectMs: number): Promise<MissingFile | null> {
   const { locations } = await chooseFiles(target, connectMs)
-  let absent: MissingFile | null = null
   let failure: unknown = null
   for (const location of locations) {
     const { file: path } = location
-    if (absent !== null) {
-      if ((await sizeOf(path)) > 0) return null
-      continue
-    }
     try {
       const journalMode = await prepareFile(location, target.journalMode)
-      if ((await sizeOf(path)) === 0) absent = { path, why: 'absent', aside: null }
-      else if (await isWhole(location, journalMode, connectMs)) return null
-      else return { path, why: 'damaged', aside: await setAside(path) }
+      if ((await sizeOf(path)) === 0) return { path, why: 'absent', aside: null }
+      if (await isWhole(location, journalMode, connectMs)) return null
+      return { path, why: 'damaged', aside: await setAside(path) }
     } catch (error) {
+      // A locked file is not gone.
+      if (classify(error, 'open').kind === 'transient') throw error
       failure ??= error
     }
   }
-  if (absent === null && failure !== null) throw failure
-  return absent
+  throw failure ?? new Error('The address has no file.')
 }
 
 /** False for a damaged file. @throws what else keeps it from being opened. */

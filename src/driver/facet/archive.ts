@@ -132,8 +132,8 @@ export interface MissingFile {
 /** Facet of an embedded driver: its files can be archived and rebuilt. Only of local stores. */
 export interface EmbeddedArchive<T> {
   /**
-   * The file that opening this target would make; null where there is one of ours in any of its places. Sets a damaged
-   * one aside, as opening would. Rejects with what `classify` reads.
+   * The file that opening this target would make; null where it would open one that is there. Sets a damaged one aside, as
+   * opening would. Rejects with what `classify` reads.
    */
   missing(target: T, connectMs: number): Promise<MissingFile | null>
   /** Begins to rebuild `path`, which must not exist. */

@@ -34,9 +34,11 @@ export class Machine {
     this.target = openTarget(place, () => archiveCredentials(found.resolved.settings), tools)
   }
 
-  static async make(t: Cleanup): Promise<Machine> {
+  /** `archive`: another machine's folder. */
+  static async make(t: Cleanup, archive: string | null = null): Promise<Machine> {
     const dir = await makeTempDir(t, 'machine')
-    const env = { DATA_DIR: join(dir, 'data'), ARCHIVE_URL: `file://${dir}/archive`, ARCHIVE_INTERVAL: '0.05' }
+    const url = `file://${archive ?? dir}/archive`
+    const env = { DATA_DIR: join(dir, 'data'), ARCHIVE_URL: url, ARCHIVE_INTERVAL: '0.05' }
     return new Machine(t, dir, env, await resolveAll({ env, cwd: dir }))
   }
 
