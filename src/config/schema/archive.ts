@@ -3,7 +3,7 @@ export const archiveSchema = {
   archive: {
     url: {
       doc: 'Where the rows of the local store are archived: s3://bucket/prefix?endpoint=https://...&region=..., or file:///folder. Beside a primary: the changes that wait in the journal.',
-      format: 'holdfast:verbatim',
+      format: 'holdfast:address',
       accepts: 's3://bucket/prefix?endpoint=https://... or file:///folder',
       default: null,
       env: 'ARCHIVE_URL',
