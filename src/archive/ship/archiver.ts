@@ -103,8 +103,8 @@ export class Archiver {
   /** Resolves when everything that was committed before this call is in the archive. Rejects with ARCHIVE_UNCONFIRMED. */
   async confirmed(signal?: AbortSignal): Promise<void> {
     const shipment = this.#shipment
-    if (shipment === null || shipment.isFenced || !shipment.identity.isFencing || shipment.base === null)
-      throw new HoldfastError('ARCHIVE_UNCONFIRMED')
+    const isOver = this.#closed !== null || shipment === null || shipment.isFenced
+    if (isOver || !shipment.identity.isFencing || shipment.base === null) throw new HoldfastError('ARCHIVE_UNCONFIRMED')
     await shipment.confirmed(signal)
   }
 

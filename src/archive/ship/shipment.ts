@@ -161,12 +161,12 @@ export class Shipment {
     this.#provable = { number: tip.number, position }
   }
 
-  /** A snapshot is complete. False: changes behind it were lost meanwhile, so that it is no base. */
-  async based(base: BaseSnapshot): Promise<boolean> {
-    if (this.#isLost || this.isDropping || this.#brokenAt > base.number) return false
+  /** A snapshot is complete. It is a base unless changes behind it were lost meanwhile. */
+  async based(base: BaseSnapshot): Promise<void> {
+    if (this.#isLost || this.isDropping || this.#brokenAt > base.number) return
     this.#base = base
+    this.#parts.recorder.set('hole', null)
     await this.#writeState(true)
-    return true
   }
 
   /** Resolves when this segment is stored. Rejects with the signal's reason. */

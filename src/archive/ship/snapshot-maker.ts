@@ -5,7 +5,7 @@ import { type ArchiveSource, archiveGapCode } from '../../driver/facet/archive.t
 import { FaultError } from '../../driver/fault.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { keepsTooMuchProblem, snapshotProblem } from '../problems.ts'
-import type { ArchiveTarget } from '../target/target.ts'
+import { type ArchiveTarget, TargetError } from '../target/target.ts'
 import type { Recorder } from './recorder.ts'
 import { removeUnneeded } from './retention.ts'
 import type { Retrier } from './retrier.ts'
@@ -120,7 +120,7 @@ export class SnapshotMaker {
     const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
     recorder.snapshotStored({ folder, bytes: manifest.bytes, storedBytes, rows, tookMs: clock.now() - startedMs })
     recorder.set('snapshot', null)
-    if (await this.#shipment.based(base)) recorder.set('hole', null)
+    await this.#shipment.based(base)
     await this.retain(signal)
   }
 
@@ -131,7 +131,10 @@ export class SnapshotMaker {
       recorder.removed(await removeUnneeded(target, this.#shipment.identity, signal))
       recorder.set('retention', null)
     } catch (error) {
-      if (!signal.aborted) recorder.set('retention', keepsTooMuchProblem(target.label, error))
+      // A target that is away is another matter: the next snapshot tries again.
+      if (error instanceof TargetError && error.kind === 'auth')
+        recorder.set('retention', keepsTooMuchProblem(target.label, error))
+      else if (!(error instanceof TargetError) && !signal.aborted) recorder.defect(error)
     }
   }
 

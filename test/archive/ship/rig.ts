@@ -38,9 +38,18 @@ export async function copyFile(t: TestContext, file: ScriptedFile): Promise<Scri
   return { ...file, rows: [...file.rows], path: join(await makeTempDir(t, 'ship'), 'holdfast.db') }
 }
 
+/** A clock whose wall time can jump. */
+class WallClock extends FakeClock {
+  aheadMs = 0
+
+  override wallMs(): number {
+    return super.wallMs() + this.aheadMs
+  }
+}
+
 /** A process with an archiver, whose time passes when a test waits for something. */
 export class ScriptedProcess {
-  readonly clock: FakeClock = new FakeClock()
+  readonly clock: WallClock = new WallClock()
   readonly seen: ArchiveObservation[] = []
   readonly source: ScriptedSource
   readonly archiver: Archiver
