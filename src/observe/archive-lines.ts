@@ -19,6 +19,8 @@ export function lineOfArchive(seen: OfArchive): LogLine {
     case 'restore.failed':
     case 'restore.ended':
     case 'restore.skipped':
+    case 'drill.passed':
+    case 'drill.failed':
       return restoreLine(seen)
     case 'entries.carried':
     case 'entries.failed':
@@ -76,7 +78,17 @@ function restoreLine(seen: RestoreObservation): LogLine {
       return logLine('info', `${file}: restoring the rows from ${label}.`, { label, why, aside })
     }
     case 'restore.failed':
+    case 'drill.failed':
       return problemLine(seen.problem)
+    case 'drill.passed': {
+      const { label, rows, tookMs } = seen
+      const took = (tookMs / 1_000).toFixed(1)
+      return logLine('info', `The archive can be restored: ${countOf(rows)} in ${took} s.`, {
+        label,
+        rows,
+        tookMs: Math.round(tookMs),
+      })
+    }
     case 'restore.ended': {
       const { label, rows, tables, bytes, tookMs, number, at, end } = seen
       const fields = { label, rows, tables, bytes, tookMs: Math.round(tookMs), number, at, end }

@@ -140,6 +140,8 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     ...{ number: 7, at: '2026-05-04T03:02:01.000Z', end: 'complete' },
   },
   'restore.skipped': { type: 'restore.skipped', label, why: 'unused' },
+  'drill.passed': { type: 'drill.passed', label, rows: 4_210, tookMs: 1_100.5 },
+  'drill.failed': { type: 'drill.failed', problem: archiveDown },
   'entries.carried': { type: 'entries.carried', label, process: 'p1', entries: 3, objects: 1, tookMs: 12.5 },
   'entries.failed': { type: 'entries.failed', label, problem: archiveDown, error: new Error('no answer') },
   'entries.resumed': { type: 'entries.resumed', label },

@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts'
 import type { ChainStop } from './chain.ts'
 
-/** What a restore at a start does; for the log and the metrics. */
+/** What restores do, at a start and as a test; for the log and the metrics. */
 export type RestoreObservation =
   | {
       readonly type: 'restore.began'
@@ -27,3 +27,7 @@ export type RestoreObservation =
     }
   /** `nothing`: the archive holds no rows of this store. `unused`: what it holds could not be used, or not in time. */
   | { readonly type: 'restore.skipped'; readonly label: string; readonly why: 'nothing' | 'unused' }
+  /** The archive was restored as a test, and has what it is meant to have. */
+  | { readonly type: 'drill.passed'; readonly label: string; readonly rows: number; readonly tookMs: number }
+  /** It could not be tried. */
+  | { readonly type: 'drill.failed'; readonly problem: Problem }

@@ -3,7 +3,6 @@ import { EntriesShipper } from '../../archive/entries/shipper.ts'
 import { unsuitedProblem } from '../../archive/problems.ts'
 import type { StartedStore } from '../../archive/restore/start.ts'
 import { StartRestore } from '../../archive/restore/start.ts'
-import { Archiver } from '../../archive/ship/archiver.ts'
 import { archiveFolder } from '../../archive/ship/spool.ts'
 import type { ChainHead } from '../../archive/ship/takeover.ts'
 import { archiveCredentials, openTarget } from '../../archive/target/config.ts'
@@ -20,6 +19,7 @@ import type { Observation } from '../../observe/observation.ts'
 import type { ActiveConfig } from '../active-config.ts'
 import { identityIn } from '../primary-identity.ts'
 import { ArchiveService, type ConfiguredArchive, type StoreArchiver } from './archive-service.ts'
+import { DrilledArchiver } from './drilled-archiver.ts'
 
 /** What the archive of a service is made with. Functions where a reload replaces what is behind them. */
 export interface ArchiveComposition {
@@ -79,7 +79,7 @@ function configuredArchive(
     tables: () => carriedTablesOf(active().collections),
     identityOf: (primary) => identityIn(supervisor(), primary),
   })
-  const archiverOf = ({ role, archive, journal }: Store, head: ChainHead | null): StoreArchiver | null => {
+  const archiverOf = ({ role, driver, archive, journal }: Store, head: ChainHead | null): StoreArchiver | null => {
     if (role === 'fallback' && journal !== null) {
       const process = drawId()
       own.add(process)
@@ -88,16 +88,13 @@ function configuredArchive(
         settings: () => settings().archive,
       })
     }
-    if (archive === null) return null
-    const folder = archiveFolder(archive.path)
-    return new Archiver({
-      target,
-      source: archive,
-      folder,
+    const embedded = driver.embedded?.archive
+    if (archive === null || embedded === undefined) return null
+    return new DrilledArchiver({
+      ...{ target, source: archive, folder: archiveFolder(archive.path), ...tools, observe, head },
       settings: () => settings().archive,
-      ...tools,
-      observe,
-      head,
+      rebuild: (path) => embedded.rebuild(path),
+      drillEveryMs: () => settings().archive.drillS * 1_000,
     })
   }
   return { label: target.label, restore, foreign, archiverOf }
