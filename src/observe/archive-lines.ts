@@ -9,7 +9,7 @@ import { problemLine } from './service-lines.ts'
 type OfArchive = ArchiveObservation | RestoreObservation | EntriesObservation
 
 export function isOfArchive(seen: { readonly type: string }): seen is OfArchive {
-  return /^(?:archive|restore|entries)\./.test(seen.type)
+  return /^(?:archive|restore|drill|entries)\./.test(seen.type)
 }
 
 /** The log line of an observation of the archive. */
