@@ -9,19 +9,13 @@ import { batchTarget } from '../../journal/batch.ts'
 import { type CarriedTable, type TablesByName, tablesByName } from '../../journal/judge.ts'
 import { transactionsOf } from '../../journal/local-transaction.ts'
 import type { Replayer } from '../../journal/replayer.ts'
-import { archiveFormat, entriesAddressKey, entriesFolder } from '../format/names.ts'
+import { entriesAddressKey } from '../format/names.ts'
 import { keepsTooMuchProblem } from '../problems.ts'
 import type { ArchiveTarget } from '../target/target.ts'
-import {
-  type EntriesAddress,
-  type EntriesRead,
-  type NamedEntries,
-  namedEntries,
-  readAddress,
-  readEntries,
-} from './format.ts'
+import { type EntriesFolder, type EntriesGroup, FolderReader, listFolders } from './folder.ts'
+import { KeptEntries } from './kept.ts'
 import type { EntriesObservation } from './observation.ts'
-import { entriesDamaged, entriesElsewhere, entriesFailure, entriesNewer, entriesUnknown } from './problems.ts'
+import { entriesFailure } from './problems.ts'
 
 /** Pauses after failures. */
 const firstPauseMs = 1_000
@@ -41,33 +35,12 @@ export interface ForeignEntriesParts {
   observe(seen: EntriesObservation): void
 }
 
-/** The folder of a process. */
-interface Folder {
-  readonly process: string
-  readonly objects: readonly NamedEntries[]
-  readonly hasAddress: boolean
-}
-
-/** Which primary the entries without an address are for. */
-type Address = EntriesAddress | 'unknown' | 'unreadable'
-
-type ReadEntries = Extract<EntriesRead, { is: 'read' }>
-
 /** One look at all folders. */
 interface Look {
   readonly to: Store & { readonly replay: Replay }
   readonly identity: string
-  readonly kept: Kept
+  readonly kept: KeptEntries
   readonly signal: AbortSignal
-}
-
-/** Why objects stay where they are. */
-interface Kept {
-  readonly problems: Problem[]
-  /** Entries by the primary that they are for. */
-  readonly elsewhere: Map<string, { label: string | null; entries: number }>
-  /** Tables of entries that no collection has. */
-  readonly tables: Set<string>
 }
 
 /**
@@ -147,97 +120,44 @@ export class ForeignEntries {
 
   async #carry(primary: Store, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const folders = await this.#folders(signal)
-    if (folders.length === 0) return this.#keep({ problems: [], elsewhere: new Map(), tables: new Set() })
-    const identity = this.#parts.identityOf(primary)
+    const { target, isOwn, identityOf } = this.#parts
+    const kept = new KeptEntries()
+    const folders = await listFolders(target, isOwn, signal)
+    const identity = identityOf(primary)
     const { replay } = primary
-    // Its own tables may come while it serves.
-    if (identity === undefined || replay === null) throw nothingAccepted(primary.label)
-    const kept: Kept = { problems: [], elsewhere: new Map(), tables: new Set() }
-    const look: Look = { to: { ...primary, replay }, identity, kept, signal }
-    for (const folder of folders) await this.#carryFolder(folder, look)
+    if (folders.length > 0) {
+      // Its own tables may come while it serves.
+      if (identity === undefined || replay === null) throw nothingAccepted(primary.label)
+      const look: Look = { to: { ...primary, replay }, identity, kept, signal }
+      for (const folder of folders) await this.#carryFolder(folder, look)
+    }
     this.#keep(kept)
   }
 
-  /** What other processes left, oldest first: the name is a UUIDv7. */
-  async #folders(signal: AbortSignal): Promise<readonly Folder[]> {
-    const { target, isOwn } = this.#parts
-    const objects: NamedEntries[] = []
-    const addresses = new Set<string>()
-    for await (const page of target.list(`${entriesFolder}/`, undefined, signal)) {
-      for (const { key } of page) {
-        const named = namedEntries(key)
-        if (named === null) addresses.add(key)
-        else if (!isOwn(named.process)) objects.push(named)
-      }
-    }
-    return [...Map.groupBy(objects, ({ process }) => process)].map(([process, found]) => ({
-      process,
-      objects: found,
-      hasAddress: addresses.has(entriesAddressKey(process)),
-    }))
-  }
-
-  async #carryFolder(folder: Folder, look: Look): Promise<void> {
+  async #carryFolder(folder: EntriesFolder, look: Look): Promise<void> {
     const { target, clock, observe } = this.#parts
-    const { process, objects, hasAddress } = folder
+    const { process, hasAddress } = folder
+    const { identity, kept, signal } = look
     const startedMs = clock.now()
-    const address = hasAddress ? await this.#address(process, look) : 'unknown'
     const seen = { entries: 0, objects: 0 }
+    const reader = new FolderReader(target, folder, identity, kept)
     let left = 0
-    for (const named of objects) {
-      const body = await target.get(named.key, look.signal)
-      // Another process has carried it meanwhile.
-      if (body === null) continue
-      const entries = this.#entriesOf(named, body, address, look)
-      if (entries === null || !(await this.#carryObject(entries, look))) left += 1
-      else if (!(await this.#remove(named.key, look))) left += 1
-      if (entries === null) continue
-      seen.entries += entries.entries.length
-      seen.objects += 1
+    for await (const group of reader.groups(signal)) {
+      if (!(await this.#carryGroup(group, look))) left += 1
+      else for (const key of group.keys) if (!(await this.#remove(key, look))) left += 1
+      seen.entries += group.entries.length
+      seen.objects += group.keys.length
     }
-    if (left === 0 && hasAddress) await this.#remove(entriesAddressKey(process), look)
+    if (left + reader.left === 0 && hasAddress) await this.#remove(entriesAddressKey(process), look)
     if (seen.objects > 0)
       observe({ type: 'entries.carried', label: target.label, process, ...seen, tookMs: clock.now() - startedMs })
   }
 
-  /** What is for this primary; null: it stays, and why is noted. */
-  #entriesOf(named: NamedEntries, body: Uint8Array, address: Address, { identity, kept }: Look): ReadEntries | null {
-    const { label } = this.#parts.target
-    const read = readEntries(named, body)
-    if (read.is === 'newer') kept.problems.push(entriesNewer(label, named.key, read.format))
-    if (read.is === 'damaged') kept.problems.push(entriesDamaged(label, named.key, read.why))
-    if (read.is !== 'read') return null
-    const { head } = read
-    const own = head.identity === null ? address : { identity: head.identity, label: head.label }
-    // For the first primary that is reached: this one.
-    if (own === 'unknown' || (own !== 'unreadable' && own.identity === identity)) return read
-    if (own === 'unreadable') return null
-    const { entries = 0 } = kept.elsewhere.get(own.identity) ?? {}
-    kept.elsewhere.set(own.identity, { label: own.label, entries: entries + head.entries })
-    return null
-  }
-
-  async #address(process: string, { signal, kept }: Look): Promise<Address> {
-    const { target } = this.#parts
-    const key = entriesAddressKey(process)
-    const body = await target.get(key, signal)
-    if (body === null) return 'unknown'
-    const address = readAddress(body)
-    if (address !== null && address.format <= archiveFormat) return address
-    kept.problems.push(
-      address === null
-        ? entriesDamaged(target.label, key, 'It names no primary.')
-        : entriesNewer(target.label, key, address.format),
-    )
-    return 'unreadable'
-  }
-
   /** Resolves with true when all of it was carried: a table that is not known here may be of another release. */
-  async #carryObject({ head, entries }: ReadEntries, { to, identity, kept, signal }: Look): Promise<boolean> {
+  async #carryGroup({ file, entries }: EntriesGroup, { to, identity, kept, signal }: Look): Promise<boolean> {
     const tables = tablesByName(this.#parts.tables())
-    const known = knownAmong(entries, tables, kept.tables)
-    const target = batchTarget(to, to.replay, tables, head.file, identity)
+    const known = knownAmong(entries, tables, kept)
+    const target = batchTarget(to, to.replay, tables, file, identity)
     await this.#parts.replayer.carryPortions(target, oneOf(known), signal)
     return known.length === entries.length
   }
@@ -250,22 +170,15 @@ export class ForeignEntries {
       return true
     } catch (error) {
       signal.throwIfAborted()
-      const problem = keepsTooMuchProblem(target.label, error)
-      if (!kept.problems.some(({ code }) => code === problem.code)) kept.problems.push(problem)
+      kept.add(keepsTooMuchProblem(target.label, error))
       return false
     }
   }
 
-  #keep({ problems, elsewhere, tables }: Kept): void {
+  #keep(kept: KeptEntries): void {
     const { target, observe } = this.#parts
     const before = new Set(this.#kept.map(({ message }) => message))
-    this.#kept = [
-      ...problems,
-      ...[...elsewhere].map(([identity, { label, entries }]) =>
-        entriesElsewhere(target.label, identity, label, entries),
-      ),
-      ...(tables.size === 0 ? [] : [entriesUnknown(target.label, [...tables])]),
-    ]
+    this.#kept = kept.problems(target.label)
     for (const problem of this.#kept) {
       if (!before.has(problem.message)) observe({ type: 'entries.kept', label: target.label, problem })
     }
@@ -279,10 +192,10 @@ function nothingAccepted(label: string): FaultError {
 }
 
 /** The entries of the transactions whose tables are all known. */
-function knownAmong(entries: readonly Entry[], tables: TablesByName, unknown: Set<string>): readonly Entry[] {
+function knownAmong(entries: readonly Entry[], tables: TablesByName, kept: KeptEntries): readonly Entry[] {
   return transactionsOf(entries).flatMap((transaction) => {
     const missing = transaction.entries.filter(({ table }) => !tables.has(table))
-    for (const { table } of missing) unknown.add(table)
+    for (const { table } of missing) kept.unknownTable(table)
     return missing.length === 0 ? transaction.entries : []
   })
 }

@@ -16,6 +16,10 @@ export interface EntriesHead {
   readonly label: string | null
   readonly first: number
   readonly last: number
+  /** Where a transaction is too large for one object: which part this is, of how many, and the last sequence of all of them. */
+  readonly part: number
+  readonly parts: number
+  readonly whole: number
   readonly entries: number
   /** ISO 8601. */
   readonly at: string
@@ -52,22 +56,24 @@ export interface NamedEntries {
   readonly last: number
 }
 
-/** Lines of entries: what `packEntries` is given. */
-export function linesOf(entries: readonly Entry[]): string {
-  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('')
+/** An entry as a line. */
+export function lineOf(entry: Entry): string {
+  return `${JSON.stringify(entry)}\n`
 }
 
-/** Makes an object of portions that are for one primary, and the lines of their entries. At least one entry. */
+/** Makes an object of entries and their lines, or one of the parts of a transaction. At least one entry. */
 export function packEntries(
   from: { readonly process: string; readonly file: string; readonly at: Date },
   { identity, label, entries }: JournalPortion,
   lines: readonly string[],
+  of: Pick<EntriesHead, 'part' | 'parts' | 'whole'> | null = null,
 ): PackedEntries {
   const text = Buffer.from(lines.join(''))
   const [first, last] = [entries[0]?.sequence ?? 0, entries.at(-1)?.sequence ?? 0]
+  const { part, parts, whole } = of ?? { part: 1, parts: 1, whole: last }
   const head: EntriesHead = {
     ...{ format: archiveFormat, process: from.process, file: from.file, identity, label, first, last },
-    ...{ entries: entries.length, at: from.at.toISOString(), hash: '' },
+    ...{ part, parts, whole, entries: entries.length, at: from.at.toISOString(), hash: '' },
   }
   const sealed = { ...head, hash: hashOf(head, text) }
   const body = Buffer.concat([Buffer.from(`${JSON.stringify(sealed)}\n`), text])
@@ -108,7 +114,7 @@ export function packAddress(
 }
 
 /** Null: it is not one. */
-export function readAddress(body: Uint8Array): EntriesAddress | null {
+export function readEntriesAddress(body: Uint8Array): EntriesAddress | null {
   const address = parsed(Buffer.from(body).toString())
   if (!isObject(address) || typeof address.identity !== 'string' || typeof address.format !== 'number') return null
   return { format: address.format, identity: address.identity, label: textOrNull(address.label) }
@@ -145,7 +151,9 @@ function isHead(value: unknown): value is EntriesHead {
   // Whatever else a later format has is its own.
   if (value.format > archiveFormat) return true
   const areTexts = [value.process, value.file, value.at, value.hash].every((one) => typeof one === 'string')
-  const areNumbers = [value.first, value.last, value.entries].every((one) => Number.isSafeInteger(one))
+  const areNumbers = [value.first, value.last, value.part, value.parts, value.whole, value.entries].every((one) =>
+    Number.isSafeInteger(one),
+  )
   return areTexts && areNumbers && isText(value.identity) && isText(value.label)
 }
 

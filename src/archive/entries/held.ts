@@ -4,6 +4,8 @@ export interface HeldObject {
   readonly identity: string | null
   readonly first: number
   readonly last: number
+  /** The last sequence of all parts, where it is one of several. */
+  readonly whole: number
   readonly bytes: number
 }
 
@@ -30,7 +32,7 @@ export class HeldObjects {
 
   /** Those of which nothing waits any more. `waiting`: the first entry that waits for this primary; null: none does. */
   done(identity: string | null, waiting: number | null): readonly HeldObject[] {
-    return this.#objects.filter((one) => one.identity === identity && (waiting === null || one.last < waiting))
+    return this.#objects.filter((one) => one.identity === identity && (waiting === null || one.whole < waiting))
   }
 
   /** Whether an entry for this primary is in one of them. */
@@ -46,12 +48,12 @@ export class HeldObjects {
     const run: HeldObject[] = []
     let bytes = 0
     for (const one of this.#objects) {
-      const isOther = run.length > 0 && run[0]?.identity !== one.identity
+      const isOther = one.whole !== one.last || (run.length > 0 && run[0]?.identity !== one.identity)
       if (isOther || bytes + one.bytes > maxBytes) {
         if (run.length >= mergedMin) return run
         run.length = bytes = 0
       }
-      if (one.bytes > maxBytes / 2) continue
+      if (one.bytes > maxBytes / 2 || one.whole !== one.last) continue
       run.push(one)
       bytes += one.bytes
     }

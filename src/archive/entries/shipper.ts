@@ -5,6 +5,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { ArchiveState } from '../archive-state.ts'
 import { keepsTooMuchProblem, lagProblem, notFencingProblem } from '../problems.ts'
 import type { ArchiveTarget } from '../target/target.ts'
+import { EntryConfirmations } from './entry-confirmations.ts'
 import { type PackedEntries, packAddress } from './format.ts'
 import { gatherEntries, objectBytes } from './gather.ts'
 import { type HeldObject, HeldObjects } from './held.ts'
@@ -29,12 +30,6 @@ export interface EntriesShipperParts {
   observe(seen: EntriesObservation): void
 }
 
-/** Someone who waits until the entries up to a sequence are in the archive. */
-interface Waiter {
-  readonly last: number
-  done(): void
-}
-
 /**
  * Keeps the entries of a journal that wait in the archive, in the folder of this process, until they are carried. One object is
  * on its way at a time; the next one serves all that committed meanwhile. Without new entries nothing is asked of the target.
@@ -43,9 +38,9 @@ export class EntriesShipper {
   readonly #parts: EntriesShipperParts
   readonly #held = new HeldObjects()
   readonly #ending = new AbortController()
+  readonly #confirmations = new EntryConfirmations()
   /** What waits up to here is in the archive. */
   #stored = 0
-  #waiters: Waiter[] = []
   #running: Promise<void> | null = null
   /** A pass is to follow the one at hand. */
   #isAsked = false
@@ -97,21 +92,11 @@ export class EntriesShipper {
   async confirmed(signal?: AbortSignal): Promise<void> {
     const last = this.#parts.journal.lastSequence()
     if (last <= this.#stored) return
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const fail = (): void => reject(new HoldfastError('ARCHIVE_UNCONFIRMED'))
-    const waiter = { last, done: resolve }
     const ends = AbortSignal.any([this.#ending.signal, ...(signal === undefined ? [] : [signal])])
-    if (ends.aborted) fail()
-    ends.addEventListener('abort', fail, { once: true })
-    this.#waiters.push(waiter)
+    const confirmed = this.#confirmations.of(last, ends)
     this.#wake()
-    try {
-      await promise
-      if (!this.#isLasting) throw new HoldfastError('ARCHIVE_UNCONFIRMED')
-    } finally {
-      ends.removeEventListener('abort', fail)
-      this.#waiters = this.#waiters.filter((one) => one !== waiter)
-    }
+    await confirmed
+    if (!this.#isLasting) throw new HoldfastError('ARCHIVE_UNCONFIRMED')
   }
 
   /** Ships what is left. Never rejects. */
@@ -217,19 +202,20 @@ export class EntriesShipper {
     for (;;) {
       const { clock, journal } = this.#parts
       const [atMs, last] = [clock.now(), journal.lastSequence()]
-      const object = await this.#next(this.#stored, Number.POSITIVE_INFINITY)
-      if (object === null) {
+      const objects = await this.#next(this.#stored, Number.POSITIVE_INFINITY)
+      if (objects.length === 0) {
         this.#cleanAtMs = atMs
         this.#reached(last)
         break
       }
-      await this.#put(object)
-      this.#reached(object.head.last)
+      for (const object of objects) await this.#put(object)
+      this.#reached(objects.at(-1)?.head.last ?? 0)
     }
     await this.#merge()
   }
 
-  async #next(after: number, last: number): Promise<PackedEntries | null> {
+  /** As `gatherEntries`. */
+  async #next(after: number, last: number): Promise<readonly PackedEntries[]> {
     const { journal, process, clock } = this.#parts
     return await gatherEntries(journal, { process, at: new Date(clock.wallMs()) }, after, last)
   }
@@ -238,8 +224,8 @@ export class EntriesShipper {
     const { target, clock } = this.#parts
     // Where it exists an earlier try has stored it: the name stands for its content.
     await target.putNew(key, body, this.#ending.signal)
-    const { identity, first, last } = head
-    this.#held.add({ key, identity, first, last, bytes: body.byteLength })
+    const { identity, first, last, whole } = head
+    this.#held.add({ key, identity, first, last, whole, bytes: body.byteLength })
     this.#last = { key, atMs: clock.wallMs() }
     this.#storedBytes += body.byteLength
     this.#storedObjects += 1
@@ -247,7 +233,7 @@ export class EntriesShipper {
 
   #reached(sequence: number): void {
     this.#stored = Math.max(this.#stored, sequence)
-    for (const waiter of this.#waiters) if (waiter.last <= this.#stored) waiter.done()
+    this.#confirmations.reached(this.#stored)
   }
 
   /** Says for which primary the first entries are, once that is known. */
@@ -280,10 +266,11 @@ export class EntriesShipper {
     const run = this.#held.toMerge(objectBytes)
     const [first, last] = [run?.[0], run?.at(-1)]
     if (run === null || first === undefined || last === undefined) return
-    const object = await this.#next(first.first - 1, last.last)
-    if (object !== null) await this.#put(object)
-    const isWithin = (one: HeldObject): boolean => object === null || one.last <= object.head.last
-    await this.#remove(run.filter((one) => one.key !== object?.key && isWithin(one)))
+    const objects = await this.#next(first.first - 1, last.last)
+    for (const object of objects) await this.#put(object)
+    const end = objects.at(-1)?.head.last ?? last.last
+    const made = new Set(objects.map(({ key }) => key))
+    await this.#remove(run.filter((one) => !made.has(one.key) && one.last <= end))
   }
 
   /** A right that is missing is said; it holds nothing up, since what stays is carried again without effect. */

@@ -200,6 +200,39 @@ onServers('entries that a process left in the archive', (server) => {
     assert.deepEqual([await scene.words('plain'), target.keys('entries/')], [{ [idOf('p')]: 'plain' }, []])
   })
 
+  test('are in several objects where a transaction is too large for one, and are carried whole or not at all', async (t) => {
+    const [scene, target] = [await Scene.make(t, server()), new MemoryTarget()]
+    const fallback = await scene.fallback()
+    const sql = `insert into everything (id, word, text, "createdAt", "updatedAt", version, holdfast_attempt)
+      values (?, ?, ?, 1700000000123, 1700000000123, 1, ?)`
+    const letters = [...'abcdefghijklmnopqrstu']
+    const text = 'x'.repeat(1_000_000)
+    await together(
+      fallback,
+      letters.map((letter) => [sql, [idOf(letter), letter, text, 'ATTEMPT']] as const),
+    )
+    await insert(fallback, 'z', 'z')
+    await lost(scene, target, fallback, first)
+    const [one = '', two = '', three = ''] = target.keys('entries/')
+    assert.equal(target.keys('entries/').length, 4)
+    const part = target.objects.get(two) ?? new Uint8Array()
+    target.objects.delete(two)
+    const primary = await scene.primary()
+    const halved = carrier(t, scene, target, primary)
+    await rested(halved)
+    assert.deepEqual([codesOf(halved), await scene.words()], [['ARCHIVE_OBJECT_DAMAGED'], { [idOf('z')]: 'z' }])
+    assert.deepEqual(target.keys('entries/'), [one, three])
+    target.objects.set(two, part)
+    const whole = carrier(t, scene, target, primary)
+    await rested(whole)
+    assert.deepEqual(Object.keys(await scene.words()).length, letters.length + 1)
+    assert.deepEqual([codesOf(whole), target.keys('entries/'), await scene.reasons()], [[], [], []])
+    target.objects.set(two, part)
+    const rest = carrier(t, scene, target, primary)
+    await rested(rest)
+    assert.deepEqual([codesOf(rest), target.keys('entries/')], [[], []], 'what lacks its first part was carried')
+  })
+
   test('are tried again when the archive does not answer, and the own folder is left alone', async (t) => {
     const [scene, target] = [await Scene.make(t, server()), new MemoryTarget()]
     const fallback = await scene.fallback()

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  linesOf,
+  lineOf,
   namedEntries,
   packAddress,
   packEntries,
-  readAddress,
   readEntries,
+  readEntriesAddress,
 } from '../../../src/archive/entries/format.ts'
 import type { Entry } from '../../../src/driver/facet/journal.ts'
 import { entryOf } from './support.ts'
@@ -22,7 +22,7 @@ const odd: readonly Entry[] = [
 ]
 
 function packed(entries: readonly Entry[] = odd) {
-  return packEntries(from, { identity: null, label: null, entries }, [linesOf(entries)])
+  return packEntries(from, { identity: null, label: null, entries }, entries.map(lineOf))
 }
 
 function named(key: string) {
@@ -73,11 +73,11 @@ test('names that no process gives are no entries', () => {
 })
 
 test('the address of early entries is read as it was written', () => {
-  assert.deepEqual(readAddress(packAddress(process, 'one', 'label').body), {
+  assert.deepEqual(readEntriesAddress(packAddress(process, 'one', 'label').body), {
     format: 1,
     identity: 'one',
     label: 'label',
   })
-  assert.equal(readAddress(Buffer.from('{"format":1}')), null)
-  assert.equal(readAddress(Buffer.from('<html>')), null)
+  assert.equal(readEntriesAddress(Buffer.from('{"format":1}')), null)
+  assert.equal(readEntriesAddress(Buffer.from('<html>')), null)
 })
