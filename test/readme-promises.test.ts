@@ -26,13 +26,16 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'the walk through an outage on the first page goes as it says',
   ],
   [
+    'Without a database the rows are in SQLite, and an archive in a bucket brings them back when the disk is gone.',
+    'the walk through a lost disk on the first page goes as it says',
+  ],
+  [
     'You need Node 20 or newer; the project brings the Node 24 that it runs on.',
     'the clients of databases are optional, and npm installs every package under an older Node without a warning',
     'the bundled Node takes over, with arguments, signals and the exit code passed through',
   ],
   [
-    'The installation downloads from the npm registry only and compiles nothing.',
-    'the lock file names no registry',
+    'The installation compiles nothing.',
     'installing compiles nothing: the lock file says what the SQLite package says of itself',
   ],
   [
@@ -62,14 +65,16 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'a person reads the operations and tries one, and no request leaves the origin',
     'a public validator agrees with the document, whoever asks and whatever is declared',
   ],
-  [
-    'Each feature in a line of curl, and all rules: config/collections.',
-    'each line of the page on collections answers as it shows',
-  ],
+  ['All features, in curl: config/collections.', 'each line of the page on collections answers as it shows'],
   [
     'Every write reports how durable its row is:',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
     'a primary that is a file has the durability of its disk',
+  ],
+  [
+    '`local-ephemeral`, `primary-ephemeral` and `journal-ephemeral`: the same, on a disk that the next restart may remove.',
+    'a primary that is a file has the durability of its disk',
+    "inside a Space the container's own disk is ephemeral",
   ],
   [
     'Holdfast detects the kind of disk; `DATA_DURABLE=true` or `false` overrides it.',
@@ -77,25 +82,17 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     "inside a Space the container's own disk is ephemeral",
   ],
   [
-    'FUSE and network mounts count as ephemeral.',
-    'the reason for a mount that may lose what it confirmed names source and file system',
-  ],
-  [
-    '`FALLBACK_MODE=read-only` refuses writes during an outage (503 `STORE_READ_ONLY`); with `ENABLE_FALLBACK=false`, requests get 503 until the primary is back.',
-    'FALLBACK_MODE=read-only refuses writes in an outage, and ENABLE_FALLBACK=false everything, until it ends',
-  ],
-  [
     'A request with `Prefer: durability=primary` gets 503 instead of a row in the fallback.',
     'a durability that cannot be had is refused before anything is written',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
-    'The address can also come in parts (`DATABASE_DRIVER`, `_HOST`, `_PORT`, `_USERNAME`, `_PASSWORD`, `_NAME`), each setting from a file (`DATABASE_PASSWORD_FILE`).',
+    'The address can also come in parts (`DATABASE_HOST`, …), each setting from a file (`DATABASE_PASSWORD_FILE`).',
     'opens what it is to open, and one that was rotated counts at the next start',
     'the compose file with PostgreSQL names one database on both sides, and its secrets',
   ],
   [
-    "Holdfast repairs what people paste (quotes, `psql '…'`, `jdbc:`, SQLAlchemy schemes) and reports the corrected form.",
+    'Holdfast repairs what people paste and reports the corrected form.',
     'every suggestion of an address, pasted back, is accepted and means the same',
     'is used, and what is to be changed is said',
     'no four characters in a row of a secret are shown, wherever it was put',
@@ -106,43 +103,45 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
   ],
   ['Try it with PostgreSQL and the collection above:', 'the walk through an outage on the first page goes as it says'],
   [
-    'When a statement fails, or waits for half of `QUERY_TIMEOUT`, Holdfast checks the database on a fresh connection.',
-    'a fault of the primary is believed only when a fresh connection fails, too',
-    'does not lose a primary that answers, and causes one probe after half of QUERY_TIMEOUT',
-  ],
-  [
-    'If that fails too, the fallback serves.',
+    'When a statement fails or is slow, and a fresh connection fails, too, the fallback serves.',
     'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
     'when PostgreSQL is stopped callers are freed within QUERY_TIMEOUT, and it serves again when it goes on',
+    'a fault of the primary is believed only when a fresh connection fails, too',
+    'does not lose a primary that answers, and causes one probe after half of QUERY_TIMEOUT',
   ],
   [
     '`/health` reports `warn`.',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
-    'Collections above `COPY_MAX_BYTES` are not copied: their lists contain `"partial": true`, and a row of the primary gets 503 `INCOMPLETE`, not 404.',
+    'Collections above `COPY_MAX_BYTES` are not copied: lists say `"partial": true`, and a row of the primary gets 503 `INCOMPLETE`, not 404.',
     'above COPY_MAX_BYTES it is not copied, and an outage hides its rows',
     'in an outage nothing is denied that the primary has',
     'in an outage health, status, log, metrics and page say so; what nothing could carry is refused; it ends by itself',
   ],
   [
-    'A probe must commit a write, twice; then the journal is carried, and the primary serves.',
+    'When two writes of a probe were committed, the journal is carried, and the primary serves.',
     'returns to the primary after two committed writes, 200 ms apart',
     'when MariaDB is killed the fallback answers, and when it is back it serves without a restart',
     'the walk through an outage on the first page goes as it says',
   ],
   [
-    'A row whose changes are still on their way gets 503 `REPLAYING`.',
-    'a row with such a change is refused, and lists are partial',
+    'With `ARCHIVE_URL`, rows in SQLite outlive their disk:',
+    'the walk through a lost disk on the first page goes as it says',
   ],
   [
-    'Collections may merge changes.',
-    'merge: each field has the value of who changed it, counters add up, and later changes merge on',
+    'A bucket of an S3-compatible store does the same: `s3://bucket/prefix?endpoint=https://…`, with `ARCHIVE_ACCESS_KEY_ID` and `ARCHIVE_SECRET_ACCESS_KEY`.',
+    'killed, its disk emptied, and started again, twice',
   ],
   [
-    'Holdfast finds out whether the primary has committed the write, or answers 503 `COMMIT_UNKNOWN`.',
-    'a write whose answer failed to come is settled by a claim: nothing was written, and never will be',
+    'Writes without the header do not wait; `Holdfast-Archive-Lag` says how many seconds of them would be lost.',
+    'the walk through a lost disk on the first page goes as it says',
   ],
+  [
+    '`npx holdfast restore --at TIME --to FOLDER` goes back in time.',
+    'is restored from the newest snapshot before it, with what was committed until then',
+  ],
+  ['More.', 'the walk through a lost disk on the first page goes as it says'],
   [
     'Node 22.17 or newer; `npm pack` in a clone makes the package.',
     'the library refuses an old Node in one sentence, before anything else of it runs',
