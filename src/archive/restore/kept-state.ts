@@ -1,3 +1,5 @@
+import { makeDirectory } from '../../disk/data-directory.ts'
+import { isThere } from '../../disk/disk.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { segmentKey } from '../format/names.ts'
 import type { RootRecord } from '../format/records.ts'
@@ -10,7 +12,8 @@ import type { Restored } from './restorer.ts'
 
 /** How many segments of an earlier file wait next to this path for the archive. */
 export async function waitingSegments(path: string): Promise<number> {
-  return (await new Spool(archiveFolder(path)).open()).length
+  const folder = archiveFolder(path)
+  return (await isThere(folder)) ? (await new Spool(folder).open()).length : 0
 }
 
 /**
@@ -31,5 +34,6 @@ export async function keepPlace(
   const since = head?.since ?? manifest.number
   const chain = { archive: root.archive, generation: drawId(), lineage, since, number, hash }
   const state = { ...chain, position: null, isBroken: true, isEmptyStart: false, base: null }
+  await makeDirectory(archiveFolder(path), 0o700)
   await writeShipState(archiveFolder(path), state, true)
 }

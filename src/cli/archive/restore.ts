@@ -94,7 +94,7 @@ async function destinationOf(
       'A primary is declared, so that no local file would be used.',
       'Write to a folder: --to FOLDER.',
     )
-  for (const path of targetFiles(local)) await freePath(path)
+  await freePath(first)
   const waiting = await waitingSegments(first)
   if (waiting > 0) {
     throw new CommandFailure(
