@@ -88,6 +88,11 @@ export class EntriesShipper {
     return this.#failure === null && !this.#ending.signal.aborted && this.#isLasting
   }
 
+  /** Entries need no copy to build on. */
+  get isPreparing(): boolean {
+    return false
+  }
+
   /** Resolves when each entry that was committed before this call is in the archive, or was carried. Rejects with ARCHIVE_UNCONFIRMED. */
   async confirmed(signal?: AbortSignal): Promise<void> {
     const last = this.#parts.journal.lastSequence()

@@ -100,6 +100,14 @@ export class Archiver {
     return shipment.identity.isFencing && shipment.base !== null && !shipment.isDropping
   }
 
+  /** Whether `canConfirm` is only false because no complete snapshot is stored yet. */
+  get isPreparing(): boolean {
+    const { phase } = this.#recorder
+    if (this.#closed !== null || (phase !== 'idle' && phase !== 'shipping')) return false
+    const shipment = this.#shipment
+    return shipment === null || (shipment.identity.isFencing && shipment.base === null && !shipment.isDropping)
+  }
+
   /** Resolves when everything that was committed before this call is in the archive. Rejects with ARCHIVE_UNCONFIRMED. */
   async confirmed(signal?: AbortSignal): Promise<void> {
     const shipment = this.#shipment

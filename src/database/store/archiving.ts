@@ -11,6 +11,8 @@ export interface Archiving {
   lagS(store: Store, shown: Shown): number | null
   /** Whether the archive can make what this store commits meet the demand. */
   canMeet(store: Store, shown: Shown, demand: Demand): boolean
+  /** Whether it cannot do so yet: it has no whole copy of this store, and is getting one. */
+  isPreparing(store: Store): boolean
   /**
    * Resolves when everything that this store has committed before this call is in the archive. Rejects with HoldfastError
    * ARCHIVE_UNCONFIRMED: it is committed, and may or may not be in the archive.
@@ -23,5 +25,6 @@ export const noArchiving: Archiving = {
   refusal: () => null,
   lagS: () => null,
   canMeet: () => false,
+  isPreparing: () => false,
   confirmed: async () => {},
 }

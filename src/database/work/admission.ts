@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../errors.ts'
 import { writeBlockedError } from '../machine/write-block.ts'
 import type { Archiving } from '../store/archiving.ts'
-import { limitedSignal } from '../store/bounded.ts'
-import type { Serving, Store } from '../store/store.ts'
+import { limitedSignal, untilAborted } from '../store/bounded.ts'
+import type { Demand, Serving, Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
-import { canMeet } from './archived.ts'
+import { canMeet, mayMeetSoon } from './archived.ts'
 import { incompleteError } from './failure.ts'
 import type { WorkOptions } from './session.ts'
 
@@ -13,6 +13,9 @@ export type Admitted = Pick<WorkOptions, 'kind' | 'demand' | 'signal' | 'claims'
   /** Work of an application, not of the data API. */
   readonly isBusiness?: true
 }
+
+/** How often a write looks whether the archive has its first copy. */
+const preparedMs = 50
 
 /** Finds the store for a unit of work, waits for one, and rejects what it cannot give before anything is written. */
 export class Admission {
@@ -38,6 +41,7 @@ export class Admission {
   current(options: Admitted): Serving | null {
     const { current, gate } = this.#supervisor
     if (current === null || (options.kind === 'write' && gate.isHeld)) return null
+    if (mayMeetSoon(this.#archiving, current, options.demand)) return null
     this.#refuseUnmet(current, options)
     return current
   }
@@ -55,11 +59,24 @@ export class Admission {
       for (;;) {
         await this.#supervisor.serving(signal)
         if (options.kind === 'write') await gate.opened(signal)
+        await this.#prepared(options.demand, signal)
         const current = this.current(options)
         if (current !== null) return current
       }
     } finally {
       limited.end()
+    }
+  }
+
+  /** Waits for the first copy of the store in the archive, where the demand needs it: nothing is written before. */
+  async #prepared(demand: Demand | undefined, signal: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#supervisor
+    const until = clock.now() + settings.limits.queryMs
+    for (;;) {
+      const { current } = this.#supervisor
+      if (current === null || !mayMeetSoon(this.#archiving, current, demand)) return
+      if (clock.now() >= until) throw new HoldfastError('DURABILITY_UNMET', { retryAfterS: 2 })
+      await untilAborted(new Promise<void>((resolve) => clock.wait(preparedMs, resolve)), signal)
     }
   }
 

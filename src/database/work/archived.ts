@@ -21,6 +21,13 @@ export function canMeet(archiving: Archiving, { store, shown }: Serving, demand:
   return meets(durabilityOf(store, shown), demand) || archiveMeets(archiving, { store, shown }, demand)
 }
 
+/** Whether it will meet the demand once the archive has its first copy of the store, and not before. */
+export function mayMeetSoon(archiving: Archiving, serving: Serving, demand: Demand | undefined): boolean {
+  if (demand === undefined || canMeet(archiving, serving, demand)) return false
+  const archived = archivedAs[serving.shown]
+  return archived !== undefined && meets(archived, demand) && archiving.isPreparing(serving.store)
+}
+
 function archiveMeets(archiving: Archiving, { store, shown }: Serving, demand: Demand): boolean {
   const archived = archivedAs[shown]
   return archived !== undefined && meets(archived, demand) && archiving.canMeet(store, shown, demand)

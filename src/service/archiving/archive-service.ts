@@ -16,6 +16,8 @@ export interface StoreArchiver {
   readonly state: ArchiveState
   /** Whether `confirmed` may be expected to resolve soon. */
   readonly canConfirm: boolean
+  /** Whether it cannot be expected yet: the archive has no whole copy, and is getting one. */
+  readonly isPreparing: boolean
   start(): void
   /** Resolves when everything that was committed before this call is in the archive. Rejects with ARCHIVE_UNCONFIRMED. */
   confirmed(signal?: AbortSignal): Promise<void>
@@ -120,6 +122,10 @@ export class ArchiveService implements Archiving {
 
   canMeet(store: Store, _shown: Shown, _demand: Demand): boolean {
     return this.#archivers.get(store)?.canConfirm ?? false
+  }
+
+  isPreparing(store: Store): boolean {
+    return this.#archivers.get(store)?.isPreparing ?? false
   }
 
   async confirmed(store: Store, _shown: Shown, signal?: AbortSignal): Promise<void> {

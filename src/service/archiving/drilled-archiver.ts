@@ -54,6 +54,10 @@ export class DrilledArchiver implements StoreArchiver {
     return this.#archiver.canConfirm
   }
 
+  get isPreparing(): boolean {
+    return this.#archiver.isPreparing
+  }
+
   start(): void {
     this.#archiver.start()
   }

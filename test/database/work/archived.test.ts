@@ -169,3 +169,38 @@ describe('work on a store with an archive', () => {
     await end(rig)
   })
 })
+
+describe('a demand right after a start, before the archive has its first copy', () => {
+  test('waits before anything is written, and is met then', async () => {
+    const state = { canMeet: false, isPreparing: true }
+    const { waiting, archiving } = scripted([], { canMeet: () => state.canMeet, isPreparing: () => state.isPreparing })
+    const rig = rigOf({ declared: false, ...ephemeral, archiving })
+    const written: string[] = []
+    const work = rig.work.run(async () => written.push('row'), { ...write, demand: 'archived' })
+    await settle()
+    await rig.clock.advance(200)
+    assert.deepEqual(written, [])
+    Object.assign(state, { canMeet: true, isPreparing: false })
+    await rig.clock.advance(50)
+    await settle()
+    assert.deepEqual(written, ['row'])
+    waiting.pop()?.resolve()
+    assert.equal((await work).durability, 'archived')
+    await end(rig)
+  })
+
+  test('is refused, with nothing written, when that takes too long, or becomes hopeless', async () => {
+    for (const change of [{}, { isPreparing: false }]) {
+      const state = { isPreparing: true }
+      const { archiving } = scripted([], { isPreparing: () => state.isPreparing })
+      const rig = rigOf({ declared: false, ...ephemeral, archiving })
+      const work = rig.work.run(async () => assert.fail('it was written'), { ...write, demand: 'archived' })
+      const refused = refusal(work, 'DURABILITY_UNMET')
+      await settle()
+      Object.assign(state, change)
+      for (let step = 0; step < 200; step += 1) await rig.clock.advance(50)
+      await refused
+      await end(rig)
+    }
+  })
+})

@@ -17,6 +17,7 @@ import { settle } from '../../support/fake-clock.ts'
 class ScriptedArchiver implements StoreArchiver {
   state = archiveLike()
   canConfirm = true
+  isPreparing = false
   readonly log: string[] = []
   closing: PromiseWithResolvers<void> | null = null
 
