@@ -72,6 +72,8 @@ export class S3Server {
   readonly requests: S3Request[] = []
   /** Headers with credentials that reached the origin of the redirects. */
   readonly leaked: string[] = []
+  /** How many connections were opened. */
+  connections = 0
   readonly behaviour: S3Behaviour = {
     redirectsGets: true,
     conditions: 'honoured',
@@ -91,6 +93,9 @@ export class S3Server {
   static async start(t: Cleanup, behaviour: Partial<S3Behaviour> = {}): Promise<S3Server> {
     const server = new S3Server()
     Object.assign(server.behaviour, behaviour)
+    server.#api.on('connection', () => {
+      server.connections += 1
+    })
     await server.resume()
     cleanLater(t, () => server.stop())
     return server

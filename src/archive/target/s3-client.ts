@@ -1,6 +1,9 @@
-import { AwsClient } from 'aws4fetch'
+import type { IncomingMessage } from 'node:http'
+import { AwsV4Signer } from 'aws4fetch'
 import type { Secret } from '../../config/secret.ts'
+import { sha256Hex } from '../format/packing.ts'
 import { type AttemptTools, operationLimitMs, tooLate } from './attempts.ts'
+import { discard, HttpConnections, type HttpSending, headerOf, isHtml, isRedirect, isSuccess } from './http.ts'
 import { connectionError, operationWords, refusalError, type S3Operation, type S3Refusal } from './s3-fault.ts'
 import { elementText } from './s3-listing.ts'
 import { TargetError } from './target.ts'
@@ -50,6 +53,7 @@ export class S3Client {
   readonly #options: S3Options
   /** Signing keys by secret and day. */
   readonly #keys = new Map<string, ArrayBuffer>()
+  readonly #connections = new HttpConnections()
   #clockAheadMs: number | null = null
 
   constructor(options: S3Options) {
@@ -62,7 +66,10 @@ export class S3Client {
   }
 
   /** The answer, whatever it is; a redirect is not followed. */
-  async send({ method, operation, path, query, body, headers }: S3Sending, signal: AbortSignal): Promise<Response> {
+  async send(
+    { method, operation, path, query, body, headers }: S3Sending,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     const { address, clock, credentials } = this.#options
     const found = credentials()
     if (found === null) {
@@ -72,47 +79,46 @@ export class S3Client {
         'Set ARCHIVE_ACCESS_KEY_ID and ARCHIVE_SECRET_ACCESS_KEY.',
       )
     }
-    const client = new AwsClient({
+    const where = `${address.endpoint}/${address.bucket}${path === '' ? '' : `/${path}`}`
+    const signer = new AwsV4Signer({
       accessKeyId: found.accessKeyId,
       secretAccessKey: found.secretAccessKey.reveal(),
       ...(found.sessionToken === null ? {} : { sessionToken: found.sessionToken.reveal() }),
-      ...{ service: 's3', region: address.region, retries: 0, cache: this.#keys },
+      ...{ service: 's3', region: address.region, cache: this.#keys, method },
+      url: query === undefined ? where : `${where}?${new URLSearchParams(query)}`,
+      headers: { ...headers, 'x-amz-content-sha256': body === undefined ? emptyHash : await sha256Hex(body) },
     })
-    const where = `${address.endpoint}/${address.bucket}${path === '' ? '' : `/${path}`}`
-    const url = query === undefined ? where : `${where}?${new URLSearchParams(query)}`
-    // A request may not share memory with others, so it gets a copy.
-    const bytes = body === undefined ? null : new Uint8Array(body)
-    const hash = bytes === null ? emptyHash : await sha256Of(bytes)
-    const all = { ...headers, 'x-amz-content-sha256': hash }
-    const request = await client.sign(url, { method, headers: all, body: bytes })
-    const response = await this.#fetch(operation, request, operationLimitMs(body?.length ?? 0), signal)
+    const signed = await signer.sign()
+    const sending = { method, headers: Object.fromEntries(signed.headers), body: body ?? null }
+    const response = await this.#request(operation, signed.url, sending, signal)
     const date = dateOf(response)
     this.#clockAheadMs = date === null ? null : clock.wallMs() - date.getTime()
     return response
   }
 
-  /** What a redirect of a read leads to, asked without anything that authenticates: `fetch` would send the session token along. */
-  async follow(first: Response, signal: AbortSignal): Promise<Response> {
+  /** What a redirect of a read leads to, asked without anything that authenticates. */
+  async follow(first: IncomingMessage, signal: AbortSignal): Promise<IncomingMessage> {
     let from = new URL(this.#options.address.endpoint)
     let response = first
     for (let hops = 0; isRedirect(response); hops++) {
-      const to = response.headers.get('location')
+      const to = headerOf(response, 'location')
       const url = to === null || !URL.canParse(to, from.href) ? null : new URL(to, from)
       const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && from.protocol === 'http:')
       if (url === null || !isSafe || hops === redirectsMax) throw await this.refusal('read', response)
-      await discard(response)
-      response = await this.#fetch('read', url, operationLimitMs(0), signal)
+      discard(response)
+      response = await this.#request('read', url, { method: 'GET', headers: {}, body: null }, signal)
       from = url
     }
     return response
   }
 
   /** The whole body; an error where it has more than `maxBytes`. */
-  async bytes(operation: S3Operation, response: Response, maxBytes: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = []
+  async bytes(operation: S3Operation, response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+    const chunks: Buffer[] = []
     let length = 0
     try {
-      for await (const chunk of response.body ?? []) {
+      // Without an encoding the chunks of a message are buffers.
+      for await (const chunk of response as AsyncIterable<Buffer>) {
         length += chunk.length
         if (length > maxBytes) throw this.odd(`The archive answered with more than ${maxBytes} bytes.`)
         chunks.push(chunk)
@@ -124,8 +130,8 @@ export class S3Client {
   }
 
   /** Resolves when the store did as it was asked. */
-  async accepted(operation: S3Operation, response: Response): Promise<void> {
-    if (!response.ok) throw await this.refusal(operation, response)
+  async accepted(operation: S3Operation, response: IncomingMessage): Promise<void> {
+    if (!isSuccess(response)) throw await this.refusal(operation, response)
     // Read, not cancelled: that would end the connection.
     const bytes = await this.bytes(operation, response, errorMaxBytes)
     // Some stores label the empty body as HTML, too.
@@ -133,13 +139,13 @@ export class S3Client {
   }
 
   /** Resolves when a 404 says that there is no such object, and not that something else answers here. */
-  async absent(operation: S3Operation, response: Response): Promise<void> {
+  async absent(operation: S3Operation, response: IncomingMessage): Promise<void> {
     const refusal = await this.#refusalOf(operation, response)
     if (refusal.code !== 'NoSuchKey' && refusal.code !== 'NotFound') throw this.#errorOf(operation, refusal)
   }
 
   /** The error for an answer. */
-  async refusal(operation: S3Operation, response: Response): Promise<TargetError> {
+  async refusal(operation: S3Operation, response: IncomingMessage): Promise<TargetError> {
     return this.#errorOf(operation, await this.#refusalOf(operation, response))
   }
 
@@ -151,19 +157,19 @@ export class S3Client {
   }
 
   /** Until the head of the answer; its body has the caller's limit. */
-  async #fetch(
+  async #request(
     operation: S3Operation,
-    request: Request | URL,
-    limitMs: number,
+    url: URL,
+    sending: HttpSending,
     signal: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<IncomingMessage> {
     const { address, clock } = this.#options
+    const limitMs = operationLimitMs(sending.body?.length ?? 0)
     const late = new AbortController()
-    const reason = tooLate(`to ${operationWords(operation)}`, limitMs)
-    const cancel = clock.wait(limitMs, () => late.abort(reason))
+    const cancel = clock.wait(limitMs, () => late.abort(tooLate(`to ${operationWords(operation)}`, limitMs)))
     const either = AbortSignal.any([signal, late.signal])
     try {
-      return await fetch(request, { redirect: 'manual', signal: either })
+      return await this.#connections.send(url, sending, either)
     } catch (error) {
       either.throwIfAborted()
       throw connectionError(operation, error, address)
@@ -172,7 +178,7 @@ export class S3Client {
     }
   }
 
-  async #refusalOf(operation: S3Operation, response: Response): Promise<S3Refusal> {
+  async #refusalOf(operation: S3Operation, response: IncomingMessage): Promise<S3Refusal> {
     return refusalOf(response, await this.bytes(operation, response, errorMaxBytes))
   }
 
@@ -182,13 +188,12 @@ export class S3Client {
   }
 }
 
-function refusalOf(response: Response, body: Uint8Array): S3Refusal {
+function refusalOf(response: IncomingMessage, body: Uint8Array): S3Refusal {
   const text = new TextDecoder().decode(body)
-  const { status, headers } = response
   const code = elementText(text, 'Code')
-  const region = headers.get('x-amz-bucket-region') ?? elementText(text, 'Region')
+  const region = headerOf(response, 'x-amz-bucket-region') ?? elementText(text, 'Region')
   return {
-    status,
+    status: response.statusCode ?? 0,
     code: code !== null && /^\w{1,60}$/.test(code) ? code : null,
     isHtml: (isHtml(response) && code === null) || /^\s*<(?:!doctype html|html)/i.test(text),
     region: region !== null && /^[\w-]{1,40}$/.test(region) ? region : null,
@@ -196,26 +201,7 @@ function refusalOf(response: Response, body: Uint8Array): S3Refusal {
   }
 }
 
-/** Whether an answer is a page for people, as proxies and login walls give it with any status. */
-export function isHtml(response: Response): boolean {
-  return /^\s*(?:text\/html|application\/xhtml)/i.test(response.headers.get('content-type') ?? '')
-}
-
-/** Whether an answer names another place. */
-export function isRedirect({ status }: Response): boolean {
-  return status >= 300 && status < 400
-}
-
-function dateOf({ headers }: Response): Date | null {
-  const date = new Date(headers.get('date') ?? Number.NaN)
+function dateOf(response: IncomingMessage): Date | null {
+  const date = new Date(headerOf(response, 'date') ?? Number.NaN)
   return Number.isNaN(date.getTime()) ? null : date
-}
-
-/** Drops a body of any length. */
-export async function discard(response: Response): Promise<void> {
-  await response.body?.cancel().catch(() => undefined)
-}
-
-async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }

@@ -1,5 +1,6 @@
 import { attempted, operationLimitMs } from './attempts.ts'
-import { discard, isHtml, isRedirect, S3Client, type S3Options } from './s3-client.ts'
+import { discard, isHtml, isRedirect, isSuccess } from './http.ts'
+import { S3Client, type S3Options } from './s3-client.ts'
 import { operationWords, type S3Operation } from './s3-fault.ts'
 import { readListing, type S3Page } from './s3-listing.ts'
 import { type ArchiveTarget, fenceKey, type ListedObject, objectMaxBytes, type PutOutcome } from './target.ts'
@@ -48,12 +49,12 @@ export class S3Target implements ArchiveTarget {
     return await this.#attempt('read', objectMaxBytes, signal, async (limited) => {
       const client = this.#client
       const first = await client.send({ method: 'GET', operation: 'read', path: this.#path(key) }, limited)
-      if (first.status === 404) {
+      if (first.statusCode === 404) {
         await client.absent('read', first)
         return null
       }
       const response = isRedirect(first) ? await client.follow(first, limited) : first
-      if (response.status !== 200 || isHtml(response)) throw await client.refusal('read', response)
+      if (response.statusCode !== 200 || isHtml(response)) throw await client.refusal('read', response)
       const bytes = await client.bytes('read', response, objectMaxBytes)
       // A client that stops at a redirect would see this, too.
       if (bytes.length === 0) throw client.odd('The archive answered with an empty object, and Holdfast stores none.')
@@ -86,7 +87,7 @@ export class S3Target implements ArchiveTarget {
     await this.#attempt('remove', 0, signal, async (limited) => {
       const sending = { method: 'DELETE', operation: 'remove', path: this.#path(key) } as const
       const response = await this.#client.send(sending, limited)
-      if (response.status === 404) await this.#client.absent('remove', response)
+      if (response.statusCode === 404) await this.#client.absent('remove', response)
       else await this.#client.accepted('remove', response)
     })
   }
@@ -139,28 +140,30 @@ export class S3Target implements ArchiveTarget {
     const headers = { 'content-type': 'application/octet-stream', ...condition }
     const sending = { method: 'PUT', operation: 'store', path: this.#path(key), body, headers } as const
     const response = await this.#client.send(sending, signal)
-    const isRefusedCondition = response.status === 412 || response.status === 501
-    if (isRefusedCondition && condition['if-none-match'] !== undefined) await discard(response)
+    const status = response.statusCode ?? 0
+    const isRefusedCondition = status === 412 || status === 501
+    if (isRefusedCondition && condition['if-none-match'] !== undefined) discard(response)
     else await this.#client.accepted('store', response)
-    return response.status
+    return status
   }
 
   /** Whether an object is there; it is not read. */
   async #isThere(key: string, signal: AbortSignal): Promise<boolean> {
     const sending = { method: 'GET', operation: 'read', path: this.#path(key) } as const
     const response = await this.#client.send(sending, signal)
-    if (response.status === 404) {
+    if (response.statusCode === 404) {
       await this.#client.absent('read', response)
       return false
     }
-    if (!isRedirect(response) && (!response.ok || isHtml(response))) throw await this.#client.refusal('read', response)
-    await discard(response)
+    if (!isRedirect(response) && (!isSuccess(response) || isHtml(response)))
+      throw await this.#client.refusal('read', response)
+    discard(response)
     return true
   }
 
   async #listPage(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<S3Page> {
     const response = await this.#client.send({ method: 'GET', operation: 'list', path: '', query }, signal)
-    if (!response.ok) throw await this.#client.refusal('list', response)
+    if (!isSuccess(response)) throw await this.#client.refusal('list', response)
     const bytes = await this.#client.bytes('list', response, listingMaxBytes)
     const page = readListing(new TextDecoder().decode(bytes))
     if (page === null) throw this.#client.odd('The archive answered a listing with something else.')

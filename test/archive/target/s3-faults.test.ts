@@ -248,6 +248,15 @@ void suite('redirects', () => {
     assert.deepEqual(server.leaked, [])
   })
 
+  test('reads that are redirected keep the connection to the store', async (t) => {
+    const server = await S3Server.start(t)
+    const target = targetAt(server)
+    await target.put('a', body)
+    const before = server.connections
+    for (let round = 0; round < 5; round += 1) await target.get('a')
+    assert.equal(server.connections, before)
+  })
+
   test('a redirect in a circle, or to what is no web address, ends', async (t) => {
     for (const location of ['/archive', 'ftp://127.0.0.1/x', 'http://']) {
       const endpoint = await answering(t, '', { status: 302, location })
