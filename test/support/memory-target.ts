@@ -7,6 +7,9 @@ export interface TargetRequest {
   readonly key: string
 }
 
+/** What is never answered is not forgotten either: what waits for it keeps its files open. */
+const unanswered = new Set<unknown>()
+
 /** A target in memory that can be told to fail. */
 export class MemoryTarget implements ArchiveTarget {
   readonly label = 'memory://archive'
@@ -84,12 +87,13 @@ export class MemoryTarget implements ArchiveTarget {
 
   async #run<T>(request: TargetRequest, signal: AbortSignal | undefined, act: () => T): Promise<T> {
     signal?.throwIfAborted()
-    if (this.isDead()) await new Promise(() => {})
+    if (this.isDead()) await new Promise((resolve) => unanswered.add(resolve))
     this.requests.push(request)
     await this.before(request)
-    if (this.isDead()) await new Promise(() => {})
+    if (this.isDead()) await new Promise((resolve) => unanswered.add(resolve))
     const answer = act()
     await this.after(request)
+    if (this.isDead()) await new Promise((resolve) => unanswered.add(resolve))
     return answer
   }
 }

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { cp, mkdir, rm } from 'node:fs/promises'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { recordBytes } from '../../../src/archive/format/fields.ts'
 import { readLineage, readManifest } from '../../../src/archive/format/manifests.ts'
 import { rootKey } from '../../../src/archive/format/names.ts'
 import { markEmptyStart, readShipState } from '../../../src/archive/ship/state-file.ts'
-import { type ChainHead, takeOver } from '../../../src/archive/ship/takeover.ts'
 import { MemoryTarget } from '../../support/memory-target.ts'
-import type { ScriptedFile } from '../../support/scripted-source.ts'
 import { until } from '../../support/until.ts'
-import { copyFile, folderOf, heads, makeFile, restored, ScriptedProcess } from './rig.ts'
+import { copyFile, folderOf, heads, makeFile, restored, ScriptedProcess, startAfresh } from './rig.ts'
 
 test('a process that was killed is continued by the next one, without a snapshot and without a hole', async (t) => {
   const store = new MemoryTarget()
@@ -71,8 +69,8 @@ test('a process on an empty disk takes over; the one before is fenced, and nothi
   const zombie = await new ScriptedProcess(store, await makeFile(t)).start().ready()
   zombie.write('one')
   await zombie.shipped()
-  const { process, file } = await startAfresh(t, store)
-  await process.ready()
+  const file = await makeFile(t)
+  const process = await (await startAfresh(file, store)).ready()
   zombie.write('lost')
   const confirmed = zombie.archiver.confirmed()
   const refused = assert.rejects(confirmed, { code: 'ARCHIVE_UNCONFIRMED' })
@@ -102,8 +100,7 @@ test('a snapshot of a process that was replaced while it made it is never comple
   const parts = () => zombie.target.requests.filter(({ method }) => method === 'put').length
   const before = parts()
   await zombie.until(() => parts() > before, 'the parts of the snapshot')
-  const { process } = await startAfresh(t, store)
-  await process.ready()
+  const process = await (await startAfresh(await makeFile(t), store)).ready()
   process.write('other')
   await process.shipped()
   release()
@@ -122,8 +119,7 @@ test('where less than everything was restored a gap segment says so, and a snaps
   first.write('one')
   await first.shipped()
   await first.kill()
-  const { process } = await startAfresh(t, store, false)
-  await process.ready()
+  const process = await (await startAfresh(await makeFile(t), store, false)).ready()
   const kinds = heads(store).map(({ kind }) => kind)
   assert.deepEqual(
     kinds.filter((kind) => kind !== 'pages'),
@@ -255,21 +251,6 @@ test('without put-if-absent names have the generation, nothing is confirmed, and
   assert.equal(new Set(heads(store).map(({ generation }) => generation)).size, 2)
   assert.ok(heads(store).every(({ kind, isContiguous }) => kind !== 'open' || !isContiguous))
 })
-
-/** A process on an empty disk: takes over, restores, goes on. */
-async function startAfresh(
-  t: TestContext,
-  store: MemoryTarget,
-  isWhole = true,
-): Promise<{ readonly process: ScriptedProcess; readonly file: ScriptedFile }> {
-  const file = await makeFile(t)
-  const head = await takeOver({ target: store, folder: folderOf(file), wallMs: () => 1_700_000_000_000 })
-  assert.ok(head?.lineage)
-  file.rows.push(...(await restored(store, head.lineage)))
-  const base = { number: 1, atMs: 1_700_000_000_000, bytes: 10 }
-  const rebuilt: ChainHead = { ...head, rebuilt: { lineage: head.lineage, base, isWhole } }
-  return { process: new ScriptedProcess(store, file, rebuilt).start(), file }
-}
 
 function snapshots(store: MemoryTarget): number {
   const keys = store.keys('snapshots/').filter((key) => key.endsWith('manifest.json'))

@@ -16,7 +16,7 @@ import type { ArchiveObservation } from '../../../src/archive/observation.ts'
 import { Archiver } from '../../../src/archive/ship/archiver.ts'
 import type { ShippingSettings } from '../../../src/archive/ship/shipping-parts.ts'
 import { archiveFolder } from '../../../src/archive/ship/spool.ts'
-import type { ChainHead } from '../../../src/archive/ship/takeover.ts'
+import { type ChainHead, takeOver } from '../../../src/archive/ship/takeover.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { MemoryTarget } from '../../support/memory-target.ts'
 import { type ScriptedFile, type ScriptedPayload, ScriptedSource } from '../../support/scripted-source.ts'
@@ -90,6 +90,12 @@ export class ScriptedProcess {
     )
   }
 
+  /** Lets time pass, and a moment for the file system. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+
   /** Resolves when a complete snapshot is followed by everything. */
   async ready(): Promise<this> {
     await this.until(() => this.archiver.state.snapshotAtMs !== null && this.archiver.state.lagS === 0, 'a base')
@@ -121,6 +127,15 @@ export class ScriptedProcess {
     await this.passing(this.archiver.close(withinMs))
   }
 
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  /** As `kill`, from within a request. */
+  die(): void {
+    this.#isDead = true
+  }
+
   /** Ends it at once: its clock stands still, and what it asks of the target is never answered. */
   async kill(): Promise<void> {
     this.#isDead = true
@@ -142,8 +157,17 @@ function processTarget(store: MemoryTarget, isDead: () => boolean): MemoryTarget
   return mine
 }
 
-/** What is restored: the rows of the newest complete snapshot, and of the segments that follow it without a gap. */
-export async function restored(store: MemoryTarget, lineage?: string): Promise<readonly string[]> {
+/** What a restore finds. */
+export interface FoundRows {
+  readonly rows: string[]
+  readonly lineage: string
+  readonly base: { readonly number: number; readonly atMs: number; readonly bytes: number }
+  /** The last segment that was used. */
+  readonly last: number
+}
+
+/** The rows of the newest complete snapshot, and of the segments that follow it without a gap; null: there is no snapshot. */
+export async function findRows(store: MemoryTarget, lineage?: string): Promise<FoundRows | null> {
   const manifests = store
     .keys('snapshots/')
     .filter((key) => parseSnapshotKey(key)?.file === 'manifest.json')
@@ -151,23 +175,43 @@ export async function restored(store: MemoryTarget, lineage?: string): Promise<r
     .filter((one) => lineage === undefined || one.lineage === lineage)
     .sort((one, other) => one.number - other.number)
   const newest = manifests.at(-1)
-  assert.ok(newest, 'a complete snapshot')
+  if (newest === undefined) return null
   const rows = await snapshotRows(store, newest)
-  let last: string | null = newest.previous
+  const base = { number: newest.number, atMs: Date.parse(newest.at), bytes: newest.bytes }
+  let previous: string | null = newest.previous
   for (let number = newest.number + 1; ; number += 1) {
+    const found = { rows, lineage: newest.lineage, base, last: number - 1 }
     const key = segmentKey(number, null)
     const bytes = store.objects.get(key)
-    if (bytes === undefined) return rows
+    if (bytes === undefined) return found
     const head = readSegmentHead(key, bytes)
-    if (head.lineage !== newest.lineage || !head.isContiguous) return rows
-    assert.equal(head.previous, last, `segment ${number} follows the one before`)
-    last = await sha256Hex(bytes)
+    if (head.lineage !== newest.lineage || !head.isContiguous) return found
+    assert.equal(head.previous, previous, `segment ${number} follows the one before`)
+    previous = await sha256Hex(bytes)
     const payload = await readSegmentPayload(key, bytes)
     if (payload === null) continue
     const cut = JSON.parse(new TextDecoder().decode(payload)) as ScriptedPayload // As ScriptedSource writes it.
     assert.ok(cut.from <= rows.length, `segment ${number} leaves nothing out`)
     rows.splice(cut.from, cut.rows.length, ...cut.rows)
   }
+}
+
+/** The rows that a restore finds. */
+export async function restored(store: MemoryTarget, lineage?: string): Promise<readonly string[]> {
+  const found = await findRows(store, lineage)
+  assert.ok(found, 'a complete snapshot')
+  return found.rows
+}
+
+/** A process on an empty disk: takes over, restores what is there, goes on. Without a base it begins without rows. */
+export async function startAfresh(file: ScriptedFile, store: MemoryTarget, isWhole = true): Promise<ScriptedProcess> {
+  const head = await takeOver({ target: store, folder: folderOf(file), wallMs: () => 1_700_000_000_000 })
+  const found = await findRows(store)
+  if (head === null || found === null) return new ScriptedProcess(store, file, head).start()
+  file.rows.push(...found.rows)
+  const isAll = isWhole && found.lineage === head.lineage && found.last === head.number
+  const rebuilt = { lineage: found.lineage, base: found.base, isWhole: isAll }
+  return new ScriptedProcess(store, file, { ...head, rebuilt }).start()
 }
 
 async function snapshotRows(store: MemoryTarget, manifest: SnapshotManifest): Promise<string[]> {
