@@ -118,7 +118,7 @@ export const databaseSchema = {
       inert: true,
     },
     boot: {
-      doc: 'When the database is opened. lazy: at the first request that needs it, or right after startup if a primary is declared and the fallback file exists. eager: in the background right after startup. required: the process exits with an error if the primary cannot be reached.',
+      doc: 'When the database is opened. lazy: at the first request that needs it, or right after startup if ARCHIVE_URL is set, or a primary is declared and the fallback file exists. eager: in the background right after startup. required: the process exits with an error if the primary cannot be reached.',
       format: ['lazy', 'eager', 'required'],
       default: 'lazy',
       env: 'DATABASE_BOOT',
