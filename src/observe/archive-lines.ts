@@ -1,4 +1,5 @@
 import type { EntriesObservation } from '../archive/entries/observation.ts'
+import type { ExportObservation } from '../archive/export/observation.ts'
 import type { ArchiveObservation } from '../archive/observation.ts'
 import type { RestoreObservation } from '../archive/restore/observation.ts'
 import { formatBytes } from '../config/quantity.ts'
@@ -6,7 +7,7 @@ import { defectLine, type LogLine, logLine, repeatableLine } from './log-line.ts
 import { problemLine } from './service-lines.ts'
 
 /** What the modules of the archive report. */
-type OfArchive = ArchiveObservation | RestoreObservation | EntriesObservation
+type OfArchive = ArchiveObservation | RestoreObservation | EntriesObservation | ExportObservation
 
 export function isOfArchive(seen: { readonly type: string }): seen is OfArchive {
   return /^(?:archive|restore|drill|entries)\./.test(seen.type)
@@ -27,6 +28,9 @@ export function lineOfArchive(seen: OfArchive): LogLine {
     case 'entries.resumed':
     case 'entries.kept':
       return entriesLine(seen)
+    case 'archive.exported':
+    case 'archive.export-failed':
+      return exportLine(seen)
     default:
       return archiveLine(seen)
   }
@@ -121,6 +125,16 @@ function entriesLine(seen: EntriesObservation): LogLine {
     case 'entries.kept':
       return problemLine(seen.problem)
   }
+}
+
+/** Of the collections that are exported to the archive. */
+function exportLine(seen: ExportObservation): LogLine {
+  if (seen.type === 'archive.export-failed')
+    return { ...problemLine(seen.problem), error: seen.error, isExpected: true }
+  const { type: _type, tookMs, ...fields } = seen
+  const { label, rows, collections } = seen
+  const of = collections === 1 ? '1 collection' : `${collections} collections`
+  return logLine('info', `Exported ${countOf(rows)} of ${of} to ${label}.`, { ...fields, tookMs: Math.round(tookMs) })
 }
 
 function countOf(rows: number): string {

@@ -1,4 +1,5 @@
 import type { EntriesObservation } from '../archive/entries/observation.ts'
+import type { ExportObservation } from '../archive/export/observation.ts'
 import type { ArchiveObservation } from '../archive/observation.ts'
 import type { RestoreObservation } from '../archive/restore/observation.ts'
 import type { Problem } from '../config/problem.ts'
@@ -54,5 +55,6 @@ export type Observation =
   | ArchiveObservation
   | RestoreObservation
   | EntriesObservation
+  | ExportObservation
   | HttpObservation
   | ServiceObservation

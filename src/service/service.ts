@@ -94,7 +94,7 @@ export class Service implements Holdfast {
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
     this.#replayer = createReplayer({ active, supervisor, observe })
     const [tables, replayer, copying] = [this.#tables, this.#replayer, this.#copying]
-    const archiving = createArchiving({ active, supervisor, replayer, work: () => this.#work, observe })
+    const archiving = createArchiving({ active, supervisor, replayer, tables, work: () => this.#work, observe })
     const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, archiving, entities })
     this.#supervisor = createSupervisor(this.#config, steps, observe)
     this.#work = new WorkRunner(this.#supervisor, observe, entities.mayUse, archiving)

@@ -142,6 +142,16 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   'restore.skipped': { type: 'restore.skipped', label, why: 'unused' },
   'drill.passed': { type: 'drill.passed', label, rows: 4_210, tookMs: 1_100.5 },
   'drill.failed': { type: 'drill.failed', problem: archiveDown },
+  'archive.exported': {
+    ...{ type: 'archive.exported', label, tookMs: 80.5, collections: 2, rows: 4_210, bytes: 90_000 },
+    ...{ written: 2, unchanged: 1, removed: 0 },
+  },
+  'archive.export-failed': {
+    type: 'archive.export-failed',
+    label,
+    problem: archiveDown,
+    error: new Error('no answer'),
+  },
   'entries.carried': { type: 'entries.carried', label, process: 'p1', entries: 3, objects: 1, tookMs: 12.5 },
   'entries.failed': { type: 'entries.failed', label, problem: archiveDown, error: new Error('no answer') },
   'entries.resumed': { type: 'entries.resumed', label },

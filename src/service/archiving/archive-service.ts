@@ -1,9 +1,10 @@
 import type { ArchiveState } from '../../archive/archive-state.ts'
 import type { ForeignEntries } from '../../archive/entries/foreign.ts'
+import type { DailyExport } from '../../archive/export/daily.ts'
 import type { StartedStore, StartRestore } from '../../archive/restore/start.ts'
 import type { ChainHead } from '../../archive/ship/takeover.ts'
 import type { Problem } from '../../config/problem.ts'
-import { heldStores, type State } from '../../database/machine/state.ts'
+import { heldStores, isClosed, type State } from '../../database/machine/state.ts'
 import type { Archiving } from '../../database/store/archiving.ts'
 import { atMost } from '../../database/store/bounded.ts'
 import { systemClock } from '../../database/store/clock.ts'
@@ -32,6 +33,8 @@ export interface ConfiguredArchive {
   readonly restore: Pick<StartRestore, 'run' | 'progress' | 'standing' | 'problems'>
   /** What other processes have left of their journals in it. */
   readonly foreign: Pick<ForeignEntries, 'serving' | 'close' | 'problems'>
+  /** What exports the collections for other programs. */
+  readonly exports: Pick<DailyExport, 'start' | 'close' | 'problems'>
   /** What archives this store; null: nothing does. `head`: how the archive was taken over before its file was made. */
   archiverOf(store: Store, head: ChainHead | null): StoreArchiver | null
 }
@@ -59,6 +62,7 @@ export class ArchiveService implements Archiving {
   readonly #parts: ArchivingParts
   readonly #archivers = new Map<Store, StoreArchiver>()
   #head: ChainHead | null = null
+  #isExporting = false
 
   constructor(parts: ArchivingParts) {
     this.#parts = parts
@@ -77,6 +81,11 @@ export class ArchiveService implements Archiving {
   changed(state: State<Store>): void {
     const configured = this.#parts.configured()
     if (configured === null) return
+    if (!this.#isExporting && state.name !== 'DISCONNECTED') {
+      this.#isExporting = true
+      configured.exports.start()
+    }
+    if (isClosed(state)) void configured.exports.close()
     configured.foreign.serving(state.name === 'PRIMARY_CONNECTED' ? state.store : null)
     for (const store of heldStores(state)) {
       if (this.#archivers.has(store)) continue
@@ -139,7 +148,7 @@ export class ArchiveService implements Archiving {
   get state(): ArchiveState | null {
     const configured = this.#parts.configured()
     if (configured === null) return null
-    const { label, restore, foreign } = configured
+    const { label, restore, foreign, exports } = configured
     const [archiver] = this.#archivers.values()
     const state = archiver?.state ?? idleState(label)
     const unsuited = this.#parts.unsuited()
@@ -147,6 +156,7 @@ export class ArchiveService implements Archiving {
       ...restore.problems,
       ...state.problems,
       ...foreign.problems,
+      ...exports.problems,
       ...(unsuited === null ? [] : [unsuited]),
     ]
     return restore.standing === null

@@ -1,3 +1,4 @@
+import type { ArchiveState } from '../../archive/archive-state.ts'
 import { ForeignEntries } from '../../archive/entries/foreign.ts'
 import { EntriesShipper } from '../../archive/entries/shipper.ts'
 import { unsuitedProblem } from '../../archive/problems.ts'
@@ -7,6 +8,7 @@ import { archiveFolder } from '../../archive/ship/spool.ts'
 import type { ChainHead } from '../../archive/ship/takeover.ts'
 import { archiveCredentials, openTarget } from '../../archive/target/config.ts'
 import { carriedTablesOf } from '../../collection/table/carried-table.ts'
+import type { TableReports } from '../../collection/table/tables.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Settings } from '../../config/settings.ts'
 import { systemClock } from '../../database/store/clock.ts'
@@ -20,12 +22,14 @@ import type { ActiveConfig } from '../active-config.ts'
 import { identityIn } from '../primary-identity.ts'
 import { ArchiveService, type ConfiguredArchive, type StoreArchiver } from './archive-service.ts'
 import { DrilledArchiver } from './drilled-archiver.ts'
+import { createDailyExport } from './exporting.ts'
 
 /** What the archive of a service is made with. Functions where a reload replaces what is behind them. */
 export interface ArchiveComposition {
   readonly active: () => ActiveConfig
   readonly supervisor: () => Supervisor
   readonly replayer: Replayer
+  readonly tables: TableReports
   readonly work: () => WorkRunner
   readonly observe: (seen: Observation) => void
 }
@@ -36,7 +40,11 @@ export function createArchiving(parts: ArchiveComposition): ArchiveService {
   // ARCHIVE_URL needs a restart; what it means is known once the settings are loaded.
   let made: ConfiguredArchive | null = null
   const configured = (): ConfiguredArchive | null => {
-    made ??= configuredArchive(parts, () => service.refusal())
+    made ??= configuredArchive(
+      parts,
+      () => service.refusal(),
+      () => service.state,
+    )
     return made
   }
   const service = new ArchiveService({
@@ -50,8 +58,9 @@ export function createArchiving(parts: ArchiveComposition): ArchiveService {
 
 /** Null: the settings name no archive that can be used. */
 function configuredArchive(
-  { active, supervisor, replayer, work, observe }: ArchiveComposition,
+  { active, supervisor, replayer, tables, work, observe }: ArchiveComposition,
   refusal: () => Error | null,
+  state: () => ArchiveState | null,
 ): ConfiguredArchive | null {
   const { place } = active().found.archive
   if (place === null) return null
@@ -97,7 +106,17 @@ function configuredArchive(
       drillEveryMs: () => settings().archive.drillS * 1_000,
     })
   }
-  return { label: target.label, restore, foreign, archiverOf }
+  const exports = createDailyExport({
+    ...{ target, active, tables, observe },
+    current: () => supervisor().current,
+    isOurs: () => isOurs(state()),
+  })
+  return { label: target.label, restore, foreign, exports, archiverOf }
+}
+
+/** Whether what this process writes belongs there. */
+function isOurs(state: ArchiveState | null): boolean {
+  return state !== null && state.phase !== 'restoring' && state.phase !== 'fenced' && state.phase !== 'refused'
 }
 
 /** Null next to a declared primary, whose fallback is filled from there, and where the driver has no archive. */

@@ -42,6 +42,7 @@ interface Scripted {
   readonly heads: (ChainHead | null)[]
   readonly defects: unknown[]
   readonly served: (string | null)[]
+  readonly exported: string[]
   readonly restore: { standing: ConfiguredArchive['restore']['standing']; started: Promise<Started> }
 }
 
@@ -54,6 +55,7 @@ function scripted(declared = false, isConfigured = true): Scripted {
   const heads: (ChainHead | null)[] = []
   const defects: unknown[] = []
   const served: (string | null)[] = []
+  const exported: string[] = []
   const restore: Scripted['restore'] = { standing: null, started: Promise.resolve({ kind: 'present' }) }
   const configured: ConfiguredArchive = {
     label: 's3://rows/prefix',
@@ -66,6 +68,7 @@ function scripted(declared = false, isConfigured = true): Scripted {
       problems: [],
     },
     foreign: { serving: (primary) => served.push(primary?.role ?? null), close: async () => {}, problems: [] },
+    exports: { start: () => exported.push('start'), close: async () => void exported.push('close'), problems: [] },
     archiverOf: (store, taken) => {
       if (store.role === 'primary') return null
       heads.push(taken)
@@ -92,6 +95,7 @@ function scripted(declared = false, isConfigured = true): Scripted {
     heads,
     defects,
     served,
+    exported,
     restore,
   }
 }
@@ -189,6 +193,16 @@ describe('the archive behind a store', () => {
     assert.equal(served.at(-1), 'primary')
     await rig.supervisor.close(0)
     assert.equal(served.at(-1), null)
+  })
+
+  test('collections are exported from the first opening to the end', async () => {
+    const { rig, exported } = scripted()
+    assert.deepEqual(exported, [])
+    await serving(rig)
+    assert.deepEqual(exported, ['start'])
+    await rig.supervisor.reconfigure(rig.supervisor.settings)
+    await rig.supervisor.close(0)
+    assert.deepEqual([exported.filter((one) => one === 'start').length, exported.at(-1)], [1, 'close'])
   })
 
   test('is not there without a setting', async () => {
