@@ -180,7 +180,7 @@ export class FolderTarget implements ArchiveTarget {
 
   async #name(partial: string, path: string, name: Naming): Promise<PutOutcome> {
     const folder = dirname(path)
-    const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined
+    const isNew = await makeBelow(this.#options.path, folder)
     const outcome = await name(partial, path)
     // Also where the name was taken: by a process that may not have come to this yet.
     await syncFolder(folder)
@@ -213,6 +213,20 @@ export class FolderTarget implements ArchiveTarget {
 const renameOver: Naming = async (partial, path) => {
   await rename(partial, path)
   return 'stored'
+}
+
+/** Makes the folders of a key; true: at least one was. Not the root: a volume that was just unmounted is not made again. */
+async function makeBelow(root: string, folder: string): Promise<boolean> {
+  if (folder === root) return false
+  const isAboveNew = await makeBelow(root, dirname(folder))
+  const isNew = await mkdir(folder, { mode: 0o700 }).then(
+    () => true,
+    (error: unknown) => {
+      unlessThere(error)
+      return false
+    },
+  )
+  return isAboveNew || isNew
 }
 
 async function writeSynced(path: string, body: Uint8Array): Promise<void> {

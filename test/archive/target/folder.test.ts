@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, stat, link as systemsLink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FolderTarget } from '../../../src/archive/target/folder.ts'
@@ -41,6 +41,22 @@ test('a folder that is gone while the process runs is an error, and not made aga
   await mkdir(path)
   await isMissing(target.putNew('s/2', body))
   assert.deepEqual(await readdir(path), [])
+})
+
+test('a folder that goes away between the steps of one object is not made again', async (t) => {
+  const dir = await makeTempDir(t, 'archive')
+  const path = join(dir, 'archive')
+  let isAway = false
+  const link = async (from: string, to: string): Promise<void> => {
+    if (!to.endsWith('s/2')) return await systemsLink(from, to)
+    if (!isAway) await rename(path, join(dir, 'away'))
+    isAway = true
+    throw withCode('ENOENT', 'link')
+  }
+  const target = new FolderTarget({ ...tools, path, link })
+  await target.putNew('s/1', body)
+  await isMissing(target.putNew('s/2', body))
+  assert.deepEqual(await readdir(dir), ['away'])
 })
 
 test('on a FUSE or network file system a folder does not fence', async (t) => {
