@@ -63,12 +63,14 @@ export async function makeBucketPlace(t: Cleanup): Promise<BucketPlace> {
   }
 }
 
-/** A folder; while it is away it has another name. */
+/** A folder on a volume, which has another name while it is away. */
 export async function makeFolderPlace(t: Cleanup): Promise<FolderPlace> {
   const parent = await makeTempDir(t, 'archive')
-  const folder = join(parent, 'target')
+  // Holdfast makes the folder, but not where it is to be: a volume that is not mounted is away.
+  const volume = join(parent, 'volume')
+  const folder = join(volume, 'target')
   const gone = join(parent, 'gone')
-  await mkdir(folder)
+  await mkdir(folder, { recursive: true })
   const keys = async (): Promise<readonly string[]> => {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
     const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
@@ -85,9 +87,9 @@ export async function makeFolderPlace(t: Cleanup): Promise<FolderPlace> {
     kind: 'folder',
     folder,
     env: { ARCHIVE_URL: String(pathToFileURL(folder)) },
-    away: () => rename(folder, gone),
+    away: () => rename(volume, gone),
     back: async () => {
-      if (existsSync(gone)) await rename(gone, folder)
+      if (existsSync(gone)) await rename(gone, volume)
     },
     remove: (key) => rm(join(folder, key)),
   }

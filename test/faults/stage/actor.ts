@@ -255,8 +255,10 @@ function instantOf(text: string | null): number | null {
   return text === null ? null : Date.parse(text)
 }
 
+/** Null also where it is not known. */
 function secondsOf(text: string | null): number | null {
-  return text === null ? null : Number(text)
+  const seconds = Number(text ?? Number.NaN)
+  return Number.isFinite(seconds) ? seconds : null
 }
 
 function tokenOf({ token }: Partial<ItemFields>): { readonly token?: string } {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { until } from '../../../support/until.ts'
 import type { Actor, Written } from '../../stage/actor.ts'
 import { type ArchiveWorld, archivedDemand } from '../archive-world.ts'
@@ -35,10 +36,10 @@ export function folderOf({ place }: ArchiveWorld): FolderPlace {
   return place as FolderPlace // Only a folder has one.
 }
 
-/** Creates rows that say no more than that they are in the file. */
+/** Creates rows that say no more than that they are in the file; their notes do not compress well. */
 export async function createRows(actor: Actor, count: number, noteSize: number = 100): Promise<void> {
   for (let at = 0; at < count; at += 1) {
-    const { write } = await actor.create({ note: 'n'.repeat(noteSize) })
+    const { write } = await actor.create({ note: randomBytes(noteSize / 2).toString('hex') })
     assert.equal(write.ending, 'acknowledged', `a row was answered ${write.said}`)
   }
 }

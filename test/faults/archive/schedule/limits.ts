@@ -100,26 +100,19 @@ export const limits: readonly ArchiveSchedule[] = [
     },
   },
   {
-    name: 'no room for a snapshot: writes of clients come first, it is said, and archived when there is room',
+    name: 'no room for a snapshot: writes of clients come first, it is said, and changes are archived all the same',
     on: anywhere,
     mounts: true,
     run: async (world) => {
-      const dir = await onSmallDisk(world, 24)
+      const dir = await onSmallDisk(world, 160)
       const actor = await archiving(world, await world.start({ dir }))
-      const filler = join(dir, 'data/filler')
-      await createRows(actor, 300, 19_000)
-      await writeFile(filler, Buffer.alloc(9 * mib))
-      await createRows(actor, 60, 19_000)
+      await writeFile(join(dir, 'data/filler'), Buffer.alloc(80 * mib))
+      await createRows(actor, 1_200, 19_000)
       await warns(actor, 'ARCHIVE_SNAPSHOT_NO_ROOM', 60_000)
       await createRows(actor, 5)
       await createArchived(actor)
-      await rm(filler)
-      await actor.hasProblem('ARCHIVE_SNAPSHOT_NO_ROOM', false, 90_000)
-      await createArchived(actor)
       await actor.kill()
-      await rm(join(dir, 'data'), { recursive: true, force: true }).catch(() => undefined)
-      const next = await world.start()
-      await world.restored(next, { isRestored: true, isShipped: true })
+      await world.restored(await world.start(), { isRestored: true, isShipped: true })
     },
   },
   {
@@ -131,7 +124,7 @@ export const limits: readonly ArchiveSchedule[] = [
       mountSmall(world, folder, 12)
       const actor = await archiving(world, await world.start())
       await writeFile(join(folder, 'filler'), Buffer.alloc(11 * mib)).catch(() => undefined)
-      await createRows(actor, 100, 19_000)
+      await createRows(actor, 200, 19_000)
       await warns(actor, 'ARCHIVE_UNREACHABLE', 30_000)
       await rm(join(folder, 'filler'))
       await world.archives(actor)

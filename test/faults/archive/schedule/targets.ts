@@ -131,9 +131,14 @@ export const targets: readonly ArchiveSchedule[] = [
     run: async (world) => {
       const actor = await archiving(world, await world.start())
       await createArchived(actor)
-      await world.restored(await world.replace(actor))
       const { server } = bucketOf(world)
-      assert.ok(server.requests.some(({ method }) => method === 'CONTENT'))
+      let followed = 0
+      server.misbehave('reset', ({ method }) => {
+        if (method === 'CONTENT') followed += 1
+        return false
+      })
+      await world.restored(await world.replace(actor))
+      assert.ok(followed > 3, `${followed} objects were read from the other origin`)
       assert.deepEqual(server.leaked, [])
     },
   },
@@ -148,7 +153,7 @@ export const targets: readonly ArchiveSchedule[] = [
         await actor.kill()
         await world.emptyDisk(actor)
         let seen = 0
-        bucketOf(world).server.misbehave(what, ({ method }) => method === 'CONTENT' && ++seen % 3 === 0)
+        bucketOf(world).server.misbehave(what, ({ method }) => method === 'CONTENT' && ++seen % 3 === 0, 4)
         await world.restored(await world.start({ dir: actor.service.dir }))
         assert.ok(seen >= 3, `${seen} objects were read`)
       },
