@@ -198,6 +198,7 @@ describe('a damaged snapshot', () => {
       damage(archive)
       const { text, restored, damaged, rebuilds } = await archive.restore()
       assert.equal(text, archive.text)
+      assert.doesNotMatch(damaged[0]?.message ?? '', /undefined/)
       assert.equal(restored?.manifest.number, 2)
       assert.deepEqual(
         damaged.map(({ key }) => key.startsWith(archive.folder)),

@@ -236,6 +236,32 @@ describe('an archive that does not answer', () => {
     )
   })
 
+  test('may be slow: each part that comes is a sign of life', async (t) => {
+    const scene = await sceneOf(t)
+    const { archive, clock } = scene
+    await archive.open()
+    await archive.rows('a row that fills six parts of a snapshot, each of ten bytes\n')
+    await archive.snapshot()
+    archive.target.before = async ({ key }) => {
+      if (key.includes('/part-')) await new Promise<void>((resolve) => void clock.wait(timeoutMs / 2, resolve))
+    }
+    const running = scene.run()
+    let isOver = false
+    void running.then(() => {
+      isOver = true
+    })
+    await until(
+      async () => {
+        // Not before something waits for it: time must not pass while nothing is asked.
+        if (clock.pending > 1) await clock.advance(timeoutMs / 2)
+        return isOver
+      },
+      { everyMs: 1 },
+    )
+    assert.equal((await running).kind, 'restored')
+    assert.ok(clock.now() > timeoutMs)
+  })
+
   test('is waited for, however long, where it is required', async (t) => {
     const scene = await withRows(t)
     const { archive, clock, start } = scene
