@@ -69,7 +69,7 @@ export class EntriesShipper {
   /** From memory, and a read of the journal's last sequence. */
   get state(): ArchiveState {
     const { label } = this.#parts.target
-    const lagS = this.#lagS()
+    const { lagS } = this
     return {
       label,
       phase: this.#failure !== null ? 'waiting' : this.#storedObjects === 0 ? 'idle' : 'shipping',
@@ -128,7 +128,8 @@ export class EntriesShipper {
     return this.#parts.journal.lastSequence() > this.#stored
   }
 
-  #lagS(): number {
+  /** How old the oldest entry is that is not in the archive, in seconds. */
+  get lagS(): number {
     if (!this.#isBehind()) return 0
     return (this.#parts.clock.now() - this.#cleanAtMs) / 1_000
   }

@@ -15,6 +15,8 @@ import { HoldfastError } from '../../errors.ts'
 export interface StoreArchiver {
   /** From memory. */
   readonly state: ArchiveState
+  /** The lag of `state`, which each write says: cheap. */
+  readonly lagS: number | null
   /** Whether `confirmed` may be expected to resolve soon. */
   readonly canConfirm: boolean
   /** Whether it cannot be expected yet: the archive has no whole copy, and is getting one. */
@@ -126,7 +128,7 @@ export class ArchiveService implements Archiving {
 
   lagS(store: Store): number | null {
     const archiver = this.#archivers.get(store)
-    return archiver === undefined ? null : (archiver.state.lagS ?? Number.POSITIVE_INFINITY)
+    return archiver === undefined ? null : (archiver.lagS ?? Number.POSITIVE_INFINITY)
   }
 
   canMeet(store: Store, _shown: Shown, _demand: Demand): boolean {

@@ -107,8 +107,9 @@ function configuredArchive(
     })
   }
   const exports = createDailyExport({
-    ...{ target, active, tables, observe },
+    ...{ target, active, tables, observe, clock: systemClock },
     current: () => supervisor().current,
+    isWanted: () => settings().archive.export === 'daily',
     isOurs: () => isOurs(state()),
   })
   return { label: target.label, restore, foreign, exports, archiverOf }

@@ -50,6 +50,10 @@ export class DrilledArchiver implements StoreArchiver {
     return this.#archiver.state
   }
 
+  get lagS(): number | null {
+    return this.#archiver.lagS
+  }
+
   get canConfirm(): boolean {
     return this.#archiver.canConfirm
   }

@@ -18,6 +18,9 @@ class ScriptedArchiver implements StoreArchiver {
   state = archiveLike()
   canConfirm = true
   isPreparing = false
+  get lagS(): number | null {
+    return this.state.lagS
+  }
   readonly log: string[] = []
   closing: PromiseWithResolvers<void> | null = null
 
