@@ -118,6 +118,8 @@ class Changes {
   readonly #pagesMax: number
   readonly #committed: Map<number, Buffer> = new Map()
   readonly #open: Map<number, Buffer> = new Map()
+  /** Of versions that were replaced. */
+  readonly #free: Buffer[] = []
   /** Different pages in both. */
   #count = 0
 
@@ -136,11 +138,17 @@ class Changes {
 
   add(page: number, content: Buffer): void {
     if (!this.#has(page)) this.#count += 1
-    this.#open.set(page, Buffer.from(content))
+    const kept = this.#open.get(page) ?? this.#free.pop() ?? Buffer.allocUnsafeSlow(content.length)
+    content.copy(kept)
+    this.#open.set(page, kept)
   }
 
   commit(): void {
-    for (const [page, content] of this.#open) this.#committed.set(page, content)
+    for (const [page, content] of this.#open) {
+      const before = this.#committed.get(page)
+      if (before !== undefined) this.#free.push(before)
+      this.#committed.set(page, content)
+    }
     this.#open.clear()
   }
 

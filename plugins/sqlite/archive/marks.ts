@@ -22,8 +22,8 @@ export class ReadMark {
   }
 
   /**
-   * Reads the newest state from now on. Where nothing waits in the WAL, nothing can be carried into the main file at all until
-   * the next call. @throws what the client throws; then it reads as before.
+   * Reads the newest state from now on. Where all of the WAL is in the main file, nothing can be carried into that one until the
+   * next call; the WAL may then begin again, once. @throws what the client throws; then it reads as before.
    */
   renew(): void {
     const next = this.#reading === 0 ? 1 : 0
@@ -31,10 +31,11 @@ export class ReadMark {
     const before = this.#reading
     this.#reading = next
     if (before !== null) this.#connections[before].exec('commit')
-    this.#isAtStart = this.frames() === 0
+    const { log, carried } = this.#look()
+    this.#isAtStart = log === carried
   }
 
-  /** Whether it reads since a moment at which the WAL was empty: nothing was carried into the main file since. */
+  /** Whether it reads since a moment at which all of the WAL was in the main file: nothing was carried into that one since. */
   get isAtStart(): boolean {
     return this.#isAtStart
   }
@@ -48,8 +49,12 @@ export class ReadMark {
 
   /** Frames in the WAL that are committed, by SQLite's own index of it. @throws what the client throws. */
   frames(): number {
+    return Math.max(0, this.#look().log)
+  }
+
+  #look(): Carried {
     const idle = this.#connections[this.#reading === 0 ? 1 : 0]
-    return logOf(idle.pragma('wal_checkpoint(noop)'))
+    return carriedOf(idle.pragma('wal_checkpoint(noop)'))
   }
 
   /** Safe to call twice. */
@@ -96,8 +101,4 @@ export interface Carried {
 export function carriedOf(answer: unknown): Carried {
   const [row] = answer as readonly { busy: number; log: number; checkpointed: number }[] // As SQLite documents it.
   return { isBusy: row?.busy !== 0, log: row?.log ?? -1, carried: row?.checkpointed ?? -1 }
-}
-
-function logOf(answer: unknown): number {
-  return Math.max(0, carriedOf(answer).log)
 }

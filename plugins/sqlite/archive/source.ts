@@ -25,6 +25,8 @@ import { frameHeaderBytes, WalFile } from './wal-file.ts'
 
 /** Frames in the WAL from which on it is carried: reads slow down with its length. */
 const dueFrames = 4_000
+/** A WAL that has become longer than this, by one large transaction or behind a reader that stayed, is cut short. */
+const emptiedFrames = 16_000
 /** How long a carry that was in the way of a reader is not tried again, at first and at most. */
 const retryMs = { first: 500, most: 30_000 } as const
 /** Most bytes of one cut where nobody says how many: they are in memory. */
@@ -125,7 +127,7 @@ export class FileArchive implements ArchiveSource {
     signal.throwIfAborted()
     await assertRoom(this.path, into)
     const position = await this.#inTurn(async () => {
-      const carried = await this.#carry(keep, true)
+      const carried = await this.#carry(keep, { isAfresh: true })
       // Only then nothing can change the main file.
       this.#isCopying = carried?.main != null
       return this.#isCopying ? carried : null
@@ -162,7 +164,7 @@ export class FileArchive implements ArchiveSource {
     const begun = this.#begun
     if (begun === null || this.#isLost) return null
     await this.#keepAll(begun, keep)
-    const carried = await this.#carry(keep).catch(() => null)
+    const carried = await this.#carry(keep, { isEmptied: true }).catch(() => null)
     await begun.restart.end()
     return carried ?? positionOf({ place: begun.cutter.place, main: null })
   }
@@ -228,20 +230,23 @@ export class FileArchive implements ArchiveSource {
     }
   }
 
-  /** `isAfresh`: where changes were lost, what follows begins here. */
-  async #carry(keep: Keep, isAfresh = false): Promise<ArchivePosition | null> {
+  /** `isAfresh`: where changes were lost, what follows begins here. `isEmptied`: nothing is left in the WAL. */
+  async #carry(keep: Keep, { isAfresh = false, isEmptied = false } = {}): Promise<ArchivePosition | null> {
     const begun = this.#use
     if (this.#isCopying) return null
     await this.#keepAll(begun, keep, restBytes / 16)
-    const outcome = await begun.restart.run(async () => {
-      if (this.#isLost && isAfresh) {
-        begun.cutter = new Cutter(begun.wal, endOf(begun.wal, begun.mark.frames()))
-        this.#isLost = false
-      }
-      const rest: Cut[] = []
-      for (let cut = await this.#rest(); cut !== null; cut = await this.#rest()) rest.push(cut)
-      await keep(rest)
-    })
+    const outcome = await begun.restart.run(
+      async () => {
+        if (this.#isLost && isAfresh) {
+          begun.cutter = new Cutter(begun.wal, endOf(begun.wal, begun.mark.frames()))
+          this.#isLost = false
+        }
+        const rest: Cut[] = []
+        for (let cut = await this.#rest(); cut !== null; cut = await this.#rest()) rest.push(cut)
+        await keep(rest)
+      },
+      isEmptied || begun.mark.frames() > emptiedFrames,
+    )
     if (outcome.isCarried && !this.#isLost) begun.cutter.carried()
     if (outcome.isForeign) {
       this.#isLost = true

@@ -30,7 +30,7 @@ test('a commit of another process just before the WAL is emptied is noticed', as
       mark.close()
       other.close()
     })
-    const outcome = await restart.run(async () => {})
+    const outcome = await restart.run(async () => {}, true)
     const isForeign = moment === 'before'
     assert.deepEqual(outcome, { isCarried: !isForeign, isRestarted: !isForeign, isForeign }, moment)
     assert.equal(mark.frames(), 0)
@@ -55,9 +55,9 @@ test('a restart waits neither for a foreign writer nor for a foreign checkpoint'
   let isCalled = false
   const outcome = await restart.run(async () => {
     isCalled = true
-  })
+  }, false)
   assert.deepEqual(outcome, { isCarried: false, isRestarted: false, isForeign: false })
   assert.equal(isCalled, false)
   other.exec('commit')
-  assert.equal((await restart.run(async () => {})).isRestarted, true)
+  assert.equal((await restart.run(async () => {}, false)).isRestarted, true)
 })
