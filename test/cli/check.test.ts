@@ -31,8 +31,9 @@ describe('holdfast check', () => {
   it('finds nothing wrong with nothing, opens no database and makes no file', async (t) => {
     const { code, json, cwd } = await checkJson(t)
     assert.equal(code, 0)
-    assert.deepEqual(Object.keys(json), ['primary', 'fallback', 'settings', 'problems'])
+    assert.deepEqual(Object.keys(json), ['primary', 'fallback', 'archive', 'settings', 'problems'])
     assert.equal(json.primary, null)
+    assert.equal(json.archive, null)
     const path = join(cwd, 'data/production.db')
     assert.deepEqual(Object.keys(json.fallback ?? {}), ['driver', 'path', 'disk', 'label'])
     assert.equal(json.fallback?.driver, 'sqlite')
