@@ -15,6 +15,7 @@ async function holdfast(t: TestContext, args: readonly string[], env: Record<str
 
 interface Json {
   primary: Record<string, unknown> | null
+  archive: string | null
   fallback: Record<string, unknown> | null
   settings: { name: string; value: unknown; origin: string }[]
   problems: { code: string; severity: string; setting: string; origin: string | null; part: string | null }[]
