@@ -2,6 +2,7 @@ import type { Problem } from '../../config/problem.ts'
 import type { ArchivePosition, ArchiveSource } from '../../driver/facet/archive.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { recordBytes } from '../format/fields.ts'
+import { FormatError } from '../format/format-error.ts'
 import { readLineage } from '../format/manifests.ts'
 import { archiveFormat, lineageKey, rootKey, segmentKey } from '../format/names.ts'
 import type { LineageRecord, RootRecord } from '../format/records.ts'
@@ -103,7 +104,7 @@ export class Joiner {
     for await (const page of target.list('lineages/', undefined, signal))
       for (const { key } of page) {
         const bytes = await target.get(key, signal)
-        if (bytes !== null && readLineage(key, bytes).store === source.fileId) return true
+        if (bytes !== null && lineageOrNull(key, bytes)?.store === source.fileId) return true
       }
     return false
   }
@@ -240,9 +241,19 @@ export class Joiner {
   async #problemOf(lineage: string, record: LineageRecord | null): Promise<Problem | null> {
     const { target, wallMs, signal } = this.#parts
     const bytes = record === null ? await target.get(lineageKey(lineage), signal) : null
-    const known = bytes === null ? record : readLineage(lineageKey(lineage), bytes)
+    const known = bytes === null ? record : lineageOrNull(lineageKey(lineage), bytes)
     if (known === null || wallMs() - Date.parse(known.madeAt) > newLineageMs) return null
     return lineageProblem(target.label, known)
+  }
+}
+
+/** A damaged record keeps nothing from being archived: it is for people. */
+function lineageOrNull(key: string, bytes: Uint8Array): LineageRecord | null {
+  try {
+    return readLineage(key, bytes)
+  } catch (error) {
+    if (error instanceof FormatError && error.fault === 'damaged') return null
+    throw error
   }
 }
 

@@ -119,7 +119,7 @@ test('a target that is away is tried again with growing waits; what it misses is
   process.target.isAway = false
   await process.shipped()
   assert.deepEqual(process.problems(), [])
-  assert.equal(process.archiver.state.spoolBytes, 0)
+  await until(() => process.archiver.state.spoolBytes === 0, { what: 'the spool to be empty' })
   assert.deepEqual(await restored(store), file.rows)
   assert.deepEqual(
     process.seen.map(({ type }) => type).filter((type) => type === 'archive.failed' || type === 'archive.resumed'),
