@@ -94,7 +94,7 @@ export const archiveSchema = {
       env: 'ARCHIVE_DRILL',
     },
     export: {
-      doc: 'daily: each collection is also written as NDJSON under tables/ of the archive once a day, for other programs. off: not.',
+      doc: 'daily: each collection is also written as NDJSON under tables/ of the archive once a day, for other programs, without private and writeOnly fields. off: not.',
       format: ['off', 'daily'],
       default: 'off',
       env: 'ARCHIVE_EXPORT',
