@@ -19,7 +19,7 @@ export const archiveMutants: readonly Mutant[] = [
         replacement: '',
       },
     ],
-    caughtBy: 'a power cut: what was not synced is not in the archive, and the file goes on from what it has',
+    caughtBy: 'a power cut: what was not synced is not in the archive, and does not come back from it',
   },
   {
     name: 'a checkpoint before shipping',

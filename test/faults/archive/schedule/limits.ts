@@ -53,16 +53,16 @@ export const limits: readonly ArchiveSchedule[] = [
     run: async (world) => {
       const actor = await archiving(world, await world.start({ env: { ARCHIVE_INTERVAL: '0.3' } }))
       const random = createRandom(3)
-      const stop = letLoose(8, { actor, random, everyMs: 5, demanding: 0 })
+      const stop = letLoose(12, { actor, random, everyMs: 2, demanding: 0 })
       const wal = join(actor.service.dir, 'data/production.db-wal')
       let [restarts, before] = [0, 0]
       const look = (): boolean => {
         const { size } = statSync(wal)
         if (size < before) restarts += 1
         before = size
-        return restarts >= 6
+        return restarts >= 3
       }
-      await until(look, { withinMs: 60_000, everyMs: 5, what: 'the -wal to begin again' })
+      await until(look, { withinMs: 90_000, everyMs: 5, what: 'the -wal to begin again' })
       await stop()
       await createArchived(actor)
       await world.restored(await world.replace(actor), { isRestored: true, isShipped: true })
