@@ -24,7 +24,7 @@ test('what the first screen shows is what the service answers', async (t) => {
   const service = await startService(t)
   const start = { ...first, text: sectionOf(first, 'Quick start') }
   const curls = commandsOf(start).filter(({ command }) => command.startsWith('curl '))
-  assert.equal(curls.length, 3)
+  assert.equal(curls.length, 2)
   for (const { command, printed } of curls) {
     const local = command.replace('localhost:7860', `127.0.0.1:${service.port}`)
     const stdout = hasCurl ? await runCurl(t, local) : await fetchAsCurl(local)
@@ -55,8 +55,10 @@ test('no page has an example that no test runs', async () => {
 
 test('every command of holdfast that a page shows runs', async (t) => {
   const shown = (await readPages()).flatMap((page) => commandsOf(page).map(({ command }) => command))
-  const walk = commandsOf({ ...first, text: sectionOf(first, 'When the database fails') }).map(({ command }) => command)
-  // Those of the walk alone: test/readme-walk.test.ts.
+  const walk = ['When the database fails', 'When the disk is lost']
+    .flatMap((title) => commandsOf({ ...first, text: sectionOf(first, title) }))
+    .map(({ command }) => command)
+  // Those of the walks alone: test/readme-walk.test.ts, test/readme-archive.test.ts.
   const isOfWalk = (command: string): boolean =>
     walk.includes(command) && shown.indexOf(command) === shown.lastIndexOf(command)
   const isToRun = (command: string): boolean => command.startsWith('npx holdfast ') && !isOfWalk(command)
@@ -68,7 +70,7 @@ test('every command of holdfast that a page shows runs', async (t) => {
     assert.equal(code, 0, `${command}\n${stdout}\n${stderr}`)
   }
   const { stdout } = await runProcess(t, { args: [holdfast, 'check', '--json'] })
-  assert.deepEqual(Object.keys(JSON.parse(stdout)).sort(), ['fallback', 'primary', 'problems', 'settings'])
+  assert.deepEqual(Object.keys(JSON.parse(stdout)).sort(), ['archive', 'fallback', 'primary', 'problems', 'settings'])
 })
 
 test('the lines of Python work', async (t) => {
