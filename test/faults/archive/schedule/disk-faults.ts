@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../load/client.ts'
 import { createRandom } from '../../load/random.ts'
+import type { Actor } from '../../stage/actor.ts'
 import type { ArchiveWorld } from '../archive-world.ts'
 import { letLoose } from '../writer.ts'
 import { type ArchiveSchedule, anywhere } from './archive-schedule.ts'
@@ -37,7 +38,7 @@ export const diskFaults: readonly ArchiveSchedule[] = [
     needsFaultyDisk: true,
     run: async (world) => {
       const random = createRandom(5)
-      let { dir } = (await world.start()).service
+      let { dir } = (await ended(await world.start())).service
       for (const [at, [point, probability]] of points.entries()) {
         const fault = `enable_random name=${point},probability=${probability}`
         dir = await underFaults(world, dir, fault, random.next()).catch((error: Error) => {
@@ -47,11 +48,22 @@ export const diskFaults: readonly ArchiveSchedule[] = [
         const isRestored = at % 2 === 1
         const actor = await world.start({ dir })
         await world.restored(actor, { isRestored: false })
-        if (isRestored) await world.restored(await world.replace(actor))
+        await ended(actor)
+        if (!isRestored) continue
+        await world.emptyDisk(actor)
+        const next = await world.start({ dir })
+        await world.restored(next)
+        await ended(next)
       }
     },
   },
 ]
+
+/** Ends a process as a deployment does. */
+async function ended(actor: Actor): Promise<Actor> {
+  await actor.service.end('SIGTERM')
+  return actor
+}
 
 /** A process whose calls fail while it is under load; resolves with its folder when it was killed. */
 async function underFaults(world: ArchiveWorld, dir: string, fault: string, seed: number): Promise<string> {
