@@ -24,6 +24,19 @@ export interface RestartGround {
   readonly mark: ReadMark
 }
 
+/** What is done on the way. */
+export interface RestartParts {
+  /** Cuts what there is, while the service writes on. */
+  cutMost(): Promise<void>
+  /** Cuts what is left. Nothing can be committed any more. */
+  cutRest(): Promise<void>
+  /**
+   * The WAL is emptied at once. Otherwise the next writer begins it again, over its old content, which syncs faster than one
+   * that grows.
+   */
+  readonly isEmptied: boolean
+}
+
 /** How a restart ended. */
 export interface RestartOutcome {
   /** Everything that was cut is in the main file. */
@@ -55,13 +68,11 @@ export class Restart {
     this.#carrier = new Carrier(ground.path)
   }
 
-  /**
-   * `cutRest` is called when nothing can be committed any more. `isEmptied`: the WAL is emptied at once; otherwise the next
-   * writer begins it again, over its old content, which syncs faster than one that grows. @throws what `cutRest` throws.
-   */
-  async run(cutRest: () => Promise<void>, isEmptied: boolean): Promise<RestartOutcome> {
+  /** @throws what `cutMost` and `cutRest` throw. */
+  async run({ cutMost, cutRest, isEmptied }: RestartParts): Promise<RestartOutcome> {
     const { writer, limitMs } = this.#ground
     if (!(await this.#carriesUpTo(tailFrames))) return inTheWay
+    await cutMost()
     const permit = await taken(writer, limitMs)
     if (permit === null) return inTheWay
     try {

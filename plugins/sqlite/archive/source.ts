@@ -24,9 +24,9 @@ import { type Keep, Restart } from './restart.ts'
 import { frameHeaderBytes, WalFile } from './wal-file.ts'
 
 /** Frames in the WAL from which on it is carried: reads slow down with its length. */
-const dueFrames = 4_000
+const dueFrames = 10_000
 /** A WAL that has become longer than this, by one large transaction or behind a reader that stayed, is cut short. */
-const emptiedFrames = 16_000
+const emptiedFrames = 40_000
 /** How long a carry that was in the way of a reader is not tried again, at first and at most. */
 const retryMs = { first: 500, most: 30_000 } as const
 /** Most bytes of one cut where nobody says how many: they are in memory. */
@@ -163,7 +163,7 @@ export class FileArchive implements ArchiveSource {
   async #end(keep: Keep): Promise<ArchivePosition | null> {
     const begun = this.#begun
     if (begun === null || this.#isLost) return null
-    await this.#keepAll(begun, keep)
+    await this.#keepAll(keep)
     const carried = await this.#carry(keep, { isEmptied: true }).catch(() => null)
     await begun.restart.end()
     return carried ?? positionOf({ place: begun.cutter.place, main: null })
@@ -221,9 +221,13 @@ export class FileArchive implements ArchiveSource {
     })
   }
 
-  /** Cuts while there is much, without the writer. */
-  async #keepAll(begun: Begun, keep: Keep, leastBytes = 0): Promise<void> {
-    while (!this.#isLost && this.waitingBytes() > leastBytes && this.#begun === begun) {
+  /** Cuts what is committed now, without the writer; what comes meanwhile is left. */
+  async #keepAll(keep: Keep): Promise<void> {
+    if (this.#isLost) return
+    const { mark, cutter } = this.#use
+    const end = mark.frames()
+    // The WAL does not begin again meanwhile.
+    while ((cutter.framesCut() ?? end) < end) {
       const cut = await this.#cut(restBytes)
       if (cut === null) return
       await keep([cut])
@@ -234,10 +238,12 @@ export class FileArchive implements ArchiveSource {
   async #carry(keep: Keep, { isAfresh = false, isEmptied = false } = {}): Promise<ArchivePosition | null> {
     const begun = this.#use
     if (this.#isCopying) return null
-    await this.#keepAll(begun, keep, restBytes / 16)
-    const outcome = await begun.restart.run(
-      async () => {
-        if (this.#isLost && isAfresh) {
+    const wasLost = this.#isLost
+    const outcome = await begun.restart.run({
+      isEmptied: isEmptied || begun.mark.frames() > emptiedFrames,
+      cutMost: () => this.#keepAll(keep),
+      cutRest: async () => {
+        if (wasLost && isAfresh) {
           begun.cutter = new Cutter(begun.wal, endOf(begun.wal, begun.mark.frames()))
           this.#isLost = false
         }
@@ -245,9 +251,9 @@ export class FileArchive implements ArchiveSource {
         for (let cut = await this.#rest(); cut !== null; cut = await this.#rest()) rest.push(cut)
         await keep(rest)
       },
-      isEmptied || begun.mark.frames() > emptiedFrames,
-    )
+    })
     if (outcome.isCarried && !this.#isLost) begun.cutter.carried()
+    if (!outcome.isRestarted) this.#isLost = wasLost
     if (outcome.isForeign) {
       this.#isLost = true
       throw gapError()

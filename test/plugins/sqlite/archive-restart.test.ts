@@ -7,6 +7,9 @@ import { Restart } from '../../../plugins/sqlite/archive/restart.ts'
 import { Writer } from '../../../plugins/sqlite/writer.ts'
 import { tempFolder } from './bench.ts'
 
+/** Nothing is to be cut. */
+const nothing = { cutMost: async () => {}, cutRest: async () => {}, isEmptied: false }
+
 test('a commit of another process just before the WAL is emptied is noticed', async (t) => {
   for (const moment of ['before', 'never'] as const) {
     const path = join(await tempFolder(t), 'x.db')
@@ -30,7 +33,7 @@ test('a commit of another process just before the WAL is emptied is noticed', as
       mark.close()
       other.close()
     })
-    const outcome = await restart.run(async () => {}, true)
+    const outcome = await restart.run({ ...nothing, isEmptied: true })
     const isForeign = moment === 'before'
     assert.deepEqual(outcome, { isCarried: !isForeign, isRestarted: !isForeign, isForeign }, moment)
     assert.equal(mark.frames(), 0)
@@ -53,11 +56,14 @@ test('a restart waits neither for a foreign writer nor for a foreign checkpoint'
     other.close()
   })
   let isCalled = false
-  const outcome = await restart.run(async () => {
-    isCalled = true
-  }, false)
+  const outcome = await restart.run({
+    ...nothing,
+    async cutRest() {
+      isCalled = true
+    },
+  })
   assert.deepEqual(outcome, { isCarried: false, isRestarted: false, isForeign: false })
   assert.equal(isCalled, false)
   other.exec('commit')
-  assert.equal((await restart.run(async () => {}, false)).isRestarted, true)
+  assert.equal((await restart.run(nothing)).isRestarted, true)
 })
