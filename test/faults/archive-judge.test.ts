@@ -87,6 +87,17 @@ test('a removal that said archived is not undone', () => {
   assert.deepEqual(wrongs([create, remove], shown(create)), ['lost'])
 })
 
+test('a row that was removed comes back only with a disk that was lost before its removal was archived', () => {
+  const create = write()
+  const remove = write({ operation: 'remove', ids: create.ids, ending: 'unknown' })
+  const kept = new ArchiveJudge()
+  assert.deepEqual(wrongs([create, remove], [], { isRestored: false }, kept), [])
+  assert.deepEqual(wrongs([create, remove], shown(create), { isRestored: true }, kept), [])
+  const restored = new ArchiveJudge()
+  assert.deepEqual(wrongs([create, remove], [], { isRestored: true }, restored), [])
+  assert.deepEqual(wrongs([create, remove], shown(create), { isRestored: true }, restored), ['came back'])
+})
+
 test('a refused write is not there, and neither is one that nobody sent', () => {
   const refused = write({ ending: 'refused' })
   assert.deepEqual(wrongs([refused], shown(refused)), ['refused and there'])

@@ -127,7 +127,8 @@ export class ArchiveJudge {
         this.#gone.add(write)
         this.#restored.delete(write)
       } else if (is === 'in' && isRestored) this.#restored.add(write)
-      if (is === 'either' && write.operation === 'remove') {
+      // A file that was kept may be lost yet, and its removal with it.
+      if (isRestored && is === 'either' && write.operation === 'remove') {
         for (const id of write.ids) if (!shown.has(id)) this.#removedIds.add(id)
       }
     }

@@ -44,6 +44,20 @@ export async function createRows(actor: Actor, count: number, noteSize: number =
   }
 }
 
+/** Rows of ten thousand characters that do not compress well. */
+const largeRows = `
+  with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ?)
+  insert into item (id, token, note, "createdAt", "updatedAt", version)
+  select printf('019f0000-0000-7000-8000-') || lower(hex(randomblob(6))), ?, hex(randomblob(5000)),
+    1790000000000, 1790000000000, 1 from numbers`
+
+/** A transaction of 20 MB, which is more than a segment, and makes a snapshot due. */
+export async function createLarge(actor: Actor): Promise<void> {
+  const rows = 2_000
+  const { write } = await actor.run((token) => [{ do: 'sql', sql: largeRows, values: [rows, token] }], { rows })
+  assert.equal(write.ending, 'acknowledged', `a transaction was answered ${write.said}`)
+}
+
 /** A row that is in the archive, and everything that was answered before it. */
 export async function createArchived(actor: Actor): Promise<Written> {
   const created = await actor.create({}, archivedDemand)
@@ -76,9 +90,9 @@ export async function metricOf(actor: Actor, name: string): Promise<number | nul
 /** Waits until the archive has so many complete snapshots, creating rows meanwhile. */
 export async function untilSnapshots(world: ArchiveWorld, actor: Actor, count: number): Promise<void> {
   const look = async (): Promise<boolean> => {
-    await createRows(actor, 20, 10_000)
+    await createLarge(actor)
     const keys = await world.place.keys()
     return keys.filter((key) => key.endsWith('/manifest.json')).length >= count
   }
-  await until(look, { withinMs: 60_000, everyMs: 100, what: `${count} snapshots` })
+  await until(look, { withinMs: 60_000, everyMs: 1_000, what: `${count} snapshots` })
 }
