@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import good from '../../plugins/sqlite/sqlite.ts'
 import { conform } from '../../src/conformance/conformance.ts'
 import type { Candidate, Driver, Engine } from '../../src/driver/driver.ts'
+import type { ArchiveSource } from '../../src/driver/facet/archive.ts'
 import type { Journal } from '../../src/driver/facet/journal.ts'
 import type { Statements } from '../../src/driver/facet/statements.ts'
 import type { MikroORM } from '../../src/driver/orm.ts'
@@ -136,6 +138,42 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
       await journal.removeCarried(tables)
     },
   })),
+  'a cut that is never repeated but lost': archives((source) => {
+    let cuts = 0
+    return {
+      async cut(maxBytes) {
+        cuts += 1
+        const cut = await source.cut(maxBytes)
+        return cuts === 2 ? await source.cut(maxBytes) : cut
+      },
+    }
+  }),
+  'parts of a transaction that look whole': archives((source) => ({
+    async cut(maxBytes) {
+      const cut = await source.cut(maxBytes)
+      return cut === null ? null : { ...cut, isWhole: true }
+    },
+  })),
+  'a checkpoint before the rest is kept': archives((source) => ({
+    async checkpoint(keep) {
+      const position = await source.checkpoint(async () => {})
+      await keep([])
+      return position
+    },
+  })),
+  'a snapshot of a later moment': archives((source) => ({
+    async snapshot(into, keep, signal, copied) {
+      const first = await source.snapshot(`${into}-first`, keep, signal)
+      await setTimeout(200)
+      return first === null ? null : await source.snapshot(into, async () => {}, signal, copied)
+    },
+  })),
+  'a place that is believed': archives((source) => ({
+    async begin(position) {
+      await source.begin(position)
+      return true
+    },
+  })),
   'schema lock for all': engines(() => ({
     schemaLock: (orm) => ({ hold: async (_signal, change) => change(orm.em.fork()) }),
   })),
@@ -163,10 +201,20 @@ function engines(change: (engine: Engine) => Partial<Engine>): Partial<Driver> {
         statements: (orm) => statementsOf(engine, orm),
         schemaLock: (orm) => engine.schemaLock?.(orm) ?? assert.fail('SQLite has a lock'),
         journal: (orm) => engine.journal?.(orm) ?? null,
+        archive: (orm) => engine.archive?.(orm) ?? null,
         setReadOnly: (orm, on) => engine.setReadOnly?.(orm, on),
         close: (orm, withinMs) => engine.close(orm, withinMs),
         ...change(engine),
       }
+    },
+  }))
+}
+
+function archives(change: (source: ArchiveSource) => Partial<ArchiveSource>): Partial<Driver> {
+  return engines((engine) => ({
+    archive(orm) {
+      const source = engine.archive?.(orm) ?? null
+      return source === null ? null : overlaid(source, change(source))
     },
   }))
 }
@@ -180,9 +228,9 @@ function journals(change: (journal: Journal) => Partial<Journal>): Partial<Drive
   }))
 }
 
-/** A journal with other members; the rest keep their own `this`. */
-function overlaid(journal: Journal, own: Partial<Journal>): Journal {
-  return new Proxy(journal, {
+/** A facet with other members; the rest keep their own `this`. */
+function overlaid<F extends object>(facet: F, own: Partial<F>): F {
+  return new Proxy(facet, {
     get(target, name) {
       const value: unknown = name in own ? Reflect.get(own, name) : Reflect.get(target, name, target)
       return typeof value === 'function' && !(name in own) ? value.bind(target) : value

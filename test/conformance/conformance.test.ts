@@ -36,6 +36,12 @@ const caught = {
   'entries for whichever primary':
     'addresses entries to the primary that was reached last, and early ones to the first',
   'waiting rows that are removed': 'removes carried rows without journaling it, and leaves those that wait',
+  'a cut that is never repeated but lost': 'gives an archive each commit once, and nothing when there is none',
+  'parts of a transaction that look whole': 'cuts a transaction whole or marks its parts',
+  'a checkpoint before the rest is kept':
+    'carries nothing that was not kept for the archive, and loses nothing to a checkpoint',
+  'a snapshot of a later moment': 'copies a snapshot at the place that was kept last, while the service writes on',
+  'a place that is believed': 'goes on behind its end, and not behind a place that it cannot prove',
   'schema lock for all': 'lets one holder change the schema at a time, across stores',
 } as const
 

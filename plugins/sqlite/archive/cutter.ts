@@ -26,6 +26,11 @@ export class Cutter {
     return this.#place
   }
 
+  /** What was cut behind an earlier place is cut again. */
+  back(place: Place): void {
+    this.#place = place
+  }
+
   /** Everything up to the place was carried into the main file, and a mark is held since: whichever WAL follows begins there. */
   carried(): void {
     this.#place = { ...this.#place, isCarried: true }

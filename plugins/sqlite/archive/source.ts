@@ -228,9 +228,10 @@ export class FileArchive implements ArchiveSource {
     const end = mark.frames()
     // The WAL does not begin again meanwhile.
     while ((cutter.framesCut() ?? end) < end) {
+      const { place } = cutter
       const cut = await this.#cut(restBytes)
       if (cut === null) return
-      await keep([cut])
+      await kept(keep, [cut], cutter, place)
     }
   }
 
@@ -247,9 +248,11 @@ export class FileArchive implements ArchiveSource {
           begun.cutter = new Cutter(begun.wal, endOf(begun.wal, begun.mark.frames()))
           this.#isLost = false
         }
+        const { cutter } = begun
+        const { place } = cutter
         const rest: Cut[] = []
         for (let cut = await this.#rest(); cut !== null; cut = await this.#rest()) rest.push(cut)
-        await keep(rest)
+        await kept(keep, rest, cutter, place)
       },
     })
     if (outcome.isCarried && !this.#isLost) begun.cutter.carried()
@@ -272,6 +275,16 @@ export class FileArchive implements ArchiveSource {
   #waited(isDone: boolean): void {
     const waitMs = isDone ? retryMs.first : Math.min(retryMs.most, this.#retry.waitMs * 2)
     this.#retry = { atMs: isDone ? 0 : performance.now() + this.#retry.waitMs, waitMs }
+  }
+}
+
+/** What could not be kept is cut again. */
+async function kept(keep: Keep, rest: readonly Cut[], cutter: Cutter, place: Place): Promise<void> {
+  try {
+    await keep(rest)
+  } catch (error) {
+    cutter.back(place)
+    throw error
   }
 }
 

@@ -79,14 +79,16 @@ export interface ArchiveSource {
    * process and of the machine, then carries everything into the main file. Where much is left, `keep` is called several
    * times, in order; the last time perhaps with nothing. Resolves with the place that `keep` was told last in a form that
    * `begin` can also prove when nothing follows: to be kept in its stead. Null where a reader is in the way: nothing was lost,
-   * and it is to be tried again. Changes wait only for as long as the rest takes. When `keep` rejects, so does this. Rejects
+   * and it is to be tried again. Changes wait only for as long as the rest takes. When `keep` rejects, so does this, and what it was given is cut
+   * again. Rejects
    * with a fault of code `archiveGapCode` like `cut`.
    */
   checkpoint(keep: (rest: readonly Cut[]) => Promise<void>): Promise<ArchivePosition | null>
   /**
    * A checkpoint, then a copy of the main file at exactly the place that `keep` was told last, made by another process as
    * `into`, with its proof. `copied` is called when the copy is done, before it is proven. Resolves with null like
-   * `checkpoint`. After a gap `keep` gets nothing, and what is cut from then on follows the copy. Rejects with kind `disk-full` before it begins where `into` has no room for it with a margin.
+   * `checkpoint`. After a gap `keep` gets nothing, and what is cut from then on follows the copy. Rejects with kind
+   * `disk-full` before it begins where `into` has no room for it with a margin.
    */
   snapshot(
     into: string,
