@@ -4,7 +4,7 @@ import type { Candidate, Connection, Engine, Limits } from '../../src/driver/dri
 import { type Life, type Problem, type Severity, syncFolder } from '../../src/driver/kit/driver-kit.ts'
 import { guardWal, type WalGuard } from './archive/wal-guard.ts'
 import { FileEngine } from './engine.ts'
-import { classify } from './faults.ts'
+import { classify, damagedError } from './faults.ts'
 import { holdFile, isShared } from './journal/owner.ts'
 import { requestStatements } from './journal/requests.ts'
 import { OpenFile } from './open-file.ts'
@@ -190,6 +190,8 @@ class FileCandidate implements Candidate {
       checked = await open()
     } catch (error) {
       if (!this.#mayReplace(error)) throw error
+      // The rows are in the archive: the next opening begins with a restore. Neither here nor elsewhere is an empty file made.
+      if (this.#target.isArchived) throw damagedError(error)
       this.#guard?.leave()
       const aside = maskPath(await setAside(file))
       const message = `${maskPath(file)} was damaged, or not a database. It was moved to ${aside}, and a new file was created.`

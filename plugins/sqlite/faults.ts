@@ -174,6 +174,14 @@ export function isReadOnlyRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY'
 }
 
+/** Of a file whose rows an archive has. Not `corrupt`: no other file is to be opened in its place. */
+export function damagedError(cause: unknown): Error {
+  const summary = 'The file was found damaged when it was opened.'
+  return faultError('transient', 'SQLITE_DAMAGED', summary, 'It is checked again, and restored from the archive.', {
+    cause,
+  })
+}
+
 /** The file was closed under the caller. */
 export function closedError(): FaultError {
   return faultError('lost', 'SQLITE_CLOSED', meanings.closed.summary, meanings.closed.hint)

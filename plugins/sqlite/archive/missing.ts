@@ -21,6 +21,8 @@ export async function missingFile(target: SqliteTarget, connectMs: number): Prom
     try {
       const journalMode = await prepareFile(location, target.journalMode)
       if ((await sizeOf(path)) === 0) return { path, why: 'absent', aside: null }
+      // Twice: a disk that fails to read for a moment looks like damage.
+      if (await isWhole(location, journalMode, connectMs)) return null
       if (await isWhole(location, journalMode, connectMs)) return null
       return { path, why: 'damaged', aside: await setAside(path) }
     } catch (error) {

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { encodePages } from '../../../plugins/sqlite/archive/pages.ts'
 import type { FileRebuild } from '../../../src/driver/facet/archive.ts'
 import { archivedTarget, facet, Kept, openArchived, rowsOf } from './archive-store.ts'
-import { faultOf, limits, subfolder, targetOf, tempFolder } from './bench.ts'
+import { faultOf, limits, prove, subfolder, targetOf, tempFolder } from './bench.ts'
 
 const insert = 'insert into thing (id, name) values (?, ?)'
 
@@ -177,6 +177,10 @@ test('a file is missing where there is none, an empty one, or a damaged one, whi
   const bytes = await readFile(path)
   bytes.fill(0xff, 0, 4_096)
   await writeFile(path, bytes)
+  // To open it is to wait for a restore: no empty file takes its place, here or elsewhere.
+  const fault = await faultOf(prove(target))
+  assert.deepEqual([fault.kind, fault.code], ['transient', 'SQLITE_DAMAGED'])
+  assert.deepEqual(await readFile(path), bytes)
   const missing = await facet.missing(target, limits.connectMs)
   assert.equal(missing?.why, 'damaged')
   assert.match(missing?.aside ?? '', /x\.db\.damaged-/)
