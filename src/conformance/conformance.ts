@@ -1,7 +1,7 @@
 import { after, before, describe } from 'node:test'
 import type { Driver } from '../driver/driver.ts'
 import { conformAddresses } from './address.ts'
-import { conformArchive } from './archive.ts'
+import { conformArchive } from './archive/archive.ts'
 import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
 import { conformConnections } from './connection.ts'

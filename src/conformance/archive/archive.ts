@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { Secret } from '../config/secret.ts'
-import type { Target } from '../driver/address.ts'
-import { type ArchiveSource, archivedLife, type Cut, type EmbeddedArchive } from '../driver/facet/archive.ts'
-import { type Bench, limits } from './bench.ts'
-import { type KeptStore, keptTarget, openKept } from './journal-bench.ts'
+import { Secret } from '../../config/secret.ts'
+import type { Target } from '../../driver/address.ts'
+import { type ArchiveSource, archivedLife, type Cut, type EmbeddedArchive } from '../../driver/facet/archive.ts'
+import { type Bench, limits } from '../bench.ts'
+import { type KeptStore, keptTarget, openKept } from '../journal-bench.ts'
 
 /** A local store whose changes are archived, and what was kept of it. */
 interface ArchivedStore {
