@@ -41,6 +41,8 @@ interface S3Rule {
 
 /** How the store behaves throughout. */
 export interface S3Behaviour {
+  /** The path of its endpoint, before the bucket: `/team`. */
+  path: string
   /** GET answers 302 to another origin, which must not get the credential. */
   redirectsGets: boolean
   /** `unsupported`: a conditional PUT is answered with 501. */
@@ -75,6 +77,7 @@ export class S3Server {
   /** How many connections were opened. */
   connections = 0
   readonly behaviour: S3Behaviour = {
+    path: '',
     redirectsGets: true,
     conditions: 'honoured',
     mayDelete: true,
@@ -107,7 +110,7 @@ export class S3Server {
 
   /** For ARCHIVE_URL. */
   url(prefix = 'archive'): string {
-    return `s3://${this.bucket}/${prefix}?endpoint=${this.origin}&region=${this.region}`
+    return `s3://${this.bucket}/${prefix}?endpoint=${this.origin}${this.behaviour.path}&region=${this.region}`
   }
 
   /** The environment of a service that archives here. */
@@ -147,7 +150,9 @@ export class S3Server {
     const body = await bodyOf(incoming).catch(() => null)
     if (body === null) return
     const url = new URL(incoming.url ?? '/', 'http://host')
-    const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/.exec(decodeURIComponent(url.pathname)) ?? []
+    const path = decodeURIComponent(url.pathname)
+    const below = path.startsWith(`${this.behaviour.path}/`) ? path.slice(this.behaviour.path.length) : ''
+    const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/.exec(below) ?? []
     const isConditional = incoming.headers['if-none-match'] === '*'
     const seen: S3Request = { method: incoming.method ?? '', key, query: url.searchParams, isConditional, status: 0 }
     this.requests.push(seen)
