@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { commandsOf, readPage, sectionOf } from './support/pages.ts'
-import { repository, runProcess, type Service, startService } from './support/process.ts'
+import { exportedBy, repository, runProcess, type Service, startService } from './support/process.ts'
 import { until } from './support/until.ts'
 
 const page = readPage('README.md')
@@ -12,7 +12,7 @@ const holdfast = join(repository, 'src/cli/holdfast.js')
 
 /** What each command of the walk has to print, in their order; null: it starts or ends a service. */
 const expected: readonly (readonly [command: RegExp, printed: RegExp | null])[] = [
-  [/^export ARCHIVE_URL="file:\/\/\$PWD\/archive" && npm start &$/, null],
+  [/^export ARCHIVE_URL="file:\/\/\$PWD\/archive"; npm start &$/, null],
   [/^rate\(\) \{/, null],
   [/^rate '\{"rating":5\}'$/, /^HTTP\/1\.1 201 [\s\S]*^Holdfast-Durability: archived\r$/m],
   [/^kill -9 .* && rm -rf data && npm start &$/, null],
@@ -24,7 +24,9 @@ test('the walk through a lost disk on the first page goes as it says', async (t)
   const commands = commandsOf(walk).map(({ command }) => command)
   assert.equal(commands.length, expected.length)
   let service = await startService(t)
-  const env = { ARCHIVE_URL: `file://${service.dir}/archive`, DATA_DURABLE: 'false' }
+  const exported = await exportedBy(t, commands[0] ?? '', 'ARCHIVE_URL', service.dir)
+  assert.equal(exported, `file://${service.dir}/archive`, 'the next commands have it, too')
+  const env = { ARCHIVE_URL: exported, DATA_DURABLE: 'false' }
   await service.end('SIGKILL')
   service = await startService(t, { cwd: service.dir, env })
   let defined = ''

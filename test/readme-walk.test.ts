@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { blocksOf, commandsOf, readPage, sectionOf } from './support/pages.ts'
-import { type Exit, repository, runProcess, type Service, startService } from './support/process.ts'
+import { type Exit, exportedBy, repository, runProcess, type Service, startService } from './support/process.ts'
 import { noPostgres, type Postgres, startPostgres } from './support/servers/postgres.ts'
 import type { Cleanup } from './support/temp.ts'
 import { until } from './support/until.ts'
@@ -14,7 +14,7 @@ const holdfast = join(repository, 'src/cli/holdfast.js')
 /** What each command of the walk has to print, in their order; null: it is not run as it stands. */
 const expected: readonly (readonly [command: RegExp, printed: RegExp | null])[] = [
   [/^docker run -d --name pg -p 5432:5432 /, null],
-  [/^export DATABASE_URL='postgresql:\/\/.*' && npm start &$/, null],
+  [/^export DATABASE_URL='postgresql:\/\/.*'; npm start &$/, null],
   [/^bug\(\) \{/, null],
   [/^bug POST '' '\{"title":"Login fails"\}'$/, /^HTTP\/1\.1 201 [\s\S]*^Holdfast-Durability: primary\r$/m],
   [/^bug POST '' '\{"title":"Page is slow"\}'$/, /^HTTP\/1\.1 201 /],
@@ -39,6 +39,8 @@ const expected: readonly (readonly [command: RegExp, printed: RegExp | null])[] 
 test('the walk through an outage on the first page goes as it says', { skip: noPostgres }, async (t) => {
   const commands = commandsOf(walk).map(({ command }) => command)
   assert.equal(commands.length, expected.length)
+  const exported = await exportedBy(t, commands[1] ?? '', 'DATABASE_URL', repository)
+  assert.match(exported, /^postgresql:/, 'the next commands have it, too')
   const postgres = await startPostgres(t)
   const env = { DATABASE_URL: postgres.url(), DATA_DURABLE: 'true' }
   const [json = ''] = blocksOf(page, 'json')

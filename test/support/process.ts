@@ -170,6 +170,12 @@ export async function runProcess(
   return { ...exit, stdout: running.stdout(), stderr: running.stderr(), dir: running.dir }
 }
 
+/** What a variable is for the commands after a shown one that ends with "npm start &", which is not run. */
+export async function exportedBy(t: Cleanup, command: string, name: string, cwd: string): Promise<string> {
+  const line = `npm() { :; }\n${command}\nwait\nprintf %s "$${name}"`
+  return (await runProcess(t, { command: '/bin/sh', args: ['-c', line], cwd })).stdout
+}
+
 /** The port that a process says it listens on (JSON log), within a limit. */
 export async function waitForPort(running: Running, withinMs: number): Promise<number> {
   let ended: Exit | undefined
