@@ -57,10 +57,16 @@ export function healthOf(source: StatusSource): HealthSummary {
   if (source.isClosing()) return { status: 'fail', connection: 'fail', ready: false }
   const database = source.database()
   const { hasFallback } = database
-  const settings = { ...source.policy(), hasFallback, isRestoring: isRestoring(source.archive()) }
+  const isBehind = isRestoring(source.archive()) || mayHaveToRestore(source, database)
+  const settings = { ...source.policy(), hasFallback, isRestoring: isBehind }
   const { ready, health } = readinessOf(database.row, settings)
   const status = health === 'pass' && needsAttention(source, database) ? 'warn' : health
   return { status, connection: health, ready: ready === 200 }
+}
+
+/** Whether the local store is being opened, and it is not known yet if its rows are to come from the archive. */
+function mayHaveToRestore(source: StatusSource, { state, row }: DatabaseSessionContext): boolean {
+  return source.archive()?.phase === 'idle' && state === 'CONNECTING_FALLBACK' && row === 'not-asked'
 }
 
 /** Whether something apart from the connection needs attention. */

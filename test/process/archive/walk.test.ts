@@ -100,6 +100,7 @@ describe('while rows are restored', () => {
     await emptied(service)
     const resume = server.misbehave('busy', ({ method }) => method === 'GET')
     service = await start(t, server.env(), service.dir)
+    assert.equal((await service.fetch('/health/ready')).status, 503, 'from the first request on')
     await until(async () => (await service.fetch('/api/feedback')).status === 503, { what: 'the restore' })
     const refused = await service.fetch('/api/feedback')
     assert.equal(((await refused.json()) as { code: string }).code, 'RESTORING')
