@@ -87,8 +87,8 @@ export async function connectReport(
       ? { problems: [], advice: [] }
       : await tableReport(primary, collections, { settings, connection, facts }, signal)
   const onDisk = [
-    disks.primary === null ? null : diskAdvice(disks.primary.kind, 'primary'),
-    fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local'),
+    disks.primary === null ? null : diskAdvice(disks.primary.kind, 'primary', false),
+    fallback === null ? null : diskAdvice(fallback.disk.kind, declared ? 'fallback' : 'local', place !== null),
   ]
   return {
     primary: primary === null ? null : primaryConnection(trial),

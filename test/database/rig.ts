@@ -24,6 +24,7 @@ export const defaults: ConnectionSettings = {
   retryDelayMs: 500,
   durable: null,
   isSpace: false,
+  isArchived: false,
 }
 
 /** The whole room over scripted databases and a clock that stands still. */

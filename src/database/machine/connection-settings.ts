@@ -18,6 +18,8 @@ export interface ConnectionSettings {
   readonly durable: boolean | null
   /** True in a Hugging Face Space, whose disk is lost at each restart. */
   readonly isSpace: boolean
+  /** Local stores, and what waits in journals, have an archive. */
+  readonly isArchived: boolean
 }
 
 /** Selects the settings of the connection. `echo` receives each statement's text when ECHO_SQL is on. */
@@ -40,6 +42,7 @@ export function connectionSettingsOf(settings: Settings, echo?: (sql: string) =>
     retryDelayMs: fallback.retryDelayMs,
     durable: settings.data.durable,
     isSpace: settings.platform.spaceId !== null,
+    isArchived: settings.archive.url !== null,
   }
 }
 

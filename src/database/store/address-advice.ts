@@ -56,7 +56,16 @@ const onEphemeralDisk: Readonly<Record<Shown, string>> = {
     'The database is on an ephemeral disk: its rows are lost with the container. Mount a volume at DATA_DIR, or declare a primary.',
 }
 
+/** With an archive behind it; one of a primary in a file is not archived. */
+const archivedDisk: Readonly<Partial<Record<Shown, string>>> = {
+  fallback:
+    'The fallback is on an ephemeral disk: of the rows written while the primary is away, the next process has those that are in the archive by then. A write that demands "journal" waits for that.',
+  local:
+    'The database is on an ephemeral disk: the next start has the rows that are in the archive by then. A write that demands "archived" waits for that.',
+}
+
 /** Advice about the disk of a store in a file; null when it outlives the container. */
-export function diskAdvice(kind: Disk['kind'], shown: Shown): string | null {
-  return kind === 'ephemeral' ? onEphemeralDisk[shown] : null
+export function diskAdvice(kind: Disk['kind'], shown: Shown, isArchived: boolean): string | null {
+  if (kind !== 'ephemeral') return null
+  return (isArchived ? archivedDisk[shown] : undefined) ?? onEphemeralDisk[shown]
 }

@@ -37,7 +37,7 @@ export function observationsOf(
     if (!isRepeated) seen.push({ type: 'connection.attempt.failed', what, attempt: attemptOf(before), fault })
   }
   if (event.type === 'primary.opened' || event.type === 'fallback.opened') {
-    seen.push(...openedObservations(event.store, declared))
+    seen.push(...openedObservations(event.store, declared, settings.isArchived))
   }
   if (isChanged) {
     seen.push({
@@ -72,10 +72,10 @@ export function attemptOf<S>(state: State<S>): number {
 }
 
 /** That a store was opened, and what is worth considering about it. */
-function openedObservations(store: Store, isDeclared: boolean): readonly DatabaseObservation[] {
+function openedObservations(store: Store, isDeclared: boolean, isArchived: boolean): readonly DatabaseObservation[] {
   const { role, driver, target, label, facts, disk } = store
   const shown = role === 'primary' || isDeclared ? role : 'local'
-  const onDisk = disk === null ? null : diskAdvice(disk.kind, shown)
+  const onDisk = disk === null ? null : diskAdvice(disk.kind, shown, isArchived)
   const advice = [...(role === 'primary' ? addressAdvice(target, facts) : []), ...(onDisk === null ? [] : [onDisk])]
   return [
     { type: 'store.opened', role, shown, driver: driver.name, label, problems: facts.problems },

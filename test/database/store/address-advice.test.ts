@@ -47,7 +47,14 @@ test('a pooler, and a database that is far away, are worth a word', () => {
 })
 
 test('what a store in this process would lose is said of an ephemeral disk alone', () => {
-  assert.equal(diskAdvice('durable', 'fallback'), null)
-  assert.match(diskAdvice('ephemeral', 'fallback') ?? '', /^The fallback is .* while the primary is away/)
-  assert.match(diskAdvice('ephemeral', 'local') ?? '', /^The database is .* declare a primary\.$/)
+  assert.equal(diskAdvice('durable', 'fallback', false), null)
+  assert.match(diskAdvice('ephemeral', 'fallback', false) ?? '', /^The fallback is .* while the primary is away/)
+  assert.match(diskAdvice('ephemeral', 'local', false) ?? '', /^The database is .* declare a primary\.$/)
+})
+
+test('with an archive, what is lost with an ephemeral disk is less, and said so', () => {
+  assert.equal(diskAdvice('durable', 'local', true), null)
+  for (const shown of ['fallback', 'local'] as const)
+    assert.doesNotMatch(diskAdvice('ephemeral', shown, true) ?? 'lost', /lost with the container/)
+  assert.match(diskAdvice('ephemeral', 'primary', true) ?? '', /lost with the container/)
 })
