@@ -28,6 +28,8 @@ export class ScriptedSource implements ArchiveSource {
   readonly calls: string[] = []
   isRebuilt = false
   isCheckpointDue = false
+  /** Of each position. */
+  more: ArchivePosition = {}
   /** Most rows of a cut. */
   rowsMax = 1_000
   /** A fault of the next call, by name. */
@@ -116,7 +118,7 @@ export class ScriptedSource implements ArchiveSource {
   }
 
   #position(): ArchivePosition {
-    return { at: this.#cutTo }
+    return { ...this.more, at: this.#cutTo }
   }
 
   #called(name: string): void {

@@ -125,9 +125,10 @@ export class SegmentQueue {
   async ship(signal: AbortSignal): Promise<ShipOutcome | null> {
     const first = this.#waiting[0]
     if (first === undefined) return null
+    // Before anything is awaited: `drop` keeps what may be on its way.
+    first.isTried = true
     const bytes = first.bytes ?? (await this.#spool.read(first.tip.number))
     if (bytes === null) throw new Error(`The spool has lost segment ${first.tip.number}.`)
-    first.isTried = true
     const put = await putSegment(this.#target, first.key, { bytes, hash: first.hash }, signal)
     if (put !== 'stored') return { is: 'taken', by: put }
     this.#waiting.shift()

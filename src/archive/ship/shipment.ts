@@ -6,17 +6,8 @@ import { ChangeAge } from './change-age.ts'
 import { Confirmations } from './confirmations.ts'
 import type { JoinedChain } from './joining.ts'
 import { type ChainIdentity, type ChainTip, SegmentQueue } from './segment-queue.ts'
-import type { ShipmentParts } from './shipping-parts.ts'
+import { cutBytesMax, memoryMaxBytes, pressureBytes, type ShipmentParts, sizeDueBytes } from './shipping-parts.ts'
 import { type BaseSnapshot, writeShipState } from './state-file.ts'
-
-/** So many bytes that wait are cut before the interval is over. */
-const sizeDueBytes = 1024 ** 2
-/** So many are cut although the target has not stored what was cut before: the WAL grows. */
-const pressureBytes = 4 * 1024 ** 2
-/** Most bytes of a segment's payload. */
-const cutBytesMax = 8 * 1024 ** 2
-/** Most bytes of segments that the disk does not take. */
-const memoryMaxBytes = 32 * 1024 ** 2
 
 /** Cuts what is committed, and ships it: the chain of one process from its `open` segment on. */
 export class Shipment {
@@ -227,34 +218,43 @@ export class Shipment {
     }
     const { payload, position, isWhole } = cut
     const at = new Date(clock.wallMs()).toISOString()
-    await this.#queue.add({ kind: 'pages', isContiguous: true, isWhole, position, at, payload, oldestMs })
+    const draft = { kind: 'pages', isContiguous: true, isWhole, position, at, payload, oldestMs } as const
+    await this.#queue.add(draft).catch((error: unknown) => {
+      // The source goes on behind these changes all the same.
+      this.#lose('A segment could not be made.', null)
+      throw error
+    })
     this.#bell.ring()
     const { spoolMaxBytes } = settings()
-    if (spool.bytes > spoolMaxBytes || this.#queue.memoryBytes > memoryMaxBytes) {
-      await this.#queue.drop()
-      this.#gapPosition = cut.position
-      await this.#openGap(spoolFullWhy(spoolMaxBytes))
-    }
+    if (spool.bytes <= spoolMaxBytes && this.#queue.memoryBytes <= memoryMaxBytes) return
+    const why = spoolFullWhy(spoolMaxBytes)
+    this.#lose(why, position)
+    await this.#queue.drop()
+    await this.#openGap(why)
+  }
+
+  /** Changes up to this place (null: unknown) are not in the chain: a `gap` segment is due, whatever fails until it is made. */
+  #lose(why: string, position: ArchivePosition | null): void {
+    this.#gapDue = why
+    this.#gapPosition = position
+    this.#base = null
+    this.#confirmations.fail(why)
   }
 
   /** Says in the chain that changes are missing; what is cut before that is stored is dropped. */
   async #openGap(why: string): Promise<void> {
     const { clock, recorder } = this.#parts
-    this.#gapDue = why
-    this.#base = null
+    this.#lose(why, this.#isLost ? null : this.#gapPosition)
     // Before anything is dropped by a checkpoint: a process that dies now must not continue this chain.
     await this.#writeState(true)
     const at = new Date(clock.wallMs()).toISOString()
-    if (this.#isLost) this.#gapPosition = null
-    const position = this.#gapPosition
-    const oldestMs = clock.now()
+    const [position, oldestMs] = [this.#gapPosition, clock.now()]
     await this.#queue.add({ kind: 'gap', isContiguous: false, isWhole: true, position, at, payload: null, oldestMs })
     const { number } = this.#queue.tip
     this.#droppingUntil = number
     this.#brokenAt = number
     this.#gapDue = null
     recorder.set('hole', holeProblem(number, why))
-    this.#confirmations.fail(why)
     this.#bell.ring()
   }
 

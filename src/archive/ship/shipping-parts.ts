@@ -21,3 +21,12 @@ export interface ShipmentParts {
   readonly recorder: Recorder
   readonly retrier: Retrier
 }
+
+/** So many bytes that wait are cut before the interval is over. */
+export const sizeDueBytes: number = 1024 ** 2
+/** So many are cut although the target has not stored what was cut before: the WAL grows. */
+export const pressureBytes: number = 4 * 1024 ** 2
+/** Most bytes of a segment's payload. */
+export const cutBytesMax: number = 8 * 1024 ** 2
+/** Most bytes of segments that the disk does not take. */
+export const memoryMaxBytes: number = 32 * 1024 ** 2

@@ -162,3 +162,20 @@ function manifests(store: MemoryTarget): readonly string[] {
     .filter((key) => key.endsWith('/manifest.json'))
     .map((key) => key.slice(0, -'/manifest.json'.length))
 }
+
+test('changes of which no segment can be made are a hole, which a snapshot closes', async (t) => {
+  const store = new MemoryTarget()
+  const file = await makeFile(t)
+  const process = await new ScriptedProcess(store, file).start().ready()
+  process.write('before')
+  await process.shipped()
+  process.source.more = { text: 'x'.repeat(9_000) }
+  process.write('lost')
+  await assert.rejects(process.passing(process.archiver.confirmed()), { code: 'ARCHIVE_UNCONFIRMED' })
+  process.source.more = {}
+  process.write('after')
+  await process.ready()
+  assert.equal(heads(store).filter(({ kind }) => kind === 'gap').length, 1)
+  assert.deepEqual(await restored(store), file.rows)
+  await process.close()
+})
