@@ -49,6 +49,8 @@ export class Cutter {
   async cut(end: number, maxBytes: number): Promise<Cut | null> {
     const header = this.#wal.header()
     const from = header === null ? this.#emptyFrom() : this.#from(header)
+    // A writer that was to begin the WAL again has failed, as on a full disk: its index is new, and the header the old one.
+    if (end === 0 && this.#place.isCarried) return null
     if (from === null || end < from) throw gapError()
     if (header === null || end === from) return null
     const { pageSize, salt1, salt2 } = header

@@ -31,13 +31,18 @@ export class ReadMark {
     const before = this.#reading
     this.#reading = next
     if (before !== null) this.#connections[before].exec('commit')
-    const { log, carried } = this.#look()
-    this.#isAtStart = log === carried
+    this.#isAtStart = this.isCarried()
   }
 
   /** Whether it reads since a moment at which all of the WAL was in the main file: nothing was carried into that one since. */
   get isAtStart(): boolean {
     return this.#isAtStart
+  }
+
+  /** Whether all of the WAL is in the main file now. @throws what the client throws. */
+  isCarried(): boolean {
+    const { log, carried } = this.#look()
+    return log === carried
   }
 
   /** Lets go. */

@@ -116,6 +116,8 @@ export class Restart {
   async #carriesUpTo(framesLeft: number): Promise<boolean> {
     const { mark } = this.#ground
     try {
+      // A mark that moved now would let the WAL begin again, over what is not cut yet.
+      if (mark.isCarried()) return true
       mark.renew()
       const { isBusy: isElsewhere, log, carried } = await this.#carrier.carry()
       return !isElsewhere && log - carried <= framesLeft

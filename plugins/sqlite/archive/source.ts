@@ -9,6 +9,7 @@ import {
   freeBytes,
 } from '../../../src/driver/kit/driver-kit.ts'
 import { whileBusy } from '../busy.ts'
+import { closedError } from '../faults.ts'
 import type { Handle } from '../handle.ts'
 import { readLife } from '../journal/tables.ts'
 import { sizeOf } from '../proof/prepare-file.ts'
@@ -85,6 +86,7 @@ export class FileArchive implements ArchiveSource {
       this.#pageSize = Number(this.#ground.hot.native.pragma('page_size', { simple: true }))
       const start = startOf(position, wal, frames, mainNow(path))
       const cutter = new Cutter(wal, start ?? endOf(wal, frames))
+      if (mark.isAtStart && cutter.framesCut() === frames) cutter.carried()
       this.#begun = { mark, wal, cutter, restart: new Restart({ ...this.#ground, mark }) }
       return start !== null
     } catch (error) {
@@ -104,7 +106,8 @@ export class FileArchive implements ArchiveSource {
       if (from === null) return 1
       return Math.max(0, mark.frames() - from) * (frameHeaderBytes + this.#pageSize)
     } catch {
-      return 0
+      // What cannot be read may wait: the next cut says what is wrong.
+      return 1
     }
   }
 
@@ -135,11 +138,16 @@ export class FileArchive implements ArchiveSource {
     const released = (): void => {
       this.#isCopying = false
     }
+    const begun = this.#begun
+    let isOfOneMoment = false
     try {
       const proof = await copyFile(this.path, into, signal, () => {
+        // Where the archive has ended meanwhile, SQLite may have carried changes into what was copied.
+        isOfOneMoment = this.#begun === begun
         released()
-        copied?.()
+        if (isOfOneMoment) copied?.()
       })
+      if (!isOfOneMoment) throw closedError()
       return { path: into, proof, position }
     } catch (error) {
       await rm(into, { force: true }).catch(() => {})

@@ -6,7 +6,14 @@ import { ChangeAge } from './change-age.ts'
 import { Confirmations } from './confirmations.ts'
 import type { JoinedChain } from './joining.ts'
 import { type ChainIdentity, type ChainTip, SegmentQueue } from './segment-queue.ts'
-import { cutBytesMax, memoryMaxBytes, pressureBytes, type ShipmentParts, sizeDueBytes } from './shipping-parts.ts'
+import {
+  cutBytesMax,
+  failedMs,
+  memoryMaxBytes,
+  pressureBytes,
+  type ShipmentParts,
+  sizeDueBytes,
+} from './shipping-parts.ts'
 import { type BaseSnapshot, writeShipState } from './state-file.ts'
 
 /** Cuts what is committed, and ships it: the chain of one process from its `open` segment on. */
@@ -93,6 +100,7 @@ export class Shipment {
         if (!this.#isLost && this.#parts.source.isCheckpointDue) await this.#checkpoint()
       } catch (error) {
         if (!signal.aborted) await this.#failed(error)
+        await this.#bell.wait(failedMs, signal)
       }
       await this.#bell.wait(this.#tickMs, signal)
     }

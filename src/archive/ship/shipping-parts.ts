@@ -30,3 +30,5 @@ export const pressureBytes: number = 4 * 1024 ** 2
 export const cutBytesMax: number = 8 * 1024 ** 2
 /** Most bytes of segments that the disk does not take. */
 export const memoryMaxBytes: number = 32 * 1024 ** 2
+/** After a cut or a checkpoint that failed. */
+export const failedMs: number = 1_000

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, cp, rename, rm, stat, truncate, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
 import { type Archived, assertRestored, foreign, Kept, openArchived, rowsOf } from './archive-store.ts'
 import { subfolder, tempFolder } from './bench.ts'
 
@@ -126,6 +127,24 @@ test('a copy of a file with its WAL goes on, and one from before the last cut do
   await copyFile(join(folder, 'early-wal'), `${store.path}-wal`)
   await rm(`${store.path}-shm`, { force: true })
   assert.equal(await goesOn(t, folder, kept), false)
+})
+
+test('a file goes on behind an end at which a reader kept the WAL from being emptied', async (t) => {
+  const folder = await tempFolder(t)
+  const { source, run, path } = await openArchived(t, folder)
+  await source.begin(null)
+  const kept = new Kept()
+  await kept.snapshot(source, join(folder, 'copy'))
+  await run.write(insert, [1, 'one'])
+  const reader = new Database(path, { readonly: true })
+  reader.exec('begin; select * from thing')
+  const end = await source.end(kept.keep)
+  reader.close()
+  assert.ok(end)
+  assert.ok(await source.begin(end))
+  await run.write(insert, [2, 'two'])
+  await kept.drain(source)
+  await assertRestored(kept, path, await subfolder(folder, 'restored'))
 })
 
 test('a position of another release does not go on', async (t) => {

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { Cutter } from '../../../plugins/sqlite/archive/cutter.ts'
 import { ReadMark } from '../../../plugins/sqlite/archive/marks.ts'
+import { placeAtStart } from '../../../plugins/sqlite/archive/place.ts'
 import { Restart } from '../../../plugins/sqlite/archive/restart.ts'
+import { WalFile } from '../../../plugins/sqlite/archive/wal-file.ts'
 import { Writer } from '../../../plugins/sqlite/writer.ts'
 import { tempFolder } from './bench.ts'
 
@@ -66,4 +69,47 @@ test('a restart waits neither for a foreign writer nor for a foreign checkpoint'
   assert.equal(isCalled, false)
   other.exec('commit')
   assert.equal((await restart.run(nothing)).isRestarted, true)
+})
+
+test('after a restart that was given up, the WAL does not begin again over what is not cut yet', async (t) => {
+  const path = join(await tempFolder(t), 'x.db')
+  const other = new Database(path)
+  other.pragma('journal_mode = wal')
+  other.exec('create table thing (id integer primary key)')
+  const mark = new ReadMark(path)
+  const writer = new Writer(() => {})
+  const restart = new Restart({ path, writer, limitMs: 1_000, mark })
+  t.after(async () => {
+    await restart.end()
+    restart.close()
+    mark.close()
+    other.close()
+  })
+  other.exec('begin immediate')
+  assert.equal((await restart.run(nothing)).isRestarted, false)
+  other.exec('commit')
+  const frames = mark.frames()
+  assert.ok(frames > 0 && mark.isCarried())
+  await restart.run({
+    ...nothing,
+    async cutMost() {
+      other.exec('insert into thing default values')
+      assert.equal(mark.frames(), frames + 1)
+    },
+  })
+})
+
+test('a WAL that was to begin again, and could not be written, is no gap behind what was carried', async (t) => {
+  const path = join(await tempFolder(t), 'x.db')
+  const other = new Database(path)
+  t.after(() => other.close())
+  other.pragma('journal_mode = wal')
+  other.exec('create table thing (id integer primary key)')
+  const wal = new WalFile(path)
+  t.after(() => wal.close())
+  const cutter = new Cutter(wal, { ...placeAtStart, isCarried: false })
+  assert.ok(await cutter.cut(2, 1_048_576))
+  await assert.rejects(cutter.cut(0, 1_048_576), { message: /archived/ })
+  cutter.carried()
+  assert.equal(await cutter.cut(0, 1_048_576), null)
 })

@@ -285,6 +285,42 @@ test('a snapshot that is aborted leaves no copy, and checkpoints go on', async (
   assert.ok(await kept.checkpoint(source))
 })
 
+test('a snapshot whose archive ends while it is copied is none', async (t) => {
+  const folder = await tempFolder(t)
+  const { source, run } = await openArchived(t, folder)
+  await source.begin(null)
+  await run.write(insert, [1, 'one'])
+  const isKept = Promise.withResolvers<void>()
+  const keep = async (): Promise<void> => isKept.resolve()
+  const copied = (): void => assert.fail('The file may have changed.')
+  const copying = source.snapshot(join(folder, 'copy'), keep, new AbortController().signal, copied)
+  await isKept.promise
+  // In line behind the checkpoint of the snapshot.
+  assert.equal(await source.checkpoint(keep), null)
+  const ended = source.end(keep)
+  await assert.rejects(copying)
+  await ended
+  assert.equal(fs.existsSync(join(folder, 'copy')), false)
+})
+
+test('a WAL that cannot be read may have something to be cut', async (t) => {
+  const { source, run } = await openArchived(t, await tempFolder(t))
+  await source.begin(null)
+  await run.write(insert, [1, 'one'])
+  await new Kept().drain(source)
+  assert.equal(source.waitingBytes(), 0)
+  const { readSync } = fs
+  t.after(() => {
+    fs.readSync = readSync
+    syncBuiltinESMExports()
+  })
+  fs.readSync = () => {
+    throw new Error('EIO')
+  }
+  syncBuiltinESMExports()
+  assert.equal(source.waitingBytes(), 1)
+})
+
 test('what cannot be kept stays in the WAL, and no write waits for it', async (t) => {
   const folder = await tempFolder(t)
   const { source, run, path } = await openArchived(t, folder)
