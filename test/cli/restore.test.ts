@@ -114,7 +114,10 @@ test('restore to an earlier moment in place is a lineage of its own from then on
     .map((line) => JSON.parse(line))
   const lineages = new Set(lines.filter(({ event }) => event === 'snapshot').map(({ lineage }) => lineage))
   assert.equal(lineages.size, 2)
-  const [, older] = lineages
+  const [newer, older] = lineages
+  const begun = lines.find(({ event, lineage }) => event === 'lineage' && lineage === newer)?.number
+  const listed = lines.find(({ event, lineage }) => event === 'snapshot' && lineage === older)
+  assert.equal(listed?.last, Number(begun) - 1, 'what follows a snapshot ends where another lineage begins')
   const kept = await holdfast(machine, 'restore', '--lineage', String(older), '--to', 'older')
   assert.equal(kept.code, 0, kept.err)
   assert.deepEqual(wordsIn(join(machine.dir, 'older/production.db')), ['one', 'two', 'three'])

@@ -19,11 +19,22 @@ interface ListedSnapshot extends RestoreBase {
 export async function archiveListCommand(context: CommandContext, options: StoreCommandOptions): Promise<StoreExit> {
   return await withArchive(context, options, async ({ target, inventory: read }) => {
     const inventory = await read()
-    const snapshots = await withProofs(target, planRestore(inventory, wholeArchive), options.signal)
+    const bases = planRestore(inventory, wholeArchive).map((base) => ofItsLineage(base, inventory))
+    const snapshots = await withProofs(target, bases, options.signal)
     if (options.json) printJson(context, target.label, inventory, snapshots)
     else printText(context, target.label, inventory, snapshots)
     return 0
   })
+}
+
+/** Without the segments of the lineages that began behind it: a restore does not use them. */
+function ofItsLineage(base: RestoreBase, { lineages, snapshots }: Inventory): RestoreBase {
+  const { lineage, number } = base.manifest
+  const others = [...lineages, ...snapshots.map(({ manifest }) => manifest)]
+  const end = Math.min(...others.flatMap((one) => (one.lineage !== lineage && one.number > number ? [one.number] : [])))
+  const isItsOwn = base.missing !== null && base.missing < end
+  const segments = base.segments.filter((segment) => segment.generation !== null || segment.number < end)
+  return { ...base, segments, missing: isItsOwn ? base.missing : null }
 }
 
 async function withProofs(
