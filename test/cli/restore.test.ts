@@ -71,6 +71,9 @@ test('restore brings the file back, once, and the service goes on from there', a
   const again = await holdfast(machine, 'restore')
   assert.equal(again.code, 2)
   assert.match(again.err, /production\.db is in the way\. A service may be using it: stop that/)
+  // What would be restored can be asked next to a service, too, before anything is moved away.
+  const beside = await holdfast(machine, 'restore', '--dry-run')
+  assert.deepEqual([beside.code, beside.out, beside.err], [2, dry.out, again.err])
   const running = await machine.start()
   await running.write('four')
   assert.deepEqual(await running.rows(), ['one', 'two', 'three', 'four'])

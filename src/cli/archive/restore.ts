@@ -32,6 +32,8 @@ interface Destination {
   readonly driver: Driver
   readonly archive: EmbeddedArchive<unknown>
   readonly path: string
+  /** Rejects with a `CommandFailure` where something is in the way. */
+  free(): Promise<void>
 }
 
 /** `holdfast restore`: the file of an archive, as it was at its end or at a moment. Writes nothing in the archive. */
@@ -52,6 +54,7 @@ export async function restoreCommand(context: CommandContext, options: RestoreOp
         const found = await previewRestore({ target, signal, progress }, inventory, wish)
         output.end()
         if (found !== null) printPlan(context, options, found, destination.path, inventory.damaged)
+        await destination.free()
         return 0
       }
       const { driver, archive, path } = destination
@@ -87,38 +90,46 @@ async function destinationOf(
   if (local === null || archive === undefined || first === undefined)
     throw new CommandFailure(2, 'No local file is configured that can be archived.', 'Check FALLBACK_DATABASE_URL.')
   const { driver, target } = local
-  if (to !== null) return { driver, archive, path: await freePath(join(resolve(cwd, to), basename(first))) }
+  if (to !== null) {
+    const path = join(resolve(cwd, to), basename(first))
+    if (!isDry) await freePath(path)
+    return { driver, archive, path, free: () => freePath(path) }
+  }
   if (config.declared)
     throw new CommandFailure(
       2,
       'A primary is declared, so that no local file would be used.',
       'Write to a folder: --to FOLDER.',
     )
-  await freePath(first)
-  const waiting = await waitingSegments(first)
-  if (waiting > 0) {
-    throw new CommandFailure(
-      2,
-      `${first}.archive has ${waiting} segments of an earlier file that are not in the archive.`,
-      'Start the service without the file: it archives them, then restores. Or write to a folder: --to FOLDER.',
-    )
-  }
-  if (isDry) return { driver, archive, path: first }
+  const free = (): Promise<void> => freePlace(first)
+  if (isDry) return { driver, archive, path: first, free }
+  await free()
   const connectMs = resolved.settings.database.connectionTimeoutS * 1_000
   const missing = await archive.missing(target, connectMs).catch((error: unknown) => {
     throw asFault(error, driver)
   })
   if (missing === null) throw new CommandFailure(2, `${first} is in the way.`, inTheWay)
-  return { driver, archive, path: missing.path }
+  return { driver, archive, path: missing.path, free }
 }
 
 const inTheWay =
   'A service may be using it: stop that, and move the file with its "-wal" away. Or write to another folder: --to FOLDER.'
 
-async function freePath(path: string): Promise<string> {
+async function freePath(path: string): Promise<void> {
   for (const name of [path, `${path}-wal`, `${path}-journal`])
     if (await isThere(name)) throw new CommandFailure(2, `${name} is in the way.`, inTheWay)
-  return path
+}
+
+/** Of the configured file: what waits next to it for the archive must not be lost either. */
+async function freePlace(path: string): Promise<void> {
+  await freePath(path)
+  const waiting = await waitingSegments(path)
+  if (waiting === 0) return
+  throw new CommandFailure(
+    2,
+    `${path}.archive has ${waiting} segments of an earlier file that are not in the archive.`,
+    'Start the service without the file: it archives them, then restores. Or write to a folder: --to FOLDER.',
+  )
 }
 
 function asFault(error: unknown, driver: Driver): unknown {
