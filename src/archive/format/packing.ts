@@ -8,9 +8,14 @@ const decompress = promisify(zstdDecompress)
 /** Up to here hashing takes less time than handing the bytes to another thread. */
 const hashedHereMax = 32 * 1024
 
+/** The SHA-256 of a few bytes in hex. */
+export function shortSha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
 /** The SHA-256 of bytes in hex; of large ones in another thread. */
 export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  if (bytes.byteLength <= hashedHereMax) return createHash('sha256').update(bytes).digest('hex')
+  if (bytes.byteLength <= hashedHereMax) return shortSha256Hex(bytes)
   // WebCrypto's types leave out that a view of any buffer can be hashed.
   const digest = await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)
   return Buffer.from(digest).toString('hex')

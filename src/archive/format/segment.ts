@@ -1,7 +1,7 @@
 import { Fields } from './fields.ts'
 import { FormatError } from './format-error.ts'
 import { archiveFormat } from './names.ts'
-import { pack, sha256Hex, unpack } from './packing.ts'
+import { pack, sha256Hex, shortSha256Hex, unpack } from './packing.ts'
 import type { SegmentHead } from './records.ts'
 
 /** Most bytes of the line with the head: a position has at most 1 KiB. */
@@ -12,7 +12,10 @@ const payloadBytesMax = 64 * 1024 ** 2
 
 const newLine = 0x0a
 
-/** A segment as an object: a line with its head as JSON, then its payload, compressed. */
+/** Behind the head's JSON: a space, and the SHA-256 of that JSON in hex. */
+const headSumBytes = 65
+
+/** A segment as an object: a line with its head as JSON and the hash of that, then its payload, compressed. */
 export interface SealedSegment {
   readonly head: SegmentHead
   readonly bytes: Uint8Array
@@ -34,16 +37,17 @@ export async function sealSegment(
     packedBytes: packed.byteLength,
     hash,
   }
-  const line = new TextEncoder().encode(`${JSON.stringify(whole)}\n`)
+  const json = JSON.stringify(whole)
+  const line = Buffer.from(`${json} ${shortSha256Hex(Buffer.from(json))}\n`)
   if (line.byteLength > headBytesMax) throw new Error('The head of a segment is too large.')
   const bytes = Buffer.concat([line, packed])
   return { head: whole, bytes, hash: await sha256Hex(bytes) }
 }
 
-/** Reads the head of a segment's object, and checks that all of its bytes are there. Throws a FormatError. */
+/** Reads the head of a segment's object, verified by its hash, and checks that all bytes are there. Throws a FormatError. */
 export function readSegmentHead(key: string, bytes: Uint8Array): SegmentHead {
   const line = lineOf(key, bytes)
-  const head = parseHead(Fields.parse(key, line))
+  const head = parseHead(headFields(key, line))
   if (bytes.byteLength !== line.byteLength + 1 + head.packedBytes)
     throw new FormatError(
       'damaged',
@@ -74,6 +78,17 @@ function lineOf(key: string, bytes: Uint8Array): Uint8Array {
   const end = bytes.subarray(0, headBytesMax).indexOf(newLine)
   if (end < 0) throw new FormatError('damaged', key, 'has no head')
   return bytes.subarray(0, end)
+}
+
+/** No later segment names the hash of the last one: its head has one of its own. */
+function headFields(key: string, line: Uint8Array): Fields {
+  const [, json, sum] = /^(.*) ([0-9a-f]{64})$/.exec(Buffer.from(line).toString()) ?? []
+  // A newer format may have another form.
+  if (json === undefined) Fields.parse(key, line)
+  const bytes = line.subarray(0, -headSumBytes)
+  if (json === undefined || shortSha256Hex(bytes) !== sum)
+    throw new FormatError('damaged', key, 'does not have the head that its hash names')
+  return Fields.parse(key, bytes)
 }
 
 function parseHead(fields: Fields): SegmentHead {

@@ -6,14 +6,7 @@ import { ChangeAge } from './change-age.ts'
 import { Confirmations } from './confirmations.ts'
 import type { JoinedChain } from './joining.ts'
 import { type ChainIdentity, type ChainTip, SegmentQueue } from './segment-queue.ts'
-import {
-  cutBytesMax,
-  failedMs,
-  memoryMaxBytes,
-  pressureBytes,
-  type ShipmentParts,
-  sizeDueBytes,
-} from './shipping-parts.ts'
+import { type ShipmentParts, shipLimits } from './shipping-parts.ts'
 import { type BaseSnapshot, writeShipState } from './state-file.ts'
 
 /** Cuts what is committed, and ships it: the chain of one process from its `open` segment on. */
@@ -100,7 +93,7 @@ export class Shipment {
         if (!this.#isLost && this.#parts.source.isCheckpointDue) await this.#checkpoint()
       } catch (error) {
         if (!signal.aborted) await this.#failed(error)
-        await this.#bell.wait(failedMs, signal)
+        await this.#bell.wait(shipLimits.failedMs, signal)
       }
       await this.#bell.wait(this.#tickMs, signal)
     }
@@ -123,7 +116,7 @@ export class Shipment {
     let isCut = false
     try {
       for (;;) {
-        const cut = await source.cut(cutBytesMax)
+        const cut = await source.cut(shipLimits.cutBytesMax)
         if (cut === null) break
         await this.#take(cut, oldestMs)
         if (cut.isAll) break
@@ -211,8 +204,8 @@ export class Shipment {
     if (this.#isLost) return false
     const waiting = source.waitingBytes()
     // One put serves all that wait for it: the next cut comes when it has ended.
-    if (this.#queue.length > 0) return waiting >= pressureBytes
-    if (this.#confirmations.isCutWanted || waiting >= sizeDueBytes) return true
+    if (this.#queue.length > 0) return waiting >= shipLimits.pressureBytes
+    if (this.#confirmations.isCutWanted || waiting >= shipLimits.sizeDueBytes) return true
     return oldestMs !== null && clock.now() - oldestMs >= settings().intervalS * 1_000 - this.#tickMs
   }
 
@@ -234,7 +227,7 @@ export class Shipment {
     })
     this.#bell.ring()
     const { spoolMaxBytes } = settings()
-    if (spool.bytes <= spoolMaxBytes && this.#queue.memoryBytes <= memoryMaxBytes) return
+    if (spool.bytes <= spoolMaxBytes && this.#queue.memoryBytes <= shipLimits.memoryMaxBytes) return
     const why = spoolFullWhy(spoolMaxBytes)
     this.#lose(why, position)
     await this.#queue.drop()
@@ -256,13 +249,12 @@ export class Shipment {
     // Before anything is dropped by a checkpoint: a process that dies now must not continue this chain.
     await this.#writeState(true)
     const at = new Date(clock.wallMs()).toISOString()
-    const [position, oldestMs] = [this.#gapPosition, clock.now()]
-    await this.#queue.add({ kind: 'gap', isContiguous: false, isWhole: true, position, at, payload: null, oldestMs })
-    const { number } = this.#queue.tip
-    this.#droppingUntil = number
-    this.#brokenAt = number
+    const place = { position: this.#gapPosition, at, oldestMs: clock.now() }
+    await this.#queue.add({ kind: 'gap', isContiguous: false, isWhole: true, payload: null, ...place })
+    this.#brokenAt = this.#queue.tip.number
+    this.#droppingUntil = this.#brokenAt
     this.#gapDue = null
-    recorder.set('hole', holeProblem(number, why))
+    recorder.set('hole', holeProblem(this.#brokenAt, why))
     this.#bell.ring()
   }
 

@@ -22,13 +22,16 @@ export interface ShipmentParts {
   readonly retrier: Retrier
 }
 
-/** So many bytes that wait are cut before the interval is over. */
-export const sizeDueBytes: number = 1024 ** 2
-/** So many are cut although the target has not stored what was cut before: the WAL grows. */
-export const pressureBytes: number = 4 * 1024 ** 2
-/** Most bytes of a segment's payload. */
-export const cutBytesMax: number = 8 * 1024 ** 2
-/** Most bytes of segments that the disk does not take. */
-export const memoryMaxBytes: number = 32 * 1024 ** 2
-/** After a cut or a checkpoint that failed. */
-export const failedMs: number = 1_000
+/** Limits of shipping. */
+export const shipLimits = {
+  /** So many bytes that wait are cut before the interval is over. */
+  sizeDueBytes: 1_048_576,
+  /** So many are cut although the target has not stored what was cut before: the WAL grows. */
+  pressureBytes: 4_194_304,
+  /** Most bytes of a segment's payload. */
+  cutBytesMax: 8_388_608,
+  /** Most bytes of segments that the disk does not take. */
+  memoryMaxBytes: 33_554_432,
+  /** After a cut or a checkpoint that failed. */
+  failedMs: 1_000,
+} as const
