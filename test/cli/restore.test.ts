@@ -123,6 +123,7 @@ test('restore to an earlier moment in place is a lineage of its own from then on
   assert.equal(listed?.last, Number(begun) - 1, 'what follows a snapshot ends where another lineage begins')
   const kept = await holdfast(machine, 'restore', '--lineage', String(older), '--to', 'older')
   assert.equal(kept.code, 0, kept.err)
+  assert.match(kept.err, new RegExp(`another lineage, ${newer}\\. .*"holdfast restore --lineage ${newer} --to FOLDER"`))
   assert.deepEqual(wordsIn(join(machine.dir, 'older/production.db')), ['one', 'two', 'three'])
 })
 

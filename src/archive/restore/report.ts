@@ -27,7 +27,9 @@ export function stopProblem({ place, end, unused }: RestoredPlace): Problem | nu
     'ARCHIVE_HOLE',
     'warning',
     `The rows were restored up to segment ${place.number}, of ${place.at}: ${why} ${behind} kept in the archive, and not used.`,
-    'Restore the missing object from a copy of the archive, then run "holdfast restore --to FOLDER" for the rest.',
+    end.why === 'other-lineage'
+      ? `Compare both with "holdfast archive list". For the rows of the other one, if it has a snapshot: "holdfast restore --lineage ${end.lineage} --to FOLDER".`
+      : 'Restore the missing object from a copy of the archive, then run "holdfast restore --to FOLDER" for the rest.',
   )
 }
 
@@ -45,7 +47,7 @@ export function stopText(end: RestoredPlace['end']): string | null {
     case 'gap':
       return `before segment ${end.number}, changes were not archived, and there is no snapshot of a later state.`
     case 'other-lineage':
-      return `from segment ${end.number} on, the archive has another lineage, ${end.lineage}, without a complete snapshot.`
+      return `from segment ${end.number} on, the archive has another lineage, ${end.lineage}.`
   }
 }
 
@@ -55,7 +57,7 @@ export function emptyStartProblem(label: string, why: string): Problem {
     'ARCHIVE_EMPTY_START',
     'warning',
     `The service started without rows, because the archive ${label} could not be restored: ${why} Nothing in the archive is replaced.`,
-    'To use the archived rows: stop the service, move the data directory away, and start it when the archive answers.',
+    'To use the archived rows when it answers: "holdfast archive list", then "holdfast restore --lineage ID", with the service stopped and its file moved away. A start by itself restores the newest lineage, which may be this one.',
   )
 }
 
