@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readLineage } from '../format/manifests.ts'
 import { archiveFormat, exportKey, exportRecordKey } from '../format/names.ts'
-import { fetchRoot } from '../ship/chain.ts'
+import { fetchRoot } from '../restore/root.ts'
 import type { ArchiveTarget } from '../target/target.ts'
 import { type ExportedPart, type ExportedRows, type ExportRecord, readExportRecord } from './record.ts'
 

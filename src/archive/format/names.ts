@@ -77,7 +77,8 @@ export interface SegmentName {
 
 /** Reads the name of a segment; null for any other key. */
 export function parseSegmentKey(key: string): SegmentName | null {
-  const found = /^segments\/(?:([0-9a-f-]{36})\/)?(\d{12})$/.exec(key)
+  // No sequence comes near the end of the digits: a number there is not ours, and nothing could follow it.
+  const found = /^segments\/(?:([0-9a-f-]{36})\/)?([0-8]\d{11})$/.exec(key)
   return found === null ? null : { number: Number(found[2]), generation: found[1] ?? null }
 }
 

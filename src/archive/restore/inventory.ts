@@ -1,15 +1,17 @@
-import { readLineage, readManifest, readRoot } from '../format/manifests.ts'
-import { manifestKey, parseSegmentKey, parseSnapshotKey, partKey, rootKey, segmentKey } from '../format/names.ts'
+import { readLineage, readManifest } from '../format/manifests.ts'
+import { manifestKey, parseSegmentKey, parseSnapshotKey, partKey, segmentKey } from '../format/names.ts'
 import type { LineageRecord, SnapshotManifest } from '../format/records.ts'
 import type { ArchiveTarget, ListedObject } from '../target/target.ts'
 import { isDamage, readObject } from './objects.ts'
 import type { DamagedObject, Inventory, SegmentObject, StoredSnapshot } from './plan.ts'
+import { findRoot } from './root.ts'
 
 /** Reads what an archive holds; null: there is none. Writes nothing. Rejects with a TargetError or a FormatError. */
 export async function readInventory(target: ArchiveTarget, signal: AbortSignal): Promise<Inventory | null> {
-  const root = await readObject(target, rootKey, signal, (bytes) => readRoot(rootKey, bytes))
-  if (root === null) return null
-  const damaged: DamagedObject[] = []
+  const found = await findRoot(target, signal)
+  if (found === null) return null
+  const { root, fault } = found
+  const damaged: DamagedObject[] = fault === null ? [] : [{ key: fault.key, message: fault.message }]
   const lineages = await readLineages(target, signal, damaged)
   const { snapshots, incomplete } = await readSnapshots(target, signal, damaged)
   const numbers = snapshots.map(({ manifest }) => manifest.number)

@@ -2,6 +2,7 @@ import type { FileProof, FileRebuild } from '../../driver/facet/archive.ts'
 import { FaultError } from '../../driver/fault.ts'
 import type { RestoreProgress } from '../archive-state.ts'
 import { FormatError } from '../format/format-error.ts'
+import { partBytesMax } from '../format/manifests.ts'
 import { partKey } from '../format/names.ts'
 import { sha256Hex, unpack } from '../format/packing.ts'
 import type { SnapshotManifest } from '../format/records.ts'
@@ -124,7 +125,7 @@ function snapshotParts({ target, signal }: RestoreParts, { folder, manifest }: R
     const read = async (packed: Uint8Array): Promise<PlainPart> => {
       if ((await sha256Hex(packed)) !== hash)
         throw new FormatError('damaged', key, 'does not have the hash that its manifest names')
-      const plain = await unpack(packed, bytes).catch((error: unknown) => {
+      const plain = await unpack(packed, Math.min(bytes, partBytesMax)).catch((error: unknown) => {
         throw new FormatError('damaged', key, 'cannot be decompressed', error)
       })
       if (plain.byteLength === bytes) return { plain, packedBytes }

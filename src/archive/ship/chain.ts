@@ -1,8 +1,7 @@
 import { FormatError } from '../format/format-error.ts'
-import { readRoot } from '../format/manifests.ts'
 import { parseSegmentKey, parseSnapshotKey, rootKey, segmentKey } from '../format/names.ts'
 import { sha256Hex } from '../format/packing.ts'
-import type { RootRecord, SegmentHead } from '../format/records.ts'
+import type { SegmentHead } from '../format/records.ts'
 import { readSegmentHead } from '../format/segment.ts'
 import type { ArchiveTarget } from '../target/target.ts'
 
@@ -16,12 +15,6 @@ export interface ChainEnd {
   readonly head: SegmentHead | null
   /** The head of the last segment that can be read; null: there is none among the last ones. */
   readonly readable: SegmentHead | null
-}
-
-/** The root record and its bytes; null: nothing was ever archived here. Rejects with a FormatError, too. */
-export async function fetchRoot(target: ArchiveTarget, signal?: AbortSignal): Promise<RootRecord | null> {
-  const bytes = await target.get(rootKey, signal)
-  return bytes === null ? null : readRoot(rootKey, bytes)
 }
 
 /**
@@ -50,13 +43,26 @@ export async function readChainEnd(
   // Retention or a person removed it between the listing and now.
   if (bytes === null) throw new FormatError('damaged', key, 'was removed while the archive was read')
   const head = headOf(key, bytes)
-  let readable = head
-  for (let back = 1; readable === null && back <= headsTriedMax && last.number > back; back += 1) {
-    const before = segmentKey(last.number - back, last.generation)
-    const older = await target.get(before, signal)
-    readable = older === null ? null : headOf(before, older)
-  }
+  const readable = head ?? (await headBefore(target, last, signal))
   return { number: last.number, key, hash: await sha256Hex(bytes), head, readable }
+}
+
+/** Behind a damaged object there may be one far away: what somebody else stored here has any number. */
+async function headBefore(target: ArchiveTarget, last: Last, signal?: AbortSignal): Promise<SegmentHead | null> {
+  const from = Math.max(0, (await newestSnapshot(target, signal)) - headsTriedMax)
+  const folder = segmentKey(0, last.generation).slice(0, -12)
+  const keys: string[] = []
+  for await (const page of target.list(folder, segmentKey(from, last.generation), signal))
+    for (const { key } of page) {
+      const name = parseSegmentKey(key)
+      if (name?.generation === last.generation && name.number < last.number) keys.push(key)
+    }
+  for (const key of keys.slice(-headsTriedMax).reverse()) {
+    const bytes = await target.get(key, signal)
+    const head = bytes === null ? null : headOf(key, bytes)
+    if (head !== null) return head
+  }
+  return null
 }
 
 /** The head of a segment; null: damaged. Throws for a newer format. */

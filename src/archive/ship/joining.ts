@@ -8,8 +8,9 @@ import { archiveFormat, lineageKey, rootKey, segmentKey } from '../format/names.
 import type { LineageRecord, RootRecord } from '../format/records.ts'
 import { sealSegment } from '../format/segment.ts'
 import { lineageProblem, otherStoreProblem } from '../problems.ts'
+import { fetchRoot } from '../restore/root.ts'
 import type { ArchiveTarget } from '../target/target.ts'
-import { type ChainEnd, fetchRoot, probeFence, readChainEnd } from './chain.ts'
+import { type ChainEnd, probeFence, readChainEnd } from './chain.ts'
 import { putSegment } from './put-segment.ts'
 import type { ChainIdentity, ChainTip } from './segment-queue.ts'
 import type { Spool } from './spool.ts'
@@ -56,6 +57,9 @@ export class Joiner {
   readonly #generation: string
   /** The source is begun once, however often joining is tried. */
   #begun: { readonly position: ArchivePosition | null; readonly isContinuing: boolean } | null = null
+
+  /** Gives the file to another process. */
+  #release: (() => void) | null = null
 
   constructor(parts: JoiningParts) {
     this.#parts = parts

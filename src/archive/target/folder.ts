@@ -1,19 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rmdir, stat, link as systemsLink, unlink } from 'node:fs/promises'
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rmdir,
+  stat,
+  link as systemsLink,
+  unlink,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errorCodeOf } from '../../config/text-file.ts'
 import { diskOf, isRemoteFileSystem } from '../../disk/disk.ts'
 import { type AttemptTools, attempted, operationLimitMs } from './attempts.ts'
 import { folderError } from './folder-fault.ts'
 import { folderKeys } from './folder-keys.ts'
-import {
-  type ArchiveTarget,
-  fenceKey,
-  type ListedObject,
-  objectMaxBytes,
-  type PutOutcome,
-  TargetError,
-} from './target.ts'
+import { type ArchiveTarget, fenceKey, type ListedObject, objectMaxBytes, type PutOutcome } from './target.ts'
 import { labelOfPlace } from './url.ts'
 
 /** What a folder target is made of. */
@@ -72,12 +76,10 @@ export class FolderTarget implements ArchiveTarget {
   async get(key: string, signal?: AbortSignal): Promise<Uint8Array | null> {
     return await this.#attempt('read an object', objectMaxBytes, signal, async (limited) => {
       const path = join(this.#options.path, key)
-      const found = await stat(path).catch(nullWhereMissing)
+      const found = await lstat(path).catch(nullWhereMissing)
       if (found === null) return await this.#checkParent()
-      if (!found.isFile() || found.size > objectMaxBytes) throw odd(`${path} is not an object of an archive.`)
-      const bytes = await readFile(path, { signal: limited }).catch(nullWhereMissing)
-      if (bytes?.length === 0) throw odd(`${path} is empty, and Holdfast stores no empty object.`)
-      return bytes
+      if (!found.isFile() || found.size > objectMaxBytes) return new Uint8Array()
+      return await readFile(path, { signal: limited }).catch(nullWhereMissing)
     })
   }
 
@@ -266,12 +268,4 @@ function nullWhereMissing(error: unknown): null {
 
 function unlessThere(error: unknown): void {
   if (errorCodeOf(error) !== 'EEXIST') throw error
-}
-
-function odd(message: string): TargetError {
-  return new TargetError(
-    'odd',
-    message,
-    'Check that ARCHIVE_URL names the folder of an archive, and what else writes to it.',
-  )
 }

@@ -3,7 +3,14 @@ import { discard, isHtml, isRedirect, isSuccess } from './http.ts'
 import { S3Client, type S3Options } from './s3-client.ts'
 import { operationWords, type S3Operation } from './s3-fault.ts'
 import { readListing, type S3Page } from './s3-listing.ts'
-import { type ArchiveTarget, fenceKey, type ListedObject, objectMaxBytes, type PutOutcome } from './target.ts'
+import {
+  type ArchiveTarget,
+  fenceKey,
+  type ListedObject,
+  objectMaxBytes,
+  type PutOutcome,
+  TargetError,
+} from './target.ts'
 import { labelOfPlace } from './url.ts'
 
 const fenceBody = new TextEncoder().encode('Holdfast stores this to see whether the bucket honours "If-None-Match".\n')
@@ -46,6 +53,25 @@ export class S3Target implements ArchiveTarget {
   }
 
   async get(key: string, signal?: AbortSignal): Promise<Uint8Array | null> {
+    try {
+      return await this.#get(key, signal)
+    } catch (error) {
+      const isOdd = error instanceof TargetError && error.kind === 'odd'
+      if (isOdd && (await this.#isNoObject(key, signal).catch(() => false))) return new Uint8Array()
+      throw error
+    }
+  }
+
+  /** Whether the store itself, not what is between, has something under this key that Holdfast never stores. */
+  async #isNoObject(key: string, signal: AbortSignal | undefined): Promise<boolean> {
+    for await (const page of this.list(key, undefined, signal)) {
+      const found = page.find((one) => one.key === key)
+      if (found !== undefined) return found.bytes === 0 || found.bytes > objectMaxBytes
+    }
+    return false
+  }
+
+  async #get(key: string, signal: AbortSignal | undefined): Promise<Uint8Array | null> {
     return await this.#attempt('read', objectMaxBytes, signal, async (limited) => {
       const client = this.#client
       const first = await client.send({ method: 'GET', operation: 'read', path: this.#path(key) }, limited)

@@ -66,7 +66,10 @@ export interface ArchiveTarget {
   putNew(key: string, body: Uint8Array, signal?: AbortSignal): Promise<PutOutcome>
   /** Stores an object, in place of the one that is there. */
   put(key: string, body: Uint8Array, signal?: AbortSignal): Promise<void>
-  /** Null: it is not there. An empty or short answer for an object that is not is an error. */
+  /**
+   * Null: it is not there. An empty or short answer for an object that is not is an error. One that is empty or too long where it is
+   * stored gives no bytes, so that its reader finds it damaged, and goes on without it.
+   */
   get(key: string, signal?: AbortSignal): Promise<Uint8Array | null>
   /** Every object whose key begins so, in the order of keys, page by page; behind `after` where given. */
   list(prefix: string, after?: string, signal?: AbortSignal): AsyncIterable<readonly ListedObject[]>

@@ -5,6 +5,7 @@ import { recordBytes } from '../../../src/archive/format/fields.ts'
 import { manifestKey, parseSegmentKey, rootKey, segmentKey, snapshotFolder } from '../../../src/archive/format/names.ts'
 import type { SegmentHead } from '../../../src/archive/format/records.ts'
 import { readSegmentHead, type SealedSegment, sealSegment } from '../../../src/archive/format/segment.ts'
+import { readInventory } from '../../../src/archive/restore/inventory.ts'
 import { readChainEnd } from '../../../src/archive/ship/chain.ts'
 import { Spool } from '../../../src/archive/ship/spool.ts'
 import { readShipState } from '../../../src/archive/ship/state-file.ts'
@@ -101,6 +102,33 @@ test('a damaged last segment is followed all the same, with the lineage of the o
   assert.deepEqual([head?.number, head?.lineage], [4, 'l'])
 })
 
+test('a damaged object with a number far ahead hides no lineage', async (t) => {
+  const { target, options } = await prepare(t)
+  await putChain(target, 3)
+  target.objects.set(segmentKey(900, null), new Uint8Array([1, 2, 3]))
+  // No number of a sequence: nothing could follow it.
+  target.objects.set('segments/999999999999', new Uint8Array([1, 2, 3]))
+  const head = await takeOver(options)
+  assert.deepEqual([head?.number, head?.lineage], [901, 'l'])
+})
+
+test('where the root record is missing or damaged, the oldest snapshot says whose archive it is', async (t) => {
+  for (const bytes of [null, new Uint8Array(), new Uint8Array([1])]) {
+    const { target, options } = await prepare(t)
+    await putChain(target, 3)
+    const folder = snapshotFolder(1, generation)
+    target.objects.set(manifestKey(snapshotFolder(2, generation)), recordBytes({ ...manifest, store: 'later' }))
+    target.objects.set(manifestKey(folder), recordBytes(manifest))
+    if (bytes === null) target.objects.delete(rootKey)
+    else target.objects.set(rootKey, bytes)
+    const inventory = await readInventory(target, AbortSignal.timeout(60_000))
+    assert.deepEqual([inventory?.root, inventory?.damaged.map(({ key }) => key)], [root, [rootKey]])
+    const head = await takeOver(options)
+    assert.deepEqual([head?.root, head?.number], [root, 4])
+    if (bytes === null) assert.deepEqual(target.objects.get(rootKey), Buffer.from(recordBytes(root)))
+  }
+})
+
 test('an archive of a newer format is not taken over, and nothing is written', async (t) => {
   const { target, options } = await prepare(t)
   await putChain(target, 1)
@@ -144,6 +172,11 @@ test('the end of a long chain is found in few requests, from a snapshot or from 
     }
   }
 })
+
+const manifest = {
+  ...{ format: 1, archive: 'a', lineage: 'l', store: 's', generation, id: generation, number: 1, previous: null },
+  ...{ position: null, at: root.madeAt, bytes: 0, parts: [], tables: [] },
+}
 
 async function prepare(t: TestContext) {
   const folder = join(await makeTempDir(t), 'holdfast.db.archive')

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { suite, type TestContext, test } from 'node:test'
 import { S3Target } from '../../../src/archive/target/s3.ts'
 import type { S3Address, S3Credentials } from '../../../src/archive/target/s3-client.ts'
-import { fenceKey, TargetError, type TargetFaultKind } from '../../../src/archive/target/target.ts'
+import { fenceKey, objectMaxBytes, TargetError, type TargetFaultKind } from '../../../src/archive/target/target.ts'
 import { Secret } from '../../../src/config/secret.ts'
 import { systemClock } from '../../../src/database/store/clock.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -160,6 +160,15 @@ void suite('what a store may answer', () => {
       assert.match(error.message, /empty object/)
     })
   }
+
+  test('an object that is empty or too long in the store gives no bytes: its reader finds it damaged', async (t) => {
+    const { server, target } = await serve(t)
+    for (const key of ['a', 'b']) await target.put(key, body)
+    const [a = '', b = ''] = [...server.objects.keys()].filter((key) => !key.endsWith('fence.txt'))
+    server.objects.set(a, new Uint8Array())
+    server.objects.set(b, new Uint8Array(objectMaxBytes + 1))
+    for (const key of ['a', 'b']) assert.equal((await target.get(key))?.length, 0)
+  })
 
   test('errors that pass are tried again within the call', async (t) => {
     const { server, target } = await serve(t)
