@@ -1,5 +1,7 @@
 import { createProblem, type Problem } from '../config/problem.ts'
 import { formatBytes } from '../config/quantity.ts'
+import { fileSharedCode } from '../driver/facet/archive.ts'
+import { FaultError } from '../driver/fault.ts'
 import { FormatError } from './format/format-error.ts'
 import type { LineageRecord, RootRecord } from './format/records.ts'
 import { TargetError } from './target/target.ts'
@@ -15,6 +17,8 @@ export const archiveProblems = {
   ARCHIVE_HOLE:
     'Changes are missing in the archive. Nothing behind them can be restored until a new snapshot is stored.',
   ARCHIVE_FENCED: 'Another process has taken over this archive. This one no longer archives.',
+  ARCHIVE_FILE_SHARED:
+    'Another process archives the file of this store, and with it what is written here. This one archives when that one has ended.',
   ARCHIVE_OTHER_STORE: 'The archive is of another store. Nothing is written there.',
   ARCHIVE_FORMAT_NEWER: 'A newer release has written the archive. Nothing is written there.',
   ARCHIVE_AHEAD: 'The archive has changes that the file lacks. Both are kept; you choose which one is to be used.',
@@ -54,8 +58,15 @@ export function archiveProblem(
 /** What made an operation on the archive fail, as a problem. */
 export function problemOfFailure(label: string, error: unknown): Problem {
   if (error instanceof FormatError) return formatProblem(error)
+  if (error instanceof FaultError && error.fault.code === fileSharedCode) return sharedProblem(error)
   const hint = error instanceof TargetError ? error.hint : 'Changes are kept on this disk, and it is tried again.'
   return archiveProblem('ARCHIVE_UNREACHABLE', 'warning', `The archive ${label}: ${messageOf(error)}`, hint)
+}
+
+function sharedProblem({ fault }: FaultError): Problem {
+  const message = `${fault.summary} What is written here is in the same file, and no write is confirmed as archived here.`
+  const advice = 'Give each process its own DATA_DIR and ARCHIVE_URL, or stop the other one.'
+  return archiveProblem('ARCHIVE_FILE_SHARED', 'warning', message, advice)
 }
 
 /** An object that cannot be read. */

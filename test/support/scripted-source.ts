@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import type { ArchivePosition, ArchiveSource, Cut, FileProof, FileSnapshot } from '../../src/driver/facet/archive.ts'
-import { archiveGapCode } from '../../src/driver/facet/archive.ts'
+import { archiveGapCode, fileSharedCode } from '../../src/driver/facet/archive.ts'
 import { faultError } from '../../src/driver/kit/driver-kit.ts'
 
 /** A file as a list of rows, which outlives the processes that write it. */
@@ -12,6 +12,8 @@ export interface ScriptedFile {
   carried: number
   /** How often another program has carried changes. */
   foreign: number
+  /** Which process archives it. */
+  holder?: ScriptedSource
 }
 
 /** What a payload holds: rows from a place on. */
@@ -51,6 +53,16 @@ export class ScriptedSource implements ArchiveSource {
 
   get path(): string {
     return this.file.path
+  }
+
+  hold(): () => void {
+    this.#called('hold')
+    if (this.file.holder !== undefined && this.file.holder !== this)
+      throw faultError('transient', fileSharedCode, 'Another process archives the file.', 'Stop it.')
+    this.file.holder = this
+    return () => {
+      if (this.file.holder === this) delete this.file.holder
+    }
   }
 
   async begin(position: ArchivePosition | null): Promise<boolean> {

@@ -11,6 +11,7 @@ import {
 import { whileBusy } from '../busy.ts'
 import { closedError } from '../faults.ts'
 import type { Handle } from '../handle.ts'
+import { holdFile } from '../journal/owner.ts'
 import { readLife } from '../journal/tables.ts'
 import { sizeOf } from '../proof/prepare-file.ts'
 import type { Sync } from '../sync.ts'
@@ -72,6 +73,10 @@ export class FileArchive implements ArchiveSource {
     this.#ground = ground
     this.path = ground.path
     this.fileId = readLife(ground.hot.native)?.id ?? ''
+  }
+
+  hold(): () => void {
+    return holdFile(this.path, 'Another process archives the file of this store.')
   }
 
   async begin(position: ArchivePosition | null): Promise<boolean> {

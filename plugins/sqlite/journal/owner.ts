@@ -1,4 +1,4 @@
-import { FaultError, faultError } from '../../../src/driver/kit/driver-kit.ts'
+import { FaultError, faultError, fileSharedCode } from '../../../src/driver/kit/driver-kit.ts'
 import { isBusy } from '../faults.ts'
 import { type Native, openNative } from '../handle.ts'
 
@@ -7,22 +7,22 @@ interface Held {
   users: number
 }
 
-/** By journaling file: the lock that this process holds. SQLite's locks do not part the users within a process. */
+/** By file: the lock that this process holds. SQLite's locks do not part the users within a process. */
 const held = new Map<string, Held>()
 
-/** The file whose lock says which process has a journaling file. */
+/** The file whose lock says which process has a file that journals, or archives it. */
 export function ownerFile(file: string): string {
   return `${file}.owner`
 }
 
 /**
- * Makes this process the one that has a journaling file, until each user has called what is returned (which may be called
+ * Makes this process the one that has a file, until each user has called what is returned (which may be called
  * twice) or the process is gone. What is journaled, and whether changes are accepted, is known in memory only.
  *
  * @throws FaultError `FILE_SHARED` when another process has it; what the client throws.
  */
-export function holdFile(file: string): () => void {
-  const lock = held.get(file) ?? { native: lockFile(file), users: 0 }
+export function holdFile(file: string, summary = 'Another process uses the file of the fallback.'): () => void {
+  const lock = held.get(file) ?? { native: lockFile(file, summary), users: 0 }
   held.set(file, lock)
   lock.users += 1
   let isIn = true
@@ -38,12 +38,10 @@ export function holdFile(file: string): () => void {
 
 /** Whether another process has the file. */
 export function isShared(error: unknown): boolean {
-  return error instanceof FaultError && error.fault.code === sharedCode
+  return error instanceof FaultError && error.fault.code === fileSharedCode
 }
 
-const sharedCode = 'FILE_SHARED'
-
-function lockFile(file: string): Native {
+function lockFile(file: string, summary: string): Native {
   const native = openNative(ownerFile(file))
   try {
     // Nothing is written: a journal of its own would only be left over.
@@ -53,8 +51,7 @@ function lockFile(file: string): Native {
   } catch (cause) {
     native.close()
     if (!isBusy(cause)) throw cause
-    const summary = 'Another process uses the file of the fallback.'
     const hint = 'Give each process its own DATA_DIR, or stop the other one. Holdfast tries again by itself.'
-    throw faultError('transient', sharedCode, summary, hint, { cause })
+    throw faultError('transient', fileSharedCode, summary, hint, { cause })
   }
 }

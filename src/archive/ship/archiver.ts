@@ -134,7 +134,7 @@ export class Archiver {
    * and its store may close.
    */
   close(withinMs: number): Promise<void> {
-    this.#closed ??= this.#close(withinMs)
+    this.#closed ??= this.#close(withinMs).finally(() => this.#joiner?.leave())
     return this.#closed
   }
 
@@ -144,6 +144,7 @@ export class Archiver {
     const joining = await this.#join(signal)
     if ('refused' in joining) {
       this.#recorder.ended('refused', joining.refused)
+      this.#joiner?.leave()
       return
     }
     const { chain } = joining
@@ -158,7 +159,9 @@ export class Archiver {
     if (!chain.identity.isFencing) this.#recorder.set('fence', notFencingProblem(target.label))
     await Promise.all([this.#shipping(shipment, signal), this.#snapshotting(snapshots, signal)])
     // A fenced process goes on without the archive: SQLite carries its changes by itself again.
-    if (shipment.isFenced) await shipment.end()
+    if (!shipment.isFenced) return
+    await shipment.end()
+    this.#joiner?.leave()
   }
 
   async #join(signal: AbortSignal): Promise<Joining> {

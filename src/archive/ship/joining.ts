@@ -73,7 +73,8 @@ export class Joiner {
 
   /** Rejects with a TargetError or a FormatError, or what the source rejects with; it may then be called again. */
   async join(): Promise<Joining> {
-    const { head, target, spool, signal } = this.#parts
+    const { head, target, source, spool, signal } = this.#parts
+    this.#release ??= source.hold()
     const left = await spool.open()
     if (head !== null && head.rebuilt !== null && head.lineage !== null) return await this.#afterRestore(head)
     const state = head === null ? await readShipState(spool.folder) : null
@@ -91,6 +92,11 @@ export class Joiner {
     const next = isKnown ? await this.#continuation(root, isFencing, state, end) : await this.#anew('empty-start')
     const chain = await this.#open(root, isFencing, state, end, next)
     return chain === null ? await this.join() : { chain }
+  }
+
+  /** Nothing next to the file is touched any more. Safe to call twice. */
+  leave(): void {
+    this.#release?.()
   }
 
   /** The first process of an archive; null: another one was earlier. */

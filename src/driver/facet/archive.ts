@@ -59,6 +59,12 @@ export interface ArchiveSource {
   /** Absolute path of the file. */
   readonly path: string
   /**
+   * Makes this process the one that archives the file, until it calls what is returned (which may be called twice) or is gone. To be
+   * called before anything that is kept next to the file is touched. Throws a fault of code `fileSharedCode` while another
+   * process is.
+   */
+  hold(): () => void
+  /**
    * Whether what `cut` gives from now on follows this position without a gap: the file is as it was there, but for changes
    * that are still to be cut. Null: a file that was just rebuilt, and has not been changed since. To be called once, before
    * the first `cut`; where it is false a snapshot must be the next base.
@@ -103,6 +109,9 @@ export interface ArchiveSource {
    */
   end(keep: (rest: readonly Cut[]) => Promise<void>): Promise<ArchivePosition | null>
 }
+
+/** The code of the fault of whoever comes second to a file that only one process may use. */
+export const fileSharedCode = 'FILE_SHARED'
 
 /** The code of the fault of `ArchiveSource.cut` after a gap. */
 export const archiveGapCode = 'ARCHIVE_GAP'

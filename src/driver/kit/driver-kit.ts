@@ -18,6 +18,7 @@ export {
   type FileProof,
   type FileRebuild,
   type FileSnapshot,
+  fileSharedCode,
   type MissingFile,
   type TableProof,
 } from '../facet/archive.ts'

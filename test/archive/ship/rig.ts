@@ -35,7 +35,8 @@ export async function makeFile(
 
 /** Another disk with a copy of the file, of the folder next to it only what the caller copies. */
 export async function copyFile(t: TestContext, file: ScriptedFile): Promise<ScriptedFile> {
-  return { ...file, rows: [...file.rows], path: join(await makeTempDir(t, 'ship'), 'holdfast.db') }
+  const { holder: _elsewhere, ...kept } = file
+  return { ...kept, rows: [...file.rows], path: join(await makeTempDir(t, 'ship'), 'holdfast.db') }
 }
 
 /** A clock whose wall time can jump. */
@@ -133,12 +134,14 @@ export class ScriptedProcess {
 
   /** As `kill`, from within a request. */
   die(): void {
+    // The system gives the file to the next one.
+    if (this.source.file.holder === this.source) delete this.source.file.holder
     this.#isDead = true
   }
 
   /** Ends it at once: its clock stands still, and what it asks of the target is never answered. */
   async kill(): Promise<void> {
-    this.#isDead = true
+    this.die()
     // What it has begun to write is written, or not.
     await new Promise((resolve) => setTimeout(resolve, 30))
   }
