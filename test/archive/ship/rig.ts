@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { readManifest } from '../../../src/archive/format/manifests.ts'
@@ -16,6 +17,7 @@ import type { ArchiveObservation } from '../../../src/archive/observation.ts'
 import { Archiver } from '../../../src/archive/ship/archiver.ts'
 import type { ShippingSettings } from '../../../src/archive/ship/shipping-parts.ts'
 import { archiveFolder } from '../../../src/archive/ship/spool.ts'
+import { readShipState } from '../../../src/archive/ship/state-file.ts'
 import { type ChainHead, takeOver } from '../../../src/archive/ship/takeover.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { MemoryTarget } from '../../support/memory-target.ts'
@@ -100,6 +102,10 @@ export class ScriptedProcess {
   /** Resolves when a complete snapshot is followed by everything. */
   async ready(): Promise<this> {
     await this.until(() => this.archiver.state.snapshotAtMs !== null && this.archiver.state.lagS === 0, 'a base')
+    const folder = folderOf(this.source.file)
+    const isNoted = async (): Promise<boolean> =>
+      (await readShipState(folder))?.base != null && !(await readdir(folder)).some((name) => /^snapshot-/.test(name))
+    await until(isNoted, { what: 'the base to be noted', everyMs: 1 })
     return this
   }
 
