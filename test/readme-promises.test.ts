@@ -126,11 +126,11 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'the walk through an outage on the first page goes as it says',
   ],
   [
-    'With `ARCHIVE_URL`, rows in SQLite outlive their disk:',
+    'With `ARCHIVE_URL` and no `DATABASE_URL`, rows outlive their disk:',
     'the walk through a lost disk on the first page goes as it says',
   ],
   [
-    'A bucket of an S3-compatible store does the same: `s3://bucket/prefix?endpoint=https://…`, with `ARCHIVE_ACCESS_KEY_ID` and `ARCHIVE_SECRET_ACCESS_KEY`.',
+    'Or in an S3-compatible bucket: `s3://bucket/prefix?endpoint=https://…`, with `ARCHIVE_ACCESS_KEY_ID` and `ARCHIVE_SECRET_ACCESS_KEY`.',
     'killed, its disk emptied, and started again, twice',
   ],
   [

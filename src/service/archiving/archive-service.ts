@@ -154,8 +154,10 @@ export class ArchiveService implements Archiving {
     const [archiver] = this.#archivers.values()
     const state = archiver?.state ?? idleState(label)
     const unsuited = this.#parts.unsuited()
+    // The archiver names the lineage, too, and says it for longer.
+    const codes = new Set(state.problems.map(({ code }) => code))
     const problems = [
-      ...restore.problems,
+      ...restore.problems.filter(({ code }) => code !== 'ARCHIVE_EMPTY_START' || !codes.has(code)),
       ...state.problems,
       ...foreign.problems,
       ...exports.problems,

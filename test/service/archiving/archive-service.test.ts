@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { lineageProblem } from '../../../src/archive/problems.ts'
+import { emptyStartProblem } from '../../../src/archive/restore/report.ts'
 import type { Started, StartedStore } from '../../../src/archive/restore/start.ts'
 import type { ChainHead } from '../../../src/archive/ship/takeover.ts'
+import type { Problem } from '../../../src/config/problem.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import { emptySteps, type StoreSteps } from '../../../src/database/supervisor/steps.ts'
 import { HoldfastError } from '../../../src/errors.ts'
@@ -46,7 +49,11 @@ interface Scripted {
   readonly defects: unknown[]
   readonly served: (string | null)[]
   readonly exported: string[]
-  readonly restore: { standing: ConfiguredArchive['restore']['standing']; started: Promise<Started> }
+  readonly restore: {
+    standing: ConfiguredArchive['restore']['standing']
+    started: Promise<Started>
+    problems: Problem[]
+  }
 }
 
 /** Only compared. */
@@ -59,7 +66,7 @@ function scripted(declared = false, isConfigured = true): Scripted {
   const defects: unknown[] = []
   const served: (string | null)[] = []
   const exported: string[] = []
-  const restore: Scripted['restore'] = { standing: null, started: Promise.resolve({ kind: 'present' }) }
+  const restore: Scripted['restore'] = { standing: null, started: Promise.resolve({ kind: 'present' }), problems: [] }
   const configured: ConfiguredArchive = {
     label: 's3://rows/prefix',
     restore: {
@@ -68,7 +75,9 @@ function scripted(declared = false, isConfigured = true): Scripted {
       get standing() {
         return restore.standing
       },
-      problems: [],
+      get problems() {
+        return restore.problems
+      },
     },
     foreign: { serving: (primary) => served.push(primary?.role ?? null), close: async () => {}, problems: [] },
     exports: { start: () => exported.push('start'), close: async () => void exported.push('close'), problems: [] },
@@ -118,6 +127,21 @@ describe('the archive behind a store', () => {
     await rig.work.run(async () => 1, write)
     assert.deepEqual([heads, archiver.log], [[head], ['start']])
     assert.equal(service.state?.phase, 'shipping')
+    await rig.supervisor.close(0)
+  })
+
+  test('says once that a store was begun without rows', async () => {
+    const { rig, archiver, restore, service } = scripted()
+    restore.problems = [emptyStartProblem('s3://rows/prefix', 'No answer in time.')]
+    await serving(rig)
+    const codes = (): readonly string[] | undefined => service.state?.problems.map(({ code }) => code)
+    assert.deepEqual(codes(), ['ARCHIVE_EMPTY_START'])
+    const madeAt = '2026-11-28T20:00:00.000Z'
+    const record = { lineage: 'l', store: 's', number: 3, why: 'empty-start', madeAt } as const
+    const found = lineageProblem('s3://rows/prefix', record)
+    archiver.state = { ...archiveLike(), problems: found === null ? [] : [found] }
+    assert.deepEqual(codes(), ['ARCHIVE_EMPTY_START'])
+    assert.match(service.state?.problems[0]?.message ?? '', /lineage l, from segment 3 on/)
     await rig.supervisor.close(0)
   })
 
