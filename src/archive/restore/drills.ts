@@ -18,8 +18,10 @@ export interface DrillScheduleParts {
 
 /** After a drill that failed, or could not run. */
 const retryMs = 3_600_000
-/** How often the time is compared: a timer for a day would stand still with the machine. */
+/** How often the time is compared at least: a timer for a day would stand still with the machine. */
 const lookMs = 60_000
+/** How often at most, however often drills are to run. */
+const pauseMs = 1_000
 
 /** Runs a drill after the first snapshot, then as often as the setting says. Never two at once. */
 export class DrillSchedule {
@@ -71,7 +73,8 @@ export class DrillSchedule {
     this.#dueMs = dueMs
     if (everyMs() > 0 && nowMs >= dueMs) await this.#drill()
     if (this.#controller.signal.aborted) return
-    this.#cancel = clock.wait(lookMs, () => {
+    const untilDueMs = everyMs() > 0 ? (this.#dueMs ?? 0) - clock.wallMs() : lookMs
+    this.#cancel = clock.wait(Math.min(lookMs, Math.max(pauseMs, untilDueMs)), () => {
       this.#running = this.#look()
     })
   }

@@ -68,6 +68,20 @@ test('the next process says when it was last proven, and drills when that is due
   await schedule.close()
 })
 
+test('a drill begins when it is due, not at the next full minute', async () => {
+  const scene = sceneOf()
+  const { clock, schedule, ran } = scene
+  scene.everyMs = 5_000
+  schedule.snapshotStored()
+  await settle()
+  await clock.advance(5_000)
+  scene.everyMs = 90_000
+  await clock.advance(5_000)
+  await clock.advance(90_000)
+  assert.deepEqual(ran, [0, 5_000, 10_000, 100_000])
+  await schedule.close()
+})
+
 test('a failed drill is tried again after an hour, as is one that could not run', async () => {
   const scene = sceneOf()
   const { clock, schedule, ran, ended, failed } = scene
