@@ -26,8 +26,8 @@ export interface RestartGround {
 
 /** What is done on the way. */
 export interface RestartParts {
-  /** Cuts what there is, while the service writes on. */
-  cutMost(): Promise<void>
+  /** Cuts what there is, while the service writes on; resolves with the frames that were committed meanwhile. */
+  cutMost(): Promise<number>
   /** Cuts what is left. Nothing can be committed any more. */
   cutRest(): Promise<void>
   /**
@@ -71,8 +71,13 @@ export class Restart {
   /** @throws what `cutMost` and `cutRest` throw. */
   async run({ cutMost, cutRest, isEmptied }: RestartParts): Promise<RestartOutcome> {
     const { writer, limitMs } = this.#ground
-    if (!(await this.#carriesUpTo(tailFrames))) return inTheWay
-    await cutMost()
+    // Each time less is left, unless the service writes as fast as this reads: then that is what it has to wait for.
+    for (let before = Number.POSITIVE_INFINITY; ; ) {
+      if (!(await this.#carriesUpTo(tailFrames))) return inTheWay
+      const left = await cutMost()
+      if (left <= tailFrames || left > before / 2) break
+      before = left
+    }
     const permit = await taken(writer, limitMs)
     if (permit === null) return inTheWay
     try {

@@ -233,18 +233,19 @@ export class FileArchive implements ArchiveSource {
     })
   }
 
-  /** Cuts what is committed now, without the writer; what comes meanwhile is left. */
-  async #keepAll(keep: Keep): Promise<void> {
-    if (this.#isLost) return
+  /** Cuts what is committed now, without the writer; resolves with the frames that came meanwhile, which are left. */
+  async #keepAll(keep: Keep): Promise<number> {
+    if (this.#isLost) return 0
     const { mark, cutter } = this.#use
     const end = mark.frames()
     // The WAL does not begin again meanwhile.
     while ((cutter.framesCut() ?? end) < end) {
       const { place } = cutter
       const cut = await this.#cut(restBytes)
-      if (cut === null) return
+      if (cut === null) break
       await kept(keep, [cut], cutter, place)
     }
+    return mark.frames() - end
   }
 
   /** `isAfresh`: where changes were lost, what follows begins here. `isEmptied`: nothing is left in the WAL. */

@@ -11,7 +11,7 @@ import { Writer } from '../../../plugins/sqlite/writer.ts'
 import { tempFolder } from './bench.ts'
 
 /** Nothing is to be cut. */
-const nothing = { cutMost: async () => {}, cutRest: async () => {}, isEmptied: false }
+const nothing = { cutMost: async () => 0, cutRest: async () => {}, isEmptied: false }
 
 test('a commit of another process just before the WAL is emptied is noticed', async (t) => {
   for (const moment of ['before', 'never'] as const) {
@@ -113,3 +113,43 @@ test('a WAL that was to begin again, and could not be written, is no gap behind 
   cutter.carried()
   assert.equal(await cutter.cut(0, 1_048_576), null)
 })
+
+for (const [what, committed, rounds] of [
+  ['becomes less', [8_000, 3_000, 500], 3],
+  ['does not become less', [3_000, 3_000, 3_000], 2],
+] as const) {
+  test(`what is committed while most is cut is cut, too, before writers have to wait, as it ${what}`, async (t) => {
+    const path = join(await tempFolder(t), 'x.db')
+    const other = new Database(path)
+    other.pragma('journal_mode = wal')
+    other.pragma('wal_autocheckpoint = 0')
+    other.exec('create table thing (id integer primary key, note text)')
+    const insert = other.prepare('insert into thing (note) values (?)')
+    const mark = new ReadMark(path)
+    const writer = new Writer(() => {})
+    const restart = new Restart({ path, writer, limitMs: 1_000, mark })
+    t.after(async () => {
+      await restart.end()
+      restart.close()
+      mark.close()
+      other.close()
+    })
+    let calls = 0
+    const outcome = await restart.run({
+      isEmptied: false,
+      async cutMost() {
+        const permit = writer.tryTake('a test')
+        assert.notEqual(permit, null)
+        permit?.release()
+        const before = mark.frames()
+        insert.run('x'.repeat((committed[calls] ?? 0) * 4_096))
+        calls += 1
+        return mark.frames() - before
+      },
+      async cutRest() {
+        assert.equal(writer.tryTake('a test'), null)
+      },
+    })
+    assert.deepEqual([outcome.isRestarted, calls], [true, rounds])
+  })
+}
