@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { canMount } from '../process/mounts.ts'
 import { bundleProgram } from '../support/bundle.ts'
 import { cleanupOf } from '../support/temp.ts'
 import { runArchiveHistory } from './archive/archive-history.ts'
 import type { ArchiveKind } from './archive/place.ts'
-import { runArchiveSchedule } from './archive/run.ts'
+import { runArchiveSchedule, whyNotHere } from './archive/run.ts'
 import { archiveSchedules } from './archive/schedule/all.ts'
 import { program } from './stage/stage.ts'
 
@@ -21,7 +20,7 @@ for (const kind of kinds) {
   describe(`schedules of an archive on ${kind}`, { concurrency }, () => {
     for (const schedule of archiveSchedules) {
       if (!schedule.on.includes(kind) || schedule.isLong === true) continue
-      const skip = schedule.mounts === true && !canMount ? 'disks cannot be mounted here' : false
+      const skip = whyNotHere(schedule)
       test(schedule.name, { skip }, async (t) => runArchiveSchedule(t, schedule, { entry: await building }, kind))
     }
   })

@@ -6,7 +6,7 @@ import { program, type ServerKind } from '../stage/stage.ts'
 import { type ArchiveOutcome, runArchiveHistory } from './archive-history.ts'
 import { runArchiveMutants } from './mutants.ts'
 import type { ArchiveKind } from './place.ts'
-import { runArchiveSchedule } from './run.ts'
+import { runArchiveSchedule, whyNotHere } from './run.ts'
 import { archiveSchedules } from './schedule/all.ts'
 
 /** Without a primary, before an archive. */
@@ -37,6 +37,12 @@ export async function archiveDirected({ on, only, json }: ArchiveFaultsOptions):
     let isRight = true
     for (const schedule of archiveSchedules) {
       if (!schedule.on.includes(on) || (only.length > 0 && !only.includes(schedule.name))) continue
+      const missing = whyNotHere(schedule)
+      if (missing !== false) {
+        if (json) console.log(JSON.stringify({ schedule: schedule.name, skipped: missing }))
+        else console.log(`skipped ${schedule.name}: ${missing}`)
+        continue
+      }
       const beganMs = performance.now()
       const error = await withCleaning((own) => runArchiveSchedule(own, schedule, { entry }, on)).then(
         () => null,
