@@ -11,6 +11,8 @@ export interface WriterParts {
   readonly everyMs: number
   /** Which share of its writes demands the archive. */
   readonly demanding: number
+  /** Characters of notes, one of which is picked for each write; those of `noteSizes` unless told. */
+  readonly sizes?: readonly [number, ...number[]]
 }
 
 /** Characters of notes: some rows have pages of their own. */
@@ -44,9 +46,9 @@ export class Writer {
   }
 
   async #step(): Promise<Written> {
-    const { actor, random, demanding } = this.#parts
+    const { actor, random, demanding, sizes = noteSizes } = this.#parts
     const prefer = random.next() < demanding ? archivedDemand : undefined
-    const note = 'x'.repeat(random.pick(noteSizes))
+    const note = 'x'.repeat(random.pick(sizes))
     const id = this.#ids[random.between(0, this.#ids.length - 1)]
     const dice = random.next()
     if (dice < 0.1) return await this.#transact(note)

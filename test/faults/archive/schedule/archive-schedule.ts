@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { until } from '../../../support/until.ts'
 import type { Actor, Written } from '../../stage/actor.ts'
 import { type ArchiveWorld, archivedDemand } from '../archive-world.ts'
 import type { ArchiveKind, BucketPlace, FolderPlace } from '../place.ts'
@@ -85,14 +84,4 @@ export async function metricOf(actor: Actor, name: string): Promise<number | nul
   const text = await (await actor.service.fetch('/metrics')).text()
   const found = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1]
   return found === undefined ? null : Number(found)
-}
-
-/** Waits until the archive has so many complete snapshots, creating rows meanwhile. */
-export async function untilSnapshots(world: ArchiveWorld, actor: Actor, count: number): Promise<void> {
-  const look = async (): Promise<boolean> => {
-    await createLarge(actor)
-    const keys = await world.place.keys()
-    return keys.filter((key) => key.endsWith('/manifest.json')).length >= count
-  }
-  await until(look, { withinMs: 60_000, everyMs: 1_000, what: `${count} snapshots` })
 }

@@ -13,6 +13,9 @@ const killer = join(repository, 'test/faults/archive/step-killer.ts')
 /** So long a process may live after its step did not come. */
 const roundMs = 3_000
 
+/** Characters of notes: a file that stays small is restored in no time. */
+const sizes = [0, 40, 400] as const
+
 /** At which step of which life a process ends. */
 interface Death {
   readonly step: number
@@ -29,7 +32,7 @@ export const steps: readonly ArchiveSchedule[] = [
     name: 'killed between any two steps, 100 rounds',
     on: anywhere,
     isLong: true,
-    run: (world) => killedAt(world, deaths(100, 1)),
+    run: (world) => killedAt(world, deaths(100, 1), (line) => console.error(line)),
   },
 ]
 
@@ -43,48 +46,68 @@ function deaths(rounds: number, stride: number): readonly Death[] {
   }))
 }
 
-async function killedAt(world: ArchiveWorld, planned: readonly Death[]): Promise<void> {
+/** What serves after one death dies at the next, where that is to be under load. */
+async function killedAt(world: ArchiveWorld, planned: readonly Death[], tell?: (line: string) => void): Promise<void> {
   const random = createRandom(1)
-  let actor = await world.start()
-  for (const death of planned) {
+  let actor = await world.start({ env: victimOf(planned[0]) })
+  for (const [at, death] of planned.entries()) {
+    const beganMs = performance.now()
     const { dir } = actor.service
-    await actor.kill()
-    if (death.isStarting) await world.emptyDisk(actor)
-    await dies(world, dir, death, random)
+    const hasDied = death.isStarting
+      ? await diesStarting(world, actor, death, random)
+      : await diesUnderLoad(actor, random)
     if (death.isEmptied) await world.emptyDisk(actor)
-    actor = await world.start({ dir })
+    actor = await world.start({ dir, env: victimOf(planned[at + 1]) })
     // A start that was emptied, and died in the middle, leaves what it had restored: nothing was written there.
     const isRestored = death.isEmptied || death.isStarting
     await world.restored(actor, { isRestored }).catch((error: Error) => {
       error.message = `${JSON.stringify(death)}\n${error.message}`
       throw error
     })
+    const tookMs = Math.round(performance.now() - beganMs)
+    tell?.(`${at + 1}: ${JSON.stringify({ ...death, hasDied, tookMs, writes: world.history.writes.length })}`)
   }
 }
 
-/** Starts a process that ends at its step, or a while after it was to come. */
-async function dies(
-  world: ArchiveWorld,
-  dir: string,
-  { step, side, isStarting }: Death,
-  random: Random,
-): Promise<void> {
-  const env = {
+/** The settings of a process that is to die under load. */
+function victimOf(death: Death | undefined): Readonly<Record<string, string>> {
+  return death === undefined || death.isStarting ? {} : environmentOf(death)
+}
+
+function environmentOf({ step, side, isStarting }: Death): Readonly<Record<string, string>> {
+  return {
     NODE_OPTIONS: `--import=${killer}`,
     KILL_AT_STEP: String(step),
     KILL_SIDE: side,
     KILL_FROM: isStarting ? 'start' : 'signal',
     ARCHIVE_INTERVAL: '0.05',
   }
-  // It may be over before it listens.
-  const actor = await world.start({ dir, env, isServing: !isStarting }).catch(() => null)
-  if (actor === null) return
-  if (!isStarting) signalTo(actor.service.pid, 'SIGUSR2')
-  await underLoad(actor, random)
 }
 
-async function underLoad(actor: Actor, random: Random): Promise<void> {
-  const stop = letLoose(4, { actor, random, everyMs: 15, demanding: 0.3 })
-  await within(actor.service.exited, roundMs).catch(() => actor.kill())
+/** Empties the disk, and starts a process that ends at its step, or a while after it was to come. */
+async function diesStarting(world: ArchiveWorld, before: Actor, death: Death, random: Random): Promise<boolean> {
+  await before.kill()
+  await world.emptyDisk(before)
+  // It may be over before it listens.
+  const actor = await world
+    .start({ dir: before.service.dir, env: environmentOf(death), isServing: false })
+    .catch(() => null)
+  return actor === null || (await underLoad(actor, random))
+}
+
+async function diesUnderLoad(actor: Actor, random: Random): Promise<boolean> {
+  signalTo(actor.service.pid, 'SIGUSR2')
+  return await underLoad(actor, random)
+}
+
+/** True: it ended by itself. */
+async function underLoad(actor: Actor, random: Random): Promise<boolean> {
+  const stop = letLoose(4, { actor, random, everyMs: 15, demanding: 0.3, sizes })
+  const hasDied = await within(actor.service.exited, roundMs).then(
+    () => true,
+    () => false,
+  )
+  if (!hasDied) await actor.kill()
   await stop()
+  return hasDied
 }
