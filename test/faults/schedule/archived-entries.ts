@@ -95,8 +95,9 @@ export const archivedEntries: readonly Schedule[] = [
       await world.outage(actor)
       await demanding(actor)
       const entries = async (): Promise<number> => {
-        const all = await readdir(join(folder, 'entries'), { recursive: true })
-        return all.filter((name) => name.endsWith('.jsonl')).length
+        // A folder that is empty is gone, too.
+        const all = await readdir(folder, { recursive: true })
+        return all.filter((name) => name.startsWith('entries/') && name.endsWith('.jsonl')).length
       }
       assert.ok((await entries()) > 0)
       await world.back(actor)
