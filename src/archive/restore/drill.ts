@@ -53,6 +53,8 @@ export async function runDrill(
   try {
     const inventory = await readInventory(target, signal)
     const [base] = inventory === null ? [] : planRestore(inventory, { ...wholeArchive, lineage })
+    const damaged = damagedSince(inventory, base)
+    if (damaged !== null) throw new DrillFailure(damaged)
     if (inventory === null || base === undefined) return null
     await rm(folder, { recursive: true, force: true })
     await makeDirectory(folder, 0o700)
@@ -71,6 +73,12 @@ export async function runDrill(
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What a restore would have to pass over before it finds this snapshot; null: nothing. */
+function damagedSince(inventory: Inventory | null, base: RestoreBase | undefined): string | null {
+  const found = inventory?.damaged.filter(({ key }) => key.startsWith('snapshots/')) ?? []
+  return found.findLast(({ key }) => base === undefined || key > base.folder)?.message ?? null
 }
 
 /** When a snapshot of this lineage was last proven, from the archive; null: none was. */
