@@ -156,8 +156,12 @@ export class StartRestore {
     // What is left takes as long as the file is large, and needs no archive.
     const placing = async (): Promise<void> => watch.rest()
     const result = await restore({ target, signal, rebuild, progress, placing }, inventory, { ...wholeArchive, before })
-    this.#head = null
     const { restored } = result
+    const [worst] = result.damaged
+    // A person may bring the objects back.
+    if (restored === null && worst !== undefined && this.#parts.settings().isRequired)
+      throw new FormatError('damaged', worst.key, 'is damaged, and the archive has no other snapshot')
+    this.#head = null
     this.#lasting = [...aside(missing, restored?.place.at ?? null), ...restoreProblems(restored, result.damaged)]
     if (restored === null) return this.#nothing(head, result)
     observe({ type: 'restore.ended', label: target.label, ...figures(restored), tookMs: clock.now() - startedAt })

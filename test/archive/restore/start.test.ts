@@ -325,6 +325,23 @@ describe('an archive that cannot be used', () => {
     assert.deepEqual(codes(scene), ['ARCHIVE_OBJECT_DAMAGED', 'ARCHIVE_EMPTY_START'])
   })
 
+  test('whose snapshots are all damaged is waited for where it is required, and restored once they are not', async (t) => {
+    const scene = await withRows(t)
+    scene.isRequired = true
+    const { target } = scene.archive
+    const [manifest = ''] = target.keys('snapshots/').filter((key) => key.endsWith('manifest.json'))
+    const whole = target.objects.get(manifest) ?? new Uint8Array()
+    alter(target, manifest, 0)
+    const running = scene.run()
+    await until(() => scene.start.standing === 'required')
+    await scene.clock.advance(100 * timeoutMs)
+    assert.equal(scene.start.standing, 'required')
+    assert.ok(codes(scene).includes('ARCHIVE_OBJECT_DAMAGED'))
+    target.objects.set(manifest, whole)
+    await scene.clock.advance(60_000)
+    assert.equal((await running).kind, 'restored')
+  })
+
   test('makes a full disk a fault of opening, which is tried again', async (t) => {
     const scene = await withRows(t)
     const full = Object.assign(new Error('no space'), { code: 'ENOSPC' })
