@@ -77,7 +77,7 @@ class Run {
 
 test('killed between any two steps, with the disk or without it: what was confirmed is restored', async (t) => {
   let confirmed = 0
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= 15; seed += 1) {
     const run = new Run(t, seed)
     let file: ScriptedFile = await makeFile(t)
     let process = new ScriptedProcess(run.store, file).start()

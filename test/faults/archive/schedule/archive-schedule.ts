@@ -16,7 +16,7 @@ export interface ArchiveSchedule {
   readonly mounts?: true
   /** It needs libfiu. */
   readonly needsFaultyDisk?: true
-  /** It takes minutes: only `npm run faults` has it. */
+  /** It takes long: only `npm run faults` has it. */
   readonly isLong?: true
 }
 

@@ -52,6 +52,7 @@ export const limits: readonly ArchiveSchedule[] = [
   },
   {
     name: 'the -wal is carried again and again under load: nothing is missing that was written in between',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const actor = await archiving(world, await world.start({ env: { ARCHIVE_INTERVAL: '0.3' } }))

@@ -27,6 +27,7 @@ export const starts: readonly ArchiveSchedule[] = [
   },
   {
     name: 'emptied ten times: each generation goes on where the one before it was',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       let actor = await world.start()
