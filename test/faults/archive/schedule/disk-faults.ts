@@ -34,6 +34,7 @@ const points: readonly (readonly [name: string, probability: number])[] = [
 export const diskFaults: readonly ArchiveSchedule[] = [
   {
     name: 'calls to the disk fail at random: what was answered is in the file, and what said archived in the archive',
+    isLong: true,
     on: anywhere,
     needsFaultyDisk: true,
     run: async (world) => {

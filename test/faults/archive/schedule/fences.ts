@@ -54,6 +54,7 @@ export const fences: readonly ArchiveSchedule[] = [
   },
   {
     name: 'two containers that start at the same moment: one history, and one of them is fenced',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const first = await archiving(world, await world.start())

@@ -30,6 +30,7 @@ const mib = 1_048_576
 export const limits: readonly ArchiveSchedule[] = [
   {
     name: 'the spool is full: said, the -wal begins again all the same, and a snapshot begins a new chain',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const actor = await archiving(world, await world.start({ env: { ARCHIVE_SPOOL_MAX: '8MiB' } }))
@@ -199,6 +200,7 @@ export const limits: readonly ArchiveSchedule[] = [
   },
   {
     name: 'a transaction that is larger than a segment is restored whole',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const actor = await archiving(world, await world.start())

@@ -27,7 +27,12 @@ interface Death {
 
 /** Killed between any two steps. */
 export const steps: readonly ArchiveSchedule[] = [
-  { name: 'killed between any two steps, 12 rounds', on: anywhere, run: (world) => killedAt(world, deaths(12, 7)) },
+  {
+    name: 'killed between any two steps, 12 rounds',
+    on: anywhere,
+    isLong: true,
+    run: (world) => killedAt(world, deaths(12, 7)),
+  },
   {
     name: 'killed between any two steps, 100 rounds',
     on: anywhere,

@@ -27,18 +27,24 @@ const standing: readonly (readonly [name: string, what: S3Misbehaviour])[] = [
   ['connections end', 'reset'],
 ]
 
-const whileItLasts: readonly ArchiveSchedule[] = standing.map(([name, what]) => ({
-  name: `${name}: it serves, says so, and archives all of it afterwards`,
+const whileItLasts: ArchiveSchedule = {
+  name: 'each wrong answer of a store in turn: it serves, says so, and archives all of it afterwards',
   on: ['s3'],
-  run: (world) => outlasts(world, () => bucketOf(world).server.misbehave(what)),
-}))
+  run: async (world) => {
+    const { server } = bucketOf(world)
+    await outlasts(
+      world,
+      standing.map(([name, what]) => [name, () => server.misbehave(what)] as const),
+    )
+  },
+}
 
 /** How answers with rows of the archive can be wrong while a service restores. */
 const wrongReads = ['truncated', 'short', 'empty', 'altered'] as const
 
 /** A target that does not do what it should. */
 export const targets: readonly ArchiveSchedule[] = [
-  ...whileItLasts,
+  whileItLasts,
   {
     name: 'away for a while: it serves, says so, and archives all of it afterwards',
     on: ['s3', 'folder'],
@@ -60,12 +66,13 @@ export const targets: readonly ArchiveSchedule[] = [
     on: ['s3'],
     run: (world) => {
       const { behaviour } = bucketOf(world).server
-      return outlasts(world, () => {
+      const begin = (): (() => void) => {
         behaviour.skewMs = 3_600_000
         return () => {
           behaviour.skewMs = 0
         }
-      })
+      }
+      return outlasts(world, [['clocks that differ', begin]])
     },
   },
   {
@@ -192,15 +199,21 @@ export const targets: readonly ArchiveSchedule[] = [
 ]
 
 /** Serves while it lasts, says so, and has all of it afterwards. */
-async function outlasts(world: ArchiveWorld, begin: () => () => void): Promise<void> {
+async function outlasts(world: ArchiveWorld, faults: readonly (readonly [string, () => () => void])[]): Promise<void> {
   const actor = await archiving(world, await world.start({ env: { QUERY_TIMEOUT: '2' } }))
-  const end = begin()
-  await createRows(actor, 5)
-  await warns(actor, 'ARCHIVE_UNREACHABLE', 60_000)
-  await assertServesWithout(actor)
-  end()
-  await world.archives(actor, 60_000)
-  await actor.hasProblem('ARCHIVE_UNREACHABLE', false)
+  for (const [name, begin] of faults) {
+    const end = begin()
+    try {
+      await createRows(actor, 5)
+      await warns(actor, 'ARCHIVE_UNREACHABLE', 60_000)
+      await assertServesWithout(actor)
+      end()
+      await world.archives(actor, 60_000)
+      await actor.hasProblem('ARCHIVE_UNREACHABLE', false)
+    } catch (error) {
+      throw new Error(`It failed while the store had this: ${name}.`, { cause: error })
+    }
+  }
   await assertDense(world)
   await world.restored(await world.replace(actor), { isRestored: true, isShipped: true })
 }
