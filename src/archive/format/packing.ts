@@ -1,9 +1,10 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
+// Not by name: an older Node, which lacks them, is to be told in words that it is too old.
+import * as zlib from 'node:zlib'
 
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
+const compress = promisify(zlib.zstdCompress)
+const decompress = promisify(zlib.zstdDecompress)
 
 /** Up to here hashing takes less time than handing the bytes to another thread. */
 const hashedHereMax = 32 * 1024

@@ -7,13 +7,13 @@ import { checkHere, checkJson, findProblem, makeHome, serve, statusOf } from '..
 const problemKeys = ['code', 'severity', 'setting', 'origin', 'part', 'message', 'suggestion']
 
 describe('holdfast check --json', { concurrency: 2 }, () => {
-  test('prints primary, fallback, settings, problems and copy in the documented shape', async (t) => {
+  test('prints primary, fallback, archive, settings, problems and copy in the documented shape', async (t) => {
     const cwd = await makeHome(t)
     const env = { DATABASE_URL: 'sqlite:///./x.db?timeout=5', RATE_LIMIT: 'lots' }
     const { code, text, problems } = await checkJson(t, { cwd, env })
     assert.equal(code, 2)
     const report = JSON.parse(text)
-    assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'settings', 'problems', 'copy'])
+    assert.deepEqual(Object.keys(report), ['primary', 'fallback', 'archive', 'settings', 'problems', 'copy'])
     const { primary, fallback, settings, copy } = report
     assert.match(primary.disk, /^(durable|ephemeral|unknown)$/)
     assert.deepEqual(primary, {
