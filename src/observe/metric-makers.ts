@@ -3,6 +3,13 @@ import type { Tally } from './counts.ts'
 
 type Put = (labels: Readonly<Record<string, string>>, value: number) => void
 
+/** Takes the values of the last scrape away. */
+function clear(metric: Pick<Gauge, 'reset' | 'remove'>, labelNames: readonly string[]): void {
+  metric.reset()
+  // Without labels a reset leaves a zero, which would be a value.
+  if (labelNames.length === 0) metric.remove()
+}
+
 /** A gauge whose values are read at each scrape. */
 export function gauge(
   registry: Registry,
@@ -17,9 +24,7 @@ export function gauge(
     labelNames,
     registers: [registry],
     collect() {
-      this.reset()
-      // Without labels a reset leaves a zero, which would be a value.
-      if (labelNames.length === 0) this.remove()
+      clear(this, labelNames)
       read((labels, value) => this.set({ ...labels }, value))
     },
   })
@@ -39,9 +44,7 @@ export function counter(
     labelNames,
     registers: [registry],
     collect() {
-      this.reset()
-      // Without labels a reset leaves a zero, which would be a value.
-      if (labelNames.length === 0) this.remove()
+      clear(this, labelNames)
       read((labels, value) => this.inc({ ...labels }, value))
     },
   })

@@ -47,7 +47,10 @@ export async function readChainEnd(
   return { number: last.number, key, hash: await sha256Hex(bytes), head, readable }
 }
 
-/** Behind a damaged object there may be one far away: what somebody else stored here has any number. */
+/**
+ * The newest head before `last` that can be read; null: none. The gap below `last` may be wide: an object that is not ours can
+ * have any number.
+ */
 async function headBefore(target: ArchiveTarget, last: Last, signal?: AbortSignal): Promise<SegmentHead | null> {
   const from = Math.max(0, (await newestSnapshot(target, signal)) - headsTriedMax)
   const folder = segmentKey(0, last.generation).slice(0, -12)

@@ -30,7 +30,7 @@ export async function putSegment(
   return hash === segment.hash ? 'stored' : { hash, head: headOrNull(key, there) }
 }
 
-/** A newer release has taken over as well as any other. */
+/** Null where the object cannot be read, also where a newer release wrote it: its name is taken all the same. */
 function headOrNull(key: string, bytes: Uint8Array): SegmentHead | null {
   try {
     return headOf(key, bytes)
