@@ -300,6 +300,7 @@ export function benchSettings(driver: Driver, harness: Harness, folder: string):
       enabled: false,
       mode: 'read-write',
       timeoutS: 5,
+      failoverWaitS: null,
       maxRetriesPrimary: 0,
       retryDelayMs: 500,
       conditions: faultConditions.filter((condition) => condition !== 'transient'),

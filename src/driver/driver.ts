@@ -16,6 +16,7 @@ import type { Journal, JournalView } from './facet/journal.ts'
 import type { LocalRows } from './facet/local-rows.ts'
 import type { Replay } from './facet/replay.ts'
 import type { SchemaLock } from './facet/schema-lock.ts'
+import type { Standing } from './facet/standing.ts'
 import type { Statements } from './facet/statements.ts'
 import type { Fault, Phase } from './fault.ts'
 import type { MikroORM, OrmOptions } from './orm.ts'
@@ -91,8 +92,13 @@ export type SqlDialect = 'sqlite' | 'postgresql' | 'mysql'
 
 /** One host, or one file, that may be opened. Creating it opens nothing. */
 export interface Candidate {
-  /** For people and logs; no secret. */
+  /** For people and logs; no secret. Tells the hosts of an address apart. */
   readonly label: string
+  /**
+   * Candidates of a later round are tried only when each of an earlier one has failed; within a round they are tried side by
+   * side. Absent: 0.
+   */
+  readonly round?: number
   /** Opens a connection outside any pool. Rejects with what `classify` reads, at the latest when `signal` aborts; then nothing stays open. */
   open(signal: AbortSignal): Promise<Connection>
   /** What one store is built from, for this candidate's own host. Opens nothing. `facts` are what `verify` found here. */
@@ -106,6 +112,8 @@ export interface Connection {
    * reads. Repeatable. A writer that is merely busy does not fail a proof.
    */
   verify(want: Want, signal: AbortSignal): Promise<Facts>
+  /** What the server says of its place in a cluster. Repeatable, cheap, changes nothing. Absent: the driver knows no clusters. */
+  standing?(signal: AbortSignal): Promise<Standing>
   /** Frees the caller now and closes by reset. Never throws. Safe to call twice. */
   evict(): void
   /** Ends gracefully. Never throws. Safe to call twice and after `evict`. */
@@ -202,6 +210,13 @@ export interface Facts {
   readonly identity?: string
   /** Whether `holdfast_request` is there as `requestTable` describes it, and accepts writes. Left out: it is not. */
   readonly keepsRequests?: boolean
+  /** Left out: the driver knows no clusters. */
+  readonly standing?: Standing
+  /**
+   * For so long, in milliseconds, a write may stand still while the cluster finds out that another member is gone: nothing
+   * is wrong with the server that was asked. Left out: 0.
+   */
+  readonly stallMs?: number
   /** For the proof `look` only, and where the driver knows it. */
   readonly insight?: Insight
   /** What an operator should know: a file set aside, another folder than the configured one, a slower mode. */

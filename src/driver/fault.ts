@@ -27,6 +27,13 @@ export interface Fault {
   /** True: the change may or may not have been committed. Only in phase `commit`. */
   readonly ambiguous: boolean
   readonly cause: unknown
+  /**
+   * True: the database has written nothing of the work, and may do so if it is run again: it met another change at the same
+   * time, or a member of the cluster that accepts no writes, whose connection is closed.
+   */
+  readonly undone?: true
+  /** True: each other host of the same database would answer the same, though faults of this kind are often one host's. */
+  readonly everywhere?: true
   /** Of a `constraint`, where the database says it. */
   readonly rule?: TableRule
   /** The columns that the database names. */

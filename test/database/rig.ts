@@ -20,6 +20,7 @@ export const defaults: ConnectionSettings = {
   fallbackEnabled: true,
   conditions: new Set(faultConditions.filter((condition) => condition !== 'transient')),
   timeoutMs: 5_000,
+  failoverMs: null,
   attempts: 3,
   retryDelayMs: 500,
   durable: null,

@@ -159,6 +159,15 @@ export const databaseSchema = {
       default: 5,
       env: 'FALLBACK_TIMEOUT',
     },
+    failoverWaitS: {
+      doc: 'How long requests wait after the primary was lost, while the other members of its cluster are asked, before the fallback serves. Unset: 3 s where the address names several hosts or the server says that it has other members, else 0. 0: never.',
+      format: 'holdfast:seconds',
+      min: 0,
+      max: 300,
+      default: null,
+      env: 'FAILOVER_WAIT',
+      nullable: true,
+    },
     maxRetriesPrimary: {
       doc: 'Retries after the first attempt to connect fails.',
       format: 'holdfast:integer',

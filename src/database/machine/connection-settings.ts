@@ -12,6 +12,8 @@ export interface ConnectionSettings {
   readonly fallbackEnabled: boolean
   readonly conditions: Policy['conditions']
   readonly timeoutMs: number
+  /** How long another host is looked for after a loss; null: `times.failoverMs` where there are others, else not at all. */
+  readonly failoverMs: number | null
   readonly attempts: number
   readonly retryDelayMs: number
   /** `DATA_DURABLE`; null: detected. */
@@ -38,6 +40,7 @@ export function connectionSettingsOf(settings: Settings, echo?: (sql: string) =>
     fallbackEnabled: fallback.enabled,
     conditions: new Set(fallback.conditions),
     timeoutMs: fallback.timeoutS * 1000,
+    failoverMs: fallback.failoverWaitS === null ? null : fallback.failoverWaitS * 1000,
     attempts: 1 + fallback.maxRetriesPrimary,
     retryDelayMs: fallback.retryDelayMs,
     durable: settings.data.durable,

@@ -24,7 +24,15 @@ export type Happening<S> =
   | { readonly type: 'fallback.opened'; readonly id: number; readonly store: S }
   | { readonly type: 'fallback.failed'; readonly id: number; readonly fault: Fault }
   /** A store of the state is lost: its liveness check failed. */
-  | { readonly type: 'store.lost'; readonly store: S; readonly fault: Fault }
+  | {
+      readonly type: 'store.lost'
+      readonly store: S
+      readonly fault: Fault
+      /** Of a primary: the label of the host that served. Absent: not known. */
+      readonly host?: string
+      /** Of a primary: how long another host may be looked for before the fallback serves; absent or 0: not at all. */
+      readonly failoverMs?: number
+    }
   /** The probe committed a write, or did not. */
   | { readonly type: 'probe.passed'; readonly id: number }
   | { readonly type: 'probe.failed'; readonly id: number; readonly fault: Fault }

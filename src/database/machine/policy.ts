@@ -49,6 +49,10 @@ export const times = {
   findCommittedMs: 300,
   /** After this time a second probe starts next to a hanging one: a return within 2 s needs a new connection by then. */
   hedgeMs: 750,
+  /** How long another host is looked for after a loss where FAILOVER_WAIT is not set. */
+  failoverMs: 3_000,
+  /** Between the attempts to find it. */
+  failoverRetryMs: 100,
 } as const
 
 /** How many journal entries may be left when a switch starts to hold new writes. */

@@ -21,18 +21,27 @@ import { proveCandidate } from './proof.ts'
 import type { Store } from './store.ts'
 import { TransactionAttempts } from './transaction-attempts.ts'
 
+/** Which hosts of an address are tried, by their labels. */
+export interface HostChoice {
+  /** This one alone, where the address has it. */
+  readonly only?: string
+  /** After all others: it was lost a moment ago. */
+  readonly last?: string
+  /** Not at all, where the address has others. */
+  readonly avoid?: string
+}
+
 /** What opens and proves stores for the supervisor. */
 export interface StoreOpener {
   /**
    * A store that is verified and connected. Rejects with a FaultError, at the latest when `signal` aborts; then nothing
    * stays open.
    */
-  open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store>
+  open(resolved: ResolvedTarget, role: Role, signal: AbortSignal, choice?: HostChoice): Promise<Store>
   /**
-   * What one candidate that gave the wanted proof, on a fresh connection that is closed again, says; the one of this
-   * label where there is one. Rejects like `open`.
+   * What one candidate that gave the wanted proof, on a fresh connection that is closed again, says. Rejects like `open`.
    */
-  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts>
+  prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, choice?: HostChoice): Promise<Facts>
 }
 
 /** Options of the factory. `settings` is called at each opening, so that new settings count. */
@@ -55,9 +64,9 @@ export class DatabaseEngineFactory implements StoreOpener {
     this.#options = options
   }
 
-  async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal): Promise<Store> {
+  async open(resolved: ResolvedTarget, role: Role, signal: AbortSignal, choice?: HostChoice): Promise<Store> {
     // A fallback may be new and becomes ours; a primary must accept a write of ours before it may serve.
-    return await this.#open(resolved, { role, proof: role === 'primary' ? 'write' : 'open' }, signal)
+    return await this.#open(resolved, { role, proof: role === 'primary' ? 'write' : 'open' }, signal, choice)
   }
 
   /** A store of a server that is opened without changing anything, in order to inspect its tables. Rejects like `open`. */
@@ -65,13 +74,15 @@ export class DatabaseEngineFactory implements StoreOpener {
     return await this.#open(resolved, { role: 'primary', proof: 'look' }, signal)
   }
 
-  async #open(resolved: ResolvedTarget, want: Want, signal: AbortSignal): Promise<Store> {
+  async #open(resolved: ResolvedTarget, want: Want, signal: AbortSignal, choice?: HostChoice): Promise<Store> {
     const inspected = inspectTarget(resolved)
-    return await this.#firstOf(resolved, signal, async (candidate) => {
+    const attempt = async (candidate: Candidate, hosts: number): Promise<Store> => {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
       const problems = joined((await untilAborted(inspected, signal)).problems, facts.problems)
-      return await this.#engine(resolved, want.role, candidate, { ...facts, problems }, signal)
-    })
+      const hasOthers = hosts > 1 || (facts.standing?.members ?? 1) > 1
+      return await this.#engine(resolved, want.role, candidate, { facts: { ...facts, problems }, hasOthers }, signal)
+    }
+    return await this.#firstOf(resolved, signal, attempt, choice)
   }
 
   /** The options for `new MikroORM` of the first candidate that can serve, for tools that make an ORM of their own. Rejects like `open`. */
@@ -83,30 +94,30 @@ export class DatabaseEngineFactory implements StoreOpener {
     })
   }
 
-  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, label?: string): Promise<Facts> {
+  async prove(resolved: ResolvedTarget, want: Want, signal: AbortSignal, choice?: HostChoice): Promise<Facts> {
     const inspected = inspectTarget(resolved)
     const attempt = async (candidate: Candidate): Promise<Facts> => {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
       return { ...facts, problems: joined((await untilAborted(inspected, signal)).problems, facts.problems) }
     }
-    return await this.#firstOf(resolved, signal, attempt, label)
+    return await this.#firstOf(resolved, signal, attempt, choice)
   }
 
   /** The first candidate that succeeds. When none does, throws the first one's fault: it is the configured one. */
   async #firstOf<R>(
     { driver, target }: ResolvedTarget,
     signal: AbortSignal,
-    attempt: (candidate: Candidate) => Promise<R>,
-    label?: string,
+    attempt: (candidate: Candidate, hosts: number) => Promise<R>,
+    choice: HostChoice = {},
   ): Promise<R> {
     const failures: FaultError[] = []
     const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
     try {
       const candidates = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
-      const named = candidates.filter((candidate) => candidate.label === label)
-      for (const candidate of named.length > 0 ? named : candidates) {
+      const hosts = new Set(candidates.map(({ label }) => label)).size
+      for (const candidate of chosen(candidates, choice)) {
         try {
-          return await attempt(candidate)
+          return await attempt(candidate, hosts)
         } catch (error) {
           const fault = faultOf(error)
           failures.push(new FaultError(fault))
@@ -127,7 +138,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     { driver, target }: ResolvedTarget,
     role: Role,
     candidate: Candidate,
-    facts: Facts,
+    { facts, hasOthers }: Pick<Store, 'facts' | 'hasOthers'>,
     signal: AbortSignal,
   ): Promise<Store> {
     const engine = candidate.engine(facts)
@@ -146,6 +157,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         target,
         label: candidate.label,
         facts,
+        hasOthers,
         disk,
         orm,
         statements: engine.statements?.(orm) ?? kyselyStatements(orm),
@@ -173,6 +185,15 @@ export class DatabaseEngineFactory implements StoreOpener {
     const { durable, isSpace } = this.#options.settings()
     return facts.path === null ? null : await diskOf(facts.path, durable, isSpace)
   }
+}
+
+/** The candidates in the order in which they are tried. */
+function chosen(candidates: readonly Candidate[], { only, last, avoid }: HostChoice): readonly Candidate[] {
+  const named = candidates.filter(({ label }) => label === only)
+  if (named.length > 0) return named
+  const others = candidates.filter(({ label }) => label !== avoid)
+  const tried = others.length > 0 ? others : candidates
+  return [...tried.filter(({ label }) => label !== last), ...tried.filter(({ label }) => label === last)]
 }
 
 /** Connecting finds out more than looking: its problem of the same code wins. */

@@ -18,13 +18,13 @@ export class PrimaryFacts {
       noted()
     }
     return {
-      open: async (resolved, role, signal) => {
-        const store = await opener.open(resolved, role, signal)
+      open: async (resolved, role, signal, choice) => {
+        const store = await opener.open(resolved, role, signal, choice)
         if (role === 'primary') note(resolved.target, store.facts)
         return store
       },
-      prove: async (resolved, want, signal, label) => {
-        const facts = await opener.prove(resolved, want, signal, label)
+      prove: async (resolved, want, signal, choice) => {
+        const facts = await opener.prove(resolved, want, signal, choice)
         if (want.role === 'primary') note(resolved.target, facts)
         return facts
       },

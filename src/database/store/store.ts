@@ -20,6 +20,8 @@ export interface Store {
   /** For people and logs; no secret. */
   readonly label: string
   readonly facts: Facts
+  /** The address has several hosts, or the server has said that its cluster has other members. */
+  readonly hasOthers: boolean
   /** What its file would survive; null for a server. */
   readonly disk: Disk | null
   readonly orm: MikroORM

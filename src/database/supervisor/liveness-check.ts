@@ -68,7 +68,7 @@ export class LivenessCheck {
       const resolved = config[store.role] ?? { driver: store.driver, target: store.target }
       const proof = store.role === 'primary' ? 'write' : 'open'
       // The very host that serves: another host of the address does not keep these connections alive.
-      await this.#parts.opener.prove(resolved, { role: store.role, proof }, limited.signal, store.label)
+      await this.#parts.opener.prove(resolved, { role: store.role, proof }, limited.signal, { only: store.label })
       return kept
     } catch (error) {
       const cause = limited.signal.aborted ? limited.signal.reason : error

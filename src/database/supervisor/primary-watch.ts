@@ -120,7 +120,7 @@ export class PrimaryWatch {
       const resolved = config[store.role]
       if (!this.#isFull(store) || resolved === null) continue
       const want = { role: store.role, proof: 'open' } as const
-      this.#full.set(store, (await this.opener.prove(resolved, want, signal, store.label)).full === true)
+      this.#full.set(store, (await this.opener.prove(resolved, want, signal, { only: store.label })).full === true)
     }
   }
 

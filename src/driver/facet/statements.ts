@@ -18,6 +18,15 @@ export interface Statement {
   readonly values: readonly Value[]
 }
 
+/** Details of a read besides its statement. */
+export interface ReadNote {
+  /**
+   * It must see whatever any member of the cluster has answered before; the driver may wait for that. Absent: a member may
+   * be behind for a moment.
+   */
+  readonly fresh?: true
+}
+
 /** Details of a write besides its statement. */
 export interface WriteNote {
   /** The attempt of the transaction that the statement is, outside of an open one. Absent: a journaling store draws one. */
@@ -41,7 +50,7 @@ export interface WriteNote {
  */
 export interface Statements {
   /** Runs a statement that changes nothing. It sees committed rows only, and the transaction's own changes inside one. */
-  read(sql: string, values: readonly Value[]): Promise<readonly Row[]>
+  read(sql: string, values: readonly Value[], note?: ReadNote): Promise<readonly Row[]>
   /** Runs one atomic statement. Resolves when the change is as durable as the store promises. */
   write(sql: string, values: readonly Value[], note?: WriteNote): Promise<Written>
   /** Whether `write` takes `WriteNote.first`, for much less than a transaction costs. Absent: it does not. */

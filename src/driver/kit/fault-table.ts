@@ -1,7 +1,7 @@
 import type { Fault } from '../fault.ts'
 
 /** The meaning of an error for people: a sentence and a hint. */
-export type FaultMeaning = Pick<Fault, 'kind' | 'summary' | 'hint' | 'rule'>
+export type FaultMeaning = Pick<Fault, 'kind' | 'summary' | 'hint' | 'rule' | 'undone' | 'everywhere'>
 
 /** What errors mean that every database server has; a driver adds those of its own. */
 export const commonFaults = {
