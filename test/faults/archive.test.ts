@@ -32,7 +32,7 @@ for (const kind of kinds) {
   })
 }
 
-const short = { seconds: 8, rate: 150, connections: 8, only: [], log: null } as const
+const short = { seconds: 8, archivedMin: 21, rate: 150, connections: 8, only: [], log: null } as const
 
 /** A seed that repeats, and a fresh one, which `npm run faults -- --on folder --seed` repeats. */
 const seeds: Readonly<Record<ArchiveKind, number>> = { s3: 1, folder: Date.now() % 1_000_000 }

@@ -19,6 +19,7 @@ test('a process that was killed is continued by the next one, without a snapshot
     await process.kill()
   }
   const last = await new ScriptedProcess(store, file).start().ready()
+  await last.shipped()
   assert.deepEqual(await restored(store), file.rows)
   assert.equal(snapshots(store), 1)
   assert.deepEqual(last.problems(), [])

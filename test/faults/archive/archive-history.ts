@@ -11,6 +11,8 @@ import { type Course, roundsOf } from './rounds.ts'
 export interface ArchiveHistoryOptions {
   readonly seed: number
   readonly seconds: number
+  /** It goes on until so many writes have said `archived`, for at most ten times as long. */
+  readonly archivedMin?: number
   /** Writes per second of all clients together. */
   readonly rate: number
   readonly connections: number
@@ -53,11 +55,16 @@ export async function runArchiveHistory(
   const violations: RestoreViolation[] = []
   const failures: string[] = []
   const course = makeCourse(world, await world.start(), random, options, violations)
-  const endMs = performance.now() + options.seconds * 1_000
+  const beganMs = performance.now()
+  const isOver = (): boolean => {
+    const seconds = (performance.now() - beganMs) / 1_000
+    const isEnough = seconds >= 10 * options.seconds || figuresOf(world).archived >= (options.archivedMin ?? 0)
+    return (seconds >= options.seconds && isEnough) || violations.length + failures.length >= findingsMax
+  }
   let done = 0
-  while (performance.now() < endMs && violations.length + failures.length < findingsMax) {
+  while (!isOver()) {
     const name = random.pick([first, ...others])
-    const beganMs = performance.now()
+    const roundMs = performance.now()
     const before = violations.length
     await (rounds[name] ?? unknownRound(name))(course).catch(async (error: Error) => {
       failures.push(`round ${done + 1}, "${name}": ${error.message}\n${world.logs()}`)
@@ -66,7 +73,7 @@ export async function runArchiveHistory(
     done += 1
     const found = violations.slice(before)
     if (options.log !== null) {
-      const tookMs = Math.round(performance.now() - beganMs)
+      const tookMs = Math.round(performance.now() - roundMs)
       const line = {
         at: new Date().toISOString(),
         round: done,
