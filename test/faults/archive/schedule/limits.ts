@@ -74,6 +74,7 @@ export const limits: readonly ArchiveSchedule[] = [
   },
   {
     name: 'another process carries the -wal into the file: a snapshot follows, and no row is lost',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const actor = await archiving(world, await world.start())
@@ -105,6 +106,7 @@ export const limits: readonly ArchiveSchedule[] = [
   },
   {
     name: 'no room for a snapshot: writes of clients come first, it is said, and changes are archived all the same',
+    isLong: true,
     on: anywhere,
     mounts: true,
     run: async (world) => {
@@ -211,6 +213,7 @@ export const limits: readonly ArchiveSchedule[] = [
   },
   {
     name: 'the file is rewritten by VACUUM and shrinks: restored as it is',
+    isLong: true,
     on: anywhere,
     run: async (world) => {
       const actor = await archiving(world, await world.start())
