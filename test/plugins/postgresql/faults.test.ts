@@ -239,7 +239,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
 
   test('where a pooler is named nothing is prepared', async (t) => {
     const target = targetOf(`${server.url(await server.createDatabase())}?pgbouncer=true`)
-    const store = await openStore(bench, { target, limits: short })
+    const store = await openStore(bench, { target })
     cleanLater(t, async () => store[Symbol.asyncDispose]())
     assert.deepEqual(await store.statements().read('select $1::int as one', [1]), [{ one: 1 }])
     assert.deepEqual(await store.orm.em.fork().execute('select name from pg_prepared_statements'), [])
