@@ -17,6 +17,7 @@ import { faults } from './faults.ts'
 import { feedOf, hasSha256 } from './feed.ts'
 import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
+import { standingOf } from './standing.ts'
 import { verifyServer } from './verify.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */
@@ -32,24 +33,28 @@ export function createCandidates<T extends PostgresqlTarget>(
   findWays: FindWays<T> = tcpWays,
 ): readonly Candidate[] {
   const sessions: readonly SessionWish[] = target.session === 'prefer-standby' ? ['standby', 'any'] : [target.session]
-  return sessions.flatMap((session) =>
-    target.hosts.map((host) => createCandidate({ ...target, session }, host, limits, () => findWays(target, host))),
-  )
+  return sessions.flatMap((session, round) => {
+    const wished = session === target.session ? target : { ...target, session }
+    return target.hosts.map((host) =>
+      createCandidate(wished, host, limits, { round, ways: () => findWays(target, host) }),
+    )
+  })
 }
 
 function createCandidate(
   target: PostgresqlTarget,
   host: Host,
   limits: Limits,
-  ways: () => Promise<readonly Way[]>,
+  order: { readonly round: number; ways(): Promise<readonly Way[]> },
 ): Candidate {
   return new ServerCandidate<Way, SafeClient>({
     label: `${target.driver} ${formatHost(host)}/${target.database}`,
-    ways,
+    ...order,
     createClient: (way) => new SafeClient(clientConfig(target, host, limits, way, () => target.pooled === 'yes')),
     connect: (client) => client.connect(),
     mayTryNext,
     verify: (client, want) => verifyServer(client, target, want),
+    standing: (client) => standingOf(client, target),
     engine: (way, facts) =>
       new ServerEngine<SafePool>({
         ormOptions(use) {

@@ -3,6 +3,7 @@ import { faultError, type RequestsState, type TablesFacts, type TablesRights } f
 import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
+import { standingOf } from './standing.ts'
 
 /** What the server reports of itself and of our role, in one answer. */
 interface Seen {
@@ -53,6 +54,7 @@ export async function verifyServer(client: SafeClient, target: PostgresqlTarget,
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
   assertWished(target.session, seen)
+  const standing = await standingOf(client, target)
   const { tables, insight } = await tablesFacts(client, target, want, seen)
   return {
     version: seen.version,
@@ -60,6 +62,7 @@ export async function verifyServer(client: SafeClient, target: PostgresqlTarget,
     ephemeral: false,
     // A pooler reports a number of its own for the connection, or none.
     pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
+    standing,
     ...tables,
     ...(insight === null ? {} : { insight }),
   }

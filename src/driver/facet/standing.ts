@@ -19,3 +19,9 @@ export interface Standing {
 
 /** The code of the fault of a host that belongs to another cluster than the others of its address. */
 export const clustersDifferCode = 'ADDRESS_CLUSTERS_DIFFER'
+
+/**
+ * The code of the fault of a commit whose wait for the cluster's synchronous standby was cancelled: it is committed on the
+ * server that was asked, and perhaps on no other. Asking that server again settles nothing.
+ */
+export const syncWaitCancelledCode = 'SYNC_WAIT_CANCELLED'

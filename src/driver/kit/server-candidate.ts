@@ -1,4 +1,5 @@
 import type { Candidate, Connection, Engine, Facts, Want } from '../driver.ts'
+import type { Standing } from '../facet/standing.ts'
 
 /** A client's one connection, as a proof needs it. */
 export interface ProofClient {
@@ -12,6 +13,8 @@ export interface ProofClient {
 export interface ServerCandidateParts<W, C extends ProofClient> {
   /** For people and logs; no secret. */
   readonly label: string
+  /** As a candidate's. Absent: 0. */
+  readonly round?: number
   /** The ways to reach the host, in the order to try them; at least one. Opens nothing. */
   ways(): Promise<readonly W[]>
   /** A client that is not connected yet. */
@@ -21,6 +24,8 @@ export interface ServerCandidateParts<W, C extends ProofClient> {
   mayTryNext(error: unknown): boolean
   /** Rejects with what `classify` reads. */
   verify(client: C, want: Want): Promise<Facts>
+  /** Rejects with what `classify` reads. Absent: the driver knows no clusters. */
+  standing?(client: C): Promise<Standing>
   /** Opens nothing. `way` returns the way that opening found. */
   engine(way: () => W, facts: Facts): Engine
 }
@@ -28,11 +33,13 @@ export interface ServerCandidateParts<W, C extends ProofClient> {
 /** One host of a server: tries its ways in turn, and keeps the one that worked for the engine. */
 export class ServerCandidate<W, C extends ProofClient> implements Candidate {
   readonly label: string
+  readonly round: number
   readonly #parts: ServerCandidateParts<W, C>
   #found: { readonly way: W } | null = null
 
   constructor(parts: ServerCandidateParts<W, C>) {
     this.label = parts.label
+    this.round = parts.round ?? 0
     this.#parts = parts
   }
 
@@ -46,7 +53,7 @@ export class ServerCandidate<W, C extends ProofClient> implements Candidate {
       try {
         await withSignal(signal, this.#parts.connect(client))
         this.#found = { way }
-        return new ProofConnection(client, (want) => this.#parts.verify(client, want))
+        return new ProofConnection(client, this.#parts)
       } catch (error) {
         client.evict()
         if (index === ways.length - 1 || !this.#parts.mayTryNext(error)) throw error
@@ -65,18 +72,24 @@ export class ServerCandidate<W, C extends ProofClient> implements Candidate {
 }
 
 /** One connection in no pool, for proofs. */
-class ProofConnection implements Connection {
-  readonly #client: ProofClient
-  readonly #verify: (want: Want) => Promise<Facts>
+class ProofConnection<C extends ProofClient> implements Connection {
+  readonly standing?: (signal: AbortSignal) => Promise<Standing>
+  readonly #client: C
+  readonly #verify: ServerCandidateParts<unknown, C>['verify']
 
-  constructor(client: ProofClient, verify: (want: Want) => Promise<Facts>) {
+  constructor(client: C, { verify, standing }: Pick<ServerCandidateParts<unknown, C>, 'verify' | 'standing'>) {
     this.#client = client
     this.#verify = verify
+    if (standing === undefined) return
+    this.standing = async (signal) => {
+      signal.throwIfAborted()
+      return await withSignal(signal, standing(client))
+    }
   }
 
   async verify(want: Want, signal: AbortSignal): Promise<Facts> {
     signal.throwIfAborted()
-    return await withSignal(signal, this.#verify(want))
+    return await withSignal(signal, this.#verify(this.#client, want))
   }
 
   evict(): void {
