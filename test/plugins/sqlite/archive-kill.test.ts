@@ -13,7 +13,7 @@ import { subfolder, tempFolder } from './bench.ts'
 const program = fileURLToPath(new URL('archive-process.ts', import.meta.url))
 
 /** Each is killed at a moment of its own. */
-const rounds = 12
+const rounds = 6
 
 interface Outcome {
   readonly isContinued: boolean
