@@ -7,13 +7,32 @@ interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
+/** Those who wait for a cut wait half as long as the last put has taken for others to share it, within these milliseconds. */
+const gatherMs = { least: 4, most: 25 } as const
+
 /** Those who wait until what they have committed is in the archive. */
 export class Confirmations {
   readonly #waiters = new Set<Waiter>()
+  /**
+   * Those who were told a moment ago that theirs is stored, and those who waited then: they write again and share a put. Else
+   * they part into two halves, each of which waits for the put of the other one.
+   */
+  #gathering = { callers: 0, untilMs: 0 }
 
-  /** Whether anyone waits for a cut. */
-  get isCutWanted(): boolean {
-    return [...this.#waiters].some(({ number }) => number === null)
+  /** Whether those who wait for a cut are to have it now. */
+  isCutDue(nowMs: number): boolean {
+    const uncut = this.#uncut
+    return uncut > 0 && (uncut >= this.#gathering.callers || nowMs >= this.#gathering.untilMs)
+  }
+
+  /** How long a cut may have to wait for others, in milliseconds; null: it does not. */
+  gatheringMs(nowMs: number): number | null {
+    const leftMs = this.#gathering.untilMs - nowMs
+    return leftMs > 0 ? leftMs : null
+  }
+
+  get #uncut(): number {
+    return [...this.#waiters].filter(({ number }) => number === null).length
   }
 
   /** Resolves when everything that is committed now is stored. Rejects with ARCHIVE_UNCONFIRMED. */
@@ -38,9 +57,12 @@ export class Confirmations {
     }
   }
 
-  /** Everything up to this segment is stored. */
-  stored(upTo: number): void {
-    for (const waiter of [...this.#waiters]) if (waiter.number !== null && waiter.number <= upTo) waiter.resolve()
+  /** Everything up to this segment is stored. `tookMs`: how long that has taken. */
+  stored(upTo: number, nowMs: number, tookMs: number = 0): void {
+    const freed = [...this.#waiters].filter(({ number }) => number !== null && number <= upTo)
+    for (const waiter of freed) waiter.resolve()
+    const waitMs = Math.min(gatherMs.most, Math.max(gatherMs.least, tookMs / 2))
+    if (freed.length > 0) this.#gathering = { callers: freed.length + this.#uncut, untilMs: nowMs + waitMs }
   }
 
   /** Nobody can be told any more that it is stored. */

@@ -95,7 +95,8 @@ export class Shipment {
         if (!signal.aborted) await this.#failed(error)
         await this.#bell.wait(shipLimits.failedMs, signal)
       }
-      await this.#bell.wait(this.#tickMs, signal)
+      const gatheringMs = this.#confirmations.gatheringMs(this.#parts.clock.now())
+      await this.#bell.wait(gatheringMs ?? this.#tickMs, signal)
     }
   }
 
@@ -126,7 +127,7 @@ export class Shipment {
     } finally {
       this.#age.end(isCut)
     }
-    this.#confirmations.stored(this.#queue.stored.number)
+    this.#confirmations.stored(this.#queue.stored.number, this.#parts.clock.now())
     this.#bell.ring()
   }
 
@@ -205,7 +206,7 @@ export class Shipment {
     const waiting = source.waitingBytes()
     // One put serves all that wait for it: the next cut comes when it has ended.
     if (this.#queue.length > 0) return waiting >= shipLimits.pressureBytes
-    if (this.#confirmations.isCutWanted || waiting >= shipLimits.sizeDueBytes) return true
+    if (this.#confirmations.isCutDue(clock.now()) || waiting >= shipLimits.sizeDueBytes) return true
     return oldestMs !== null && clock.now() - oldestMs >= settings().intervalS * 1_000 - this.#tickMs
   }
 
@@ -283,7 +284,7 @@ export class Shipment {
   ): Promise<void> {
     if (this.#droppingUntil !== null && number >= this.#droppingUntil) this.#droppingUntil = null
     this.#parts.recorder.stored(key, bytes, tookMs)
-    this.#confirmations.stored(number)
+    this.#confirmations.stored(number, this.#parts.clock.now(), tookMs)
     this.#bell.ring()
     await this.#writeState(false).catch((error: unknown) => this.#parts.recorder.defect(error))
   }
