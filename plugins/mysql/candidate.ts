@@ -2,6 +2,7 @@ import type { Candidate, Limits } from '../../src/driver/driver.ts'
 import {
   type Host,
   isolatedOrmOptions,
+  labelOfHost,
   loadTls,
   type OrmOptions,
   ServerCandidate,
@@ -38,7 +39,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
     return { ...host, user, password, database, tls, ...own, server, clients: new Set() }
   }
   return new ServerCandidate<TlsMaterial | null, SafeClient>({
-    label: `mysql ${formatHost(host)}/${target.database}`,
+    label: `mysql ${labelOfHost(formatHost(host), host)}/${target.database}`,
     ways: () => findWays(target, host),
     createClient: (tls) => new SafeClient(clientConfig(tls, limits.connectMs)),
     connect: (client) => client.connect(),
@@ -58,7 +59,15 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
             use(pool)
             return pool
           })
-          const own = { driver, dbName: target.database, ...host, user: target.user, multipleStatements: false }
+          const { host: name, port } = host
+          const own = {
+            driver,
+            dbName: target.database,
+            host: name,
+            port,
+            user: target.user,
+            multipleStatements: false,
+          }
           const words = { charset: 'utf8mb4', collate: collationOf(version) }
           return isolatedOrmOptions({ ...own, ...words } as OrmOptions, limits.echo) // The class is one of many to its type.
         },

@@ -35,7 +35,7 @@ export const driver: Driver<NeonTarget> = defineDriver<NeonTarget>({
     },
     ...tlsSettings(dialect.tls),
   },
-  ...serverMembers(dialect, webSocketPart),
+  ...serverMembers(dialect, webSocketPart, { resolves: false }),
   textCollation: 'C',
   sqlDialect: 'postgresql',
   parse: parseAddress,

@@ -3,6 +3,7 @@ import {
   type Evictable,
   type Host,
   isolatedOrmOptions,
+  labelOfHost,
   type OrmOptions,
   ServerCandidate,
   ServerEngine,
@@ -48,7 +49,7 @@ function createCandidate(
   order: { readonly round: number; ways(): Promise<readonly Way[]> },
 ): Candidate {
   return new ServerCandidate<Way, SafeClient>({
-    label: `${target.driver} ${formatHost(host)}/${target.database}`,
+    label: `${target.driver} ${labelOfHost(formatHost(host), host)}/${target.database}`,
     ...order,
     createClient: (way) => new SafeClient(clientConfig(target, host, limits, way, () => target.pooled === 'yes')),
     connect: (client) => client.connect(),
@@ -65,7 +66,8 @@ function createCandidate(
             use(pool)
             return pool
           })
-          const own = { driver, dbName: target.database, ...host, user: target.user ?? undefined }
+          const { host: name, port } = host
+          const own = { driver, dbName: target.database, host: name, port, user: target.user ?? undefined }
           return isolatedOrmOptions(own as OrmOptions, limits.echo) // A user may be undefined, whatever its type says.
         },
         schemaLock: schemaLockOf,

@@ -1,3 +1,4 @@
+import { createConnection, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'mysql2'
 import type { Evictable, Secret, TlsMaterial } from '../../../src/driver/kit/driver-kit.ts'
 import type { ServerFacts } from './session.ts'
@@ -7,6 +8,8 @@ export interface SafeClientConfig {
   /** A name, an address, or the file of a Unix socket (it begins with `/`). */
   readonly host: string
   readonly port: number
+  /** As `Host.address`. */
+  readonly address?: string
   readonly user: string
   readonly password: Secret | null
   readonly database: string
@@ -23,13 +26,17 @@ export interface SafeClientConfig {
   readonly clients: Set<Evictable>
 }
 
+/** How long a connection may be silent before the system asks whether the other side is still there. */
+const keepAliveMs = 10_000
+
 /** Prepared statements of one connection; the one unused for longest is closed first. */
 const preparedMax = 256
 
 /** The options of mysql2 for one connection. */
-export function optionsOf({ host, port, user, password, database, tls }: SafeClientConfig): ConnectionOptions {
+export function optionsOf({ host, port, address, user, password, database, tls }: SafeClientConfig): ConnectionOptions {
   return {
     ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
+    ...(address === undefined ? {} : { stream: () => streamTo(address, port) }),
     user,
     password: password?.reveal() ?? '',
     database,
@@ -37,7 +44,7 @@ export function optionsOf({ host, port, user, password, database, tls }: SafeCli
     ...(tls === null ? {} : { ssl: sslOf(tls) }),
     // The client itself limits the whole attempt.
     connectTimeout: 0,
-    keepAliveInitialDelay: 10_000,
+    keepAliveInitialDelay: keepAliveMs,
     charset: 'utf8mb4_bin',
     timezone: 'Z',
     // MikroORM's types and the collections parse texts, so that no digit is lost.
@@ -58,4 +65,9 @@ function sslOf({
   ...ssl
 }: TlsMaterial): NonNullable<ConnectionOptions['ssl']> {
   return ssl
+}
+
+/** As mysql2 opens its own. */
+function streamTo(host: string, port: number): Socket {
+  return createConnection({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs })
 }

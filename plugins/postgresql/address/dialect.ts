@@ -47,7 +47,7 @@ export function createDialect(
       session: 'read-write',
       isPooled: false,
     }),
-    attempts: ({ session }) => (session === 'prefer-standby' ? 2 : 1),
+    rounds: ({ session }) => (session === 'prefer-standby' ? 2 : 1),
     complete: (common, options, settings) => ({
       ...common,
       channelBinding: options.channelBinding,

@@ -1,4 +1,4 @@
-import { type Host, loadTls, type TlsMaterial, tlsOrder } from '../../../src/driver/kit/driver-kit.ts'
+import { type Host, loadTls, pinnedSocket, type TlsMaterial, tlsOrder } from '../../../src/driver/kit/driver-kit.ts'
 import { dialect } from '../address/dialect.ts'
 import type { PostgresqlTarget } from '../address/target.ts'
 import type { SafeClientConfig } from './client.ts'
@@ -13,13 +13,14 @@ export interface Way extends Pick<SafeClientConfig, 'requiresBinding' | 'stream'
 export type FindWays<T extends PostgresqlTarget = PostgresqlTarget> = (target: T, host: Host) => Promise<readonly Way[]>
 
 /** By TCP or a Unix socket, with TLS as the address wants it. */
-export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host }) => {
+export const tcpWays: FindWays = async ({ encryption, channelBinding }, { host, address }) => {
   // A Unix socket has no TLS, whatever the mode: it cannot be tapped.
   const order = host.startsWith('/') ? [false] : tlsOrder(encryption.mode)
   const files = order.includes(true) ? await loadTls(dialect.tls, encryption, host) : false
   return order.map((isEncrypted) => {
     const ssl = isEncrypted ? files : false
     const enableChannelBinding = channelBinding !== 'disable' && ssl !== false
-    return { ssl, enableChannelBinding, requiresBinding: channelBinding === 'require' }
+    const stream = address === undefined ? {} : { stream: () => pinnedSocket(address) }
+    return { ssl, enableChannelBinding, requiresBinding: channelBinding === 'require', ...stream }
   })
 }

@@ -70,11 +70,12 @@ export type { Refusal, Replay, RowRemoval, RowUpdate } from '../facet/replay.ts'
 export { requestKnownCode, requestTable } from '../facet/requests.ts'
 export type { SchemaLock } from '../facet/schema-lock.ts'
 export { clustersDifferCode, type Standing, syncWaitCancelledCode } from '../facet/standing.ts'
-export type { Row, Statement, Statements, Value, WriteNote, Written } from '../facet/statements.ts'
+export type { ReadNote, Row, Statement, Statements, Value, WriteNote, Written } from '../facet/statements.ts'
 export { type Fault, FaultError, type FaultKind, type Phase, type TableRule } from '../fault.ts'
 export type { EntityManager, MikroORM, Options, OrmOptions, SqlEntityManager } from '../orm.ts'
+export { type FindAddresses, hostsByAddress } from './address/addresses.ts'
 export type { AddressDialect, ServerTarget } from './address/dialect.ts'
-export { formatHost, type Host, type HostDefect, type HostsReading, readHosts } from './address/hosts.ts'
+export { formatHost, type Host, type HostDefect, type HostsReading, labelOfHost, readHosts } from './address/hosts.ts'
 export {
   type AddressOptions,
   commonReaders,
@@ -162,7 +163,7 @@ export { faultError, readError } from './read-error.ts'
 export { type ProofClient, ServerCandidate, type ServerCandidateParts, withSignal } from './server-candidate.ts'
 export { type EnginePool, ServerEngine, type ServerEngineParts } from './server-engine.ts'
 export { type CandidateModule, serverMembers } from './server-members.ts'
-export { resetSocket } from './socket.ts'
+export { pinnedSocket, resetSocket } from './socket.ts'
 export { LateError, StatementTurns } from './statement-turns.ts'
 export {
   createStatements,

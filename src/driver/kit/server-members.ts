@@ -1,5 +1,6 @@
 import type { Target } from '../address.ts'
 import type { Candidate, Driver, Limits } from '../driver.ts'
+import { type FindAddresses, hostsByAddress } from './address/addresses.ts'
 import type { AddressDialect, ServerTarget } from './address/dialect.ts'
 import type { AddressOptions } from './address/parameters.ts'
 import { readAddress } from './address/reader.ts'
@@ -11,10 +12,14 @@ export interface CandidateModule<T extends Target> {
   createCandidates(target: T, limits: Limits): readonly Candidate[]
 }
 
-/** The members that every driver for database servers has in the same form; `client` is the part that needs packages. */
+/**
+ * The members that every driver for database servers has in the same form; `client` is the part that needs packages.
+ * `resolves` false: something between resolves the names.
+ */
 export function serverMembers<O extends AddressOptions, T extends ServerTarget, F extends T = T>(
   dialect: AddressDialect<O, T>,
   client: ClientPart<CandidateModule<F>>,
+  { resolves = true, find }: { readonly resolves?: boolean; readonly find?: FindAddresses } = {},
 ): Pick<Driver<F>, 'inspect' | 'describe' | 'connect'> & Pick<Driver<T>, 'parse'> {
   return {
     parse: (address, settings) => readAddress(dialect, address, settings),
@@ -26,7 +31,8 @@ export function serverMembers<O extends AddressOptions, T extends ServerTarget, 
       `${driver} ${hosts.map((host) => dialect.formatHost(host)).join(',')}/${database}`,
     async connect(target, limits) {
       const { createCandidates } = await loadClient(client)
-      return createCandidates(target, limits)
+      const hosts = resolves ? await hostsByAddress(target.hosts, find) : target.hosts
+      return createCandidates(hosts === target.hosts ? target : { ...target, hosts }, limits)
     },
   }
 }

@@ -11,3 +11,13 @@ export function resetSocket(stream: Duplex): void {
   if (isTcp && !stream.connecting && !stream.writableEnded) stream.resetAndDestroy()
   else stream.destroy()
 }
+
+/**
+ * A socket whose `connect` goes to this address, whatever host it is given: clients check certificates by the name that they
+ * were given.
+ */
+export function pinnedSocket(address: string): Socket {
+  const socket = new Socket()
+  const connect = socket.connect.bind(socket)
+  return Object.assign(socket, { connect: (port: number) => connect(port, address) })
+}

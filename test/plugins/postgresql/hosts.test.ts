@@ -4,7 +4,6 @@ import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench } from '../../../src/conformance/bench.ts'
 import type { Candidate, Facts } from '../../../src/driver/driver.ts'
 import { noStandby, type Postgres, startPostgres, startStandby } from '../../support/servers/postgres.ts'
-import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { faultOf, openingFault, short, targetOf } from './room.ts'
@@ -117,19 +116,5 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
       const outcome = await found(`${text}?target_session_attrs=${wish}`)
       assert.equal(outcome?.facts.problems[0]?.code, 'ADDRESS_READ_ONLY', wish)
     }
-  })
-
-  test('a first host that swallows everything leaves time for the second', async (t) => {
-    const proxy = await startProxy(t, server)
-    proxy.behave('swallow')
-    const fallback = { ...bench.settings.fallback, enabled: true, timeoutS: 2 }
-    const text = cluster([proxy.port, server.port], '')
-    const target = targetOf({ ...bench, settings: { ...bench.settings, fallback } }, text)
-    const began = performance.now()
-    const candidates = await driver.connect(target, { ...short, connectMs: 30_000 })
-    const fault = await faultOf(candidates[0]?.open(AbortSignal.timeout(5_000)) ?? Promise.resolve(), 'open')
-    assert.equal(fault.kind, 'unreachable')
-    assert.ok(performance.now() - began < 1_500, 'half of FALLBACK_TIMEOUT')
-    await (await candidates[1]?.open(AbortSignal.timeout(5_000)))?.close()
   })
 })

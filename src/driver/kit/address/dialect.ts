@@ -51,8 +51,8 @@ export interface AddressDialect<O extends AddressOptions, T extends ServerTarget
   prepare?(text: string, report: Report): string
   /** The options before the parameters are read. */
   options(common: AddressOptions): O
-  /** How many attempts one host may need; 1 where absent. */
-  attempts?(options: O): number
+  /** How many rounds the candidates may need, as `Candidate.round` has them; 1 where absent. */
+  rounds?(options: O): number
   /** Completes the target. */
   complete(common: ServerTarget, options: O, settings: Settings): T
   /** The same for two targets exactly when they are the same database. */

@@ -6,6 +6,8 @@ import { decodePart } from './split.ts'
 export interface Host {
   readonly host: string
   readonly port: number
+  /** Of several that the name has; TLS still goes by the name. Absent: whatever the name leads to. */
+  readonly address?: string
 }
 
 /** What is wrong with a list of hosts. The message holds nothing that may be a secret. */
@@ -137,6 +139,11 @@ export function formatHost({ host, port }: Host, defaultPort: number): string {
   const socket = (): string => encodeURIComponent(host.toWellFormed())
   const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? socket() : host
   return port === defaultPort ? name : `${name}:${port}`
+}
+
+/** The text of a host with the address that was chosen for it, for people. */
+export function labelOfHost(text: string, { address }: Host): string {
+  return address === undefined ? text : `${text} (${address})`
 }
 
 /** A separate host may be an IPv6 address without brackets or the path of a socket: it has no port of its own. */

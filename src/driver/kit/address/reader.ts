@@ -240,20 +240,20 @@ class Reader<O extends AddressOptions, T extends ServerTarget> {
       setting,
       origin,
       encryption,
-      connectMs: this.#shareOf(options, parts.hosts.length),
+      connectMs: this.#shareOf(options),
       mayMakeTables: this.#settings.database.schemaApply !== 'none',
     }
     return this.#dialect.complete(common, options, this.#settings)
   }
 
-  /** One of several hosts that swallows everything must leave time for the others before the fallback's time has come. */
-  #shareOf(options: O, hosts: number): number | null {
+  /** Hosts are tried side by side, rounds one after the other: one that hangs must leave time for the next. */
+  #shareOf(options: O): number | null {
     const { connectMs } = options
-    const attempts = hosts * (this.#dialect.attempts?.(options) ?? 1)
-    if (attempts === 1) return connectMs
-    const { enabled, timeoutS } = this.#settings.fallback
-    if (!enabled) return connectMs
-    const shareMs = Math.max(shareLeastMs, Math.floor((timeoutS * 1_000) / attempts))
+    const rounds = this.#dialect.rounds?.(options) ?? 1
+    if (rounds === 1) return connectMs
+    const { fallback, database } = this.#settings
+    const wholeS = fallback.enabled ? fallback.timeoutS : database.connectionTimeoutS
+    const shareMs = Math.max(shareLeastMs, Math.floor((wholeS * 1_000) / rounds))
     return Math.min(connectMs ?? shareMs, shareMs)
   }
 
