@@ -35,6 +35,8 @@ export interface PostgresOptions {
   readonly binaries?: Binaries
   /** Lines before those of `pg_hba.conf`: the first that fits counts. */
   readonly hba?: readonly string[]
+  /** True: made anew. Others of one run of `npm test` are copies of one cluster and share its system identifier. */
+  readonly isNew?: boolean
 }
 
 /** A private PostgreSQL on a free port of the loopback address and on a Unix socket. */
@@ -59,6 +61,10 @@ export interface Postgres {
   /** SIGSTOP and SIGCONT to all of its processes. */
   pause(): void
   resume(): void
+  /** From its next start on it is a standby of that one, which has all that this one has written. */
+  follow(primary: Postgres): Promise<void>
+  /** Its files, while it does not run, become a copy of those of a running primary: a standby from its next start on. */
+  copy(primary: Postgres): Promise<void>
 }
 
 /** Makes and starts a server, which ends with the test, suite or file `t`. */
@@ -70,12 +76,12 @@ export async function startPostgres(t: Cleanup, options: PostgresOptions = {}): 
   await writeFile(join(dir, 'password'), superuser.password)
   // The folder that holds it may be closed to others: PostgreSQL refuses to run as root.
   if (isRoot) await giveTo(dir, ordinaryUid, ordinaryUid)
-  await makeOnce(`data${binaries.replaceAll('/', '-')}`, data, () =>
+  const make = () =>
     run(join(binaries, 'initdb'), [
       ...['-D', data, '-U', superuser.user, '--auth=scram-sha-256', `--pwfile=${join(dir, 'password')}`],
       ...['--no-sync', '--encoding=UTF8', '--no-locale'],
-    ]),
-  )
+    ])
+  await (options.isNew === true ? make() : makeOnce(`data${binaries.replaceAll('/', '-')}`, data, make))
   return await launch(t, binaries, dir, options)
 }
 
@@ -89,18 +95,22 @@ export async function startStandby(t: Cleanup, primary: Postgres): Promise<Postg
   if (binaries === null) throw new Error('unreachable: tests that need a standby are skipped by `noStandby`')
   const dir = await makeTempDir(t, 'standby', serversDir)
   if (isRoot) await giveTo(dir, ordinaryUid, ordinaryUid)
-  const from = ['-h', '127.0.0.1', '-p', String(primary.port), '-U', superuser.user, '--no-sync', '--checkpoint=fast']
-  await run(join(binaries, 'pg_basebackup'), [...from, '-D', join(dir, 'data'), '-R'], {
-    PGPASSWORD: superuser.password,
-  })
+  await backUp(primary, binaries, join(dir, 'data'))
   return await launch(t, binaries, dir, {})
+}
+
+/** A copy of a running server, as the files of a standby. */
+async function backUp(primary: Postgres, binaries: string, data: string): Promise<void> {
+  const from = ['-h', '127.0.0.1', '-p', String(primary.port), '-U', superuser.user, '--no-sync', '--checkpoint=fast']
+  const env = { PGPASSWORD: superuser.password }
+  await run(join(binaries, 'pg_basebackup'), [...from, '-D', data, '-R'], env)
 }
 
 async function launch(t: Cleanup, binaries: string, dir: string, options: PostgresOptions): Promise<Postgres> {
   const data = join(dir, 'data')
   const port = await freePort()
   await configure(data, dir, port, options)
-  const server = new Server(join(binaries, 'postgres'), data, dir, port)
+  const server = new Server(binaries, data, dir, port)
   cleanLater(t, async () => {
     await server.kill()
     await removeDir(dir)
@@ -141,14 +151,14 @@ async function configure(data: string, dir: string, port: number, { settings = [
 class Server implements Postgres {
   readonly port: number
   readonly socketDir: string
-  readonly #binary: string
+  readonly #binaries: string
   readonly #data: string
   #child: ChildProcess | null = null
   /** How databases are made: without their pages in the log of writes, which takes half as long; from 15 on that is a choice. */
   #strategy = ''
 
-  constructor(binary: string, data: string, socketDir: string, port: number) {
-    this.#binary = binary
+  constructor(binaries: string, data: string, socketDir: string, port: number) {
+    this.#binaries = binaries
     this.#data = data
     this.port = port
     this.socketDir = socketDir
@@ -176,7 +186,11 @@ class Server implements Postgres {
   }
 
   async start(): Promise<void> {
-    const child = spawn(this.#binary, ['-D', this.#data], { stdio: 'ignore', detached: true, ...asServer() })
+    const child = spawn(join(this.#binaries, 'postgres'), ['-D', this.#data], {
+      stdio: 'ignore',
+      detached: true,
+      ...asServer(),
+    })
     this.#child = child
     endWithUs(child, this.socketDir)
     const ask = () => this.query("select current_setting('server_version_num')::int as version")
@@ -189,7 +203,7 @@ class Server implements Postgres {
   }
 
   async alone(text: string): Promise<void> {
-    await run(this.#binary, ['--single', '-D', this.#data, 'postgres'], {}, `${text}\n`)
+    await run(join(this.#binaries, 'postgres'), ['--single', '-D', this.#data, 'postgres'], {}, `${text}\n`)
   }
 
   async stop(): Promise<void> {
@@ -202,6 +216,20 @@ class Server implements Postgres {
 
   resume(): void {
     this.#signal('SIGCONT')
+  }
+
+  async follow(primary: Postgres): Promise<void> {
+    const { user, password } = superuser
+    const from = `host=127.0.0.1 port=${primary.port} user=${user} password=''${password}''`
+    await appendFile(join(this.#data, 'postgresql.auto.conf'), `\nprimary_conninfo = '${from}'\n`)
+    await writeFile(join(this.#data, 'standby.signal'), '')
+    if (isRoot) await giveTo(this.#data, ordinaryUid, ordinaryUid)
+  }
+
+  async copy(primary: Postgres): Promise<void> {
+    await removeDir(this.#data)
+    await backUp(primary, this.#binaries, this.#data)
+    await configure(this.#data, this.socketDir, this.port, {})
   }
 
   /** Each backend leads a process group of its own (PostgreSQL calls `setsid`), so each is asked for by its parent. */
