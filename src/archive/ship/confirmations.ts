@@ -60,7 +60,10 @@ export class Confirmations {
   /** Everything up to this segment is stored. `tookMs`: how long that has taken. */
   stored(upTo: number, nowMs: number, tookMs: number = 0): void {
     const freed = [...this.#waiters].filter(({ number }) => number !== null && number <= upTo)
-    for (const waiter of freed) waiter.resolve()
+    for (const waiter of freed) {
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
     const waitMs = Math.min(gatherMs.most, Math.max(gatherMs.least, tookMs / 2))
     if (freed.length > 0) this.#gathering = { callers: freed.length + this.#uncut, untilMs: nowMs + waitMs }
   }
