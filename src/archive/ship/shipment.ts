@@ -95,8 +95,7 @@ export class Shipment {
         if (!signal.aborted) await this.#failed(error)
         await this.#bell.wait(shipLimits.failedMs, signal)
       }
-      const gatheringMs = this.#confirmations.gatheringMs(this.#parts.clock.now())
-      await this.#bell.wait(gatheringMs ?? this.#tickMs, signal)
+      await this.#bell.wait(this.#confirmations.gatheringMs(this.#parts.clock.now()) ?? this.#tickMs, signal)
     }
   }
 
