@@ -81,19 +81,20 @@ function changedLine(seen: Of<'connection.changed'>): LogLine {
 }
 
 /** What happens now, and why. Without a declared primary, people know the fallback as the embedded database. */
-function changeSentence({ from, to, reason, declared, fault }: Of<'connection.changed'>): string {
+function changeSentence({ from, to, reason, isFailover, declared, fault }: Of<'connection.changed'>): string {
   const why = fault === null ? '' : `: ${fault.summary.replace(/\.$/, '')}`
   const isFirst = reason === 'requested' && from === 'DISCONNECTED'
   switch (to) {
     case 'DISCONNECTED':
       return reason === 'reconfigured' ? 'Closing the database because settings changed.' : 'Closing the database.'
     case 'CONNECTING_PRIMARY':
+      if (isFailover) return `Requests wait for another host of the primary database${why}.`
       return isFirst ? 'Opening the primary database (first request).' : `Opening the primary database again${why}.`
     case 'CONNECTING_FALLBACK':
       if (isFirst) return `Opening the ${declared ? 'fallback' : 'embedded database'} (first request).`
       return declared ? `Switching to the fallback${why}.` : `Opening the embedded database again${why}.`
     case 'PRIMARY_CONNECTED':
-      return `Serving from the primary database${from === 'FALLBACK_CONNECTED' ? ' again' : ''}.`
+      return `Serving from the primary database${from === 'FALLBACK_CONNECTED' || isFailover ? ' again' : ''}.`
     case 'FALLBACK_CONNECTED':
       // The line before, on the way here, has named the fault.
       return `Serving from the ${declared ? 'fallback' : 'embedded database'}${from === 'CONNECTING_FALLBACK' ? '' : why}.`

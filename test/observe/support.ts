@@ -55,6 +55,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     from: 'CONNECTING_PRIMARY',
     to: 'CONNECTING_FALLBACK',
     reason: 'primary.failed',
+    isFailover: false,
     fault: refused,
     lastedMs: 1_500,
     store: null,

@@ -40,6 +40,8 @@ export interface ScriptedOptions {
   readonly isBare?: boolean
   /** What `verify` says. */
   readonly facts?: Partial<Facts>
+  /** The labels of several hosts; absent: one. */
+  readonly hosts?: readonly string[]
 }
 
 /** A database that does what the test says, over real MikroORM on SQLite in memory. */
@@ -49,6 +51,10 @@ export class ScriptedDatabase {
   readonly calls: Calls = { opened: 0, verified: [], evicted: 0, connectionsOpen: 0, ormsMade: 0, ormsClosed: 0 }
   /** How the next openings go; the last stays. */
   script: Script[] = ['works']
+  /** The same of hosts that differ from the others, by their labels. */
+  readonly scriptOf: Map<string, Script> = new Map()
+  /** The hosts on which a connection was opened, in order. */
+  readonly asked: string[] = []
   /** What `verify` says of our own tables; null: nothing. */
   ownTables: NonNullable<Facts['ownTables']> | null = null
   /** What `setReadOnly` was last told. */
@@ -73,7 +79,7 @@ export class ScriptedDatabase {
       parse: () => ({ target: this.target, problems: [] }),
       describe: () => name,
       classify,
-      connect: async () => [this.#candidate()],
+      connect: async () => (options.hosts ?? [`${name}-store`]).map((label) => this.#candidate(label)),
       // What its stores are made of.
       sqlDialect: 'sqlite',
       ...(options.isEmbedded === true ? { embedded: { files: () => files } } : {}),
@@ -87,10 +93,10 @@ export class ScriptedDatabase {
     this.#hanging.clear()
   }
 
-  #candidate(): Candidate {
+  #candidate(label: string): Candidate {
     return {
-      label: `${this.target.id}-store`,
-      open: () => this.#open(),
+      label,
+      open: () => this.#open(label),
       engine: () => {
         this.calls.ormsMade += 1
         return {
@@ -109,8 +115,11 @@ export class ScriptedDatabase {
     }
   }
 
-  async #open(): Promise<Connection> {
+  async #open(label: string): Promise<Connection> {
     this.calls.opened += 1
+    this.asked.push(label)
+    const own = this.scriptOf.get(label)
+    if (own !== undefined) return await this.#outcome(own)
     const script = this.script.length > 1 ? this.script.shift() : this.script[0]
     return this.#outcome(script ?? 'works')
   }

@@ -1,17 +1,18 @@
 import { failedCarriesMax } from './policy.ts'
-import { type ConnectingPrimary, type PrimaryConnected, type State, servingStore } from './state.ts'
+import { type ConnectingPrimary, type PrimaryConnected, type State, servingStore, type Tried } from './state.ts'
 
 /**
  * An operation that must be running while the state is what it is. The supervisor compares the effects of the old and the
  * new state by `id`, starts what is new and aborts what is gone, so no operation outlives the state that wanted it.
  */
 export type Effect<S> =
-  | { readonly run: 'open-primary'; readonly id: number }
+  /** `failover`: another member of the cluster is looked for, the lost host last; null: an opening like any other. */
+  | { readonly run: 'open-primary'; readonly id: number; readonly failover: { readonly last: string | null } | null }
   | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
   /** A timer; its end is the event `timer.due`. */
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
-  /** It has failed at `until`. */
-  | { readonly run: 'probe'; readonly id: number; readonly until: number }
+  /** It has failed at `until`. `avoid`: a host that is not tried where the address has others. */
+  | { readonly run: 'probe'; readonly id: number; readonly until: number; readonly avoid: string | null }
   /** Carries the journal next to a primary that serves, or is about to. */
   | { readonly run: 'drain'; readonly id: number; readonly from: S; readonly to: S }
   /** `primary`: still open from the previous round; null: open it first. `mayOwe`: nothing needs to be carried. */
@@ -21,6 +22,7 @@ export type Effect<S> =
       readonly from: S
       readonly primary: S | null
       readonly mayOwe: boolean
+      readonly avoid: string | null
     }
   /**
    * Holds new writes, closes the fallback to changes, carries the rest unless it `mayOwe`, then reports `switched`. Only
@@ -40,7 +42,7 @@ export function effectsOf<S>(state: State<S>): readonly Effect<S>[] {
     case 'CONNECTING_PRIMARY': {
       const { step, deadline } = state
       effects.push({ run: 'wait', id: state.deadlineId, until: deadline })
-      if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id })
+      if (step.at === 'opening') effects.push({ run: 'open-primary', id: step.id, failover: failoverOf(state) })
       if (step.at === 'waiting') effects.push({ run: 'wait', id: step.id, until: step.until })
       if (step.at === 'opened') {
         effects.push({ run: 'wait', id: step.id, until: step.until }, ...carryingEffects(state, step.store))
@@ -87,9 +89,11 @@ function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
     case 'pausing':
       return [{ run: 'wait', id: recovery.id, until: recovery.until }]
     case 'probing':
-      return [{ run: 'probe', id: recovery.id, until: recovery.until }]
-    case 'replaying':
-      return [{ run: 'carry', id: recovery.id, from, primary: recovery.primary, mayOwe: mayOwe(recovery) }]
+      return [{ run: 'probe', id: recovery.id, until: recovery.until, avoid: avoidedBy(recovery) }]
+    case 'replaying': {
+      const { id, primary } = recovery
+      return [{ run: 'carry', id, from, primary, mayOwe: mayOwe(recovery), avoid: avoidedBy(recovery) }]
+    }
     case 'switching':
       return [
         { run: 'switch', id: recovery.id, from, to: recovery.primary, mayOwe: mayOwe(recovery) },
@@ -98,7 +102,15 @@ function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
   }
 }
 
+function failoverOf<S>({ failover }: ConnectingPrimary<S>): { readonly last: string | null } | null {
+  return failover === null ? null : { last: failover.loss.host }
+}
+
+function avoidedBy({ avoid }: Tried): string | null {
+  return avoid === null ? null : avoid.host
+}
+
 /** Whether the primary is to serve although the journal cannot be carried. */
-function mayOwe({ failedCarries }: { readonly failedCarries: number }): boolean {
+function mayOwe({ failedCarries }: Tried): boolean {
   return failedCarries >= failedCarriesMax
 }

@@ -28,7 +28,7 @@ export type Happening<S> =
       readonly type: 'store.lost'
       readonly store: S
       readonly fault: Fault
-      /** Of a primary: the label of the host that served. Absent: not known. */
+      /** Of a primary: the label of the host that served. Absent: not known, or the address has no other. */
       readonly host?: string
       /** Of a primary: how long another host may be looked for before the fallback serves; absent or 0: not at all. */
       readonly failoverMs?: number

@@ -15,6 +15,19 @@ export const retryableKinds: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'transient',
 ])
 
+/** Kinds of a loss that another member of the same cluster may cure. */
+const curableKinds: ReadonlySet<FaultKind> = new Set<FaultKind>(['lost', 'unreachable', 'read-only'])
+
+/** Whether another member of the cluster may serve where this fault ended the service of one. */
+export function mayServeElsewhere({ kind, everywhere }: Fault): boolean {
+  return curableKinds.has(kind) && everywhere !== true
+}
+
+/** Whether the search for another member goes on after an attempt that failed so: a promotion may be under way. */
+export function mayBeSearched({ kind, everywhere }: Fault): boolean {
+  return (retryableKinds.has(kind) || kind === 'read-only') && everywhere !== true
+}
+
 /** How many links of a chain of causes are followed. */
 const causesMax = 10
 

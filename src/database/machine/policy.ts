@@ -23,6 +23,9 @@ export const times = {
   backoffBaseMs: 100,
   /** A return within 2 s of the server's first answer needs probes at most 1 s apart. */
   backoffCapMs: 1_000,
+  /** The same where another member of a cluster may be promoted, for the first so many probes: about a minute. */
+  promotionCapMs: 250,
+  promotionProbes: 300,
   /** A wrong password is retried more slowly, so that the account is not locked, but never given up: it may be rotated. */
   slowBackoffCapMs: 30_000,
   /** How long an open primary waits for a journal to be carried: one of a million changes must not keep it from serving. */
@@ -51,8 +54,9 @@ export const times = {
   hedgeMs: 750,
   /** How long another host is looked for after a loss where FAILOVER_WAIT is not set. */
   failoverMs: 3_000,
-  /** Between the attempts to find it. */
+  /** Between the attempts to find it; a further one starts next to one that hangs after `failoverHedgeMs`. */
   failoverRetryMs: 100,
+  failoverHedgeMs: 250,
 } as const
 
 /** How many journal entries may be left when a switch starts to hold new writes. */
@@ -80,9 +84,12 @@ export function backoffMs(failures: number, chance: number, capMs: number): numb
 
 /**
  * The wait after `fault`, in milliseconds. A wrong password is retried ever more slowly. An unusable declaration is
- * retried slowly from the start: only a secret file that appears, or is rotated, can change it.
+ * retried slowly from the start: only a secret file that appears, or is rotated, can change it. `hasOthers`: a member of
+ * the cluster may be promoted at any moment.
  */
-export function pauseMs(failures: number, chance: number, fault: Fault | null): number {
+export function pauseMs(failures: number, chance: number, fault: Fault | null, hasOthers: boolean = false): number {
   if (fault?.cause instanceof UnusableDeclaration) return times.slowBackoffCapMs * (0.5 + chance / 2)
-  return backoffMs(failures, chance, fault?.kind === 'auth' ? times.slowBackoffCapMs : times.backoffCapMs)
+  if (fault?.kind === 'auth') return backoffMs(failures, chance, times.slowBackoffCapMs)
+  const isSoon = hasOthers && failures < times.promotionProbes
+  return backoffMs(failures, chance, isSoon ? times.promotionCapMs : times.backoffCapMs)
 }

@@ -1,20 +1,26 @@
 import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
 import { type Policy, pauseMs, times } from './policy.ts'
-import type { ConnectingFallback, Recovery } from './state.ts'
+import type { ConnectingFallback, Recovery, Tried } from './state.ts'
 
 type Step<S, K extends Recovery<S>['step']> = Extract<Recovery<S>, { step: K }>
 
 /** The first step of the way back, when the fallback takes over; `id` names it. */
 export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id: number): Recovery<S> {
+  const { cause, loss } = state
+  const { stayMs, host, hasOthers } = loss
+  const pause = pauseMs(0, event.chance, cause, hasOthers)
   return {
     step: 'waiting',
     id,
-    until: event.at + Math.max(state.stayMs, pauseMs(0, event.chance, state.cause)),
+    // Where the address has other hosts, these are tried at once.
+    until: event.at + (host === null ? Math.max(stayMs, pause) : pause),
     proofs: 0,
     failures: 0,
     failedCarries: 0,
-    lastFault: state.cause,
+    avoid: host === null || stayMs === 0 ? null : { host, until: event.at + stayMs },
+    hasOthers,
+    lastFault: cause,
   }
 }
 
@@ -38,7 +44,7 @@ export function recoveryAfter<S>(
       return event.type === 'timer.due' ? probing(recovery, event, id, policy) : recovery
     case 'probing':
       if (event.type === 'probe.passed') return afterProof(recovery, event, id)
-      return event.type === 'probe.failed' ? waitAgain(recovery.failures, 0, event, id, event.fault) : recovery
+      return event.type === 'probe.failed' ? notProven(recovery, event, id, event.fault) : recovery
     case 'replaying':
       if (event.type === 'carried') return switching(recovery, event, id, event.primary)
       return event.type === 'carry.failed' ? notCarried(recovery, event, id, event.fault) : recovery
@@ -46,8 +52,8 @@ export function recoveryAfter<S>(
       if (event.type === 'switched') return 'primary'
       return event.type === 'switch.failed' ? notCarried(recovery, event, id, event.fault) : recovery
     case 'pausing': {
-      const { failures, failedCarries, rounds, primary } = recovery
-      return event.type === 'timer.due' ? { step: 'replaying', id, failures, failedCarries, rounds, primary } : recovery
+      const { rounds, primary } = recovery
+      return event.type === 'timer.due' ? { step: 'replaying', id, ...triedOf(recovery), rounds, primary } : recovery
     }
   }
 }
@@ -61,26 +67,32 @@ export function withoutPrimary<S>(
   id: number,
 ): Recovery<S> {
   if (!('primary' in recovery) || recovery.primary !== store) return recovery
-  return waitAgain(recovery.failures, 0, event, id, fault)
+  return notProven(recovery, event, id, fault)
+}
+
+function triedOf({ failures, failedCarries, avoid, hasOthers }: Tried): Tried {
+  return { failures, failedCarries, avoid, hasOthers }
 }
 
 function probing<S>(recovery: Step<S, 'waiting'>, event: Moment, id: number, policy: Policy): Recovery<S> {
-  const { proofs, failures, failedCarries } = recovery
-  return { step: 'probing', id, until: event.at + policy.connectMs, proofs, failures, failedCarries }
+  const { proofs, avoid } = recovery
+  const isOver = avoid !== null && event.at >= avoid.until
+  const tried = { ...triedOf(recovery), avoid: isOver ? null : avoid }
+  return { step: 'probing', id, until: event.at + policy.connectMs, proofs, ...tried }
 }
 
 /** One committed write may be luck; two, a little apart, prove a database. */
 function afterProof<S>(recovery: Step<S, 'probing'>, event: Moment, id: number): Recovery<S> {
-  const { proofs, failures, failedCarries } = recovery
-  if (proofs >= 1) return { step: 'replaying', id, failures, failedCarries, rounds: 0, primary: null }
+  const tried = triedOf(recovery)
+  if (recovery.proofs >= 1) return { step: 'replaying', id, ...tried, rounds: 0, primary: null }
   const until = event.at + times.proofGapMs
-  return { step: 'waiting', id, until, proofs: 1, failures, failedCarries, lastFault: null }
+  return { step: 'waiting', id, until, proofs: 1, ...tried, lastFault: null }
 }
 
 function switching<S>(recovery: Step<S, 'replaying'>, event: Moment, id: number, primary: S): Recovery<S> {
-  const { failures, failedCarries, rounds } = recovery
+  const { rounds } = recovery
   const deadline = event.at + holdMs(rounds)
-  return { step: 'switching', id, deadlineId: id + 1, deadline, failures, failedCarries, rounds, primary }
+  return { step: 'switching', id, deadlineId: id + 1, deadline, ...triedOf(recovery), rounds, primary }
 }
 
 /** How long the hold after so many that were too short lasts. */
@@ -90,22 +102,22 @@ function holdMs(rounds: number): number {
 
 /** Lets writes in again for at least as long as they were held, so that a switch that never ends in time leaves them half of the time. */
 function pausing<S>(recovery: Step<S, 'switching'>, event: Moment, id: number): Recovery<S> {
-  const { failures, failedCarries, rounds, primary } = recovery
+  const { rounds, primary } = recovery
   const until = event.at + holdMs(rounds) * (1 + event.chance / 2)
-  return { step: 'pausing', id, until, failures, failedCarries, rounds: rounds + 1, primary }
+  return { step: 'pausing', id, until, ...triedOf(recovery), rounds: rounds + 1, primary }
 }
 
-function notCarried<S>(
-  { failures, failedCarries }: { readonly failures: number; readonly failedCarries: number },
-  event: Moment,
-  id: number,
-  fault: Fault,
-): Recovery<S> {
-  return waitAgain(failures, failedCarries + 1, event, id, fault)
+function notCarried<S>(tried: Tried, event: Moment, id: number, fault: Fault): Recovery<S> {
+  return waitAgain(tried, tried.failedCarries + 1, event, id, fault)
 }
 
-function waitAgain<S>(before: number, failedCarries: number, event: Moment, id: number, fault: Fault): Recovery<S> {
-  const failures = before + 1
-  const until = event.at + pauseMs(failures, event.chance, fault)
-  return { step: 'waiting', id, until, proofs: 0, failures, failedCarries, lastFault: fault }
+/** The primary is not back: what could not be carried to it before says nothing about the next one. */
+function notProven<S>(tried: Tried, event: Moment, id: number, fault: Fault): Recovery<S> {
+  return waitAgain(tried, 0, event, id, fault)
+}
+
+function waitAgain<S>(before: Tried, failedCarries: number, event: Moment, id: number, fault: Fault): Recovery<S> {
+  const tried = { ...triedOf(before), failures: before.failures + 1, failedCarries }
+  const until = event.at + pauseMs(tried.failures, event.chance, fault, tried.hasOthers)
+  return { step: 'waiting', id, until, proofs: 0, ...tried, lastFault: fault }
 }

@@ -7,7 +7,10 @@ import {
   type ConnectingFallback,
   type ConnectingPrimary,
   type ConnectionError,
+  type Failover,
   healthRow,
+  type Loss,
+  noLoss,
   type PrimaryConnected,
   type Standby,
   type State,
@@ -35,7 +38,7 @@ export function begin<S>(
       before: healthRow(state),
       cause: null,
       failures,
-      stayMs: 0,
+      loss: noLoss,
       standby: opening(id, event, policy),
     }
   }
@@ -49,7 +52,37 @@ export function begin<S>(
     deadlineId: id + 1,
     lastFault: null,
     failures,
+    failover: null,
     standby,
+    carrying: { step: 'none' },
+  }
+}
+
+/**
+ * Starts to look for another member of the cluster of a primary that was lost. One that was lost at once, as the one before
+ * it, makes the first attempt wait: two hosts that lose every connection must not be opened in a loop.
+ */
+export function searchMember<S>(
+  state: PrimaryConnected<S>,
+  event: Moment,
+  policy: Policy,
+  failover: Failover,
+  limitMs: number,
+): ConnectingPrimary<S> {
+  const { failures } = state
+  const id = state.lastId + 1
+  const until = event.at + pauseMs(failures, event.chance, failover.cause)
+  return {
+    name: 'CONNECTING_PRIMARY',
+    ...common(state, event, 3),
+    attempt: 1,
+    step: failures === 0 ? { at: 'opening', id } : { at: 'waiting', id, until },
+    deadline: event.at + limitMs,
+    deadlineId: id + 1,
+    lastFault: failures === 0 ? null : failover.cause,
+    failures,
+    failover,
+    standby: standbyFor(policy, state.standby, event, id + 2),
     carrying: { step: 'none' },
   }
 }
@@ -66,7 +99,7 @@ export function toFallback<S>(
   event: Moment,
   policy: Policy,
   cause: Fault,
-  stayMs: number = 0,
+  loss: Loss = noLoss,
 ): ConnectingFallback<S> {
   const { standby } = state
   const isUsable = standby.status === 'open' || standby.status === 'opening'
@@ -77,7 +110,7 @@ export function toFallback<S>(
     before: healthRow(state),
     cause,
     failures: state.failures,
-    stayMs,
+    loss,
     standby: isUsable ? standby : opening(state.lastId + 1, event, policy),
   }
 }

@@ -36,6 +36,25 @@ export interface FlapDamping {
   readonly returnedAt: number | null
   /** The last damped stay on the fallback; 0 when there is none, or it is forgotten. */
   readonly lastMs: number
+  /** The host that it was for; null: not known. Another host starts at 0. */
+  readonly host: string | null
+}
+
+/** What the loss of a primary means for the way to the next one. */
+export interface Loss {
+  /** How long at least it is left alone; 0 unless it is flapping. */
+  readonly stayMs: number
+  /** Its host, where the address has others: the stay is for this one alone. Null: for the whole address. */
+  readonly host: string | null
+  /** Another member of its cluster may take over at any moment. */
+  readonly hasOthers: boolean
+}
+
+/** The search for another member of the cluster after the primary was lost; requests wait meanwhile. */
+export interface Failover {
+  /** Why the primary was lost. */
+  readonly cause: Fault
+  readonly loss: Loss
 }
 
 /** Nothing is open. */
@@ -61,6 +80,8 @@ export interface ConnectingPrimary<S> extends Common {
   readonly lastFault: Fault | null
   /** Failures in a row that led through CONNECTION_ERROR, for its backoff. */
   readonly failures: number
+  /** Null: the fallback served before, or nothing. */
+  readonly failover: Failover | null
   readonly standby: Standby<S>
   readonly carrying: Carrying
 }
@@ -75,7 +96,7 @@ export interface ConnectingFallback<S> extends Common {
   /** Why the primary is not used; null when none is declared. */
   readonly cause: Fault | null
   readonly failures: number
-  readonly stayMs: number
+  readonly loss: Loss
   readonly standby: Opening | Opened<S>
 }
 
@@ -149,11 +170,15 @@ export type Carrying =
     }
 
 /** What the steps of the way back have in common. */
-interface Tried {
+export interface Tried {
   /** Probes, carries and switches that failed in a row. */
   readonly failures: number
   /** Carries and switches that failed in a row while every probe passed. */
   readonly failedCarries: number
+  /** A host that flaps: until then, only the others are tried. */
+  readonly avoid: { readonly host: string; readonly until: number } | null
+  /** Another member of the cluster may take over at any moment: it is asked for more often at first. */
+  readonly hasOthers: boolean
 }
 
 /** The way back to the primary. */
@@ -200,10 +225,17 @@ export type HealthRow =
   | 'connecting-first'
   | 'connecting-later'
   | 'connecting-later-alone'
+  | 'failover'
   | 'primary'
   | 'local'
   | 'fallback'
   | 'error'
+
+/** No primary was ever lost soon after a return. */
+export const undamped: FlapDamping = { returnedAt: null, lastMs: 0, host: null }
+
+/** There was no primary to lose. */
+export const noLoss: Loss = { stayMs: 0, host: null, hasOthers: false }
 
 /** The state in which a service starts. */
 export function initialState(now: number): Disconnected {
@@ -211,7 +243,7 @@ export function initialState(now: number): Disconnected {
     name: 'DISCONNECTED',
     since: now,
     lastId: 0,
-    damping: { returnedAt: null, lastMs: 0 },
+    damping: undamped,
     hasServed: false,
     reason: 'not-asked',
   }
@@ -267,6 +299,7 @@ export function healthRow<S>(state: State<S>): HealthRow {
     case 'DISCONNECTED':
       return 'not-asked'
     case 'CONNECTING_PRIMARY':
+      if (state.failover !== null) return 'failover'
       if (state.standby.status === 'off' && (state.hasServed || state.failures > 0)) return 'connecting-later-alone'
       return state.hasServed ? 'connecting-later' : 'connecting-first'
     case 'CONNECTING_FALLBACK':

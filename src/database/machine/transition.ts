@@ -1,8 +1,15 @@
 import type { Fault } from '../../driver/fault.ts'
 import { carryingAfter, carryingBy, noCarrying } from './carrying.ts'
-import type { Event, Moment } from './event.ts'
-import { deadlineFault, harmlessKinds, retryableKinds, timeoutFault } from './faults.ts'
-import { failuresAfter, nextStay } from './flap-damping.ts'
+import type { Event, Happening, Moment } from './event.ts'
+import {
+  deadlineFault,
+  harmlessKinds,
+  mayBeSearched,
+  mayServeElsewhere,
+  retryableKinds,
+  timeoutFault,
+} from './faults.ts'
+import { failuresAfter, lossOf } from './flap-damping.ts'
 import { leadsToFallback, type Policy, times } from './policy.ts'
 import { firstRecovery, recoveryAfter, withoutPrimary } from './recovery.ts'
 import { isFor, opening, standbyAfter } from './standby.ts'
@@ -12,10 +19,15 @@ import {
   type ConnectionError,
   type FallbackConnected,
   healthRow,
+  type Loss,
+  noLoss,
   type PrimaryConnected,
   type State,
+  undamped,
 } from './state.ts'
-import { begin, common, toError, toFallback } from './state-constructors.ts'
+import { begin, common, searchMember, toError, toFallback } from './state-constructors.ts'
+
+type LossEvent<S> = Moment & Extract<Happening<S>, { type: 'store.lost' }>
 
 /**
  * The state machine: pure and total; its only clock is `event.at`. Returns the *same object* when the event means nothing
@@ -44,7 +56,7 @@ export function transition<S>(state: State<S>, event: Event<S>, policy: Policy):
 function disconnect<S>(state: State<S>, event: Event<S>): State<S> {
   const reason = event.type === 'closed' ? 'closed' : 'settings-changed'
   if (state.name === 'DISCONNECTED' && (state.reason === reason || state.reason === 'closed')) return state
-  return { name: 'DISCONNECTED', ...common(state, event, 0), damping: { returnedAt: null, lastMs: 0 }, reason }
+  return { name: 'DISCONNECTED', ...common(state, event, 0), damping: undamped, reason }
 }
 
 function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>, policy: Policy): State<S> {
@@ -64,15 +76,15 @@ function whileConnectingPrimary<S>(state: ConnectingPrimary<S>, event: Event<S>,
       if (event.id === state.deadlineId) return atDeadline(state, event, policy)
       if (event.id !== state.step.id || state.step.at === 'opening') return state
       if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
-      return {
-        ...state,
-        lastId: state.lastId + 1,
-        attempt: state.attempt + 1,
-        step: { at: 'opening', id: state.lastId + 1 },
-      }
+      return openAgain(state)
     default:
       return state
   }
+}
+
+function openAgain<S>(state: ConnectingPrimary<S>): ConnectingPrimary<S> {
+  const id = state.lastId + 1
+  return { ...state, lastId: id, attempt: state.attempt + 1, step: { at: 'opening', id } }
 }
 
 function opened<S>(state: ConnectingPrimary<S>, event: Moment, store: S): ConnectingPrimary<S> {
@@ -109,10 +121,12 @@ function isOpening<S>(state: ConnectingPrimary<S>, id: number): boolean {
 }
 
 function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
-  const until = event.at + policy.retryDelayMs
-  if (!retryableKinds.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline) {
-    return leavePrimary(state, event, fault, policy)
-  }
+  const isSearching = state.failover !== null
+  const until = event.at + (isSearching ? times.failoverRetryMs : policy.retryDelayMs)
+  const isOver = isSearching
+    ? !mayBeSearched(fault)
+    : !retryableKinds.has(fault.kind) || state.attempt >= policy.attempts || until >= state.deadline
+  if (isOver) return leavePrimary(state, event, fault, policy)
   return {
     ...state,
     lastId: state.lastId + 1,
@@ -127,6 +141,8 @@ function afterFailedAttempt<S>(state: ConnectingPrimary<S>, event: Moment, fault
  */
 function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Policy): State<S> {
   if (state.step.at === 'opened') return primaryServes(state, event, state.step.store)
+  // Why the primary was lost says more than what the others answered meanwhile.
+  if (state.failover !== null) return leavePrimary(state, event, state.failover.cause, policy)
   const known = state.lastFault
   if (known !== null && leadsToFallback(known, policy)) return leavePrimary(state, event, known, policy)
   const isLonger = state.deadline > state.since + policy.timeoutMs
@@ -135,7 +151,7 @@ function atDeadline<S>(state: ConnectingPrimary<S>, event: Moment, policy: Polic
 
 /** The primary was tried and cannot serve: to the fallback if it may serve, else to an error. */
 function leavePrimary<S>(state: ConnectingPrimary<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
-  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, fault)
+  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, fault, state.failover?.loss)
   return toError(state, event, fault, { declared: true, failures: state.failures, standby: state.standby })
 }
 
@@ -187,13 +203,20 @@ function whilePrimaryServes<S>(state: PrimaryConnected<S>, event: Event<S>, poli
     return state.standby.status === 'open' && state.carrying.step !== 'running' ? carryBeside(state) : state
   }
   if (event.type !== 'store.lost' || event.store !== state.store) return state
-  const failures = failuresAfter(state, event)
-  if (leadsToFallback(event.fault, policy)) {
-    const { damping, stayMs } = nextStay(state, event.at)
-    return { ...toFallback({ ...state, failures }, event, policy, event.fault, stayMs), damping }
+  return primaryLost(state, event, policy)
+}
+
+function primaryLost<S>(before: PrimaryConnected<S>, event: LossEvent<S>, policy: Policy): State<S> {
+  const { fault, failoverMs = 0 } = event
+  const { damping, loss } = lossOf(before, event)
+  const failures = failuresAfter(before, event)
+  const state = { ...before, damping, failures }
+  if (failoverMs > 0 && failures < policy.attempts && mayServeElsewhere(fault)) {
+    return searchMember(state, event, policy, { cause: fault, loss }, failoverMs)
   }
+  if (leadsToFallback(fault, policy)) return toFallback(state, event, policy, fault, loss)
   if (failures === 0) return begin(state, event, policy, 0, state.standby)
-  return toError(state, event, event.fault, { declared: true, failures, standby: state.standby })
+  return toError(state, event, fault, { declared: true, failures, standby: state.standby })
 }
 
 function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, policy: Policy): State<S> {
@@ -209,7 +232,7 @@ function whileFallbackServes<S>(state: FallbackConnected<S>, event: Event<S>, po
 
 function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Fault, policy: Policy): State<S> {
   const failures = failuresAfter(state, event)
-  const { declared, recovery } = state
+  const { declared } = state
   if (failures > 0) return toError(state, event, fault, { declared, failures, standby: { status: 'off' } })
   return {
     name: 'CONNECTING_FALLBACK',
@@ -218,10 +241,17 @@ function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Faul
     before: healthRow(state),
     cause: declared ? (state.cause ?? fault) : null,
     failures: 0,
-    // The rest of a stay is kept: losing the fallback is no reason to return to a primary that flaps.
-    stayMs: recovery.step === 'waiting' ? Math.max(0, recovery.until - event.at) : 0,
+    loss: restOf(state, event),
     standby: opening(state.lastId + 1, event, policy),
   }
+}
+
+/** The rest of a stay is kept: losing the fallback is no reason to return to a primary that flaps. */
+function restOf<S>({ recovery }: FallbackConnected<S>, { at }: Moment): Loss {
+  if (recovery.step === 'none') return noLoss
+  const { avoid, hasOthers } = recovery
+  const until = avoid?.until ?? (recovery.step === 'waiting' ? recovery.until : at)
+  return { stayMs: Math.max(0, until - at), host: avoid?.host ?? null, hasOthers }
 }
 
 function primaryReturns<S>(state: FallbackConnected<S>, event: Moment): State<S> {
@@ -229,7 +259,7 @@ function primaryReturns<S>(state: FallbackConnected<S>, event: Moment): State<S>
   return {
     name: 'PRIMARY_CONNECTED',
     ...common(state, event, 1),
-    damping: { returnedAt: event.at, lastMs: state.damping.lastMs },
+    damping: { ...state.damping, returnedAt: event.at },
     store: state.recovery.primary,
     failures: 0,
     standby: { status: 'open', store: state.store },

@@ -80,7 +80,8 @@ export class DatabaseEngineFactory implements StoreOpener {
       const { facts } = await proveCandidate(candidate, want, systemClock, signal)
       const problems = joined((await untilAborted(inspected, signal)).problems, facts.problems)
       const hasOthers = hosts > 1 || (facts.standing?.members ?? 1) > 1
-      return await this.#engine(resolved, want.role, candidate, { facts: { ...facts, problems }, hasOthers }, signal)
+      const found = { facts: { ...facts, problems }, hosts, hasOthers }
+      return await this.#engine(resolved, want.role, candidate, found, signal)
     }
     return await this.#firstOf(resolved, signal, attempt, choice)
   }
@@ -138,7 +139,7 @@ export class DatabaseEngineFactory implements StoreOpener {
     { driver, target }: ResolvedTarget,
     role: Role,
     candidate: Candidate,
-    { facts, hasOthers }: Pick<Store, 'facts' | 'hasOthers'>,
+    { facts, hosts, hasOthers }: Pick<Store, 'facts' | 'hosts' | 'hasOthers'>,
     signal: AbortSignal,
   ): Promise<Store> {
     const engine = candidate.engine(facts)
@@ -157,6 +158,7 @@ export class DatabaseEngineFactory implements StoreOpener {
         target,
         label: candidate.label,
         facts,
+        hosts,
         hasOthers,
         disk,
         orm,

@@ -20,6 +20,8 @@ export interface Store {
   /** For people and logs; no secret. */
   readonly label: string
   readonly facts: Facts
+  /** How many hosts its address has: 1 also where several servers answer behind it. */
+  readonly hosts: number
   /** The address has several hosts, or the server has said that its cluster has other members. */
   readonly hasOthers: boolean
   /** What its file would survive; null for a server. */

@@ -143,7 +143,7 @@ function whyOf({ state }: Supervisor): FaultStatus | null {
     case 'CONNECTION_ERROR':
       return state.fault
     case 'CONNECTING_PRIMARY':
-      return state.lastFault
+      return state.failover?.cause ?? state.lastFault
     case 'CONNECTING_FALLBACK':
     case 'FALLBACK_CONNECTED':
       return state.cause

@@ -1,22 +1,23 @@
-import { times } from '../machine/policy.ts'
 import type { Clock } from '../store/clock.ts'
 
 /**
  * A hedged attempt: one try that is never given up, for a slow database, and next to it, while that hangs, a new try every
- * `hedgeMs`. A black hole that ends is noticed soon this way: a lost packet is resent ever later, a new connection at once.
- * Resolves with the first success, rejects with the first failure of its own or when `signal` aborts; aborts the rest.
+ * `everyMs`. A black hole that ends is noticed soon this way: a lost packet is resent ever later, a new connection at once.
+ * Resolves with the first success, rejects with the first failure of its own or when `signal` aborts; aborts the rest. What
+ * another try opens after that is given to `late`.
  */
-export function hedgedAttempt(
+export function hedgedAttempt<T>(
   clock: Clock,
-  attempt: (signal: AbortSignal) => Promise<void>,
+  attempt: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
-): Promise<void> {
+  everyMs: number,
+  late: (value: T) => void = () => {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const over = new AbortController()
     let isOver = false
     let stopWaiting = (): void => {}
     const end = (settle: () => void): void => {
-      if (isOver) return
       isOver = true
       stopWaiting()
       settle()
@@ -24,12 +25,12 @@ export function hedgedAttempt(
     }
     const start = (limited: AbortSignal, isReplaced: () => boolean): void => {
       attempt(limited).then(
-        () => end(resolve),
-        (error: unknown) => isReplaced() || end(() => reject(error)),
+        (value) => (isOver ? late(value) : end(() => resolve(value))),
+        (error: unknown) => isOver || isReplaced() || end(() => reject(error)),
       )
     }
     const startNext = (previous: AbortController | null): void => {
-      stopWaiting = clock.wait(times.hedgeMs, () => {
+      stopWaiting = clock.wait(everyMs, () => {
         previous?.abort(new Error('A newer try replaces this one.'))
         const next = new AbortController()
         start(AbortSignal.any([signal, over.signal, next.signal]), () => next.signal.aborted)

@@ -14,6 +14,8 @@ export type DatabaseObservation =
       readonly from: StateName
       readonly to: StateName
       readonly reason: EventType
+      /** `from` or `to` is the search for another member of the primary's cluster. */
+      readonly isFailover: boolean
       /** False: no primary is declared, and the fallback is simply the local database. */
       readonly declared: boolean
       readonly fault: Fault | null

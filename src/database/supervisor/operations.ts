@@ -7,7 +7,7 @@ import { openingFault, timeoutFault, unusableFault } from '../machine/faults.ts'
 import { shortTailEntries, times } from '../machine/policy.ts'
 import { limitedSignal, untilAborted } from '../store/bounded.ts'
 import type { Clock } from '../store/clock.ts'
-import type { StoreOpener } from '../store/engine-factory.ts'
+import type { HostChoice, StoreOpener } from '../store/engine-factory.ts'
 import type { Store } from '../store/store.ts'
 import type { Gate } from './gate.ts'
 import { hedgedAttempt } from './hedged-attempt.ts'
@@ -47,12 +47,14 @@ export class Operations {
   }
 
   /** FALLBACK_TIMEOUT aborts it from outside: two timers for one moment would report either limit. */
-  async openPrimary({ id }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async openPrimary({ id, failover }: Run<'open-primary'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
       this.#parts.connectMs(),
       signal,
       async (limited) => {
-        const store = await this.#openPrepared('primary', limited)
+        const store = await (failover === null
+          ? this.#openPrepared('primary', limited)
+          : this.#openMember(failover.last, limited))
         return { type: 'primary.opened', id, store }
       },
       (fault) => ({ type: 'primary.failed', id, fault }),
@@ -78,19 +80,27 @@ export class Operations {
     )
   }
 
-  async probe({ id, until }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
+  /** A host that hangs must not keep the next one, which is promoted meanwhile, from being found. */
+  async #openMember(last: string | null, signal: AbortSignal): Promise<Store> {
+    const choice = last === null ? {} : { last }
+    const open = (once: AbortSignal): Promise<Store> => this.#openPrepared('primary', once, choice)
+    return await hedgedAttempt(this.#parts.clock, open, signal, times.failoverHedgeMs, abandon)
+  }
+
+  async probe({ id, until, avoid }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
       until - this.#parts.clock.now(),
       signal,
       async (limited) => {
         const primary = await this.#target('primary', limited)
+        const choice = avoiding(avoid)
         this.#begin()
         const prove = async (once: AbortSignal): Promise<void> => {
-          await this.#parts.opener.prove(primary, { role: 'primary', proof: 'write' }, once)
+          await this.#parts.opener.prove(primary, { role: 'primary', proof: 'write' }, once, choice)
         }
         // An embedded database is never a black hole, and its check may take long.
         const isRemote = primary.driver.embedded === undefined
-        await (isRemote ? hedgedAttempt(this.#parts.clock, prove, limited) : prove(limited))
+        await (isRemote ? hedgedAttempt(this.#parts.clock, prove, limited, times.hedgeMs) : prove(limited))
         return { type: 'probe.passed', id }
       },
       (fault) => ({ type: 'probe.failed', id, fault }),
@@ -108,9 +118,9 @@ export class Operations {
     }
   }
 
-  async carry({ id, from, primary, mayOwe }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async carry({ id, from, primary, mayOwe, avoid }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
     try {
-      const to = primary ?? (await this.openPrimaryWithin(this.#parts.connectMs(), signal))
+      const to = primary ?? (await this.openPrimaryWithin(this.#parts.connectMs(), signal, avoiding(avoid)))
       // The state closes a primary that it already holds; one that was opened here is ours until it is reported.
       const onFailure = primary === null ? closing(to) : rethrow
       if (!mayOwe) await this.#parts.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
@@ -134,10 +144,10 @@ export class Operations {
   }
 
   /** A primary that is prepared. Rejects with a FaultError. */
-  async openPrimaryWithin(limitMs: number, signal: AbortSignal): Promise<Store> {
+  async openPrimaryWithin(limitMs: number, signal: AbortSignal, choice: HostChoice = {}): Promise<Store> {
     const limited = limitedSignal(this.#parts.clock, limitMs, signal, () => new FaultError(timeoutFault(limitMs)))
     try {
-      return await this.#openPrepared('primary', limited.signal)
+      return await this.#openPrepared('primary', limited.signal, choice)
     } finally {
       limited.end()
     }
@@ -177,10 +187,10 @@ export class Operations {
     return resolved
   }
 
-  async #openPrepared(role: Role, signal: AbortSignal): Promise<Store> {
+  async #openPrepared(role: Role, signal: AbortSignal, choice: HostChoice = {}): Promise<Store> {
     const resolved = await this.#target(role, signal)
     this.#begin()
-    const opening = this.#parts.opener.open(resolved, role, signal)
+    const opening = this.#parts.opener.open(resolved, role, signal, choice)
     const store = await untilAborted(opening, signal, abandon)
     const prepared = this.#parts.steps.prepare(store)
     await untilAborted(prepared, signal)
@@ -189,6 +199,10 @@ export class Operations {
       .catch(closing(store))
     return store
   }
+}
+
+function avoiding(host: string | null): HostChoice {
+  return host === null ? {} : { avoid: host }
 }
 
 /** Closes a store that never served. A driver that fails to must not end the process: no caller is left to hear of it. */

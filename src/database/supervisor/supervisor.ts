@@ -18,7 +18,9 @@ import { FallbackRole } from './fallback-role.ts'
 import { Gate } from './gate.ts'
 import type { TransitionHistory } from './history.ts'
 import { LastCarry } from './last-carry.ts'
-import { isHarmless, LivenessCheck } from './liveness-check.ts'
+import { LivenessCheck } from './liveness/liveness-check.ts'
+import { failoverLimitMs, lossEvent } from './liveness/loss.ts'
+import { StoreChecks } from './liveness/store-checks.ts'
 import type { DatabaseObservation, Observe } from './observation.ts'
 import { type ConnectionAttempts, type OperationParts, Operations } from './operations.ts'
 import { PrimaryWatch } from './primary-watch.ts'
@@ -56,7 +58,7 @@ export class Supervisor {
   readonly #operations: Operations
   readonly #effects: EffectRunner
   readonly #closer: StoreCloser
-  readonly #liveness: LivenessCheck
+  readonly #checks: StoreChecks
   readonly #role: FallbackRole
   readonly #lastCarry: LastCarry
   readonly #waiters = new Waiters()
@@ -122,7 +124,11 @@ export class Supervisor {
     })
     // Half of QUERY_TIMEOUT: the result of the check is there when a slow statement times out.
     const limitMs = (): number => Math.min(connectMs(), this.#settings.limits.queryMs / 2)
-    this.#liveness = new LivenessCheck({ clock, opener, resolve, limitMs })
+    const liveness = new LivenessCheck({ clock, opener, resolve, limitMs })
+    const block = (): WriteBlock | null => this.writeBlock
+    const diskFull = (store: Store): void => this.watch.diskFull(store)
+    const lose = (store: Store, fault: Fault): void => dispatch(lossEvent(store, fault, this.#settings))
+    this.#checks = new StoreChecks({ liveness, observe, state, block, diskFull, lose })
   }
 
   #createEffects(steps: StoreSteps): EffectRunner {
@@ -162,6 +168,11 @@ export class Supervisor {
   /** Why the fallback accepts no writes; null when it does, and where no primary is declared. */
   get writeBlock(): WriteBlock | null {
     return this.watch.block
+  }
+
+  /** How long another member of the cluster is looked for when this store is lost, in milliseconds; 0: not at all. */
+  failoverMs(store: Store): number {
+    return failoverLimitMs(store, this.#settings)
   }
 
   /** How many units of work may wait or run. */
@@ -217,22 +228,8 @@ export class Supervisor {
    * Checks a store on which work met this fault, or on which a statement is slow (null). Resolves with what became of the
    * store; a lost one has left the state by then.
    */
-  async report(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
-    if (!heldStores(this.#state).includes(store)) return 'lost'
-    if (fault !== null && isHarmless(store, fault, this.writeBlock)) return 'kept'
-    if (fault?.kind === 'disk-full') this.watch.diskFull(store)
-    const found = await this.#liveness.check(store, fault)
-    if (!heldStores(this.#state).includes(store)) return 'lost'
-    const { verdict } = found
-    this.#reporter.observe({
-      type: 'store.checked',
-      label: store.label,
-      why: fault === null ? 'slow' : 'fault',
-      verdict,
-      fault: verdict === 'lost' ? found.fault : fault,
-    })
-    if (verdict === 'lost') this.#dispatch({ type: 'store.lost', store, fault: found.fault })
-    return verdict
+  report(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
+    return this.#checks.report(store, fault)
   }
 
   /** Leaves every store, applies the new settings and, if a store had been asked for, opens again. */

@@ -45,6 +45,7 @@ export function observationsOf(
       from: before.name,
       to: after.name,
       reason: event.type,
+      isFailover: isFailover(before) || isFailover(after),
       declared,
       fault: reason && advised(reason, primary?.target ?? null, settings),
       lastedMs: event.at - before.since,
@@ -94,6 +95,10 @@ function faultOfState<S>(event: Event<S>, after: State<S>): Fault | null {
     default:
       return 'fault' in event ? event.fault : null
   }
+}
+
+function isFailover<S>(state: State<S>): boolean {
+  return state.name === 'CONNECTING_PRIMARY' && state.failover !== null
 }
 
 function isFailure<S>(event: Event<S>): event is Extract<Event<S>, { type: keyof typeof failedAttempts }> {

@@ -40,6 +40,7 @@ export function readinessOf(row: HealthRow, settings: ReadinessSettings): Readin
     case 'connecting-first':
       return { ready: settings.boot === 'lazy' ? 200 : 503, health: 'warn' }
     case 'connecting-later':
+    case 'failover':
       return { ready: 200, health: 'warn' }
     case 'connecting-later-alone':
       return { ready: 503, health: 'warn' }

@@ -13,6 +13,8 @@ export function stateSentence(database: DatabaseSessionContext): string {
     case 'connecting-later':
     case 'connecting-later-alone':
       return 'Connecting to the primary database.'
+    case 'failover':
+      return 'The primary database was lost. Requests wait for another host of it.'
     case 'local':
       return `Serving from the embedded database (${driver}).`
     case 'primary':

@@ -30,13 +30,14 @@ const policy: Policy = {
 const local: Policy = { ...policy, declared: false }
 const alone: Policy = { ...policy, fallback: false }
 
-type Step = Happening<string> | ((state: State<string>) => Happening<string>)
+type Step = Happening<string> | 'wait 1 s' | ((state: State<string>) => Happening<string>)
 
-/** Events with `at` 100 ms apart, unless `at` is given. */
+/** Events 100 ms apart, and further where a step waits. */
 function walk(steps: readonly Step[], rules = policy, from: State<string> = initialState(0)): State<string> {
   let at = from.since
   return steps.reduce((state, step) => {
-    at += 100
+    at += step === 'wait 1 s' ? 1_000 : 100
+    if (step === 'wait 1 s') return state
     const happening = typeof step === 'function' ? step(state) : step
     return transition(state, { ...happening, at, chance: 0.5 }, rules)
   }, from)
@@ -54,6 +55,11 @@ const requested: Step = { type: 'requested' }
 const lost = (store: string, kind: FaultKind = 'lost'): Happening<string> => ({
   type: 'store.lost',
   store,
+  fault: faultLike(kind),
+})
+/** A loss that another host may cure. */
+const lostMember = (store: string, kind: FaultKind = 'lost', host = 'h1'): Happening<string> => ({
+  ...{ type: 'store.lost', store, host, failoverMs: 3_000 },
   fault: faultLike(kind),
 })
 const primaryOpened: Step = (state) => ({ type: 'primary.opened', id: idOf('open-primary')(state), store: 'P' })
@@ -78,6 +84,9 @@ const deadline: Step = (state) => {
   assert.ok(state.name === 'CONNECTING_PRIMARY')
   return { type: 'timer.due', id: state.deadlineId }
 }
+
+/** Nothing happens for a second. */
+const wait1s = 'wait 1 s'
 
 const toCarrying = [requested, fallbackOpened, primaryOpened]
 const toPrimary = [...toCarrying, drained]
@@ -110,6 +119,13 @@ const states: Readonly<Record<string, { readonly state: State<string>; readonly 
   'primary, fallback failed': { state: walk([requested, fallbackFailed, primaryOpened]), rules: policy },
   'primary alone': { state: walk([requested, primaryOpened], alone), rules: alone },
   local: { state: walk([requested, fallbackOpened], local), rules: local },
+  'failover opening': { state: walk([...toPrimary, wait1s, lostMember('P')]), rules: policy },
+  'failover waiting': {
+    state: walk([...toPrimary, wait1s, lostMember('P'), primaryFailed('read-only')]),
+    rules: policy,
+  },
+  'failover opened': { state: walk([...toPrimary, wait1s, lostMember('P'), primaryOpened]), rules: policy },
+  'failover alone': { state: walk([requested, primaryOpened, wait1s, lostMember('P')], alone), rules: alone },
   'fallback waiting': { state: walk(toFallback), rules: policy },
   'fallback probing': { state: walk([...toFallback, due]), rules: policy },
   'fallback replaying': { state: walk(toReplaying), rules: policy },
@@ -155,6 +171,24 @@ const table: Readonly<Record<keyof typeof states, Partial<Record<EventType, Stat
   'primary, fallback failed': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'primary alone': { 'store.lost': 'CONNECTING_PRIMARY' },
   local: { 'store.lost': 'CONNECTING_FALLBACK' },
+  'failover opening': {
+    'timer.due': 'CONNECTING_FALLBACK',
+    'primary.opened': '~',
+    'primary.failed': 'CONNECTING_FALLBACK',
+    'store.lost': '~',
+  },
+  'failover waiting': { 'timer.due': 'CONNECTING_FALLBACK', 'store.lost': '~' },
+  'failover opened': {
+    'timer.due': 'PRIMARY_CONNECTED',
+    'journal.drained': 'PRIMARY_CONNECTED',
+    'drain.failed': 'PRIMARY_CONNECTED',
+    'store.lost': '~',
+  },
+  'failover alone': {
+    'timer.due': 'CONNECTION_ERROR',
+    'primary.opened': 'PRIMARY_CONNECTED',
+    'primary.failed': 'CONNECTION_ERROR',
+  },
   'fallback waiting': { 'timer.due': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'fallback probing': { 'probe.passed': '~', 'probe.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
   'fallback replaying': { carried: '~', 'carry.failed': '~', 'store.lost': 'CONNECTING_FALLBACK' },
@@ -424,6 +458,178 @@ describe('the way to the primary', () => {
   })
 })
 
+describe('another member of the cluster', () => {
+  const serving = walk(toPrimary)
+
+  test('is looked for before the fallback serves, for as long as the loss says, the lost host last', () => {
+    const state = walk([wait1s, lostMember('P')], policy, serving)
+    assert.ok(state.name === 'CONNECTING_PRIMARY')
+    assert.equal(state.deadline - state.since, 3_000)
+    assert.ok(!heldStores(state).includes('P') && heldStores(state).includes('F'), 'the fallback is kept open')
+    const opening = effectsOf(state).find(({ run }) => run === 'open-primary')
+    assert.deepEqual(opening?.run === 'open-primary' && opening.failover, { last: 'h1' })
+    const first = effectsOf(walk([requested])).find(({ run }) => run === 'open-primary')
+    assert.ok(first?.run === 'open-primary' && first.failover === null, 'an opening like any other')
+    const found = walk([primaryOpened, drained], policy, state)
+    assert.equal(found.name, 'PRIMARY_CONNECTED')
+  })
+
+  test('is not looked for where the loss allows no time, or no other host would help', () => {
+    const named = (happening: Happening<string>): StateName => walk([wait1s, happening], policy, serving).name
+    for (const kind of ['lost', 'unreachable', 'read-only'] as const) {
+      assert.equal(named(lostMember('P', kind)), 'CONNECTING_PRIMARY', kind)
+      assert.equal(named(lost('P', kind)), 'CONNECTING_FALLBACK', `${kind}, no time`)
+      const everywhere = { ...lostMember('P'), fault: faultLike(kind, { everywhere: true }) }
+      assert.equal(named(everywhere), 'CONNECTING_FALLBACK', `${kind} everywhere`)
+    }
+    const others = faultConditions.filter((kind) => !['lost', 'unreachable', 'read-only', 'transient'].includes(kind))
+    for (const kind of others) assert.equal(named(lostMember('P', kind)), 'CONNECTING_FALLBACK', kind)
+  })
+
+  test('is tried every 100 ms until the time is over, however often it refuses, while a promotion may be under way', () => {
+    let state = walk([wait1s, lostMember('P')], policy, serving)
+    assert.ok(state.name === 'CONNECTING_PRIMARY')
+    const { since, deadlineId } = state
+    const kinds = ['read-only', 'unreachable', 'lost', 'transient', 'capacity'] as const
+    for (let tries = 1; tries <= 29; tries += 1) {
+      const at = since + 100 * (tries - 1)
+      const fault = faultLike(kinds[tries % kinds.length] ?? 'lost')
+      state = transition(
+        state,
+        { type: 'primary.failed', id: idOf('open-primary')(state), fault, at, chance: 0 },
+        policy,
+      )
+      assert.ok(
+        state.name === 'CONNECTING_PRIMARY' && state.step.at === 'waiting',
+        `${state.name} after ${tries} tries`,
+      )
+      assert.equal(state.step.until, at + 100)
+      state = transition(state, { type: 'timer.due', id: state.step.id, at: at + 100, chance: 0 }, policy)
+    }
+    const over = transition(state, { type: 'timer.due', id: deadlineId, at: since + 3_000, chance: 0 }, policy)
+    assert.ok(over.name === 'CONNECTING_FALLBACK')
+    assert.equal(over.cause?.code, 'TEST_lost', 'the cause is why the primary was lost')
+  })
+
+  test('is not waited for once one fails for a reason that no other host would cure', () => {
+    for (const kind of ['auth', 'tls', 'configuration', 'unwritable'] as const) {
+      const state = walk([wait1s, lostMember('P'), primaryFailed(kind)], policy, serving)
+      assert.ok(state.name === 'CONNECTING_FALLBACK', kind)
+      assert.equal(state.cause?.code, `TEST_${kind}`)
+    }
+    const everywhere: Step = (state) => ({
+      ...{ type: 'primary.failed', id: idOf('open-primary')(state) },
+      fault: faultLike('read-only', { everywhere: true }),
+    })
+    assert.equal(walk([wait1s, lostMember('P'), everywhere], policy, serving).name, 'CONNECTING_FALLBACK')
+  })
+
+  test('without a fallback, or with one that may not serve, the end of the time is an error that is retried', () => {
+    const lonely = walk([requested, primaryOpened, wait1s, lostMember('P'), deadline], alone)
+    assert.ok(lonely.name === 'CONNECTION_ERROR')
+    assert.equal(lonely.fault.code, 'TEST_lost')
+    assert.equal(walk([due], alone, lonely).name, 'CONNECTING_PRIMARY')
+    const rules = { ...policy, conditions: new Set(['unreachable'] as const) }
+    assert.equal(walk([wait1s, lostMember('P'), deadline], rules, serving).name, 'CONNECTION_ERROR')
+  })
+
+  test('members that lose every connection at once are opened after growing pauses, and then no more', () => {
+    let state = walk([wait1s, lostMember('P')], policy, serving)
+    const steps: string[] = []
+    for (let round = 0; round < 3; round += 1) {
+      state = walk([primaryOpened, drained], policy, state)
+      assert.ok(state.name === 'PRIMARY_CONNECTED')
+      state = walk([lostMember(state.store)], policy, state)
+      steps.push(state.name === 'CONNECTING_PRIMARY' ? state.step.at : state.name)
+      if (state.name === 'CONNECTING_PRIMARY') state = walk([(was) => stepTimer(was)], policy, state)
+    }
+    assert.deepEqual(steps, ['waiting', 'waiting', 'CONNECTING_FALLBACK'])
+  })
+
+  test('the health of the search is its own row, and that of the fallback that follows', () => {
+    const state = walk([wait1s, lostMember('P')], policy, serving)
+    assert.equal(healthRow(state), 'failover')
+    assert.equal(healthRow(walk([requested, primaryOpened, wait1s, lostMember('P')], alone)), 'failover')
+    assert.equal(healthRow(walk([deadline, due], policy, state)), 'fallback')
+  })
+})
+
+/** The end of the pause before the next attempt. */
+function stepTimer(state: State<string>): Happening<string> {
+  assert.ok(state.name === 'CONNECTING_PRIMARY' && state.step.at === 'waiting')
+  return { type: 'timer.due', id: state.step.id }
+}
+
+describe('damping of one host among several', () => {
+  const returned = walk([...toSwitching, switched])
+  const toFallbackAfter = (happening: Happening<string>, from: State<string>): State<string> =>
+    walk([wait1s, happening, deadline, due], policy, from)
+  const avoided = (state: State<string>): readonly unknown[] =>
+    effectsOf(state).flatMap((effect) => ('avoid' in effect ? [effect.avoid] : []))
+
+  test('only the host that was lost again is left alone; the others are probed at once and opened', () => {
+    const state = toFallbackAfter(lostMember('P2'), returned)
+    assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
+    assert.ok(state.recovery.until - state.since <= times.backoffBaseMs)
+    assert.deepEqual(state.recovery.avoid, { host: 'h1', until: state.since + 5_000 })
+    assert.deepEqual(avoided(walk([due], policy, state)), ['h1'])
+    assert.deepEqual(avoided(walk([due, proved, due, proved], policy, state)), ['h1'], 'what was proven is opened')
+  })
+
+  test('once its stay is over, it is tried like any other', () => {
+    const state = toFallbackAfter(lostMember('P2'), returned)
+    assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
+    const { id } = state.recovery
+    const at = (ms: number) =>
+      avoided(transition(state, { type: 'timer.due', id, at: state.since + ms, chance: 0 }, policy))
+    assert.deepEqual([at(4_999), at(5_000)], [['h1'], [null]])
+  })
+
+  test('a host whose address has no other stays away as a whole', () => {
+    const { host: _, ...unnamed } = lostMember('P2') as Extract<Happening<string>, { type: 'store.lost' }>
+    const state = toFallbackAfter(unnamed, returned)
+    assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
+    assert.equal(state.recovery.until - state.since, 5_000)
+  })
+
+  test('another host that is lost starts at zero, the same one doubles', () => {
+    const stayAfter = (host: string): number | undefined => {
+      const flapped = walk([due, proved, due, proved, carried, switched], policy, firstStay)
+      const state = walk([wait1s, lostMember('P2', 'lost', host)], policy, flapped)
+      return state.name === 'CONNECTING_PRIMARY' ? state.failover?.loss.stayMs : undefined
+    }
+    const firstStay = toFallbackAfter(lostMember('P2'), returned)
+    assert.deepEqual([stayAfter('h1'), stayAfter('h2')], [10_000, 5_000])
+    // Found by a search, without the fallback: a loss of it is the first one.
+    const found = walk([wait1s, lostMember('P2'), primaryOpened, drained], policy, returned)
+    const again = walk([wait1s, lostMember('P', 'lost', 'h2')], policy, found)
+    assert.ok(again.name === 'CONNECTING_PRIMARY')
+    assert.equal(again.failover?.loss.stayMs, 0)
+  })
+
+  test('losing the fallback keeps which host is left alone', () => {
+    const state = toFallbackAfter(lostMember('P2'), returned)
+    const reopened = transition(state, { ...lost('F', 'corrupt'), at: state.since + 1_500, chance: 0.5 }, policy)
+    assert.ok(reopened.name === 'CONNECTING_FALLBACK')
+    assert.deepEqual(reopened.loss, { stayMs: 3_500, host: 'h1', hasOthers: true })
+  })
+
+  test('a member that may be promoted at any moment is probed more often, for about a minute', () => {
+    const state = toFallbackAfter(lostMember('P'), walk(toPrimary))
+    const pauseAfter = (failures: number, from: State<string>): number => {
+      assert.ok(from.name === 'FALLBACK_CONNECTED' && from.recovery.step === 'waiting')
+      const waited = { ...from, recovery: { ...from.recovery, failures } }
+      const failed: Step = (at) => ({ type: 'probe.failed', id: idOf('probe')(at), fault: faultLike('read-only') })
+      const next = walk([due, failed], policy, waited)
+      assert.ok(next.name === 'FALLBACK_CONNECTED' && next.recovery.step === 'waiting')
+      return next.recovery.until - (waited.since + 200)
+    }
+    assert.equal(pauseAfter(10, state), 187.5)
+    assert.equal(pauseAfter(times.promotionProbes, state), 750)
+    assert.equal(pauseAfter(10, walk(toFallback)), 750, 'nothing says that there are others')
+  })
+})
+
 describe('the way back', () => {
   test('holds last 250 ms, 1 s and then 5 s; writes are let in for at least as long between them, and the primary is kept', () => {
     let state = walk(toSwitching)
@@ -510,14 +716,14 @@ describe('the way back', () => {
       const at = state.since + 2_000
       state = transition(state, { ...lost(state.store), at, chance: 0.5 }, policy)
       assert.ok(state.name === 'CONNECTING_FALLBACK')
-      stays.push(state.stayMs)
+      stays.push(state.loss.stayMs)
       state = walk([due, due, proved, due, proved, carried, switched], policy, state)
     }
     assert.deepEqual(stays, [5_000, 10_000, 20_000, 30_000, 30_000])
     assert.ok(state.name === 'PRIMARY_CONNECTED')
     const later = transition(state, { ...lost(state.store), at: state.since + 300_000, chance: 0.5 }, policy)
     assert.ok(later.name === 'CONNECTING_FALLBACK')
-    assert.equal(later.stayMs, 0)
+    assert.equal(later.loss.stayMs, 0)
     assert.equal(later.damping.lastMs, 0)
   })
 
@@ -527,14 +733,14 @@ describe('the way back', () => {
     const waiting = walk([due], policy, left)
     const reopened = transition(waiting, { ...lost('F', 'corrupt'), at: waiting.since + 1_500, chance: 0.5 }, policy)
     assert.ok(reopened.name === 'CONNECTING_FALLBACK')
-    assert.equal(reopened.stayMs, 3_500)
+    assert.equal(reopened.loss.stayMs, 3_500)
   })
 
   test('new settings forget that a primary was flapping', () => {
     const left = walk([...toSwitching, switched, lost('P2')])
     assert.ok(left.damping.lastMs > 0)
     const state = walk([{ type: 'reconfigured' }, ...toPrimary], policy, left)
-    assert.deepEqual(state.damping, { returnedAt: null, lastMs: 0 })
+    assert.deepEqual(state.damping, { returnedAt: null, lastMs: 0, host: null })
   })
 
   test('a fallback that is lost next to a serving primary is opened again', () => {
@@ -589,6 +795,14 @@ function assertNeverPulled(before: State<string>, event: Event<string>, after: S
   if (before.name === 'PRIMARY_CONNECTED' && after.name !== 'PRIMARY_CONNECTED' && !isEnd) {
     assert.ok(event.type === 'store.lost' && event.store === before.store, `left because of ${event.type}`)
   }
+  if (after.name === 'CONNECTING_PRIMARY' && after.failover !== null) {
+    assert.ok(['lost', 'unreachable', 'read-only'].includes(after.failover.cause.kind), 'no other host would help')
+    assert.ok(after.deadline - after.since <= 3_000, 'requests wait for too long')
+    const isBegun = before.name === 'CONNECTING_PRIMARY' && before.failover === after.failover
+    assert.ok(isBegun || (event.type === 'store.lost' && (event.failoverMs ?? 0) > 0))
+    const timers = effectsOf(after).flatMap((effect) => (effect.run === 'wait' ? [effect.until] : []))
+    assert.ok(timers.includes(after.deadline), 'the search has no end')
+  }
   if (after.name === 'CONNECTING_FALLBACK' && after.declared) assert.ok(after.cause !== null, 'left without a fault')
   const held = heldStores(after)
   for (const effect of effectsOf(after)) {
@@ -630,7 +844,8 @@ describe('any sequence of events', () => {
           at += step.elapsedMs
           const awaited = effectsOf(state).filter((effect) => effect.run === answers[step.type])
           const id = step.isRight ? awaited[step.pick % Math.max(1, awaited.length)]?.id : undefined
-          const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind) }
+          const lossOf = { failoverMs: 1_000 * (step.pick % 3), ...(step.pick > 1 ? { host: `h${step.pick}` } : {}) }
+          const base = { at, chance: step.chance, id: id ?? -7, fault: faultLike(step.kind), ...lossOf }
           const held = heldStores<string>(state)
           let store: string = held[step.pick % Math.max(1, held.length)] ?? 'unknown'
           if (step.type === 'store.lost' && !step.isRight) store = 'unknown'

@@ -13,6 +13,7 @@ const table: Readonly<Record<HealthRow, readonly [number, number, number, string
   'connecting-first': [200, 503, 200, 'warn'],
   'connecting-later': [200, 200, 200, 'warn'],
   'connecting-later-alone': [503, 503, 503, 'warn'],
+  failover: [200, 200, 200, 'warn'],
   primary: [200, 200, 200, 'pass'],
   local: [200, 200, 200, 'pass'],
   fallback: [200, 200, 503, 'warn'],

@@ -1,13 +1,13 @@
-import { copyReadOnlyCode } from '../../driver/facet/copy.ts'
-import { restingCode } from '../../driver/facet/journal.ts'
-import { type Fault, FaultError, type FaultKind } from '../../driver/fault.ts'
-import type { DatabaseConfig } from '../address/config.ts'
-import { faultOf, harmlessKinds, openingFault, timeoutFault } from '../machine/faults.ts'
-import type { WriteBlock } from '../machine/write-block.ts'
-import { atMost, limitedSignal, untilAborted } from '../store/bounded.ts'
-import type { Clock } from '../store/clock.ts'
-import type { StoreOpener } from '../store/engine-factory.ts'
-import type { Store } from '../store/store.ts'
+import { copyReadOnlyCode } from '../../../driver/facet/copy.ts'
+import { restingCode } from '../../../driver/facet/journal.ts'
+import { type Fault, FaultError, type FaultKind } from '../../../driver/fault.ts'
+import type { DatabaseConfig } from '../../address/config.ts'
+import { faultOf, harmlessKinds, openingFault, timeoutFault } from '../../machine/faults.ts'
+import type { WriteBlock } from '../../machine/write-block.ts'
+import { atMost, limitedSignal, untilAborted } from '../../store/bounded.ts'
+import type { Clock } from '../../store/clock.ts'
+import type { StoreOpener } from '../../store/engine-factory.ts'
+import type { Store } from '../../store/store.ts'
 
 /** The result of a liveness check. */
 export type Liveness = { readonly verdict: 'kept' } | { readonly verdict: 'lost'; readonly fault: Fault }
