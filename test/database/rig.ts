@@ -54,6 +54,8 @@ export interface RigOptions {
   readonly entities?: readonly EntitySchema[]
   /** What the fallback says of itself. */
   readonly facts?: Partial<Facts>
+  /** What the primary says of itself. */
+  readonly primaryFacts?: Partial<Facts>
   /** The labels of the primary's hosts; absent: one. */
   readonly hosts?: readonly string[]
   /** 1,000 when absent. */
@@ -64,7 +66,11 @@ export interface RigOptions {
 /** Composes it as `service.ts` does. Nothing is open. */
 export function rigOf(options: RigOptions = {}): Rig {
   const clock = new FakeClock()
-  const primary = new ScriptedDatabase('primary-db', options.hosts === undefined ? {} : { hosts: options.hosts })
+  const { hosts, primaryFacts } = options
+  const primary = new ScriptedDatabase('primary-db', {
+    ...(hosts === undefined ? {} : { hosts }),
+    ...(primaryFacts === undefined ? {} : { facts: primaryFacts }),
+  })
   const fallback = new ScriptedDatabase('fallback-db', {
     isEmbedded: true,
     ...(options.facts === undefined ? {} : { facts: options.facts }),

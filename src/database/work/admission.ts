@@ -51,7 +51,7 @@ export class Admission {
     const refusal = this.#archiving.refusal()
     if (refusal !== null) throw refusal
     const { settings, clock, gate } = this.#supervisor
-    const limitMs = settings.timeoutMs + settings.limits.connectMs
+    const limitMs = Math.max(settings.timeoutMs, settings.failoverMs ?? 0) + settings.limits.connectMs
     const tooLong = (): HoldfastError => new HoldfastError('STORE_UNAVAILABLE', { retryAfterS: 1 })
     const limited = limitedSignal(clock, limitMs, options.signal, tooLong)
     const signal = AbortSignal.any([limited.signal, this.#waiting.signal])

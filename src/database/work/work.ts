@@ -1,6 +1,7 @@
 import type { Fault, Phase } from '../../driver/fault.ts'
 import { HoldfastError } from '../../errors.ts'
 import { faultOf } from '../machine/faults.ts'
+import { writeBlockOf } from '../machine/write-block.ts'
 import { type Archiving, noArchiving } from '../store/archiving.ts'
 import type { Demand, Serving, Store } from '../store/store.ts'
 import type { WorkKind } from '../supervisor/gate.ts'
@@ -21,7 +22,8 @@ import { WorkSession } from './work-session.ts'
 export interface TransactionOptions {
   /**
    * Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT on a primary
-   * with a fallback that accepts writes; there the transaction claims its attempt first, so that only one try counts.
+   * with other hosts, or with a fallback that accepts writes; there the transaction claims its attempt first, so that only one
+   * try counts.
    */
   readonly rerun?: 'before-commit' | 'always'
   readonly durability?: Demand
@@ -225,15 +227,16 @@ export class WorkRunner {
     return await settled(clock, session, failed, find)
   }
 
-  /** Whether what the primary loses may go on in a fallback. */
-  get #hasWritableFallback(): boolean {
-    const { config, settings, writeBlock } = this.#supervisor
-    return config.fallback !== null && settings.fallbackEnabled && writeBlock === null
+  /** Whether what this primary loses may go on elsewhere: in a fallback, or on another host of its cluster. */
+  #mayGoOnElsewhere(primary: Store): boolean {
+    const { config, settings, writeBlock, watch } = this.#supervisor
+    if (config.fallback !== null && settings.fallbackEnabled && writeBlock === null) return true
+    return this.#supervisor.failoverMs(primary) > 0 && writeBlockOf(watch.facts) === null
   }
 
   #session(serving: Serving, { claims }: Admitted, attempt: string | undefined): WorkSession {
     const { store, shown } = serving
-    const isClaiming = claims === true && shown === 'primary' && this.#hasWritableFallback
+    const isClaiming = claims === true && shown === 'primary' && this.#mayGoOnElsewhere(store)
     return new WorkSession(serving, { attempt, claims: isClaiming ? (store.attempts?.claiming ?? null) : null })
   }
 
