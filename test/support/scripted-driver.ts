@@ -1,8 +1,9 @@
 import { SqliteDriver } from '@mikro-orm/sqlite'
-import type { DatabaseConfig } from '../../src/database/address/config.ts'
+import type { DatabaseConfig, ResolvedTarget } from '../../src/database/address/config.ts'
 import type { Target } from '../../src/driver/address.ts'
 import { contractGeneration, defineDriver } from '../../src/driver/define-driver.ts'
 import type { Candidate, Connection, Driver, Engine, Facts, Want } from '../../src/driver/driver.ts'
+import type { Standing } from '../../src/driver/facet/standing.ts'
 import { type Fault, FaultError, type FaultKind, type Phase } from '../../src/driver/fault.ts'
 
 /** What an opening does: at once, with a fault, or not before the test says so. */
@@ -59,6 +60,10 @@ export class ScriptedDatabase {
   ownTables: NonNullable<Facts['ownTables']> | null = null
   /** What `setReadOnly` was last told. */
   isReadOnly = false
+  /** What it says of its place in a cluster; one that is not writable fails each proof. Null: it knows no clusters. */
+  standing: Standing | null = null
+  /** How often it was asked for its place, by proofs not counted. */
+  looks = 0
   /** What `verify` throws; null: nothing. */
   verifyError: Error | null = null
   /** Members that replace the engine's. */
@@ -115,6 +120,15 @@ export class ScriptedDatabase {
     }
   }
 
+  /** A server that hangs or is gone says nothing on the connections that it had. */
+  async #sayStanding(isOpen: () => boolean): Promise<Standing> {
+    this.looks += 1
+    const [script] = this.script
+    if (script === 'hangs') return await new Promise(() => {})
+    if (script !== 'works' || !isOpen() || this.standing === null) throw new Error('cut')
+    return this.standing
+  }
+
   async #open(label: string): Promise<Connection> {
     this.calls.opened += 1
     this.asked.push(label)
@@ -141,8 +155,14 @@ export class ScriptedDatabase {
       verify: async (want) => {
         this.calls.verified.push(want)
         if (this.verifyError !== null) throw this.verifyError
-        return { ...factsOf(), ...this.#facts, ...(this.ownTables === null ? {} : { ownTables: this.ownTables }) }
+        if (this.standing?.isWritable === false) throw new FaultError(faultLike('read-only'))
+        return {
+          ...{ ...factsOf(), ...this.#facts },
+          ...(this.standing === null ? {} : { standing: this.standing }),
+          ...(this.ownTables === null ? {} : { ownTables: this.ownTables }),
+        }
       },
+      ...(this.standing === null ? {} : { standing: () => this.#sayStanding(() => isOpen) }),
       evict: () => {
         this.calls.evicted += 1
         void close()
@@ -150,6 +170,14 @@ export class ScriptedDatabase {
       close,
     }
   }
+}
+
+/** One address of several hosts, in this order: the driver of the first. */
+export function addressOf(...hosts: readonly [ScriptedDatabase, ...ScriptedDatabase[]]): ResolvedTarget {
+  const [{ driver, target }] = hosts
+  const connect: Driver['connect'] = async (_target, limits) =>
+    (await Promise.all(hosts.map((host) => host.driver.connect(host.target, limits)))).flat()
+  return { driver: { ...driver, connect }, target }
 }
 
 /** The resolution of a primary and a fallback; either may be absent. */

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench } from '../../../src/conformance/bench.ts'
+import { DatabaseEngineFactory } from '../../../src/database/store/engine-factory.ts'
 import type { Candidate, Facts } from '../../../src/driver/driver.ts'
 import { noStandby, type Postgres, startPostgres, startStandby } from '../../support/servers/postgres.ts'
+import { startProxy } from '../../support/servers/tcp-proxy.ts'
 import { cleanupOf } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { faultOf, openingFault, short, targetOf } from './room.ts'
@@ -115,6 +117,22 @@ describe('a cluster of a PostgreSQL that takes writes and a standby', { skip: no
     for (const wish of ['any', 'primary', 'read-only', 'prefer-standby']) {
       const outcome = await found(`${text}?target_session_attrs=${wish}`)
       assert.equal(outcome?.facts.problems[0]?.code, 'ADDRESS_READ_ONLY', wish)
+    }
+  })
+
+  test('a first host that swallows everything takes no time of the others, with and without a fallback', async (t) => {
+    const proxy = await startProxy(t, server)
+    proxy.behave('swallow')
+    const settings = { limits: { ...short, connectMs: 30_000 }, durable: null, isSpace: false }
+    const opener = new DatabaseEngineFactory({ entities: [], settings: () => settings })
+    for (const enabled of [true, false]) {
+      const fallback = { ...bench.settings.fallback, enabled, timeoutS: 30 }
+      const text = cluster([proxy.port, standby.port, server.port], '')
+      const target = targetOf({ ...bench, settings: { ...bench.settings, fallback } }, text)
+      const store = await opener.open({ driver, target }, 'primary', AbortSignal.timeout(20_000))
+      assert.match(store.label, new RegExp(`:${server.port}/`))
+      assert.equal(store.hasOthers, true)
+      await store.close(500)
     }
   })
 })

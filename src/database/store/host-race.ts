@@ -1,0 +1,154 @@
+import type { Candidate, Facts, Want } from '../../driver/driver.ts'
+import type { Standing } from '../../driver/facet/standing.ts'
+import { limitedSignal } from './bounded.ts'
+import type { Clock } from './clock.ts'
+import { askStanding, proveCandidate } from './proof.ts'
+
+/** How long a host is tried before the next one starts next to it. */
+const staggerMs = 250
+
+/** How long a host may take to say its standing to one that is about to serve. */
+const standingMs = 250
+
+/** A candidate that gave the proof. */
+export interface ProvenHost {
+  readonly candidate: Candidate
+  readonly facts: Facts
+}
+
+/** What a race needs. */
+export interface HostRaceParts {
+  /** All of the address. */
+  readonly candidates: readonly Candidate[]
+  readonly want: Want
+  /** False: one at a time, as the files of an embedded database. */
+  readonly isSideBySide: boolean
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Whether no other candidate may be tried after this failure. */
+  isFinal(error: unknown): boolean
+}
+
+/** Tries the hosts of an address side by side, so that one that hangs takes no time of the others. Leaves nothing open. */
+export class HostRace {
+  readonly #parts: HostRaceParts
+  readonly #failures = new Map<Candidate, unknown>()
+  /** By label. */
+  readonly #heard = new Map<string, Standing>()
+  readonly #beganAt = new Map<string, number>()
+
+  constructor(parts: HostRaceParts) {
+    this.#parts = parts
+  }
+
+  /** How many hosts the address has. */
+  get hosts(): number {
+    return labelsOf(this.#parts.candidates).size
+  }
+
+  /** Why each of those that were tried cannot serve. */
+  get failures(): ReadonlyMap<Candidate, unknown> {
+    return this.#failures
+  }
+
+  /** Counts as a failure of this candidate. */
+  fail(candidate: Candidate, error: unknown): void {
+    this.#failures.set(candidate, error)
+  }
+
+  /** The first of these that gives the proof, round by round; null when none does. Never rejects. */
+  async first(tried: readonly Candidate[]): Promise<ProvenHost | null> {
+    const rounds = new Set(tried.map(roundOf).toSorted((a, b) => a - b))
+    for (const round of rounds) {
+      const proven = await this.#firstOf(tried.filter((candidate) => roundOf(candidate) === round))
+      if (proven !== null || this.isOver) return proven
+    }
+    return null
+  }
+
+  /** True when no other candidate may be tried. */
+  get isOver(): boolean {
+    return this.#parts.signal.aborted || [...this.#failures.values()].some((error) => this.#parts.isFinal(error))
+  }
+
+  #firstOf(candidates: readonly Candidate[]): Promise<ProvenHost | null> {
+    const { clock, signal, isSideBySide } = this.#parts
+    const over = new AbortController()
+    const { promise, resolve } = Promise.withResolvers<ProvenHost | null>()
+    let begun = 0
+    let running = 0
+    let stopWaiting = (): void => {}
+    const end = (proven: ProvenHost | null): void => {
+      if (over.signal.aborted) return
+      stopWaiting()
+      over.abort(new Error('Another host was first.'))
+      resolve(proven)
+    }
+    const startNext = (): void => {
+      stopWaiting()
+      const candidate = candidates[begun]
+      if (candidate === undefined) {
+        if (running === 0) end(null)
+        return
+      }
+      begun += 1
+      running += 1
+      this.#prove(candidate, AbortSignal.any([signal, over.signal])).then(
+        (facts) => end({ candidate, facts }),
+        (error: unknown) => {
+          if (over.signal.aborted) return
+          running -= 1
+          this.#failures.set(candidate, error)
+          if (this.isOver) end(null)
+          else startNext()
+        },
+      )
+      if (isSideBySide && begun < candidates.length) stopWaiting = clock.wait(staggerMs, startNext)
+    }
+    startNext()
+    return promise
+  }
+
+  async #prove(candidate: Candidate, signal: AbortSignal): Promise<Facts> {
+    const { want, clock, candidates } = this.#parts
+    this.#beganAt.set(candidate.label, clock.now())
+    const isAlone = labelsOf(candidates).size === 1
+    const hear = (standing: Standing): void => void this.#heard.set(candidate.label, standing)
+    const { facts } = await proveCandidate(candidate, want, clock, signal, isAlone ? undefined : hear)
+    if (facts.standing !== undefined) hear(facts.standing)
+    return facts
+  }
+
+  /** What each host says of its place, by label; of those that do not say it in time, nothing. Never rejects. */
+  async standings(): Promise<ReadonlyMap<string, Standing>> {
+    const { candidates, clock } = this.#parts
+    const labels = [...labelsOf(candidates)].filter((label) => !this.#heard.has(label) && this.#mayAnswer(label))
+    if (labels.length === 0) return this.#heard
+    const limited = limitedSignal(clock, standingMs, this.#parts.signal, () => new Error('It did not answer in time.'))
+    const ask = async (label: string): Promise<void> => {
+      const candidate = candidates.find((one) => one.label === label)
+      if (candidate === undefined) return
+      const standing = await askStanding(candidate, clock, limited.signal).catch(() => null)
+      if (standing !== null) this.#heard.set(label, standing)
+    }
+    await Promise.all(labels.map(ask))
+    limited.end()
+    return this.#heard
+  }
+
+  /** Not one that failed, or has had that time already. */
+  #mayAnswer(label: string): boolean {
+    const beganAt = this.#beganAt.get(label) ?? null
+    if (beganAt !== null && this.#parts.clock.now() - beganAt >= standingMs) return false
+    return ![...this.#failures.keys()].some((candidate) => candidate.label === label)
+  }
+}
+
+/** The labels of the hosts: a host may be a candidate of several rounds. */
+export function labelsOf(candidates: readonly Candidate[]): ReadonlySet<string> {
+  return new Set(candidates.map(({ label }) => label))
+}
+
+function roundOf({ round = 0 }: Candidate): number {
+  return round
+}
