@@ -18,7 +18,7 @@ import { faults } from './faults.ts'
 import { feedOf, hasSha256 } from './feed.ts'
 import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
-import { standingOf } from './standing.ts'
+import { isSynchronous, standingOf } from './standing.ts'
 import { verifyServer } from './verify.ts'
 
 /** How long a connection may be silent before the system asks whether the other side is still there. */
@@ -55,7 +55,7 @@ function createCandidate(
     connect: (client) => client.connect(),
     mayTryNext,
     verify: (client, want) => verifyServer(client, target, want),
-    standing: (client) => standingOf(client, target),
+    standing: (client) => standingOf(client, target.encryption),
     engine: (way, facts) =>
       new ServerEngine<SafePool>({
         ormOptions(use) {
@@ -105,6 +105,8 @@ function clientConfig(
     connectionTimeoutMillis: Math.min(limits.connectMs, connectMs ?? limits.connectMs),
     queryMs: limits.queryMs,
     isPooled,
+    wantsPrimary: target.session === 'read-write' || target.session === 'primary',
+    isSynchronous: () => isSynchronous(target.encryption),
     clients: new Set<Evictable>(),
   }
   return config as unknown as SafeClientConfig // A password may be a function that gives none, whatever the types say.

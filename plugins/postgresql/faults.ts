@@ -4,10 +4,9 @@ import {
   commonFaults,
   createFaultReader,
   type Fault,
-  type FaultError,
+  FaultError,
   type FaultMeaning,
   type FaultReader,
-  faultError,
   inPhase,
   messageOf,
   nodeFaults,
@@ -32,7 +31,9 @@ function readServer(link: object, phase: Phase, cause: unknown): Fault | null {
   const isEnd =
     severity === 'FATAL' || severity === 'PANIC' || code.startsWith('08') || code.startsWith('57P') || code === '40003'
   const rule = meaning.rule === undefined ? {} : namesOf(link)
-  return { ...meaning, ...rule, code, ambiguous: phase === 'commit' && isEnd, cause }
+  const ambiguous = phase === 'commit' && isEnd
+  const { undone, ...rest } = meaning
+  return { ...rest, ...(undone === true && !isEnd ? { undone } : {}), ...rule, code, ambiguous, cause }
 }
 
 /** A claim that exists, wherever a statement makes it. */
@@ -78,13 +79,33 @@ export function isRefusal(error: unknown): error is Error & { readonly code?: un
   return typeof error.severity === 'string' && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
+/** Whether the server has ended the connection with this error. */
+export function isEnding(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
+}
+
 /** Whether a row broke a unique key. */
 export function isTaken(error: unknown): boolean {
   return isRefusal(error) && error.code === '23505'
 }
 
+/** Whether a server refused to write. */
+export function isReadOnlyRefusal(error: unknown): error is Error {
+  return isRefusal(error) && error.code === '25006'
+}
+
 /** In a transaction a prepared statement was gone, or made for another shape of its table: nothing was changed. */
 export function staleError(cause: unknown): FaultError {
   const summary = 'A prepared statement was no longer there, or its table had changed; the transaction was rolled back.'
-  return faultError('transient', 'STATEMENT_STALE', summary, 'Try again; Holdfast prepares it again.', { cause })
+  const hint = 'Try again; Holdfast prepares it again.'
+  const code = 'STATEMENT_STALE'
+  return new FaultError({ kind: 'transient', code, summary, hint, ambiguous: false, cause, undone: true })
+}
+
+/** A standby was asked to write, and has written nothing; another connection may lead to the primary. */
+export function standbyError(cause: unknown = null): FaultError {
+  const summary = 'The server is a standby: it accepts no writes.'
+  const hint =
+    'Name the primary in the address, or all hosts of the cluster: Holdfast finds the one that accepts writes.'
+  return new FaultError({ kind: 'read-only', code: '25006', summary, hint, ambiguous: false, cause, undone: true })
 }

@@ -1,19 +1,20 @@
 import type { Standing } from '../../src/driver/kit/driver-kit.ts'
+import type { PostgresqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { isRefusal } from './faults.ts'
 
 /** What the server answers; texts, since a log's position has 64 bits. */
 interface Said {
-  readonly standby: boolean
   readonly writable: boolean
   readonly server: string
   readonly cluster: string | null
   readonly timeline: string | null
   readonly position: string | null
   readonly members: string | null
+  readonly synchronous: boolean
 }
 
-const standby = `pg_is_in_recovery() as standby,
+const writable = `current_setting('synchronous_standby_names', true) <> '' as synchronous,
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as writable`
 
 /** A server that is restarted has another one; two servers begin in different microseconds. */
@@ -42,23 +43,41 @@ const cluster = '(pg_control_system()).system_identifier::text as cluster'
 
 /** The whole, then what is left where a function is missing or not allowed. */
 const questions: readonly string[] = [
-  `select ${[standby, server, cluster, log, members].join(', ')}`,
-  `select ${[standby, server, members].join(', ')}, null as cluster, null as timeline, null as position`,
-  `select ${standby}, null as server, null as cluster, null as timeline, null as position, null as members`,
+  `select ${[writable, server, cluster, log, members].join(', ')}`,
+  `select ${[writable, server, members].join(', ')}, null as cluster, null as timeline, null as position`,
+  `select ${writable}, null as server, null as cluster, null as timeline, null as position, null as members`,
 ]
 
-/** Which question a target's servers answer: a refused one is not asked again at each opening. */
-const answered = new WeakMap<object, number>()
+/** What is known of the servers of an address. */
+interface Known {
+  /** The question that they answer: a refused one is not asked again at each opening. */
+  question: number
+  isSynchronous: boolean
+}
 
-/** Asks a server for its place in its cluster, in one statement. `target` is kept to know what such servers can answer. */
-export async function standingOf(client: SafeClient, target: object): Promise<Standing> {
-  for (let index = answered.get(target) ?? 0; ; index += 1) {
+/** By a part of the address that all targets made of it share. */
+type Shared = PostgresqlTarget['encryption']
+
+const addresses = new WeakMap<Shared, Known>()
+
+/** Whether a commit waits for a standby on the servers of this address, as far as they have been asked. */
+export function isSynchronous(address: Shared): boolean {
+  return addresses.get(address)?.isSynchronous === true
+}
+
+/** Asks a server of this address for its place in its cluster, in one statement. */
+export async function standingOf(client: SafeClient, address: Shared): Promise<Standing> {
+  const known = addresses.get(address) ?? { question: 0, isSynchronous: false }
+  addresses.set(address, known)
+  for (let index = known.question; ; index += 1) {
     const question = questions[index]
     if (question === undefined) throw new Error('unreachable: the last question is answered or fails')
     try {
       const { rows } = await client.run(question, [], { phase: 'open' })
-      answered.set(target, index)
-      return standing(rows[0] as Said) // The one row of the question.
+      const said = rows[0] as Said // The one row of the question.
+      known.question = index
+      if (said.writable) known.isSynchronous = said.synchronous
+      return standing(said)
     } catch (error) {
       if (!isRefusal(error) || index === questions.length - 1) throw error
     }

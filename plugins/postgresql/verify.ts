@@ -2,6 +2,8 @@ import type { Facts, Insight, Want } from '../../src/driver/driver.ts'
 import { faultError, type RequestsState, type TablesFacts, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
+import { defaultReadOnlyError } from './client/reports.ts'
+import { standbyError } from './faults.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
 import { standingOf } from './standing.ts'
 
@@ -50,11 +52,12 @@ function hasRights(table: string, rights: readonly string[]): string {
  * write of ours; where our own tables may not be created, being no standby and not read-only has to do.
  */
 export async function verifyServer(client: SafeClient, target: PostgresqlTarget, want: Want): Promise<Facts> {
-  assertNewEnough(client.serverVersion)
+  assertNewEnough(client.reports.version)
   const { rows } = await client.run(question, [], { phase: 'open' })
   const seen = rows[0] as Seen // The one row of `question`.
   assertWished(target.session, seen)
-  const standing = await standingOf(client, target)
+  if (target.session === 'read-write' && seen.readonly) throw await readOnlyError(client)
+  const standing = await standingOf(client, target.encryption)
   const { tables, insight } = await tablesFacts(client, target, want, seen)
   return {
     version: seen.version,
@@ -111,7 +114,7 @@ function assertNewEnough(version: string | null): void {
 /** @throws FaultError where libpq would pass this server over. */
 function assertWished(session: SessionWish, { standby, readonly }: Seen): void {
   const isReadOnly = standby || readonly
-  if (session === 'read-write' ? isReadOnly : session === 'primary' && standby) throw readOnlyError(standby)
+  if ((session === 'read-write' || session === 'primary') && standby) throw standbyError()
   if (session === 'read-only' ? isReadOnly : session !== 'standby' || standby) return
   const summary = `The address asks for target_session_attrs=${session}, but the server accepts writes.`
   throw faultError('configuration', 'SESSION_ATTRS', summary, 'Name a standby in the address, or write read-write.')
@@ -127,10 +130,13 @@ function readOnlyAsWished({ session, setting, origin }: PostgresqlTarget): Table
   }
 }
 
-function readOnlyError(isStandby: boolean): Error {
-  const summary = isStandby ? 'The server is a standby: it accepts no writes.' : 'The database is set to read-only.'
-  const hint = isStandby
-    ? 'Name the primary in the address, or all hosts of the cluster: Holdfast finds the one that accepts writes.'
-    : 'Check default_transaction_read_only of the role, the database and the server.'
-  return faultError('read-only', '25006', summary, hint)
+/** Of a server that is no standby; `source` tells what each host of the cluster has from what this one's own file says. */
+async function readOnlyError(client: SafeClient): Promise<Error> {
+  const { rows } = await client.run(sourceQuestion, [], { phase: 'open' })
+  const { source } = rows[0] as { source: string } // The one row of that setting.
+  if (!source.startsWith('configuration')) return defaultReadOnlyError()
+  const { kind, code, summary } = defaultReadOnlyError().fault
+  return faultError(kind, code, summary, 'Check default_transaction_read_only in the configuration of the server.')
 }
+
+const sourceQuestion = "select source from pg_settings where name = 'default_transaction_read_only'"

@@ -1,5 +1,5 @@
 import type { Image, ImageColumn } from '../driver/facet/image.ts'
-import { derivedId } from '../driver/kit/derived-id.ts'
+import { derivedId } from '../driver/kit/draw-id.ts'
 import { isSameValue } from './canonical.ts'
 
 /** What becomes of a change to a row that is not, in the primary, what it was on the fallback. */

@@ -165,7 +165,7 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
       'a database that is read-only',
       (url) => `${url}?options=-c%20default_transaction_read_only%3Don`,
       'read-only',
-      '25006',
+      'DEFAULT_READ_ONLY',
     ],
   ]
   for (const [what, change, kind, wanted] of faults) {

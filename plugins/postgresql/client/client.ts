@@ -4,7 +4,7 @@ import pg, { type CustomTypesConfig, type PoolConfig, type QueryResult } from 'p
 import type { Value, Written } from '../../../src/driver/facet/statements.ts'
 import {
   type Evictable,
-  faultError,
+  FaultError,
   LateError,
   type Phase,
   type PooledClient,
@@ -13,13 +13,15 @@ import {
   StatementTurns,
   timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { faults } from '../faults.ts'
+import { faults, isEnding, isReadOnlyRefusal } from '../faults.ts'
+import { boundMechanism, unboundError } from './binding.ts'
 import { cancelStatement } from './cancel.ts'
 import { guardMessages } from './framing.ts'
 import { type ClientInternals, type Corkable, internals } from './internals.ts'
 import { NativeStatement, type PreparedStatements } from './native-statement.ts'
 import { PairedStatement, type PairParts } from './paired-statement.ts'
-import { isCommit, phaseOf } from './phase.ts'
+import { isCommit, isReadOnlyBegin, phaseOf } from './phase.ts'
+import { ServerReports, unsyncedError } from './reports.ts'
 
 /** The options of a client, besides those of pg. */
 export interface SafeClientConfig extends PoolConfig {
@@ -29,6 +31,10 @@ export interface SafeClientConfig extends PoolConfig {
   readonly clients: Set<Evictable>
   /** Whether connections are shared between transactions, as far as is known by now. */
   readonly isPooled: () => boolean
+  /** Whether the address asks for a server that accepts writes, or at least is no standby. */
+  readonly wantsPrimary: boolean
+  /** Whether a commit waits for a standby, as far as is known by now. */
+  readonly isSynchronous: () => boolean
   /** Reject a server that cannot bind the password to the TLS channel. */
   readonly requiresBinding: boolean
 }
@@ -54,11 +60,15 @@ const farewellMs = 500
  * no event of an idle connection ends the process.
  */
 export class SafeClient extends pg.Client implements PooledClient {
+  /** What the server says without being asked. */
+  readonly reports: ServerReports
   readonly #config: SafeClientConfig
   readonly #turns: StatementTurns
   readonly #prepared: PreparedStatements = new Map()
   readonly #types: CustomTypesConfig
-  #version: string | null = null
+  #isOutdated = false
+  /** Of the transaction that was begun last. */
+  #isReadOnly = false
   #isBound = false
 
   constructor(config: SafeClientConfig) {
@@ -69,15 +79,13 @@ export class SafeClient extends pg.Client implements PooledClient {
     config.clients.add(this)
     guardMessages(internals(this).connection)
     this.once('end', () => config.clients.delete(this))
-    internals(this).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
-      if (parameterName === 'server_version') this.#version = parameterValue
-    })
+    this.reports = new ServerReports(internals(this).connection)
     // An "error" event without a listener ends the process; a statement that was running rejects by itself.
     this.on('error', () => {})
   }
 
   get isIdle(): boolean {
-    return this.isReady && this.status === 'I'
+    return this.isReady && this.status === 'I' && !this.#isOutdated
   }
 
   get isReady(): boolean {
@@ -106,9 +114,8 @@ export class SafeClient extends pg.Client implements PooledClient {
     return typeof said === 'string' ? said : null
   }
 
-  /** The version that the server reported at login; null when it did not. */
-  get serverVersion(): string | null {
-    return this.#version
+  get isOutdated(): boolean {
+    return this.#isOutdated
   }
 
   /** The server's number for this connection; of a pooler's own making where there is one. */
@@ -169,6 +176,7 @@ export class SafeClient extends pg.Client implements PooledClient {
   run(text: string, values: readonly unknown[] = [], options: { readonly phase?: Phase } = {}): Promise<QueryResult> {
     const send = (): Promise<QueryResult> => {
       const phase = options.phase ?? phaseOf(text, this.status === 'I')
+      if (phase === 'begin') this.#isReadOnly = isReadOnlyBegin(text)
       const mustCommit = phase === 'commit' && isCommit(text)
       return this.#answer<QueryResult>(phase, true, (done) => {
         const query = { text, values: values as unknown[] } // pg does not change them.
@@ -210,8 +218,9 @@ export class SafeClient extends pg.Client implements PooledClient {
     return new Promise((resolve, reject) => {
       const done = (error: unknown, answer?: T): void => {
         if (!this.#turns.end(done)) return
-        if (error) {
-          void this.#fail(error, phase, hasTurn).then(reject)
+        const failure = this.reports.takeUnsynced() ? unsyncedError(error) : error
+        if (failure) {
+          void this.#fail(failure, phase, hasTurn).then(reject)
           return
         }
         if (hasTurn) this.#turns.pass()
@@ -224,11 +233,28 @@ export class SafeClient extends pg.Client implements PooledClient {
 
   /** Ends the turn once the connection can run the next statement, or never will. Resolves with the caller's error. */
   async #fail(error: unknown, phase: Phase, hasTurn: boolean): Promise<unknown> {
-    if (error instanceof LateError) this.evict()
-    else if (isEnd(error)) resetSocket(internals(this).connection.stream)
+    if (error instanceof LateError) this.#leave(phase)
+    else if (isEnding(error)) resetSocket(internals(this).connection.stream)
     else await this.#settle(this.#turns.dueMs - performance.now())
     if (hasTurn) this.#turns.pass()
+    if (this.#config.wantsPrimary && isReadOnlyRefusal(error)) return this.#refused(error, phase)
     return error instanceof LateError ? timeoutError(phase) : faults.withPhase(error, phase)
+  }
+
+  /**
+   * Of a statement past its limit. A commit that waits for the synchronous standby goes on waiting: cancelled, it would be
+   * seen by all although it is on one server alone.
+   */
+  #leave(phase: Phase): void {
+    if (phase === 'commit' && this.#config.isSynchronous()) resetSocket(internals(this).connection.stream)
+    else this.evict()
+  }
+
+  /** The fault of a write that was refused. A standby refuses what else shares the connection, and then it is of no use. */
+  #refused(error: Error, phase: Phase): Error {
+    const refusal = this.reports.refusal(error, phase === 'statement' && this.#isReadOnly)
+    if (refusal instanceof FaultError && refusal.fault.undone === true) this.#isOutdated = true
+    return refusal
   }
 
   /** Only the name of the application, and the `options` of the address: poolers reject everything else. */
@@ -287,21 +313,4 @@ export class SafeClient extends pg.Client implements PooledClient {
   }
 }
 
-function unboundError(): Error {
-  return faultError(
-    'tls',
-    'CHANNEL_BINDING',
-    'The address requires channel binding, and the server offers none.',
-    'Write channel_binding=prefer, or check which server answers at the address.',
-  )
-}
-
-/** Whether the server has ended the connection with this error. */
-function isEnd(error: unknown): boolean {
-  return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC')
-}
-
 const stock = pg.Client.prototype as unknown as ClientInternals // Not in its types.
-
-/** The mechanism that binds the password to the channel. */
-const boundMechanism = 'SCRAM-SHA-256-PLUS'

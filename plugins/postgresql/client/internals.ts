@@ -1,11 +1,6 @@
 import type { Socket } from 'node:net'
 import type pg from 'pg'
 
-interface ParameterStatus {
-  readonly parameterName: string
-  readonly parameterValue: string
-}
-
 /** How a stream sends several pieces in one write; Neon's lacks both methods, and does so by itself. */
 export interface Corkable {
   cork?(): void
@@ -17,7 +12,7 @@ export interface ClientInternals {
   readonly connection: {
     readonly stream: Socket
     emit(event: 'error', error: Error): void
-    on(event: 'parameterStatus', listener: (said: ParameterStatus) => void): void
+    on(event: 'parameterStatus' | 'notice', listener: (said: never) => void): void
     once(event: 'readyForQuery', listener: () => void): void
     removeListener(event: 'readyForQuery', listener: () => void): void
   }

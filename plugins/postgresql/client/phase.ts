@@ -5,6 +5,11 @@ export function isCommit(text: string): boolean {
   return /^\s*(?:commit|end)\b/i.test(text)
 }
 
+/** Whether a text begins a transaction that may only read. */
+export function isReadOnlyBegin(text: string): boolean {
+  return /^[^;]*\bread\s+only\b/i.test(text)
+}
+
 /** The phase of a text by its first word; `isAlone`: outside of a transaction. */
 export function phaseOf(text: string, isAlone: boolean): Phase {
   if (isCommit(text)) return 'commit'

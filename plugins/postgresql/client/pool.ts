@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Limits } from '../../../src/driver/driver.ts'
 import type { Statement, Statements, Written } from '../../../src/driver/facet/statements.ts'
 import { ConnectionPool, createStatements } from '../../../src/driver/kit/driver-kit.ts'
-import { faults, isRefusal, isTaken, staleError } from '../faults.ts'
+import { faults, isRefusal, isTaken, staleError, standbyError } from '../faults.ts'
 import { type NativeOptions, SafeClient, type SafeClientConfig } from './client.ts'
 
 /** Statements beyond are not prepared: each costs memory on every connection of the server. */
@@ -37,6 +37,9 @@ export class SafePool extends ConnectionPool<SafeClient> {
       create: () => new SafeClient({ ...config, connectionTimeoutMillis: connectMs, pipeline: true }),
       open: config.clients,
       unopened: faults.unopened,
+      // What a pooler reports may be that of another server, and years old.
+      unfit: ({ reports }) =>
+        config.wantsPrimary && !this.isPooled && reports.isStandby === true ? standbyError() : null,
     })
     this.#config = config
     this.#isPooled = isPooled

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
 
 /** Random bytes for many ids at once: a system call per id would take as long as the rest of making it. */
 const pool = new Uint8Array(4_096)
@@ -36,4 +36,12 @@ function fillRandom(): void {
 export function idOfTime(timeMs: number): string {
   const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}
+
+/** A random UUID: no other software derives ids from it. */
+const namespace = '6b1f0a5e-3c0d-4b8a-9d52-7f1e2ac4c9d3'
+
+/** The same id for the same parts, wherever it is made. */
+export function derivedId(...parts: readonly string[]): string {
+  return uuidv5(JSON.stringify(parts), namespace)
 }

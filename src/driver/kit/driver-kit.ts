@@ -120,13 +120,8 @@ export {
 export { commonFaults, type FaultMeaning, nodeFaults } from './fault-table.ts'
 export { type ConnectionHooks, createLeaseDriver, type LeaseDialect, type Portions } from './lease.ts'
 export { isolatedOrmOptions } from './orm-options.ts'
-export {
-  ConnectionPool,
-  type Evictable,
-  type PooledClient,
-  type PoolParts,
-  poolClosedError,
-} from './pool.ts'
+export { ConnectionPool, type PoolParts, poolClosedError } from './pool.ts'
+export type { Evictable, PooledClient } from './pooled-client.ts'
 export { type ConnectionHook, type OrmPool, type PooledConnectionParts, pooledConnection } from './pooled-connection.ts'
 export { AnswerSize } from './primary/answer-size.ts'
 export {

@@ -7,7 +7,8 @@ import type {
   TransactionSettings,
 } from 'kysely'
 import type { FaultError } from '../fault.ts'
-import type { ConnectionPool, PooledClient } from './pool.ts'
+import type { ConnectionPool } from './pool.ts'
+import type { PooledClient } from './pooled-client.ts'
 import { faultError } from './read-error.ts'
 
 /** The hooks that MikroORM offers an application for each connection. */

@@ -2,33 +2,10 @@ import type { Limits } from '../driver.ts'
 import type { FaultError } from '../fault.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { commonError } from './fault-reader.ts'
+import type { Evictable, PooledClient } from './pooled-client.ts'
 import { withSignal } from './server-candidate.ts'
 import { type Share, Sharing } from './sharing.ts'
 import { TransactionScope } from './transaction-scope.ts'
-
-/** What is open and can be closed by reset. */
-export interface Evictable {
-  /** Frees the caller that waits on it and closes it by reset. Never throws. Safe to call twice. */
-  evict(): void
-}
-
-/** One connection of a pool. */
-export interface PooledClient extends Evictable {
-  /** True when a statement could be sent now. */
-  readonly isReady: boolean
-  /** True when it is ready, and nothing of its last holder is left in its session: no open transaction. */
-  readonly isIdle: boolean
-  /** Opens it, within the client's own limit. */
-  connect(): Promise<unknown>
-  /** Runs a statement after those that were given before it. */
-  run(text: string): Promise<unknown>
-  /** Sends the statements of this turn of the event loop in one write. Only for clients that callers may share. */
-  gather?(): void
-  /** Closes it with a goodbye, by reset when that takes too long. Never rejects. Safe to call twice. */
-  end(): Promise<void>
-  /** Calls once when the connection is over, at once when it is already. */
-  onEnd(listener: () => void): void
-}
 
 /** The parts of a pool. */
 export interface PoolParts<C extends PooledClient> {
@@ -39,6 +16,8 @@ export interface PoolParts<C extends PooledClient> {
   readonly open: ReadonlySet<Evictable>
   /** Why a connection was not opened, by what `connect` rejected with; null: it was not open in time. Nothing was sent. */
   unopened(error: unknown): FaultError
+  /** Why a connection that was opened is not used, since it leads to a member of a cluster that is not wanted; null: it is. */
+  unfit?(client: C): FaultError | null
 }
 
 interface Waiter<C> {
@@ -58,6 +37,9 @@ const patienceMs = 10
 /** Above this share of the time the event loop itself is the bottleneck, which more connections would not relieve. */
 const busyShare = 0.9
 
+/** Connections that lead to unwanted members of a cluster, in a row, until a caller hears of it. */
+const unfitMax = 8
+
 /** How long a closed socket may take to report it. */
 const lateMs = 500
 
@@ -74,6 +56,8 @@ export class ConnectionPool<C extends PooledClient> {
   /** Of the event loop, when it was last measured. */
   #load = performance.eventLoopUtilization()
   #opening = 0
+  /** Since a connection was fit. */
+  #unfit = 0
   /** The one used last is taken first, so that the others become old and are closed. */
   readonly #idle: C[] = []
   /** Since when each of `#idle` is. */
@@ -131,6 +115,7 @@ export class ConnectionPool<C extends PooledClient> {
   release(client: C): void {
     if (!this.#sharing.giveBack(client)) return
     if (!client.isIdle) {
+      if (client.isOutdated === true) this.#dismissOlder(client)
       this.#dismiss(client)
       this.#lendIdle()
     } else if (this.#closed !== null) void client.end()
@@ -145,6 +130,8 @@ export class ConnectionPool<C extends PooledClient> {
     try {
       const connected = client.connect()
       await (signal === undefined ? connected : withSignal(signal, connected))
+      const unfit = this.#parts.unfit?.(client) ?? null
+      if (unfit !== null) throw unfit
       return client
     } catch (error) {
       client.evict()
@@ -193,20 +180,32 @@ export class ConnectionPool<C extends PooledClient> {
     client.connect().then(
       () => {
         this.#opening -= 1
+        const unfit = this.#parts.unfit?.(client) ?? null
+        if (unfit !== null) {
+          // Behind a balancer the next one may lead elsewhere.
+          this.#unfit += 1
+          if (this.#unfit % unfitMax === 0) this.#refuse(lastDueMs, unfit)
+          this.#dismiss(client)
+          return
+        }
+        this.#unfit = 0
         client.onEnd(() => this.#forget(client))
         this.release(client)
       },
       (error: unknown) => {
         this.#opening -= 1
-        // The oldest waiter gets the error, unless it came after this attempt began: each has an attempt of its own.
-        const [first] = this.#waiters
-        if (first !== undefined && first.dueMs <= lastDueMs) {
-          this.#waiters.shift()
-          first.reject(this.#parts.unopened(error))
-        }
+        this.#refuse(lastDueMs, this.#parts.unopened(error))
         this.#dismiss(client)
       },
     )
+  }
+
+  /** The oldest waiter gets the error of an attempt, unless it came after this one began: each has an attempt of its own. */
+  #refuse(lastDueMs: number, error: FaultError): void {
+    const [first] = this.#waiters
+    if (first === undefined || first.dueMs > lastDueMs) return
+    this.#waiters.shift()
+    first.reject(error)
   }
 
   #handOver(client: C): void {
@@ -243,6 +242,14 @@ export class ConnectionPool<C extends PooledClient> {
   #dismiss(client: C): void {
     client.evict()
     this.#forget(client)
+  }
+
+  /** Idle connections that were opened before this one. */
+  #dismissOlder(client: C): void {
+    for (const older of this.#members) {
+      if (older === client) return
+      if (this.#idle.includes(older)) this.#dismiss(older)
+    }
   }
 
   #forget(client: C): void {

@@ -2,7 +2,8 @@ import { requestKnownCode } from '../facet/requests.ts'
 import type { Row, Statement, Statements, Value, Written } from '../facet/statements.ts'
 import type { Phase } from '../fault.ts'
 import { commonError } from './fault-reader.ts'
-import type { ConnectionPool, PooledClient } from './pool.ts'
+import type { ConnectionPool } from './pool.ts'
+import type { PooledClient } from './pooled-client.ts'
 
 /** A statement that has failed. */
 export interface FailedStatement<C, O> {

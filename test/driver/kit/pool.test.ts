@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
 import { FaultError } from '../../../src/driver/fault.ts'
-import { ConnectionPool, type Evictable, type PooledClient } from '../../../src/driver/kit/pool.ts'
+import { ConnectionPool } from '../../../src/driver/kit/pool.ts'
+import type { Evictable, PooledClient } from '../../../src/driver/kit/pooled-client.ts'
 import { faultError } from '../../../src/driver/kit/read-error.ts'
 
 /** A busy machine may be late, a limit never early. */
@@ -14,6 +15,7 @@ function assertDue(tookMs: number, limitMs: number): void {
 /** A connection to nothing, which the test breaks at will. */
 class FakeClient implements PooledClient {
   isIdle = false
+  isOutdated = false
   isOver = false
   readonly #open: Set<Evictable>
   readonly #connecting: () => Promise<void>
@@ -76,6 +78,7 @@ interface Scene {
 function scene(
   limits: { queryMs?: number; poolSize?: number; poolMaxOverflow?: number } = {},
   connecting: () => Promise<void> = async () => {},
+  unfit: (client: FakeClient) => FaultError | null = () => null,
 ): Scene {
   const clients: FakeClient[] = []
   const open = new Set<Evictable>()
@@ -88,6 +91,7 @@ function scene(
     },
     open,
     unopened: (cause) => faultError('unreachable', 'CONNECTION_TIMEOUT', 'Not opened.', 'Look.', { cause }),
+    unfit,
   })
   return { pool, clients, open }
 }
@@ -421,5 +425,47 @@ describe('sharing a connection', () => {
     pool.release(second)
     assert.ok((await pool.acquire()) === second)
     await pool.close(0)
+  })
+})
+
+describe('connections to members of a cluster that are not wanted', () => {
+  const standby = () => faultError('read-only', 'STANDBY', 'A standby.', 'Ask another one.')
+
+  test('one that was opened is passed over for the next, and the caller learns nothing of it', async () => {
+    const { pool, clients, open } = scene({}, undefined, (client) => (clients.indexOf(client) < 3 ? standby() : null))
+    assert.equal(await pool.acquire(), clients[3])
+    assert.deepEqual([pool.size, open.size], [1, 1])
+    const next = pool.openAside()
+    assert.equal(await next, clients[4])
+  })
+
+  test('where none is wanted, each caller hears of it after some, and none is left open', async () => {
+    const { pool, clients, open } = scene({ queryMs: 5_000 }, undefined, standby)
+    assert.deepEqual(
+      (await Promise.all([pool.acquire(), pool.acquire()].map((work) => codeOf(work)))).map(({ code }) => code),
+      ['STANDBY', 'STANDBY'],
+    )
+    assert.equal(clients.length, 16)
+    assert.equal((await codeOf(pool.openAside())).code, 'STANDBY')
+    assert.deepEqual([pool.size, open.size], [0, 0])
+  })
+
+  test('one that proves to be such a member goes with all idle ones that are older; newer ones stay', async () => {
+    const { pool, clients } = scene({ poolSize: 4 })
+    const held = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()))
+    const [busy, idle, unwanted, newer] = held
+    assert.ok(busy && idle && unwanted && newer)
+    pool.release(newer)
+    pool.release(idle)
+    unwanted.isOutdated = true
+    unwanted.isIdle = false
+    pool.release(unwanted)
+    assert.deepEqual(
+      clients.map(({ isOver }) => isOver),
+      [false, true, true, false],
+    )
+    assert.equal(await pool.acquire(), newer)
+    pool.release(busy)
+    assert.equal(busy.isOver, false)
   })
 })

@@ -345,7 +345,7 @@ describe('faults of a real PostgreSQL', { skip: noPostgres }, () => {
     const database = await server.createDatabase()
     await server.query(`alter database ${database} set default_transaction_read_only = on`)
     const fault = await openingFault(server.url(database))
-    assert.deepEqual([fault.kind, fault.code], ['read-only', '25006'])
+    assert.deepEqual([fault.kind, fault.code, fault.everywhere], ['read-only', 'DEFAULT_READ_ONLY', true])
   })
 
   test("the native pool is pg's own, next to ours, and ends with ours", async (t) => {

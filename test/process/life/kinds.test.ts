@@ -201,7 +201,7 @@ describe('kinds of failure, at the start and later, and their mending', { skip: 
     await server.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`)
     const write = () => service.send('POST', '/api/feedback', { rating: 1 })
     await until(async () => (await write()).headers.get('holdfast-store') === fallback, { what: 'the fallback' })
-    await assertTold(service, 'read-only', /^25006$/)
+    await assertTold(service, 'read-only', /^DEFAULT_READ_ONLY$/)
     await server.query(`alter database ${database} reset default_transaction_read_only`)
     await reach(service, primary)
     await service.end()
