@@ -20,6 +20,7 @@ import { unknownServer } from './client/session.ts'
 import { createDriverClass } from './connection.ts'
 import { faults } from './faults.ts'
 import { feedOf } from './feed.ts'
+import { standingOf } from './membership.ts'
 import { collationOf } from './platform.ts'
 import { replayOf } from './replay.ts'
 import { schemaLockOf } from './schema-lock.ts'
@@ -46,6 +47,7 @@ function createCandidate(target: MysqlTarget, host: Host, limits: Limits): Candi
     // Where the mode leaves it open.
     mayTryNext: (error) => faults.classify(error, 'open').kind === 'tls',
     verify: (client, want) => verifyServer(client, target, want),
+    standing: standingOf,
     engine: (way, { version }) =>
       new ServerEngine<SafePool>({
         ormOptions(use) {

@@ -49,6 +49,12 @@ export const packet: FaultMeaning = {
   hint: 'Raise max_allowed_packet on the server, or send less at a time.',
 }
 
+/** A server that accepts no writes, and has written nothing. */
+export const writesRefused: FaultMeaning = { ...commonFaults.readOnly, undone: true }
+
+/** A member of a cluster that is not part of it at the moment, and has written nothing. */
+export const outsideCluster: FaultMeaning = { ...commonFaults.starting, undone: true }
+
 /** By the server's error number. */
 export const byNumber: ReadonlyMap<number, FaultMeaning> = new Map<number, FaultMeaning>([
   ...each(auth, 1045, 1251, 1275, 1524, 1698, 3118, 3955),
@@ -65,10 +71,14 @@ export const byNumber: ReadonlyMap<number, FaultMeaning> = new Map<number, Fault
   ...each(commonFaults.tls, 2026),
   ...each(commonFaults.capacity, 1037, 1038, 1040, 1041, 1135, 1203, 1226, 1461),
   ...each(commonFaults.diskFull, 20, 28, 1021, 1114),
-  ...each(commonFaults.conflict, 1020, 1180, 1213, 1614, 3058, 3101, 3572),
-  ...each(commonFaults.locked, 1205, 1222),
+  // 1180 may have come after the cluster had the transaction.
+  ...each(commonFaults.conflict, 1180, 3058),
+  ...each({ ...commonFaults.conflict, undone: true }, 1020, 1213, 1614, 3101, 3572),
+  ...each({ ...commonFaults.locked, undone: true }, 1205, 1222),
   ...each(commonFaults.cancelled, 1317, 1969, 3024),
-  ...each(commonFaults.readOnly, 1207, 1792, 1836, 3906),
+  // 1207 and 1792 are a session's own transactions, the others the server's setting.
+  ...each({ ...commonFaults.readOnly, everywhere: true }, 1207, 1792),
+  ...each(writesRefused, 1836, 3906),
   ...each(commonFaults.io, 2, 3, 5, 6, 1004, 1015, 1016, 1024, 1025, 1026, 1030, 1296),
   ...each(commonFaults.corrupt, 126, 127, 144, 145, 1033, 1034, 1194, 1195, 1712, 1877),
   ...each(commonFaults.unique, 1022, 1062, 1169, 1557, 1586, 1761, 1762),

@@ -13,7 +13,17 @@ import {
   requestKnownCode,
   type TableRule,
 } from '../../src/driver/kit/driver-kit.ts'
-import { byCode, byMessage, byNumber, endings, halfway, knownStates, packet } from './fault-table.ts'
+import {
+  byCode,
+  byMessage,
+  byNumber,
+  endings,
+  halfway,
+  knownStates,
+  outsideCluster,
+  packet,
+  writesRefused,
+} from './fault-table.ts'
 
 /** Reads the errors of this driver. */
 export const faults: FaultReader = createFaultReader({ readServer, codes: byCode, messages: byMessage, isRefusal })
@@ -72,9 +82,9 @@ export function numberOf(error: unknown): number | null {
 
 function meaningOf(number: number, message: string): FaultMeaning {
   // One number for every option that is in the way.
-  if (number === 1290) return /read.?only/i.test(message) ? commonFaults.readOnly : commonFaults.statement
+  if (number === 1290) return /read.?only/i.test(message) ? writesRefused : commonFaults.statement
   // 1047 is also a command that the server does not know.
-  if (number === 1047) return /wsrep/i.test(message) ? commonFaults.starting : commonFaults.statement
+  if (number === 1047) return /wsrep/i.test(message) ? outsideCluster : commonFaults.statement
   const meaning = byNumber.get(number) ?? commonFaults.statement
   // A few numbers for all that a file system answers.
   const isFull = /\b(?:error|errcode|errno)\D{0,3}(?:28|122)\b|no space left/i.test(message)

@@ -2,7 +2,7 @@ import { defineDriver } from '../../src/driver/define-driver.ts'
 import type { Driver } from '../../src/driver/driver.ts'
 import { type ClientPart, serverMembers, tlsSettings } from '../../src/driver/kit/driver-kit.ts'
 import { dialect } from './address/dialect.ts'
-import type { MysqlTarget } from './address/target.ts'
+import { type MysqlTarget, syncWaits } from './address/target.ts'
 import { faults } from './faults.ts'
 
 /** The part of this driver that needs the client. */
@@ -36,7 +36,15 @@ export const driver: Driver<MysqlTarget> = defineDriver<MysqlTarget>({
     'mariadb+aiomysql',
     'mariadb+asyncmy',
   ],
-  settings: tlsSettings(dialect.tls),
+  settings: {
+    syncWait: {
+      doc: 'In a Galera cluster: what waits until the member that is asked has what other members have answered before. read: changes and deletes, and the reads that decide or explain them. all: every statement. off: nothing.',
+      format: syncWaits,
+      default: 'read',
+      env: 'MYSQL_SYNC_WAIT',
+    },
+    ...tlsSettings(dialect.tls),
+  },
   ...serverMembers(dialect, clientPart),
   classify: faults.classify,
   replays: true,

@@ -1,29 +1,39 @@
 import type { Facts, Want } from '../../src/driver/driver.ts'
-import { faultError, type RequestsState, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
+import { FaultError, faultError, type RequestsState, type TablesRights } from '../../src/driver/kit/driver-kit.ts'
 import type { MysqlTarget } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
+import { type ServerFacts, waiting } from './client/session.ts'
+import {
+  clusterWords,
+  isMember,
+  isOn,
+  isReadOnly,
+  membershipOf,
+  showVariables,
+  stallOf,
+  standingIn,
+  standingVariables,
+  type Variables,
+} from './membership.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
 import { insightOf } from './privileges.ts'
 
-/** SHOW accepts names that a server does not know; each of these exists on some server. */
+/** What is asked of the server besides its standing. */
 const variables = [
+  ...standingVariables,
   'version',
-  'read_only',
-  'super_read_only',
-  'innodb_read_only',
   'tx_read_only',
   'transaction_read_only',
   'max_allowed_packet',
   'innodb_rollback_on_timeout',
   'log_bin',
   'binlog_format',
+  'wsrep_provider_options',
 ] as const
-
-type Variable = (typeof variables)[number]
 
 /** What the server reports of itself and of our account. */
 interface Seen {
-  readonly values: Readonly<Partial<Record<Variable, string>>>
+  readonly values: Variables
   readonly account: string | null
   readonly tables: TablesRights['exist']
   readonly requests: RequestsState
@@ -35,13 +45,10 @@ interface Seen {
  */
 export async function verifyServer(client: SafeClient, target: MysqlTarget, want: Want): Promise<Facts> {
   const seen = await look(client)
-  assertNewEnough(seen.values.version ?? '')
   const { values } = seen
-  const { server } = client.config
-  server.packetBytes = Number(values.max_allowed_packet) || null
-  server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
-  server.logsStatements = values.log_bin === 'ON' && values.binlog_format === 'STATEMENT'
-  assertWritable(values)
+  assertNewEnough(values.version ?? '')
+  noteServer(client.config.server, values, target)
+  await assertWritable(client, values)
   const own = ownTablesOf(client, target, seen.account)
   const insight =
     want.proof === 'look'
@@ -57,6 +64,12 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
           mayRead: null,
           mayWrite: insight.mayWriteOwnTables,
         })
+  // Then whatever was committed before, on any member, is in the position of this one.
+  if (isMember(values) && isMariaDb(values) && want.proof !== 'look') {
+    await client.run(waiting('select 1'), [], { phase: 'open' })
+  }
+  const membership = await membershipOf(client, values)
+  const stallMs = stallOf(values)
   return {
     version: values.version ?? 'unknown',
     path: null,
@@ -64,16 +77,28 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
     // Poolers of this protocol track session state, so nothing has to be left out for them.
     pooled: false,
     ...tables,
-    ...(insight === null ? {} : { insight }),
+    standing: standingIn(values, membership),
+    ...(stallMs === 0 ? {} : { stallMs }),
+    ...(insight === null ? {} : { insight: { ...insight, cluster: clusterWords(values, membership) } }),
   }
 }
 
+/** What the connections to this server need to know of it. */
+function noteServer(server: ServerFacts, values: Variables, { syncWait }: MysqlTarget): void {
+  server.packetBytes = Number(values.max_allowed_packet) || null
+  server.rollsBackOnTimeout = values.innodb_rollback_on_timeout === 'ON'
+  server.logsStatements = values.log_bin === 'ON' && values.binlog_format === 'STATEMENT'
+  server.stallMs = stallOf(values)
+  // MySQL cannot set a variable for one statement alone.
+  server.syncWait = !isMember(values) ? 'off' : syncWait === 'read' && !isMariaDb(values) ? 'all' : syncWait
+}
+
+function isMariaDb({ version = '' }: Variables): boolean {
+  return /mariadb/i.test(version)
+}
+
 async function look(client: SafeClient): Promise<Seen> {
-  const list = variables.map((name) => `'${name}'`).join(', ')
-  const shown = await client.run(`show variables where variable_name in (${list})`, [], { phase: 'open' })
-  const values = Object.fromEntries(
-    shown.rows.map(({ Variable_name, Value }) => [String(Variable_name), String(Value)]),
-  )
+  const values = await showVariables(client, variables)
   const names = Object.keys(ownRights).map((name) => `'${name}'`)
   const question = `select current_user() as account, count(table_name) as ours,
     count(case when table_name = 'holdfast_identity' then 1 end) as identities,
@@ -109,9 +134,8 @@ function assertNewEnough(version: string): void {
 }
 
 /** An administrator may write on a replica; Holdfast does not. */
-function assertWritable(values: Seen['values']): void {
-  const isOn = (name: Variable): boolean => !/^(?:off|0|)$/i.test(values[name] ?? '')
-  if (isOn('read_only') || isOn('super_read_only') || isOn('innodb_read_only')) {
+async function assertWritable(client: SafeClient, values: Variables): Promise<void> {
+  if (isReadOnly(values)) {
     throw faultError(
       'read-only',
       '1290',
@@ -119,11 +143,17 @@ function assertWritable(values: Seen['values']): void {
       'Name the primary in the address, or all hosts of the cluster: Holdfast finds the one that accepts writes.',
     )
   }
-  if (!isOn('tx_read_only') && !isOn('transaction_read_only')) return
-  throw faultError(
-    'read-only',
-    '1792',
-    'Transactions are set to read-only.',
-    'Check transaction_read_only (tx_read_only) of the server.',
-  )
+  const name = ['tx_read_only', 'transaction_read_only'].find((one) => isOn(values, one))
+  if (name === undefined) return
+  const { rows } = await client.run(`select @@global.${name} as isSet`, [], { phase: 'open' })
+  throw new FaultError({
+    kind: 'read-only',
+    code: '1792',
+    summary: 'Transactions are set to read-only.',
+    hint: 'Check transaction_read_only (tx_read_only) of the server, and its init_connect.',
+    ambiguous: false,
+    cause: null,
+    // What the server does not ask of each session, it asks of this account.
+    ...(Number(rows[0]?.isSet) === 1 ? {} : { everywhere: true }),
+  })
 }

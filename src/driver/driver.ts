@@ -236,4 +236,6 @@ export interface Insight {
   readonly isReadOnly: boolean
   /** One small statement, there and back, in milliseconds. */
   readonly roundTripMs: number
+  /** What the server says of the cluster that it is a member of, by its own names. Left out or null: it says nothing. */
+  readonly cluster?: Readonly<Record<string, string>> | null
 }

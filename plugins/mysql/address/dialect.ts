@@ -1,6 +1,6 @@
-import type { AddressDialect, AddressOptions } from '../../../src/driver/kit/driver-kit.ts'
+import type { AddressDialect, AddressOptions, Settings } from '../../../src/driver/kit/driver-kit.ts'
 import { parameters, tlsDialect } from './parameters.ts'
-import { defaultPort, formatHost, type MysqlTarget } from './target.ts'
+import { defaultPort, formatHost, type MysqlTarget, type SyncWait, syncWaits } from './target.ts'
 
 /** No server accepts longer database names. */
 const nameLimit = 64
@@ -34,11 +34,16 @@ export const dialect: AddressDialect<AddressOptions, MysqlTarget> = {
     return prepared
   },
   options: (common) => common,
-  complete: (common) => common,
+  complete: (common, _options, settings) => ({ ...common, syncWait: syncWaitOf(settings) }),
   id(hosts, database) {
     const names = hosts.map(({ host, port }) =>
       host.startsWith('/') ? host : `${host.toLowerCase().replace(/\.$/, '')}:${port}`,
     )
     return `mysql:${names.join(',')}/${database}`
   },
+}
+
+function syncWaitOf(settings: Settings): SyncWait {
+  const wanted = settings.plugins?.mysql?.syncWait
+  return syncWaits.find((one) => one === wanted) ?? 'read'
 }

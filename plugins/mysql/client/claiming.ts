@@ -9,6 +9,7 @@ import { duplicateKey, knownStates } from '../fault-table.ts'
 import { numberOf } from '../faults.ts'
 import type { Answer } from './answer.ts'
 import type { SafeClient } from './client.ts'
+import { waiting, withoutWait } from './session.ts'
 
 /** What claims, and the fault of a claim that exists. */
 export interface Claim extends Statement {
@@ -80,8 +81,9 @@ async function runCompound(client: SafeClient, sql: string, values: readonly Val
 }
 
 /** The handlers end the transaction at once: its locks would last for one more round trip. */
-function compoundOf(claim: Claim, sql: string): string {
-  return `begin not atomic
+function compoundOf(claim: Claim, given: string): string {
+  const sql = withoutWait(given)
+  const text = `begin not atomic
   declare exit handler for sqlexception begin rollback; resignal; end;
   start transaction;
   begin
@@ -91,6 +93,8 @@ function compoundOf(claim: Claim, sql: string): string {
   ${sql};
   commit;
 end`
+  // It begins a transaction, and that is what waits.
+  return sql === given ? text : waiting(text)
 }
 
 /** Without RETURNING the server counts the claim, too. */
@@ -106,9 +110,10 @@ async function runTransaction(
   claim: Claim,
 ): Promise<Written> {
   try {
-    await client.run('begin')
+    const own = withoutWait(sql)
+    await client.run(own === sql ? 'begin' : waiting('begin'))
     await claimed(runPrepared(client, claim.sql, claim.values), claim)
-    const { rows, changed } = await runPrepared(client, sql, values)
+    const { rows, changed } = await runPrepared(client, own, values)
     await client.run('commit')
     return { rows, changed }
   } catch (error) {

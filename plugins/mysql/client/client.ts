@@ -16,7 +16,7 @@ import { faults, numberOf, packetError, streamError, transactionGoneError } from
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { guardConnection, internals } from './guard.ts'
-import { sessionTexts, withoutLimit } from './session.ts'
+import { sessionTexts, withoutLimit, withoutWait } from './session.ts'
 import { SessionState } from './session-state.ts'
 
 /** How a statement is run. */
@@ -224,7 +224,7 @@ export class SafeClient implements PooledClient {
         else reject(error instanceof LateError ? timeoutError(phase) : withoutText(error))
         if (error instanceof LateError) this.evict()
       }
-      this.#turns.begin(done)
+      this.#turns.begin(done, this.#limitOf(text))
       try {
         if (isPrepared) connection.execute({ sql: text, values: values.map(bindable) }, done)
         else connection.query(values.length === 0 ? { sql: text } : { sql: text, values: [...values] }, done)
@@ -232,6 +232,12 @@ export class SafeClient implements PooledClient {
         done(error)
       }
     })
+  }
+
+  /** A cluster may hold back whatever writes, or waits for a row or for the other members. */
+  #limitOf(text: string): number {
+    const { queryMs, server } = this.#config
+    return server.stallMs <= queryMs || isPlainRead(text) ? queryMs : server.stallMs
   }
 
   /** The server ends the connection for a packet that is too large, which would look like a loss. */
@@ -261,14 +267,21 @@ export class SafeClient implements PooledClient {
     for (const listener of this.#endListeners.splice(0)) listener()
   }
 
-  #phaseOf(text: string): Phase {
+  #phaseOf(given: string): Phase {
+    const text = withoutWait(given)
     if (isCommit.test(text)) return 'commit'
     if (/^\s*(?:begin|start\s+transaction)\b/i.test(text)) return 'begin'
     if (isRollback.test(text)) return 'rollback'
     // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
-    const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i.test(text)
-    return !this.#state.isOpen && !isRead ? 'commit' : 'statement'
+    return !this.#state.isOpen && !isRead.test(text) ? 'commit' : 'statement'
   }
+}
+
+const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i
+
+/** Whether the server answers it from what it has. */
+function isPlainRead(text: string): boolean {
+  return withoutWait(text) === text && isRead.test(text) && !/\b(?:for\s+update|share\s+mode|for\s+share)\b/i.test(text)
 }
 
 const isCommit = /^\s*commit\b/i

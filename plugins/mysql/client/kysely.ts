@@ -10,16 +10,17 @@ import {
 import { faults } from '../faults.ts'
 import type { SafeClient } from './client.ts'
 import type { SafePool } from './pool.ts'
+import { waiting } from './session.ts'
 
 /** The stock dialect on the connections of a pool. */
 export function createDialect(pool: SafePool, hooks: ConnectionHooks): MysqlDialect {
   const dialect = new MysqlDialect({ pool: () => Promise.reject(new Error('unreachable: the driver is ours')) })
-  dialect.createDriver = () => createLeaseDriver(pool, hooks, leaseDialect)
+  dialect.createDriver = () => createLeaseDriver(pool, hooks, leaseDialectOf(pool))
   return dialect
 }
 
-const leaseDialect: LeaseDialect<SafeClient> = {
-  begin: beginTexts,
+const leaseDialectOf = ({ config: { server } }: SafePool): LeaseDialect<SafeClient> => ({
+  begin: (settings) => beginTexts(settings, server.syncWait === 'read'),
   quoted: (name) => `\`${name.replaceAll('`', '``')}\``,
   releaseSavepoint: 'release savepoint',
   execute,
@@ -29,12 +30,14 @@ const leaseDialect: LeaseDialect<SafeClient> = {
     return `kill ${what === 'statement' ? 'query' : 'connection'} ${threadId}`
   },
   late: () => timeoutError('statement'),
-}
+})
 
 /** The level counts for the next transaction alone. */
-function beginTexts({ isolationLevel, accessMode }: TransactionSettings): readonly string[] {
+function beginTexts({ isolationLevel, accessMode }: TransactionSettings, waits: boolean): readonly string[] {
   const level = isolationLevel === undefined ? [] : [`set transaction isolation level ${isolationLevel}`]
-  return [...level, accessMode === undefined ? 'begin' : `start transaction ${accessMode}`]
+  if (accessMode === 'read only') return [...level, 'start transaction read only']
+  const begin = accessMode === undefined ? 'begin' : `start transaction ${accessMode}`
+  return [...level, waits ? waiting(begin) : begin]
 }
 
 async function execute(client: SafeClient, query: CompiledQuery): Promise<QueryResult<unknown>> {

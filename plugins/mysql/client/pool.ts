@@ -7,6 +7,10 @@ import { faults, numberOf } from '../faults.ts'
 import { claimOf, createClaimingWrite, unprepared } from './claiming.ts'
 import { type RunOptions, SafeClient } from './client.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
+import { waiting } from './session.ts'
+
+/** What meets no row, or an old one, where another member has written a moment before. */
+const changes = /^\s*(?:update|delete)\b/i
 
 /** The parts of a pool. */
 interface SafePoolParts {
@@ -26,6 +30,7 @@ export class SafePool extends ConnectionPool<SafeClient> {
   constructor({ config, limits, isMariaDb }: SafePoolParts) {
     super({
       limits,
+      stallMs: () => config.server.stallMs,
       create: () => new SafeClient(config),
       open: config.clients,
       unopened: faults.unopened,
@@ -41,10 +46,13 @@ export class SafePool extends ConnectionPool<SafeClient> {
       },
     })
     const claim = createClaimingWrite(this, statements, isMariaDb)
+    /** A transaction has waited when it began. */
+    const waits = (): boolean => config.server.syncWait === 'read' && this.transactions.current === null
     this.statements = {
-      read: statements.read,
+      read: (sql, values, note) => statements.read(note?.fresh === true && waits() ? waiting(sql) : sql, values),
       takesFirst: true,
-      write(sql, values, note) {
+      write(text, values, note) {
+        const sql = changes.test(text) && waits() ? waiting(text) : text
         if (note?.first !== undefined) return claim(sql, values, { ...note.first, known: 'requestKnown' })
         if (note?.claims !== true) return statements.write(sql, values)
         if (note.attempt !== undefined) return claim(sql, values, claimOf(note.attempt))

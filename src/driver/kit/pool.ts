@@ -14,6 +14,8 @@ export interface PoolParts<C extends PooledClient> {
   create(): C
   /** Whatever is open, connections outside of the pool too; each enters and leaves by itself. */
   readonly open: ReadonlySet<Evictable>
+  /** How long all connections may stand still although nothing is wrong; a caller waits at least as long. Absent: 0. */
+  stallMs?(): number
   /** Why a connection was not opened, by what `connect` rejected with; null: it was not open in time. Nothing was sent. */
   unopened(error: unknown): FaultError
   /** Why a connection that was opened is not used, since it leads to a member of a cluster that is not wanted; null: it is. */
@@ -103,7 +105,8 @@ export class ConnectionPool<C extends PooledClient> {
     if (this.#closed !== null) return Promise.reject(poolClosedError())
     return new Promise((resolve, reject) => {
       const nowMs = performance.now()
-      const dueMs = nowMs + Math.min(this.limits.connectMs, this.limits.queryMs)
+      const waitMs = Math.max(Math.min(this.limits.connectMs, this.limits.queryMs), this.#parts.stallMs?.() ?? 0)
+      const dueMs = nowMs + waitMs
       this.#waiters.push({ share, resolve, reject, sinceMs: nowMs, dueMs })
       this.#waitTimer.watch(dueMs, nowMs)
       if (share !== null) this.#shareTimer.watch(nowMs + patienceMs, nowMs)

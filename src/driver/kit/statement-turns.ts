@@ -71,10 +71,13 @@ export class StatementTurns {
     else next()
   }
 
-  /** Starts the limit of a statement: `done` is called with a LateError unless `end(done)` comes first. */
-  begin(done: Done): void {
+  /**
+   * Starts the limit of a statement: `done` is called with a LateError unless `end(done)` comes first. `limitMs` is another
+   * limit than that of the connection, for a statement that shares it with no other.
+   */
+  begin(done: Done, limitMs: number = this.#limitMs): void {
     const nowMs = performance.now()
-    const dueMs = nowMs + this.#limitMs
+    const dueMs = nowMs + limitMs
     if (this.#sent.push({ done, dueMs }) > 1) return
     this.#dueMs = dueMs
     this.#timer.watch(dueMs, nowMs)
