@@ -1,4 +1,4 @@
-import type { Standing } from '../../src/driver/facet/standing.ts'
+import type { Standing } from '../../src/driver/kit/driver-kit.ts'
 import type { SafeClient } from './client/client.ts'
 
 /** Variables of a server, by their names; those that it does not know are left out. */
