@@ -85,6 +85,8 @@ function meaningOf(number: number, message: string): FaultMeaning {
   if (number === 1290) return /read.?only/i.test(message) ? writesRefused : commonFaults.statement
   // 1047 is also a command that the server does not know.
   if (number === 1047) return /wsrep/i.test(message) ? outsideCluster : commonFaults.statement
+  // A member that has lost the others in the middle of a commit; what it had sent may be committed there.
+  if (number === 1180 && /provider status|primary component/i.test(message)) return commonFaults.starting
   const meaning = byNumber.get(number) ?? commonFaults.statement
   // A few numbers for all that a file system answers.
   const isFull = /\b(?:error|errcode|errno)\D{0,3}(?:28|122)\b|no space left/i.test(message)
@@ -101,6 +103,11 @@ function isRefusal(error: unknown): boolean {
 export function transactionGoneError(): FaultError {
   const summary = 'The server has rolled the transaction back; no further statement runs in it.'
   return faultError('statement', 'TRANSACTION_ROLLED_BACK', summary, 'Let errors of statements end the transaction.')
+}
+
+/** This member cannot find out what the others have answered; it has written nothing. */
+export function syncWaitError(cause: unknown): FaultError {
+  return new FaultError({ ...outsideCluster, code: 'WSREP_SYNC_WAIT', ambiguous: false, cause })
 }
 
 /** The protocol sends all rows of a stream before another statement may use the connection. */

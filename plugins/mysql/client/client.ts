@@ -12,12 +12,12 @@ import {
   silentError,
   timeoutError,
 } from '../../../src/driver/kit/driver-kit.ts'
-import { faults, numberOf, packetError, streamError, transactionGoneError } from '../faults.ts'
+import { faults, numberOf, packetError, streamError, syncWaitError, transactionGoneError } from '../faults.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { guardConnection, internals } from './guard.ts'
 import { sessionTexts, withoutLimit, withoutWait } from './session.ts'
-import { SessionState } from './session-state.ts'
+import { lockTimeout, SessionState } from './session-state.ts'
 
 /** How a statement is run. */
 export interface RunOptions {
@@ -137,7 +137,7 @@ export class SafeClient implements PooledClient {
       return answer
     } catch (error) {
       this.#state.noteFailure(error, this.#config.server.rollsBackOnTimeout)
-      throw faults.withPhase(error, phase)
+      throw isWaitOver(text, error) ? syncWaitError(error) : faults.withPhase(error, phase)
     } finally {
       this.#turns.pass()
     }
@@ -278,6 +278,11 @@ export class SafeClient implements PooledClient {
 }
 
 const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i
+
+/** The server gives the wait the number of a lock timeout, which would come only after this client's own limit. */
+function isWaitOver(text: string, error: unknown): boolean {
+  return numberOf(error) === lockTimeout && withoutWait(text) !== text
+}
 
 /** Whether the server answers it from what it has. */
 function isPlainRead(text: string): boolean {

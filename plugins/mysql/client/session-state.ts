@@ -42,4 +42,5 @@ export class SessionState {
   }
 }
 
-const lockTimeout = 1205
+/** The server's error number for a lock that was not available in time. */
+export const lockTimeout = 1205
