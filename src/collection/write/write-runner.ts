@@ -4,6 +4,7 @@ import type { Outcome, Progress, RunWork, Session, WorkOptions } from '../../dat
 import { inTransaction } from '../../database/work/transaction.ts'
 import { drawId } from '../../driver/kit/draw-id.ts'
 import { HoldfastError } from '../../errors.ts'
+import { fresh } from '../row/precondition.ts'
 import type { RowReservation } from '../row/quota.ts'
 import type { RowRequest } from '../row/table-access.ts'
 import { pruneAnswers, RequestKnown } from './kept-answers.ts'
@@ -39,9 +40,6 @@ interface Computed<T> {
   readonly value: T
 }
 
-/** Databases find a deadlock sooner. */
-const deadlockMs = 1_500
-
 /** A transaction is run again so often in one database, because rows were in its way or too few were reserved. */
 const roundsMax = 5
 
@@ -68,7 +66,6 @@ export class WriteRunner {
     }, undefined)
     const once = async (session: Session): Promise<T> => {
       for (let round = 1; ; round += 1) {
-        const beganAt = performance.now()
         try {
           isQuick = keyed?.quick !== undefined
           const quick = (await keyed?.quick?.(session)) ?? null
@@ -84,7 +81,6 @@ export class WriteRunner {
           if (isRoom) reserved = new Map([...reserved, [error.table, error.rows]])
           if (round === roundsMax) throw error
           if (isRoom || (job.mayReplace === true && round === 1 && breaksKey(session, error))) continue
-          if (isDeadlock(session, error, performance.now() - beganAt)) continue
           if (scope === null || !(await makesWay(session, scope, error))) throw error
         }
       }
@@ -166,7 +162,8 @@ function copied<T>(session: Session, { scope, value }: Computed<T>): T {
 async function isCommitted(session: Session, { touched }: WriteScope): Promise<boolean> {
   const one = touched.findLast(({ row }) => row !== null) ?? touched[0]
   if (one === undefined) return false
-  const [found] = await one.table.access.table(session, 'get').read(session, one.id)
+  const table = one.table.access.table(session, 'get')
+  const [found] = await table.read(session, one.id, table.plain, fresh)
   if (one.row === null) return found === undefined
   return found !== undefined && found.holdfast_attempt === one.row.holdfast_attempt
 }
@@ -185,11 +182,6 @@ async function makesWay({ shown, store }: Session, { stored, session }: WriteSco
     isMade = (await copy.giveWay(open.rows.name, open.rows.image({ ...before, ...values }))) || isMade
   }
   return isMade
-}
-
-/** The database has undone a transaction at once. Where it has waited in vain, waiting again would hold the request up. */
-function isDeadlock({ store }: Session, error: unknown, tookMs: number): boolean {
-  return tookMs < deadlockMs && faultOf(store.driver, error, 'statement').kind === 'transient'
 }
 
 function breaksKey({ store }: Pick<Session, 'store'>, error: unknown): boolean {

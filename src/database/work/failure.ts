@@ -1,6 +1,7 @@
 import { claimKnownCode } from '../../driver/facet/attempts.ts'
 import { copyReadOnlyCode } from '../../driver/facet/copy.ts'
 import { journalFullCode, restingCode } from '../../driver/facet/journal.ts'
+import { syncWaitCancelledCode } from '../../driver/facet/standing.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
 import { commonError } from '../../driver/kit/fault-reader.ts'
 import { HoldfastError } from '../../errors.ts'
@@ -34,15 +35,25 @@ function isObject(value: unknown): value is object {
 
 /**
  * The error that the caller gets for a fault; null when the fault says nothing about the database: the work's own error.
- * `names`: of columns, and which of them it may have.
+ * `work`: how it was run, what its columns are called, and which of them the caller may know.
  */
 export function errorForFault(
   fault: Fault,
   verdict: 'kept' | 'lost',
   cause: unknown,
-  names: ColumnNames = {},
+  work: FailedWork = {},
 ): HoldfastError | null {
-  if (fault.ambiguous) return new HoldfastError('COMMIT_UNKNOWN', { cause })
+  if (fault.ambiguous) {
+    return new HoldfastError('COMMIT_UNKNOWN', {
+      cause,
+      ...(isOnOneServerOnly(fault) ? { detail: oneServerDetail } : {}),
+    })
+  }
+  // Nobody has tried again: the caller may, at once.
+  if (isUndone(fault) && (work.rerun ?? 'never') === 'never') {
+    const detail = fault.kind === 'transient' ? undoneDetail : movedDetail
+    return new HoldfastError('STORE_LOST', { cause, retryAfterS: 0, detail })
+  }
   if (fault.code === copyReadOnlyCode) return incompleteError(copyReadOnlyDetail, cause)
   switch (fault.kind) {
     case 'statement':
@@ -50,12 +61,12 @@ export function errorForFault(
     case 'constraint':
       // The attempt has committed before; with which result is not known here.
       if (fault.code === claimKnownCode) return new HoldfastError('COMMIT_UNKNOWN', { cause })
-      return ruleError(fault, cause, names)
+      return ruleError(fault, cause, work)
     case 'disk-full':
       return new HoldfastError('DISK_FULL', { cause })
     case 'transient':
       if (fault.code === journalFullCode) return new HoldfastError('JOURNAL_FULL', { cause, retryAfterS })
-      return new HoldfastError('STORE_BUSY', { cause, retryAfterS })
+      return new HoldfastError('STORE_BUSY', { cause, retryAfterS, ...(isUndone(fault) ? triedInVain : {}) })
     case 'read-only':
     case 'unwritable':
       return new HoldfastError('STORE_READ_ONLY', { cause, retryAfterS })
@@ -74,10 +85,32 @@ export function errorForFault(
   }
 }
 
-type ColumnNames = Pick<WorkOptions, 'keys' | 'unnamed'>
+type FailedWork = Partial<Pick<WorkOptions, 'keys' | 'unnamed' | 'rerun'>>
+
+const undoneDetail = 'The rows were changed at the same time elsewhere. Nothing was written.'
+
+const movedDetail = 'The connection led to a server that accepts no writes at the moment. Nothing was written.'
+
+const triedInVain = {
+  detail: 'The rows were changed at the same time elsewhere, whenever Holdfast tried. Nothing was written.',
+  hint: 'Send the request again.',
+} as const
+
+const oneServerDetail =
+  'The change is committed on the server that answers, but perhaps on no standby: its wait for a synchronous standby was cancelled.'
+
+/** Whether the database has written nothing of the work, and may do so when it is run again. */
+export function isUndone({ undone, ambiguous, everywhere }: Fault): boolean {
+  return undone === true && !ambiguous && everywhere !== true
+}
+
+/** Whether a COMMIT is unknown only because no standby has confirmed it: the server that is asked would always find it. */
+export function isOnOneServerOnly({ code, ambiguous }: Fault): boolean {
+  return ambiguous && code === syncWaitCancelledCode
+}
 
 /** Each kind of rule has its own answer. */
-function ruleError(fault: Fault, cause: unknown, { keys, unnamed }: ColumnNames): HoldfastError {
+function ruleError(fault: Fault, cause: unknown, { keys, unnamed }: FailedWork): HoldfastError {
   const { rule, constraint = '', summary, hint } = fault
   const columns = fault.columns ?? keys?.get(constraint) ?? []
   const named = columns.filter((column) => unnamed?.has(column) !== true)

@@ -10,8 +10,8 @@ import type { Supervisor } from '../supervisor/supervisor.ts'
 import { Admission, type Admitted } from './admission.ts'
 import { type Done, demandedOutcome, outcomeOf } from './archived.ts'
 import { ClaimCleanup } from './claim-cleanup.ts'
-import { errorForFault, isCommitUnknown, isResting, withFailedStore } from './failure.ts'
-import { type FailedTry, mayGoOn, mayRerun } from './rerun.ts'
+import { errorForFault, isCommitUnknown, isOnOneServerOnly, isResting, withFailedStore } from './failure.ts'
+import { FailedTries, type FailedTry, mayGoOn } from './rerun.ts'
 import type { Outcome, Progress, RunWork, Session, WorkOptions } from './session.ts'
 import { type Settled, settled } from './settle.ts'
 import { SlowWatch, type WatchedWork } from './slow-watch.ts'
@@ -21,9 +21,9 @@ import { WorkSession } from './work-session.ts'
 /** How a transaction of an application is run. */
 export interface TransactionOptions {
   /**
-   * Absent: once. `before-commit`: again when it was lost before COMMIT. `always`: also after an unknown COMMIT on a primary
-   * with other hosts, or with a fallback that accepts writes; there the transaction claims its attempt first, so that only one
-   * try counts.
+   * Absent: once. `before-commit`: again when it was lost before COMMIT, or met another change at the same time. `always`:
+   * also after an unknown COMMIT on a primary with other hosts, or with a fallback that accepts writes; there the transaction
+   * claims its attempt first, so that only one try counts.
    */
   readonly rerun?: 'before-commit' | 'always'
   readonly durability?: Demand
@@ -34,9 +34,6 @@ type FindCommitted<T> = (session: Session) => Promise<T | null>
 
 const inStatement: Readonly<Progress> = { phase: 'statement' }
 const inCommit: Readonly<Progress> = { phase: 'commit' }
-
-/** A unit of work is tried at most so often: a further try would not help. */
-const triesMax = 3
 
 /** The only place that runs work: it opens a store, holds, counts, limits, and runs again what was lost. */
 export class WorkRunner {
@@ -59,7 +56,8 @@ export class WorkRunner {
     this.#supervisor = supervisor
     this.#observe = observe
     this.#claims = new ClaimCleanup(supervisor.clock)
-    const limitMs = (): number => supervisor.settings.limits.queryMs / 2
+    // A cluster may stand still for longer than one statement may take elsewhere.
+    const limitMs = ({ facts }: Store): number => Math.max(supervisor.settings.limits.queryMs / 2, facts.stallMs ?? 0)
     this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.report(store, null))
   }
 
@@ -136,7 +134,7 @@ export class WorkRunner {
         done = { serving, value }
         if (options.demand === undefined) return outcomeOf(this.#archiving, done, options)
       } catch (error) {
-        failed = { serving, session, error }
+        failed = { serving, session, error, sinceMs: watched?.item.sinceMs ?? this.#supervisor.clock.now() }
       } finally {
         this.#leave(serving.store, options.kind, watched)
       }
@@ -158,7 +156,9 @@ export class WorkRunner {
     let failed = first
     let used = first === null ? null : first.serving
     let unknown: FailedTry | null = null
-    for (let tries = 1; ; tries += 1) {
+    const { clock, settings } = this.#supervisor
+    const tries = new FailedTries(clock, settings.limits.queryMs)
+    for (;;) {
       try {
         if (failed === null) {
           let serving = this.#admission.current(options)
@@ -184,6 +184,10 @@ export class WorkRunner {
         if (fault.ambiguous) unknown = failed
         failed = null
       } catch (error) {
+        // The server that would be asked has the change, whether or not it lasts.
+        if (used !== null && isOnOneServerOnly(faultOf(used.store.driver, error, 'commit'))) {
+          throw withFailedStore(error, used)
+        }
         // Once a COMMIT is unknown, no later failure makes it known.
         const refused = unknown === null ? error : new HoldfastError('COMMIT_UNKNOWN', { cause: unknown.error })
         const asked = unknown ?? failed
@@ -205,7 +209,7 @@ export class WorkRunner {
     try {
       return { serving, value: await work(session) }
     } catch (error) {
-      return { serving, session, error }
+      return { serving, session, error, sinceMs: watched?.item.sinceMs ?? this.#supervisor.clock.now() }
     } finally {
       this.#leave(serving.store, kind, watched)
     }
@@ -253,33 +257,31 @@ export class WorkRunner {
     if (watched !== null) this.#slow.end(watched)
   }
 
-  /** Resolves with the fault when the work may run again; else rejects with the error for the caller. */
-  async #rerunnable(
-    { serving, session, error }: FailedTry,
-    options: WorkOptions,
-    phase: Phase,
-    tries: number,
-  ): Promise<Fault> {
+  /** Resolves with the fault as soon as the work may run again; else rejects with the error for the caller. */
+  async #rerunnable(failed: FailedTry, options: WorkOptions, phase: Phase, tries: FailedTries): Promise<Fault> {
+    const { serving, session, error } = failed
     if (error instanceof HoldfastError || options.signal?.aborted) throw error
     const fault = faultOf(serving.store.driver, error, phase)
     if (fault.kind === 'statement') {
-      if (tries > 1 || session.claims === null) throw error
+      if (!tries.addMistake() || session.claims === null) throw error
       // Our tables may be gone, or the right to write to them: then nothing is claimed from now on.
       await this.#supervisor.watch.provenAgain()
       return fault
     }
     const verdict = await this.#verdict(serving.store, fault)
-    const isLast = tries >= triesMax || !mayRerun(fault, verdict, options, session)
+    const isLast = !tries.add(fault, verdict, options, failed)
     // A row that breaks a rule is the caller's mistake, not news.
     if (fault.kind !== 'constraint') this.#observe({ type: 'work.failed', attempt: session.attempt, fault, isLast })
     if (isLast) throw errorForFault(fault, verdict, error, options) ?? error
-    this.#observe({ type: 'work.rerun', attempt: session.attempt, tries, fault })
+    this.#observe({ type: 'work.rerun', attempt: session.attempt, tries: tries.count, fault })
+    const pauseMs = verdict === 'kept' ? tries.pauseMs(Math.random()) : 0
+    if (pauseMs > 0) await new Promise<void>((resolve) => this.#supervisor.clock.wait(pauseMs, resolve))
     return fault
   }
 
   /** What became of a store that met this fault. */
   async #verdict(store: Store, fault: Fault): Promise<'kept' | 'lost'> {
-    // A fallback that makes way for the primary is healthy.
-    return isResting(fault) ? 'kept' : await this.#supervisor.report(store, fault)
+    // A fallback that makes way for the primary is healthy, and so is a server whose standby is not.
+    return isResting(fault) || isOnOneServerOnly(fault) ? 'kept' : await this.#supervisor.report(store, fault)
   }
 }
