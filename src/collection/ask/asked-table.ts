@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
-import type { Row, Value } from '../../driver/facet/statements.ts'
+import type { ReadNote, Row, Value } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import { type Collection, type FieldKind, isRequired } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
@@ -163,10 +163,10 @@ export class AskedTable {
   }
 
   /** Reads the row of an id with all of its columns, if it matches. */
-  readOne(session: Session, filter: ShapedFilter | null, id: string): Promise<readonly Row[]> {
+  readOne(session: Session, filter: ShapedFilter | null, id: string, note?: ReadNote): Promise<readonly Row[]> {
     const names = this.table.columns.map(({ name }) => name)
     const query = this.queries.one(filter, names)
-    return session.statements.read(query.sql, query.bind({ ...operandsOf(filter), id: this.table.encodeId(id) }))
+    return session.statements.read(query.sql, query.bind({ ...operandsOf(filter), id: this.table.encodeId(id) }), note)
   }
 
   /** Reads the rows of these ids with all of their columns, if they match. */

@@ -8,7 +8,7 @@ import { cursorCodec } from '../query/cursor.ts'
 import { isPlain, type ListQuery, listLimits } from '../query/list-query.ts'
 import { planList, type ReadPlan } from '../query/read-plan.ts'
 import { type AnsweredPage, PageText } from '../row/page.ts'
-import { absent, type RowResult } from '../row/precondition.ts'
+import { fresh, matching, type ReadConditions, type RowResult, unconditional } from '../row/precondition.ts'
 import type { TableView } from '../row/row-table.ts'
 import type { Rows } from '../row/rows.ts'
 import { type RowRequest, readingWork, type TableAccess } from '../row/table-access.ts'
@@ -91,19 +91,20 @@ export class Lists {
   }
 
   /** Reads a row that the caller may see: one that a rule hides is missing. */
-  get(id: string, request: RowRequest = {}): Promise<Outcome<RowResult>> {
+  get(id: string, request: RowRequest = {}, conditions: ReadConditions = unconditional): Promise<Outcome<RowResult>> {
     const { granted, age } = request
     const rule = granted?.rule ?? null
-    if (rule === null) return this.#rows.get(id, request)
+    if (rule === null) return this.#rows.get(id, request, conditions)
+    const { match, hasVersion } = conditions
     return this.#access.deps.run(async (session) => {
       const table = this.#access.table(session, 'get')
       this.#access.refuseUnreplayed(session, id)
       const view = this.#access.copies.view(session, table, age)
       const asked = askedTableOf(this.#access, session, table, view)
       const filter = asked.shape(rule)
-      const [row] = await asked.readOne(session, filter, id)
-      if (row === undefined) return absent(session, { table, view, id, match: null })
-      return table.answered(row, granted?.fields)
+      const [found] = await asked.readOne(session, filter, id, hasVersion ? fresh : undefined)
+      const row = found === undefined ? null : table.answered(found, granted?.fields)
+      return matching(session, row, { table, view, id, match })
     }, readingWork)
   }
 

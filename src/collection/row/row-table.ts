@@ -4,7 +4,7 @@ import type { Store } from '../../database/store/store.ts'
 import type { Session } from '../../database/work/session.ts'
 import { currentTurn } from '../../database/work/turn.ts'
 import type { Image } from '../../driver/facet/image.ts'
-import type { Row, Value, Written } from '../../driver/facet/statements.ts'
+import type { ReadNote, Row, Value, Written } from '../../driver/facet/statements.ts'
 import type { VisibleFields } from '../access/visible-fields.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
@@ -178,19 +178,25 @@ export class RowTable {
   }
 
   /** Reads the row of this id; the result has one row or none. */
-  read(session: Session, id: string, view: TableView = this.plain): Promise<readonly Row[]> {
-    return session.statements.read(view.queries.get.sql, [this.encodeId(id)])
+  read(session: Session, id: string, view: TableView = this.plain, note?: ReadNote): Promise<readonly Row[]> {
+    return session.statements.read(view.queries.get.sql, [this.encodeId(id)], note)
   }
 
   /** The row of this id as it is answered to a caller who sees these fields; null if there is none. */
-  async row(session: Session, id: string, view: TableView, fields?: VisibleFields): Promise<AnsweredRow | null> {
+  async row(
+    session: Session,
+    id: string,
+    view: TableView,
+    fields: VisibleFields | undefined,
+    note: ReadNote | undefined,
+  ): Promise<AnsweredRow | null> {
     const generation = generationOf(session)
     // A row that may be shown in one view, or to one caller, may not be shown in another.
     const ofView = view === this.#own?.view ? `own ${id}` : id
     const key = fields === undefined || fields.isWhole ? ofView : `${ofView} ${fields.answered.join()}`
     const kept = this.#kept.get(generation, key)
     if (kept !== undefined) return kept
-    const [found] = await this.read(session, id, view)
+    const [found] = await this.read(session, id, view, note)
     if (found === undefined) return null
     const row = this.answered(found, fields)
     this.#kept.set(generation, key, row, row.text.length)

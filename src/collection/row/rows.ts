@@ -15,7 +15,17 @@ import type { CopiedRows } from './copied-rows.ts'
 import { etagOf, isNamed, type Precondition } from './etag.ts'
 import { insertInFallback, isCopiedBefore, writeInFallback } from './fallback-write.ts'
 import type { AnsweredPage } from './page.ts'
-import { absent, expectation, type RowResult, stale, untouched } from './precondition.ts'
+import {
+  absent,
+  expectation,
+  fresh,
+  matching,
+  type ReadConditions,
+  type RowResult,
+  stale,
+  unconditional,
+  untouched,
+} from './precondition.ts'
 import type { AnsweredRow, RowTable, TableView } from './row-table.ts'
 import { type RowRequest, type RowsDeps, readingWork, TableAccess } from './table-access.ts'
 
@@ -83,12 +93,17 @@ export class Rows {
   }
 
   /** Reads a row. */
-  get(id: string, { age, granted }: RowRequest = {}): Promise<Outcome<RowResult>> {
+  get(
+    id: string,
+    { age, granted }: RowRequest = {},
+    { match, hasVersion }: ReadConditions = unconditional,
+  ): Promise<Outcome<RowResult>> {
     return this.access.deps.run(async (session) => {
       const table = this.access.table(session, 'get')
       this.access.refuseUnreplayed(session, id)
       const view = this.#copies.view(session, table, age)
-      return (await table.row(session, id, view, granted?.fields)) ?? absent(session, { table, view, id, match: null })
+      const row = await table.row(session, id, view, granted?.fields, hasVersion ? fresh : undefined)
+      return matching(session, row, { table, view, id, match })
     }, readingWork)
   }
 
@@ -126,7 +141,7 @@ export class Rows {
             isReturned && session.shown === 'fallback'
               ? await writeInFallback(session, { table, view, id, query, values: bound, attempt, isNew: false })
               : await table.write(inside, query, bound, attempt)
-          const [found] = isReturned && rows.length > 0 ? rows : await table.read(inside, id, view)
+          const [found] = isReturned && rows.length > 0 ? rows : await table.read(inside, id, view, fresh)
           const isWritten = found !== undefined && (count > 0 || found.holdfast_attempt === attempt)
           if (!isWritten) return untouched(session, wanted, found, expected.attempt)
           written = found
@@ -149,7 +164,8 @@ export class Rows {
   remove(id: string, match: Precondition | null, { demand, age }: RowRequest = {}): Promise<Outcome<RowResult>> {
     const attempt = drawId()
     const known = async (session: Session): Promise<RowResult | null> => {
-      if ((await this.access.table(session, 'delete').read(session, id)).length > 0) return null
+      const table = this.access.table(session, 'delete')
+      if ((await table.read(session, id, table.plain, fresh)).length > 0) return null
       return this.#removed(session, id)
     }
     return this.access.deps.run(
@@ -168,7 +184,8 @@ export class Rows {
         }
         const removed = table.quota(session, view)?.removing()
         const { changed } = await table.write(session, query, values, attempt)
-        if (changed === 0) return untouched(session, wanted, (await table.read(session, id, view))[0], expected.attempt)
+        if (changed === 0)
+          return untouched(session, wanted, (await table.read(session, id, view, fresh))[0], expected.attempt)
         removed?.()
         return this.#removed(session, id)
       }),
@@ -195,7 +212,7 @@ export class Rows {
       const table = this.access.table(session, 'get')
       this.access.refuseUnreplayed(session, id)
       const view = this.#copies.view(session, table, age)
-      const [row] = await table.read(session, id, view)
+      const [row] = await table.read(session, id, view, fresh)
       if (row === undefined) return absent(session, { table, view, id, match })
       const isWanted = match === null || isNamed(match, row.holdfast_attempt)
       return isWanted ? table.answered(row, granted?.fields) : stale(session, { table, view, id, match })
@@ -243,7 +260,7 @@ export class Rows {
     fields: VisibleFields | undefined,
   ): Promise<RowResult | null> {
     const table = this.access.table(session, 'get')
-    const [row] = await table.read(session, id, this.#copies.viewForWrite(session, table, undefined))
+    const [row] = await table.read(session, id, this.#copies.viewForWrite(session, table, undefined), fresh)
     if (row?.holdfast_attempt !== attempt) return null
     this.#copies.wrote(session, table, id, row)
     return table.answered(row, fields)

@@ -5,6 +5,7 @@ import type { Session } from '../../database/work/session.ts'
 import { requestTable } from '../../driver/facet/requests.ts'
 import type { Statement, Value } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
+import { fresh } from '../row/precondition.ts'
 import { type AnyTable, compiled, type Query, slot } from '../table/compiled-query.ts'
 import type { WriteResult } from './operation.ts'
 import type { RequestKey } from './request-key.ts'
@@ -79,7 +80,7 @@ export async function keepAnswer({ store, statements }: Session, key: RequestKey
 export async function keptAnswer({ store, statements }: Session, key: RequestKey): Promise<KeptAnswer | null> {
   if (store.facts.keepsRequests !== true) return null
   const { sql, bind } = statementsOf(store).read
-  const [row] = await statements.read(sql, bind({ id: key.attempt }))
+  const [row] = await statements.read(sql, bind({ id: key.attempt }), fresh)
   if (row === undefined) return null
   if (row.fingerprint !== key.fingerprint) throw new HoldfastError('KEY_REUSED')
   // Carried out, but with which result was never written down.

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Operation } from '../declaration/declaration.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import type { AnswerAge } from '../row/copied-rows.ts'
+import { fresh } from '../row/precondition.ts'
 import type { RowTable, TableView } from '../row/row-table.ts'
 import type { ValuesByName } from '../table/compiled-query.ts'
 import type { ManyQueries } from '../table/many-queries.ts'
@@ -108,10 +109,11 @@ export class WriteScope {
     return placedError(error, place)
   }
 
+  /** What is read here decides what is written, and what the client is told. */
   async read(queries: readonly Statement[]): Promise<readonly Row[]> {
     const { statements } = this.session
     const found: Row[] = []
-    for (const { sql, values } of queries) found.push(...(await statements.read(sql, values)))
+    for (const { sql, values } of queries) found.push(...(await statements.read(sql, values, fresh)))
     return found
   }
 

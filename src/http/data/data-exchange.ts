@@ -51,16 +51,18 @@ export class DataExchange implements AnswerAge {
     this.granted = granted
   }
 
-  /** `GET /api/:collection/:id`: 200 with the row, or 304 when the client has it. */
+  /** `GET /api/:collection/:id`: 200 with the row, 304 when the client has it, or 412 when it is not the one it asks for. */
   async get({ lists }: ServedCollection): Promise<void> {
     refuseQuery(this.req.search)
     this.maxAgeS = parseMaxAge(this.req)
     checkUnsent(expectedBytes)
-    const outcome = await lists.get(this.id(), this.request)
+    const match = this.match()
+    const known = parsePrecondition(this.req.headers['if-none-match'], true)
+    const hasVersion = match !== null || known !== null
+    const outcome = await lists.get(this.id(), this.request, hasVersion ? { match, hasVersion } : undefined)
     const headers = this.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     headers.push('Cache-Control', caching(this.granted))
-    const known = parsePrecondition(this.req.headers['if-none-match'], true)
     const isKnown = known !== null && row.etag !== null && isNamed(known, row.etag.slice(1, -1))
     if (isKnown) this.end(304, headers)
     else this.sendRead(row.text, headers)

@@ -123,6 +123,9 @@ export class WriteExchange {
       return this.#write([operation], this.#answers.one, key)
     }
     const outcome = await rows.change(id, body, match, exchange.request)
+    if (outcome.value.is === 'unmet') {
+      return this.#write([changeOf(written, id, { body, mode, match }, exchange.granted)], this.#answers.one)
+    }
     const headers = exchange.storeHeaders(outcome)
     const row = rowOf(outcome, headers)
     exchange.addDurability(outcome, headers)
@@ -140,6 +143,9 @@ export class WriteExchange {
       return this.#write([removeOf(written, id, match, exchange.granted)], this.#answers.one)
     }
     const outcome = await rows.remove(id, match, exchange.request)
+    if (outcome.value.is === 'unmet') {
+      return this.#write([removeOf(written, id, match, exchange.granted)], this.#answers.one)
+    }
     const headers = exchange.storeHeaders(outcome)
     if (outcome.value.is !== 'removed') rowOf(outcome, headers)
     exchange.addDurability(outcome, headers)

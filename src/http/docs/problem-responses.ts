@@ -32,7 +32,7 @@ export const problemCodes: Readonly<Record<Documented, readonly ErrorCode[]>> = 
   list: listed,
   query: [...listed, ...bodied],
   aggregate: [...asked, 'FORMAT_NOT_ACCEPTABLE', 'AGGREGATE_TOO_LARGE', 'SUM_INEXACT'],
-  get: [...everywhere, 'ROW_NOT_FOUND', 'INCOMPLETE'],
+  get: [...everywhere, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND', 'INCOMPLETE'],
   create: [...added, ...keyed],
   put: [...added, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND'],
   replace: [...added, 'PRECONDITION_FAILED', 'ROW_NOT_FOUND'],

@@ -39,7 +39,7 @@ export function readOperations(
     get: {
       summary: `Get a row of ${name}`,
       needs: ['get'],
-      parameters: [parameterReference('ifNoneMatch'), prefer],
+      parameters: [parameterReference('ifMatch'), parameterReference('ifNoneMatch'), prefer],
       answers: {
         '200': jsonAnswer('The row.', schemaReference(name), [...readHeaders, 'ETag']),
         '304': { description: 'The row is still what `If-None-Match` names.' },

@@ -72,7 +72,7 @@ export const sharedParameters: Readonly<Record<string, Parameter>> = {
   ifMatch: {
     name: 'If-Match',
     in: 'header',
-    description: 'The `ETag` of the row that is to be written; 412 if it has changed.',
+    description: 'The `ETag` that the row must have; 412 if it has changed.',
     schema: { type: 'string' },
   },
   ifNoneMatch: {
