@@ -2,7 +2,8 @@ import { after, before, describe } from 'node:test'
 import { type Hosted, hostService } from './hosted.ts'
 import { noMariadb, startMariadb } from './servers/mariadb.ts'
 import { startBridge } from './servers/neon-bridge.ts'
-import { noPostgres, startPostgres } from './servers/postgres.ts'
+import { type OtherSession, openSession } from './servers/other-session.ts'
+import { noPostgres, type Postgres, startPostgres } from './servers/postgres.ts'
 import { type Cleanup, cleanupOf } from './temp.ts'
 
 /** The admin token of a service on a database. */
@@ -34,6 +35,8 @@ export interface DatabaseApi {
   readonly start: () => Promise<DatabaseApi>
   /** Runs a statement as another program; null: it is a file. */
   readonly run: ((sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>) | null
+  /** A connection of another program, which may hold a transaction open; null: it is a file. */
+  readonly session: ((t: Cleanup) => Promise<OtherSession>) | null
 }
 
 /** All but Neon's protocol, behind which is the same PostgreSQL: for tests that take long. */
@@ -50,7 +53,7 @@ export function onDatabases(
   declare: (api: () => DatabaseApi) => void,
 ): void {
   const kinds = [
-    { kind: 'sqlite', skip: false, open: async () => ({ env: {}, run: null }) },
+    { kind: 'sqlite', skip: false, open: async () => ({ env: {}, run: null, session: null }) },
     { kind: 'postgresql', skip: noPostgres, open: openPostgres },
     { kind: 'mariadb', skip: noMariadb, open: openMariadb },
     { kind: 'neon', skip: noPostgres, open: openNeon },
@@ -61,7 +64,7 @@ export function onDatabases(
       const cleanup = cleanupOf(after)
       let api: DatabaseApi | undefined
       before(async () => {
-        const { env: own, run } = await open(cleanup)
+        const { env: own, run, session } = await open(cleanup)
         const files = given.collections.map((one) => [
           `config/collections/${'name' in one ? one.name : ''}.json`,
           JSON.stringify(one),
@@ -69,7 +72,7 @@ export function onDatabases(
         const env = { ADMIN_TOKEN: adminToken, RATE_LIMIT: '0', ...given.env, ...own }
         const start = async (): Promise<DatabaseApi> => {
           const service = await hostService(cleanup, { files: Object.fromEntries(files), env })
-          return { kind, service, run, start, call: (method, path, sent) => call(service, method, path, sent) }
+          return { kind, service, run, session, start, call: (method, path, sent) => call(service, method, path, sent) }
         }
         api = await start()
       })
@@ -83,27 +86,32 @@ export function onDatabases(
 
 async function openPostgres(t: Cleanup) {
   const server = await startPostgres(t)
-  const database = await server.createDatabase()
-  return { env: { DATABASE_URL: server.url(database) }, run: (sql: string) => server.query(sql, database) }
+  return await opened(server)
 }
 
 async function openMariadb(t: Cleanup) {
   const server = await startMariadb(t)
+  return await opened(server)
+}
+
+async function opened(server: Pick<Postgres, 'createDatabase' | 'url' | 'query'>) {
   const database = await server.createDatabase()
-  return { env: { DATABASE_URL: server.url(database) }, run: (sql: string) => server.query(sql, database) }
+  const url = server.url(database)
+  const run = (sql: string) => server.query(sql, database)
+  return { env: { DATABASE_URL: url }, run, session: (t: Cleanup) => openSession(t, url) }
 }
 
 /** A PostgreSQL behind WebSockets. */
 async function openNeon(t: Cleanup) {
   const server = await startPostgres(t)
-  const database = await server.createDatabase()
   const { port } = await startBridge(t, server)
+  const { run, session, env: plain } = await opened(server)
   const env = {
     DRIVERS: 'sqlite,neon',
-    DATABASE_URL: server.url(database).replace('postgres:', 'neon+https:'),
+    DATABASE_URL: plain.DATABASE_URL.replace('postgres:', 'neon+https:'),
     NEON_WS_PROXY: `ws://127.0.0.1:${port}/v1`,
   }
-  return { env, run: (sql: string) => server.query(sql, database) }
+  return { env, run, session }
 }
 
 async function call(service: Hosted, method: string, path: string, sent: Sent = {}): Promise<Received> {
