@@ -66,6 +66,8 @@ export class ScriptedDatabase {
   looks = 0
   /** What `verify` throws; null: nothing. */
   verifyError: Error | null = null
+  /** Called before `verify` answers. */
+  onVerify: (want: Want) => Promise<void> = async () => {}
   /** Members that replace the engine's. */
   engine: Partial<Engine> = {}
   /** True: `close` of an ORM never ends. */
@@ -154,6 +156,7 @@ export class ScriptedDatabase {
     return {
       verify: async (want) => {
         this.calls.verified.push(want)
+        await this.onVerify(want)
         if (this.verifyError !== null) throw this.verifyError
         if (this.standing?.isWritable === false) throw new FaultError(faultLike('read-only'))
         return {

@@ -1,18 +1,24 @@
 import { failedCarriesMax } from './policy.ts'
 import { type ConnectingPrimary, type PrimaryConnected, type State, servingStore, type Tried } from './state.ts'
 
+/** The host of an address that is tried after all others, and the one that is not tried at all; null: none is. */
+export interface HostOrder {
+  readonly last: string | null
+  readonly avoid: string | null
+}
+
 /**
  * An operation that must be running while the state is what it is. The supervisor compares the effects of the old and the
  * new state by `id`, starts what is new and aborts what is gone, so no operation outlives the state that wanted it.
  */
 export type Effect<S> =
-  /** `failover`: another member of the cluster is looked for, the lost host last; null: an opening like any other. */
-  | { readonly run: 'open-primary'; readonly id: number; readonly failover: { readonly last: string | null } | null }
+  /** `failover`: another member of the cluster is looked for; null: an opening like any other. */
+  | { readonly run: 'open-primary'; readonly id: number; readonly failover: HostOrder | null }
   | { readonly run: 'open-fallback'; readonly id: number; readonly until: number }
   /** A timer; its end is the event `timer.due`. */
   | { readonly run: 'wait'; readonly id: number; readonly until: number }
-  /** It has failed at `until`. `avoid`: a host that is not tried where the address has others. */
-  | { readonly run: 'probe'; readonly id: number; readonly until: number; readonly avoid: string | null }
+  /** It has failed at `until`. */
+  | { readonly run: 'probe'; readonly id: number; readonly until: number; readonly hosts: HostOrder }
   /** Carries the journal next to a primary that serves, or is about to. */
   | { readonly run: 'drain'; readonly id: number; readonly from: S; readonly to: S }
   /** `primary`: still open from the previous round; null: open it first. `mayOwe`: nothing needs to be carried. */
@@ -22,7 +28,7 @@ export type Effect<S> =
       readonly from: S
       readonly primary: S | null
       readonly mayOwe: boolean
-      readonly avoid: string | null
+      readonly hosts: HostOrder
     }
   /**
    * Holds new writes, closes the fallback to changes, carries the rest unless it `mayOwe`, then reports `switched`. Only
@@ -89,10 +95,10 @@ function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
     case 'pausing':
       return [{ run: 'wait', id: recovery.id, until: recovery.until }]
     case 'probing':
-      return [{ run: 'probe', id: recovery.id, until: recovery.until, avoid: avoidedBy(recovery) }]
+      return [{ run: 'probe', id: recovery.id, until: recovery.until, hosts: hostsOf(recovery) }]
     case 'replaying': {
       const { id, primary } = recovery
-      return [{ run: 'carry', id, from, primary, mayOwe: mayOwe(recovery), avoid: avoidedBy(recovery) }]
+      return [{ run: 'carry', id, from, primary, mayOwe: mayOwe(recovery), hosts: hostsOf(recovery) }]
     }
     case 'switching':
       return [
@@ -102,12 +108,13 @@ function recoveryEffects<S>(state: State<S> & { name: 'FALLBACK_CONNECTED' }): r
   }
 }
 
-function failoverOf<S>({ failover }: ConnectingPrimary<S>): { readonly last: string | null } | null {
-  return failover === null ? null : { last: failover.loss.host }
+function failoverOf<S>({ failover }: ConnectingPrimary<S>): HostOrder | null {
+  return failover === null ? null : { last: failover.loss.host, avoid: null }
 }
 
-function avoidedBy({ avoid }: Tried): string | null {
-  return avoid === null ? null : avoid.host
+function hostsOf({ lost, isAvoiding }: Tried): HostOrder {
+  const host = lost?.host ?? null
+  return isAvoiding ? { last: null, avoid: host } : { last: host, avoid: null }
 }
 
 /** Whether the primary is to serve although the journal cannot be carried. */

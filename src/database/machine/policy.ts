@@ -50,13 +50,15 @@ export const times = {
   lateCloseMs: 1_000,
   /** How long the change of an unknown COMMIT is searched for: its caller has waited for QUERY_TIMEOUT already. */
   findCommittedMs: 300,
-  /** After this time a second probe starts next to a hanging one: a return within 2 s needs a new connection by then. */
+  /**
+   * After this time a second probe starts next to a hanging one: a return within 2 s needs a new connection by then. Longer than
+   * the hosts of an address take to be asked one after the other.
+   */
   hedgeMs: 750,
   /** How long another host is looked for after a loss where FAILOVER_WAIT is not set. */
   failoverMs: 3_000,
-  /** Between the attempts to find it; a further one starts next to one that hangs after `failoverHedgeMs`. */
+  /** Between the attempts to find it. */
   failoverRetryMs: 100,
-  failoverHedgeMs: 250,
 } as const
 
 /** How many journal entries may be left when a switch starts to hold new writes. */

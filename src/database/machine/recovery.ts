@@ -18,7 +18,8 @@ export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id
     proofs: 0,
     failures: 0,
     failedCarries: 0,
-    avoid: host === null || stayMs === 0 ? null : { host, until: event.at + stayMs },
+    lost: host === null ? null : { host, avoidedUntil: event.at + stayMs },
+    isAvoiding: host !== null && stayMs > 0,
     hasOthers,
     lastFault: cause,
   }
@@ -70,14 +71,13 @@ export function withoutPrimary<S>(
   return notProven(recovery, event, id, fault)
 }
 
-function triedOf({ failures, failedCarries, avoid, hasOthers }: Tried): Tried {
-  return { failures, failedCarries, avoid, hasOthers }
+function triedOf({ failures, failedCarries, lost, isAvoiding, hasOthers }: Tried): Tried {
+  return { failures, failedCarries, lost, isAvoiding, hasOthers }
 }
 
 function probing<S>(recovery: Step<S, 'waiting'>, event: Moment, id: number, policy: Policy): Recovery<S> {
-  const { proofs, avoid } = recovery
-  const isOver = avoid !== null && event.at >= avoid.until
-  const tried = { ...triedOf(recovery), avoid: isOver ? null : avoid }
+  const { proofs, lost } = recovery
+  const tried = { ...triedOf(recovery), isAvoiding: lost !== null && event.at < lost.avoidedUntil }
   return { step: 'probing', id, until: event.at + policy.connectMs, proofs, ...tried }
 }
 

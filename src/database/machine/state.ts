@@ -175,8 +175,10 @@ export interface Tried {
   readonly failures: number
   /** Carries and switches that failed in a row while every probe passed. */
   readonly failedCarries: number
-  /** A host that flaps: until then, only the others are tried. */
-  readonly avoid: { readonly host: string; readonly until: number } | null
+  /** The host that was lost, where the address has others: it is tried last, or not at all before `avoidedUntil`. */
+  readonly lost: { readonly host: string; readonly avoidedUntil: number } | null
+  /** Whether it is not tried by this proof, and what follows from it. */
+  readonly isAvoiding: boolean
   /** Another member of the cluster may take over at any moment: it is asked for more often at first. */
   readonly hasOthers: boolean
 }

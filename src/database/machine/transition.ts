@@ -249,9 +249,9 @@ function fallbackLost<S>(state: FallbackConnected<S>, event: Moment, fault: Faul
 /** The rest of a stay is kept: losing the fallback is no reason to return to a primary that flaps. */
 function restOf<S>({ recovery }: FallbackConnected<S>, { at }: Moment): Loss {
   if (recovery.step === 'none') return noLoss
-  const { avoid, hasOthers } = recovery
-  const until = avoid?.until ?? (recovery.step === 'waiting' ? recovery.until : at)
-  return { stayMs: Math.max(0, until - at), host: avoid?.host ?? null, hasOthers }
+  const { lost, hasOthers } = recovery
+  const until = lost?.avoidedUntil ?? (recovery.step === 'waiting' ? recovery.until : at)
+  return { stayMs: Math.max(0, until - at), host: lost?.host ?? null, hasOthers }
 }
 
 function primaryReturns<S>(state: FallbackConnected<S>, event: Moment): State<S> {

@@ -1,8 +1,9 @@
+import { times } from '../machine/policy.ts'
 import type { Clock } from '../store/clock.ts'
 
 /**
  * A hedged attempt: one try that is never given up, for a slow database, and next to it, while that hangs, a new try every
- * `everyMs`. A black hole that ends is noticed soon this way: a lost packet is resent ever later, a new connection at once.
+ * `hedgeMs`. A black hole that ends is noticed soon this way: a lost packet is resent ever later, a new connection at once.
  * Resolves with the first success, rejects with the first failure of its own or when `signal` aborts; aborts the rest. What
  * another try opens after that is given to `late`.
  */
@@ -10,7 +11,6 @@ export function hedgedAttempt<T>(
   clock: Clock,
   attempt: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
-  everyMs: number,
   late: (value: T) => void = () => {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -30,7 +30,7 @@ export function hedgedAttempt<T>(
       )
     }
     const startNext = (previous: AbortController | null): void => {
-      stopWaiting = clock.wait(everyMs, () => {
+      stopWaiting = clock.wait(times.hedgeMs, () => {
         previous?.abort(new Error('A newer try replaces this one.'))
         const next = new AbortController()
         start(AbortSignal.any([signal, over.signal, next.signal]), () => next.signal.aborted)

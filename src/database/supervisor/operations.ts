@@ -1,7 +1,7 @@
 import type { Role } from '../../driver/address.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
 import type { DatabaseConfig, ResolvedTarget } from '../address/config.ts'
-import type { Effect } from '../machine/effects.ts'
+import type { Effect, HostOrder } from '../machine/effects.ts'
 import type { Happening } from '../machine/event.ts'
 import { openingFault, timeoutFault, unusableFault } from '../machine/faults.ts'
 import { shortTailEntries, times } from '../machine/policy.ts'
@@ -54,7 +54,7 @@ export class Operations {
       async (limited) => {
         const store = await (failover === null
           ? this.#openPrepared('primary', limited)
-          : this.#openMember(failover.last, limited))
+          : this.#openMember(choiceOf(failover), limited))
         return { type: 'primary.opened', id, store }
       },
       (fault) => ({ type: 'primary.failed', id, fault }),
@@ -80,27 +80,26 @@ export class Operations {
     )
   }
 
-  /** A host that hangs must not keep the next one, which is promoted meanwhile, from being found. */
-  async #openMember(last: string | null, signal: AbortSignal): Promise<Store> {
-    const choice = last === null ? {} : { last }
+  /** A host that hangs must not keep another one, which is promoted meanwhile, from being found. */
+  async #openMember(choice: HostChoice, signal: AbortSignal): Promise<Store> {
     const open = (once: AbortSignal): Promise<Store> => this.#openPrepared('primary', once, choice)
-    return await hedgedAttempt(this.#parts.clock, open, signal, times.failoverHedgeMs, abandon)
+    return await hedgedAttempt(this.#parts.clock, open, signal, abandon)
   }
 
-  async probe({ id, until, avoid }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async probe({ id, until, hosts }: Run<'probe'>, signal: AbortSignal): Promise<Happening<Store>> {
     return await this.#limited(
       until - this.#parts.clock.now(),
       signal,
       async (limited) => {
         const primary = await this.#target('primary', limited)
-        const choice = avoiding(avoid)
+        const choice = choiceOf(hosts)
         this.#begin()
         const prove = async (once: AbortSignal): Promise<void> => {
           await this.#parts.opener.prove(primary, { role: 'primary', proof: 'write' }, once, choice)
         }
         // An embedded database is never a black hole, and its check may take long.
         const isRemote = primary.driver.embedded === undefined
-        await (isRemote ? hedgedAttempt(this.#parts.clock, prove, limited, times.hedgeMs) : prove(limited))
+        await (isRemote ? hedgedAttempt(this.#parts.clock, prove, limited) : prove(limited))
         return { type: 'probe.passed', id }
       },
       (fault) => ({ type: 'probe.failed', id, fault }),
@@ -118,9 +117,9 @@ export class Operations {
     }
   }
 
-  async carry({ id, from, primary, mayOwe, avoid }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
+  async carry({ id, from, primary, mayOwe, hosts }: Run<'carry'>, signal: AbortSignal): Promise<Happening<Store>> {
     try {
-      const to = primary ?? (await this.openPrimaryWithin(this.#parts.connectMs(), signal, avoiding(avoid)))
+      const to = primary ?? (await this.openPrimaryWithin(this.#parts.connectMs(), signal, choiceOf(hosts)))
       // The state closes a primary that it already holds; one that was opened here is ours until it is reported.
       const onFailure = primary === null ? closing(to) : rethrow
       if (!mayOwe) await this.#parts.steps.carry(from, to, shortTailEntries, signal).catch(onFailure)
@@ -201,8 +200,8 @@ export class Operations {
   }
 }
 
-function avoiding(host: string | null): HostChoice {
-  return host === null ? {} : { avoid: host }
+function choiceOf({ last, avoid }: HostOrder): HostChoice {
+  return { ...(last === null ? {} : { last }), ...(avoid === null ? {} : { avoid }) }
 }
 
 /** Closes a store that never served. A driver that fails to must not end the process: no caller is left to hear of it. */

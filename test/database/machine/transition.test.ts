@@ -467,7 +467,7 @@ describe('another member of the cluster', () => {
     assert.equal(state.deadline - state.since, 3_000)
     assert.ok(!heldStores(state).includes('P') && heldStores(state).includes('F'), 'the fallback is kept open')
     const opening = effectsOf(state).find(({ run }) => run === 'open-primary')
-    assert.deepEqual(opening?.run === 'open-primary' && opening.failover, { last: 'h1' })
+    assert.deepEqual(opening?.run === 'open-primary' && opening.failover, { last: 'h1', avoid: null })
     const first = effectsOf(walk([requested])).find(({ run }) => run === 'open-primary')
     assert.ok(first?.run === 'open-primary' && first.failover === null, 'an opening like any other')
     const found = walk([primaryOpened, drained], policy, state)
@@ -564,25 +564,29 @@ describe('damping of one host among several', () => {
   const returned = walk([...toSwitching, switched])
   const toFallbackAfter = (happening: Happening<string>, from: State<string>): State<string> =>
     walk([wait1s, happening, deadline, due], policy, from)
+  const [without, last] = [
+    { last: null, avoid: 'h1' },
+    { last: 'h1', avoid: null },
+  ]
   const avoided = (state: State<string>): readonly unknown[] =>
-    effectsOf(state).flatMap((effect) => ('avoid' in effect ? [effect.avoid] : []))
+    effectsOf(state).flatMap((effect) => ('hosts' in effect ? [effect.hosts] : []))
 
   test('only the host that was lost again is left alone; the others are probed at once and opened', () => {
     const state = toFallbackAfter(lostMember('P2'), returned)
     assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
     assert.ok(state.recovery.until - state.since <= times.backoffBaseMs)
-    assert.deepEqual(state.recovery.avoid, { host: 'h1', until: state.since + 5_000 })
-    assert.deepEqual(avoided(walk([due], policy, state)), ['h1'])
-    assert.deepEqual(avoided(walk([due, proved, due, proved], policy, state)), ['h1'], 'what was proven is opened')
+    assert.deepEqual(state.recovery.lost, { host: 'h1', avoidedUntil: state.since + 5_000 })
+    assert.deepEqual(avoided(walk([due], policy, state)), [without])
+    assert.deepEqual(avoided(walk([due, proved, due, proved], policy, state)), [without], 'what was proven is opened')
   })
 
-  test('once its stay is over, it is tried like any other', () => {
+  test('once its stay is over, it is tried after the others', () => {
     const state = toFallbackAfter(lostMember('P2'), returned)
     assert.ok(state.name === 'FALLBACK_CONNECTED' && state.recovery.step === 'waiting')
     const { id } = state.recovery
     const at = (ms: number) =>
       avoided(transition(state, { type: 'timer.due', id, at: state.since + ms, chance: 0 }, policy))
-    assert.deepEqual([at(4_999), at(5_000)], [['h1'], [null]])
+    assert.deepEqual([at(4_999), at(5_000)], [[without], [last]])
   })
 
   test('a host whose address has no other stays away as a whole', () => {

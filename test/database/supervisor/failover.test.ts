@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { times } from '../../../src/database/machine/policy.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import { connectionStatusOf } from '../../../src/database/supervisor/connection-status.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
@@ -107,7 +108,7 @@ describe('a primary with several hosts that is lost', () => {
       answering(rig, { [hanging]: 'hangs' })
       await rig.clock.advance(1_000)
       answering(rig, { h2: 'works' })
-      await rig.clock.advance(300)
+      await rig.clock.advance(times.hedgeMs)
       assert.equal(await servedBy(rig), 'h2', `${hanging} hangs`)
       rig.primary.answer('unreachable')
       await settle()
@@ -198,6 +199,38 @@ describe('a primary with several hosts that is lost', () => {
     assert.equal(transitions.at(-1)?.to, 'CONNECTING_PRIMARY')
     const changed = rig.seen.findLast(({ type }) => type === 'connection.changed')
     assert.ok(changed?.type === 'connection.changed' && changed.isFailover)
+    await end(rig)
+  })
+})
+
+describe('a cluster whose members stall together', () => {
+  const facts = { stallMs: 7_000 }
+
+  test('is looked for until it goes on, for longer than another cluster', async () => {
+    const { rig, store } = await onFirstHost({ primaryFacts: facts })
+    answering(rig, { h1: 'unreachable', h2: 'unreachable', h3: 'unreachable' })
+    await lose(rig, store)
+    await rig.clock.advance(6_500)
+    assert.equal(rig.supervisor.state.name, 'CONNECTING_PRIMARY')
+    answering(rig, { h2: 'works' })
+    await rig.clock.advance(100)
+    assert.equal(await servedBy(rig), 'h2')
+    await end(rig)
+  })
+
+  test('may write late: the check of a member that reads waits for it, one that does not read is lost as soon as any other', async () => {
+    const { rig, store } = await onFirstHost({ primaryFacts: facts })
+    const stalled = Promise.withResolvers<void>()
+    rig.primary.onVerify = async ({ proof }) => (proof === 'write' ? await stalled.promise : undefined)
+    const checked = rig.supervisor.report(store, null)
+    await rig.clock.advance(6_000)
+    stalled.resolve()
+    assert.equal(await checked, 'kept')
+    rig.primary.scriptOf.set('h1', 'hangs')
+    const lost = rig.supervisor.report(store, null)
+    await rig.clock.advance(2_500)
+    assert.equal(await lost, 'lost')
+    rig.primary.answer('unreachable')
     await end(rig)
   })
 })

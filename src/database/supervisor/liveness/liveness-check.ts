@@ -1,3 +1,4 @@
+import type { Want } from '../../../driver/driver.ts'
 import { copyReadOnlyCode } from '../../../driver/facet/copy.ts'
 import { restingCode } from '../../../driver/facet/journal.ts'
 import { type Fault, FaultError, type FaultKind } from '../../../driver/fault.ts'
@@ -34,7 +35,7 @@ export interface LivenessCheckParts {
   readonly opener: StoreOpener
   /** The resolution, re-read. Never rejects. */
   resolve(): Promise<DatabaseConfig>
-  /** How long the probe may take, in milliseconds. */
+  /** How long the probe may take, in milliseconds, where the store's cluster does not stall for longer. */
   limitMs(): number
 }
 
@@ -62,11 +63,19 @@ export class LivenessCheck {
 
   async #probe(store: Store): Promise<Liveness> {
     const limitMs = this.#parts.limitMs()
+    const { stallMs = 0 } = store.facts
+    const proof = store.role === 'primary' ? 'write' : 'open'
+    if (stallMs <= limitMs) return await this.#proven(store, proof, limitMs)
+    // A member that reads is alive; its writes may stand still until the cluster knows that another one is gone.
+    const reading = await this.#proven(store, 'open', limitMs)
+    return reading.verdict === 'lost' ? reading : await this.#proven(store, proof, stallMs)
+  }
+
+  async #proven(store: Store, proof: Want['proof'], limitMs: number): Promise<Liveness> {
     const limited = limitedSignal(this.#parts.clock, limitMs, undefined, () => new FaultError(timeoutFault(limitMs)))
     try {
       const config = await this.#parts.resolve()
       const resolved = config[store.role] ?? { driver: store.driver, target: store.target }
-      const proof = store.role === 'primary' ? 'write' : 'open'
       // The very host that serves: another host of the address does not keep these connections alive.
       await this.#parts.opener.prove(resolved, { role: store.role, proof }, limited.signal, { only: store.label })
       return kept

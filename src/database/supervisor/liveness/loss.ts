@@ -6,11 +6,13 @@ import type { Store } from '../../store/store.ts'
 
 /** How long another member of the cluster is looked for when this store is lost, in milliseconds; 0: not at all. */
 export function failoverLimitMs(
-  { role, driver, hasOthers }: Store,
+  { role, driver, hasOthers, facts }: Store,
   { failoverMs }: Pick<ConnectionSettings, 'failoverMs'>,
 ): number {
   if (role !== 'primary' || driver.embedded !== undefined) return 0
-  return failoverMs ?? (hasOthers ? times.failoverMs : 0)
+  if (failoverMs !== null) return failoverMs
+  // No member accepts a write before the cluster knows that this one is gone.
+  return hasOthers ? Math.max(times.failoverMs, facts.stallMs ?? 0) : 0
 }
 
 /** The loss of this store as the state machine needs to know it. */
