@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { StateName } from '../database/machine/state.ts'
 import type { Observation } from './observation.ts'
 import { RequestDurations } from './request-durations.ts'
 
@@ -62,6 +63,9 @@ export class Counts {
   readonly copyCompared: Tally<{ collection: string }> = new Tally({ collection: 'other' })
   /** Rows of the copy that changed, by what brought them. */
   readonly copyChanged: Tally<{ collection: string; by: string }> = new Tally({ collection: 'other', by: 'other' })
+  /** Searches for another host after a loss, by what they ended with. */
+  readonly failovers: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
+  failoverS = 0
   readonly loop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: loopResolutionMs })
   #loopWatched = false
 
@@ -69,6 +73,14 @@ export class Counts {
   close(): void {
     this.#loopWatched = true
     this.loop.disable()
+  }
+
+  #failoverEnded(to: StateName, lastedMs: number): void {
+    // Closed, or reconfigured: nothing was found out.
+    if (to === 'DISCONNECTED') return
+    const outcome = to === 'PRIMARY_CONNECTED' ? 'found' : to === 'CONNECTING_FALLBACK' ? 'fallback' : 'error'
+    this.failovers.add({ outcome })
+    this.failoverS += lastedMs / 1000
   }
 
   /** Counts the observations that metrics need. */
@@ -83,6 +95,7 @@ export class Counts {
         const { from, to, reason, fault, lastedMs } = seen
         this.transitions.add({ from, to, reason, fault: fault?.kind ?? 'none' })
         this.stateSeconds.add({ state: from }, lastedMs / 1000)
+        if (seen.isFailover && from === 'CONNECTING_PRIMARY') this.#failoverEnded(to, lastedMs)
         break
       }
       case 'connection.attempt.failed':

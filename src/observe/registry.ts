@@ -170,6 +170,16 @@ function addCounters(registry: Registry, source: MetricsSource, counts: Counts):
     ['what', 'fault'],
     counts.attemptsFailed,
   )
+  tallied(
+    registry,
+    'holdfast_failovers_total',
+    'Losses of the primary after which requests waited for another host.',
+    ['outcome'],
+    counts.failovers,
+  )
+  counter(registry, 'holdfast_failover_seconds_total', 'Total time that requests waited for another host.', [], (add) =>
+    add({}, counts.failoverS),
+  )
   tallied(registry, 'holdfast_work_total', 'Units of work that failed or ran again.', ['outcome', 'fault'], counts.work)
   tallied(
     registry,

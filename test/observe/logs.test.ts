@@ -36,6 +36,22 @@ test('a change of state is one line with its reason, each time', async () => {
   assert.equal(said.level, 'warn')
 })
 
+test('the search for another host is one line when it begins, with why, and one when it ends', async () => {
+  const { log, lines } = await writtenLog()
+  const seen = { ...everyObservation['connection.changed'], isFailover: true }
+  log.observe({ ...seen, from: 'PRIMARY_CONNECTED', to: 'CONNECTING_PRIMARY' })
+  log.observe({ ...seen, to: 'PRIMARY_CONNECTED', fault: null })
+  log.observe(seen)
+  assert.deepEqual(
+    lines().map(({ msg, level }) => [level, msg]),
+    [
+      ['warn', 'Requests wait for another host of the primary database: The server refused the connection.'],
+      ['info', 'Serving from the primary database again.'],
+      ['warn', 'Switching to the fallback: The server refused the connection.'],
+    ],
+  )
+})
+
 test('work that failed and is run again is a warning; that it failed for good is said besides', async () => {
   const { log, lines } = await writtenLog()
   for (const isLast of [false, false, true]) log.observe({ ...everyObservation['work.failed'], isLast })

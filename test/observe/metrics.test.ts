@@ -97,6 +97,21 @@ test('state, time in state, sessions, store and durability are there', async (t)
   assert.equal(sampleOf(text, 'holdfast_problems{severity="warning"}'), 1)
 })
 
+test('searches for another host are counted by what they ended with, and their time is summed up', async (t) => {
+  const metrics = createCounted(t)
+  const ended = { ...everyObservation['connection.changed'], isFailover: true }
+  metrics.observe({ ...ended, from: 'PRIMARY_CONNECTED', to: 'CONNECTING_PRIMARY' })
+  metrics.observe({ ...ended, to: 'PRIMARY_CONNECTED' })
+  metrics.observe({ ...ended, to: 'PRIMARY_CONNECTED', isFailover: false })
+  metrics.observe({ ...ended, to: 'CONNECTING_FALLBACK', lastedMs: 3_000 })
+  metrics.observe({ ...ended, to: 'CONNECTION_ERROR' })
+  metrics.observe({ ...ended, to: 'DISCONNECTED' })
+  const { text } = await metrics.render()
+  const counted = (outcome: string) => sampleOf(text, `holdfast_failovers_total{outcome="${outcome}"}`)
+  assert.deepEqual([counted('found'), counted('fallback'), counted('error')], [1, 1, 1])
+  assert.equal(sampleOf(text, 'holdfast_failover_seconds_total'), 6)
+})
+
 test('requests are counted by route pattern, before the first scrape and after it', async (t) => {
   const metrics = createCounted(t)
   const seen = everyObservation['request.answered']

@@ -52,6 +52,14 @@ test('the page escapes what it shows, and shows neither token nor paths, hosts o
   assert.match(page, /Serving from the fallback/)
 })
 
+test('the page says that requests wait for another host, and not which', async (t) => {
+  const source = createSource({ row: 'failover', why: refusedFault })
+  const { base } = await serve(t, (app) => addFrontPage(app, source))
+  const page = await (await fetch(base, { headers: browser })).text()
+  assert.match(page, /The primary database was lost\. Requests wait for another host of it\./)
+  assert.doesNotMatch(page, /db7/)
+})
+
 test('the page says what an outage means for each collection, without a count', async (t) => {
   const whole = {
     collection: 'feedback',
