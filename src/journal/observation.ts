@@ -1,5 +1,6 @@
 import type { Problem } from '../config/problem.ts'
 import type { ParkReason } from './park-reason.ts'
+import type { BackReason } from './past/standing-change.ts'
 
 /** What the journal's modules report. Labels hold no secret, and no observation has a value of a row. */
 export type JournalObservation =
@@ -30,11 +31,23 @@ export type JournalObservation =
       readonly reason: ParkReason
       readonly entries: number
     }
-  /** The primary lacks what was carried to it; that many entries wait again. */
+  /** The primary has an older state than before, or lacks what was carried to it; that many entries wait again. */
   | {
       readonly type: 'journal.went-back'
       readonly label: string
       readonly entries: number
+      readonly problem: Problem
+    }
+  /** The primary has an older state than before, or lacks writes that it had acknowledged. */
+  | {
+      readonly type: 'primary.went-back'
+      readonly label: string
+      /** What shows it in what the server says of itself; null: nothing does. */
+      readonly reason: BackReason | null
+      /** How many acknowledged writes are known to be missing, by collection. */
+      readonly counts: ReadonlyMap<string, number>
+      /** The first of them, as collection and id. */
+      readonly rows: readonly string[]
       readonly problem: Problem
     }
   /** The journal has entries for another primary. */

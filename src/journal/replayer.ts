@@ -13,6 +13,7 @@ import type { JournalObservation } from './observation.ts'
 import { Openings } from './opening.ts'
 import { CountOff } from './order/layers.ts'
 import { reasonOfRefusal } from './park-reason.ts'
+import type { PrimaryPast } from './past/primary-past.ts'
 import { Marks, portionMax, readAhead } from './read-ahead.ts'
 
 /** About how many entries one transaction of the primary carries, and the length of their images. */
@@ -28,6 +29,8 @@ export interface ReplayerParts {
   observe(seen: JournalObservation): void
   /** The identity of a primary as last found: its own tables may come while it is open. Absent: as found when it was opened. */
   identityOf?(primary: Store): string | undefined
+  /** What primaries were seen to be and to have. Absent: nothing is known. */
+  readonly past?: PrimaryPast
 }
 
 /** Called after each batch with the entries that this call has carried, and those that wait. */
@@ -53,7 +56,7 @@ export class Replayer {
 
   constructor(parts: ReplayerParts) {
     this.#parts = parts
-    this.#openings = new Openings(parts.observe, parts.identityOf)
+    this.#openings = new Openings(parts.observe, parts.identityOf, parts.past)
   }
 
   /**

@@ -59,6 +59,10 @@ export class Counts {
   readonly carried: Tally<{ outcome: string }> = new Tally({ outcome: 'other' })
   /** Changed rows in conflict that the policies of their collections have settled. */
   settled = 0
+  /** How often a primary had an older state than before, by what has shown it. */
+  readonly wentBack: Tally<{ reason: string }> = new Tally({ reason: 'other' })
+  /** Acknowledged writes that a primary lacks. */
+  readonly missing: Tally<{ collection: string }> = new Tally({ collection: 'other' })
   /** Rows of the primary that were compared with the copy. */
   readonly copyCompared: Tally<{ collection: string }> = new Tally({ collection: 'other' })
   /** Rows of the copy that changed, by what brought them. */
@@ -111,6 +115,10 @@ export class Counts {
         this.carried.add({ outcome: 'applied' }, seen.transactions)
         this.carried.add({ outcome: 'parked' }, seen.parked)
         this.settled += seen.settled
+        break
+      case 'primary.went-back':
+        this.wentBack.add({ reason: seen.reason ?? 'writes' })
+        for (const [collection, count] of seen.counts) this.missing.add({ collection }, count)
         break
       case 'copy.looked': {
         const { collection, rows, written, removed } = seen

@@ -214,6 +214,7 @@ function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
     case 'journal.carried':
     case 'journal.parked':
     case 'journal.went-back':
+    case 'primary.went-back':
     case 'journal.elsewhere':
     case 'conflicts.counted':
       return journalLine(seen)

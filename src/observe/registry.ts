@@ -197,6 +197,20 @@ function addCounters(registry: Registry, source: MetricsSource, counts: Counts):
   )
   tallied(
     registry,
+    'holdfast_primary_went_back_total',
+    'Times that the primary had an older state than before, by what has shown it.',
+    ['reason'],
+    counts.wentBack,
+  )
+  tallied(
+    registry,
+    'holdfast_missing_writes_total',
+    'Writes that the primary had acknowledged and lacks.',
+    ['collection'],
+    counts.missing,
+  )
+  tallied(
+    registry,
     'holdfast_connections_refused_total',
     'Connections closed without a response.',
     ['reason'],

@@ -36,7 +36,7 @@ import { findUnknownOptions, libraryToken } from './library-options.ts'
 import { OwnEntities } from './own-entities.ts'
 import { addRoutes } from './routes.ts'
 import { createStatusView } from './status-view.ts'
-import { createReplayer, createSteps, openConflicts, unreplayedJournal } from './store-steps.ts'
+import { createPast, createReplayer, createSteps, openConflicts, unreplayedJournal } from './store-steps.ts'
 import { createSupervisor } from './supervising.ts'
 
 /** The part of the grace time that is reserved for the databases, however long requests take to end. */
@@ -46,7 +46,6 @@ const closeReserveMs = 1_000
 export class Service implements Holdfast {
   readonly #options: HoldfastOptions
   readonly #config: ConfigSource
-  readonly #entities: OwnEntities
   readonly #tables = new TableReports()
   readonly #replayer: Replayer
   readonly #copying: Copying
@@ -73,8 +72,8 @@ export class Service implements Holdfast {
     const active = (): ActiveConfig => this.#config.active
     const supervisor = (): Supervisor => this.#supervisor
     const entities = new OwnEntities(options, () => this.#config)
-    this.#entities = entities
     const entityTables: CopyingParts['entityTables'] = (primary) => entities.tablesOf(primary)
+    const past = createPast({ active, supervisor, observe })
     this.#copying = new Copying({ active, supervisor, tables: this.#tables, entityTables, observe })
     this.#config = new ConfigSource(options, process_, {
       rows: {
@@ -83,6 +82,7 @@ export class Service implements Holdfast {
         recheck: (store) => this.#supervisor.watch.prepareAgain(store),
         unreplayed: () => unreplayedJournal(this.#supervisor.state),
         copy: this.#copying.sink,
+        acknowledged: past.acknowledged,
         copyTarget: () => copyTargetOf(this.#config.current),
         now: () => performance.now(),
         cursorSecret: () => this.#token.token,
@@ -92,25 +92,20 @@ export class Service implements Holdfast {
     })
     this.#dataProblems = process_ && createDataProblems(process_.data, () => active().found.resolved, observe)
     this.#token = process_?.token ?? libraryToken(this.#settings.admin.token)
-    this.#replayer = createReplayer({ active, supervisor, observe })
+    this.#replayer = createReplayer({ active, supervisor, observe, past })
     const [tables, replayer, copying] = [this.#tables, this.#replayer, this.#copying]
     const archiving = createArchiving({ active, supervisor, replayer, tables, work: () => this.#work, observe })
-    const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, archiving, entities })
+    const steps = createSteps({ active, supervisor, observe, tables, replayer, copying, archiving, entities, past })
     this.#supervisor = createSupervisor(this.#config, steps, observe)
     this.#work = new WorkRunner(this.#supervisor, observe, entities.mayUse, archiving)
     this.#sessions = new DatabaseSessionFactory(this.#supervisor, this.#work, observe, entities.asOfMs)
     this.#conflicts = new ConflictCount(() => this.#openConflicts(), observe)
     this.#view = createStatusView({
-      ...{ active, tables, replayer, copying, supervisor: this.#supervisor, archive: () => archiving.state },
+      ...{ active, tables, replayer, past, copying, supervisor: this.#supervisor, archive: () => archiving.state },
       conflicts: () => this.#conflicts.open,
       token: this.#token,
       ownProblems: () =>
-        [
-          findUnknownOptions(options),
-          this.#entities.problems,
-          this.#dataProblems?.known ?? [],
-          this.#hostProblems,
-        ].flat(),
+        [findUnknownOptions(options), entities.problems, this.#dataProblems?.known ?? [], this.#hostProblems].flat(),
       isClosing: () => this.#closing !== null,
     })
     this.#metrics = createMetrics(this.#view)

@@ -13,6 +13,7 @@ import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import { durabilityOf } from '../database/work/durability.ts'
 import type { AdminToken } from '../http/admin/admin-token.ts'
 import type { CollectionLine, StatusSource } from '../http/status/status-source.ts'
+import type { PrimaryPast } from '../journal/past/primary-past.ts'
 import type { Replayer } from '../journal/replayer.ts'
 import type { ActiveConfig } from './active-config.ts'
 import type { Copying } from './copying/copying.ts'
@@ -24,6 +25,7 @@ export interface ViewParts {
   readonly supervisor: Supervisor
   readonly tables: TableReports
   readonly replayer: Replayer
+  readonly past: PrimaryPast
   readonly copying: Copying
   readonly archive: () => ArchiveState | null
   readonly conflicts: () => number
@@ -87,6 +89,7 @@ function problemsOf({
   supervisor,
   tables,
   replayer,
+  past,
   copying,
   token,
   archive,
@@ -106,6 +109,7 @@ function problemsOf({
     ...ownProblems(),
     ...ofStores,
     ...ofJournal,
+    ...past.problems,
     ...copying.problems,
     ...(archive()?.problems ?? []),
   ]

@@ -1,12 +1,15 @@
+import { lastWrites } from '../collection/row/last-writes.ts'
 import { carriedTablesOf } from '../collection/table/carried-table.ts'
 import { ensureTables, type TableReports } from '../collection/table/tables.ts'
 import type { State } from '../database/machine/state.ts'
+import { systemClock } from '../database/store/clock.ts'
 import type { Store } from '../database/store/store.ts'
 import type { StoreSteps } from '../database/supervisor/steps.ts'
 import type { Supervisor } from '../database/supervisor/supervisor.ts'
 import type { Journal } from '../driver/facet/journal.ts'
 import { Conflicts } from '../journal/conflict/conflicts.ts'
 import { tablesByName } from '../journal/judge.ts'
+import { PrimaryPast } from '../journal/past/primary-past.ts'
 import { Replayer } from '../journal/replayer.ts'
 import { journalLimit, pruneJournal } from '../journal/upkeep.ts'
 import type { Observation } from '../observe/observation.ts'
@@ -22,6 +25,7 @@ export interface StepParts {
   readonly supervisor: () => Supervisor
   readonly tables: TableReports
   readonly replayer: Replayer
+  readonly past: PrimaryPast
   readonly entities: OwnEntities
   readonly copying: Copying
   readonly archiving: ArchiveService
@@ -37,6 +41,7 @@ export function createSteps(parts: StepParts): StoreSteps {
       await prepareTables(parts, store)
       await limitJournal(parts, store)
       if (store.role !== 'primary') return
+      await parts.past.opened(store)
       for (const problem of parts.entities.prepare(store)) parts.observe({ type: 'problem.found', problem })
     },
     lacks: (store) => (parts.tables.of(store)?.unusable.size ?? 0) > 0,
@@ -48,6 +53,7 @@ export function createSteps(parts: StepParts): StoreSteps {
     },
     serve: ({ journal }, isServing) => journal?.serve(isServing),
     rest: async ({ journal }, signal) => await journal?.rest(signal),
+    stood: (primary, standing) => parts.past.stood(primary, standing),
     leave: (store, drained, withinMs) => parts.archiving.leave(store, drained, withinMs),
     changed: (state) => {
       parts.copying.changed(state)
@@ -65,11 +71,34 @@ export function createReplayer({
   active,
   supervisor,
   observe,
-}: Pick<StepParts, 'active' | 'supervisor' | 'observe'>): Replayer {
+  past,
+}: Pick<StepParts, 'active' | 'supervisor' | 'observe' | 'past'>): Replayer {
   return new Replayer({
     tables: () => carriedTablesOf(active().collections),
     observe,
     identityOf: (primary) => identityIn(supervisor(), primary),
+    past,
+  })
+}
+
+/** What the primaries of a service were seen to be, and to have of its collections. */
+export function createPast({
+  active,
+  supervisor,
+  observe,
+}: Pick<StepParts, 'active' | 'supervisor' | 'observe'>): PrimaryPast {
+  return new PrimaryPast({
+    clock: systemClock,
+    find: async (primary, table, ids) => {
+      const served = active().served.get(table)
+      return served === undefined ? null : await lastWrites(served.access, primary, ids)
+    },
+    journalFor: (primary) => {
+      const journal = supervisor().fallback?.journal ?? null
+      return journal !== null && journal.identity === identityIn(supervisor(), primary) ? journal : null
+    },
+    carryAgain: () => supervisor().carry(),
+    observe,
   })
 }
 

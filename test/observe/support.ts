@@ -3,7 +3,7 @@ import type { Secret } from '../../src/config/secret.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { stoppedProblem } from '../../src/copy/problems.ts'
 import type { Fault } from '../../src/driver/fault.ts'
-import { wentBackProblem } from '../../src/journal/problems.ts'
+import { primaryBackProblem, wentBackProblem } from '../../src/journal/problems.ts'
 import { createLog, type Log } from '../../src/observe/logs.ts'
 import type { Observation } from '../../src/observe/observation.ts'
 
@@ -106,6 +106,11 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
     label: 'postgresql db7/x',
     entries: 7,
     problem: wentBackProblem('postgresql db7/x', 7),
+  },
+  'primary.went-back': {
+    ...{ type: 'primary.went-back', label: 'postgresql db7/x', reason: 'timeline' },
+    ...{ counts: new Map([['feedback', 21]]), rows: ['feedback/r'] },
+    problem: primaryBackProblem('postgresql db7/x', 'timeline', 21, ['feedback/r']),
   },
   'journal.elsewhere': {
     type: 'journal.elsewhere',

@@ -1,4 +1,5 @@
 import type { Entry, Journal, JournalCounts, JournalPortion, RowHistory } from '../../src/driver/facet/journal.ts'
+import type { KeptStanding } from '../../src/driver/facet/standing.ts'
 
 const noHistory: RowHistory = { isWaiting: false, isDeleted: false, replaced: new Set() }
 
@@ -14,6 +15,7 @@ export class ScriptedJournal implements Journal {
   /** What waits, in order. */
   kept: readonly Entry[] = []
   label: string | null = null
+  keptStanding: KeptStanding | null = null
   /** What `synced` waits for. */
   onSync: () => Promise<void> = async () => {}
 
@@ -65,6 +67,12 @@ export class ScriptedJournal implements Journal {
   }
   async carryAgain(): Promise<number> {
     return 0
+  }
+  standing(): KeptStanding | null {
+    return this.keptStanding
+  }
+  async keepStanding(standing: KeptStanding): Promise<void> {
+    this.keptStanding = standing
   }
   async removeCarried(): Promise<void> {}
   async prune(): Promise<void> {}

@@ -4,6 +4,7 @@ import type {
   Journal,
   JournalCounts,
   JournalPortion,
+  KeptStanding,
   RowHistory,
   RunStatement,
 } from '../../../src/driver/kit/driver-kit.ts'
@@ -158,6 +159,20 @@ export class FileJournal implements Journal {
     const again = `update holdfast_journal set carried_at = null where sequence in (select sequence from holdfast_journal
       where address = (select address from holdfast_life) and carried_at is not null order by sequence limit ${stepMax})`
     return await this.#ground.changes.inSteps('entries to carry again', () => this.#run(again, []))
+  }
+
+  standing(): KeptStanding | null {
+    return this.#reader.standing()
+  }
+
+  async keepStanding({ cluster, timeline, position }: KeptStanding): Promise<void> {
+    const keep = `insert or replace into holdfast_standing (address, cluster, timeline, position)
+      select address, ?, ?, ? from holdfast_life`
+    await this.#ground.changes.change(
+      'what the primary is',
+      () => this.#run(keep, [cluster, timeline, position === null ? null : String(position)]),
+      this.#unsynced,
+    )
   }
 
   async removeCarried(tables: readonly string[]): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   Journal,
   JournalCounts,
   JournalPortion,
+  KeptStanding,
   RowHistory,
 } from '../../../src/driver/kit/driver-kit.ts'
 import type { Handle } from '../handle.ts'
@@ -25,6 +26,12 @@ export interface JournalAddress {
   readonly transactions: number
   readonly entries: number
   readonly bytes: number
+}
+
+interface StandingRow {
+  readonly cluster: string | null
+  readonly timeline: number | null
+  readonly position: string | null
 }
 
 interface EntryRow {
@@ -180,6 +187,16 @@ export class JournalReader {
        where carried_at is not null and address = ${current} order by sequence desc limit 1`,
     )
     return found.get() ?? null
+  }
+
+  /** What the addressed primary was last seen to be; null: nothing was kept. */
+  standing(): KeptStanding | null {
+    const found = this.#native.prepare<unknown[], StandingRow>(
+      `select cluster, timeline, position from holdfast_standing where address = ${current}`,
+    )
+    const row = found.get()
+    if (row === undefined) return null
+    return { ...row, position: row.position === null ? null : BigInt(row.position) }
   }
 
   /** The first entries that were carried to an address, and when. */

@@ -22,7 +22,8 @@ const lifeTable = `create table if not exists holdfast_life (
 
 /**
  * Counts are kept by triggers: a million entries are not counted at each opening. An entry of a transaction whose address
- * is not known yet has the one without an identity, which gets the first.
+ * is not known yet has the one without an identity, which gets the first. `holdfast_standing`: what the primary of an
+ * address was last seen to be.
  */
 const journalTables = [
   `create table if not exists holdfast_address (
@@ -47,6 +48,12 @@ const journalTables = [
   new_image text,
   bytes integer not null,
   carried_at integer
+)`,
+  `create table if not exists holdfast_standing (
+  address integer primary key,
+  cluster text,
+  timeline integer,
+  position text
 )`,
   `create index if not exists holdfast_journal_waiting on holdfast_journal (address, sequence) where carried_at is null`,
   `create index if not exists holdfast_journal_carried on holdfast_journal (address, sequence, carried_at) where carried_at is not null`,
@@ -143,8 +150,8 @@ export function assertNoFallback(native: Native): void {
 }
 
 function hasJournal(native: Native): boolean {
-  const trigger = "select 1 from sqlite_master where type = 'trigger' and name = 'holdfast_journal_marked'"
-  return native.prepare(trigger).get() !== undefined
+  const newest = "select 1 from sqlite_master where type = 'table' and name = 'holdfast_standing'"
+  return native.prepare(newest).get() !== undefined
 }
 
 function assertLife(found: FileLife, wished: Life): void {

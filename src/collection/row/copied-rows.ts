@@ -4,6 +4,7 @@ import { incompleteError } from '../../database/work/failure.ts'
 import type { Session } from '../../database/work/session.ts'
 import { versionColumn } from '../../driver/facet/feed.ts'
 import type { Row } from '../../driver/facet/statements.ts'
+import type { AcknowledgedSink } from '../../journal/past/acknowledged-writes.ts'
 import type { Collection } from '../declaration/declaration.ts'
 import type { RowTable, TableView } from './row-table.ts'
 
@@ -15,12 +16,14 @@ export interface AnswerAge {
   asOfMs: number | null
 }
 
-/** What `CopiedRows` needs; without it there is no copy. */
+/** What `CopiedRows` hands writes to; without it there is no copy. */
 export interface CopyParts {
   /** Takes what was written into a primary. */
   readonly copy?: CopySink
   /** Where the declared primary is, as `CopySource.target`; null: not known. */
   readonly copyTarget?: () => string | null
+  /** Takes what a primary has acknowledged; absent: nothing is remembered. */
+  readonly acknowledged?: AcknowledgedSink
 }
 
 /** The copy of one collection, both ways: what is written into the primary goes to it, and a fallback answers from it. */
@@ -52,6 +55,7 @@ export class CopiedRows {
 
   /** To be called when a row was written, before the answer: with the row as it was read, returned or encoded. */
   wrote(session: Session, table: RowTable, id: string, row: Row, version: unknown = row[versionColumn]): void {
+    if (session.shown === 'primary') this.#parts.acknowledged?.wrote(session.store, this.#name, id, row)
     if (!this.#isCopied(session)) return
     const known = typeof version === 'string' ? version : null
     this.#parts.copy?.wrote(session.store, this.#name, id, () => table.image(row), known)
@@ -59,6 +63,7 @@ export class CopiedRows {
 
   /** To be called when a row was removed, before the answer. */
   removed(session: Session, id: string): void {
+    if (session.shown === 'primary') this.#parts.acknowledged?.removed(session.store, this.#name, id)
     if (this.#isCopied(session)) this.#parts.copy?.removed(session.store, this.#name, id)
   }
 

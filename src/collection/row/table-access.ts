@@ -63,7 +63,7 @@ export class TableAccess {
   }
 
   /** The table in the store of this session. Throws COLLECTION_UNAVAILABLE where it cannot serve the operation. */
-  table({ store }: Session, operation: Operation): RowTable {
+  table({ store }: Pick<Session, 'store'>, operation: Operation): RowTable {
     this.deps.tables.check(store, this.collection.name, operation)
     const known = this.#stores.get(store)
     if (known !== undefined) return known

@@ -47,6 +47,22 @@ export class ManyQueries {
     )
   }
 
+  /** Reads what tells the last write of each row of these ids. */
+  lastWrites(ids: readonly Value[]): readonly Statement[] {
+    return this.#inParts(ids, (count) =>
+      this.#once(`last writes ${count}`, () => {
+        const { builder, table } = this.#parts
+        const columns = ['id', 'version', 'holdfast_attempt'] as const
+        return compiled(
+          builder
+            .selectFrom(table)
+            .select([...columns])
+            .where('id', 'in', slots(count)),
+        )
+      }),
+    )
+  }
+
   /** Reads ids of rows whose `field` has one of these values, `limit` at most. `isLocked`: as above. */
   referring(field: string, ids: readonly Value[], limit: number, isLocked: boolean): readonly Statement[] {
     return this.#inParts(ids, (count) =>

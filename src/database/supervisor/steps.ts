@@ -1,3 +1,4 @@
+import type { Standing } from '../../driver/facet/standing.ts'
 import { FaultError } from '../../driver/fault.ts'
 import type { State } from '../machine/state.ts'
 import type { Store } from '../store/store.ts'
@@ -33,6 +34,8 @@ export interface StoreSteps {
   serve(fallback: Store, isServing: boolean): void
   /** Waits for the writer of the fallback, then refuses changes: whatever has committed before is in the journal. */
   rest(fallback: Store, signal: AbortSignal): Promise<void>
+  /** What the primary that serves says of itself, at a look. Returns at once. Never throws. */
+  stood(primary: Store, standing: Standing): void
   /** After the journal was drained, while the primary serves: carried rows leave the fallback. */
   returned(fallback: Store): Promise<void>
   /**
@@ -53,6 +56,7 @@ export const emptySteps: StoreSteps = {
   carry: async () => {},
   serve: () => {},
   rest: async () => {},
+  stood: () => {},
   returned: async () => {},
   leave: async () => {},
   changed: () => {},

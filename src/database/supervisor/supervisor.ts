@@ -102,7 +102,7 @@ export class Supervisor {
       config: () => this.config,
       report: (store) => this.report(store, null),
       applied: () => this.#role.changed(),
-      unblocked: () => queueMicrotask(() => dispatch({ type: 'carry.wanted' })),
+      unblocked: () => queueMicrotask(() => this.carry()),
     })
     this.#role = new FallbackRole({ steps, state, block: () => this.writeBlock, isHeld: () => gate.isHeld })
     this.#rotation = new SecretRotation({
@@ -230,6 +230,11 @@ export class Supervisor {
    */
   report(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
     return this.#checks.report(store, fault)
+  }
+
+  /** To be called when something waits in the journal again while the primary serves. */
+  carry(): void {
+    this.#dispatch({ type: 'carry.wanted' })
   }
 
   /** Leaves every store, applies the new settings and, if a store had been asked for, opens again. */

@@ -1,4 +1,5 @@
 import type { Image, ImageTable } from './image.ts'
+import type { KeptStanding } from './standing.ts'
 import type { Row, Value } from './statements.ts'
 
 /** One changed row in a journal. */
@@ -105,6 +106,10 @@ export interface Journal {
   lastCarried(): { readonly attempt: string; readonly transaction: string } | null
   /** Every kept entry for the addressed primary waits again. Resolves with their number. */
   carryAgain(): Promise<number>
+  /** What the addressed primary was last seen to be, by whatever process kept it; null: nothing was kept. */
+  standing(): KeptStanding | null
+  /** Keeps what the addressed primary is seen to be. A power cut may take it back. */
+  keepStanding(standing: KeptStanding): Promise<void>
   /** Removes the rows of these tables of which nothing waits, without journaling it. A copy of them is not whole from then on. */
   removeCarried(tables: readonly string[]): Promise<void>
   /** Deletes entries that were carried before that time, in milliseconds since 1970. */

@@ -17,6 +17,9 @@ export interface Standing {
   readonly members: number | null
 }
 
+/** What of a standing says something beyond the process that has seen it. */
+export type KeptStanding = Pick<Standing, 'cluster' | 'timeline' | 'position'>
+
 /** The code of the fault of a host that belongs to another cluster than the others of its address. */
 export const clustersDifferCode = 'ADDRESS_CLUSTERS_DIFFER'
 

@@ -81,7 +81,7 @@ export class Copying {
     this.#copier.wake()
   }
 
-  /** To be called with each observation of the service. */
+  /** To be called with each observation of the service: a primary that went back is copied again. */
   observe(seen: Observation): void {
     if (seen.type !== 'journal.went-back') return
     const { fallback } = this.#parts.supervisor()

@@ -20,6 +20,7 @@ class ScriptedJournal implements StoreSteps {
   readonly lacks = emptySteps.lacks
   readonly changed = emptySteps.changed
   readonly leave = emptySteps.leave
+  readonly stood = emptySteps.stood
   readonly log: string[] = []
   waiting = 0
   /** Whether the fallback accepts changes. */
