@@ -45,6 +45,26 @@ export function conformCarrying(journaled: Journaled, bench: () => Bench): void 
     )
   })
 
+  journaled('keeps what the addressed primary was seen to be, for each primary, over reopening', async (store) => {
+    const { engine, orm, journal, target } = store
+    await journal.address('primary-1', 'one')
+    assert.equal(journal.standing(), null)
+    const seen = { cluster: '7713383641697382037', timeline: 3, position: 2n ** 62n + 1n }
+    await journal.keepStanding({ ...seen, position: 1n })
+    await journal.keepStanding(seen)
+    assert.deepEqual(journal.standing(), seen)
+    await journal.address('primary-2', 'two')
+    assert.equal(journal.standing(), null)
+    await journal.keepStanding({ cluster: null, timeline: null, position: null })
+    await journal.address('primary-1', 'one')
+    await engine.close(orm, 1_000)
+    await using(await openKept(bench(), { target }), async (again) => {
+      assert.deepEqual(again.journal.standing(), seen)
+      await again.journal.address('primary-2', 'two')
+      assert.deepEqual(again.journal.standing(), { cluster: null, timeline: null, position: null })
+    })
+  })
+
   journaled('keeps all that while the store is read-only, and over reopening', async (store) => {
     const { engine, orm, journal, target } = store
     await store.insert({ id: 'a' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { lastWrites } from '../../../src/collection/row/last-writes.ts'
 import { Rows } from '../../../src/collection/row/rows.ts'
 import { entityOf } from '../../../src/collection/table/entity.ts'
 import { ensureTables, TableReports } from '../../../src/collection/table/tables.ts'
@@ -7,6 +8,7 @@ import type { Store } from '../../../src/database/store/store.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import type { RunWork, Session } from '../../../src/database/work/session.ts'
 import { FaultError } from '../../../src/driver/fault.ts'
+import { AcknowledgedWrites } from '../../../src/journal/past/acknowledged-writes.ts'
 import { rigOf } from '../../database/rig.ts'
 import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { RecordingSink } from '../../support/scripted-copy.ts'
@@ -18,6 +20,8 @@ interface Setup {
   readonly store: Store
   readonly sink: RecordingSink
   readonly rows: Rows
+  readonly tables: TableReports
+  readonly acknowledged: AcknowledgedWrites
   /** The same with another report on the table. */
   rowsWith(tables: TableReports): Rows
   /** What was sent to the primary since the last call. */
@@ -30,11 +34,14 @@ interface SetupOptions {
   /** The primary returns the version of what was written. */
   readonly versions?: boolean
   readonly declared?: boolean
+  /** There is a copy. */
+  readonly isCopied?: boolean
   readonly claims?: ScriptedClaims
 }
 
 async function setUp(t: TestContext, options: SetupOptions = {}): Promise<Setup> {
-  const { versions = true, declared = true, claims } = options
+  const { versions = true, declared = true, isCopied = true, claims } = options
+  const acknowledged = new AcknowledgedWrites()
   const tables = new TableReports()
   const prepare = async (store: Store): Promise<void> =>
     tables.set(store, await ensureTables(store, [feedback], 'additive', AbortSignal.timeout(5_000)))
@@ -61,7 +68,7 @@ async function setUp(t: TestContext, options: SetupOptions = {}): Promise<Setup>
       }
       return rig.work.run((session) => unit(over(session)), options, find)
     }
-    return new Rows(feedback, { run, tables: known, now: () => 0, copy: sink })
+    return new Rows(feedback, { run, tables: known, now: () => 0, acknowledged, ...(isCopied ? { copy: sink } : {}) })
   }
   const rowsWith = (known: TableReports): Rows =>
     rowsOver(
@@ -80,7 +87,7 @@ async function setUp(t: TestContext, options: SetupOptions = {}): Promise<Setup>
         throw new FaultError(faultLike('lost', { ambiguous: true, code: 'QUERY_TIMEOUT' }))
       },
     }))
-  return { store, sink, rows: rowsWith(tables), rowsWith, sent: () => sent.splice(0), unanswered }
+  return { store, sink, tables, acknowledged, rows: rowsWith(tables), rowsWith, sent: () => sent.splice(0), unanswered }
 }
 
 /** The row in the primary, as its image. */
@@ -88,6 +95,41 @@ async function stored({ store }: Setup, id: string): Promise<Record<string, stri
   const [row = {}] = await store.statements.read('select * from feedback where id = ?', [id])
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value === null ? null : String(value)]))
 }
+
+describe('what the data API writes into a primary', () => {
+  it('is remembered with its attempt and version, also where nothing is copied, and only what was acknowledged', async (t) => {
+    const { store, rowsWith, tables, acknowledged } = await setUp(t, { isCopied: false })
+    const rows = rowsWith(tables)
+    const { value: made } = await rows.create({ rating: 1 })
+    const { value: changed } = await rows.create({ rating: 2 })
+    await rows.change(changed.id, { rating: 3 }, null)
+    await rows.change(changed.id, {}, null)
+    await assert.rejects(rows.create({ rating: 9 }))
+    const { value: removed } = await rows.create({ rating: 4 })
+    await rows.remove(removed.id, null)
+    const known = acknowledged.newestFirst(store.target.id)
+    assert.deepEqual(
+      known.map(({ table, id, version }) => [table, id, version]),
+      [
+        ['feedback', removed.id, null],
+        ['feedback', changed.id, 2],
+        ['feedback', made.id, 1],
+      ],
+    )
+    const found = await lastWrites(rows.access, store, [made.id, changed.id, removed.id])
+    assert.deepEqual(
+      known.slice(1).map(({ id, attempt }) => [id, attempt]),
+      [changed.id, made.id].map((id) => [id, found.get(id)?.attempt]),
+    )
+    assert.deepEqual([found.size, found.get(changed.id)?.version], [2, 2])
+  })
+
+  it('is not remembered where a fallback has taken it', async (t) => {
+    const { store, rowsWith, tables, acknowledged } = await setUp(t, { declared: false })
+    await rowsWith(tables).create({ rating: 1 })
+    assert.deepEqual(acknowledged.newestFirst(store.target.id), [])
+  })
+})
 
 describe('what the data API writes into a primary whose rows are copied', () => {
   for (const versions of [true, false]) {
