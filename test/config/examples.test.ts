@@ -188,6 +188,9 @@ test('each example is held by a test', async () => {
     'alerts.yml',
     // By test/plugins/examples.test.ts.
     'drivers',
+    // By test/config/cluster-examples.test.ts.
+    'galera',
+    'patroni',
   ]
   assert.deepEqual((await readdir(examples)).sort(), held.sort())
 })
