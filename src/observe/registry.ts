@@ -148,6 +148,19 @@ function addCopyMetrics(registry: Registry, source: MetricsSource, counts: Count
   tallied(registry, 'holdfast_copy_changed_rows_total', changed, ['collection', 'by'], counts.copyChanged)
 }
 
+function addFailovers(registry: Registry, counts: Counts): void {
+  tallied(
+    registry,
+    'holdfast_failovers_total',
+    'Losses of the primary after which requests waited for another host.',
+    ['outcome'],
+    counts.failovers,
+  )
+  counter(registry, 'holdfast_failover_seconds_total', 'Total time that requests waited for another host.', [], (add) =>
+    add({}, counts.failoverS),
+  )
+}
+
 function addCounters(registry: Registry, source: MetricsSource, counts: Counts): void {
   counter(
     registry,
@@ -170,16 +183,7 @@ function addCounters(registry: Registry, source: MetricsSource, counts: Counts):
     ['what', 'fault'],
     counts.attemptsFailed,
   )
-  tallied(
-    registry,
-    'holdfast_failovers_total',
-    'Losses of the primary after which requests waited for another host.',
-    ['outcome'],
-    counts.failovers,
-  )
-  counter(registry, 'holdfast_failover_seconds_total', 'Total time that requests waited for another host.', [], (add) =>
-    add({}, counts.failoverS),
-  )
+  addFailovers(registry, counts)
   tallied(registry, 'holdfast_work_total', 'Units of work that failed or ran again.', ['outcome', 'fault'], counts.work)
   tallied(
     registry,

@@ -139,7 +139,7 @@ export class DatabaseEngineFactory implements StoreOpener {
           if (error instanceof SucceededError) left = left.filter(({ label }) => label === error.successor)
         }
       }
-      const failed = all.flatMap((one) => (race.failures.has(one) ? [faultOf(race.failures.get(one))] : []))
+      const failed = candidates.flatMap((one) => (race.failures.has(one) ? [faultOf(race.failures.get(one))] : []))
       throw firstOf(failed) ?? new Error(`"${driver.name}" returned no candidate to connect to.`)
     } catch (error) {
       throw new FaultError(faultOf(error))
