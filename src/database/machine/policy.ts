@@ -70,6 +70,12 @@ export const shortTailEntries = 1_000
  */
 export const failedCarriesMax = 3
 
+/** Tries to reach the primary that failed in a row, and whether its cluster has others. */
+interface Tries {
+  readonly failures: number
+  readonly hasOthers: boolean
+}
+
 /** Whether the fallback may serve because of this fault. */
 export function leadsToFallback(fault: Fault, policy: Policy): boolean {
   return policy.fallback && (policy.conditions as ReadonlySet<string>).has(openingKind(fault))
@@ -86,12 +92,16 @@ export function backoffMs(failures: number, chance: number, capMs: number): numb
 
 /**
  * The wait after `fault`, in milliseconds. A wrong password is retried ever more slowly. An unusable declaration is
- * retried slowly from the start: only a secret file that appears, or is rotated, can change it. `hasOthers`: a member of
- * the cluster may be promoted at any moment.
+ * retried slowly from the start: only a secret file that appears, or is rotated, can change it.
  */
-export function pauseMs(failures: number, chance: number, fault: Fault | null, hasOthers: boolean = false): number {
+export function pauseMs(tried: Tries, chance: number, fault: Fault | null): number {
+  const { failures } = tried
   if (fault?.cause instanceof UnusableDeclaration) return times.slowBackoffCapMs * (0.5 + chance / 2)
   if (fault?.kind === 'auth') return backoffMs(failures, chance, times.slowBackoffCapMs)
-  const isSoon = hasOthers && failures < times.promotionProbes
-  return backoffMs(failures, chance, isSoon ? times.promotionCapMs : times.backoffCapMs)
+  return backoffMs(failures, chance, isPromotionNear(tried) ? times.promotionCapMs : times.backoffCapMs)
+}
+
+/** Whether another member of the cluster may be promoted at any moment. */
+export function isPromotionNear({ failures, hasOthers }: Tries): boolean {
+  return hasOthers && failures < times.promotionProbes
 }

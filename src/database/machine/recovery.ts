@@ -1,6 +1,6 @@
 import type { Fault } from '../../driver/fault.ts'
 import type { Event, Moment } from './event.ts'
-import { type Policy, pauseMs, times } from './policy.ts'
+import { isPromotionNear, type Policy, pauseMs, times } from './policy.ts'
 import type { ConnectingFallback, Recovery, Tried } from './state.ts'
 
 type Step<S, K extends Recovery<S>['step']> = Extract<Recovery<S>, { step: K }>
@@ -9,7 +9,7 @@ type Step<S, K extends Recovery<S>['step']> = Extract<Recovery<S>, { step: K }>
 export function firstRecovery<S>(state: ConnectingFallback<S>, event: Moment, id: number): Recovery<S> {
   const { cause, loss } = state
   const { stayMs, host, hasOthers } = loss
-  const pause = pauseMs(0, event.chance, cause, hasOthers)
+  const pause = pauseMs({ failures: 0, hasOthers }, event.chance, cause)
   return {
     step: 'waiting',
     id,
@@ -81,10 +81,14 @@ function probing<S>(recovery: Step<S, 'waiting'>, event: Moment, id: number, pol
   return { step: 'probing', id, until: event.at + policy.connectMs, proofs, ...tried }
 }
 
-/** One committed write may be luck; two, a little apart, prove a database. */
+/**
+ * One committed write may be luck; two, a little apart, prove a database. A member that was promoted is not one that has failed
+ * and may fail again: there the write that its opening commits is the second.
+ */
 function afterProof<S>(recovery: Step<S, 'probing'>, event: Moment, id: number): Recovery<S> {
   const tried = triedOf(recovery)
-  if (recovery.proofs >= 1) return { step: 'replaying', id, ...tried, rounds: 0, primary: null }
+  if (recovery.proofs >= 1 || isPromotionNear(recovery))
+    return { step: 'replaying', id, ...tried, rounds: 0, primary: null }
   const until = event.at + times.proofGapMs
   return { step: 'waiting', id, until, proofs: 1, ...tried, lastFault: null }
 }
@@ -118,6 +122,6 @@ function notProven<S>(tried: Tried, event: Moment, id: number, fault: Fault): Re
 
 function waitAgain<S>(before: Tried, failedCarries: number, event: Moment, id: number, fault: Fault): Recovery<S> {
   const tried = { ...triedOf(before), failures: before.failures + 1, failedCarries }
-  const until = event.at + pauseMs(tried.failures, event.chance, fault, tried.hasOthers)
+  const until = event.at + pauseMs(tried, event.chance, fault)
   return { step: 'waiting', id, until, proofs: 0, ...tried, lastFault: fault }
 }

@@ -1,6 +1,6 @@
 import type { Fault } from '../../driver/fault.ts'
 import type { Moment } from './event.ts'
-import { type Policy, pauseMs } from './policy.ts'
+import { backoffMs, type Policy, pauseMs, times } from './policy.ts'
 import { opening, standbyFor } from './standby.ts'
 import {
   type Common,
@@ -71,7 +71,7 @@ export function searchMember<S>(
 ): ConnectingPrimary<S> {
   const { failures } = state
   const id = state.lastId + 1
-  const until = event.at + pauseMs(failures, event.chance, failover.cause)
+  const until = event.at + backoffMs(failures, event.chance, times.backoffCapMs)
   return {
     name: 'CONNECTING_PRIMARY',
     ...common(state, event, 3),
@@ -128,7 +128,10 @@ export function toError<S>(
     fault,
     declared: data.declared,
     failures: data.failures + 1,
-    retry: { id: state.lastId + 1, at: event.at + pauseMs(data.failures, event.chance, fault) },
+    retry: {
+      id: state.lastId + 1,
+      at: event.at + pauseMs({ failures: data.failures, hasOthers: false }, event.chance, fault),
+    },
     standby: data.standby.status === 'failed' ? { status: 'off' } : data.standby,
   }
 }
