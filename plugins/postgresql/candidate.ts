@@ -14,6 +14,7 @@ import { SafeClient, type SafeClientConfig } from './client/client.ts'
 import { SafePool } from './client/pool.ts'
 import { type FindWays, tcpWays, type Way } from './client/transports.ts'
 import { createDriverClass } from './connection.ts'
+import { engineOf } from './engines.ts'
 import { faults } from './faults.ts'
 import { feedOf, hasSha256 } from './feed.ts'
 import { replayOf } from './replay.ts'
@@ -56,8 +57,9 @@ function createCandidate(
     mayTryNext,
     verify: (client, want) => verifyServer(client, target, want),
     standing: (client) => standingOf(client, target.encryption),
-    engine: (way, facts) =>
-      new ServerEngine<SafePool>({
+    engine: (way, facts) => {
+      const { hasLocks, hasRowVersions } = engineOf(facts.version) ?? { hasLocks: true, hasRowVersions: true }
+      return new ServerEngine<SafePool>({
         ormOptions(use) {
           const driver = createDriverClass((types) => {
             const own = clientConfig(target, host, limits, way(), () => pool.isPooled)
@@ -70,11 +72,12 @@ function createCandidate(
           const own = { driver, dbName: target.database, host: name, port, user: target.user ?? undefined }
           return isolatedOrmOptions(own as OrmOptions, limits.echo) // A user may be undefined, whatever its type says.
         },
-        schemaLock: schemaLockOf,
+        ...(hasLocks ? { schemaLock: schemaLockOf } : {}),
         attempts: attemptsOf,
         replay: replayOf,
-        ...(hasSha256(facts.version) ? { feed: feedOf } : {}),
-      }),
+        ...(hasRowVersions && hasSha256(facts.version) ? { feed: feedOf } : {}),
+      })
+    },
   })
 }
 

@@ -65,7 +65,8 @@ export const ownRights: Readonly<Record<string, readonly string[]>> = {
   holdfast_request: ['select', 'insert', 'update', 'delete'],
 }
 
-const dialect: OwnTablesDialect<SafeClient> = {
+/** The key of `alone` is not asked for where locks exclude nobody or fail. */
+const dialectOf = (hasLocks: boolean): OwnTablesDialect<SafeClient> => ({
   statements,
   upgrades,
   requestUpgrades,
@@ -73,7 +74,7 @@ const dialect: OwnTablesDialect<SafeClient> = {
   async alone(client, create) {
     try {
       await client.run('begin')
-      await client.run('select pg_advisory_xact_lock($1)', [schemaLockKey])
+      if (hasLocks) await client.run('select pg_advisory_xact_lock($1)', [schemaLockKey])
       await create()
       await client.run('commit')
     } catch (error) {
@@ -82,13 +83,13 @@ const dialect: OwnTablesDialect<SafeClient> = {
     }
   },
   isDenied: (error) => faults.classify(error, 'commit').code === '42501',
-}
+})
 
-/** The own tables of this address; `schema` is where they would be created. */
+/** The own tables of this address; `schema` is where they would be created; `hasLocks`: advisory locks exclude each other. */
 export function ownTablesOf(
   client: SafeClient,
   target: PostgresqlTarget,
-  schema: string | null,
+  { schema, hasLocks }: { readonly schema: string | null; readonly hasLocks: boolean },
 ): OwnTables<SafeClient> {
   const [user, folder] = [quoted(target.user ?? 'user'), quoted(schema ?? 'public')]
   // Servers before 13 have no gen_random_uuid() of their own.
@@ -104,7 +105,7 @@ export function ownTablesOf(
         ([table, rights]) => `grant ${rights.join(', ')} on ${folder}.${table} to ${user}`,
       ),
     ].join('; ')
-  return new OwnTables(client, dialect, target, remedy)
+  return new OwnTables(client, dialectOf(hasLocks), target, remedy)
 }
 
 /** A name as it stands in a statement. */

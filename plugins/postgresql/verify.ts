@@ -3,13 +3,13 @@ import { faultError, type RequestsState, type TablesFacts, type TablesRights } f
 import type { PostgresqlTarget, SessionWish } from './address/target.ts'
 import type { SafeClient } from './client/client.ts'
 import { defaultReadOnlyError } from './client/reports.ts'
+import { engineOf, type SoftwareSeen, untestedProblem, versionText } from './engines.ts'
 import { standbyError } from './faults.ts'
 import { ownRights, ownTablesOf } from './own-tables.ts'
 import { standingOf } from './standing.ts'
 
 /** What the server reports of itself and of our role, in one answer. */
-interface Seen {
-  readonly version: string
+interface Seen extends SoftwareSeen {
   readonly standby: boolean
   readonly readonly: boolean
   readonly pid: number
@@ -26,6 +26,8 @@ interface Seen {
 const oldestMajor = 10
 
 const question = `select current_setting('server_version') as version,
+  version() as software,
+  exists (select from pg_extension where extname = 'citus') as citus,
   pg_is_in_recovery() as standby,
   current_setting('transaction_read_only') = 'on' as readonly,
   pg_backend_pid() as pid,
@@ -58,15 +60,19 @@ export async function verifyServer(client: SafeClient, target: PostgresqlTarget,
   assertWished(target.session, seen)
   if (target.session === 'read-write' && seen.readonly) throw await readOnlyError(client)
   const standing = await standingOf(client, target.encryption)
-  const { tables, insight } = await tablesFacts(client, target, want, seen)
+  const version = versionText(seen)
+  const engine = engineOf(version)
+  const { tables, insight } = await tablesFacts(client, target, want, { ...seen, hasLocks: engine?.hasLocks !== false })
+  const untested = engine === null ? [] : [untestedProblem(engine, target, want.proof === 'look')]
   return {
-    version: seen.version,
+    version,
     path: null,
     ephemeral: false,
     // A pooler reports a number of its own for the connection, or none.
     pooled: target.pooled === 'yes' || (target.pooled === 'auto' && seen.pid !== client.processId),
     standing,
     ...tables,
+    problems: [...tables.problems, ...untested],
     ...(insight === null ? {} : { insight }),
   }
 }
@@ -75,10 +81,10 @@ async function tablesFacts(
   client: SafeClient,
   target: PostgresqlTarget,
   want: Want,
-  seen: Seen,
+  seen: Seen & { readonly hasLocks: boolean },
 ): Promise<{ readonly tables: TablesFacts; readonly insight: Insight | null }> {
   const isReadOnly = seen.standby || seen.readonly
-  const own = ownTablesOf(client, target, seen.schema)
+  const own = ownTablesOf(client, target, seen)
   const { reads, writes } = seen
   const known = { exist: seen.tables, requests: seen.requests, mayCreate: seen.creates, mayWrite: writes }
   if (want.proof !== 'look') {

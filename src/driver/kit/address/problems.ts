@@ -33,6 +33,7 @@ export const addressProblems = {
   ADDRESS_TLS_IMPLIED: 'The TLS mode follows from the certificate authority, or from a limit of versions or ciphers.',
   TLS_FILE_UNREADABLE: 'A certificate or key file cannot be read.',
   TLS_KEY_PAIR_INCOMPLETE: 'The client certificate or its key is missing.',
+  ENGINE_UNTESTED: 'The server speaks the protocol of an engine that it is not; no test of Holdfast has run on it.',
   CLIENT_MISSING: 'The package of the database client is not installed.',
 } as const
 
