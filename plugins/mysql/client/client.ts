@@ -16,8 +16,9 @@ import { faults, numberOf, packetError, streamError, syncWaitError, transactionG
 import { type Answer, answerOf } from './answer.ts'
 import { optionsOf, type SafeClientConfig } from './client-config.ts'
 import { guardConnection, internals } from './guard.ts'
-import { sessionTexts, withoutLimit, withoutWait } from './session.ts'
-import { lockTimeout, SessionState } from './session-state.ts'
+import { sessionTexts, withoutLimit } from './session.ts'
+import { SessionState } from './session-state.ts'
+import { commitText, isPlainRead, isWaitOver, phaseOfText, rollbackText } from './statement-text.ts'
 
 /** How a statement is run. */
 export interface RunOptions {
@@ -44,6 +45,7 @@ export class SafeClient implements PooledClient {
   #connection: Connection | null = null
   #failure: unknown = null
   #isOver = false
+  #isOutdated = false
   /** True when the server itself ends what runs for too long. */
   #isLimited = false
   #stream: Readable | null = null
@@ -60,6 +62,11 @@ export class SafeClient implements PooledClient {
 
   get isReady(): boolean {
     return this.#connection !== null && !this.#isOver && !this.#turns.isTaken
+  }
+
+  /** True once the server has shown that it accepts no writes, or is outside its cluster. */
+  get isOutdated(): boolean {
+    return this.#isOutdated
   }
 
   /** `I`: no transaction is open; `T`: one is. */
@@ -129,7 +136,7 @@ export class SafeClient implements PooledClient {
    */
   async run(text: string, values: readonly unknown[] = [], options: RunOptions = {}): Promise<Answer> {
     if (!this.#turns.take()) await this.#waitForTurn()
-    const phase = options.phase ?? this.#phaseOf(text)
+    const phase = options.phase ?? phaseOfText(text, this.#state.isOpen)
     try {
       if (this.#state.isDoomed) await this.#refuse(text, phase)
       const answer = await this.#send(text, values, options.isPrepared === true, phase)
@@ -137,10 +144,21 @@ export class SafeClient implements PooledClient {
       return answer
     } catch (error) {
       this.#state.noteFailure(error, this.#config.server.rollsBackOnTimeout)
-      throw isWaitOver(text, error) ? syncWaitError(error) : faults.withPhase(error, phase)
+      throw this.#failureOf(text, error, phase)
     } finally {
       this.#turns.pass()
     }
+  }
+
+  /** What the caller gets; a connection that leads to a member that accepts no writes is of no further use. */
+  #failureOf(text: string, error: unknown, phase: Phase): unknown {
+    const failure = isWaitOver(text, error) ? syncWaitError(error) : faults.withPhase(error, phase)
+    const { undone, kind } = faults.classify(failure, phase)
+    if (undone === true && kind !== 'transient') {
+      this.#isOutdated = true
+      this.evict()
+    }
+    return failure
   }
 
   /** The rows of a statement one by one; the client is busy until they are all read. */
@@ -251,9 +269,9 @@ export class SafeClient implements PooledClient {
 
   /** A statement after the server's own rollback would be committed by itself. */
   async #refuse(text: string, phase: Phase): Promise<void> {
-    if (isRollback.test(text)) return
-    if (isCommit.test(text)) this.#state.note(await this.#send('rollback', [], false, phase))
-    throw isCommit.test(text) ? rolledBackError() : transactionGoneError()
+    if (rollbackText.test(text)) return
+    if (commitText.test(text)) this.#state.note(await this.#send('rollback', [], false, phase))
+    throw commitText.test(text) ? rolledBackError() : transactionGoneError()
   }
 
   #end(error: unknown): void {
@@ -266,31 +284,7 @@ export class SafeClient implements PooledClient {
     if (stream !== null) this.#turns.pass()
     for (const listener of this.#endListeners.splice(0)) listener()
   }
-
-  #phaseOf(given: string): Phase {
-    const text = withoutWait(given)
-    if (isCommit.test(text)) return 'commit'
-    if (/^\s*(?:begin|start\s+transaction)\b/i.test(text)) return 'begin'
-    if (isRollback.test(text)) return 'rollback'
-    // Outside of a transaction a statement is its own COMMIT. By its first word: "with" and "call" may write.
-    return !this.#state.isOpen && !isRead.test(text) ? 'commit' : 'statement'
-  }
 }
-
-const isRead = /^[\s(]*(?:select|show|explain|describe|values|table|set|use|kill)\b/i
-
-/** The server gives the wait the number of a lock timeout, which would come only after this client's own limit. */
-function isWaitOver(text: string, error: unknown): boolean {
-  return numberOf(error) === lockTimeout && withoutWait(text) !== text
-}
-
-/** Whether the server answers it from what it has. */
-function isPlainRead(text: string): boolean {
-  return withoutWait(text) === text && isRead.test(text) && !/\b(?:for\s+update|share\s+mode|for\s+share)\b/i.test(text)
-}
-
-const isCommit = /^\s*commit\b/i
-const isRollback = /^\s*rollback(?!\s+(?:work\s+)?to\b)/i
 
 /** mysql2 accepts bytes only as its own Buffer, and whole numbers beyond 2^53 as text. */
 function bindable(value: unknown): unknown {
