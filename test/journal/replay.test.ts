@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { copyFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { systemClock } from '../../src/database/store/clock.ts'
 import { FaultError } from '../../src/driver/fault.ts'
+import { PrimaryPast } from '../../src/journal/past/primary-past.ts'
 import { Replayer } from '../../src/journal/replayer.ts'
 import { idOf, imageTables, insert, never, pathIn, remove, Scene, together, update } from './bench.ts'
 import { onServers } from './servers.ts'
@@ -240,6 +242,41 @@ onServers('replay', (server, kind) => {
       again.problems(fallback, primary).map(({ code }) => code),
       ['PRIMARY_WENT_BACK'],
     )
+  })
+
+  // Only its log has positions that are compared.
+  const skip = kind.name === 'PostgreSQL' ? false : 'no position is known'
+  test('a primary that was later than it is gets everything again, also where the last claim is there', {
+    skip,
+  }, async (t) => {
+    const scene = await Scene.make(t, server())
+    const [primary, fallback] = [await scene.primary(), await scene.fallback()]
+    const first = await insert(fallback, 'a', 'a')
+    await insert(fallback, 'b', 'b')
+    await scene.replayer().carry(fallback, primary, 0, never)
+    await scene.server.query(`delete from everything where word = 'a'`, scene.database)
+    await scene.server.query(`delete from holdfast_attempt where id = '${first}'`, scene.database)
+    const { standing } = primary.facts
+    assert.ok(standing !== undefined && standing.position !== null)
+    await fallback.journal.keepStanding({ ...standing, position: standing.position + 1n })
+    const past = new PrimaryPast({
+      clock: systemClock,
+      find: async () => null,
+      journalFor: () => null,
+      carryAgain: () => {},
+      observe: (seen) => void scene.seen.push(seen),
+    })
+    await past.opened(primary)
+    const again = new Replayer({ tables: () => imageTables, observe: (seen) => void scene.seen.push(seen), past })
+    await again.carry(fallback, primary, 0, never)
+    assert.deepEqual(await scene.words(), { [idOf('a')]: 'a', [idOf('b')]: 'b' })
+    const backs = scene.seen.filter(({ type }) => type === 'primary.went-back' || type === 'journal.went-back')
+    assert.deepEqual(
+      backs.map(({ type }) => type),
+      ['primary.went-back', 'journal.went-back'],
+    )
+    await again.carry(fallback, primary, 0, never)
+    assert.equal(fallback.journal.counts().entries, 0, 'once')
   })
 
   test('an abort ends between batches or rolls one back, and the next call goes on', async (t) => {
