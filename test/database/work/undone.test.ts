@@ -218,7 +218,7 @@ test('work on a member of a cluster is doubted no sooner than its cluster may st
   await rig.clock.advance(6_999)
   assert.equal(rig.primary.calls.opened, opened)
   await rig.clock.advance(2)
-  assert.equal(rig.primary.calls.opened, opened + 1)
+  assert.ok(rig.primary.calls.opened > opened)
   resolve()
   await stalled
 })
