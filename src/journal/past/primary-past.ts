@@ -86,7 +86,7 @@ export class PrimaryPast {
 
   /**
    * To be called when a journal is addressed to the primary: compares what was kept in its file. Resolves with whether the
-   * journal has to be carried again, until `carried`. Rejects with what the fallback's driver classifies.
+   * journal has to be carried again, until `carried`.
    */
   async met(journal: Journal, primary: Store): Promise<boolean> {
     const known = this.#known.get(primary.target.id)
@@ -97,7 +97,8 @@ export class PrimaryPast {
     // Together with a report of this process it says nothing new.
     if (reason !== null && !known.isBack) this.#report(primary, reason, [])
     if (reason !== null) this.#change(primary, { isBack: true })
-    await journal.keepStanding(standing)
+    // Not waited for: a transaction of an application may hold the writer for long, and a later look keeps it, too.
+    journal.keepStanding(standing).catch(() => {})
     this.#change(primary, { isKeptCompared: true })
     return this.isBack(primary)
   }
