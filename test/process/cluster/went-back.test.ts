@@ -10,6 +10,9 @@ import { admin, hurriedEnv, reach } from '../serving.ts'
 const primary = 'primary; driver=postgresql'
 const fallback = 'fallback; driver=sqlite'
 
+/** Only a server that stands still is met by a limit here. */
+const patience = { QUERY_TIMEOUT: '3s', CONNECTION_TIMEOUT: '15s', FALLBACK_TIMEOUT: '15s' }
+
 interface Problem {
   readonly code: string
   readonly message: string
@@ -25,7 +28,7 @@ describe('a PostgreSQL whose standby is promoted', { skip: noStandby }, () => {
   const serve = async (t: Cleanup, database: string, more: { readonly cwd?: string } = {}): Promise<Hosted> => {
     // Whichever of the two accepts writes.
     const url = cluster.url(database, undefined, '?target_session_attrs=read-write')
-    const env = { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url, ...hurriedEnv, FALLBACK_TIMEOUT: '10s' }
+    const env = { DRIVERS: 'sqlite,postgresql', DATABASE_URL: url, ...hurriedEnv, ...patience }
     const service = await hostService(t, { env, ...more })
     await reach(service, primary)
     return service
