@@ -36,10 +36,12 @@ export function databaseLine(seen: DatabaseObservation): LogLine {
     }
     case 'store.checked':
       return checkedLine(seen)
+    case 'cluster.host':
+      return hostLine(seen)
     case 'fallback.writes':
       return seen.block === null
         ? logLine('info', 'The fallback accepts writes again.', { block: null })
-        : logLine('warn', writeBlockSentence(seen.block), { block: seen.block })
+        : logLine(seen.block === 'split' ? 'error' : 'warn', writeBlockSentence(seen.block), { block: seen.block })
     case 'journal.left': {
       const { label, path, entries, isLosable } = seen
       const them = entries === 1 ? '1 change waits' : `${entries} changes wait`
@@ -57,6 +59,22 @@ export function databaseLine(seen: DatabaseObservation): LogLine {
     case 'database.defect':
       return defectLine(seen)
   }
+}
+
+const hostWords: Readonly<Record<Of<'cluster.host'>['role'], readonly [LineLevel, string]>> = {
+  serving: ['debug', 'serves'],
+  standby: ['debug', 'is a standby'],
+  writable: ['debug', 'accepts writes, too'],
+  silent: ['info', 'does not answer'],
+  orphan: ['info', 'accepts writes, but is no longer the primary: another server was promoted after it'],
+  rival: ['warn', 'accepts writes on the same timeline as the primary'],
+  stranger: ['error', 'belongs to another cluster; it is not used'],
+}
+
+function hostLine({ label, role, timeline, members, was }: Of<'cluster.host'>): LogLine {
+  const [level, words] = hostWords[role]
+  const fields = { label, role, was, timeline, members }
+  return repeatableLine(level, `host ${label} ${role}`, `A host of the primary ${words}.`, fields)
 }
 
 const attemptWords: Readonly<Record<Of<'connection.attempt.failed'>['what'], string>> = {

@@ -205,6 +205,7 @@ function lineOf(seen: Exclude<Observation, AnsweredRequest>): LogLine {
     case 'store.advised':
     case 'store.closed':
     case 'store.checked':
+    case 'cluster.host':
     case 'fallback.writes':
     case 'journal.left':
     case 'work.rerun':

@@ -2,6 +2,7 @@ import { type Metric, Registry } from 'prom-client'
 import type { CopyLine } from '../copy/copy-line.ts'
 import type { StateName } from '../database/machine/state.ts'
 import type { Durability, Shown } from '../database/store/store.ts'
+import type { HostRole } from '../database/supervisor/cluster/host-looks.ts'
 import type { RenderMetrics } from '../http/status/status-routes.ts'
 import { type ArchiveMetricsSource, addArchiveMetrics } from './archive-metrics.ts'
 import { type Counts, loopResolutionMs } from './counts.ts'
@@ -19,6 +20,7 @@ export interface MetricsSource extends ArchiveMetricsSource {
     readonly activeSessions: number
     readonly connectionAttemptsCount: number
     readonly declared: boolean
+    readonly hosts: readonly { readonly role: HostRole }[]
     readonly store: { readonly shown: Shown; readonly driver: string } | null
     readonly journal: {
       readonly transactions: number
@@ -90,6 +92,12 @@ function addStateMetrics(registry: Registry, source: MetricsSource, counts: Coun
       set({}, source.database().declared ? 1 : 0)
     },
   )
+  const hosts = 'Hosts of the address at the last look at the primary that serves, by what they were.'
+  gauge(registry, 'holdfast_primary_hosts', hosts, ['role'], (set) => {
+    const counted = new Map<HostRole, number>()
+    for (const { role } of source.database().hosts) counted.set(role, (counted.get(role) ?? 0) + 1)
+    for (const [role, count] of counted) set({ role }, count)
+  })
   gauge(registry, 'holdfast_active_sessions', 'Running units of work and sessions in use.', [], (set) => {
     set({}, source.database().activeSessions)
   })

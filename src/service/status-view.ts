@@ -105,6 +105,7 @@ function problemsOf({
   const ofJournal = fallback === null ? [] : replayer.problems(fallback, primary)
   return [
     ...active().problems,
+    ...supervisor.cluster.problems,
     ...token.problems,
     ...ownProblems(),
     ...ofStores,

@@ -32,6 +32,7 @@ export const localDatabase: DatabaseSessionContext = {
   usable: true,
   hasFallback: true,
   journal: null,
+  hosts: [],
   writeBlock: null,
   diskFull: false,
   transitions: [],

@@ -20,6 +20,7 @@ function createCounted(t: Cleanup, source: Partial<MetricsSource> = {}): Metrics
       activeSessions: 4,
       connectionAttemptsCount: 9,
       declared: true,
+      hosts: [{ role: 'serving' }, { role: 'standby' }, { role: 'standby' }],
       store: { shown: 'primary', driver: 'sqlite' },
       journal: { transactions: 3, entries: 5, bytes: 700, elsewhere: 2 },
     }),
@@ -81,6 +82,7 @@ test('state, time in state, sessions, store and durability are there', async (t)
   assert.equal(sampleOf(text, 'holdfast_active_sessions'), 4)
   assert.equal(sampleOf(text, 'holdfast_connection_attempts_total'), 9)
   assert.equal(sampleOf(text, 'holdfast_primary_declared'), 1)
+  assert.equal(sampleOf(text, 'holdfast_primary_hosts{role="standby"}'), 2)
   assert.equal(sampleOf(text, 'holdfast_store{shown="primary",driver="sqlite"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_write_durability{durability="primary"}'), 1)
   assert.equal(sampleOf(text, 'holdfast_journal_transactions'), 3)

@@ -77,6 +77,7 @@ export const everyObservation: { readonly [T in Observation['type']]: Extract<Ob
   },
   'store.closed': { type: 'store.closed', role: 'fallback', driver: 'sqlite', label: 'sqlite:x.db' },
   'store.checked': { type: 'store.checked', label: 'pg', why: 'slow', verdict: 'kept', fault: null },
+  'cluster.host': { type: 'cluster.host', label, role: 'standby', timeline: 3, members: 2, was: null },
   'fallback.writes': { type: 'fallback.writes', block: 'tables-absent' },
   'journal.left': { type: 'journal.left', label: 'sqlite:x.db', path: '/data/x.db', entries: 3, isLosable: true },
   'work.rerun': { type: 'work.rerun', attempt: 'a', tries: 2, fault: refused },

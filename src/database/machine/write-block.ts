@@ -4,9 +4,10 @@ import { HoldfastError } from '../../errors.ts'
 /**
  * Why a fallback next to a declared primary accepts no writes: FALLBACK_MODE says so, or nothing could ever carry them,
  * because the primary's driver cannot replay a journal, the fallback's cannot keep one, or our own tables are missing
- * from the primary or belong to a later release.
+ * from the primary or belong to a later release. `split`: two servers accept writes, so no one knows which of them a
+ * journal would be carried to.
  */
-export type WriteBlock = 'setting' | 'no-replay' | 'no-journal' | 'tables-absent' | 'format-newer'
+export type WriteBlock = 'setting' | 'no-replay' | 'no-journal' | 'split' | 'tables-absent' | 'format-newer'
 
 const words: Readonly<Record<WriteBlock, { readonly detail: string; readonly hint?: string }>> = {
   setting: { detail: 'The fallback accepts no writes: FALLBACK_MODE is read-only.' },
@@ -17,6 +18,11 @@ const words: Readonly<Record<WriteBlock, { readonly detail: string; readonly hin
   'no-journal': {
     detail: 'The fallback accepts no writes: its driver keeps no journal of them for the primary.',
     hint: 'Use SQLite in FALLBACK_DATABASE_URL.',
+  },
+  split: {
+    detail:
+      'The fallback accepts no writes: two servers of the primary’s cluster accept writes at the same time, and neither can be trusted.',
+    hint: 'Stop one of them. Writes work again within seconds.',
   },
   'tables-absent': {
     detail:

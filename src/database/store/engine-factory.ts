@@ -1,7 +1,7 @@
 import type { EntitySchema } from '@mikro-orm/core'
 import type { Options as SqlOptions } from '@mikro-orm/sql'
 import type { Problem } from '../../config/problem.ts'
-import type { Role } from '../../driver/address.ts'
+import type { Role, Target } from '../../driver/address.ts'
 import type { Candidate, Facts, Want } from '../../driver/driver.ts'
 import { clustersDifferCode } from '../../driver/facet/standing.ts'
 import { type Fault, FaultError } from '../../driver/fault.ts'
@@ -58,6 +58,8 @@ interface Hosts {
 export class DatabaseEngineFactory implements StoreOpener {
   readonly #options: EngineFactoryOptions
   readonly #clusters = new KnownClusters()
+  /** Of the address that was opened last. */
+  #slow: { readonly targetId: string; readonly labels: Set<string> } | null = null
 
   constructor(options: EngineFactoryOptions) {
     this.#options = options
@@ -104,6 +106,11 @@ export class DatabaseEngineFactory implements StoreOpener {
     return await this.#firstOf(resolved, want, signal, finish, choice)
   }
 
+  #slowOf({ id }: Target): Set<string> {
+    if (this.#slow?.targetId !== id) this.#slow = { targetId: id, labels: new Set() }
+    return this.#slow.labels
+  }
+
   /** The first candidate that succeeds. When none does, throws the first one's fault: it is the configured one. */
   async #firstOf<R>(
     resolved: ResolvedTarget,
@@ -116,14 +123,15 @@ export class DatabaseEngineFactory implements StoreOpener {
     const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
     const { clock = systemClock } = this.#options
     // A locked file is not gone: it would miss the rows written elsewhere meanwhile.
+    const isStandby = (error: unknown): boolean => faultOf(error).kind === 'read-only'
     const isFinal = (error: unknown): boolean => driver.embedded !== undefined && faultOf(error).kind === 'transient'
     try {
       const all = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
       const candidates = chosen(all, choice)
       const isAlone = choice.only !== undefined && labelsOf(candidates).size === 1
       const isSideBySide = driver.embedded === undefined
-      const parts = { candidates: isAlone ? candidates : all, want, isSideBySide, clock, signal, isFinal }
-      const race = new HostRace(parts)
+      const own = { candidates: isAlone ? candidates : all, want, isSideBySide, slow: this.#slowOf(target) }
+      const race = new HostRace({ ...own, clock, signal, isFinal, isStandby })
       let left = candidates
       while (left.length > 0 && !race.isOver) {
         const proven = await race.first(left)

@@ -7,6 +7,9 @@ import { askStanding, proveCandidate } from './proof.ts'
 /** How long a host is tried before the next one starts next to it. */
 const staggerMs = 250
 
+/** How long the hosts that have answered are left alone while others hang. */
+const againMs = 250
+
 /** How long a host may take to say its standing to one that is about to serve. */
 const standingMs = 250
 
@@ -25,8 +28,12 @@ export interface HostRaceParts {
   readonly isSideBySide: boolean
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Labels of hosts that have kept others waiting, of all races of the address; they are tried last. */
+  readonly slow: Set<string>
   /** Whether no other candidate may be tried after this failure. */
   isFinal(error: unknown): boolean
+  /** Whether the host accepts no writes, and may do so soon. */
+  isStandby(error: unknown): boolean
 }
 
 /** Tries the hosts of an address side by side, so that one that hangs takes no time of the others. Leaves nothing open. */
@@ -60,7 +67,10 @@ export class HostRace {
   async first(tried: readonly Candidate[]): Promise<ProvenHost | null> {
     const rounds = new Set(tried.map(roundOf).toSorted((a, b) => a - b))
     for (const round of rounds) {
-      const proven = await this.#firstOf(tried.filter((candidate) => roundOf(candidate) === round))
+      const ofRound = tried.filter((candidate) => roundOf(candidate) === round)
+      const { slow } = this.#parts
+      const [late, soon] = [true, false].map((is) => ofRound.filter(({ label }) => slow.has(label) === is))
+      const proven = await this.#firstOf([...(soon ?? []), ...(late ?? [])])
       if (proven !== null || this.isOver) return proven
     }
     return null
@@ -71,11 +81,12 @@ export class HostRace {
     return this.#parts.signal.aborted || [...this.#failures.values()].some((error) => this.#parts.isFinal(error))
   }
 
+  /** The first of one round, in this order. */
   #firstOf(candidates: readonly Candidate[]): Promise<ProvenHost | null> {
-    const { clock, signal, isSideBySide } = this.#parts
+    const { clock, signal, isSideBySide, slow } = this.#parts
     const over = new AbortController()
     const { promise, resolve } = Promise.withResolvers<ProvenHost | null>()
-    let begun = 0
+    const queue = [...candidates]
     let running = 0
     let stopWaiting = (): void => {}
     const end = (proven: ProvenHost | null): void => {
@@ -84,29 +95,50 @@ export class HostRace {
       over.abort(new Error('Another host was first.'))
       resolve(proven)
     }
+    const failed = (candidate: Candidate, error: unknown): void => {
+      if (over.signal.aborted) return
+      running -= 1
+      this.#failures.set(candidate, error)
+      if (!signal.aborted) slow.delete(candidate.label)
+      if (this.isOver) end(null)
+      else startNext()
+    }
+    const begin = (candidate: Candidate): void => {
+      running += 1
+      this.#failures.delete(candidate)
+      this.#prove(candidate, AbortSignal.any([signal, over.signal])).then(
+        (facts) => {
+          slow.delete(candidate.label)
+          end({ candidate, facts })
+        },
+        (error: unknown) => failed(candidate, error),
+      )
+    }
     const startNext = (): void => {
       stopWaiting()
-      const candidate = candidates[begun]
-      if (candidate === undefined) {
-        if (running === 0) end(null)
-        return
+      const candidate = queue.shift()
+      if (candidate !== undefined) {
+        begin(candidate)
+        if (!isSideBySide || queue.length === 0) return
+        stopWaiting = clock.wait(staggerMs, () => {
+          slow.add(candidate.label)
+          startNext()
+        })
+      } else if (running === 0) end(null)
+      // Those that hang must not keep one from serving that is promoted meanwhile.
+      else if (isSideBySide) {
+        stopWaiting = clock.wait(againMs, () => {
+          queue.push(...candidates.filter((one) => this.#mayBePromoted(one)))
+          startNext()
+        })
       }
-      begun += 1
-      running += 1
-      this.#prove(candidate, AbortSignal.any([signal, over.signal])).then(
-        (facts) => end({ candidate, facts }),
-        (error: unknown) => {
-          if (over.signal.aborted) return
-          running -= 1
-          this.#failures.set(candidate, error)
-          if (this.isOver) end(null)
-          else startNext()
-        },
-      )
-      if (isSideBySide && begun < candidates.length) stopWaiting = clock.wait(staggerMs, startNext)
     }
     startNext()
     return promise
+  }
+
+  #mayBePromoted(candidate: Candidate): boolean {
+    return this.#failures.has(candidate) && this.#parts.isStandby(this.#failures.get(candidate))
   }
 
   async #prove(candidate: Candidate, signal: AbortSignal): Promise<Facts> {

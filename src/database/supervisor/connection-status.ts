@@ -4,6 +4,7 @@ import { type Carrying, type HealthRow, healthRow, type Recovery, type StateName
 import type { WriteBlock } from '../machine/write-block.ts'
 import { advised } from '../store/advice.ts'
 import type { Shown, Store } from '../store/store.ts'
+import type { HostLine } from './cluster/host-looks.ts'
 import type { Transition } from './history.ts'
 import type { Supervisor } from './supervisor.ts'
 import { attemptOf } from './transition-observations.ts'
@@ -72,6 +73,8 @@ export interface DatabaseSessionContext {
   readonly hasFallback: boolean
   /** The journal of the fallback; null unless that is open next to a declared primary and keeps one. */
   readonly journal: JournalStatus | null
+  /** The hosts of the address at the last look at the primary that serves; none where there are no others. */
+  readonly hosts: readonly HostLine[]
   /** Why the fallback accepts no writes while the primary is away; null when it does. */
   readonly writeBlock: WriteBlock | null
   /** True while the disk of an open store is full: it can be read. */
@@ -111,6 +114,7 @@ export function connectionStatusOf(supervisor: Supervisor): DatabaseSessionConte
     usable: !supervisor.config.declared || supervisor.config.primary !== null,
     hasFallback: hasFallback(supervisor),
     journal: journalStatus(supervisor),
+    hosts: supervisor.cluster.hosts,
     writeBlock: supervisor.writeBlock,
     diskFull: supervisor.watch.isDiskFull,
     transitions: supervisor.history.list(clock.wallMs()),

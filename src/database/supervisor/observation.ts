@@ -5,6 +5,7 @@ import type { EventType } from '../machine/event.ts'
 import type { StateName } from '../machine/state.ts'
 import type { WriteBlock } from '../machine/write-block.ts'
 import type { Shown } from '../store/store.ts'
+import type { HostLine, HostRole } from './cluster/host-looks.ts'
 
 /** What the database modules report. Labels and summaries hold no secret. */
 export type DatabaseObservation =
@@ -52,6 +53,8 @@ export type DatabaseObservation =
       readonly verdict: 'kept' | 'lost'
       readonly fault: Fault | null
     }
+  /** A host of the address of the primary that serves is something else than at the look before; `was` null: it is new. */
+  | ({ readonly type: 'cluster.host'; readonly was: HostRole | null } & HostLine)
   /** The fallback accepts no writes from now on, or accepts them again (null); our tables in the primary decide. */
   | { readonly type: 'fallback.writes'; readonly block: WriteBlock | null }
   /** The service closes, and the journal in this file is not empty. `isLosable`: a restart may lose the file. */

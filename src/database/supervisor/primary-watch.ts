@@ -69,7 +69,15 @@ export class PrimaryWatch {
     const config = this.#parts.config()
     if (!config.declared) return null
     if (this.#parts.settings().fallbackMode === 'read-only') return 'setting'
-    return driverBlockOf(config.primary?.driver, config.fallback?.driver) ?? writeBlockOf(this.facts)
+    const byDrivers = driverBlockOf(config.primary?.driver, config.fallback?.driver)
+    if (byDrivers !== null) return byDrivers
+    return this.#facts.isSplit(config.primary?.target) ? 'split' : writeBlockOf(this.facts)
+  }
+
+  /** Must be called before a primary is left because two servers accept writes: the fallback then accepts none. */
+  foundSplit(): void {
+    const target = this.#parts.config().primary?.target
+    if (target !== undefined) this.#facts.split(target)
   }
 
   /** Must be called after each change of state: opens or blocks the fallback for writes, as is known now. */
@@ -139,7 +147,10 @@ export class PrimaryWatch {
     const limited = limitedSignal(this.#parts.clock, connectMs, undefined, tooLong)
     try {
       const { primary } = await this.#parts.resolve()
-      if (primary !== null) await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
+      const state = this.#parts.state()
+      const choice = state.name === 'PRIMARY_CONNECTED' ? { only: state.store.label } : {}
+      const want = { role: 'primary', proof: 'write' } as const
+      if (primary !== null) await this.opener.prove(primary, want, limited.signal, choice)
     } catch {
       // The work that asked meets it again.
     } finally {
@@ -185,7 +196,8 @@ export class PrimaryWatch {
       const { primary } = await this.#parts.resolve()
       // While another store serves, the way back to the primary proves it.
       if (primary !== null && isPrimary) {
-        await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal)
+        const only = checked.store.label
+        await this.opener.prove(primary, { role: 'primary', proof: 'write' }, limited.signal, { only })
       }
       await this.#checkFull(limited.signal)
       const serving = servingStore(this.#parts.state())

@@ -13,6 +13,7 @@ import { atMost, untilAborted } from '../store/bounded.ts'
 import { type Clock, systemClock } from '../store/clock.ts'
 import type { StoreOpener } from '../store/engine-factory.ts'
 import type { Serving, Store } from '../store/store.ts'
+import { ClusterWatch } from './cluster/cluster-watch.ts'
 import { EffectRunner } from './effect-runner.ts'
 import { FallbackRole } from './fallback-role.ts'
 import { Gate } from './gate.ts'
@@ -52,6 +53,7 @@ export class Supervisor {
   readonly clock: Clock
   readonly gate: Gate = new Gate()
   readonly watch: PrimaryWatch
+  readonly cluster: ClusterWatch
   readonly #parts: SupervisorParts
   readonly #random: () => number
   readonly #reporter: Reporter
@@ -128,6 +130,8 @@ export class Supervisor {
     const block = (): WriteBlock | null => this.writeBlock
     const diskFull = (store: Store): void => this.watch.diskFull(store)
     const lose = (store: Store, fault: Fault): void => dispatch(lossEvent(store, fault, this.#settings))
+    const split = (): void => this.watch.foundSplit()
+    this.cluster = new ClusterWatch({ clock, observe, settings: () => this.#settings, lose, split, stood: () => {} })
     this.#checks = new StoreChecks({ liveness, observe, state, block, diskFull, lose })
   }
 
@@ -271,6 +275,7 @@ export class Supervisor {
       this.#reporter.notice(before, event, after, this.config, this.#settings)
       this.#effects.reconcile(effectsOf(after))
       this.watch.changed()
+      this.cluster.changed(after)
       this.#rotation.changed()
     }
     for (const store of releasedStores(before, event, after)) {

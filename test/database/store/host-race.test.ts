@@ -85,6 +85,24 @@ describe('the hosts of an address', () => {
     await factory.prove(addressOf(a), write, never, { avoid: 'a-store' })
   })
 
+  test('a host that hangs keeps none from serving that is promoted meanwhile, and is tried last from then on', async () => {
+    const clock = new FakeClock()
+    const factory = factoryOf(clock)
+    const [silent, standby] = [hostOf('silent'), hostOf('standby', { isWritable: false })]
+    silent.script = ['hangs']
+    const opening = factory.prove(addressOf(silent, standby), write, never)
+    await clock.advance(250)
+    await clock.advance(5_000)
+    standby.standing = standingOf('standby')
+    await clock.advance(250)
+    assert.equal((await opening).standing?.server, 'standby')
+    silent.calls.opened = 0
+    const next = factory.prove(addressOf(silent, standby), write, never)
+    await clock.advance(250)
+    await next
+    assert.equal(silent.calls.opened, 1, 'only for its standing, once another has given the proof')
+  })
+
   test('a later round begins only when the one before has failed', async () => {
     const clock = new FakeClock()
     const [first, second] = [hostOf('first'), hostOf('second')]
