@@ -63,6 +63,7 @@ export class ScriptedDatabase {
   /** What it says of its place in a cluster; one that is not writable fails each proof. Null: it knows no clusters. */
   standing: Standing | null = null
   /** How often it was asked for its place, by proofs not counted. */
+  standingsAsked = 0
   looks = 0
   /** What `verify` throws; null: nothing. */
   verifyError: Error | null = null
@@ -124,6 +125,7 @@ export class ScriptedDatabase {
 
   /** A server that hangs or is gone says nothing on the connections that it had. */
   async #sayStanding(isOpen: () => boolean): Promise<Standing> {
+    this.standingsAsked += 1
     this.looks += 1
     const [script] = this.script
     if (script === 'hangs') return await new Promise(() => {})

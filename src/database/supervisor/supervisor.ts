@@ -127,12 +127,10 @@ export class Supervisor {
     // Half of QUERY_TIMEOUT: the result of the check is there when a slow statement times out.
     const limitMs = (): number => Math.min(connectMs(), this.#settings.limits.queryMs / 2)
     const liveness = new LivenessCheck({ clock, opener, resolve, limitMs })
-    const block = (): WriteBlock | null => this.writeBlock
-    const diskFull = (store: Store): void => this.watch.diskFull(store)
     const lose = (store: Store, fault: Fault): void => dispatch(lossEvent(store, fault, this.#settings))
-    const split = (): void => this.watch.foundSplit()
-    this.cluster = new ClusterWatch({ clock, observe, settings: () => this.#settings, lose, split, stood: () => {} })
-    this.#checks = new StoreChecks({ liveness, observe, state, block, diskFull, lose })
+    const limits = (): ConnectionSettings['limits'] => this.#settings.limits
+    this.cluster = new ClusterWatch({ clock, observe, lose, steps, limits, watch: this.watch })
+    this.#checks = new StoreChecks({ liveness, observe, state, watch: this.watch, lose })
   }
 
   #createEffects(steps: StoreSteps): EffectRunner {

@@ -7,6 +7,8 @@ import type { Clock } from '../../store/clock.ts'
 import { primarySplitCode, strangerSentence } from '../../store/standings.ts'
 import type { Store } from '../../store/store.ts'
 import type { DatabaseObservation, Observe } from '../observation.ts'
+import type { PrimaryWatch } from '../primary-watch.ts'
+import type { StoreSteps } from '../steps.ts'
 import { type HostLine, HostLooks } from './host-looks.ts'
 
 /** Every problem with the hosts of a primary's address, by its code; documentation and tests read it. */
@@ -18,13 +20,11 @@ export const clusterProblems = {
 export interface ClusterWatchParts {
   readonly clock: Clock
   readonly observe: Observe<DatabaseObservation>
-  settings(): ConnectionSettings
+  readonly steps: Pick<StoreSteps, 'stood'>
+  readonly watch: Pick<PrimaryWatch, 'foundSplit'>
+  limits(): ConnectionSettings['limits']
   /** Leaves this store at once. */
   lose(store: Store, fault: Fault): void
-  /** Two servers accept writes: neither is trusted. */
-  split(): void
-  /** What the server of this store says of itself. */
-  stood(store: Store, standing: Standing): void
 }
 
 /**
@@ -68,19 +68,19 @@ export class ClusterWatch {
   }
 
   #looksAt(store: Store, serving: Standing): HostLooks {
-    const { clock, settings, lose, split, stood } = this.#parts
+    const { clock, limits, lose, steps, watch } = this.#parts
     const isWatched = (): boolean => this.#watched?.store === store
     return new HostLooks(
       {
         clock,
         store,
-        limits: () => settings().limits,
+        limits,
         lose: (fault) => {
           if (!isWatched()) return
-          if (fault.code === primarySplitCode) split()
+          if (fault.code === primarySplitCode) watch.foundSplit()
           lose(store, fault)
         },
-        stood: (standing) => stood(store, standing),
+        stood: (standing) => steps.stood(store, standing),
         looked: (hosts) => isWatched() && this.#looked(hosts),
       },
       serving,

@@ -1,8 +1,8 @@
 import type { Fault } from '../../../driver/fault.ts'
 import { heldStores, type State } from '../../machine/state.ts'
-import type { WriteBlock } from '../../machine/write-block.ts'
 import type { Store } from '../../store/store.ts'
 import type { DatabaseObservation, Observe } from '../observation.ts'
+import type { PrimaryWatch } from '../primary-watch.ts'
 import { isHarmless, type LivenessCheck } from './liveness-check.ts'
 
 /** What `StoreChecks` works with. */
@@ -10,9 +10,7 @@ export interface StoreChecksParts {
   readonly liveness: LivenessCheck
   readonly observe: Observe<DatabaseObservation>
   state(): State<Store>
-  block(): WriteBlock | null
-  /** A write on this store met a full disk. */
-  diskFull(store: Store): void
+  readonly watch: Pick<PrimaryWatch, 'block' | 'diskFull'>
   /** This store is lost: leaves it. */
   lose(store: Store, fault: Fault): void
 }
@@ -30,11 +28,11 @@ export class StoreChecks {
    * store; a lost one has left the state by then.
    */
   async report(store: Store, fault: Fault | null): Promise<'kept' | 'lost'> {
-    const { liveness, observe, state, block, diskFull, lose } = this.#parts
+    const { liveness, observe, state, watch, lose } = this.#parts
     const isHeld = (): boolean => heldStores(state()).includes(store)
     if (!isHeld()) return 'lost'
-    if (fault !== null && isHarmless(store, fault, block())) return 'kept'
-    if (fault?.kind === 'disk-full') diskFull(store)
+    if (fault !== null && isHarmless(store, fault, watch.block)) return 'kept'
+    if (fault?.kind === 'disk-full') watch.diskFull(store)
     const found = await liveness.check(store, fault)
     if (!isHeld()) return 'lost'
     const { verdict } = found
