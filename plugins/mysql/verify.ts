@@ -65,7 +65,7 @@ export async function verifyServer(client: SafeClient, target: MysqlTarget, want
           mayWrite: insight.mayWriteOwnTables,
         })
   // Then whatever was committed before, on any member, is in the position of this one.
-  if (isMember(values) && isMariaDb(values) && want.proof !== 'look') {
+  if (isMember(values) && isMariaDb(values) && want.proof === 'write') {
     await client.run(waiting('select 1'), [], { phase: 'open' })
   }
   const membership = await membershipOf(client, values)

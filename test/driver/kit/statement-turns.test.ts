@@ -54,6 +54,20 @@ describe('the limit of a connection', () => {
     assert.equal(turns.end(third), true)
   })
 
+  test('a statement with a limit of its own neither waits for a longer one nor shortens it', async () => {
+    const turns = new StatementTurns(100)
+    const patient = (): void => assert.fail('it ended in time')
+    turns.begin(patient, 60_000)
+    assert.equal(turns.end(patient), true)
+    const begun = performance.now()
+    const error = await new Promise((resolve) => turns.begin(resolve))
+    assert.ok(error instanceof LateError)
+    assertDue(performance.now() - begun, 100)
+    const again = performance.now()
+    await new Promise((resolve) => turns.begin(resolve, 250))
+    assertDue(performance.now() - again, 250)
+  })
+
   test('nothing is called after the end of the statement', async () => {
     const turns = new StatementTurns(10)
     const done = (): void => assert.fail('it has ended')

@@ -43,6 +43,11 @@ const synced = {
 }
 
 const notReady = { number: 1047, message: 'WSREP has not yet prepared node for application use', state: '08S01' }
+const readOnly = {
+  number: 1290,
+  message: 'The MariaDB server is running with the --read-only option so it cannot execute this statement',
+}
+
 const prefix = 'set statement wsrep_sync_wait = 7 for '
 
 describe('a member of a Galera cluster', { skip: noMariadb }, () => {
@@ -294,6 +299,27 @@ describe('a member of a Galera cluster', { skip: noMariadb }, () => {
     const inside = store.orm.em.fork().transactional(async (em) => void (await em.insert(Note, note('two'))))
     assert.equal((await faultOf(inside, 'commit')).ambiguous, true)
   })
+
+  for (const [what, error] of [
+    ['is outside its cluster', notReady],
+    ['accepts no writes', readOnly],
+  ] as const) {
+    test(`a connection to a member that ${what} leaves the pool, with those that are older`, async (t) => {
+      const member = await startSynced(t)
+      const store = await openOn(t, member, { limits: { ...limits, poolSize: 4, poolMaxOverflow: 0 } })
+      const { write } = store.statements()
+      const insert = 'insert into conformance_note values (?, ?, 0)'
+      const several = () => Promise.all([1, 2, 3, 4].map(() => write(insert, [randomUUID(), randomUUID()])))
+      await until(() => several().then(() => member.open.length === 4), { what: 'four connections' })
+      // As behind a balancer: connections that are made from now on lead to another member.
+      member.refuse(/insert into/, error, 'open')
+      const fault = await faultOf(write(insert, ['one', 'one']), 'commit')
+      assert.deepEqual([fault.code, fault.undone, fault.ambiguous], [String(error.number), true, false])
+      const refused = member.sent.findLast(({ text }) => text.includes('insert into'))?.connection ?? 0
+      await until(() => member.open.every((one) => one > refused), { what: 'it and the older ones to end' })
+      await until(() => several().then(() => true), { what: 'the younger ones to end' })
+    })
+  }
 
   test('a pool of two is whole after refusals inside of transactions', async (t) => {
     const member = await startSynced(t)
