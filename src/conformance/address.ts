@@ -114,6 +114,7 @@ export function conformAddresses(bench: () => Bench): void {
         assert.ok(kinds.has(fault.kind))
         assert.ok(fault.code !== '' && fault.summary !== '' && fault.hint !== '')
         assert.ok(!fault.ambiguous || phase === 'commit')
+        assert.ok(!fault.ambiguous || fault.undone !== true, 'what may be committed was not undone')
         const again = driver.classify(error, phase)
         assert.deepEqual([again.kind, again.code, again.ambiguous], [fault.kind, fault.code, fault.ambiguous])
       }

@@ -4,9 +4,10 @@ import { conformAddresses } from './address.ts'
 import { conformArchive } from './archive/archive.ts'
 import { conformAttempts } from './attempts.ts'
 import { type Bench, createBench, type Harness } from './bench.ts'
+import { conformCollisions } from './collisions.ts'
 import { conformConnections } from './connection.ts'
 import { conformCopies } from './copy.ts'
-import { conformFeed } from './feed.ts'
+import { conformFeed } from './feed/feed.ts'
 import { conformJournal } from './journal.ts'
 import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
@@ -37,6 +38,7 @@ export function conform(driver: Driver, harness: Harness): void {
     conformConnections(bench)
     conformReadOnly(bench)
     conformStatements(bench)
+    conformCollisions(bench)
     conformSchemaLock(bench)
     conformAttempts(bench)
     conformJournal(bench)

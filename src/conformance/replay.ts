@@ -4,7 +4,7 @@ import type { Image, ImageTable } from '../driver/facet/image.ts'
 import type { Replay, RowUpdate } from '../driver/facet/replay.ts'
 import { type Bench, type BenchStore, carriedTable, limits, openStore, slackMs, within } from './bench.ts'
 import { engineTest, rejection, using } from './connection.ts'
-import { exactImages, imageOf, inReplay, replayOf } from './feed-bench.ts'
+import { exactImages, imageOf, inReplay, replayOf } from './feed/feed-bench.ts'
 
 type EngineTest = ReturnType<typeof engineTest>
 

@@ -73,7 +73,7 @@ const states = [
   [/^28/, commonFaults.auth],
   [/^3D/, commonFaults.noDatabase],
   [/^25006/, commonFaults.readOnly],
-  [/^(40|55P03)/, commonFaults.conflict],
+  [/^(40|55P03)/, { ...commonFaults.conflict, undone: true }],
   [/^53/, commonFaults.capacity],
   [/^(57P0|08)/, commonFaults.lost],
 ]

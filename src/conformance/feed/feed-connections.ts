@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { type CopiedTable, type FeedConnection, otherSourceCode } from '../driver/facet/feed.ts'
-import { type Bench, limits, Note, note, slackMs, within } from './bench.ts'
-import { rejection } from './connection.ts'
+import { type CopiedTable, type FeedConnection, otherSourceCode } from '../../driver/facet/feed.ts'
+import { type Bench, limits, Note, note, slackMs, within } from '../bench.ts'
+import { rejection } from '../connection.ts'
 import { carried, type FeedTest, feedOf, imageOf, insertCarried, notes, pagesOf, rowsOfKeys } from './feed-bench.ts'
 
 const numbered: CopiedTable = {

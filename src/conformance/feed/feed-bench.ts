@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import type { CopiedTable, FedRow, Feed, FeedConnection } from '../driver/facet/feed.ts'
-import type { Image } from '../driver/facet/image.ts'
-import type { Replay } from '../driver/facet/replay.ts'
-import { type Bench, type BenchStore, carriedTable, limits } from './bench.ts'
-import { engineTest } from './connection.ts'
+import type { CopiedTable, FedRow, Feed, FeedConnection } from '../../driver/facet/feed.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import type { Replay } from '../../driver/facet/replay.ts'
+import { type Bench, type BenchStore, carriedTable, limits } from '../bench.ts'
+import { engineTest } from '../connection.ts'
 
 /** A store with a connection of its feed. */
 export interface Fed {

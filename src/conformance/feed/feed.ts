@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { FedRow } from '../driver/facet/feed.ts'
-import type { Image } from '../driver/facet/image.ts'
-import { drawId } from '../driver/kit/draw-id.ts'
-import { markOf } from '../driver/kit/primary/row-mark.ts'
-import { type Bench, carriedTable } from './bench.ts'
+import type { FedRow } from '../../driver/facet/feed.ts'
+import type { Image } from '../../driver/facet/image.ts'
+import { drawId } from '../../driver/kit/draw-id.ts'
+import { markOf } from '../../driver/kit/primary/row-mark.ts'
+import { type Bench, carriedTable } from '../bench.ts'
 import {
   carried,
   exactImages,
