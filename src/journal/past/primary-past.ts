@@ -79,7 +79,8 @@ export class PrimaryPast {
 
   /** To be called with what the primary that serves says of itself at a look. */
   stood(primary: Store, standing: Standing): void {
-    if (this.#search?.primary === primary) return
+    // A host that has become a standby is no primary that could have gone back; it is about to be left.
+    if (!standing.isWritable || this.#search?.primary === primary) return
     const servedUntilMs = this.#known.get(primary.target.id)?.atMs ?? Number.NEGATIVE_INFINITY
     void this.#compare(primary, standing, servedUntilMs).then(() => this.#keep(primary, standing))
   }

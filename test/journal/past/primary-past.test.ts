@@ -159,6 +159,15 @@ describe('a primary that serves', () => {
     assert.equal(scene.carries, 1)
   })
 
+  it('is no older state of itself when its host has become a standby', async () => {
+    const scene = new Scene()
+    const store = await scene.open({ timeline: 2 })
+    scene.write(store, 'a')
+    scene.past.stood(store, { ...standing, server: 's2', isWritable: false, position: 50n })
+    await settle()
+    assert.deepEqual(scene.reports, [])
+  })
+
   it('leaves what it is in the file of the fallback every ten seconds, once its journal is addressed', async () => {
     const scene = new Scene()
     const store = await scene.open()
