@@ -30,6 +30,8 @@ export interface LayoutRun {
   readonly codes: Readonly<Record<string, number>>
   /** How often each service logged these codes. */
   readonly logged: Readonly<Record<string, number>>
+  /** How many acknowledged writes PRIMARY_WENT_BACK said to be missing. */
+  readonly missingSaid: number
   /** Processor time of a service at rest, in percent of a core: with the layout's address. */
   readonly idlePercent: number
 }
@@ -80,6 +82,7 @@ export class Campaign {
     await pulse.end()
     const verdict = await this.#judge(pulse)
     const logged = this.#logged()
+    const missingSaid = this.#services.reduce((sum, service) => sum + service.missingSaid(), 0)
     this.#keepLogs(layout)
     for (const service of this.#services) await service.end()
     const { answers } = this.#shared.ledger
@@ -90,7 +93,7 @@ export class Campaign {
       )
       return { name: event.name, what: event.what, own, services, stuck }
     })
-    return { layout, runs, verdict, codes: codesOf(this.#shared.ledger), logged, idlePercent }
+    return { layout, runs, verdict, codes: codesOf(this.#shared.ledger), logged, missingSaid, idlePercent }
   }
 
   async #start(t: Cleanup, layout: Layout): Promise<readonly ClusterService[]> {

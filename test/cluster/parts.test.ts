@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { repository } from '../support/process.ts'
+import { figuresOf } from './figures.ts'
 import { judgeCluster, missingOf } from './judge/judge.ts'
 import { ownPart, servicePart } from './judge/measure.ts'
 import { type Change, type ChangeEnding, Ledger } from './load/ledger.ts'
@@ -176,22 +177,46 @@ describe('the measures of a fault', () => {
       answer(1_450, 1_460, 201, null, 'journal'),
       answer(1_460, 1_600, 201, null, 'primary'),
       answer(2_000, 2_100, 201, null, 'primary'),
+      answer(2_200, 2_210, 503, 'STORE_READ_ONLY', null),
     ]
     const lost = [{ token: 'a', change: change('create', 0, 'acknowledged', 1_600) }]
     const part = servicePart(0, answers, lost, times, { gapMs: 500, readyMs: 1_500 })
     assert.deepEqual(part, {
-      ...{ service: 0, gapMs: 900, backMs: 600, heldMs: 400, failed: { STORE_LOST: 1 }, requests: 5 },
-      ...{ fallbackWrites: 1, lostByCluster: 1, orphanMs: 100 },
+      ...{
+        service: 0,
+        gapMs: 900,
+        backMs: 600,
+        heldMs: 400,
+        failed: { STORE_LOST: 1, STORE_READ_ONLY: 1 },
+        requests: 6,
+      },
+      ...{ fallbackWrites: 1, lostByCluster: 1, orphanMs: 100, readOnlyAfter: 1 },
     })
+  })
+
+  test('figures have the goals of the project, and say which are missed', () => {
+    const part = { service: 0, gapMs: 1_500, backMs: 400, heldMs: 1_400, failed: {}, requests: 9 }
+    const rest = { fallbackWrites: 0, lostByCluster: 0, orphanMs: 2_600, readOnlyAfter: 1 }
+    const run = { what: '', own: { gapMs: 1_000, readyMs: 0 }, services: [{ ...part, ...rest }], stuck: null }
+    const runs = ['switchover', 'kill-both', 'kill-agent', 'shutdown', 'kill'].map((name) => ({ ...run, name }))
+    const verdict = { acknowledged: 0, lost: [], lostByCluster: [], doubled: [], parked: 0, miscounted: [] }
+    const all = { runs, verdict, codes: {}, logged: {}, missingSaid: 0, idlePercent: 0 }
+    const shown = (kind: 'patroni' | 'galera', layout: 'hosts' | 'haproxy') =>
+      figuresOf(kind, { ...all, layout }).map(({ value, isMet }) => `${value} ${isMet}`)
+    assert.deepEqual(shown('patroni', 'hosts'), [
+      ...['0 true', '0 true', '400 ms (400 to 400) false', '400 ms (400 to 400) true', '2600 ms (2600 to 2600) false'],
+    ])
+    assert.deepEqual(shown('patroni', 'haproxy'), ['0 true', '0 true', '400 ms (400 to 400) false', '5 false'])
+    assert.deepEqual(shown('galera', 'hosts').slice(3), ['500 ms (500 to 500) true', '0 true'])
   })
 
   test('a report has a line for each event, and says what is wrong', () => {
     const service = { service: 0, gapMs: 5, backMs: Number.NaN, heldMs: 7, failed: { STORE_LOST: 2 }, requests: 9 }
-    const part = { ...service, fallbackWrites: 3, lostByCluster: 0, orphanMs: 0 }
+    const part = { ...service, fallbackWrites: 3, lostByCluster: 0, orphanMs: 0, readOnlyAfter: 0 }
     const run = { name: 'kill', what: 'SIGKILL', own: { gapMs: 4, readyMs: 0 }, services: [part], stuck: 'no leader' }
     const lost = [{ token: 'a', change: change('create', 0, 'acknowledged') }]
     const verdict = { acknowledged: 9, lost, lostByCluster: [], doubled: [], parked: 0, miscounted: [] }
-    const more = { codes: { 'PATCH 500 INTERNAL_ERROR': 1 }, logged: {}, idlePercent: 1 }
+    const more = { codes: { 'PATCH 500 INTERNAL_ERROR': 1 }, logged: {}, missingSaid: 0, idlePercent: 1 }
     const layout = { layout: 'hosts', runs: [run], verdict, ...more } as const
     const report = { at: '2026-01-02T03:04:05Z', kind: 'patroni', versions: ['X 1'], layouts: [layout] } as const
     const markdown = markdownOf(report)

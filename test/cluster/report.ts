@@ -1,5 +1,6 @@
 import { type EventRun, type LayoutRun, median } from './campaign.ts'
 import type { ClusterKind, Layout } from './cluster-kind.ts'
+import { figuresOf } from './figures.ts'
 import type { ServicePart } from './judge/measure.ts'
 
 /** A whole run of `npm run cluster`. */
@@ -48,10 +49,20 @@ function layoutLines(kind: ClusterKind, run: LayoutRun): readonly string[] {
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...names.map((name) => eventLine(run.runs.filter((one) => one.name === name))),
     '',
-    `Of ${acknowledged} acknowledged writes: ${lostByCluster.length} lost by the cluster itself, ${lost.length} lost otherwise, ${doubled.length} rows doubled,`,
+    ...figureLines(kind, run),
+    `Of ${acknowledged} acknowledged writes: ${lostByCluster.length} lost by the cluster itself (\`PRIMARY_WENT_BACK\` named ${run.missingSaid}), ${lost.length} lost otherwise, ${doubled.length} rows doubled,`,
     `${parked} rows parked, ${miscounted.length} counters wrong. Answers of 400 and above: ${countsText(run.codes)}. Logged: ${countsText(run.logged)}.`,
     `A service at rest: ${run.idlePercent.toFixed(1)} % of a core.`,
   ]
+}
+
+function figureLines(kind: ClusterKind, run: LayoutRun): readonly string[] {
+  const figures = figuresOf(kind, run)
+  if (figures.length === 0) return []
+  const rows = figures.map(
+    ({ name, value, goal, isMet }) => `| ${name} | ${value} | ${goal}${isMet ? '' : ', missed'} |`,
+  )
+  return ['| Figure | Measured | Goal |', '| --- | --- | --- |', ...rows, '']
 }
 
 function eventLine(runs: readonly EventRun[]): string {

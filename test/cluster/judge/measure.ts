@@ -36,6 +36,8 @@ export interface ServicePart {
   /** Acknowledged writes that the cluster lost, and how long after its new primary was ready the last one was. */
   readonly lostByCluster: number
   readonly orphanMs: number
+  /** Writes that were refused as read-only although the primary had acknowledged one again. */
+  readonly readOnlyAfter: number
 }
 
 /** The part of the cluster: the longest gap among the members that live on. */
@@ -96,6 +98,8 @@ export function servicePart(
     fallbackWrites: within.filter(({ durability }) => durability?.startsWith('journal')).length,
     lostByCluster: ownLost.length,
     orphanMs: lastLost,
+    readOnlyAfter: within.filter(({ code, sentMs }) => code === 'STORE_READ_ONLY' && sentMs > (back ?? times.endedMs))
+      .length,
   }
 }
 

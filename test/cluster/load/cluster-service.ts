@@ -63,6 +63,12 @@ export class ClusterService {
     return this.#service.log().filter((line) => JSON.stringify(line).includes(`"${code}"`)).length
   }
 
+  /** How many acknowledged writes it has said that the primary lacks. */
+  missingSaid(): number {
+    const lines = this.#service.log().filter(({ event }) => event === 'primary.went-back')
+    return lines.reduce((sum, { missing }) => sum + (typeof missing === 'number' ? missing : 0), 0)
+  }
+
   output(): string {
     return this.#service.output()
   }

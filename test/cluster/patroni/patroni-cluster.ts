@@ -216,9 +216,13 @@ export class PatroniCluster implements Cluster {
 
   /** What an administrator does with a member that cannot follow: Patroni 3.0.2 does not rewind every former primary. */
   async #copyAgain(): Promise<void> {
-    const states = await Promise.all(this.members.map((member) => member.state()))
-    for (const [at, member] of this.members.entries()) {
-      if (states[at]?.state === 'running') continue
+    const leader = await this.leader()
+    const rows = await leader?.query(
+      "select application_name as name from pg_stat_replication where state = 'streaming'",
+    )
+    const following = new Set(rows?.map(({ name }) => name))
+    for (const member of this.members) {
+      if (leader === null || member === leader || following.has(member.name)) continue
       const body = JSON.stringify({ force: true })
       await fetch(`http://127.0.0.1:${member.ports.agent}/reinitialize`, { method: 'POST', body }).catch(
         () => undefined,
