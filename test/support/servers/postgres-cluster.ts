@@ -19,7 +19,9 @@ export interface PostgresCluster {
   promote(): Promise<void>
   /** The standby gets nothing more: what the primary writes from now on is lost when the standby is promoted. */
   cutOff(): Promise<void>
-  /** What was the primary is made a standby again, on its own port; what it alone had is gone. */
+  /** The standby becomes a second primary on the same timeline: a split brain. */
+  split(): Promise<void>
+  /** The other server is made a standby again, on its own port; what it alone had is gone. */
   rejoin(): Promise<void>
   /** COMMIT waits for the standby, or no longer. */
   synchronous(on: boolean): Promise<void>
@@ -88,6 +90,12 @@ class Pair implements PostgresCluster {
       withinMs: 20_000,
       what: 'the standby to be cut off',
     })
+  }
+
+  async split(): Promise<void> {
+    await this.standby.kill()
+    await this.standby.copy(this.primary, 'primary')
+    await this.standby.start()
   }
 
   async rejoin(): Promise<void> {

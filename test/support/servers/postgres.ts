@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { appendFile, chmod, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -63,8 +63,11 @@ export interface Postgres {
   resume(): void
   /** From its next start on it is a standby of that one, which has all that this one has written. */
   follow(primary: Postgres): Promise<void>
-  /** Its files, while it does not run, become a copy of those of a running primary: a standby from its next start on. */
-  copy(primary: Postgres): Promise<void>
+  /**
+   * Its files, while it does not run, become a copy of those of a running primary: from its next start on it is a standby, or
+   * as much a primary as that one.
+   */
+  copy(primary: Postgres, as?: 'standby' | 'primary'): Promise<void>
 }
 
 /** Makes and starts a server, which ends with the test, suite or file `t`. */
@@ -226,9 +229,10 @@ class Server implements Postgres {
     if (isRoot) await giveTo(this.#data, ordinaryUid, ordinaryUid)
   }
 
-  async copy(primary: Postgres): Promise<void> {
+  async copy(primary: Postgres, as: 'standby' | 'primary' = 'standby'): Promise<void> {
     await removeDir(this.#data)
     await backUp(primary, this.#binaries, this.#data)
+    if (as === 'primary') await rm(join(this.#data, 'standby.signal'))
     await configure(this.#data, this.socketDir, this.port, {})
   }
 
