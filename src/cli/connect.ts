@@ -149,6 +149,7 @@ function primaryConnection(trial: ConnectionTest | null): PrimaryConnection {
     mayMakeTables: insight?.mayMakeTables ?? null,
     mayWriteOwnTables: insight?.mayWriteOwnTables ?? null,
     isReadOnly: insight?.isReadOnly ?? false,
+    cluster: insight?.cluster ?? null,
     ownTables: facts?.ownTables ?? null,
   }
 }

@@ -121,6 +121,7 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
     ['version', trial.version],
     ['encryption', encryptionText(trial.encryption)],
     ['pooler', trial.pooled ? 'yes: transactions share connections' : 'none detected'],
+    ['cluster', clusterText(trial)],
     ['tables', tablesText(trial)],
     ['own tables', ownTablesText(trial)],
     ['writes', trial.isReadOnly ? 'none: the address asks for read-only' : null],
@@ -131,6 +132,14 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
 function encryptionText(encryption: string | null): string | null {
   if (encryption === 'none') return 'none: the connection is not encrypted'
   return encryption === 'local' ? 'not needed: a socket of this machine' : encryption
+}
+
+/** The server's own words: its manual explains them. */
+function clusterText({ cluster = null }: PrimaryConnection): string | null {
+  if (cluster === null) return null
+  return Object.entries(cluster)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join('; ')
 }
 
 function tablesText({ mayMakeTables, schema }: PrimaryConnection): string | null {

@@ -15,9 +15,10 @@ import {
 import type { Target } from '../../../src/driver/address.ts'
 import type { Connection, Limits, Want } from '../../../src/driver/driver.ts'
 import type { Fault, Phase } from '../../../src/driver/fault.ts'
+import { runCommand } from '../../support/hosted.ts'
 import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { type MysqlMember, startMember } from '../../support/servers/mysql-member.ts'
-import { cleanLater, cleanupOf } from '../../support/temp.ts'
+import { cleanLater, cleanupOf, makeTempDir } from '../../support/temp.ts'
 import { until, within } from '../../support/until.ts'
 
 /** What a synced member of three says. */
@@ -124,6 +125,22 @@ describe('a member of a Galera cluster', { skip: noMariadb }, () => {
       'evs.inactive_timeout': 'PT15S',
     })
     assert.deepEqual(await connection.standing?.(AbortSignal.timeout(5_000)), standing)
+  })
+
+  test('is shown by "holdfast check --connect" with its size, its state and its timeouts', async (t) => {
+    const member = await startSynced(t)
+    const url = server.url(await server.createDatabase(), member.port)
+    const cwd = await makeTempDir(t, 'galera')
+    const check = (...options: string[]) =>
+      runCommand(['check', '--connect', ...options], { cwd, env: { DATABASE_URL: url } })
+    const { stdout } = await check()
+    const shown = stdout.replaceAll(/\s+/g, ' ')
+    assert.match(shown, / cluster wsrep_cluster_size = 3; .*wsrep_local_state_comment = Synced; .*PT1\.5S;/)
+    const { connection } = JSON.parse((await check('--json')).stdout)
+    assert.equal(connection.primary.cluster['evs.suspect_timeout'], 'PT1.5S')
+    member.says.wsrep_on = 'OFF'
+    const without = JSON.parse((await check('--json')).stdout)
+    assert.equal(without.connection.primary.cluster, null)
   })
 
   for (const [what, says] of [
