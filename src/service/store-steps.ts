@@ -56,6 +56,7 @@ export function createSteps(parts: StepParts): StoreSteps {
     stood: (primary, standing) => parts.past.stood(primary, standing),
     leave: (store, drained, withinMs) => parts.archiving.leave(store, drained, withinMs),
     changed: (state) => {
+      parts.past.changed(state)
       parts.copying.changed(state)
       parts.archiving.changed(state)
     },

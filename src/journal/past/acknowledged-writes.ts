@@ -3,9 +3,6 @@ import type { Store } from '../../database/store/store.ts'
 /** The most writes that are remembered. */
 const keptMax = 10_000
 
-/** Of these, only those that came so shortly before the last one, in milliseconds: replication is never further behind for long. */
-const keptMs = 60_000
-
 /** A write that a primary has acknowledged. */
 export interface AcknowledgedWrite {
   /** The `id` of the primary's target. */
@@ -52,12 +49,9 @@ export class AcknowledgedWrites implements AcknowledgedSink {
   newestFirst(target: string): readonly AcknowledgedWrite[] {
     const rows = new Set<string>()
     const writes: AcknowledgedWrite[] = []
-    let sinceMs = Number.NEGATIVE_INFINITY
     for (let back = 1; back <= this.#ring.length; back += 1) {
       const write = this.#ring[(this.#next - back + keptMax) % keptMax]
       if (write === undefined || write.target !== target) continue
-      if (writes.length === 0) sinceMs = write.atMs - keptMs
-      if (write.atMs < sinceMs) break
       const row = `${write.table} ${write.id}`
       if (!rows.has(row)) writes.push(write)
       rows.add(row)

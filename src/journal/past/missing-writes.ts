@@ -12,18 +12,26 @@ export interface LastWrite {
 /** What the rows of these ids that are there show, by id; null: the table cannot be read. */
 export type FindLastWrites = (table: string, ids: readonly string[]) => Promise<ReadonlyMap<string, LastWrite> | null>
 
+/** Which writes are looked for; all in milliseconds since 1970. */
+export interface SearchedSpan {
+  /** What was acknowledged before is not, or is known to be there. */
+  readonly sinceMs: number
+  /** Writes that were acknowledged later may be of another server, and prove nothing. */
+  readonly servedUntilMs: number
+}
+
 /**
  * Which of these acknowledged writes, newest first, a primary does not have. Whatever a cluster loses are the last writes
  * before a moment: all that was acknowledged before a write began that is there is there, too, and a row that is not was
- * deleted by somebody else. `servedUntilMs`: later writes may be of another server, and prove nothing. Rejects like `find`.
+ * deleted by somebody else. Rejects like `find`.
  */
 export async function missingWrites(
   writes: readonly AcknowledgedWrite[],
   find: FindLastWrites,
-  servedUntilMs: number,
+  { sinceMs, servedUntilMs }: SearchedSpan,
 ): Promise<readonly AcknowledgedWrite[]> {
   const missing: AcknowledgedWrite[] = []
-  let wholeUntilMs = Number.NEGATIVE_INFINITY
+  let wholeUntilMs = sinceMs
   for (let from = 0; from < writes.length; from += partMax) {
     const part = writes.slice(from, from + partMax)
     if (part[0] !== undefined && part[0].atMs < wholeUntilMs) break

@@ -1,4 +1,5 @@
 import type { Problem } from '../../config/problem.ts'
+import type { State } from '../../database/machine/state.ts'
 import type { Clock } from '../../database/store/clock.ts'
 import type { Store } from '../../database/store/store.ts'
 import type { Journal } from '../../driver/facet/journal.ts'
@@ -6,14 +7,20 @@ import type { Standing } from '../../driver/facet/standing.ts'
 import type { JournalObservation } from '../observation.ts'
 import { primaryBackProblem, shownRowsMax } from '../problems.ts'
 import { type AcknowledgedWrite, AcknowledgedWrites } from './acknowledged-writes.ts'
-import { type LastWrite, missingWrites } from './missing-writes.ts'
-import { type BackReason, backReason, isOnward } from './standing-change.ts'
+import { type LastWrite, missingWrites, type SearchedSpan } from './missing-writes.ts'
+import { type BackReason, backReason, hasGrown, isSame } from './standing-change.ts'
 
 /** The most reports that are kept, and shown until the process ends: what was lost stays lost. */
 const problemsMax = 5
 
 /** How often what a primary says is kept in the fallback's file. */
 const keepMs = 10_000
+
+/** Replication is never further behind for long: only what was acknowledged in this time before the end is looked for. */
+const lostMs = 60_000
+
+/** A look may take so long: what was acknowledged meanwhile may lie behind the position that it found. */
+const lookMs = 1_000
 
 /** Where all members accept writes, one may still be busy with what another has acknowledged. */
 const catchUpMs = 2_000
@@ -35,6 +42,8 @@ interface KnownPrimary {
   readonly standing: Standing
   /** When it said so, in milliseconds since 1970. */
   readonly atMs: number
+  /** When it served last, as far as is known. */
+  servedAtMs: number
   /** The standing has changed, and what was acknowledged before was not looked for, because that failed. */
   isUnsearched: boolean
   /** It went back, and its journal was not carried again yet. */
@@ -54,6 +63,7 @@ export class PrimaryPast {
   readonly #known = new Map<string, KnownPrimary>()
   readonly #opened = new WeakSet<Store>()
   #problems: readonly Problem[] = []
+  #serving: Store | null = null
   /** The search that counts; one of a store that was left since does not. */
   #search: { readonly primary: Store } | null = null
 
@@ -72,8 +82,7 @@ export class PrimaryPast {
     const { standing } = primary.facts
     if (standing === undefined || this.#opened.has(primary)) return
     this.#opened.add(primary)
-    // Between two looks another server may have answered behind the same address; a store that opens begins with one.
-    const compared = this.#compare(primary, standing, Number.POSITIVE_INFINITY)
+    const compared = this.#compare(primary, standing, true)
     if (standing.timeline !== null) await compared
   }
 
@@ -81,8 +90,15 @@ export class PrimaryPast {
   stood(primary: Store, standing: Standing): void {
     // A host that has become a standby is no primary that could have gone back; it is about to be left.
     if (!standing.isWritable || this.#search?.primary === primary) return
-    const servedUntilMs = this.#known.get(primary.target.id)?.atMs ?? Number.NEGATIVE_INFINITY
-    void this.#compare(primary, standing, servedUntilMs).then(() => this.#keep(primary, standing))
+    void this.#compare(primary, standing, false).then(() => this.#keep(primary, standing))
+    this.#change(primary, { servedAtMs: this.#parts.clock.wallMs() })
+  }
+
+  /** To be called with each change of the connection's state. */
+  changed(state: State<Store>): void {
+    const before = this.#serving
+    this.#serving = state.name === 'PRIMARY_CONNECTED' ? state.store : null
+    if (before !== null && before !== this.#serving) this.#change(before, { servedAtMs: this.#parts.clock.wallMs() })
   }
 
   /**
@@ -114,19 +130,26 @@ export class PrimaryPast {
     this.#change(primary, { isBack: false })
   }
 
-  /** Never rejects. `servedUntilMs`: up to then, what was acknowledged is of the server that said what is known. */
-  async #compare(primary: Store, standing: Standing, servedUntilMs: number): Promise<void> {
+  /** Never rejects. `isOpening`: of the store, else a look at it. */
+  async #compare(primary: Store, standing: Standing, isOpening: boolean): Promise<void> {
     const { id } = primary.target
+    const atMs = this.#parts.clock.wallMs()
     const before = this.#known.get(id)
-    const known: KnownPrimary = { ...(before ?? unknownPast), standing, atMs: this.#parts.clock.wallMs() }
+    const known: KnownPrimary = { ...(before ?? { ...unknownPast, servedAtMs: atMs }), standing, atMs }
     this.#known.set(id, known)
-    if (before === undefined || (!before.isUnsearched && isOnward(before.standing, standing))) return
+    if (before === undefined || (!before.isUnsearched && isSame(before.standing, standing, isOpening))) return
     known.isUnsearched = true
     const reason = backReason(before.standing, standing, false)
     const search = { primary }
     this.#search = search
+    const isWhole = !before.isUnsearched && hasGrown(before.standing, standing)
+    const span: SearchedSpan = {
+      sinceMs: isWhole ? before.atMs - lookMs : before.servedAtMs - lostMs,
+      // Between two looks another server may have answered behind the same address; a store that opens begins with one.
+      servedUntilMs: isOpening ? Number.POSITIVE_INFINITY : before.atMs,
+    }
     // A primary that fails is noticed elsewhere, and what it lacks is looked for at the next opening.
-    const missing = await this.#missing(primary, standing, servedUntilMs).catch(() => null)
+    const missing = await this.#missing(primary, standing, span).catch(() => null)
     const isLast = this.#search === search
     if (isLast) this.#search = null
     if (isLast && missing !== null) this.#change(primary, { isUnsearched: false })
@@ -140,16 +163,16 @@ export class PrimaryPast {
 
   #change(
     { target }: Store,
-    change: Partial<Pick<KnownPrimary, 'isUnsearched' | 'isBack' | 'isKeptCompared' | 'keptAtMs'>>,
+    change: Partial<Pick<KnownPrimary, 'servedAtMs' | 'isUnsearched' | 'isBack' | 'isKeptCompared' | 'keptAtMs'>>,
   ): void {
     const known = this.#known.get(target.id)
     if (known !== undefined) Object.assign(known, change)
   }
 
-  async #missing(primary: Store, { timeline }: Standing, servedUntilMs: number): Promise<readonly AcknowledgedWrite[]> {
+  async #missing(primary: Store, { timeline }: Standing, span: SearchedSpan): Promise<readonly AcknowledgedWrite[]> {
     const { clock, find } = this.#parts
     const look = async (writes: readonly AcknowledgedWrite[]): Promise<readonly AcknowledgedWrite[]> =>
-      await missingWrites(writes, (table, ids) => find(primary, table, ids), servedUntilMs)
+      await missingWrites(writes, (table, ids) => find(primary, table, ids), span)
     const missing = await look(this.acknowledged.newestFirst(primary.target.id))
     if (missing.length === 0 || timeline !== null) return missing
     await new Promise<void>((resolve) => void clock.wait(catchUpMs, resolve))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { initialState, type State } from '../../../src/database/machine/state.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import type { Standing } from '../../../src/driver/facet/standing.ts'
 import type { JournalObservation } from '../../../src/journal/observation.ts'
@@ -58,6 +59,11 @@ class Scene {
   }
 }
 
+/** What is read of a state in which this store serves. */
+function serving(store: Store): State<Store> {
+  return { name: 'PRIMARY_CONNECTED', store } as State<Store>
+}
+
 describe('a primary that is opened again', () => {
   it('is not searched where the same server goes on', async () => {
     const scene = new Scene()
@@ -67,7 +73,11 @@ describe('a primary that is opened again', () => {
   })
 
   it('names what another server, a higher timeline or a restarted server lacks, once', async () => {
-    for (const change of [{ server: 's2' }, { timeline: 2, position: 90n }]) {
+    for (const change of [
+      { server: 's2', timeline: 2 },
+      { timeline: 2, position: 90n },
+      { server: 's2', cluster: null },
+    ]) {
       const scene = new Scene()
       scene.write(await scene.open(), 'a')
       const again = await scene.open(change)
@@ -97,14 +107,39 @@ describe('a primary that is opened again', () => {
     assert.equal(scene.carries, 2)
   })
 
+  it('has what was acknowledged before a position that the same timeline still has, also where rows are gone', async () => {
+    const scene = new Scene()
+    const first = await scene.open()
+    scene.write(first, 'a')
+    await scene.clock.advance(2_000)
+    scene.past.stood(first, { ...standing, position: 110n })
+    scene.write(first, 'b')
+    await scene.open({ server: 's2', position: 110n })
+    assert.deepEqual(scene.reports, [[null, 'feedback/b']])
+  })
+
+  it('is asked for the last minute in which it served', async () => {
+    const scene = new Scene()
+    const first = await scene.open()
+    scene.past.changed(serving(first))
+    scene.write(first, 'a')
+    await scene.clock.advance(30_000)
+    scene.write(first, 'b')
+    await scene.clock.advance(59_000)
+    scene.past.changed(initialState(0))
+    await scene.clock.advance(3_600_000)
+    await scene.open({ timeline: 2 })
+    assert.deepEqual(scene.reports, [[null, 'feedback/b']])
+  })
+
   it('is searched at the next opening where the search failed', async () => {
     const scene = new Scene()
     scene.write(await scene.open(), 'a')
     scene.finding = async () => await Promise.reject(new Error('lost'))
-    await scene.open({ server: 's2' })
+    await scene.open({ timeline: 2 })
     assert.deepEqual(scene.reports, [])
     scene.finding = async () => {}
-    await scene.open({ server: 's2', position: 101n })
+    await scene.open({ timeline: 2, position: 101n })
     assert.deepEqual(scene.reports, [[null, 'feedback/a']])
   })
 
@@ -113,11 +148,11 @@ describe('a primary that is opened again', () => {
     scene.write(await scene.open(), 'a')
     let answer = (): void => {}
     scene.finding = () => new Promise((resolve) => (answer = resolve))
-    const first = scene.past.opened(scene.store({ server: 's2' }))
+    const first = scene.past.opened(scene.store({ timeline: 2 }))
     await settle()
     scene.finding = async () => {}
     scene.rows.set('a', { attempt: 'attempt of a', version: 1 })
-    await scene.open({ server: 's3' })
+    await scene.open({ timeline: 2, server: 's3' })
     scene.rows.clear()
     answer()
     await first

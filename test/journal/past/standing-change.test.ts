@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { Standing } from '../../../src/driver/facet/standing.ts'
-import { backReason, isOnward } from '../../../src/journal/past/standing-change.ts'
+import { backReason, hasGrown, isSame } from '../../../src/journal/past/standing-change.ts'
 
 const before: Standing = {
   ...{ cluster: 'c1', server: 's1', isWritable: true, members: 2 },
@@ -35,10 +35,27 @@ it('logs of clusters without timelines are not compared: a member may be behind 
   assert.equal(backReason(galera, { ...galera, position: 50n }, true), null)
 })
 
-it('the same server with a longer log has whatever it has acknowledged; one that does not say who it is may not', () => {
-  assert.equal(isOnward(before, { ...before, position: 200n }), true)
-  assert.equal(isOnward(before, { ...before, position: 99n }), false)
-  assert.equal(isOnward(before, { ...before, server: 's2' }), false)
-  assert.equal(isOnward(before, { ...before, timeline: 3 }), false)
-  assert.equal(isOnward({ ...before, server: null }, { ...before, server: null }), false)
+it('a server that is opened again has whatever it has acknowledged where it is the same and its log has grown', () => {
+  const after = (change: Partial<Standing>, isOpening = true): boolean =>
+    isSame(before, { ...before, ...change }, isOpening)
+  assert.equal(after({ position: 200n }), true)
+  assert.deepEqual([after({ position: 99n }), after({ server: 's2' }), after({ timeline: 3 })], [false, false, false])
+  // A server that keeps its name over a restart does not say what it has lost.
+  assert.deepEqual([after({ position: null }), after({ position: null }, false)], [false, true])
+  const nameless = { ...before, server: null }
+  assert.deepEqual([isSame(nameless, nameless, true), isSame(nameless, nameless, false)], [false, true])
+  assert.equal(after({ server: 's2' }, false), false)
+})
+
+it('what was acknowledged before a position is there in each longer log of the same timeline', () => {
+  assert.equal(hasGrown(before, { ...before, server: 's2', position: 100n }), true)
+  for (const change of [
+    { position: 99n },
+    { position: null },
+    { timeline: 3 },
+    { timeline: null },
+    { cluster: 'c2' },
+  ]) {
+    assert.equal(hasGrown(before, { ...before, ...change }), false)
+  }
 })
