@@ -10,8 +10,11 @@ const staggerMs = 250
 /** How long the hosts that have answered are left alone while others hang. */
 const againMs = 250
 
-/** How long a host may take to say its standing to one that is about to serve. */
-const standingMs = 250
+/**
+ * How long the others may take to say their standing to one that is about to serve: so many times as long as its own proof
+ * has taken, since a busy machine is slow with all of them, within these milliseconds.
+ */
+const standing = { times: 3, leastMs: 250, mostMs: 2_000 } as const
 
 /** A candidate that gave the proof. */
 export interface ProvenHost {
@@ -145,23 +148,30 @@ export class HostRace {
     const { want, clock, candidates } = this.#parts
     this.#beganAt.set(candidate.label, clock.now())
     const isAlone = labelsOf(candidates).size === 1
-    const hear = (standing: Standing): void => void this.#heard.set(candidate.label, standing)
+    const hear = (said: Standing): void => void this.#heard.set(candidate.label, said)
     const { facts } = await proveCandidate(candidate, want, clock, signal, isAlone ? undefined : hear)
     if (facts.standing !== undefined) hear(facts.standing)
     return facts
   }
 
-  /** What each host says of its place, by label; of those that do not say it in time, nothing. Never rejects. */
-  async standings(): Promise<ReadonlyMap<string, Standing>> {
+  /**
+   * What each host says of its place, by label; of those that do not say it in time, nothing. `winner`: the one that is about
+   * to serve. Never rejects.
+   */
+  async standings(winner: string): Promise<ReadonlyMap<string, Standing>> {
     const { candidates, clock } = this.#parts
-    const labels = [...labelsOf(candidates)].filter((label) => !this.#heard.has(label) && this.#mayAnswer(label))
+    const tookMs = clock.now() - (this.#beganAt.get(winner) ?? clock.now())
+    const standingMs = Math.min(standing.mostMs, Math.max(standing.leastMs, standing.times * tookMs))
+    const labels = [...labelsOf(candidates)].filter(
+      (label) => !this.#heard.has(label) && this.#mayAnswer(label, standingMs),
+    )
     if (labels.length === 0) return this.#heard
     const limited = limitedSignal(clock, standingMs, this.#parts.signal, () => new Error('It did not answer in time.'))
     const ask = async (label: string): Promise<void> => {
       const candidate = candidates.find((one) => one.label === label)
       if (candidate === undefined) return
-      const standing = await askStanding(candidate, clock, limited.signal).catch(() => null)
-      if (standing !== null) this.#heard.set(label, standing)
+      const said = await askStanding(candidate, clock, limited.signal).catch(() => null)
+      if (said !== null) this.#heard.set(label, said)
     }
     await Promise.all(labels.map(ask))
     limited.end()
@@ -169,7 +179,7 @@ export class HostRace {
   }
 
   /** Not one that failed, or has had that time already. */
-  #mayAnswer(label: string): boolean {
+  #mayAnswer(label: string, standingMs: number): boolean {
     const beganAt = this.#beganAt.get(label) ?? null
     if (beganAt !== null && this.#parts.clock.now() - beganAt >= standingMs) return false
     return ![...this.#failures.keys()].some((candidate) => candidate.label === label)

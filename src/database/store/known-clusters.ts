@@ -32,7 +32,7 @@ export class KnownClusters {
   async judge(target: Target, race: HostRace, { candidate: { label }, facts }: ProvenHost): Promise<void> {
     const own = facts.standing
     if (own === undefined) return
-    const heard = await race.standings()
+    const heard = await race.standings(label)
     const others = [...heard].flatMap(([host, standing]) => (host === label ? [] : [{ label: host, standing }]))
     this.#checkCluster(target, { label, standing: own }, others, race.hosts)
     const verdict = judged(own, others)
