@@ -221,7 +221,7 @@ describe('a cluster whose members stall together', () => {
   test('may write late: the check of a member that reads waits for it, one that does not read is lost as soon as any other', async () => {
     const { rig, store } = await onFirstHost({ primaryFacts: facts })
     const stalled = Promise.withResolvers<void>()
-    rig.primary.onVerify = async ({ proof }) => (proof === 'write' ? await stalled.promise : undefined)
+    rig.primary.onVerify = async ({ proof }) => (proof === 'look' ? undefined : await stalled.promise)
     const checked = rig.supervisor.report(store, null)
     await rig.clock.advance(6_000)
     stalled.resolve()

@@ -66,9 +66,10 @@ export class LivenessCheck {
     const { stallMs = 0 } = store.facts
     const proof = store.role === 'primary' ? 'write' : 'open'
     if (stallMs <= limitMs) return await this.#proven(store, proof, limitMs)
-    // A member that reads is alive; its writes may stand still until the cluster knows that another one is gone.
-    const reading = await this.#proven(store, 'open', limitMs)
-    return reading.verdict === 'lost' ? reading : await this.#proven(store, proof, stallMs)
+    // A member that answers is alive; writes, and reads that wait for the others, may stand still until the cluster knows that
+    // one of them is gone.
+    const looked = await this.#proven(store, 'look', limitMs)
+    return looked.verdict === 'lost' ? looked : await this.#proven(store, proof, stallMs)
   }
 
   async #proven(store: Store, proof: Want['proof'], limitMs: number): Promise<Liveness> {
