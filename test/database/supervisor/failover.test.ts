@@ -7,6 +7,7 @@ import { FaultError } from '../../../src/driver/fault.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { faultLike, type Script } from '../../support/scripted-driver.ts'
+import { until } from '../../support/until.ts'
 import { defaults, path, type Rig, type RigOptions, rigOf } from '../rig.ts'
 
 const hosts = ['h1', 'h2', 'h3'] as const
@@ -31,9 +32,10 @@ async function lose(rig: Rig, store: Store): Promise<void> {
   assert.equal(await rig.supervisor.report(store, faultLike('lost')), 'lost')
 }
 
-/** Waits until this store serves; its label. */
+/** Waits until a store serves; its label. The clock stands still meanwhile. */
 async function servedBy(rig: Rig): Promise<string> {
-  return (await rig.supervisor.serving()).store.label
+  await until(() => rig.supervisor.current !== null, { withinMs: 5_000, what: 'a store that serves' })
+  return rig.supervisor.current?.store.label ?? 'none'
 }
 
 async function end(rig: Rig): Promise<void> {
