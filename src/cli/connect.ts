@@ -15,11 +15,12 @@ import { openingFault } from '../database/machine/faults.ts'
 import { addressAdvice, diskAdvice } from '../database/store/address-advice.ts'
 import { untilAborted } from '../database/store/bounded.ts'
 import { systemClock } from '../database/store/clock.ts'
-import { type ConnectionTest, testConnection } from '../database/store/connection-test.ts'
+import { type ConnectionAttempt, type ConnectionTest, testConnection } from '../database/store/connection-test.ts'
 import { DatabaseEngineFactory } from '../database/store/engine-factory.ts'
 import { type FaultStatus, faultStatus } from '../database/supervisor/connection-status.ts'
 import type { Disk } from '../disk/disk.ts'
 import type { Facts, Insight } from '../driver/driver.ts'
+import type { Standing } from '../driver/facet/standing.ts'
 import type { Resolution } from '../service/resolve.ts'
 
 /** How long the connections may take to end. */
@@ -43,13 +44,23 @@ export interface PrimaryConnection extends Omit<Insight, 'roundTripMs'> {
   /** `not-tried`: a file of this machine, which is checked and not opened. */
   readonly outcome: 'reached' | 'failed' | 'not-tried'
   readonly fault: FaultStatus | null
-  /** Each host in order; the last one answered when the outcome is `reached`. */
-  readonly tried: readonly { readonly label: string; readonly fault: FaultStatus | null }[]
+  /** Each host in order. */
+  readonly tried: readonly TriedHost[]
+  /** The label of the one that would serve; null unless the outcome is `reached`. */
+  readonly served: string | null
   readonly version: string | null
   readonly connectMs: number | null
   readonly roundTripMs: number | null
   readonly pooled: boolean | null
   readonly ownTables: Facts['ownTables'] | null
+}
+
+/** One host of the address. */
+export interface TriedHost {
+  readonly label: string
+  readonly fault: FaultStatus | null
+  /** Its place in a cluster; null where it does not say it. */
+  readonly standing: Omit<Standing, 'position' | 'server'> | null
 }
 
 /** The fallback's file, which is not opened: another process may be using it. */
@@ -139,7 +150,8 @@ function primaryConnection(trial: ConnectionTest | null): PrimaryConnection {
   return {
     outcome: trial === null ? 'not-tried' : facts === null ? 'failed' : 'reached',
     fault: faultStatus(trial?.fault ?? null),
-    tried: trial?.attempts.map(({ label, fault }) => ({ label, fault: faultStatus(fault) })) ?? [],
+    tried: trial?.attempts.map(triedHost) ?? [],
+    served: trial?.served ?? null,
     version: facts?.version ?? null,
     connectMs: rounded(trial?.connectMs ?? null),
     roundTripMs: rounded(insight?.roundTripMs ?? null),
@@ -152,6 +164,12 @@ function primaryConnection(trial: ConnectionTest | null): PrimaryConnection {
     cluster: insight?.cluster ?? null,
     ownTables: facts?.ownTables ?? null,
   }
+}
+
+function triedHost({ label, fault, standing }: ConnectionAttempt): TriedHost {
+  if (standing === null) return { label, fault: faultStatus(fault), standing: null }
+  const { cluster, isWritable, timeline, members } = standing
+  return { label, fault: faultStatus(fault), standing: { cluster, isWritable, timeline, members } }
 }
 
 /** The service waits FALLBACK_TIMEOUT for the primary, then the fallback serves. */

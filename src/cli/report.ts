@@ -3,7 +3,7 @@ import { formatOrigin, type Problem, type Severity } from '../config/problem.ts'
 import { copySentence } from '../copy/copy-line.ts'
 import type { FaultStatus } from '../database/supervisor/connection-status.ts'
 import type { CheckReport, FallbackReport } from './check.ts'
-import type { ConnectionReport, FallbackState, PrimaryConnection } from './connect.ts'
+import type { ConnectionReport, FallbackState, PrimaryConnection, TriedHost } from './connect.ts'
 import type { OutageReport } from './outage.ts'
 import { type Paint, table, wrap } from './terminal.ts'
 
@@ -105,8 +105,8 @@ function archiveLines({ steps: tried, tookMs }: TargetTrial, paint: Paint): stri
 function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
   const { outcome, tried, fault } = trial
   if (outcome === 'not-tried') return named('primary', 'a file of this machine: checked, not opened')
-  const before = tried.filter((one) => one.fault !== null && (outcome === 'reached' || tried.length > 1))
-  const passed = before.flatMap((one) => named('skipped', `${one.label}: ${faultText(one.fault)}`))
+  const others = tried.filter(({ label }) => label !== trial.served && (outcome === 'reached' || tried.length > 1))
+  const passed = others.flatMap((one) => named('host', `${one.label}: ${hostText(one)}`))
   if (outcome === 'failed') {
     return [
       `  ${paint('error', 'primary'.padEnd(indent - 2))}cannot serve`,
@@ -117,8 +117,9 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
   }
   const roundTrip = trial.roundTripMs === null ? '' : `; round trip ${trial.roundTripMs} ms`
   const pairs: readonly (readonly [string, string | null])[] = [
-    ['primary', `connected to ${tried.at(-1)?.label} in ${trial.connectMs} ms${roundTrip}`],
+    ['primary', `connected to ${trial.served} in ${trial.connectMs} ms${roundTrip}`],
     ['version', trial.version],
+    ['cluster', clusterText(tried.find(({ label }) => label === trial.served) ?? null)],
     ['encryption', encryptionText(trial.encryption)],
     ['pooler', trial.pooled ? 'yes: transactions share connections' : 'none detected'],
     ['cluster', clusterText(trial)],
@@ -127,6 +128,21 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
     ['writes', trial.isReadOnly ? 'none: the address asks for read-only' : null],
   ]
   return [...pairs.flatMap(([name, text]) => (text === null ? [] : named(name, text))), ...passed]
+}
+
+/** What a host that does not serve is. */
+function hostText({ fault, standing }: TriedHost): string {
+  const timeline = standing?.timeline == null ? '' : `, timeline ${standing.timeline}`
+  if (standing === null) return fault === null ? 'can serve, too' : faultText(fault)
+  if (standing.isWritable) return `accepts writes${timeline}${fault === null ? '' : `; ${faultText(fault)}`}`
+  return fault === null || fault.kind === 'read-only' ? `standby${timeline}` : `${faultText(fault)}${timeline}`
+}
+
+/** The place of the host that serves, where it is one of several. */
+function clusterText(host: TriedHost | null): string | null {
+  const { members = null, timeline = null } = host?.standing ?? {}
+  if (members === null || members < 2) return null
+  return `${members} members${timeline === null ? '' : `; timeline ${timeline}`}`
 }
 
 function encryptionText(encryption: string | null): string | null {
