@@ -71,7 +71,11 @@ describe('holdfast check --connect on a real PostgreSQL', { skip: noPostgres || 
     const { primary, fallback } = connection
     assert.equal(primary?.outcome, 'reached')
     assert.equal(primary.fault, null)
-    assert.deepEqual(primary.tried, [{ label: `postgresql 127.0.0.1:${server.port}/${database}`, fault: null }])
+    const label = `postgresql 127.0.0.1:${server.port}/${database}`
+    const [host, ...others] = primary.tried
+    assert.deepEqual([host?.label, host?.fault, others, primary.served], [label, null, [], label])
+    const { isWritable, timeline, members } = host?.standing ?? {}
+    assert.deepEqual({ isWritable, timeline, members }, { isWritable: true, timeline: 1, members: 1 })
     assert.match(String(primary.version), /^\d+/)
     assert.match(String(primary.encryption), /^TLSv1\.[23]$/)
     assert.ok(Number(primary.connectMs) > 0 && Number(primary.roundTripMs) > 0)
