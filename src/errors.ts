@@ -239,7 +239,7 @@ export const errorCatalogue = {
   },
   STORE_BUSY: {
     status: 503,
-    title: 'The database was busy with other writes for too long.',
+    title: 'The database was busy with other writes.',
     hint: 'Send the request again. Long transactions block other writes.',
   },
   QUERY_TIMEOUT: {
