@@ -118,6 +118,17 @@ describe('the judge of a cluster', () => {
     assert.equal(acknowledged, 3)
   })
 
+  test('tells what was lost with a branch that the cluster gave up from what an orphan does next to it', () => {
+    const verdictOf = (beats: readonly Beat[]) => {
+      const ledger = new Ledger()
+      ledger.row('a').changes.push(change('create', 0, 'acknowledged', 5_000))
+      return judgeCluster(ledger, { rows: [], parked: new Set(), beats, forks: new Map() })
+    }
+    const both = [beat(4_900, 9n, 5), beat(4_950, 9n, 6, 1), beat(5_100, 9n, 6, 1), beat(6_000, 9n, 5)]
+    assert.equal(verdictOf([...both, beat(9_000, 9n, 5)]).lostByCluster.length, 1)
+    assert.equal(verdictOf([...both, beat(7_000, 9n, 6, 1), beat(9_000, 9n, 5), beat(9_100, 9n, 6, 1)]).lost.length, 1)
+  })
+
   test('finds rows that are there twice, counts the parked, and adds up the increments', () => {
     const ledger = new Ledger()
     Object.assign(ledger.row('parked'), { id: 'p' }).changes.push(change('create', 0, 'acknowledged'))

@@ -83,6 +83,7 @@ function isAcknowledged({ ending }: Change): boolean {
  */
 function isBeyondFork({ doneMs, durability }: Change, { beats, forks }: ClusterEvidence): boolean {
   if (durability !== 'primary') return false
+  if (isOnDeadBranch(doneMs, beats)) return true
   for (const [timeline, end] of forks) {
     const own = beats.filter((beat) => beat.timeline === timeline)
     const after = own.find(({ sentMs }) => sentMs >= doneMs)
@@ -93,6 +94,25 @@ function isBeyondFork({ doneMs, durability }: Change, { beats, forks }: ClusterE
   }
   return false
 }
+
+/**
+ * Whether the cluster was on a timeline at that moment that it gave up for an older one: a former primary took its place
+ * back, and the branch of the one between is in no history.
+ */
+function isOnDeadBranch(atMs: number, beats: readonly Beat[]): boolean {
+  const near = beats.filter(({ doneMs }) => Math.abs(doneMs - atMs) < pulsePauseMs)
+  const highest = Math.max(0, ...near.map(({ timeline }) => timeline ?? 0))
+  let lastMs = atMs
+  for (const { timeline, sentMs, doneMs } of beats) {
+    if (sentMs < atMs || sentMs > atMs + branchMs) continue
+    if ((timeline ?? 0) >= highest) lastMs = doneMs
+    else if (sentMs - lastMs > pulsePauseMs) return true
+  }
+  return false
+}
+
+/** An older timeline that comes back later is another story. */
+const branchMs = 60_000
 
 /** The pulse writes more often than this on a member that answers. */
 const pulsePauseMs = 3_000
