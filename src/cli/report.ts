@@ -119,10 +119,9 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
   const pairs: readonly (readonly [string, string | null])[] = [
     ['primary', `connected to ${trial.served} in ${trial.connectMs} ms${roundTrip}`],
     ['version', trial.version],
-    ['cluster', clusterText(tried.find(({ label }) => label === trial.served) ?? null)],
+    ['cluster', clusterText(trial) ?? placeText(tried.find(({ label }) => label === trial.served) ?? null)],
     ['encryption', encryptionText(trial.encryption)],
     ['pooler', trial.pooled ? 'yes: transactions share connections' : 'none detected'],
-    ['cluster', clusterText(trial)],
     ['tables', tablesText(trial)],
     ['own tables', ownTablesText(trial)],
     ['writes', trial.isReadOnly ? 'none: the address asks for read-only' : null],
@@ -139,7 +138,7 @@ function hostText({ fault, standing }: TriedHost): string {
 }
 
 /** The place of the host that serves, where it is one of several. */
-function clusterText(host: TriedHost | null): string | null {
+function placeText(host: TriedHost | null): string | null {
   const { members = null, timeline = null } = host?.standing ?? {}
   if (members === null || members < 2) return null
   return `${members} members${timeline === null ? '' : `; timeline ${timeline}`}`
