@@ -78,7 +78,7 @@ describe('a primary with several hosts that is lost', () => {
     await end(rig)
   })
 
-  test('leaves it to the fallback after FAILOVER_WAIT, and returns to the first host that becomes writable, hours later', async () => {
+  test('leaves it to the fallback after FAILOVER_WAIT, and returns to the first host that becomes writable, however late', async () => {
     const { rig, store } = await onFirstHost()
     answering(rig, { h1: 'read-only', h2: 'read-only', h3: 'read-only' })
     await lose(rig, store)
@@ -91,7 +91,7 @@ describe('a primary with several hosts that is lost', () => {
     rig.primary.asked.length = 0
     await rig.clock.advance(10_000)
     assert.ok(rig.primary.asked.length > 3 * 35, 'a promotion is expected soon')
-    await rig.clock.advance(600_000)
+    await rig.clock.advance(120_000)
     rig.primary.asked.length = 0
     await rig.clock.advance(10_000)
     assert.ok(rig.primary.asked.length < 3 * 20, 'a promotion is not expected any more')
@@ -223,7 +223,7 @@ describe('a cluster whose members stall together', () => {
   test('may write late: the check of a member that reads waits for it, one that does not read is lost as soon as any other', async () => {
     const { rig, store } = await onFirstHost({ primaryFacts: facts })
     const stalled = Promise.withResolvers<void>()
-    rig.primary.onVerify = async ({ proof }) => (proof === 'look' ? undefined : await stalled.promise)
+    rig.primary.onVerify = async ({ proof }) => (proof === 'write' ? await stalled.promise : undefined)
     const checked = rig.supervisor.report(store, null)
     await rig.clock.advance(6_000)
     stalled.resolve()
@@ -296,12 +296,12 @@ describe('work that is lost with its host', () => {
   })
 
   test('waits for longer than FALLBACK_TIMEOUT and CONNECTION_TIMEOUT where FAILOVER_WAIT is longer', async () => {
-    const settings = { failoverMs: 60_000, fallbackEnabled: false, limits: { ...defaults.limits, connectMs: 1_000 } }
+    const settings = { failoverMs: 9_000, fallbackEnabled: false, limits: { ...defaults.limits, connectMs: 1_000 } }
     const { rig, store } = await onFirstHost({ settings })
     answering(rig, { h1: 'unreachable', h2: 'read-only', h3: 'read-only' })
     await lose(rig, store)
     const write = rig.work.run(async (session) => session.store.label, { kind: 'write', rerun: 'never' })
-    await rig.clock.advance(50_000)
+    await rig.clock.advance(8_000)
     answering(rig, { h3: 'works' })
     await rig.clock.advance(100)
     assert.equal((await write).value, 'h3')

@@ -68,8 +68,8 @@ export class LivenessCheck {
     if (stallMs <= limitMs) return await this.#proven(store, proof, limitMs)
     // A member that answers is alive; writes, and reads that wait for the others, may stand still until the cluster knows that
     // one of them is gone.
-    const looked = await this.#proven(store, 'look', limitMs)
-    return looked.verdict === 'lost' ? looked : await this.#proven(store, proof, stallMs)
+    const reading = await this.#proven(store, 'open', limitMs)
+    return reading.verdict === 'lost' ? reading : await this.#proven(store, proof, stallMs)
   }
 
   async #proven(store: Store, proof: Want['proof'], limitMs: number): Promise<Liveness> {
