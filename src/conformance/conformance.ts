@@ -13,6 +13,7 @@ import { conformOutages } from './outage.ts'
 import { conformReadOnly } from './read-only.ts'
 import { conformReplay } from './replay.ts'
 import { conformSchemaLock } from './schema-lock.ts'
+import { conformStanding } from './standing.ts'
 import { conformStatements } from './statements.ts'
 
 export type { Harness } from './bench.ts'
@@ -36,6 +37,7 @@ export function conform(driver: Driver, harness: Harness): void {
     })
     conformAddresses(bench)
     conformConnections(bench)
+    conformStanding(bench)
     conformReadOnly(bench)
     conformStatements(bench)
     conformCollisions(bench)

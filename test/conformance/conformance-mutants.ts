@@ -42,6 +42,21 @@ const mutants: Readonly<Record<string, Partial<Driver>>> = {
       }
     },
   })),
+  'a position that stands still': candidates((candidate) => ({
+    open: async (signal) => {
+      const connection = await candidate.open(signal)
+      const standing = { cluster: 'c', server: 's', isWritable: true, timeline: 1, position: 1n, members: 1 }
+      return {
+        verify: async (want, inner) => ({ ...(await connection.verify(want, inner)), standing }),
+        standing: async (inner) => {
+          inner.throwIfAborted()
+          return standing
+        },
+        close: () => connection.close(),
+        evict: () => connection.evict(),
+      }
+    },
+  })),
   'connect that opens': {
     async connect(target, limits) {
       for (const path of base.embedded?.files(target) ?? []) {

@@ -12,6 +12,8 @@ const caught = {
   'classify that throws': 'classifies any thrown value, and the same value always the same',
   'every error is lost': 'classifies a broken rule as "constraint" and a wrong statement as "statement"',
   'evict that throws': 'proves a candidate, twice, and closes and evicts its connection twice',
+  'a position that stands still':
+    'says the same of its place on each connection, and whatever was committed lies before its position',
   'connect that opens': 'opens nothing when candidates are created',
   'close that does nothing': 'closes an ORM twice, and without one that was connected',
   'echo with values': 'reports the text of statements to ECHO_SQL, never a value',
