@@ -119,9 +119,9 @@ function primaryLines(trial: PrimaryConnection, paint: Paint): string[] {
   const pairs: readonly (readonly [string, string | null])[] = [
     ['primary', `connected to ${trial.served} in ${trial.connectMs} ms${roundTrip}`],
     ['version', trial.version],
-    ['cluster', clusterText(trial) ?? placeText(tried.find(({ label }) => label === trial.served) ?? null)],
     ['encryption', encryptionText(trial.encryption)],
     ['pooler', trial.pooled ? 'yes: transactions share connections' : 'none detected'],
+    ['cluster', clusterText(trial)],
     ['tables', tablesText(trial)],
     ['own tables', ownTablesText(trial)],
     ['writes', trial.isReadOnly ? 'none: the address asks for read-only' : null],
@@ -137,21 +137,16 @@ function hostText({ fault, standing }: TriedHost): string {
   return fault === null || fault.kind === 'read-only' ? `standby${timeline}` : `${faultText(fault)}${timeline}`
 }
 
-/** The place of the host that serves, where it is one of several. */
-function placeText(host: TriedHost | null): string | null {
-  const { members = null, timeline = null } = host?.standing ?? {}
-  if (members === null || members < 2) return null
-  return `${members} members${timeline === null ? '' : `; timeline ${timeline}`}`
-}
-
 function encryptionText(encryption: string | null): string | null {
   if (encryption === 'none') return 'none: the connection is not encrypted'
   return encryption === 'local' ? 'not needed: a socket of this machine' : encryption
 }
 
-/** The server's own words: its manual explains them. */
-function clusterText({ cluster = null }: PrimaryConnection): string | null {
-  if (cluster === null) return null
+/** The server's own words where it has some: its manual explains them. Else the place of one of several members. */
+function clusterText({ cluster = null, tried, served }: PrimaryConnection): string | null {
+  const { members = null, timeline = null } = tried.find(({ label }) => label === served)?.standing ?? {}
+  if (cluster === null && (members === null || members < 2)) return null
+  if (cluster === null) return `${members} members${timeline === null ? '' : `; timeline ${timeline}`}`
   return Object.entries(cluster)
     .map(([name, value]) => `${name} = ${value}`)
     .join('; ')
