@@ -188,7 +188,15 @@ describe('writes to a cluster of a PostgreSQL and its standby', { skip: noStandb
     }
 
     test('one that waits for longer than its limit is left waiting: nobody sees it before the standby has it', async () => {
-      const store = await open(cluster.primary.port, { queryMs: 500 })
+      const target = targetOf(bench, cluster.url(database))
+      const narrow = { ...limits, queryMs: 500, poolSize: 3, poolMaxOverflow: 0 }
+      const store = await openStore(bench, { target, made: true, limits: narrow })
+      cleanup.after(async () => store[Symbol.asyncDispose]())
+      // What a standby has in its configuration does not count.
+      const [, other] = await driver.connect(target, narrow)
+      const connection = await other?.open(AbortSignal.timeout(5_000))
+      assert.equal((await connection?.standing?.(AbortSignal.timeout(5_000)))?.isWritable, false)
+      await connection?.close()
       cluster.standby.pause()
       const fault = await faultOf(store.statements().write(writing, ['patient']), 'commit')
       assert.deepEqual([fault.kind, fault.code, fault.ambiguous], ['lost', 'QUERY_TIMEOUT', true])
