@@ -31,6 +31,29 @@ describe('a cluster whose primary changes', { skip: noStandby }, () => {
     assert.deepEqual(await service.end(), { code: 0, signal: null })
   })
 
+  test('an orphan is left for the promoted standby although it answers, and is not taken again', async (t) => {
+    t.after(() => cluster.rejoin())
+    const database = await cluster.createDatabase()
+    const orphan = cluster.primary
+    const service = await servePrimary(t, cluster.url(database))
+    assert.equal(shortOf(await create(service)), `201 ${primary}`)
+    await cluster.caughtUp()
+    await cluster.promote()
+    const landed = async () => {
+      const { id } = await create(service)
+      return id !== null && (await idsIn(cluster.primary, database)).includes(id)
+    }
+    await until(landed, { withinMs: 30_000, what: 'a row in the promoted one' })
+    assert.match(JSON.stringify(service.log()), /PRIMARY_ORPHANED/)
+    // The orphan stands first in the address, and accepts writes.
+    assert.equal((await orphan.query('select pg_is_in_recovery() as standby'))[0]?.standby, false)
+    const next = await servePrimary(t, cluster.url(database, [orphan, cluster.primary]))
+    const { id } = await create(next)
+    assert.ok((await idsIn(cluster.primary, database)).includes(id))
+    assert.ok(!(await idsIn(orphan, database)).includes(id))
+    assert.ok(!changesOf(service).includes('FALLBACK_CONNECTED'), changesOf(service).join())
+  })
+
   test('the old primary that returns on its address as it was is passed over', async (t) => {
     t.after(() => cluster.rejoin())
     const database = await cluster.createDatabase()
@@ -64,5 +87,20 @@ describe('a cluster whose primary changes', { skip: noStandby }, () => {
     await reach(service, primary, 60_000)
     await reach(late, primary, 60_000)
     await until(async () => (await idsIn(cluster.primary, database)).length >= 3, { withinMs: 30_000 })
+  })
+
+  test('of two primaries on one timeline none is trusted: reads from the fallback, no writes, until one is left', async (t) => {
+    t.after(() => cluster.rejoin())
+    const database = await cluster.createDatabase()
+    const service = await servePrimary(t, cluster.url(database))
+    await cluster.split()
+    const refused = async () => (await create(service)).code
+    await until(async () => (await refused()) !== null, { withinMs: 30_000, what: 'a write to be refused' })
+    const health = async () => await (await service.fetch('/health')).text()
+    await until(async () => /PRIMARY_SPLIT/.test(await health()), { withinMs: 30_000, what: 'health to say so' })
+    assert.equal((await service.fetch('/api/feedback?limit=1')).headers.get('holdfast-store'), fallback)
+    await cluster.standby.kill()
+    await reach(service, primary, 60_000)
+    assert.equal(shortOf(await create(service)), `201 ${primary}`)
   })
 })
