@@ -3,39 +3,29 @@ import type { Store } from '../store/store.ts'
 import { LinkedList, type ListNode } from './linked-list.ts'
 
 /** A unit of work that is being watched. */
-export type WatchedWork = ListNode<{
-  readonly store: Store
-  readonly sinceMs: number
-  /** When it is slow. */
-  readonly slowMs: number
-  isSuspected: boolean
-}>
+export type WatchedWork = ListNode<{ readonly store: Store; readonly sinceMs: number; isSuspected: boolean }>
 
 /**
- * Reports work that has run for too long. One timer serves all of it: it is set for the first unit that would be slow, which
- * has usually ended when the timer fires. The timer is exact, since the result of the check is needed when the statement
- * times out.
+ * Reports work that has run for too long. One timer serves all of it: it is set for the oldest unit, which has usually
+ * ended when the timer fires. The timer is exact, since the result of the check is needed when the statement times out.
  */
 export class SlowWatch {
   readonly #clock: Clock
-  readonly #limitMs: (store: Store) => number
+  readonly #limitMs: () => number
   readonly #suspect: (store: Store) => void
   readonly #watched = new LinkedList<WatchedWork['item']>()
   #cancel: (() => void) | null = null
-  #dueMs = Number.POSITIVE_INFINITY
 
   /** `suspect` is called once for each unit of work that has run for `limitMs`. */
-  constructor(clock: Clock, limitMs: (store: Store) => number, suspect: (store: Store) => void) {
+  constructor(clock: Clock, limitMs: () => number, suspect: (store: Store) => void) {
     this.#clock = clock
     this.#limitMs = limitMs
     this.#suspect = suspect
   }
 
   begin(store: Store): WatchedWork {
-    const sinceMs = this.#clock.now()
-    const slowMs = sinceMs + this.#limitMs(store)
-    const watched = this.#watched.add({ store, sinceMs, slowMs, isSuspected: false })
-    if (slowMs < this.#dueMs) this.#wakeAt(slowMs, sinceMs)
+    const watched = this.#watched.add({ store, sinceMs: this.#clock.now(), isSuspected: false })
+    this.#cancel ??= this.#clock.wait(this.#limitMs(), () => this.#check())
     return watched
   }
 
@@ -46,35 +36,21 @@ export class SlowWatch {
   /** Stops watching; work that is still running goes on. */
   close(): void {
     this.#watched.clear()
-    this.#rest()
-  }
-
-  #wakeAt(dueMs: number, nowMs: number): void {
-    this.#cancel?.()
-    this.#dueMs = dueMs
-    this.#cancel = this.#clock.wait(dueMs - nowMs, () => this.#check())
-  }
-
-  #rest(): void {
     this.#cancel?.()
     this.#cancel = null
-    this.#dueMs = Number.POSITIVE_INFINITY
   }
 
   #check(): void {
-    this.#rest()
-    const nowMs = this.#clock.now()
-    let nextMs = Number.POSITIVE_INFINITY
+    this.#cancel = null
+    const slowSinceMs = this.#clock.now() - this.#limitMs()
     for (const watched of this.#watched) {
       if (watched.isSuspected) continue
-      // Not in the order of their beginning: each store has its own limit.
-      if (watched.slowMs > nowMs) {
-        nextMs = Math.min(nextMs, watched.slowMs)
-        continue
+      if (watched.sinceMs > slowSinceMs) {
+        this.#cancel = this.#clock.wait(watched.sinceMs - slowSinceMs, () => this.#check())
+        return
       }
       watched.isSuspected = true
       this.#suspect(watched.store)
     }
-    if (nextMs < this.#dueMs) this.#wakeAt(nextMs, nowMs)
   }
 }

@@ -56,8 +56,8 @@ export class WorkRunner {
     this.#supervisor = supervisor
     this.#observe = observe
     this.#claims = new ClaimCleanup(supervisor.clock)
-    // A cluster may stand still for longer than one statement may take elsewhere.
-    const limitMs = ({ facts }: Store): number => Math.max(supervisor.settings.limits.queryMs / 2, facts.stallMs ?? 0)
+    // Also where a cluster may stand still for longer: its member is kept as long as it answers reads.
+    const limitMs = (): number => supervisor.settings.limits.queryMs / 2
     this.#slow = new SlowWatch(supervisor.clock, limitMs, (store) => void supervisor.report(store, null))
   }
 
