@@ -149,6 +149,7 @@ export class AskedTable {
     query: Query,
     { filter, limit, skip, ...places }: Bound,
     sort: readonly SortColumn[] = [],
+    note?: ReadNote,
   ): Promise<readonly Row[]> {
     const values = operandsOf(filter ?? null)
     for (const [name, place] of [
@@ -159,7 +160,7 @@ export class AskedTable {
     }
     if (limit !== undefined) values.limit = limit
     if (skip !== undefined) values.skip = skip
-    return session.statements.read(query.sql, query.bind(values))
+    return session.statements.read(query.sql, query.bind(values), note)
   }
 
   /** Reads the row of an id with all of its columns, if it matches. */

@@ -1,5 +1,5 @@
 import type { Session } from '../../database/work/session.ts'
-import type { Row } from '../../driver/facet/statements.ts'
+import type { ReadNote, Row } from '../../driver/facet/statements.ts'
 import { HoldfastError } from '../../errors.ts'
 import type { FieldValue } from '../declaration/validator.ts'
 import { allOf } from '../filter/conjunction.ts'
@@ -32,6 +32,8 @@ export interface WalkOptions {
   readonly after: readonly FieldValue[] | null
   /** Rows that match and are left out first. */
   readonly skipped?: number
+  /** Of each read. */
+  readonly note?: ReadNote
 }
 
 /**
@@ -46,13 +48,14 @@ export class RowWalk {
   readonly #served: ShapedFilter | null
   readonly #all: ShapedFilter | null
   readonly #isExamined: boolean
+  readonly #note: ReadNote | undefined
   #after: readonly FieldValue[] | null
   #skipped: number
   /** Rows that may still be looked at. */
   #left: number = listLimits.examined
   #isOver = false
 
-  constructor(session: Session, asked: AskedTable, { sort, plan, columns, after, skipped = 0 }: WalkOptions) {
+  constructor(session: Session, asked: AskedTable, { sort, plan, columns, after, skipped = 0, note }: WalkOptions) {
     this.#session = session
     this.#asked = asked
     this.#sort = sort
@@ -63,6 +66,7 @@ export class RowWalk {
     this.#all = this.#isExamined ? asked.shape(allOf([...plan.served, ...plan.examined])) : this.#served
     this.#after = after
     this.#skipped = skipped
+    this.#note = note
   }
 
   /** Reads at most `limit` rows behind those that were read before. */
@@ -115,7 +119,7 @@ export class RowWalk {
   async #boundary(source: PageSource): Promise<readonly FieldValue[] | null> {
     const query = this.#asked.queries.boundary({ filter: this.#served, sort: this.#sort, source, until: null })
     const bound = { filter: this.#served, after: this.#after, limit: 1, skip: Math.max(0, this.#left - 1) }
-    const [row] = await this.#asked.read(this.#session, query, bound, this.#sort)
+    const [row] = await this.#asked.read(this.#session, query, bound, this.#sort, this.#note)
     return row === undefined ? null : this.#asked.placeOf(row, this.#sort)
   }
 
@@ -124,7 +128,7 @@ export class RowWalk {
     const skips = this.#skipped > 0
     const query = this.#asked.queries.rows(shape, this.#columns, skips)
     const bound = { filter: this.#all, after: this.#after, until, limit, ...(skips ? { skip: this.#skipped } : {}) }
-    return this.#asked.read(this.#session, query, bound, this.#sort)
+    return this.#asked.read(this.#session, query, bound, this.#sort, this.#note)
   }
 
   /** A source was read to its end: what it had counts. */
@@ -142,7 +146,7 @@ export class RowWalk {
   ): Promise<number> {
     const shape = { filter, sort: this.#sort, source, until: until?.map((value) => value !== null) ?? null }
     const bound = { filter, after: this.#after, until, limit }
-    const [row] = await this.#asked.read(this.#session, this.#asked.queries.count(shape), bound, this.#sort)
+    const [row] = await this.#asked.read(this.#session, this.#asked.queries.count(shape), bound, this.#sort, this.#note)
     return Number(row?.rows ?? 0)
   }
 }

@@ -8,6 +8,7 @@ import { isMatch } from '../filter/evaluator.ts'
 import { planList } from '../query/read-plan.ts'
 import { newestFirst } from '../query/sort.ts'
 import type { DeleteRequest } from '../query/write-request.ts'
+import { fresh } from '../row/precondition.ts'
 import type { RowRequest } from '../row/table-access.ts'
 import type { WriteResult } from './operation.ts'
 import { removeRows } from './references.ts'
@@ -49,7 +50,8 @@ async function matching(
   if (access.isPartial(session, view)) throw incompleteError('Which rows match is known only where all rows are.')
   const asked = askedTableOf(access, session, rows, view)
   const plan = asked.fitted(planList(collection, newestFirst, filter, granted?.rule ?? null), newestFirst)
-  const walk = new RowWalk(session, asked, { sort: asked.sortColumns(newestFirst), plan, columns: [], after: null })
+  const sort = asked.sortColumns(newestFirst)
+  const walk = new RowWalk(session, asked, { sort, plan, columns: [], after: null, note: fresh })
   const ids: string[] = []
   for (;;) {
     const { rows: found, next } = await walk.read(max + 1 - ids.length)

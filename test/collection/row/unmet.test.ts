@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Rows } from '../../../src/collection/row/rows.ts'
+import { parseDeleteAddress } from '../../../src/collection/query/write-request.ts'
+import type { Rows } from '../../../src/collection/row/rows.ts'
 import { entityOf } from '../../../src/collection/table/entity.ts'
 import { ensureTables, TableReports } from '../../../src/collection/table/tables.ts'
+import { removeMatching } from '../../../src/collection/write/matching.ts'
+import { changeOf, jobOf } from '../../../src/collection/write/writes.ts'
 import type { Store } from '../../../src/database/store/store.ts'
 import { emptySteps } from '../../../src/database/supervisor/steps.ts'
 import type { RunWork, Session } from '../../../src/database/work/session.ts'
 import type { ReadNote } from '../../../src/driver/facet/statements.ts'
+import { type ServedCollection, serveCollections } from '../../../src/http/data/served-collection.ts'
 import { rigOf } from '../../database/rig.ts'
 import { feedback } from '../support.ts'
 
 interface Setup {
+  readonly served: ServedCollection
   readonly rows: Rows
   /** Of each read of a unit of work. */
   readonly notes: (ReadNote | undefined)[]
@@ -26,7 +31,14 @@ function setUp(t: TestContext): Setup {
   t.after(() => supervisor.close(1_000))
   const nothing = async (): Promise<void> => {}
   const run: RunWork = (unit, options, find) =>
-    work.run((session) => unit(Object.create(session, { statements: { value: watched(session) } })), options, find)
+    work.run(
+      (session) => {
+        const { store, shown, claims, attempt, em } = session
+        return unit({ store, shown, claims, attempt, em, statements: watched(session) })
+      },
+      options,
+      find,
+    )
   const watched = (session: Session): Session['statements'] => ({
     ...session.statements,
     read: async (sql, values, note) => {
@@ -34,10 +46,13 @@ function setUp(t: TestContext): Setup {
       const { before } = setup
       setup.before = nothing
       await before(session)
-      return await session.statements.read(sql, values, note)
+      // The scripted server is made of SQLite, which locks no rows.
+      return await session.statements.read(sql.replace(/ for update$/, ''), values, note)
     },
   })
-  const setup: Setup = { rows: new Rows(feedback, { run, tables, now: () => 0 }), notes: [], before: nothing }
+  const served = serveCollections([feedback], { run, tables, now: () => 0 }).get('feedback')
+  assert.ok(served !== undefined)
+  const setup: Setup = { served, rows: served.rows, notes: [], before: nothing }
   return setup
 }
 
@@ -90,6 +105,19 @@ describe('a read', () => {
     await rows.get(made.id, {}, { match: null, hasVersion: true })
     await rows.change(made.id, {}, [version])
     await rows.change(made.id, { rating: 2 }, [version, other])
+    assert.deepEqual([...new Set(notes.map((note) => note?.fresh))], [true])
+  })
+
+  it('is fresh where a transaction or a delete by conditions rests on it', async (t) => {
+    const { rows, notes, served } = setUp(t)
+    const { written, runner } = served
+    const { value: made } = await rows.create({ rating: 1 })
+    const change = { body: { rating: 2 }, mode: 'set', match: null } as const
+    await runner.perform(jobOf([changeOf(written, made.id, change, undefined)]), {})
+    const request = parseDeleteAddress({ collection: feedback, asked: new Set(['rating']) }, '?rating=2&max=10')
+    const { value: gone } = await runner.perform(removeMatching(written, request, undefined, undefined), {})
+    assert.equal(gone.length, 1)
+    assert.ok(notes.length >= 3)
     assert.deepEqual([...new Set(notes.map((note) => note?.fresh))], [true])
   })
 })
