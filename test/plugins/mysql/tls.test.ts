@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { createCandidates } from '../../../plugins/mysql/candidate.ts'
 import driver from '../../../plugins/mysql/mysql.ts'
 import { type Bench, createBench, limits, openStore, urlAddress } from '../../../src/conformance/bench.ts'
+import type { Candidate } from '../../../src/driver/driver.ts'
 import { type Certificates, makeCertificate, noOpenssl } from '../../support/servers/certificates.ts'
 import { type Mariadb, noMariadb, startMariadb } from '../../support/servers/mariadb.ts'
 import { cleanupOf, makeTempDir } from '../../support/temp.ts'
@@ -155,5 +157,30 @@ describe('TLS of a real MariaDB', { skip: noMariadb || noOpenssl }, () => {
       problems.map(({ code, part }) => [code, part]),
       [['TLS_FILE_UNREADABLE', 'ssl-ca']],
     )
+  })
+
+  test('one address of a name is reached at that address, and its certificate must be for the name', async () => {
+    const text = server.url(await server.createDatabase()).replace('127.0.0.1', 'localhost')
+    const query = `ssl-mode=VERIFY_IDENTITY&ssl-ca=${encodeURIComponent(made.authority)}`
+    const { target } = driver.parse(urlAddress(bench, `${text}?${query}`), bench.settings)
+    assert.ok(target)
+    const [{ port }] = target.hosts
+    for (const [host, code] of [
+      ['localhost', null],
+      // Resolves nowhere: the address alone leads to the server.
+      ['db.invalid', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ] as const) {
+      const [candidate]: readonly Candidate[] = createCandidates(
+        { ...target, hosts: [{ host, port, address: '127.0.0.1' }] },
+        limits,
+      )
+      const opening =
+        candidate?.open(AbortSignal.timeout(limits.connectMs)) ?? Promise.reject(new Error('No candidate.'))
+      const found = await opening.then(
+        (connection) => connection.close().then(() => null),
+        (error: unknown) => driver.classify(error, 'open').code,
+      )
+      assert.equal(found, code)
+    }
   })
 })

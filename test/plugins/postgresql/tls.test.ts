@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { createCandidates } from '../../../plugins/postgresql/candidate.ts'
 import driver from '../../../plugins/postgresql/postgresql.ts'
 import { type Bench, createBench, limits, openStore, urlAddress } from '../../../src/conformance/bench.ts'
 import type { Connection } from '../../../src/driver/driver.ts'
@@ -197,5 +198,26 @@ describe('TLS of a real PostgreSQL', { skip: noPostgres || noOpenssl }, () => {
       problems.map(({ code, part }) => [code, part]),
       [['TLS_FILE_UNREADABLE', 'sslrootcert']],
     )
+  })
+
+  test('one address of a name is reached at that address, and its certificate must be for the name', async () => {
+    const text = server.url(await server.createDatabase()).replace('127.0.0.1', 'localhost')
+    const query = `sslmode=verify-full&sslrootcert=${encodeURIComponent(authority)}`
+    const { target } = driver.parse(urlAddress(bench, `${text}?${query}`), bench.settings)
+    assert.ok(target)
+    const [{ port }] = target.hosts
+    const codeAt = async (host: string): Promise<string | null> => {
+      const candidates = createCandidates({ ...target, hosts: [{ host, port, address: '127.0.0.1' }] }, limits)
+      assert.match(candidates[0]?.label ?? '', new RegExp(`${host}:${port} \\(127\\.0\\.0\\.1\\)/`))
+      try {
+        await (await candidates[0]?.open(AbortSignal.timeout(limits.connectMs)))?.close()
+        return null
+      } catch (error) {
+        return driver.classify(error, 'open').code
+      }
+    }
+    assert.equal(await codeAt('localhost'), null)
+    // Resolves nowhere: the address alone leads to the server.
+    assert.equal(await codeAt('db.invalid'), 'ERR_TLS_CERT_ALTNAME_INVALID')
   })
 })
