@@ -160,7 +160,7 @@ export const databaseSchema = {
       env: 'FALLBACK_TIMEOUT',
     },
     failoverWaitS: {
-      doc: 'How long requests wait after the primary was lost, while the other members of its cluster are asked, before the fallback serves. Unset: 3 s where the address names several hosts or the server says that it has other members, else 0. 0: never.',
+      doc: 'How long requests wait after the primary was lost, while the other members of its cluster are asked, before the fallback serves. Unset: 3 s where the address names several hosts or the server says that it has other members, in a Galera cluster 3 s after it must have gone on without the lost member, else 0. 0: never.',
       format: 'holdfast:seconds',
       min: 0,
       max: 300,

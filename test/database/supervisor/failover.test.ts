@@ -212,7 +212,7 @@ describe('a cluster whose members stall together', () => {
     const { rig, store } = await onFirstHost({ primaryFacts: facts })
     answering(rig, { h1: 'unreachable', h2: 'unreachable', h3: 'unreachable' })
     await lose(rig, store)
-    await rig.clock.advance(6_500)
+    await rig.clock.advance(9_500)
     assert.equal(rig.supervisor.state.name, 'CONNECTING_PRIMARY')
     answering(rig, { h2: 'works' })
     await rig.clock.advance(100)

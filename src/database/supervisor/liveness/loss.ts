@@ -11,8 +11,8 @@ export function failoverLimitMs(
 ): number {
   if (role !== 'primary' || driver.embedded !== undefined) return 0
   if (failoverMs !== null) return failoverMs
-  // No member accepts a write before the cluster knows that this one is gone.
-  return hasOthers ? Math.max(times.failoverMs, facts.stallMs ?? 0) : 0
+  // No member accepts a write before the cluster knows that this one is gone; then they are looked for as any others.
+  return hasOthers ? (facts.stallMs ?? 0) + times.failoverMs : 0
 }
 
 /** The loss of this store as the state machine needs to know it. */
