@@ -26,6 +26,8 @@ export interface HostChoice {
   readonly last?: string
   /** Not at all, where the address has others. */
   readonly avoid?: string
+  /** Two of them accepted writes a moment ago: each is waited for until it is heard or refuses, for half of the opening's limit. */
+  readonly isSplit?: boolean
 }
 
 /** What opens and proves stores for the supervisor. */
@@ -131,7 +133,15 @@ export class DatabaseEngineFactory implements StoreOpener {
       const isAlone = choice.only !== undefined && labelsOf(candidates).size === 1
       const isSideBySide = driver.embedded === undefined
       const own = { candidates: isAlone ? candidates : all, want, isSideBySide, slow: this.#slowOf(target) }
-      const race = new HostRace({ ...own, clock, signal, isFinal, isStandby })
+      const { connectMs } = this.#options.settings().limits
+      const race = new HostRace({
+        ...own,
+        splitMs: choice.isSplit === true ? connectMs / 2 : null,
+        clock,
+        signal,
+        isFinal,
+        isStandby,
+      })
       let left = candidates
       while (left.length > 0 && !race.isOver) {
         const proven = await race.first(left)

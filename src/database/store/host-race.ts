@@ -29,6 +29,11 @@ export interface HostRaceParts {
   readonly want: Want
   /** False: one at a time, as the files of an embedded database. */
   readonly isSideBySide: boolean
+  /**
+   * Where two of them accepted writes a moment ago: how long each may take to say its standing. One that takes longer is cut
+   * off or without power. Null: they did not.
+   */
+  readonly splitMs: number | null
   readonly clock: Clock
   readonly signal: AbortSignal
   /** Labels of hosts that have kept others waiting, of all races of the address; they are tried last. */
@@ -159,14 +164,14 @@ export class HostRace {
    * to serve. Never rejects.
    */
   async standings(winner: string): Promise<ReadonlyMap<string, Standing>> {
-    const { candidates, clock } = this.#parts
+    const { candidates, clock, signal, splitMs } = this.#parts
     const tookMs = clock.now() - (this.#beganAt.get(winner) ?? clock.now())
-    const standingMs = Math.min(standing.mostMs, Math.max(standing.leastMs, standing.times * tookMs))
+    const standingMs = splitMs ?? Math.min(standing.mostMs, Math.max(standing.leastMs, standing.times * tookMs))
     const labels = [...labelsOf(candidates)].filter(
       (label) => !this.#heard.has(label) && this.#mayAnswer(label, standingMs),
     )
     if (labels.length === 0) return this.#heard
-    const limited = limitedSignal(clock, standingMs, this.#parts.signal, () => new Error('It did not answer in time.'))
+    const limited = limitedSignal(clock, standingMs, signal, () => new Error('It did not answer in time.'))
     const ask = async (label: string): Promise<void> => {
       const candidate = candidates.find((one) => one.label === label)
       if (candidate === undefined) return
@@ -181,7 +186,8 @@ export class HostRace {
   /** Not one that failed, or has had that time already. */
   #mayAnswer(label: string, standingMs: number): boolean {
     const beganAt = this.#beganAt.get(label) ?? null
-    if (beganAt !== null && this.#parts.clock.now() - beganAt >= standingMs) return false
+    const { clock, splitMs } = this.#parts
+    if (splitMs === null && beganAt !== null && clock.now() - beganAt >= standingMs) return false
     return ![...this.#failures.keys()].some((candidate) => candidate.label === label)
   }
 }

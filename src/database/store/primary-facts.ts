@@ -1,7 +1,7 @@
 import type { Target } from '../../driver/address.ts'
 import type { Facts } from '../../driver/driver.ts'
 import { FaultError } from '../../driver/fault.ts'
-import type { StoreOpener } from './engine-factory.ts'
+import type { HostChoice, StoreOpener } from './engine-factory.ts'
 import { primarySplitCode } from './standings.ts'
 
 /** The latest that was found about the primary, by whatever verified it: an opening, a probe, a doubt. */
@@ -39,16 +39,23 @@ export class PrimaryFacts {
       }
       throw error
     }
+    // One that is slow to answer must not pass for one that has gone.
+    const ofAll = (target: Target, choice: HostChoice = {}): HostChoice =>
+      this.isSplit(target) ? { ...choice, isSplit: true } : choice
     return {
       open: async (resolved, role, signal, choice) => {
         const { target } = resolved
-        const store = await opener.open(resolved, role, signal, choice).catch((error) => failed(target, error))
+        const store = await opener
+          .open(resolved, role, signal, ofAll(target, choice))
+          .catch((error) => failed(target, error))
         if (role === 'primary') note(target, store.facts, choice?.only === undefined)
         return store
       },
       prove: async (resolved, want, signal, choice) => {
         const { target } = resolved
-        const facts = await opener.prove(resolved, want, signal, choice).catch((error) => failed(target, error))
+        const facts = await opener
+          .prove(resolved, want, signal, ofAll(target, choice))
+          .catch((error) => failed(target, error))
         if (want.role === 'primary') note(target, facts, choice?.only === undefined)
         return facts
       },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseEngineFactory } from '../../../src/database/store/engine-factory.ts'
+import { PrimaryFacts } from '../../../src/database/store/primary-facts.ts'
 import type { Candidate, Driver } from '../../../src/driver/driver.ts'
 import type { Standing } from '../../../src/driver/facet/standing.ts'
 import { FaultError, type FaultKind } from '../../../src/driver/fault.ts'
@@ -196,6 +197,31 @@ describe('the standings of the hosts', () => {
     await turns()
     await clock.advance(250)
     await later
+  })
+
+  test('after a split one that is slow to say its standing is waited for, for half of the limit of an opening', async () => {
+    const clock = new FakeClock()
+    const facts = new PrimaryFacts()
+    const opener = facts.watching(factoryOf(clock), () => {})
+    const [a, b] = [hostOf('a', {}), hostOf('b', {})]
+    const address = addressOf(a, b)
+    facts.split(address.target)
+    for (const slow of [a, b]) {
+      // Next to one that has hung since before the other gave the proof, and next to one that hangs afterwards.
+      slow.script = ['hangs']
+      const opening = opener.prove(address, write, never)
+      const refused = assert.rejects(opening, failsWith('configuration', 'PRIMARY_SPLIT'))
+      await clock.advance(2_000)
+      slow.script = ['works']
+      slow.answer('works')
+      await refused
+    }
+    b.script = ['hangs']
+    const opening = opener.prove(address, write, never)
+    await turns()
+    await clock.advance(defaults.limits.connectMs / 2)
+    await opening
+    assert.equal(facts.isSplit(address.target), false)
   })
 
   test('hosts of two clusters are refused, wherever the other one stands', async () => {
