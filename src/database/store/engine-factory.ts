@@ -125,7 +125,10 @@ export class DatabaseEngineFactory implements StoreOpener {
     const faultOf = (error: unknown): Fault => advised(openingFault(driver, error), target, this.#options.settings())
     const { clock = systemClock } = this.#options
     // A locked file is not gone: it would miss the rows written elsewhere meanwhile.
-    const isStandby = (error: unknown): boolean => faultOf(error).kind === 'read-only'
+    const isStandby = (error: unknown): boolean => {
+      const { kind, everywhere } = faultOf(error)
+      return kind === 'read-only' && everywhere !== true
+    }
     const isFinal = (error: unknown): boolean => driver.embedded !== undefined && faultOf(error).kind === 'transient'
     try {
       const all = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)

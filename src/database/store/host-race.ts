@@ -16,6 +16,9 @@ const againMs = 250
  */
 const standing = { times: 3, leastMs: 250, mostMs: 2_000 } as const
 
+/** How often one name may lead to a standby in a row before it counts as one. */
+const standbysMax = 4
+
 /** A candidate that gave the proof. */
 export interface ProvenHost {
   readonly candidate: Candidate
@@ -71,8 +74,21 @@ export class HostRace {
     this.#failures.set(candidate, error)
   }
 
-  /** The first of these that gives the proof, round by round; null when none does. Never rejects. */
+  /**
+   * The first of these that gives the proof, round by round; null when none does. A single name that leads to a standby may be a
+   * balancer's, which leads the next connection elsewhere. Never rejects.
+   */
   async first(tried: readonly Candidate[]): Promise<ProvenHost | null> {
+    const mayLeadElsewhere = (): boolean =>
+      this.#parts.isSideBySide && this.hosts === 1 && !this.isOver && tried.some((one) => this.#mayBePromoted(one))
+    let proven = await this.#firstRound(tried)
+    for (let more = standbysMax - 1; more > 0 && proven === null && mayLeadElsewhere(); more -= 1) {
+      proven = await this.#firstRound(tried)
+    }
+    return proven
+  }
+
+  async #firstRound(tried: readonly Candidate[]): Promise<ProvenHost | null> {
     const rounds = new Set(tried.map(roundOf).toSorted((a, b) => a - b))
     for (const round of rounds) {
       const ofRound = tried.filter((candidate) => roundOf(candidate) === round)

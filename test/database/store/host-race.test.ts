@@ -268,6 +268,21 @@ describe('the standings of the hosts', () => {
     await store.close(1_000)
   })
 
+  test('a single name that leads to standbys is asked again at once: it may be the name of a balancer', async () => {
+    const factory = factoryOf(new FakeClock())
+    const balancer = hostOf('balancer')
+    const address = addressOf(balancer)
+    balancer.script = ['read-only', 'read-only', 'works']
+    await factory.prove(address, write, never)
+    assert.equal(balancer.calls.opened, 3)
+    balancer.script = ['read-only']
+    await assert.rejects(factory.prove(address, write, never), failsWith('read-only', 'TEST_read-only'))
+    assert.equal(balancer.calls.opened, 7)
+    balancer.script = ['unreachable']
+    await assert.rejects(factory.prove(address, write, never), FaultError)
+    assert.equal(balancer.calls.opened, 8)
+  })
+
   test('a single host is asked by nobody but its proof', async () => {
     const host = hostOf('alone', {})
     const store = await factoryOf(new FakeClock()).open(addressOf(host), 'primary', never)
