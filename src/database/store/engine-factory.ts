@@ -20,7 +20,7 @@ import type { Store } from './store.ts'
 
 /** Which hosts of an address are tried, by their labels. */
 export interface HostChoice {
-  /** This one alone, where the address has it. */
+  /** This one alone, where the address has it, or it is the one that was opened last: its name may lead elsewhere by now. */
   readonly only?: string
   /** After all others: it was lost a moment ago. */
   readonly last?: string
@@ -62,6 +62,8 @@ export class DatabaseEngineFactory implements StoreOpener {
   readonly #clusters = new KnownClusters()
   /** Of the address that was opened last. */
   #slow: { readonly targetId: string; readonly labels: Set<string> } | null = null
+  /** The primary that was opened last. */
+  #served: { readonly targetId: string; readonly candidate: Candidate } | null = null
 
   constructor(options: EngineFactoryOptions) {
     this.#options = options
@@ -87,6 +89,7 @@ export class DatabaseEngineFactory implements StoreOpener {
       const parts = { role: want.role, hosts, hasOthers, entities, settings: this.#options.settings() }
       const store = await buildStore(resolved, { candidate, facts: { ...facts, problems } }, parts, signal)
       this.#clusters.served(resolved.target, store.facts)
+      if (want.role === 'primary') this.#served = { targetId: resolved.target.id, candidate }
       return store
     }
     return await this.#firstOf(resolved, want, signal, finish, choice)
@@ -132,7 +135,8 @@ export class DatabaseEngineFactory implements StoreOpener {
     const isFinal = (error: unknown): boolean => driver.embedded !== undefined && faultOf(error).kind === 'transient'
     try {
       const all = await untilAborted(driver.connect(target, this.#options.settings().limits), signal)
-      const candidates = chosen(all, choice)
+      const served = this.#served?.targetId === target.id ? this.#served.candidate : null
+      const candidates = chosen(all, choice, served)
       const isAlone = choice.only !== undefined && labelsOf(candidates).size === 1
       const isSideBySide = driver.embedded === undefined
       const own = { candidates: isAlone ? candidates : all, want, isSideBySide, slow: this.#slowOf(target) }
@@ -169,9 +173,15 @@ export class DatabaseEngineFactory implements StoreOpener {
 }
 
 /** The candidates in the order in which they are tried. */
-function chosen(candidates: readonly Candidate[], { only, last, avoid }: HostChoice): readonly Candidate[] {
+function chosen(
+  candidates: readonly Candidate[],
+  { only, last, avoid }: HostChoice,
+  served: Candidate | null,
+): readonly Candidate[] {
   const named = candidates.filter(({ label }) => label === only)
   if (named.length > 0) return named
+  // An address that answers now says nothing of the one to which the connections of the store still lead.
+  if (served !== null && served.label === only) return [served]
   const others = candidates.filter(({ label }) => label !== avoid)
   const tried = others.length > 0 ? others : candidates
   return [...tried.filter(({ label }) => label !== last), ...tried.filter(({ label }) => label === last)]

@@ -36,6 +36,23 @@ async function turns(count = 20): Promise<void> {
 }
 
 describe('the hosts of an address', () => {
+  test('the one that serves is meant by "only" although its name leads elsewhere by now', async () => {
+    const factory = factoryOf(new FakeClock())
+    const [first, second] = [hostOf('first'), hostOf('second')]
+    const store = await factory.open(addressOf(first, second), 'primary', never)
+    const moved = addressOf(second)
+    const now = { ...moved, target: store.target }
+    await factory.prove(now, write, never, { only: store.label })
+    assert.deepEqual([first.calls.opened, second.calls.opened], [2, 0])
+    first.script = ['unreachable']
+    const failed = factory.prove(now, write, never, { only: store.label })
+    await assert.rejects(failed, failsWith('unreachable', 'TEST_unreachable'))
+    assert.equal(second.calls.opened, 0)
+    await factory.prove(now, write, never)
+    assert.equal(second.calls.opened, 1)
+    await store.close(1_000)
+  })
+
   test('one that hangs takes no time of the next, which starts after 250 ms, and leaves nothing open', async () => {
     const clock = new FakeClock()
     const [silent, good] = [hostOf('silent'), hostOf('good')]
