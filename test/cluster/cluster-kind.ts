@@ -5,12 +5,30 @@ import type { PulseMark } from './member/pulse.ts'
 /** The clusters that can be started, by name. */
 export type ClusterKind = 'patroni' | 'galera'
 
+/** The faults of each kind of cluster, in the order in which they come. */
+export const eventNames = {
+  patroni: [
+    'switchover',
+    'kill-server',
+    'stop-server',
+    'kill-agent',
+    'stop-agent',
+    'kill-both',
+    'stop-both',
+    'isolate',
+    'etcd-gone',
+  ],
+  galera: ['shutdown', 'kill', 'stop', 'isolate', 'reject', 'read-only', 'desync', 'contended'],
+} as const
+
+export type EventName = (typeof eventNames)[ClusterKind][number]
+
 /** How the services reach the members, and what is asked of the cluster. */
 export type Layout = 'hosts' | 'synchronous' | 'haproxy'
 
 /** One fault of the nemesis. */
 export interface ClusterEvent {
-  readonly name: string
+  readonly name: EventName
   /** For the table: what happens, in a few words. */
   readonly what: string
   /** In which layouts it is worth its time; absent: in all. */

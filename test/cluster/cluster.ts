@@ -10,7 +10,7 @@ import { repository } from '../support/process.ts'
 import { Campaign, type LayoutRun } from './campaign.ts'
 import type { ClusterKind, StartCluster } from './cluster-kind.ts'
 import { startGalera } from './galera/galera-cluster.ts'
-import { type ClusterOptions, readClusterOptions } from './options.ts'
+import { type ClusterOptions, readClusterOptions, usage } from './options.ts'
 import { startPatroni } from './patroni/patroni-cluster.ts'
 import { type ClusterReport, markdownOf, withRun, wrongIn } from './report.ts'
 import { missingFor } from './requirement.ts'
@@ -20,12 +20,16 @@ const starters: Readonly<Record<ClusterKind, StartCluster>> = { patroni: startPa
 process.exit(await main(process.argv.slice(2)))
 
 async function main(args: readonly string[]): Promise<number> {
-  let options: ClusterOptions
+  let options: ClusterOptions | null
   try {
     options = readClusterOptions(args)
   } catch (error) {
     console.error((error as Error).message) // Of the reader of options.
     return 2
+  }
+  if (options === null) {
+    console.log(usage)
+    return 0
   }
   const missing = missingFor(options.kind)
   if (missing !== null) {

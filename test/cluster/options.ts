@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { ClusterKind, Layout } from './cluster-kind.ts'
+import { type ClusterKind, type EventName, eventNames, type Layout } from './cluster-kind.ts'
 
 /** What `npm run cluster` does. */
 export interface ClusterOptions {
@@ -7,7 +7,7 @@ export interface ClusterOptions {
   /** Rounds of all events begin within this time; each event is there at least once. */
   readonly minutes: number
   /** Names of events; empty: all. */
-  readonly events: readonly string[]
+  readonly events: readonly EventName[]
   readonly layouts: readonly Layout[]
   /** A file for the result; null: none. */
   readonly json: string | null
@@ -23,8 +23,29 @@ export const layoutsOf: Readonly<Record<ClusterKind, readonly Layout[]>> = {
   galera: ['hosts'],
 }
 
-/** Reads `patroni|galera --minutes N --events a,b --layouts a,b --json FILE --readme --logs FOLDER`. Throws a sentence. */
-export function readClusterOptions(args: readonly string[]): ClusterOptions {
+/** What `--help` prints. */
+export const usage: string = `npm run cluster -- patroni|galera [options]
+
+Starts a real cluster of three members on this machine, and lets faults happen to it while three services are asked.
+
+  --minutes N     how long faults follow each other; each comes at least once (default 1)
+  --events a,b    these faults alone
+                  patroni: ${eventNames.patroni.join(', ')}
+                  galera: ${eventNames.galera.join(', ')}
+  --layouts a,b   these addresses alone
+                  patroni: ${layoutsOf.patroni.join(', ')}
+                  galera: ${layoutsOf.galera.join(', ')}
+  --json FILE     writes the figures of every run
+  --logs FOLDER   writes the logs of the services
+  --readme        writes the tables into config/examples
+
+test/README.md has more.`
+
+/**
+ * Reads `patroni|galera --minutes N --events a,b --layouts a,b --json FILE --readme --logs FOLDER`; null: help is wanted.
+ * Throws a sentence.
+ */
+export function readClusterOptions(args: readonly string[]): ClusterOptions | null {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -35,19 +56,25 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
       json: { type: 'string' },
       readme: { type: 'boolean', default: false },
       logs: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
+  if (values.help) return null
   const [kind, ...others] = positionals
   if ((kind !== 'patroni' && kind !== 'galera') || others.length > 0) {
-    throw new Error('Name one cluster: patroni or galera.')
+    throw new Error('Name one cluster: patroni or galera. --help shows the options.')
   }
   const minutes = Number(values.minutes)
   if (!(minutes > 0)) throw new Error('--minutes takes a number above 0.')
   const names = values.layouts.split(',').filter(Boolean)
   const layouts = layoutsOf[kind].filter((one) => names.length === 0 || names.includes(one))
   if (layouts.length < names.length) throw new Error(`--layouts takes names of ${layoutsOf[kind].join(', ')}.`)
+  const known: readonly EventName[] = eventNames[kind]
+  const wanted = values.events.split(',').filter(Boolean)
+  const events = known.filter((one) => wanted.includes(one))
+  if (events.length < wanted.length) throw new Error(`--events takes names of ${known.join(', ')}.`)
   return {
-    ...{ kind, minutes, layouts, events: values.events.split(',').filter(Boolean) },
+    ...{ kind, minutes, layouts, events },
     ...{ json: values.json ?? null, readme: values.readme, logs: values.logs ?? null },
   }
 }

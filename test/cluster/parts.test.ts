@@ -3,14 +3,19 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { repository } from '../support/process.ts'
+import { eventNames } from './cluster-kind.ts'
 import { figuresOf } from './figures.ts'
+import { galeraEvents } from './galera/events.ts'
+import type { GaleraCluster } from './galera/galera-cluster.ts'
 import { judgeCluster, missingOf } from './judge/judge.ts'
 import { ownPart, servicePart } from './judge/measure.ts'
 import { type Change, type ChangeEnding, Ledger } from './load/ledger.ts'
 import { endingOf } from './load/writer.ts'
 import { type Beat, longestGap } from './member/pulse.ts'
-import { readClusterOptions } from './options.ts'
+import { readClusterOptions, usage } from './options.ts'
 import { haproxyConfig, patroniConfig } from './patroni/config.ts'
+import { patroniEvents } from './patroni/events.ts'
+import type { PatroniCluster } from './patroni/patroni-cluster.ts'
 import { positionOf } from './patroni/patroni-member.ts'
 import { markdownOf, withRun, wrongIn } from './report.ts'
 import { missingFor } from './requirement.ts'
@@ -48,16 +53,45 @@ describe('npm run cluster', () => {
   test('refuses what it does not know, in a sentence, before anything is started', () => {
     const file = join(repository, 'test/cluster/cluster.ts')
     const { status, stderr } = spawnSync(process.execPath, [file, 'mongodb'], { encoding: 'utf8' })
-    assert.deepEqual([status, stderr], [2, 'Name one cluster: patroni or galera.\n'])
+    assert.deepEqual([status, stderr], [2, 'Name one cluster: patroni or galera. --help shows the options.\n'])
+    assert.throws(
+      () => readClusterOptions(['patroni', '--events', 'switchover,nonsense']),
+      /--events takes names of sw/,
+    )
     assert.throws(() => readClusterOptions(['patroni', '--minutes', '0']), /--minutes takes a number above 0/)
     assert.throws(() => readClusterOptions(['galera', '--layouts', 'haproxy']), /--layouts takes names of hosts/)
   })
 
+  test('prints its options for --help, every fault among them', () => {
+    assert.equal(readClusterOptions(['--help']), null)
+    for (const name of [...eventNames.patroni, ...eventNames.galera]) assert.match(usage, new RegExp(`\\b${name}\\b`))
+    // Nothing is asked of the cluster before a fault begins.
+    const [patroni, galera] = [{} as PatroniCluster, {} as GaleraCluster]
+    assert.deepEqual(
+      patroniEvents(patroni).map(({ name }) => name),
+      eventNames.patroni,
+    )
+    assert.deepEqual(
+      galeraEvents(galera).map(({ name }) => name),
+      eventNames.galera,
+    )
+  })
+
   test('reads its options', () => {
     assert.deepEqual(
-      readClusterOptions(['patroni', '--minutes', '5', '--events', 'a,b', '--layouts', 'haproxy', '--json', 'x']),
+      readClusterOptions([
+        'patroni',
+        '--minutes',
+        '5',
+        '--events',
+        'isolate,kill-both',
+        '--layouts',
+        'haproxy',
+        '--json',
+        'x',
+      ]),
       {
-        ...{ kind: 'patroni', minutes: 5, events: ['a', 'b'], layouts: ['haproxy'], json: 'x' },
+        ...{ kind: 'patroni', minutes: 5, events: ['kill-both', 'isolate'], layouts: ['haproxy'], json: 'x' },
         ...{ readme: false, logs: null },
       },
     )

@@ -1,4 +1,4 @@
-import type { ClusterEvent } from '../cluster-kind.ts'
+import type { ClusterEvent, EventName } from '../cluster-kind.ts'
 import type { GaleraCluster } from './galera-cluster.ts'
 import type { GaleraMember } from './galera-member.ts'
 
@@ -8,7 +8,7 @@ const evictedMs = 20_000
 /** The faults of a Galera cluster, each of the node that serves the first service. */
 export function galeraEvents(cluster: GaleraCluster): readonly ClusterEvent[] {
   const onNode = (
-    name: string,
+    name: EventName,
     what: string,
     lastsMs: number,
     begin: (node: GaleraMember) => unknown,

@@ -13,6 +13,8 @@ export function sweepWithUs(t: Cleanup, dir: string): void {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',
+    // Whatever the PATH of this process lacks.
+    env: { PATH: '/usr/bin:/bin' },
   })
   child.on('error', () => {})
   child.stdin.on('error', () => {})

@@ -1,5 +1,5 @@
 import { until } from '../../support/until.ts'
-import type { ClusterEvent } from '../cluster-kind.ts'
+import type { ClusterEvent, EventName } from '../cluster-kind.ts'
 import type { PatroniCluster } from './patroni-cluster.ts'
 import type { PatroniMember } from './patroni-member.ts'
 
@@ -9,7 +9,7 @@ const failoverMs = 18_000
 /** The faults of a Patroni cluster, each of the member that leads. */
 export function patroniEvents(cluster: PatroniCluster): readonly ClusterEvent[] {
   const onLeader = (
-    name: string,
+    name: EventName,
     what: string,
     lastsMs: number,
     begin: (leader: PatroniMember) => void | Promise<void>,
