@@ -45,7 +45,9 @@ export class ServerCandidate<W, C extends ProofClient> implements Candidate {
 
   async open(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
-    const ways = await this.#parts.ways()
+    const all = await this.#parts.ways()
+    // A balancer that takes its servers in turn would lead two connections each time to the same one of two servers.
+    const ways = this.#found === null ? all : [this.#found.way, ...all]
     for (const [index, way] of ways.entries()) {
       // Finding the ways may read files, and an abort that came meanwhile fires no event later.
       signal.throwIfAborted()
