@@ -11,7 +11,19 @@ const withinMs = 250
 /** More than any name of a cluster has; each costs a connection. */
 const addressesMax = 8
 
-const systemAddresses: FindAddresses = (name) => lookup(name, { all: true, order: 'verbatim' })
+const systemAddresses = oneAtATime((name) => lookup(name, { all: true, order: 'verbatim' }))
+
+/** The same, with one question for a name on its way at most: those that hang would hold up the lookups of new connections. */
+export function oneAtATime(find: FindAddresses): FindAddresses {
+  const running = new Map<string, ReturnType<FindAddresses>>()
+  return (name) => {
+    const before = running.get(name)
+    if (before !== undefined) return before
+    const found = find(name).finally(() => running.delete(name))
+    running.set(name, found)
+    return found
+  }
+}
 
 /**
  * The hosts, each of whose names has several addresses of one family as one host per address: Node alone would try them one

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hostsByAddress } from '../../../../src/driver/kit/address/addresses.ts'
+import { hostsByAddress, oneAtATime } from '../../../../src/driver/kit/address/addresses.ts'
 
 const host = { host: 'db.example', port: 5432 }
 const four = (address: string) => ({ address, family: 4 })
@@ -37,4 +37,21 @@ test('a name service that hangs for one host keeps no other waiting for it', asy
     { ...host, address: '10.0.0.1' },
     { ...host, address: '10.0.0.2' },
   ])
+})
+
+test('a name service that hangs is asked once, and again once it has answered or failed', async () => {
+  const questions: PromiseWithResolvers<never[]>[] = []
+  const find = oneAtATime(() => {
+    const question = Promise.withResolvers<never[]>()
+    questions.push(question)
+    return question.promise
+  })
+  for (const _ of [1, 2]) assert.deepEqual(await hostsByAddress([host], find), [host])
+  assert.equal(questions.length, 1)
+  questions[0]?.reject(new Error('ENOTFOUND'))
+  await assert.rejects(find(host.host))
+  const again = find(host.host)
+  assert.equal(questions.length, 2)
+  questions[1]?.resolve([])
+  assert.deepEqual(await again, [])
 })
