@@ -101,9 +101,10 @@ const promises: readonly (readonly [sentence: string, ...tests: string[]])[] = [
     'It does not use an address that it cannot read; SQLite serves instead.',
     'the part, the reason and the corrected form are said',
   ],
-  ['Try it with PostgreSQL and the collection above:', 'the walk through an outage on the first page goes as it says'],
+  ['With PostgreSQL and the collection above:', 'the walk through an outage on the first page goes as it says'],
   [
-    'When a statement fails or is slow, and a fresh connection fails, too, the fallback serves.',
+    'When a statement fails or is slow, and a fresh connection fails, too, the other hosts are tried, then the fallback serves.',
+    'through two planned switchovers in a row each request is answered by the primary, and each row is there once',
     'when PostgreSQL is killed the fallback answers, and when it is back it serves without a restart',
     'when PostgreSQL is stopped callers are freed within QUERY_TIMEOUT, and it serves again when it goes on',
     'a fault of the primary is believed only when a fresh connection fails, too',
