@@ -112,11 +112,18 @@ test('a transaction is there whole or not at all', () => {
 })
 
 test('what was gone after a restore stays gone, and what was restored stays', () => {
-  const [first, second] = [write(), write()]
+  const [first, second] = [write({ lagS: 0.1 }), write({ lagS: 0.1 })]
   const judge = new ArchiveJudge()
   assert.deepEqual(wrongs([first, second], shown(first), { isRestored: true }, judge), [])
   assert.deepEqual(wrongs([first, second], shown(first, second), { isRestored: true }, judge), ['came back'])
   assert.deepEqual(wrongs([first, second], [], { isRestored: true }, judge), ['lost'])
+})
+
+test('what was answered before there was a snapshot may come back with one that arrives late', () => {
+  const early = write()
+  const judge = new ArchiveJudge()
+  assert.deepEqual(wrongs([early], [], { isRestored: true }, judge), [])
+  assert.deepEqual(wrongs([early], shown(early), { isRestored: true }, judge), [])
 })
 
 test('after a restore the rows that are gone are no hole', () => {

@@ -126,6 +126,7 @@ export const archivedEntries: readonly Schedule[] = [
   },
   {
     name: 'killed and emptied in six outages at random: nothing that said journal is lost or doubled',
+    isLong: true,
     on: ['postgresql'],
     run: async (world) => {
       const random = createRandom(11)

@@ -219,7 +219,7 @@ export const copies: readonly Schedule[] = [
   { name: 'rows that are copied are not journaled', run: notJournaled, on: ['postgresql'] },
   { name: 'outage in the middle of the first copy', run: halfCopied, on: ['postgresql'] },
   { name: 'row deleted by another client before an outage', run: deletedThere },
-  { name: 'copy of another primary over rows that wait', run: twoPrimaries, on: ['postgresql'] },
+  { name: 'copy of another primary over rows that wait', run: twoPrimaries, on: ['postgresql'], isLong: true },
   { name: 'create that the primary refused, then an outage', run: refusedThere, on: ['postgresql'] },
-  { name: 'file with the copy of another primary', run: otherSource, on: ['postgresql'] },
+  { name: 'file with the copy of another primary', run: otherSource, on: ['postgresql'], isLong: true },
 ]

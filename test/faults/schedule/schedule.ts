@@ -11,4 +11,6 @@ export interface Schedule {
   readonly on?: readonly ServerKind[]
   /** It fails the whole server, so it gets one of its own. */
   readonly ownServer?: true
+  /** It takes long: only `npm run faults` has it. */
+  readonly isLong?: true
 }

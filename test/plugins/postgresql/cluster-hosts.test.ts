@@ -63,7 +63,7 @@ describe('the hosts of a cluster of PostgreSQL', { skip: noStandby }, () => {
   })
 
   test('hosts of two clusters are refused by opening and check', async () => {
-    const other: Postgres = await startPostgres(cleanup)
+    const other: Postgres = await startPostgres(cleanup, { isNew: true })
     await other.query(`create database ${database}`)
     for (const hosts of [
       [cluster.primary, other],

@@ -9,10 +9,10 @@ import { cleanupOf } from '../../support/temp.ts'
 import { until, within } from '../../support/until.ts'
 import { assertWhole, insert, short, targetOf } from './room.ts'
 
-/** Hasty: two hundred faults are to take seconds. */
+/** Hasty: a hundred faults are to take seconds. */
 const hasty = { ...short, connectMs: 300, queryMs: 120, transactionMs: 1_000 }
 
-describe('two hundred random faults on a pool of two', { skip: noPostgres }, () => {
+describe('a hundred random faults on a pool of two', { skip: noPostgres }, () => {
   const cleanup = cleanupOf(after)
   let server: Postgres
   let bench: Bench
@@ -50,7 +50,7 @@ describe('two hundred random faults on a pool of two', { skip: noPostgres }, () 
     const store = await openStore(bench, { target, made: true, limits: hasty })
     const random = randomOf(7)
     const isFair = new Set<string>()
-    for (let fault = 0; fault < 200; fault += 1) {
+    for (let fault = 0; fault < 100; fault += 1) {
       const kind = await sabotage(proxy, database, random)
       isFair.add(kind)
       const work = [0, 1, 2].map((at) => someWork(store, `${fault}-${at}`, random))

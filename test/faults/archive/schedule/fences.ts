@@ -79,6 +79,7 @@ export const fences: readonly ArchiveSchedule[] = [
   ...(['ignored', 'unsupported'] as const).map(
     (conditions): ArchiveSchedule => ({
       name: `put-if-absent is ${conditions}: archived is never said, and the rows come back all the same`,
+      ...(conditions === 'unsupported' ? { isLong: true as const } : {}),
       on: ['s3'],
       run: async (world) => {
         bucketOf(world).server.behaviour.conditions = conditions

@@ -5,7 +5,7 @@ import fc from '../../../support/property.ts'
 import { type Aggregate, type Command, command, ids, type Sort } from './history-commands.ts'
 import { answered, HistoryModel, inexact, type ModelRow, things } from './history-model.ts'
 
-const histories = 10
+const histories = 6
 const length = { minLength: 30, maxLength: 30 }
 
 onDatabases('a random history', { collections: [things], kinds: localKinds }, (api) => {

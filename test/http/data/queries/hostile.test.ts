@@ -6,7 +6,7 @@ import fc from '../../../support/property.ts'
 import { type HostileRequest, hostileRequest } from './hostile-requests.ts'
 import { people, ticket, tickets } from './tickets.ts'
 
-const requests = 4_000
+const requests = 2_000
 const atOnce = 25
 
 /** Words of drivers, of their languages and of this machine. None is in a request, so none may be in an error. */

@@ -29,7 +29,7 @@ onDatabases('large bodies', { collections: [items], env, kinds: ['sqlite'] }, (a
     const { call } = api()
     const open = Array.from({ length: 4 }, () => begin(rows(500)))
     const isFull = async () => (await call('POST', '/api/items', { body: rows(500) })).status === 503
-    await until(isFull, { what: 'four large bodies to be in progress' })
+    await until(isFull, { withinMs: 30_000, what: 'four large bodies to be in progress' })
     const refused = await call('POST', '/api/items', { body: rows(500) })
     assert.deepEqual([refused.status, refused.json.code], [503, 'OVERLOADED'])
     assert.equal((await call('POST', '/api/items', { body: { label: 'small' } })).status, 201)
