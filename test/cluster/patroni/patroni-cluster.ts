@@ -113,7 +113,12 @@ export class PatroniCluster implements Cluster {
   }
 
   async prepare(): Promise<void> {
-    const leader = await until(() => this.leader(), { withinMs: wholeMs, everyMs: 200, what: 'a leader' })
+    const look = async (): Promise<PatroniMember | null> => {
+      // As an init system does: an agent ends after a bootstrap that failed.
+      for (const { agent } of this.members) agent.start()
+      return await this.leader()
+    }
+    const leader = await until(look, { withinMs: wholeMs, everyMs: 200, what: 'a leader' })
     const { user, password } = service
     await leader.query(`create role ${user} login password '${password}'`, 'postgres')
     await leader.query(`create database app owner ${user}`, 'postgres')
