@@ -8,6 +8,7 @@ import { runArchiveSchedule, whyNotHere } from './archive/run.ts'
 import { archiveSchedules } from './archive/schedule/all.ts'
 import type { ArchiveSchedule } from './archive/schedule/archive-schedule.ts'
 import { program } from './stage/stage.ts'
+import { todays } from './todays.ts'
 
 /** Most of a schedule's time is spent waiting. */
 const concurrency = 3
@@ -18,14 +19,14 @@ building.catch(() => undefined)
 const kinds: readonly ArchiveKind[] = ['s3', 'folder']
 
 /** What does not depend on the target runs on one here, and on both in `npm run faults`. */
-function isShownHere({ on, name }: ArchiveSchedule, kind: ArchiveKind): boolean {
+function isShownHere({ on, name, isLong }: ArchiveSchedule, kind: ArchiveKind): boolean {
+  if (isLong === true || !on.includes(kind)) return false
   return kind === 's3' || on.length === 1 || name.startsWith('killed and emptied')
 }
 
 for (const kind of kinds) {
   describe(`schedules of an archive on ${kind}`, { concurrency }, () => {
-    for (const schedule of archiveSchedules) {
-      if (!schedule.on.includes(kind) || schedule.isLong === true || !isShownHere(schedule, kind)) continue
+    for (const schedule of todays(archiveSchedules.filter((one) => isShownHere(one, kind)))) {
       const skip = whyNotHere(schedule)
       test(schedule.name, { skip }, async (t) => runArchiveSchedule(t, schedule, { entry: await building }, kind))
     }

@@ -10,6 +10,7 @@ import { say } from './schedule/expect.ts'
 import { runSchedule } from './schedule/run.ts'
 import type { Schedule } from './schedule/schedule.ts'
 import { type FaultyServer, program, type ServerKind, startServer } from './stage/stage.ts'
+import { todays } from './todays.ts'
 
 /** Most of a schedule's time is spent waiting. */
 const concurrency = 3
@@ -45,8 +46,7 @@ for (const [kind, skip] of servers) {
     before(async () => {
       shared = await startServer(ofSuite, kind)
     })
-    for (const schedule of schedules) {
-      if (!isShownHere(schedule, kind)) continue
+    for (const schedule of todays(schedules.filter((one) => isShownHere(one, kind)))) {
       test(schedule.name, async (t) => runSchedule(t, schedule, { kind, server: shared, entry: await building }))
     }
   })
@@ -63,7 +63,7 @@ const histories: readonly (readonly [ServerKind, number, string | false])[] = [
   ['mysql', fresh, noMariadb],
 ]
 
-const short = { seconds: 12, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const
+const short = { seconds: 8, everyMs: 1_500, rate: 80, connections: 8, only: [], pace: 0.3, log: null } as const
 
 // In this file, so that they do not run at the same time as the schedules.
 describe('random histories', { concurrency: true }, () => {
