@@ -90,7 +90,8 @@ export class Archiver {
   /** How old the oldest change is that is not in the archive, in seconds; null: unknown, or there is no base yet. */
   get lagS(): number | null {
     const shipment = this.#shipment
-    return shipment === null || shipment.base === null || shipment.isFenced ? null : shipment.lagS
+    if (shipment === null || shipment.base === null || shipment.isFenced) return null
+    return Number.isFinite(shipment.lagS) ? shipment.lagS : null
   }
 
   /** Whether `confirmed` may be expected to resolve soon: the names fence, and a complete snapshot is followed by all since. */

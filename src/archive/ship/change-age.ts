@@ -13,9 +13,11 @@ export class ChangeAge {
     this.#clock = clock
     this.#waitingBytes = waitingBytes
     this.#seenEmptyMs = clock.now()
+    // Left by a process before this one, or committed before the first look: nobody knows when.
+    if (waitingBytes() > 0) this.#oldestMs = Number.NEGATIVE_INFINITY
   }
 
-  /** When the oldest change was committed, at the earliest, that waits or is being cut; null: none. Looks, which costs microseconds. */
+  /** When the oldest change was committed, at the earliest, that waits or is being cut; -Infinity: unknown; null: none. Looks, which costs microseconds. */
   get oldestMs(): number | null {
     const waiting = this.look()
     return this.#cuttingMs ?? waiting

@@ -72,7 +72,7 @@ export class Shipment {
     return this.#droppingUntil !== null || this.#gapDue !== null
   }
 
-  /** How old the oldest change is that is not stored, in seconds. */
+  /** How old the oldest change is that is not stored, in seconds; Infinity: unknown. */
   get lagS(): number {
     const times = [this.#queue.oldestMs, this.#age.oldestMs].filter((ms) => ms !== null)
     return times.length === 0 ? 0 : Math.max(0, this.#parts.clock.now() - Math.min(...times)) / 1_000
