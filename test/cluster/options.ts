@@ -4,7 +4,7 @@ import { type ClusterKind, type EventName, eventNames, type Layout } from './clu
 /** What `npm run cluster` does. */
 export interface ClusterOptions {
   readonly kind: ClusterKind
-  /** Rounds of all events begin within this time; each event is there at least once. */
+  /** For each layout. All events come once; within this time those of the figures again, or those that are named. */
   readonly minutes: number
   /** Names of events; empty: all. */
   readonly events: readonly EventName[]
@@ -28,7 +28,7 @@ export const usage: string = `npm run cluster -- patroni|galera [options]
 
 Starts a real cluster of three members on this machine, and lets faults happen to it while three services are asked.
 
-  --minutes N     how long faults follow each other; each comes at least once (default 1)
+  --minutes N     how long faults follow each other in a layout; each comes once, those with figures as often as there is time (default 1)
   --events a,b    these faults alone
                   patroni: ${eventNames.patroni.join(', ')}
                   galera: ${eventNames.galera.join(', ')}
