@@ -153,8 +153,8 @@ export class Campaign {
     const member = await event.begin()
     await pause(Math.max(0, event.lastsMs - (performance.now() - beganMs)))
     this.#shared.isContended = false
-    await event.end()
-    const stuck = await this.#healed().then(
+    const ended = event.end().then(() => this.#healed())
+    const stuck = await ended.then(
       () => null,
       (error: Error) => error.message,
     )

@@ -17,6 +17,9 @@ import { missingFor } from './requirement.ts'
 
 const starters: Readonly<Record<ClusterKind, StartCluster>> = { patroni: startPatroni, galera: startGalera }
 
+// What ends with this process is ended at its exit, which a signal alone would skip.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 process.exit(await main(process.argv.slice(2)))
 
 async function main(args: readonly string[]): Promise<number> {

@@ -28,7 +28,8 @@ export function figuresOf(kind: ClusterKind, { runs, layout }: LayoutRun): reado
   const figures = [
     planned.length > 0 && count('failed requests of a planned change', planned, failedOf),
     planned.length > 0 && count('writes of the fallback in it', planned, ({ part }) => part.fallbackWrites),
-    planned.length > 0 && time('held in it, beyond the gap of the cluster', planned, beyondOf, 300),
+    // Behind HAProxy its checks decide, once a second.
+    planned.length > 0 && isDirect && time('held in it, beyond the gap of the cluster', planned, beyondOf, 300),
     kind === 'patroni' &&
       kill.length > 0 &&
       isDirect &&

@@ -251,7 +251,7 @@ describe('the measures of a fault', () => {
     assert.deepEqual(shown('patroni', 'hosts'), [
       ...['0 true', '0 true', '400 ms (400 to 400) false', '400 ms (400 to 400) true', '2600 ms (2600 to 2600) false'],
     ])
-    assert.deepEqual(shown('patroni', 'haproxy'), ['0 true', '0 true', '400 ms (400 to 400) false', '5 false'])
+    assert.deepEqual(shown('patroni', 'haproxy'), ['0 true', '0 true', '5 false'])
     assert.deepEqual(shown('galera', 'hosts').slice(3), ['500 ms (500 to 500) true', '0 true'])
   })
 

@@ -29,8 +29,18 @@ export function patroniEvents(cluster: PatroniCluster): readonly ClusterEvent[] 
     }
   }
   const nothing = (): void => {}
+  let switching: Promise<Response> | null = null
   return [
-    onLeader('switchover', 'a planned switchover', 6_000, (leader) => switchOver(cluster, leader), nothing),
+    onLeader(
+      ...(['switchover', 'a planned switchover', 6_000] as const),
+      (leader) => {
+        switching = switchOver(leader)
+        switching.catch(() => {})
+      },
+      async () => {
+        if (switching !== null) await assertOver(switching)
+      },
+    ),
     onLeader('kill-server', 'SIGKILL of PostgreSQL', 8_000, (leader) => leader.killServer(), nothing),
     onLeader(
       ...(['stop-server', 'SIGSTOP of PostgreSQL', failoverMs] as const),
@@ -62,21 +72,16 @@ export function patroniEvents(cluster: PatroniCluster): readonly ClusterEvent[] 
   ]
 }
 
-async function switchOver(cluster: PatroniCluster, leader: PatroniMember): Promise<void> {
-  const states = await Promise.all(cluster.members.map((member) => member.state()))
-  // In synchronous mode Patroni accepts the synchronous standby alone.
-  const candidate =
-    cluster.members.find((member, at) => member !== leader && states[at]?.role === 'sync_standby') ??
-    cluster.members.find((member) => member !== leader)
-  const body = JSON.stringify({ leader: leader.name, candidate: candidate?.name })
-  const sent = fetch(`http://127.0.0.1:${leader.ports.agent}/switchover`, { method: 'POST', body })
-  // It answers when it is over.
-  sent.then(
-    async (response) => {
-      if (!response.ok) console.error(`switchover: ${response.status} ${await response.text()}`)
-    },
-    (error: Error) => console.error(`switchover: ${error.message}`),
-  )
+/** Asks the leader to hand over, to whichever member it chooses: in synchronous mode it accepts the synchronous standby alone. */
+function switchOver(leader: PatroniMember): Promise<Response> {
+  const body = JSON.stringify({ leader: leader.name })
+  return fetch(`http://127.0.0.1:${leader.ports.agent}/switchover`, { method: 'POST', body })
+}
+
+/** Patroni answers when it is over. Rejects where it refused: nothing was seen then. */
+async function assertOver(sent: Promise<Response>): Promise<void> {
+  const response = await sent
+  if (!response.ok) throw new Error(`The switchover was refused: ${response.status} ${await response.text()}`)
 }
 
 async function killBoth(leader: PatroniMember): Promise<void> {
