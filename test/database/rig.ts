@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { EntitySchema } from '@mikro-orm/core'
 import { faultConditions } from '../../src/config/settings.ts'
 import type { DatabaseConfig } from '../../src/database/address/config.ts'
@@ -10,7 +11,8 @@ import { emptySteps, type StoreSteps } from '../../src/database/supervisor/steps
 import { Supervisor } from '../../src/database/supervisor/supervisor.ts'
 import { WorkRunner } from '../../src/database/work/work.ts'
 import type { Facts } from '../../src/driver/driver.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { type ErrorCode, HoldfastError } from '../../src/errors.ts'
+import { FakeClock, settle } from '../support/fake-clock.ts'
 import { configOf, ScriptedDatabase } from '../support/scripted-driver.ts'
 
 /** Settings as DESIGN's defaults give them. */
@@ -116,4 +118,27 @@ export function rigOf(options: RigOptions = {}): Rig {
 /** The names of the states that the connection went through, first to last. */
 export function path(rig: Rig): string[] {
   return rig.seen.flatMap((seen) => (seen.type === 'connection.changed' ? [seen.to] : []))
+}
+
+/** Closes everything, and checks that no connection, ORM or timer is left. */
+export async function endRig(rig: Rig): Promise<void> {
+  await rig.supervisor.close(5_000)
+  rig.work.close()
+  await settle()
+  for (const { calls } of [rig.primary, rig.fallback]) {
+    assert.equal(calls.connectionsOpen, 0, 'a connection is left')
+    assert.equal(calls.ormsMade, calls.ormsClosed, 'an ORM is left')
+  }
+  assert.equal(rig.clock.pending, 0, 'a timer is left')
+}
+
+/** The error with which the work was refused; fails where it was not, or has another code. */
+export async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
+  const error = await work.then(
+    () => assert.fail('it succeeded'),
+    (thrown: unknown) => thrown,
+  )
+  assert.ok(error instanceof HoldfastError, String(error))
+  assert.equal(error.code, code)
+  return error
 }

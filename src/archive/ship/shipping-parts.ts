@@ -32,8 +32,6 @@ export const shipLimits = {
   cutBytesMax: 8_388_608,
   /** Most bytes of segments that the disk does not take. */
   memoryMaxBytes: 33_554_432,
-  /** For so long those who wait for a put may wait for others to share it. */
-  gatherMs: 4,
   /** After a cut or a checkpoint that failed. */
   failedMs: 1_000,
 } as const

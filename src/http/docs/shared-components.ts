@@ -108,7 +108,7 @@ export const sharedHeaders: Readonly<Record<string, Header>> = {
   },
   'Holdfast-Archive-Lag': {
     description:
-      'How far the archive is behind, in seconds: older changes are in it. `unknown`: it has no whole copy yet. Absent without an archive, and where the answer waited for it.',
+      'How far the archive is behind, in seconds: older changes are in it. `unknown`: it has no whole copy yet, or not all that an earlier process has left. Absent without an archive, and where the answer waited for it.',
     schema: { type: 'string' },
   },
   'Idempotency-Replayed': {

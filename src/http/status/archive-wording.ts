@@ -39,9 +39,9 @@ export function archiveSentence(archive: ArchiveState, nowMs: number): string | 
       return null
     case 'idle':
     case 'shipping':
-      return `${lagSentence(archive.lagS)}${proven}`
+      return `${lagSentence(archive)}${proven}`
     case 'waiting':
-      return `The archive does not answer at the moment. ${lagSentence(archive.lagS)}${proven}`
+      return `The archive does not answer at the moment. ${lagSentence(archive)}${proven}`
     case 'fenced':
       return `Another process has taken over the archive: rows that this one accepts are not archived.${proven}`
     case 'refused':
@@ -49,8 +49,11 @@ export function archiveSentence(archive: ArchiveState, nowMs: number): string | 
   }
 }
 
-function lagSentence(lagS: number | null): string {
-  if (lagS === null) return 'The archive has no whole copy of the rows yet.'
+function lagSentence({ lagS, snapshotAtMs }: ArchiveState): string {
+  if (lagS === null) {
+    const isNew = snapshotAtMs === null
+    return isNew ? 'The archive has no whole copy of the rows yet.' : 'How far the archive is behind is not known yet.'
+  }
   if (lagS < 0.05) return 'The archive has all rows.'
   return `The archive has all rows but those of the last ${lagS < 10 ? `${lagS.toFixed(1)} s` : ageText(lagS * 1_000)}.`
 }

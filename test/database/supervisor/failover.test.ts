@@ -8,7 +8,7 @@ import { settle } from '../../support/fake-clock.ts'
 import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { faultLike, type Script } from '../../support/scripted-driver.ts'
 import { until } from '../../support/until.ts'
-import { defaults, path, type Rig, type RigOptions, rigOf } from '../rig.ts'
+import { defaults, endRig, path, type Rig, type RigOptions, rigOf } from '../rig.ts'
 
 const hosts = ['h1', 'h2', 'h3'] as const
 
@@ -38,17 +38,6 @@ async function servedBy(rig: Rig): Promise<string> {
   return rig.supervisor.current?.store.label ?? 'none'
 }
 
-async function end(rig: Rig): Promise<void> {
-  await rig.supervisor.close(5_000)
-  rig.work.close()
-  await settle()
-  for (const { calls } of [rig.primary, rig.fallback]) {
-    assert.equal(calls.connectionsOpen, 0, 'a connection is left')
-    assert.equal(calls.ormsMade, calls.ormsClosed, 'an ORM is left')
-  }
-  assert.equal(rig.clock.pending, 0, 'a timer is left')
-}
-
 describe('a primary with several hosts that is lost', () => {
   test('holds requests until another host serves, and the fallback never does', async () => {
     const { rig, store } = await onFirstHost()
@@ -62,7 +51,7 @@ describe('a primary with several hosts that is lost', () => {
     await rig.clock.advance(100)
     assert.deepEqual([(await write).value, (await read).value], ['h2', 'h2'])
     assert.deepEqual(path(rig), ['CONNECTING_PRIMARY', 'PRIMARY_CONNECTED'])
-    await end(rig)
+    await endRig(rig)
   })
 
   test('tries the lost host last, and it may serve again', async () => {
@@ -75,7 +64,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(rig, { h1: 'works' })
     await rig.clock.advance(100)
     assert.equal(await servedBy(rig), 'h1')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('leaves it to the fallback after FAILOVER_WAIT, and returns to the first host that becomes writable, however late', async () => {
@@ -98,7 +87,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(rig, { h3: 'works' })
     await rig.clock.advance(1_500)
     assert.equal(await servedBy(rig), 'h3')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('is not kept from the next host by one that hangs', async () => {
@@ -114,7 +103,7 @@ describe('a primary with several hosts that is lost', () => {
       assert.equal(await servedBy(rig), 'h2', `${hanging} hangs`)
       rig.primary.answer('unreachable')
       await settle()
-      await end(rig)
+      await endRig(rig)
     }
   })
 
@@ -123,7 +112,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(never.rig, { h1: 'unreachable' })
     await lose(never.rig, never.store)
     assert.equal(await servedBy(never.rig), 'fallback-db-store')
-    await end(never.rig)
+    await endRig(never.rig)
     for (const kind of ['auth', 'tls', 'configuration'] as const) {
       const { rig, store } = await onFirstHost()
       answering(rig, { h1: kind, h2: 'works' })
@@ -136,7 +125,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(rig, { h1: 'unreachable', h2: 'auth', h3: 'auth' })
     await lose(rig, store)
     assert.equal(await servedBy(rig), 'fallback-db-store')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('without a fallback ends in an error after FAILOVER_WAIT, and is opened again', async () => {
@@ -149,7 +138,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(rig, { h2: 'works' })
     await rig.clock.advance(1_000)
     assert.equal(await servedBy(rig), 'h2')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a second loss within a minute leads to the next host, not to the fallback', async () => {
@@ -163,7 +152,7 @@ describe('a primary with several hosts that is lost', () => {
     await lose(rig, second)
     assert.equal(await servedBy(rig), 'h3')
     assert.ok(!path(rig).includes('FALLBACK_CONNECTED'))
-    await end(rig)
+    await endRig(rig)
   })
 
   test('only the host that was lost again is left alone: the fallback serves until another one is writable', async () => {
@@ -188,7 +177,7 @@ describe('a primary with several hosts that is lost', () => {
     answering(rig, { h3: 'works' })
     await rig.clock.advance(800)
     assert.equal(await servedBy(rig), 'h3')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('shows the search, and why: state, health row, status and log', async () => {
@@ -201,7 +190,7 @@ describe('a primary with several hosts that is lost', () => {
     assert.equal(transitions.at(-1)?.to, 'CONNECTING_PRIMARY')
     const changed = rig.seen.findLast(({ type }) => type === 'connection.changed')
     assert.ok(changed?.type === 'connection.changed' && changed.isFailover)
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -217,7 +206,7 @@ describe('a cluster whose members stall together', () => {
     answering(rig, { h2: 'works' })
     await rig.clock.advance(100)
     assert.equal(await servedBy(rig), 'h2')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('may write late: the check of a member that reads waits for it, one that does not read is lost as soon as any other', async () => {
@@ -233,7 +222,7 @@ describe('a cluster whose members stall together', () => {
     await rig.clock.advance(2_500)
     assert.equal(await lost, 'lost')
     rig.primary.answer('unreachable')
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -245,7 +234,7 @@ describe('a primary with one host that is lost', () => {
     await rig.clock.advance(250)
     assert.equal(await servedBy(rig), 'balancer')
     assert.deepEqual(path(rig), ['CONNECTING_PRIMARY', 'PRIMARY_CONNECTED'])
-    await end(rig)
+    await endRig(rig)
   })
 
   test('is looked for where the server says that it has other members', async () => {
@@ -257,7 +246,7 @@ describe('a primary with one host that is lost', () => {
       await lose(rig, store)
       const { shown } = await rig.supervisor.serving()
       assert.equal(shown, members > 1 ? 'primary' : 'fallback')
-      await end(rig)
+      await endRig(rig)
     }
   })
 })
@@ -279,7 +268,7 @@ describe('work that is lost with its host', () => {
     )
     assert.deepEqual([value, store], ['h2', 'primary'])
     assert.deepEqual(seen.at(-1), ['h2', 'driver'])
-    await end(rig)
+    await endRig(rig)
   })
 
   test('claims nothing where no other host may serve and no fallback accepts writes', async () => {
@@ -289,7 +278,7 @@ describe('work that is lost with its host', () => {
       const write = { kind: 'write', rerun: 'always', claims: true } as const
       const { value } = await rig.work.run(async (session) => session.claims, write)
       await rig.work.forgetClaims(1_000)
-      await end(rig)
+      await endRig(rig)
       return value
     }
     assert.deepEqual([await claimed(0), await claimed(1_000)], [null, 'driver'])
@@ -305,6 +294,6 @@ describe('work that is lost with its host', () => {
     answering(rig, { h3: 'works' })
     await rig.clock.advance(100)
     assert.equal((await write).value, 'h3')
-    await end(rig)
+    await endRig(rig)
   })
 })

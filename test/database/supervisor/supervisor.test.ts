@@ -6,7 +6,7 @@ import { FaultError } from '../../../src/driver/fault.ts'
 import { HoldfastError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { configOf, faultLike } from '../../support/scripted-driver.ts'
-import { defaults, path, type Rig, type RigOptions, rigOf } from '../rig.ts'
+import { defaults, endRig, path, type Rig, type RigOptions, rigOf } from '../rig.ts'
 
 function refusedWith(code: string): (error: unknown) => boolean {
   return (error) => error instanceof HoldfastError && error.code === code
@@ -20,17 +20,6 @@ async function onFallback(options: RigOptions = {}): Promise<Rig> {
   return rig
 }
 
-async function end(rig: Rig): Promise<void> {
-  await rig.supervisor.close(5_000)
-  rig.work.close()
-  await settle()
-  for (const { calls } of [rig.primary, rig.fallback]) {
-    assert.equal(calls.connectionsOpen, 0, 'a connection is left')
-    assert.equal(calls.ormsMade, calls.ormsClosed, 'an ORM is left')
-  }
-  assert.equal(rig.clock.pending, 0, 'a timer is left')
-}
-
 describe('opening', () => {
   test('opens nothing before the first request', async () => {
     const rig = rigOf()
@@ -39,7 +28,7 @@ describe('opening', () => {
     assert.equal(rig.resolved, 0)
     assert.equal(rig.primary.calls.opened + rig.fallback.calls.opened, 0)
     assert.equal(rig.clock.pending, 0)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('opens primary and fallback side by side, once for all concurrent requests', async () => {
@@ -50,7 +39,7 @@ describe('opening', () => {
     assert.equal(rig.fallback.calls.opened, 1)
     assert.equal(rig.primary.calls.ormsMade, 1)
     assert.deepEqual(rig.primary.calls.verified, [{ role: 'primary', proof: 'write' }])
-    await end(rig)
+    await endRig(rig)
   })
 
   test('serves the local store when no primary is declared', async () => {
@@ -58,7 +47,7 @@ describe('opening', () => {
     assert.equal((await rig.supervisor.serving()).shown, 'local')
     assert.equal(rig.primary.calls.opened, 0)
     assert.deepEqual(rig.fallback.calls.verified, [{ role: 'fallback', proof: 'open' }])
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a declared primary that is unusable is on the same path as one that fails', async () => {
@@ -80,7 +69,7 @@ describe('opening', () => {
     assert.ok(state.name === 'FALLBACK_CONNECTED')
     assert.equal(state.cause?.kind, 'configuration')
     assert.equal(state.cause?.code, 'URL_PORT')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a failed opening is not kept: the next request finds the state of then', async () => {
@@ -94,7 +83,7 @@ describe('opening', () => {
     assert.equal(rig.supervisor.state.name, 'CONNECTION_ERROR')
     await rig.clock.advance(1_000)
     assert.equal((await rig.supervisor.serving()).shown, 'local')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('where settings cannot be re-read, those in memory count, and the defect is observed', async () => {
@@ -104,7 +93,7 @@ describe('opening', () => {
     }
     assert.equal((await rig.supervisor.open()).name, 'PRIMARY_CONNECTED')
     assert.ok(rig.seen.some((seen) => seen.type === 'database.defect' && seen.where === 'resolution'))
-    await end(rig)
+    await endRig(rig)
   })
 
   test('the primary is tried 1 + MAX_RETRIES_PRIMARY times, RETRY_DELAY_MS apart, then the fallback serves', async () => {
@@ -116,7 +105,7 @@ describe('opening', () => {
     await rig.clock.advance(501)
     assert.equal((await serving).shown, 'fallback')
     assert.equal(rig.primary.calls.opened, 3)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a primary that hangs is left at FALLBACK_TIMEOUT, and its late connection is closed', async () => {
@@ -132,7 +121,7 @@ describe('opening', () => {
     assert.equal(rig.supervisor.state.name, 'FALLBACK_CONNECTED')
     assert.equal(rig.primary.calls.connectionsOpen, 0)
     assert.ok(rig.primary.calls.evicted >= 1)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a store that was opened too late is closed', async () => {
@@ -147,7 +136,7 @@ describe('opening', () => {
     assert.equal(rig.primary.calls.ormsMade, 1)
     assert.equal(rig.primary.calls.ormsClosed, 1)
     release()
-    await end(rig)
+    await endRig(rig)
   })
 
   test('CONNECTION_TIMEOUT ends one attempt where nothing else can serve', async () => {
@@ -158,7 +147,7 @@ describe('opening', () => {
     assert.equal(rig.supervisor.state.name, 'CONNECTING_PRIMARY')
     await rig.clock.advance(1)
     assert.ok(refusedWith('STORE_UNAVAILABLE')(await serving))
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a caller whose signal aborts stops waiting; the opening goes on', async () => {
@@ -172,7 +161,7 @@ describe('opening', () => {
     rig.primary.answer('works')
     await settle()
     assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a fallback that cannot be opened does not keep the primary from serving, and is retried', async () => {
@@ -184,7 +173,7 @@ describe('opening', () => {
     await rig.clock.advance(30_000)
     const { state } = rig.supervisor
     assert.ok(state.name === 'PRIMARY_CONNECTED' && state.standby.status === 'open')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('the configuration is re-read before each attempt, so that a rotated secret takes effect', async () => {
@@ -194,7 +183,7 @@ describe('opening', () => {
     await rig.clock.advance(1_000)
     await serving
     assert.ok(rig.resolved >= 4, String(rig.resolved))
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -220,7 +209,7 @@ describe('observations', () => {
       ['primary', 1, 'unreachable'],
       ['primary', 2, 'auth'],
     ])
-    await end(rig)
+    await endRig(rig)
     assert.equal(rig.seen.filter((seen) => seen.type === 'store.opened').length, 1)
     assert.equal(rig.seen.filter((seen) => seen.type === 'store.closed').length, 1)
   })
@@ -244,7 +233,7 @@ describe('observations', () => {
     rig.config = usable
     await rig.clock.advance(23_500)
     assert.equal(rig.supervisor.current?.shown, 'primary')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('an observer that throws does not stop the machine', async () => {
@@ -253,7 +242,7 @@ describe('observations', () => {
       throw new Error('full')
     }
     assert.equal((await rig.supervisor.serving()).shown, 'primary')
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -277,7 +266,7 @@ describe('recovery', () => {
     assert.equal((at[1] ?? 0) - (at[0] ?? 0), 200)
     const { state } = rig.supervisor
     assert.ok(state.name === 'PRIMARY_CONNECTED' && state.standby.status === 'open', 'the fallback is kept open')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('probes come at most 1 s apart, and 30 s after a wrong password', async () => {
@@ -295,7 +284,7 @@ describe('recovery', () => {
       await rig.clock.advance(cap * 10)
       const tries = rig.primary.calls.opened - before
       assert.ok(tries >= 10 && tries <= 20, `${kind}: ${tries}`)
-      await end(rig)
+      await endRig(rig)
     }
   })
 
@@ -315,7 +304,7 @@ describe('recovery', () => {
     rig.primary.script = ['works']
     await rig.clock.advance(3_000)
     assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -334,7 +323,7 @@ describe('losing a store', () => {
     assert.equal(rig.primary.calls.opened, 3, 'one probe for all that doubt at one time')
     await rig.clock.advance(0)
     assert.equal((await rig.supervisor.serving()).shown, 'fallback')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a busy writer, a full pool or a broken rule is no loss', async () => {
@@ -346,7 +335,7 @@ describe('losing a store', () => {
     }
     assert.equal(await rig.supervisor.report(store, faultLike('constraint')), 'kept')
     assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a full server is lost when it has ended every connection of the store', async () => {
@@ -364,7 +353,7 @@ describe('losing a store', () => {
     assert.equal(await verdict, 'lost')
     own.read = read
     assert.equal((await rig.supervisor.serving()).shown, 'fallback')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a full disk does not lose a file of ours; a damaged one does', async () => {
@@ -378,7 +367,7 @@ describe('losing a store', () => {
     await settle()
     assert.notEqual((await rig.supervisor.serving()).store, store)
     assert.equal(rig.fallback.calls.ormsClosed, 1)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('with the fallback disabled the primary is opened again', async () => {
@@ -390,7 +379,7 @@ describe('losing a store', () => {
     await rig.clock.advance(600)
     assert.equal((await rig.supervisor.serving()).shown, 'primary')
     assert.equal(rig.fallback.calls.opened, 0)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('a primary that flaps is left alone for 5 s, then for 10 s', async () => {
@@ -406,7 +395,7 @@ describe('losing a store', () => {
       await rig.clock.advance(1_000)
       assert.equal(rig.supervisor.state.name, 'PRIMARY_CONNECTED')
     }
-    await end(rig)
+    await endRig(rig)
   })
 })
 
@@ -418,14 +407,14 @@ describe('settings and the end', () => {
     const state = await rig.supervisor.reconfigure(defaults)
     assert.ok(state.name === 'FALLBACK_CONNECTED' && !state.declared)
     assert.equal(rig.primary.calls.ormsClosed, 1)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('new settings before the first request open nothing', async () => {
     const rig = rigOf()
     assert.equal((await rig.supervisor.reconfigure(defaults)).name, 'DISCONNECTED')
     assert.equal(rig.primary.calls.opened, 0)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('callers that wait while settings change get a store of the new settings', async () => {
@@ -436,7 +425,7 @@ describe('settings and the end', () => {
     rig.config = configOf(null, rig.fallback)
     await rig.supervisor.reconfigure(defaults)
     assert.equal((await serving).shown, 'local')
-    await end(rig)
+    await endRig(rig)
   })
 
   test('close lets running work finish, and refuses new work', async () => {
@@ -455,7 +444,7 @@ describe('settings and the end', () => {
     await running
     await closed
     assert.equal(rig.primary.calls.ormsClosed, 1)
-    await end(rig)
+    await endRig(rig)
   })
 
   test('close ends within its limit when a driver hangs', async () => {

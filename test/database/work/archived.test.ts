@@ -4,9 +4,9 @@ import type { Archiving } from '../../../src/database/store/archiving.ts'
 import { noArchiving } from '../../../src/database/store/archiving.ts'
 import type { Demand } from '../../../src/database/store/store.ts'
 import { failedStore } from '../../../src/database/work/failure.ts'
-import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
+import { HoldfastError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
-import { type Rig, rigOf } from '../rig.ts'
+import { type Rig, refusal, rigOf } from '../rig.ts'
 
 const write = { kind: 'write', rerun: 'never' } as const
 const ephemeral = { facts: { ephemeral: true } } as const
@@ -32,16 +32,6 @@ async function end(rig: Rig): Promise<void> {
   await rig.supervisor.close(1_000)
   rig.work.close()
   assert.deepEqual([rig.gate.active, rig.gate.admitted], [0, 0])
-}
-
-async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
-  const error = await work.then(
-    () => assert.fail('it succeeded'),
-    (thrown: unknown) => thrown,
-  )
-  assert.ok(error instanceof HoldfastError, String(error))
-  assert.equal(error.code, code)
-  return error
 }
 
 describe('work on a store with an archive', () => {

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test'
 import type { Session } from '../../../src/database/work/session.ts'
 import { syncWaitCancelledCode } from '../../../src/driver/facet/standing.ts'
 import { type Fault, FaultError } from '../../../src/driver/fault.ts'
-import { type ErrorCode, HoldfastError } from '../../../src/errors.ts'
+import { HoldfastError } from '../../../src/errors.ts'
 import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
-import { type Rig, type RigOptions, rigOf } from '../rig.ts'
+import { type Rig, type RigOptions, refusal, rigOf } from '../rig.ts'
 
 const always = { kind: 'write', rerun: 'always' } as const
 
@@ -36,16 +36,6 @@ function setUp(t: { after(end: () => Promise<void>): void }, options: RigOptions
     assert.equal(rig.gate.admitted, 0)
   })
   return rig
-}
-
-async function refused(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
-  const error = await work.then(
-    () => assert.fail('it succeeded'),
-    (thrown: unknown) => thrown,
-  )
-  assert.ok(error instanceof HoldfastError, String(error))
-  assert.equal(error.code, code)
-  return error
 }
 
 /** The result, while time goes on. */
@@ -82,7 +72,7 @@ describe('work that the database has undone', () => {
   test('is refused after that, and the refusal says that the rows were changed elsewhere', async (t) => {
     const rig = setUp(t)
     const { tries, work } = meeting(Array.from({ length: 9 }, () => conflict))
-    const error = await passing(rig, refused(rig.work.run(work(rig), always), 'STORE_BUSY'))
+    const error = await passing(rig, refusal(rig.work.run(work(rig), always), 'STORE_BUSY'))
     assert.match(error.detail ?? '', /changed at the same time elsewhere/)
     assert.equal(error.retryAfterS, 1)
     assert.equal(tries.length, 4)
@@ -96,7 +86,7 @@ describe('work that the database has undone', () => {
       await new Promise<void>((resolve) => rig.clock.wait(2_600, resolve))
       throw new FaultError(conflict)
     }
-    await passing(rig, refused(rig.work.run(slow, always), 'STORE_BUSY'))
+    await passing(rig, refusal(rig.work.run(slow, always), 'STORE_BUSY'))
     assert.equal(tries, 2)
   })
 
@@ -120,14 +110,14 @@ describe('work that the database has undone', () => {
     assert.equal((await passing(rig, rig.work.run(work(rig), always))).store, 'primary')
     assert.equal(tries.length, 2)
     const own = meeting([{ ...moved, everywhere: true }])
-    await passing(rig, refused(rig.work.run(own.work(rig), always), 'STORE_READ_ONLY'))
+    await passing(rig, refusal(rig.work.run(own.work(rig), always), 'STORE_READ_ONLY'))
     assert.equal(own.tries.length, 1)
   })
 
   test('is not run again where its COMMIT is unknown', async (t) => {
     const rig = setUp(t)
     const { tries, work } = meeting([{ ...conflict, kind: 'lost', ambiguous: true }])
-    await refused(rig.work.run(work(rig), always), 'COMMIT_UNKNOWN')
+    await refusal(rig.work.run(work(rig), always), 'COMMIT_UNKNOWN')
     assert.equal(tries.length, 1)
   })
 })
@@ -137,7 +127,7 @@ describe('an application whose transaction was undone', () => {
     const rig = setUp(t)
     for (const fault of [conflict, moved]) {
       const { tries, work } = meeting([fault])
-      const error = await refused(rig.work.transactional(work(rig)), 'STORE_LOST')
+      const error = await refusal(rig.work.transactional(work(rig)), 'STORE_LOST')
       assert.equal(error.retryAfterS, 0)
       assert.match(error.detail ?? '', /Nothing was written\.$/)
       assert.equal(tries.length, 1)
@@ -146,7 +136,7 @@ describe('an application whose transaction was undone', () => {
       assert.equal(again.tries.length, 2)
     }
     const many = meeting(Array.from({ length: 9 }, () => conflict))
-    await passing(rig, refused(rig.work.transactional(many.work(rig), { rerun: 'always' }), 'STORE_BUSY'))
+    await passing(rig, refusal(rig.work.transactional(many.work(rig), { rerun: 'always' }), 'STORE_BUSY'))
     assert.equal(many.tries.length, 4)
   })
 
@@ -171,10 +161,10 @@ describe('a COMMIT that no synchronous standby has confirmed', () => {
       return 'found'
     }
     const { tries, work } = meeting([alone])
-    const error = await refused(rig.work.run(work(rig), { ...always, claims: true }, find), 'COMMIT_UNKNOWN')
+    const error = await refusal(rig.work.run(work(rig), { ...always, claims: true }, find), 'COMMIT_UNKNOWN')
     assert.match(error.detail ?? '', /committed on the server that answers, but perhaps on no standby/)
     assert.deepEqual([tries.length, looks], [1, 0])
-    await refused(rig.work.transactional(meeting([alone]).work(rig), { rerun: 'always' }), 'COMMIT_UNKNOWN')
+    await refusal(rig.work.transactional(meeting([alone]).work(rig), { rerun: 'always' }), 'COMMIT_UNKNOWN')
     assert.equal(rig.seen.filter(({ type }) => type === 'store.checked').length, 0)
     assert.equal(rig.supervisor.current?.shown, 'primary')
   })
@@ -184,7 +174,7 @@ describe('a COMMIT that no synchronous standby has confirmed', () => {
     rig.primary.engine = new ScriptedClaims().engine
     const { tries, work } = meeting([faultLike('lost', { ambiguous: true }), alone])
     const found = async (): Promise<string> => 'found'
-    const error = await refused(rig.work.run(work(rig), { ...always, claims: true }, found), 'COMMIT_UNKNOWN')
+    const error = await refusal(rig.work.run(work(rig), { ...always, claims: true }, found), 'COMMIT_UNKNOWN')
     assert.match(error.detail ?? '', /perhaps on no standby/)
     assert.equal(tries.length, 2)
   })

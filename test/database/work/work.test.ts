@@ -14,7 +14,7 @@ import { settle } from '../../support/fake-clock.ts'
 import { ScriptedClaims } from '../../support/scripted-claims.ts'
 import { faultLike } from '../../support/scripted-driver.ts'
 import { ScriptedJournal } from '../../support/scripted-journal.ts'
-import { type Rig, type RigOptions, rigOf } from '../rig.ts'
+import { type Rig, type RigOptions, refusal, rigOf } from '../rig.ts'
 
 const Note = defineEntity({ name: 'Note', properties: { id: p.string().primary(), text: p.string() } })
 
@@ -35,16 +35,6 @@ async function end(rig: Rig): Promise<void> {
   rig.work.close()
   assert.equal(rig.gate.active, 0)
   assert.equal(rig.gate.admitted, 0)
-}
-
-async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<HoldfastError> {
-  const error = await work.then(
-    () => assert.fail('it succeeded'),
-    (thrown: unknown) => thrown,
-  )
-  assert.ok(error instanceof HoldfastError, String(error))
-  assert.equal(error.code, code)
-  return error
 }
 
 function countNotes(store: Store): Promise<number> {

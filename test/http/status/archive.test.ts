@@ -99,6 +99,7 @@ test('each state of an archive has a sentence of its own', () => {
   const states: readonly Partial<ArchiveState>[] = [
     { lagS: 0 },
     { lagS: null },
+    { lagS: null, snapshotAtMs: 1 },
     { lagS: 0.8 },
     { lagS: 300 },
     { phase: 'waiting', lagS: 5 },

@@ -11,7 +11,7 @@ export function failoverLimitMs(
 ): number {
   if (role !== 'primary' || driver.embedded !== undefined) return 0
   if (failoverMs !== null) return failoverMs
-  // No member accepts a write before the cluster knows that this one is gone; then they are looked for as any others.
+  // Until the cluster knows that this one is gone, no member accepts a write: only then does the usual search begin.
   return hasOthers ? (facts.stallMs ?? 0) + times.failoverMs : 0
 }
 
